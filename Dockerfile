@@ -1,4 +1,4 @@
-# One image for the board and the workers; which one it is, the command says.
+# One image for the board and the workers; the command decides which one runs.
 FROM python:3.11-slim-bookworm AS build
 WORKDIR /src
 COPY . .

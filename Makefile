@@ -1,20 +1,20 @@
-# make demo     one command from nothing to the story (needs Python >= 3.11 only)
-# make install  .venv alone          make test / make lint  what CI runs          make clean
+# make demo     install and run the demo (needs only Python >= 3.11)
+# make install  only create .venv    make test / make lint  what CI runs          make clean
 #
-# ARGS="..." goes to `guardia demo` and to pytest. PYTHON=... chooses the interpreter.
+# ARGS="..." is passed to `guardia demo` and pytest. PYTHON=... chooses the interpreter.
 
 .SUFFIXES:
 .PHONY: help install dev debian claude demo test lint format clean
 MAKEFLAGS += --no-print-directory
 
-# Some images forbid compiled files: every start of every process would compile all of ours anew.
+# Some images disable bytecode files; then every process would compile all our modules at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
 ARGS =
 VENV = $(CURDIR)/.venv
 PY = "$(VENV)/bin/python"
 PYTHON =
-# What an installation depends on; a moved checkout counts too, since scripts hold its path.
+# Inputs of an installation; a moved checkout counts too, since scripts contain its path.
 INPUTS = pyproject.toml hatch_build.py package.json package-lock.json src/guardia/__init__.py
 STATE = { cat $(INPUTS); echo "$(CURDIR)"; } | cksum
 ASSETS = board/web/static/vendor/.lock-sha256
@@ -22,7 +22,7 @@ ASSETS = board/web/static/vendor/.lock-sha256
 help:
 	@sed -n '1,5s/^# \{0,1\}//p' Makefile
 
-# Chooses an interpreter, makes .venv anew where it is missing, broken or of another place.
+# Chooses an interpreter; recreates .venv if it is missing, broken or from another path.
 define ensure_venv
 	set -e; \
 	here="$$(cat "$(VENV)/.guardia-place" 2>/dev/null || true)"; \
@@ -46,8 +46,8 @@ define ensure_venv
 	printf '%s\n' "$(CURDIR)" > "$(VENV)/.guardia-place"
 endef
 
-# $(1) what to install, $(2) its stamps, the last one decides. Compiling on all cores takes half
-# the time of pip's own.
+# $(1) is what to install, $(2) its stamp files, of which the last one decides. Compiling on all
+# cores takes half the time of pip's own compilation.
 define pip_install
 	set -e; state="$$($(STATE))"; cd "$(VENV)"; \
 	if [ -f "$(CURDIR)/$(ASSETS)" ] && [ "$$(cat $(lastword $(2)) 2>/dev/null)" = "$$state" ]; then \
@@ -71,8 +71,8 @@ dev:
 demo: install
 	@exec "$(VENV)/bin/guardia" demo $(ARGS)
 
-# What the tests drive for real: a browser with Korean type, OpenSSH's server, TLS, ps; strace sees
-# where a program connects to.
+# Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, TLS, ps;
+# strace shows where a program connects to.
 DEBIAN = chromium fonts-noto-cjk openssh-client openssh-server openssl procps strace
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
@@ -86,7 +86,7 @@ debian:
 	  fi; \
 	fi
 
-# The Claude Code CLI that a test employs: pinned by its lock, without install scripts, once.
+# The Claude Code CLI for a test: pinned by its lock, without install scripts, fetched once.
 CLAUDE = .make/claude
 claude: dev
 	@cmp -s .ci/claude/package-lock.json $(CLAUDE)/installed || { \
@@ -97,8 +97,8 @@ claude: dev
 	  && cp .ci/claude/package-lock.json $(CLAUDE)/installed; \
 	} || echo "내려받지 못했습니다. 해당 테스트는 실패합니다. (not fetched: its test will fail)" >&2
 
-# Three processes: much of the time is waiting for real services. A file stays in one; in order,
-# since by default the files of few tests, the long ones, would all come last.
+# Three processes, because tests mostly wait for real services. Each file stays in one process, in
+# order: by default, files with few but long tests would all run last.
 test: dev debian claude
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
@@ -112,7 +112,7 @@ format: dev
 	@$(PY) -m ruff check --fix
 	@$(PY) -m ruff format
 
-# The data of a demo stays: it is in .guardia, or as root below /var/lib/guardia.
+# Keeps the data of a demo, which is in .guardia, or for root below /var/lib/guardia.
 clean:
 	rm -rf "$(VENV)" .make dist build board/web/static/vendor
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,7 +1,7 @@
-"""Build hook: brings the pages' assets from npm into ``board/web/static/vendor``.
+"""Build hook: copies the pages' assets from npm into `board/web/static/vendor`.
 
-Runs for wheels, sdists and editable installs. Node comes as a Python package, and only when
-the assets are missing or the lock has changed: a build from the sdist needs neither Node nor npm.
+Runs for wheels, sdists and editable installs. Node comes as a Python package, and only if the
+assets are missing or the lock has changed: a build from the sdist needs neither Node nor npm.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ VENDOR = Path("board/web/static/vendor")
 STAMP = ".lock-sha256"
 MANIFESTS = ("package.json", "package-lock.json")
 
-# What pages load, and the licences; each keeps its path inside the npm package, so that the
-# relative addresses in the style sheets stay true.
+# Files that pages load, and their licences. Each keeps its path inside the npm package, so that
+# relative addresses in the style sheets stay valid.
 ASSETS = {
     "krds-uiux": (
         "README.md",
@@ -45,15 +45,15 @@ ASSETS = {
         "swagger-ui.css",
     ),
 }
-# Pages never ask for source maps, and a missing one would be an error in the browser's console.
+# Pages do not need source maps, and a missing one would be an error in the browser's console.
 _SOURCE_MAP = re.compile(rb"\n?/[/*]# sourceMappingURL=[^\n]*\s*$")
 _LINK = re.compile(r"url\([\"']?([^)\"'#?]+)|@import [\"']([^\"']+)")
-ROOMS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
+PACKAGES = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
 _CHART = ("org_chart.yaml", "guardia/org/org_chart.yaml")
 
 
 class AssetsUnavailable(SystemExit):
-    """The assets could not be brought; the text says what to do. Details: ``why``."""
+    """The assets could not be fetched; the text says what to do. Details: `why`."""
 
     def __init__(self, why: str) -> None:
         super().__init__(
@@ -67,7 +67,7 @@ class AssetsUnavailable(SystemExit):
 
 
 def lock_hash(root: Path) -> str:
-    """What the vendored files depend on: the lock and the list of files above."""
+    """Return a hash of what the vendored files depend on: the lock and the list of files."""
     digest = hashlib.sha256(repr(sorted(ASSETS.items())).encode())
     for name in MANIFESTS:
         digest.update((root / name).read_bytes())
@@ -75,7 +75,7 @@ def lock_hash(root: Path) -> str:
 
 
 def is_current(root: Path) -> bool:
-    """Whether the vendored files are those of the lock."""
+    """Return whether the vendored files match the lock."""
     stamp = root / VENDOR / STAMP
     return stamp.is_file() and stamp.read_text("ascii") == lock_hash(root)
 
@@ -117,7 +117,7 @@ def _select(modules: Path, vendor: Path) -> None:
 
 
 def broken_links(vendor: Path) -> list[str]:
-    """What the vendored style sheets refer to that is not there (or is not on this host)."""
+    """Return references of the style sheets to files that do not exist on this host."""
     broken = []
     for sheet in sorted(vendor.rglob("*.css")):
         for match in _LINK.finditer(sheet.read_text("utf-8")):
@@ -128,8 +128,10 @@ def broken_links(vendor: Path) -> list[str]:
 
 
 def vendor_assets(root: Path) -> None:
-    """Fetch and copy the assets unless they are current. All or nothing: readers of an older
-    set keep it until the new one is complete."""
+    """Fetch and copy the assets unless they are current.
+
+    All or nothing: an older set stays in place until the new one is complete.
+    """
     if is_current(root):
         return
     vendor = root / VENDOR
@@ -139,7 +141,7 @@ def vendor_assets(root: Path) -> None:
         for name in MANIFESTS:
             shutil.copy(root / name, work)
         _npm_ci(work)
-        # On the same file system, so that the change is a rename; git ignores it.
+        # On the same file system, so that the switch is a rename; git ignores this folder.
         beside_root = root / ".make"
         beside_root.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=beside_root) as beside:
@@ -153,16 +155,16 @@ def vendor_assets(root: Path) -> None:
             fresh.rename(vendor)
 
 
-def link_rooms(root: Path) -> None:
-    """A checkout has these links; an unpacked sdist has not."""
-    for room in ROOMS:
-        link = root / "src" / "guardia" / room
+def link_packages(root: Path) -> None:
+    """Create the package links that a checkout has and an unpacked sdist lacks."""
+    for package in PACKAGES:
+        link = root / "src" / "guardia" / package
         if not link.exists():
-            link.symlink_to(Path("..") / ".." / room)
+            link.symlink_to(Path("..") / ".." / package)
 
 
 class AssetsHook(BuildHookInterface[Any]):
-    """Hatchling's entry; see the module."""
+    """Hatchling's entry point; see the module docstring."""
 
     def dependencies(self) -> list[str]:
         return [] if is_current(Path(self.root)) else [NODE]
@@ -170,7 +172,7 @@ class AssetsHook(BuildHookInterface[Any]):
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         vendor_assets(Path(self.root))
         if version == "editable":
-            link_rooms(Path(self.root))
+            link_packages(Path(self.root))
         elif self.target_name == "wheel":
             # An editable install finds the chart at the top of the repository instead.
             build_data["force_include"][os.path.join(self.root, _CHART[0])] = _CHART[1]

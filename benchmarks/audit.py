@@ -1,10 +1,10 @@
-"""What the record costs: appending to it, and verifying it against bare SHA-256.
+"""Cost of the audit log: appending to it, and verifying it compared with bare SHA-256.
 
     .venv/bin/python benchmarks/audit.py --entries 1000000 --appends 2000
 
 Appends run on an embedded PostgreSQL of its own with its usual durability: the transaction of a
-comment alone, the same with its entry in the record, and entries by several writers at once.
-Verification walks entries that are made in batches, so that neither side waits for a disk; the
+comment alone, the same with its audit entry, and entries by several concurrent writers.
+Verification walks entries that are generated in batches, so that neither side waits for a disk; the
 bare figure is SHA-256 over the very same bytes. Memory must not grow with the chain.
 """
 
@@ -51,7 +51,7 @@ def peak_mb() -> float:
 
 
 def batch(after: int, previous: str, count: int) -> list[ChainEntry]:
-    """Entries as an intent leaves them."""
+    """Return entries like those of command intents."""
     made = []
     for n in range(after + 1, after + count + 1):
         link = ChainEntry(
@@ -71,35 +71,35 @@ def batch(after: int, previous: str, count: int) -> list[ChainEntry]:
 
 
 def verification(entries: int) -> dict[str, float]:
-    """Entries per second, ours and bare, over the same bytes."""
-    walk, ours, bare, early = ChainWalk(CHAIN_START), 0.0, 0.0, 0.0
+    """Measure entries per second, verified and merely hashed, over the same bytes."""
+    walk, walked, hashed, early = ChainWalk(CHAIN_START), 0.0, 0.0, 0.0
     done, head = 0, ORIGIN
     while done < entries:
         links = batch(done, head, min(BATCH, entries - done))
         started = time.perf_counter()
         for link in links:
             if walk.check_entry(link) is not None:
-                raise SystemExit(f"entry {link.seq} does not hold")
-        ours += time.perf_counter() - started
+                raise SystemExit(f"entry {link.seq} is not valid")
+        walked += time.perf_counter() - started
         data = [link.signed_bytes() for link in links]
         started = time.perf_counter()
         for each in data:
             hashlib.sha256(each).hexdigest()
-        bare += time.perf_counter() - started
+        hashed += time.perf_counter() - started
         done, head = done + len(links), links[-1].current_hash
         early = early or peak_mb()
     return {
         "entries": done,
-        "entries_per_second": round(done / ours),
-        "bare_sha256_per_second": round(done / bare),
-        "ratio": round(ours / bare, 2),
+        "entries_per_second": round(done / walked),
+        "bare_sha256_per_second": round(done / hashed),
+        "ratio": round(walked / hashed, 2),
         "peak_mb_after_first_batch": round(early, 1),
         "peak_mb": round(peak_mb(), 1),
     }
 
 
 def per_second(database: Database, count: int, body: Callable[[Session], None]) -> float:
-    """Transactions of ``body``, one after the other."""
+    """Return transactions of `body` per second, run one after the other."""
     started = time.perf_counter()
     for _ in range(count):
         with database.transaction() as session:
@@ -108,7 +108,7 @@ def per_second(database: Database, count: int, body: Callable[[Session], None]) 
 
 
 def appends(count: int, writers: int) -> dict[str, float]:
-    """Transactions per second without an entry, with one, and of entries alone."""
+    """Measure transactions per second without an entry, with one, and of entries alone."""
     folder = Path(tempfile.mkdtemp(prefix="gb-"))
     folder.chmod(0o711)
     try:
@@ -129,7 +129,7 @@ def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
     with database.transaction() as session:
         sr_id = open_issue(session, NewIssue(text="b", channel="web", sender="벤치"), now).sr_id
 
-    def note(session: Session) -> None:
+    def comment(session: Session) -> None:
         session.add(Comment(sr_id=sr_id, author="a", body="의견", created_at=datetime.now(UTC)))
         session.flush()
 
@@ -145,11 +145,11 @@ def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
         )
 
     def both(session: Session) -> None:
-        note(session)
+        comment(session)
         entry(session)
 
     per_second(database, count // 10, both)
-    without, alone = per_second(database, count, note), per_second(database, count, entry)
+    without, alone = per_second(database, count, comment), per_second(database, count, entry)
     together = per_second(database, count, both)
     each = max(1, count // writers)
     started = time.perf_counter()

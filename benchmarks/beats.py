@@ -1,13 +1,13 @@
-"""What beats cost: idle ones, their start, an idle organization, and a thousand agents.
+"""Cost of beats: idle ones, their start, an idle organization, and a thousand agents.
 
     PYTHONPATH=src .venv/bin/python benchmarks/beats.py noop
 
-Each figure has its own command: noop, look, wake, idle, memory, thousand, claim. Everything is
-real: an own PostgreSQL with its ordinary settings, `guardia worker` as a process of its own (`wake`
-has it in this process, to see the first node begin). CPU is that of the worker, of PostgreSQL and
-of this process, which wakes the agents, together: upper bounds where the machine has other work.
-The peer's figures are Paperclip 2026.916's, measured on this kind of machine: 10 beats/s, 140-173
-CPU-ms each; 224/298 ms to the start; 29 % of a core idle; 1.3 GB.
+Each figure has its own command: noop, tick, wake, idle, memory, thousand, claim. Everything is
+real: a PostgreSQL of its own with ordinary settings, `guardia worker` as a separate process (for
+`wake` it runs in this process, to see the first node begin). CPU is that of the worker, of
+PostgreSQL and of this process, which wakes the agents, together: an upper bound if the machine has
+other work. The peer's figures are Paperclip 2026.916's, measured on this kind of machine: 10
+beats/s, 140-173 CPU-ms each; 224/298 ms to the start; 29 % of a core idle; 1.3 GB.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ from guardia.settings import Settings
 TICK = os.sysconf("SC_CLK_TCK")
 PAGE = os.sysconf("SC_PAGE_SIZE")
 REQUEST = "회의실 프린터 토너 교체 부탁드려요"
-"""Ends with a person after the dispatcher's two steps."""
+"""A request that ends with a person after the dispatcher's two steps."""
 _TASKS = "select count(*) from tb_ops_task"
 
 
 @dataclass
 class Bench:
-    """A database with the shipped chart and a crowd of agents."""
+    """A database with the shipped chart and many more agents."""
 
     cluster: Cluster
     home: Path
@@ -61,18 +61,18 @@ class Bench:
     names: list[str]
 
     def wake(self, agent: str) -> None:
-        """One reason for one agent, in a transaction of its own."""
+        """Wake one agent, in a transaction of its own."""
         with self.board.database.transaction() as session:
             wakes.wake(session, agent, WakeReason.MANUAL, self.board.clock())
 
     def one(self, query: str) -> float:
-        """A number from the database."""
+        """Return a number from the database."""
         with psycopg.connect(self.dsn) as connection:
             row = connection.execute(query).fetchone()  # type: ignore[arg-type]
         return float(row[0] or 0) if row else 0.0
 
     def until(self, query: str, value: float, seconds: float) -> float:
-        """Seconds until a number is that."""
+        """Wait until a query returns `value`; return the seconds that took."""
         began = time.perf_counter()
         while self.one(query) != value:
             if time.perf_counter() - began > seconds:
@@ -83,7 +83,7 @@ class Bench:
 
 @contextmanager
 def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
-    """So many agents more than are shipped."""
+    """Create a database with `agents` agents in addition to the shipped ones."""
     home = Path(tempfile.mkdtemp(prefix="guardia-bench-"))
     home.chmod(0o711)
     with Cluster(home / "pg") as cluster:
@@ -108,7 +108,7 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
 
 @contextmanager
 def worker_process(bench: Bench) -> Iterator[int]:
-    """``guardia worker`` and its process id, once it takes jobs."""
+    """Run `guardia worker`; yield its process id once it takes jobs."""
     env = environment(bench.home, GUARDIA_DSN=bench.dsn)
     with running_worker(env, bench.home / "worker.log") as running:
         bench.wake("was-agent")
@@ -117,13 +117,13 @@ def worker_process(bench: Bench) -> Iterator[int]:
 
 
 def cpu(pid: int) -> float:
-    """Seconds of processor time of a process and of its dead children."""
+    """Return seconds of processor time of a process and its ended children."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return sum(int(f) for f in fields[11:15]) / TICK
 
 
 def postgres(bench: Bench) -> list[int]:
-    """The server's processes."""
+    """Return the server's process ids."""
     file = next((bench.home / "pg").glob("**/postmaster.pid"))
     first = int(file.read_text().split()[0])
     children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
@@ -131,23 +131,23 @@ def postgres(bench: Bench) -> list[int]:
 
 
 def cpu_by_part(bench: Bench, pid: int, *, alone: bool = False) -> dict[str, float]:
-    """Seconds of processor time so far, by part."""
+    """Return seconds of processor time so far, by part."""
     found = {"worker": cpu(pid), "postgres": sum(cpu(p) for p in postgres(bench) if is_running(p))}
     return found if alone else {**found, "waker": time.process_time()}
 
 
 def is_running(pid: int) -> bool:
-    """Whether there is such a process."""
+    """Return whether the process exists."""
     return Path(f"/proc/{pid}/stat").exists()
 
 
 def rss(pid: int) -> float:
-    """Resident memory, in MB."""
+    """Return resident memory in MB."""
     return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE / 1e6
 
 
 def pss_mb(*pids: int) -> float:
-    """Memory of these processes, in MB; a page that several use counts once (PSS)."""
+    """Return the memory of these processes in MB; shared pages count once (PSS)."""
     total = 0
     for pid in pids:
         lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
@@ -156,7 +156,7 @@ def pss_mb(*pids: int) -> float:
 
 
 def noop() -> None:
-    """Beats through the queue that find nothing to do, as many as can be, with 100 agents."""
+    """Run beats through the queue that find nothing to do, as many as possible, with 100 agents."""
     with bench(100, "{every: 1d}") as b, worker_process(b) as pid:
         seconds, done = 20.0, "select count(*) from tb_agent_run where outcome = 'idle'"
         for agent in b.names:
@@ -164,9 +164,9 @@ def noop() -> None:
         b.until("select count(*) from tb_wake", 0, 120)
         first, before, began = b.one(done), cpu_by_part(b, pid), time.perf_counter()
         turn = 0
-        with psycopg.connect(b.dsn, autocommit=True) as look:
+        with psycopg.connect(b.dsn, autocommit=True) as connection:
             while time.perf_counter() - began < seconds:
-                waiting = look.execute("select count(*) from tb_wake").fetchone()
+                waiting = connection.execute("select count(*) from tb_wake").fetchone()
                 if waiting and waiting[0] > 60:
                     time.sleep(0.01)
                     continue
@@ -183,7 +183,7 @@ def noop() -> None:
 
 
 def tick() -> None:
-    """Moments of a schedule that find nothing to do: what 100 agents cost while they are idle."""
+    """Fire schedule ticks that find nothing to do: the cost of 100 idle agents."""
     with bench(100, "{every: 1d}") as b:
         start = datetime(2026, 1, 1, tzinfo=UTC)
         before = cpu_by_part(b, os.getpid(), alone=True)
@@ -193,11 +193,11 @@ def tick() -> None:
         took = time.perf_counter() - began
         parts = {n: v - before[n] for n, v in cpu_by_part(b, os.getpid(), alone=True).items()}
         each = 1000 * sum(parts.values()) / count
-        print(f"idle looks/s {count / took:.0f} one after another, CPU-ms each {each:.2f}")
+        print(f"idle ticks/s {count / took:.0f} one after another, CPU-ms each {each:.2f}")
 
 
 def wake() -> None:
-    """From a request's commit to the first line of the first node, one at a time."""
+    """Measure the time from a request's commit to the first line of the first node."""
     from guardia.agents.nodes import dispatch
     from guardia.heartbeat import host
 
@@ -236,22 +236,22 @@ def _start(b: Bench, arrived: threading.Event, seen: list[float]) -> float:
 
 
 def idle() -> None:
-    """Two minutes in which nothing is to be done, with 100 agents that look every minute."""
+    """Watch two minutes without work, with 100 agents that wake every minute."""
     with bench(100, "{every: 1m, jitter: 1m}") as b, worker_process(b) as pid:
         time.sleep(5)
         ticks, before = b.one("select count(*) from tb_tick"), cpu_by_part(b, pid, alone=True)
         time.sleep(120)
         parts = {n: (v - before[n]) / 1.2 for n, v in cpu_by_part(b, pid, alone=True).items()}
-        share, looked = sum(parts.values()), b.one("select count(*) from tb_tick") - ticks
-        print(
-            f"idle CPU {share:.2f} % of a core (peer 29, x{29 / share:.0f}), {looked:.0f} looks  "
-        )
+        share, fired = sum(parts.values()), b.one("select count(*) from tb_tick") - ticks
+        print(f"idle CPU {share:.2f} % of a core (peer 29, x{29 / share:.0f}), {fired:.0f} ticks  ")
         print(", ".join(f"{n} {v:.2f} %" for n, v in parts.items()), f"; worker {rss(pid):.0f} MB")
 
 
 def memory() -> None:
-    """Memory after 2,000 issues and 350 runs, at work and a minute after it: all in one process
-    (`guardia up`, as on one machine), and the worker and the board apart."""
+    """Measure memory after 2,000 issues and 350 runs, at work and a minute after it.
+
+    Once in one process (`guardia up`, as on a single machine), once with worker and board apart.
+    """
     with bench(100, "{every: 1d}") as b, board_process(b, "up") as both:
         _print_memory(b, "one process", [both])
     with bench(100, "{every: 1d}") as b, worker_process(b) as pid, board_process(b) as web:
@@ -289,7 +289,7 @@ def _against_peer(megabytes: float) -> str:
 
 @contextmanager
 def board_process(b: Bench, part: str = "serve") -> Iterator[int]:
-    """``guardia serve`` (or ``up``) and its process id, once it answers."""
+    """Run `guardia serve` (or `up`); yield its process id once it answers."""
     env = environment(b.home, GUARDIA_DSN=b.dsn, GUARDIA_PORT="0")
     with (b.home / "serve.log").open("ab") as log:
         running = start_process(part, env=env, stdout=log, stderr=log)
@@ -306,14 +306,14 @@ def board_process(b: Bench, part: str = "serve") -> Iterator[int]:
 
 
 def thousand() -> None:
-    """1,000 agents on one machine: a minute of looking, then all woken at once."""
+    """Run 1,000 agents on one machine: a minute of ticks, then all woken at once."""
     with bench(1000, "{every: 30s, jitter: 30s}") as b, worker_process(b) as pid:
         time.sleep(5)
         ticks, before = b.one("select count(*) from tb_tick"), cpu_by_part(b, pid, alone=True)
         time.sleep(60)
         parts = {n: (v - before[n]) / 0.6 for n, v in cpu_by_part(b, pid, alone=True).items()}
-        looked = b.one("select count(*) from tb_tick") - ticks
-        print(f"1,000 agents every 30 s: {looked / 60:.1f} looks/s of 33.3 due, ", end="")
+        fired = b.one("select count(*) from tb_tick") - ticks
+        print(f"1,000 agents every 30 s: {fired / 60:.1f} ticks/s of 33.3 due, ", end="")
         print(", ".join(f"{n} {v:.1f} %" for n, v in parts.items()), f"; worker {rss(pid):.0f} MB")
         before, began = cpu_by_part(b, pid), time.perf_counter()
         for agent in b.names:
@@ -327,18 +327,18 @@ def thousand() -> None:
 
 
 def claim() -> None:
-    """The look for work and the claim with 100,000 tasks, few and many of them open."""
+    """Measure tick and claim with 100,000 tasks, few and many of them open."""
     for waiting in (200, 50_000):
         with bench(100, "{every: 1d}") as b:
             _insert_tasks(b, 100_000, waiting)
             agent, moment = "agent-1", b.board.clock()
-            looks = [_timed(partial(run_beats.tick, b.board, agent, moment)) for _ in range(20)]
+            ticks = [_timed(partial(run_beats.tick, b.board, agent, moment)) for _ in range(20)]
             b.wake(agent)
             begun = run_beats.begin(b.board, agent)
             assert begun is not None
             claims = [_timed(partial(run_beats.claim_task, b.board, begun)) for _ in range(20)]
-            look, take = (1000 * statistics.median(t) for t in (looks, claims))
-            print(f"100,000 tasks, {waiting} open: look {look:.1f} ms, claim {take:.1f} ms")
+            tick_ms, claim_ms = (1000 * statistics.median(t) for t in (ticks, claims))
+            print(f"100,000 tasks, {waiting} open: tick {tick_ms:.1f} ms, claim {claim_ms:.1f} ms")
 
 
 def _timed(act: Callable[[], object]) -> float:
@@ -349,7 +349,7 @@ def _timed(act: Callable[[], object]) -> float:
 
 def _insert_tasks(b: Bench, tasks: int, waiting: int) -> None:
     with psycopg.connect(b.cluster.dsn(b.cluster.superuser, "bench")) as connection:
-        # Work that has long ended did not begin here.
+        # Triggers off: long ended tasks need not pass through the lifecycle.
         connection.execute("set session_replication_role = replica")
         connection.execute(
             "insert into tb_sr_request (title, body, status, priority, channel, created_at,"

@@ -2,16 +2,17 @@
 
     PYTHONPATH=src:tests/support .venv/bin/python benchmarks/chaos.py [--issues 200] [--seed 1]
 
-Three worker processes carry out a deployment on each of 200 services of the practice fleet, over
-an own PostgreSQL. A schedule drawn from the seed kills (SIGKILL), pauses (SIGSTOP) and stops
-(SIGTERM) workers, starts others, and ends PostgreSQL at once or in order. The report is JSON:
-what became of the issues, counted where the changes happened; and the takeovers.
+Three worker processes carry out a deployment on each of 200 services of the practice fleet, over a
+PostgreSQL of their own. A schedule drawn from the seed kills (SIGKILL), pauses (SIGSTOP) and stops
+(SIGTERM) workers, starts others, and ends PostgreSQL at once or in order. The report is JSON: the
+outcome of the issues, counted where the changes happened; and the takeovers.
 
-A takeover is of a task that was in a worker's hands when that was killed or paused: the seconds
-from the signal until the task's next hold (its fence has risen), seen every 50 ms. Its parts are
-the seconds until the worker was struck off (``detected``), from there until another worker began
-the agent's next beat (``begun``), and from there until that held the task (``held``). For the slow
-ones the report says what share of that time something on the machine waited for a processor.
+A takeover concerns a task that a worker had claimed when it was killed or paused: the seconds from
+the signal until the task's next claim (its fence has risen), polled every 50 ms. Its parts are the
+seconds until the worker was declared dead (`detected`), from there until another worker began the
+agent's next beat (`begun`), and from there until that beat claimed the task (`held`). For the slow
+ones the report gives the share of that time in which something on the machine waited for a
+processor.
 """
 
 from __future__ import annotations
@@ -28,19 +29,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from chaos_env import ChaosRun, WorkerLoss, WorkerProcess, open_chaos_run
+from chaos_env import ChaosRun, open_chaos_run
+from chaos_workers import WorkerLoss, WorkerProcess
 
 from guardia.db.embedded import Cluster
 from guardia.tools.lab.running_fleet import RunningFleet
 
 EVENTS = ("kill",) * 4 + ("pause",) * 3 + ("stop",) * 2 + ("database",) * 2
 LONG = 10.0
-"""Seconds of a pause after which a worker was surely taken for dead."""
+"""Seconds of a pause after which a worker was certainly declared dead."""
 
 
 @dataclass
 class Schedule:
-    """What happens when, from a seed."""
+    """A random schedule of events."""
 
     made: ChaosRun
     chance: random.Random
@@ -49,7 +51,7 @@ class Schedule:
     exits: Counter[int] = field(default_factory=Counter)
 
     def run(self) -> None:
-        """One event after another until all issues have ended."""
+        """Cause one event after another until all issues have ended."""
         made = self.made
         made.until(lambda: made.done() >= 1, "no change")
         while not made.settled():
@@ -61,28 +63,28 @@ class Schedule:
             self.wait(self.chance.uniform(1.0, 6.0))
 
     def wait(self, seconds: float) -> None:
-        """People go on deciding meanwhile."""
+        """Wait, while people keep deciding."""
         deadline = time.monotonic() + seconds
         self.made.until(lambda: time.monotonic() >= deadline, "time stands still")
 
-    def pick(self) -> WorkerProcess:
+    def pick_worker(self) -> WorkerProcess:
         return self.chance.choice(self.workers)
 
-    def replace(self, gone: WorkerProcess) -> None:
-        self.workers[self.workers.index(gone)] = self.made.worker()
+    def replace(self, ended: WorkerProcess) -> None:
+        self.workers[self.workers.index(ended)] = self.made.worker()
 
     def signal_and_wait(self, worker: WorkerProcess, number: signal.Signals) -> None:
-        """The database stays until others have taken over, so that the time means something."""
+        """Signal a worker and wait for the takeover, without stopping the database."""
         self.made.signal_worker(worker, number)
         self.made.until(self.made.losses_are_closed, "not taken over")
 
     def kill(self) -> None:
-        worker = self.pick()
+        worker = self.pick_worker()
         self.signal_and_wait(worker, signal.SIGKILL)
         self.replace(worker)
 
     def pause(self) -> None:
-        worker, seconds = self.pick(), self.chance.uniform(1.0, 20.0)
+        worker, seconds = self.pick_worker(), self.chance.uniform(1.0, 20.0)
         if seconds >= LONG:
             self.signal_and_wait(worker, signal.SIGSTOP)
         else:
@@ -91,7 +93,7 @@ class Schedule:
         worker.signal(signal.SIGCONT)
 
     def stop(self) -> None:
-        worker = self.pick()
+        worker = self.pick_worker()
         self.made.until(lambda: bool(worker.numbers), "it does not start")
         self.exits[worker.stop()] += 1
         self.replace(worker)
@@ -102,7 +104,7 @@ class Schedule:
 
 
 def report(made: ChaosRun, schedule: Schedule, seconds: float) -> dict[str, Any]:
-    """Everything that was counted."""
+    """Return everything that was counted."""
     kinds = ("once", "restored", "people", "twice", "lost")
     effect_counts = made.effect_counts()
     return {
@@ -123,30 +125,35 @@ def report(made: ChaosRun, schedule: Schedule, seconds: float) -> dict[str, Any]
 
 
 def parts(loss: WorkerLoss) -> dict[str, float]:
-    """Where the seconds of a takeover went."""
-    whole, begun = loss.seconds(loss.held), loss.seconds(loss.begun)
-    detected = min(loss.seconds(loss.detected or loss.begun), begun)
+    """Return the parts of a takeover, in seconds."""
+    whole, begun = loss.seconds(loss.reclaimed_at), loss.seconds(loss.next_beat_at)
+    detected = min(loss.seconds(loss.detected_at or loss.next_beat_at), begun)
     return {"whole": whole, "detected": detected, "begun": begun - detected, "held": whole - begun}
 
 
 def takeovers(losses: list[WorkerLoss]) -> dict[str, Any]:
-    """The seconds, by signal and by part."""
+    """Return percentiles by signal and part."""
     found: dict[str, Any] = {}
-    for how in sorted({loss.how for loss in losses}):
-        cut = [parts(loss) for loss in losses if loss.how == how]
+    for how in sorted({loss.signal_name for loss in losses}):
+        cut = [parts(loss) for loss in losses if loss.signal_name == how]
         found[how] = {name: percentiles(sorted(p[name] for p in cut)) for name in parts(losses[0])}
     return found
 
 
 def takeover_summary(loss: WorkerLoss) -> dict[str, Any]:
-    """One takeover."""
+    """Return the figures of one takeover."""
     cut = {name: round(seconds, 2) for name, seconds in parts(loss).items()}
-    share = round(loss.waiting / max(cut["whole"], 0.01), 2)
-    return {"how": loss.how, "ready": loss.had_spare_worker, **cut, "waited_for_a_processor": share}
+    share = round(loss.cpu_wait / max(cut["whole"], 0.01), 2)
+    return {
+        "how": loss.signal_name,
+        "ready": loss.had_spare_worker,
+        **cut,
+        "waited_for_a_processor": share,
+    }
 
 
 def percentiles(ordered: list[float]) -> dict[str, float | None]:
-    """Number, median, 99th percentile and maximum of an ordered list."""
+    """Return count, median, 99th percentile and maximum of an ordered list."""
 
     def at(share: float) -> float | None:
         last = len(ordered) - 1
@@ -156,7 +163,7 @@ def percentiles(ordered: list[float]) -> dict[str, float | None]:
 
 
 def is_sound(found: dict[str, Any]) -> bool:
-    """Whether nothing was lost, doubled or left behind."""
+    """Return whether nothing was lost, doubled or left open."""
     effects, exits = found["effects"], found["exits_after_sigterm"]
     return bool(
         effects["twice"] == effects["lost"] == found["runs_left_open"] == 0
@@ -166,7 +173,7 @@ def is_sound(found: dict[str, Any]) -> bool:
 
 
 def main() -> int:
-    """Run the schedule and print the report; exit code 1 where something was lost or doubled."""
+    """Run the schedule and print the report; exit code 1 if something was lost or doubled."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--issues", type=int, default=200)
     parser.add_argument("--workers", type=int, default=3)

@@ -1,9 +1,10 @@
-"""What keeping accounts costs: reserving and settling a question, and reading a month.
+"""Cost of accounting: reserving and settling a model call, and reading a month.
 
     .venv/bin/python benchmarks/costs.py --calls 1000 --workers 4
 
-On an embedded PostgreSQL of its own with its usual durability, under caps of agent, institution and
-company. The month is read before and after, to show that it does not grow with the calls.
+Runs on an embedded PostgreSQL of its own with its usual durability, under caps of agent,
+institution and company. The month is read before and after, to show that it does not grow with the
+calls.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ CAPS = "budgets: {company: {won: 900000000}, institutions: {MOF: {won: 900000000
 
 
 def main() -> None:
-    """Print one JSON object."""
+    """Print the figures as one JSON object."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--calls", type=int, default=1000)
     parser.add_argument("--workers", type=int, default=4)
@@ -51,7 +52,7 @@ def main() -> None:
 
 
 def measure(env: BoardEnv, calls: int, workers: int) -> dict[str, float]:
-    """Milliseconds a call, calls per second, and milliseconds to read the month."""
+    """Return milliseconds per call, calls per second, and milliseconds to read the month."""
     apply_budget_chart(env, "{won: 900000000}", PRICES + CAPS)
     claim = env.create_parsed_task()
     one = [timed(lambda: call(env, claim)) for _ in range(100)]
@@ -68,19 +69,19 @@ def measure(env: BoardEnv, calls: int, workers: int) -> dict[str, float]:
 
 
 def call(env: BoardEnv, claim: Claim) -> None:
-    """Reserve and settle."""
+    """Reserve and settle one call."""
     metering.settle(
         env.board, reserve_call(env.board, claim), ModelCallResult("used", "", 500, 40, 800)
     )
 
 
 def month(env: BoardEnv) -> None:
-    """What the page reads."""
+    """Read what the costs page reads."""
     report.cost_report(env.board, report.this_month(env.board))
 
 
 def timed(work: Callable[[], object], times: int = 1) -> float:
-    """Milliseconds each."""
+    """Return milliseconds per run of `work`."""
     begun = time.perf_counter()
     for _ in range(times):
         work()

@@ -1,4 +1,4 @@
-"""The demo's figures: first and second start, wake -> first step, memory, idle CPU.
+"""Figures of the demo: first and second start, wake -> first step, memory, idle CPU.
 
     make install && .venv/bin/python benchmarks/demo.py [--idle SECONDS]
 
@@ -31,7 +31,7 @@ where r.started_at > w.created_at group by w.wake_id
 
 
 def run_demo(environment: dict[str, str], *more: str) -> dict[str, object]:
-    """One whole demo, and the line of JSON that it ends with."""
+    """Run one whole demo and return the JSON that it prints last."""
     started = time.monotonic()
     done = run_process("demo", "--yes", "--exit", "--json", *more, env=environment)
     found = json.loads(done.stdout.splitlines()[-1])
@@ -39,17 +39,17 @@ def run_demo(environment: dict[str, str], *more: str) -> dict[str, object]:
 
 
 def process_tree(process: psutil.Process) -> list[psutil.Process]:
-    """A process and everything below it."""
+    """Return a process and all its descendants."""
     return [process, *process.children(recursive=True)]
 
 
 def role(process: psutil.Process) -> str:
-    """What a process is, in a word."""
+    """Return what a process is, in a few words."""
     words = " ".join(process.cmdline())
     for sign, name in (
         (" demo", "demo (command line)"),
         ("guardia up", "board + clock + worker"),
-        ("postgres", "PostgreSQL (ours and the fleet's)"),
+        ("postgres", "PostgreSQL (GUARDiA's and the fleet's)"),
         ("lab", "practice fleet"),
     ):
         if sign in words:
@@ -58,7 +58,7 @@ def role(process: psutil.Process) -> str:
 
 
 def cpu(processes: list[psutil.Process]) -> dict[str, float]:
-    """CPU seconds so far by role."""
+    """Return CPU seconds so far by role."""
     spent: dict[str, float] = {}
     for process in processes:
         try:
@@ -70,7 +70,7 @@ def cpu(processes: list[psutil.Process]) -> dict[str, float]:
 
 
 def memory(processes: list[psutil.Process]) -> dict[str, float]:
-    """Proportional memory (MB) by role: shared pages are counted once."""
+    """Return proportional memory (MB) by role: shared pages count once."""
     held: dict[str, float] = {}
     for process in processes:
         try:
@@ -82,7 +82,7 @@ def memory(processes: list[psutil.Process]) -> dict[str, float]:
 
 
 def start_idle_demo(environment: dict[str, str], log: Path) -> subprocess.Popen[bytes]:
-    """A demo that has told its story and keeps running."""
+    """Start a demo; return once its story has ended and it keeps running."""
     with log.open("wb") as out:
         running = start_process("demo", "--yes", env=environment, stdout=out, stderr=out)
     while "Ctrl-C" not in log.read_text("utf-8", "replace"):
@@ -118,7 +118,7 @@ def main() -> None:
 def measure_idle(
     running: subprocess.Popen[bytes], environment: dict[str, str], idle: float
 ) -> None:
-    """Figures of a demo at rest."""
+    """Print figures of an idle demo."""
     dsn = run_process("db", "url", env=environment, check=True).stdout.strip()
     with psycopg.connect(dsn) as connection:
         waits = sorted(float(row[0]) for row in connection.execute(WAKES).fetchall())

@@ -1,9 +1,10 @@
-"""What the way over the board costs an outside agent, beside the same work done by our own.
+"""Overhead of the agent API for an external agent, compared with the same work by a built-in one.
 
     PYTHONPATH=src:tests/support .venv/bin/python benchmarks/external_agent_api.py
 
-An own PostgreSQL and the board on a port; the server is a stand-in that answers at once, so all of
-the time is ours. A read by the API goes board -> row -> worker -> gate -> row -> board.
+Runs on a PostgreSQL of its own and the board on a port; the server is a fake that answers at once,
+so all measured time is our own. A read by the API goes board -> row -> worker -> gate -> row ->
+board.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ ROUNDS = 60
 
 
 def report_timing(name: str, step: Callable[[], object], rounds: int = ROUNDS) -> None:
-    """Milliseconds of one step: median and the slowest of twenty."""
+    """Print a step's milliseconds: median and 95th percentile."""
     took = []
     for _ in range(rounds):
         began = time.perf_counter()
@@ -43,12 +44,12 @@ def report_timing(name: str, step: Callable[[], object], rounds: int = ROUNDS) -
 
 
 def measure(dsn: str) -> None:
-    """Ask for the task, read by the API, read by our own gate, and a turn that does nothing."""
+    """Measure reading the task, a read by the API, a read by our own gate, and an empty session."""
     with seeded_env(dsn) as env, serve_app(page_app(env.board)) as board_url:
         with open_adapter_run(env, calls=10_000) as found:
             api = f"{board_url}/api/agent/tasks/{found.claim.task_id}"
             bearer = {"authorization": f"Bearer {found.token}"}
-            gate = adapter_context(env, found.claim, found.hands).gate
+            gate = adapter_context(env, found.claim, found.transport).gate
             grant, call = grants.grant_reads(env.board, found.claim), ToolCall.model_validate(LOCKS)
             with httpx.Client(headers=bearer, timeout=60) as client:
                 report_timing("GET the task", lambda: client.get(api).raise_for_status())
@@ -63,14 +64,16 @@ def measure(dsn: str) -> None:
             agent = adapter_entry(
                 with_trusted_account({"kind": "process", "command": ["/bin/true"]})
             )
-            here = adapter_context(env, env.create_parsed_task(), found.hands)
+            context = adapter_context(env, env.create_parsed_task(), found.transport)
             report_timing(
-                "a turn of /bin/true", lambda: runner._run_session(here, agent, lambda: False), 20
+                "a session of /bin/true",
+                lambda: runner._run_session(context, agent, lambda: False),
+                20,
             )
 
 
 def main() -> None:
-    """On a fresh database."""
+    """Measure on a fresh database."""
     with tempfile.TemporaryDirectory(prefix="guardia-bench-") as folder:
         Path(folder).chmod(0o711)
         with Cluster(Path(folder) / "pg") as cluster:

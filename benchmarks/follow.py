@@ -1,12 +1,12 @@
-"""How soon running workers follow an org chart that was applied.
+"""How soon running workers follow a newly applied org chart.
 
     PYTHONPATH=src .venv/bin/python benchmarks/follow.py [--rounds 10] [--workers 2]
 
-Real processes over an own PostgreSQL: `guardia worker`, and for each change `guardia org apply`.
-A round changes a heartbeat, limits an agent, hires one and fires it again. The report is JSON: for
-each kind of change the seconds from the revision's own time, at the beginning of the transaction
-that writes it, until the last worker's clock says that it follows it; and for those who are woken
-right after the command has ended, whether their beat began under the new revision.
+Real processes over a PostgreSQL of their own: `guardia worker`, and `guardia org apply` for each
+change. A round changes a heartbeat, limits an agent, hires one and fires it again. The report is
+JSON: for each kind of change the seconds from the revision's own time, at the beginning of the
+transaction that writes it, until the last worker logs that it reloaded the chart; and for agents
+woken right after the command has ended, whether their beat began under the new revision.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
 from guardia.org import chart, chart_edit, revisions
 
-FOLLOWS = re.compile(r"follows revision (\d+)")
+FOLLOWS = re.compile(r"reloaded from chart revision (\d+)")
 NEW = {"id": "new-agent", "title": "새 전문가", "duty": "operate", "reports_to": "dispatcher",
        "skills": ["WAS"], "heartbeat": {"every": "7m"}}  # fmt: skip
 
 
 @dataclass
 class Follower:
-    """One worker process, and when it said which revision it follows."""
+    """One worker process, and when it logged which revision."""
 
     log: Path
     process: subprocess.Popen[bytes]
@@ -72,7 +72,7 @@ class Bench:
     beats: list[bool] = field(default_factory=list)
 
     def start(self) -> None:
-        """One more worker."""
+        """Start one more worker."""
         log = self.home / f"worker-{len(self.followers)}.log"
         with log.open("wb") as file:
             process = start_process("worker", env=self.environment, stdout=file, stderr=file)
@@ -81,7 +81,7 @@ class Bench:
         self.followers.append(follower)
 
     def apply(self, kind: str, text: str, agent: str | None) -> None:
-        """Apply a chart as an operator does; wake someone under it."""
+        """Apply a chart as an operator does; wake an agent under it."""
         file = self.home / "chart.yaml"
         file.write_text(text, "utf-8")
         run_process("org", "apply", file, "--yes", env=self.environment, check=True)
@@ -94,7 +94,7 @@ class Bench:
         self.seconds.setdefault(kind, []).append(last - made.created_at.timestamp())
 
     def followed(self, revision: int) -> None:
-        """Wait until all workers follow it."""
+        """Wait until all workers follow a revision."""
         while not all(revision in f.seen for f in self.followers):
             time.sleep(0.01)
 
@@ -105,7 +105,7 @@ class Bench:
         return found.revision
 
     def round(self, number: int) -> None:
-        """Each kind of change once."""
+        """Make each kind of change once."""
         text = organization_chart.running_text(self.board)[1]
         text = chart_edit.set_field(text, "was-agent", "heartbeat.every", f"{11 + number}m")
         self.apply("heartbeat", text, None)
@@ -115,7 +115,7 @@ class Bench:
         self.apply("fire", text, None)
 
     def report(self) -> dict[str, Any]:
-        """Everything that was measured."""
+        """Return everything that was measured."""
         spread = {
             kind: {"p50": round(statistics.median(s), 3), "max": round(max(s), 3)}
             for kind, s in self.seconds.items()
@@ -130,7 +130,7 @@ class Bench:
 
 
 def main() -> int:
-    """Measure and print; exit code 1 where a beat began under an old chart."""
+    """Measure and print; exit code 1 if a beat began under an old chart."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--workers", type=int, default=2)

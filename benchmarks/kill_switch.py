@@ -2,9 +2,9 @@
 
     PYTHONPATH=src:tests/support .venv/bin/python benchmarks/kill_switch.py
 
-Everything is real: an own PostgreSQL, the practice fleet, commands over SSH. Times run from the
-call until it returns (the order stands: nothing new starts), until every worker has told its
-commands to end, and until no process of any is left, counted on the machine that hosts the fleet.
+Everything is real: a PostgreSQL of its own, the practice fleet, commands over SSH. Times run from
+the call until it returns (from then on nothing new starts), until every worker has interrupted its
+commands, and until none of their processes is left, counted on the machine that hosts the fleet.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ REPEATS = 3
 def measure(
     cluster: Cluster, fleet: RunningFleet, keys: Path, count: int, name: str
 ) -> list[float]:
-    """Seconds until ordered, until interrupted, until gone; then how many are left."""
+    """Return seconds until ordered, interrupted and gone; then how many processes are left."""
     cluster.create_database(name, owner=OWNER_ROLE)
     upgrade(cluster.dsn(OWNER_ROLE, name))
     seed_full_stack(cluster.dsn(OWNER_ROLE, name), cluster.dsn(APPLICATION_ROLE, name), fleet, keys)
@@ -43,20 +43,20 @@ def measure(
         open_full_stack(cluster.dsn(APPLICATION_ROLE, name), fleet, keys, SlowTransport) as stack,
         interrupt_listeners(stack),
     ):
-        holds = claim_tasks(stack, count)
-        with reads_in_flight(stack, holds) as reads:
+        claims = claim_tasks(stack, count)
+        with reads_in_flight(stack, claims) as reads:
             began = time.perf_counter()
             kill_switch.kill(stack.board, stack.person("engineer"), "benchmark")
             ordered = time.perf_counter() - began
             while stack.gate.in_flight.active_count():
                 time.sleep(0.002)
-            told = time.perf_counter() - began
+            interrupted = time.perf_counter() - began
             while count_sleeping_commands():
                 time.sleep(0.02)
             gone = time.perf_counter() - began
             for read in reads:
                 read.exception(timeout=20)
-        return [ordered, told, gone, float(count_sleeping_commands())]
+        return [ordered, interrupted, gone, float(count_sleeping_commands())]
 
 
 def main() -> int:
@@ -65,16 +65,16 @@ def main() -> int:
     home.chmod(0o711)
     with Cluster(home / "pg") as cluster, RunningFleet.spawn(home / "lab") as fleet:
         cluster.create_roles()
-        print("commands  ordered ms  told ms  gone ms  left")
+        print("commands  ordered ms  interrupted ms  gone ms  left")
         for count in COUNTS:
             runs = [
                 measure(cluster, fleet, home / "keys", count, f"kill_{count}_{n}")
                 for n in range(REPEATS)
             ]
             middle = [sorted(column)[len(column) // 2] for column in zip(*runs, strict=True)]
-            ordered, told, gone = (round(seconds * 1000) for seconds in middle[:3])
+            ordered, interrupted, gone = (round(seconds * 1000) for seconds in middle[:3])
             left = max(int(run[3]) for run in runs)
-            print(f"{count:8}  {ordered:10}  {told:7}  {gone:7}  {left:4}")
+            print(f"{count:8}  {ordered:10}  {interrupted:14}  {gone:7}  {left:4}")
     return 0
 
 

@@ -1,10 +1,10 @@
-"""What remote commands cost, against plain paramiko and OpenSSH on the same sshd, in one run.
+"""Cost of remote commands compared with plain paramiko and OpenSSH on the same sshd, in one run.
 
     .venv/bin/python benchmarks/ssh.py --hosts 50 --rounds 4
 
 Every "host" is the same loopback sshd under another name, so it has connections of its own.
-Ours includes everything that the others do without: pinned keys, marks, confirmed end.
-CPU is that of this side (and of ``ssh`` processes), per command.
+GUARDiA's figures include everything that the others do without: pinned keys, marks, confirmed end.
+CPU is that of this process (and of `ssh` processes), per command.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ Runner = Callable[[Host], None]
 
 @dataclass(frozen=True)
 class Figure:
-    """One way of running ``true`` on every host."""
+    """One way of running `true` on every host."""
 
     way: str
     commands: int
@@ -56,7 +56,7 @@ def cpu_seconds() -> float:
 
 
 def measure(way: str, run: Runner, hosts: list[Host], rounds: int, threads: int) -> Figure:
-    """Wall and CPU time of ``run`` on all hosts, ``rounds`` times."""
+    """Measure wall and CPU time of `run` on all hosts, `rounds` times."""
     count = len(hosts) * rounds
     with ThreadPoolExecutor(threads) as pool:
         list(pool.map(lambda _: time.sleep(0.01), range(threads)))  # threads exist beforehand
@@ -67,7 +67,7 @@ def measure(way: str, run: Runner, hosts: list[Host], rounds: int, threads: int)
 
 
 class GuardiaTransport:
-    """The hands of GUARDiA."""
+    """GUARDiA's own transport."""
 
     def __init__(self, server: Any) -> None:
         self.connections = Connections(server)
@@ -81,7 +81,7 @@ class GuardiaTransport:
 
 
 class PlainParamiko:
-    """paramiko as most scripts use it; ``keep`` leaves each host's connection open."""
+    """paramiko as most scripts use it; `keep` keeps each host's connection open."""
 
     def __init__(self, server: Any, *, keep: bool) -> None:
         self.key = paramiko.Ed25519Key.from_private_key_file(str(server.folder / "user"))
@@ -157,7 +157,7 @@ class ControlMaster:
 
 @contextmanager
 def loopback() -> Iterator[tuple[Any, Path]]:
-    """A running sshd, and a short folder."""
+    """Start an sshd; yield it and a short folder."""
     folder = Path(tempfile.mkdtemp(prefix="gb-"))
     server = OpenSSH(folder / "sshd", more="MaxSessions 100")
     try:
@@ -168,14 +168,14 @@ def loopback() -> Iterator[tuple[Any, Path]]:
 
 
 def figures(count: int, rounds: int, threads: int) -> Iterator[Figure]:
-    """Every way in turn, each on hosts that nobody has connected to before."""
+    """Measure every way in turn, each on hosts without open connections."""
     with loopback() as (server, folder):
         hosts = [server.host(server_id=f"H{n:04}") for n in range(count)]
-        ours = GuardiaTransport(server)
-        yield measure("GUARDiA: connect + true", ours.run, hosts, 1, threads)
-        yield measure("GUARDiA: next true", ours.run, hosts, rounds, threads)
-        yield measure("GUARDiA: next true, one thread", ours.run, hosts, 1, 1)
-        ours.close()
+        own = GuardiaTransport(server)
+        yield measure("GUARDiA: connect + true", own.run, hosts, 1, threads)
+        yield measure("GUARDiA: next true", own.run, hosts, rounds, threads)
+        yield measure("GUARDiA: next true, one thread", own.run, hosts, 1, 1)
+        own.close()
         fresh = PlainParamiko(server, keep=False)
         yield measure("paramiko: connect + true", fresh.run, hosts, 1, threads)
         kept = PlainParamiko(server, keep=True)

@@ -1,10 +1,11 @@
-"""What a state change costs: CPU of this process and of PostgreSQL, over a bare compare-and-set.
+"""Cost of a state change: CPU of this process and of PostgreSQL, over a bare compare-and-set.
 
     PYTHONPATH=src:tests/support .venv/bin/python benchmarks/transitions.py --issues 100
 
 Every issue goes RECEIVED -> PARSED -> PENDING_APPROVAL -> APPROVED -> IN_PROGRESS -> COMPLETED
-through the desk as agents and a person would take it: fence, audit entries, wakes and messages
-included, and what an agent reads in order to claim. The floor is one UPDATE with its commit.
+through the board's use cases, as agents and a person would move it: with fence, audit entries,
+wakes and messages, and with what an agent reads in order to claim. The floor is one UPDATE with its
+commit.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ _TICK = os.sysconf("SC_CLK_TCK")
 
 
 def server_seconds(folder: Path) -> float:
-    """CPU seconds of the PostgreSQL over ``folder`` with all that it has ended and reaped."""
+    """Return CPU seconds of the PostgreSQL over `folder` and all its ended children."""
     leader = int((folder / "pgdata" / "postmaster.pid").read_text().split()[0])
     total = 0.0
     for stat in Path("/proc").glob("[0-9]*/stat"):
@@ -54,7 +55,7 @@ def server_seconds(folder: Path) -> float:
 
 
 def cpu(folder: Path, run: Callable[[], None]) -> tuple[float, float, float]:
-    """Seconds that ``run`` takes: on the clock, of this process, of PostgreSQL."""
+    """Return the seconds that `run` takes: on the clock, of this process, of PostgreSQL."""
     clock, own, server = time.perf_counter(), time.process_time(), server_seconds(folder)
     run()
     return (
@@ -65,7 +66,7 @@ def cpu(folder: Path, run: Callable[[], None]) -> tuple[float, float, float]:
 
 
 def run_issue_lifecycles(env: BoardEnv, issues: int) -> None:
-    """Whole lives of issues."""
+    """Move issues through the whole lifecycle."""
     filed = plan()
     for _ in range(issues):
         env.create_issue()
@@ -82,7 +83,7 @@ def run_issue_lifecycles(env: BoardEnv, issues: int) -> None:
 
 @contextmanager
 def claimed_in_beat(env: BoardEnv, agent: str) -> Iterator[Claim]:
-    """What an agent's beat claims, and its end."""
+    """Begin an agent's beat, yield what it claims, and end the beat."""
     begun = beats.begin(env.board, agent)
     claim = beats.claim_task(env.board, begun) if begun else None
     assert begun and claim
@@ -91,7 +92,7 @@ def claimed_in_beat(env: BoardEnv, agent: str) -> Iterator[Claim]:
 
 
 def bare_updates(env: BoardEnv, changes: int) -> None:
-    """As many updates of one row, each committed."""
+    """Run as many updates of one row, each committed."""
     number = env.create_issue()
     for n in range(changes):
         with env.board.database.transaction() as session:

@@ -2,8 +2,8 @@
 
     .venv/bin/python benchmarks/triage.py requests.jsonl --directory directory.yaml
 
-One line of the file is ``{"id", "text", "expect": {kind, category, priority, servers,
-action_type}}``. Without a path the cases of the tests are read; ``--misses`` shows what was missed.
+One line of the file is `{"id", "text", "expect": {kind, category, priority, servers,
+action_type}}`. Without a path the cases of the tests are read; `--misses` shows what was missed.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def main() -> None:
 
 
 def measure(rows: list[dict[str, Any]], names: Path, misses: bool) -> dict[str, Any]:
-    """Accuracies from 0 to 1, milliseconds for the first text (loads the analyser) and the rest."""
+    """Return accuracies from 0 to 1, and milliseconds for the first text and all others."""
     directory = read_directory(names)
     right: Counter[str] = Counter()
     seconds = []

@@ -1,4 +1,4 @@
-"""Which account runs the embedded server, and what that account can reach."""
+"""The system account that runs the embedded server, and which paths it can reach."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-# PostgreSQL refuses to run as root. An account that exists is used, none is made.
+# PostgreSQL refuses to run as root. We use an existing account and never create one.
 CANDIDATES = ("guardia", "postgres", "nobody")
 
 
@@ -21,11 +21,11 @@ class SystemAccount:
     gid: int
 
     def can_reach(self, path: Path) -> bool:
-        """Whether every folder down to ``path`` lets this account through."""
+        """Return whether every folder down to `path` lets this account through."""
         return self.obstacle(path) is None
 
     def obstacle(self, path: Path) -> Path | None:
-        """The first folder (or the file itself) that this account cannot enter or read."""
+        """Return the first folder (or the file itself) that this account cannot enter or read."""
         path = path.resolve()
         for step in [*reversed(path.parents), path]:
             needs = 0o1 if step.is_dir() else 0o4
@@ -33,18 +33,19 @@ class SystemAccount:
                 return step
         return None
 
-    def _allowed(self, found: os.stat_result, needs: int) -> bool:
-        if found.st_uid == self.uid:
+    def _allowed(self, status: os.stat_result, needs: int) -> bool:
+        if status.st_uid == self.uid:
             needs <<= 6
-        elif found.st_gid == self.gid:
+        elif status.st_gid == self.gid:
             needs <<= 3
-        return bool(stat.S_IMODE(found.st_mode) & needs)
+        return bool(stat.S_IMODE(status.st_mode) & needs)
 
 
 def server_account(data: Path) -> SystemAccount | None:
-    """Who runs a server on ``data``: nobody else (``None``) unless we are root.
+    """Return the account for a server on `data`, or `None` for our own account.
 
-    The owner of data that exists wins, so a new account on the machine changes nothing.
+    Only root uses another account. The owner of existing data wins, so a new account on the machine
+    changes nothing.
     """
     if os.geteuid() != 0:
         return None

@@ -1,4 +1,4 @@
-"""The declarative base that every table of every room hangs on."""
+"""Declarative base of all tables."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """Python types map to one PostgreSQL type each: text without limits, time with zone."""
+    """Maps each Python type to one PostgreSQL type: text without limits, time with zone."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {

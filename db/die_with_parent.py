@@ -1,9 +1,9 @@
-"""Run a program that ends when its starter ends, however that ends.
+"""Run a program that ends when its parent process ends, even by SIGKILL.
 
-``python -I -S lifeline.py STARTER SIGNAL ACCOUNT PROGRAM [ARGUMENT...]``: becomes PROGRAM with
-the kernel's promise to send it SIGNAL when the process STARTER (our parent) is gone. ACCOUNT is
-``-`` to stay who we are, or ``UID:GID``. Standard library only and importable without GUARDiA,
-because it runs before anything else is reachable.
+`python -I -S die_with_parent.py STARTER SIGNAL ACCOUNT PROGRAM [ARGUMENT...]` becomes PROGRAM, and
+the kernel sends it SIGNAL when the process STARTER (our parent) is gone. ACCOUNT is `-` to keep the
+current account, or `UID:GID`. Standard library only and importable without GUARDiA, because it runs
+before anything else is reachable.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ PR_SET_PDEATHSIG = 1
 
 
 def command(program: list[str], signal_number: int, account: tuple[int, int] | None) -> list[str]:
-    """The argument list that runs ``program`` tied to the calling process.
+    """Return the argument list that runs `program` tied to the calling process.
 
-    The kernel ties it to the calling *thread*: start it from one that lives long enough.
+    The kernel ties it to the calling *thread*, so start it from a thread that lives long enough.
     """
     who = "-" if account is None else f"{account[0]}:{account[1]}"
     launcher = [sys.executable, "-I", "-S", os.path.abspath(__file__)]
@@ -26,7 +26,7 @@ def command(program: list[str], signal_number: int, account: tuple[int, int] | N
 
 
 def main(arguments: list[str]) -> None:
-    """Drop to the account, tie, make sure that the starter is still there, become the program."""
+    """Switch account, tie to the parent, check that it is still there, and become the program."""
     starter, number, who, *program = arguments
     library = ctypes.CDLL(None, use_errno=True)
     if who != "-":

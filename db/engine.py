@@ -20,32 +20,32 @@ OUTAGE_ERRORS = (
     exc.InternalError,
     psycopg.OperationalError,
     psycopg.InterfaceError,
-    psycopg.InternalError,  # how a session ends that idled in a transaction
+    psycopg.InternalError,  # raised if the server ended a session that idled in a transaction
 )
-"""What a restart or loss of the database looks like: try the same again later."""
+"""Errors that a restart or loss of the database causes: retry later."""
 CONNECTION_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
-        # One name for all sessions of a process: see ``db.presence``.
+        # One name for all sessions of a process: see `db.presence`.
         "application_name": f"guardia {secrets.token_hex(4)}@{socket.gethostname()}"[:63],
         "connect_timeout": 10,
         "keepalives_idle": 10,
         "keepalives_interval": 5,
         "keepalives_count": 3,
         "tcp_user_timeout": 15_000,
-        # Transactions are short and wait for nothing but the database. Who is paused in one would
-        # hold its locks, the record's among them, for as long as the pause.
+        # Transactions are short and wait for nothing but the database. A process that is paused
+        # inside one would keep its locks, among them the audit log's, for as long as the pause.
         "options": "-c timezone=UTC -c idle_in_transaction_session_timeout=10s",
     }
 )
-"""libpq's parameters of every kept connection: a host that vanished is noticed in seconds instead
-of a quarter of an hour, on either side."""
+"""libpq parameters of every long-lived connection: both sides notice a vanished host within seconds
+instead of a quarter of an hour."""
 
 
 class Database:
     """A pool of connections under one role.
 
-    ``transaction`` is the only place that commits: one short transaction per use case, rolled
-    back on any error. ``reading`` gives a read-only snapshot for pages.
+    `transaction` is the only place that commits: one short transaction per use case, rolled back on
+    any error. `reading` gives a read-only snapshot for pages.
     """
 
     def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
@@ -61,13 +61,13 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
-        """One use case: commits at the end, rolls back when anything raises."""
+        """Open the transaction of one use case: commits at the end, rolls back on any error."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             yield session
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
-        """A session that cannot write."""
+        """Open a session that cannot write."""
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             session.connection(
                 execution_options={
@@ -78,12 +78,12 @@ class Database:
             yield session
 
     def close(self) -> None:
-        """Give all connections back."""
+        """Close all connections."""
         self.engine.dispose()
 
 
 def driver_connection(session: Session) -> psycopg.Connection[Any]:
-    """The psycopg connection below a session, for libraries that join its transaction."""
+    """Return the psycopg connection of a session, for libraries that join its transaction."""
     connection = session.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
     return connection

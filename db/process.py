@@ -1,4 +1,4 @@
-"""Processes that end with us, and how to know a process again."""
+"""Child processes that end when we end, and telling processes apart despite reused numbers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guardia.db.account import SystemAccount
 
 @cache
 def _starter() -> ThreadPoolExecutor:
-    # The kernel ties a child to the thread that made it, so all are made by one that stays.
+    # The kernel ties a child to the thread that started it, so use one thread that stays.
     return ThreadPoolExecutor(max_workers=1, thread_name_prefix="postgres-starter")
 
 
@@ -37,7 +37,7 @@ def spawn(
     lock: int | None = None,
     environment: Mapping[str, str] = CLEAN_ENVIRONMENT,
 ) -> subprocess.Popen[bytes]:
-    """Start a program that is sent ``ending`` when we end; it keeps the lock's descriptor."""
+    """Start a program that receives `end_signal` when we end; it inherits the lock's descriptor."""
 
     def start() -> subprocess.Popen[bytes]:
         return subprocess.Popen(
@@ -50,7 +50,7 @@ def spawn(
             env=dict(environment),
             cwd="/",
             umask=0o077,
-            start_new_session=True,  # a terminal's Ctrl-C is for us, not for the server
+            start_new_session=True,  # a terminal's Ctrl-C must reach us, not the server
             pass_fds=() if lock is None else (lock,),
         )
 
@@ -60,7 +60,7 @@ def spawn(
 
 
 def process_identity(pid: int) -> list[int]:
-    """A process by number and start time: numbers are used again."""
+    """Return number and start time of a process: numbers are reused."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:
@@ -69,6 +69,7 @@ def process_identity(pid: int) -> list[int]:
 
 
 def is_gone(pid: int) -> bool:
+    """Return whether the process has ended (zombies included)."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:
@@ -77,6 +78,7 @@ def is_gone(pid: int) -> bool:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
+    """Poll until the condition is true; return whether it became true in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:

@@ -1,4 +1,4 @@
-"""Roles and databases of a cluster, made once, by its superuser."""
+"""Roles and databases of a cluster, created by its superuser."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ Connection = psycopg.Connection[tuple[Any, ...]]
 def create_role(
     connection: Connection, name: str, password: Callable[[], str], groups: tuple[str, ...]
 ) -> None:
-    """A role that may log in and is a member of ``groups``; nothing where it exists.
+    """Create a role that may log in and is a member of `groups`, unless it exists.
 
-    The server is given the password's verifier, so the password is in none of its logs.
+    The server receives the password's verifier, so the password appears in none of its logs.
     """
     if connection.execute("select 1 from pg_roles where rolname = %s", [name]).fetchone():
         return
@@ -24,27 +24,27 @@ def create_role(
         password().encode(), name.encode(), b"scram-sha-256"
     )
     role = sql.Identifier(name)
-    made = sql.SQL("create role {} login password {}")
-    connection.execute(made.format(role, sql.Literal(verifier.decode())))
+    statement = sql.SQL("create role {} login password {}")
+    connection.execute(statement.format(role, sql.Literal(verifier.decode())))
     for group in groups:
         connection.execute(sql.SQL("grant {} to {}").format(sql.Identifier(group), role))
 
 
 def create_database(connection: Connection, name: str, owner: str, template: str | None) -> None:
-    """An empty database of ``owner``, or a copy of ``template``; nothing where it exists."""
+    """Create a database, empty or as a copy of `template`, unless it exists."""
     if connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone():
         return
-    made = sql.SQL("create database {} owner {}").format(
+    statement = sql.SQL("create database {} owner {}").format(
         sql.Identifier(name), sql.Identifier(owner)
     )
     if template is not None:
         copy = sql.SQL(" template {} strategy file_copy").format(sql.Identifier(template))
-        made = sql.Composed([made, copy])
-    connection.execute(made)
+        statement = sql.Composed([statement, copy])
+    connection.execute(statement)
 
 
 def drop_database(connection: Connection, name: str) -> None:
-    """Remove a database, ending its sessions; nothing where there is none."""
+    """Drop a database if it exists, ending its sessions."""
     connection.execute(
         sql.SQL("drop database if exists {} with (force)").format(sql.Identifier(name))
     )

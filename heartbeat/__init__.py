@@ -1,1 +1,1 @@
-"""Heartbeats: when agents wake, where their beats run, and what one beat is."""
+"""Heartbeats: when agents wake, on which worker their beats run, and what one beat does."""

@@ -1,13 +1,14 @@
-"""One waking of one agent: take the reasons, claim, do the next steps, let go.
+"""One beat of one agent: collect wake reasons, claim tasks, carry out the next steps, end the run.
 
-Light to import: the team, and with it everything that thinks, is made by the first beat that has
-something to do.
+Light to import: the team, and with it models and graphs, is created by the first beat that has
+work.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardia.board.control import rollback
@@ -21,7 +22,7 @@ from guardia.db.jobs import JobAttempt
 from guardia.heartbeat.timeout import GRACE, BeatAbandoned, run_with_timeout
 
 if TYPE_CHECKING:
-    from guardia.agents.team import Team
+    from guardia.agents.team import Team, WorkResult
 
 log = logging.getLogger(__name__)
 
@@ -32,41 +33,41 @@ def beat(
     agent_id: str,
     *,
     attempt: JobAttempt | None = None,
-    closing: Callable[[], bool] = lambda: False,
-    yielding: Callable[[], bool] = lambda: False,
+    is_closing: Callable[[], bool] = lambda: False,
+    should_yield: Callable[[], bool] = lambda: False,
     grace: float = GRACE,
 ) -> str | None:
-    """Run one beat; ``None`` where there was no reason for one. Idle is one short transaction.
+    """Run one beat and return its outcome, or `None` if there was no reason for one.
 
-    ``attempt`` is the worker's turn at this agent's beats, which it may lose; once ``closing``, the
-    beat begins nothing more and what is left goes to another worker; while ``yielding``, it does so
-    after one task. A beat that takes longer than
-    its entry allows is ended: it loses its hold, and ``grace`` seconds later its thread.
+    An idle beat is one short transaction. `attempt` is the worker's attempt at this agent's job,
+    which it may lose. Once `is_closing`, the beat starts nothing new and leaves its remaining work
+    to another worker; if `should_yield`, it does so after one task. A beat that exceeds its time
+    limit loses its claims, and after `grace` more seconds its thread is abandoned.
     """
     run_context = beats.begin(board, agent_id, attempt)
     if run_context is None:
         return None
     if not run_context.has_work:
         return "idle"
-    limit = run_context.entry.heartbeat.limit
+    limit = run_context.entry.heartbeat.beat_timeout
     outcome, task_id, steps = "error", None, 0
     try:
         outcome, task_id, steps = run_with_timeout(
             limit.total_seconds(),
-            lambda: _run_duty(board, team, run_context, closing, yielding),
+            lambda: _run_duty(board, team, run_context, is_closing, should_yield),
             lambda: timeouts.expire_run(board, run_context),
             grace=grace,
         )
     except BeatAbandoned:
         return "timeout"
     except OUTAGE_ERRORS:
-        # Not closed: the next beat finds it lost, and takes its reasons and its task again.
+        # The run stays open: the next beat finds it lost and takes over its reasons and task.
         raise
     except Exception:
         beats.end(board, run_context, outcome, task_id=task_id, steps=steps)
         raise
     beats.end(board, run_context, outcome, task_id=task_id, steps=steps)
-    if closing():
+    if is_closing():
         beats.requeue(board, agent_id)
     return outcome
 
@@ -75,55 +76,83 @@ def _run_duty(
     board: BoardContext,
     team: Callable[[], Team],
     run_context: RunContext,
-    closing: Callable[[], bool],
-    yielding: Callable[[], bool],
+    is_closing: Callable[[], bool],
+    should_yield: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     if run_context.entry.duty == "audit":
         return _run_audit(board, run_context), None, 0
-    return _run_tasks(board, team, run_context, closing, yielding)
+    return _run_tasks(board, team, run_context, is_closing, should_yield)
 
 
 def _run_tasks(
     board: BoardContext,
     team: Callable[[], Team],
     run_context: RunContext,
-    closing: Callable[[], bool],
-    yielding: Callable[[], bool],
+    is_closing: Callable[[], bool],
+    should_yield: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
-    """All tasks that wait for this agent, each at most once a beat: first what people have
-    ordered to be undone, then the most urgent; at last what became of goals."""
+    """Work on all tasks that wait for this agent; the dispatcher reviews goals last."""
     outcome, last, steps = "idle", None, 0
-    entry, has_rollback = run_context.entry, run_context.has_rollback
-    head = entry.duty == "dispatch"
-    seen: frozenset[int] = frozenset()
-    planned: frozenset[int] = frozenset()
-    rolled_back: frozenset[int] = frozenset()
-    while not closing():
-        if last and yielding():
+    work = _BeatWork(board, team, run_context, run_context.has_rollback)
+    while not is_closing():
+        if last and should_yield():
             beats.requeue(board, run_context.agent_id)
             break
-        rollback_claim = (
-            rollback.claim_rollback(board, run_context, rolled_back) if has_rollback else None
-        )
-        has_rollback = True  # people may order something while it works
-        if rollback_claim is not None:
-            claim, done = rollback_claim.claim, team().execute_rollback(rollback_claim)
-            rolled_back |= {claim.task_id}
-        elif (found := beats.claim_task(board, run_context, seen)) is not None:
-            claim, done = found, team().work(entry, found)
-            seen |= {claim.task_id}
-        elif head and (goal := planning.claim_goal(board, run_context, planned)) is not None:
-            done = team().pursue(entry, goal)
-            planned |= {goal.sr_id}
-            outcome, steps = done.outcome, steps + done.steps
-            continue
-        else:
-            if head:
+        handled = work.handle_next()
+        if handled is None:
+            if work.is_dispatcher:
                 review.review_goals(board, run_context.agent_id)
             break
-        log.info("%s task %s: %s", run_context.agent_id, claim.task_id, done.outcome)
-        outcome, last, steps = done.outcome, claim.task_id, steps + done.steps
+        task_id, done = handled
+        if task_id is not None:
+            log.info("%s task %s: %s", run_context.agent_id, task_id, done.outcome)
+            last = task_id
+        outcome, steps = done.outcome, steps + done.steps
     return outcome, last, steps
+
+
+@dataclass
+class _BeatWork:
+    """Work of one beat, each task and goal at most once."""
+
+    board: BoardContext
+    team: Callable[[], Team]
+    run_context: RunContext
+    has_rollback: bool
+    rolled_back: frozenset[int] = frozenset()
+    worked: frozenset[int] = frozenset()
+    planned: frozenset[int] = frozenset()
+
+    @property
+    def is_dispatcher(self) -> bool:
+        return self.run_context.entry.duty == "dispatch"
+
+    def handle_next(self) -> tuple[int | None, WorkResult] | None:
+        """Do the next piece of work; return its task, `None` for a goal, and its result.
+
+        Rollbacks that people ordered come first, then the most urgent task, then goals. Returns
+        `None` if nothing waits.
+        """
+        board, run_context, entry = self.board, self.run_context, self.run_context.entry
+        if self.has_rollback:
+            rollback_claim = rollback.claim_rollback(board, run_context, self.rolled_back)
+            if rollback_claim is not None:
+                task_id = rollback_claim.claim.task_id
+                done = self.team().execute_rollback(rollback_claim)
+                self.rolled_back |= {task_id}
+                return task_id, done
+        self.has_rollback = True  # people may order one while the beat runs
+        if (claim := beats.claim_task(board, run_context, self.worked)) is not None:
+            done = self.team().work(entry, claim)
+            self.worked |= {claim.task_id}
+            return claim.task_id, done
+        if not self.is_dispatcher:
+            return None
+        if (goal := planning.claim_goal(board, run_context, self.planned)) is None:
+            return None
+        done = self.team().pursue(entry, goal)
+        self.planned |= {goal.sr_id}
+        return None, done
 
 
 def _run_audit(board: BoardContext, run_context: RunContext) -> str:

@@ -1,4 +1,4 @@
-"""One host's process: the board's pages, the clock and the worker, or some of them."""
+"""The process of one host: the board's pages, the scheduler and a worker, or some of them."""
 
 from __future__ import annotations
 
@@ -31,28 +31,28 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _GRACE = 20.0
-"""Seconds that running beats have to come to the end of a step once we are to stop."""
+"""Seconds that running beats get to finish their current step during shutdown."""
 _LAST_GRACE = 8.0
-"""Seconds for what was then ended on the servers to be written down."""
+"""Seconds for recording the results of commands that were then ended on the servers."""
 _SPARE_THREADS = 4
 
 
 @dataclass(frozen=True, slots=True)
 class HostOptions:
-    """What this process does."""
+    """Which parts this process runs."""
 
     board: bool = True
     worker: bool = True
     concurrency: int = 8
-    """Jobs that the worker runs at once."""
+    """Jobs that the worker runs at the same time."""
     alive: Path | None = None
-    """File whose time the worker renews while it is alive."""
+    """File whose modification time the worker updates while it is alive."""
 
 
 def run(
     settings: Settings, dsn: str, options: HostOptions, announce: Callable[[str], None] = log.info
 ) -> None:
-    """Serve until SIGINT or SIGTERM; ``announce`` is given the board's address once it answers."""
+    """Serve until SIGINT or SIGTERM; call `announce` with the board's address once it is ready."""
     settings = with_stored_secrets(settings, FileCredentialStore(settings.secrets))
     with _open_context(settings, dsn, options.concurrency) as board:
         asyncio.run(_run(settings, dsn, options, board, announce))
@@ -81,11 +81,11 @@ async def _run(
 ) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    # Beats may occupy as many threads as there are jobs at once; the rest is never kept waiting.
+    # Beats may occupy one thread per concurrent job; the spare threads serve everything besides.
     loop.set_default_executor(ThreadPoolExecutor(options.concurrency + _SPARE_THREADS, "work"))
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    # A part that fails takes the others with it, instead of leaving half a house.
+    # A failing part ends the others, so that the process never runs with only some of its parts.
     async with asyncio.TaskGroup() as group:
         if options.board:
             group.create_task(_run_board(settings, board, stop, announce))
@@ -102,7 +102,7 @@ async def _run_board(
     from guardia.board.site.server import BoardServer
 
     listener = socket.create_server((settings.host, settings.port), reuse_port=False)
-    # 0 takes a free one: outside agents of this process are to be told which.
+    # Port 0 picks a free one, and external agents of this process need to know which.
     settings.port = listener.getsockname()[1]
     server = BoardServer(create_app(board, settings))
     # We handle the signals ourselves: worker and board stop together.
@@ -126,12 +126,12 @@ def _no_signals() -> Iterator[None]:
 async def _retry_on_outage(
     work: Callable[[], Coroutine[None, None, None]], stop: asyncio.Event
 ) -> None:
-    """Begin anew where the database went away while the worker was still beginning."""
+    """Restart the worker if the database was lost while it was starting."""
     while not stop.is_set():
         try:
             await work()
         except* OUTAGE_ERRORS as errors:
-            log.warning("the database does not answer: %s", errors.exceptions[0])
+            log.warning("database unavailable: %s", errors.exceptions[0])
             with suppress(TimeoutError):
                 await asyncio.wait_for(stop.wait(), 1.0)
 
@@ -156,25 +156,28 @@ async def _run_worker(
                 stop,
                 concurrency=options.concurrency,
                 name=name,
-                alive=liveness.alive,
+                on_alive=liveness.report_alive,
             )
             working = group.create_task(jobs)
             stopping = group.create_task(stop.wait())
             await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            liveness.closing()
+            liveness.report_closing()
             closing.set()
             await _drain(working, worker.gate)
             reacting.cancel()
 
 
 async def _drain(working: asyncio.Task[None], gate: Gate) -> None:
-    """Wait for running beats, each of which rests after its next step. What takes longer than the
-    grace time is ended on its server; what does not even end then is left to other workers."""
+    """Wait for running beats, which end after their current step.
+
+    Commands that take longer than the grace period are ended on their server; jobs that still do
+    not end are left to other workers.
+    """
     if (await asyncio.wait({working}, timeout=_GRACE))[0]:
         return
-    log.warning("still at work after %s s: ending its commands", _GRACE)
+    log.warning("jobs still running after %s s; ending their commands", _GRACE)
     await asyncio.to_thread(gate.close)
     if not (await asyncio.wait({working}, timeout=_LAST_GRACE))[0]:
-        log.warning("still at work: other workers take over")
+        log.warning("jobs still running; exiting, other workers take over")
         logging.shutdown()
-        os._exit(0)  # threads that hang cannot be ended otherwise
+        os._exit(0)  # hanging threads cannot be ended in any other way

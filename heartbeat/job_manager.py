@@ -1,8 +1,8 @@
-"""A worker's turns at jobs, on the record of procrastinate: each ends once, by whoever has it.
+"""procrastinate's job manager, made safe against outages: each attempt at a job ends exactly once.
 
-The database may go away at any moment. What a turn came to is then written when it is back, a job
-that was given to us while the answer got lost is queued again, and a worker that was taken for
-dead changes nothing of what others have taken over.
+The database may go away at any moment. The result of an attempt is then written when it is back, a
+job that was assigned to us in a lost response is queued again, and a worker that was declared dead
+changes nothing that others have taken over.
 """
 
 from __future__ import annotations
@@ -55,10 +55,10 @@ class JobManager(manager.JobManager):
         self._running: dict[int, int] = {}
         self._missing: set[int] = set()
         self._announcements = 0
-        """How many announcements have come."""
+        """Number of job announcements received."""
 
     async def fetch_job(self, queues: Iterable[str] | None, worker_id: int) -> jobs.Job | None:
-        """The next job; none while the database is away."""
+        """Return the next job; `None` if there is none or the database is away."""
         while True:
             announced = self._announcements
             try:
@@ -66,8 +66,8 @@ class JobManager(manager.JobManager):
             except exceptions.ConnectorException as error:
                 await _pause_for_outage(error)
                 return None
-            # The worker forgets what is announced while it asks: its job could have come too late
-            # for this answer.
+            # procrastinate's worker ignores announcements while it fetches, and that job may have
+            # been committed too late for this response: fetch again.
             if job is not None or announced == self._announcements:
                 break
         if job is not None and job.id is not None:
@@ -75,12 +75,14 @@ class JobManager(manager.JobManager):
         return job
 
     async def finish_job(self, job: jobs.Job, status: jobs.Status, delete_job: bool) -> None:
-        """End this turn, unless it is no longer ours, and tell of a job that waits for its lock:
-        it was announced when nobody could take it yet."""
+        """End this attempt unless it was lost, and announce the next job that waits for its lock.
+
+        That job was announced when no worker could take it yet.
+        """
         await self._persist(_FINISH, job, status=status.value, delete_job=delete_job)
         if job.lock is not None:
-            # After the turn has ended: what comes from now on is announced when it can be taken.
-            with suppress(exceptions.ConnectorException):  # else it is found a little later
+            # Only now: a job that is queued from here on is announced when it can be taken.
+            with suppress(exceptions.ConnectorException):  # polling finds it a little later
                 await self.connector.execute_query_async(query=_ANNOUNCE_NEXT, lock=job.lock)
 
     async def retry_job(
@@ -91,12 +93,12 @@ class JobManager(manager.JobManager):
         queue: str | None = None,
         lock: str | None = None,
     ) -> None:
-        """Queue it again after this turn, unless that is no longer ours."""
+        """Queue the job again after this attempt, unless the attempt was lost."""
         values = {"retry_at": retry_at, "priority": priority, "queue": queue, "lock": lock}
         await self._persist(_RETRY, job, **values)
 
     async def listen_for_jobs(self, *, on_notification: Any, **more: Any) -> None:
-        """Hear of new jobs, and connect again whenever the database was away."""
+        """Listen for new jobs, and reconnect whenever the database was away."""
 
         async def announced(**notification: Any) -> None:
             self._announcements += 1
@@ -109,7 +111,7 @@ class JobManager(manager.JobManager):
                 await _pause_for_outage(error)
 
     async def report_alive(self, worker_id: int) -> bool:
-        """Give a sign of life; ``False`` where this worker has been struck off as dead."""
+        """Report this worker alive; return whether it is still registered."""
         doing = await self.presence.report_alive(worker_id)
         if doing is None:
             return False
@@ -117,13 +119,15 @@ class JobManager(manager.JobManager):
         return True
 
     async def _requeue_unreceived(self, worker_id: int, doing: set[int]) -> None:
-        """Jobs that the queue gave us in an answer which never came. Seen twice, since one may
-        just be on its way."""
+        """Queue jobs again that the database assigned to us in a response which never arrived.
+
+        A job must be missing twice, because its response may be on its way.
+        """
         unknown = doing - self._running.keys()
         lost = unknown & self._missing
         self._missing = unknown - lost
         if lost:
-            log.warning("jobs %s never reached this worker; queued again", sorted(lost))
+            log.warning("jobs %s never reached this worker; requeued", sorted(lost))
             await self.connector.execute_query_async(
                 query=_REQUEUE_UNRECEIVED, lost=sorted(lost), worker_id=worker_id
             )
@@ -138,11 +142,11 @@ class JobManager(manager.JobManager):
                 break
             except exceptions.ConnectorException as error:
                 await _pause_for_outage(error)
-        # The same job may meanwhile have come back to us as another turn.
+        # In the meantime, the same job may have come back to us as another attempt.
         if self._running.get(job.id) == job.attempts:
             del self._running[job.id]
 
 
 async def _pause_for_outage(error: exceptions.ConnectorException) -> None:
-    log.warning("the database does not answer: %s", error.__cause__ or error)
+    log.warning("database unavailable: %s", error.__cause__ or error)
     await asyncio.sleep(_RETRY_DELAY)

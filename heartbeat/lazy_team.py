@@ -1,4 +1,4 @@
-"""The team of a worker process, made when the first beat has something to do.
+"""The team of a worker process, created when the first beat has work.
 
 An idle worker loads neither graphs nor the morphological analyser: a tenth of the memory.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 class LazyTeam:
-    """Calling it gives the team; safe for all threads. Close it with the process."""
+    """Callable that returns the team; thread-safe. Close it with the process."""
 
     def __init__(
         self,
@@ -38,14 +38,14 @@ class LazyTeam:
         self._exit_stack = ExitStack()
 
     def __call__(self) -> Team:
-        """The team."""
+        """Return the team; create it first if necessary."""
         with self._lock:
             if self._team is None:
                 self._team = self._create_team()
             return self._team
 
     def close(self) -> None:
-        """Give its connections back."""
+        """Close its connections."""
         self._exit_stack.close()
 
     def _create_team(self) -> Team:
@@ -56,7 +56,7 @@ class LazyTeam:
         from guardia.knowledge.library import Library
 
         library = Library.shipped()
-        # The first search loads the analyser: begin while the dispatcher still triages.
+        # The first search loads the analyser: do it while the dispatcher is still busy with triage.
         threading.Thread(target=_warm_up, args=(library,), name="warm", daemon=True).start()
         pool = checkpoints.open_pool(self._dsn)
         self._exit_stack.callback(pool.close)

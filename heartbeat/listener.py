@@ -1,4 +1,4 @@
-"""What a worker does at once when the board says that something has happened."""
+"""Immediate reactions of a worker to events on the board."""
 
 from __future__ import annotations
 
@@ -19,33 +19,35 @@ from guardia.db import events
 log = logging.getLogger(__name__)
 
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds after each failure; the last again and again."""
+"""Seconds to wait after each failure; the last one repeats."""
 _ALERT_AFTER = 4
-"""So many failures later people are told."""
+"""Failed attempts until people are alerted."""
 INTERRUPTING_KINDS = frozenset(
     {EntryKind.KILLED, EntryKind.ORDERED, EntryKind.TIMED_OUT, EntryKind.HANDED_ON}
 )
-"""Entries of the record after which a running command may have lost its agent's hold."""
+"""Audit entries after which a running command's claim may be lost."""
 CHART_KINDS = frozenset({EntryKind.ORG_APPLIED})
-"""Entries after which the clock must look at the org chart."""
+"""Audit entries after which the scheduler must reload the org chart."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """What to do after entries of these kinds, and after every (re)connect: while nobody
-    listened, one may have been missed."""
+    """What to do after audit entries of these kinds, and after every (re)connect.
+
+    Events during a disconnect are lost, so every (re)connect must assume that there was one.
+    """
 
     kinds: frozenset[str]
     act: Callable[[], object]
     on_missed: Callable[[], object] | None = None
-    """Instead of ``act`` after a (re)connect."""
+    """Runs instead of `act` after a (re)connect."""
     on_failing: Callable[[Exception], object] | None = None
-    """Tells people that it fails again and again; it is tried on all the same."""
+    """Alerts people about repeated failures; the reaction is retried all the same."""
 
 
 async def listen(board: BoardContext, reactions: tuple[Reaction, ...]) -> None:
-    """React to the board's events, until cancelled."""
-    # Threads of their own: beats may occupy all of the loop's.
+    """React to the board's events until cancelled."""
+    # Reactions get their own threads, because beats may occupy all threads of the loop.
     with closing(_Reactor(reactions)) as reactor:
         while True:
             try:
@@ -53,12 +55,12 @@ async def listen(board: BoardContext, reactions: tuple[Reaction, ...]) -> None:
                     async for event in stream:
                         reactor.dispatch(event.get("kind", "") if event else None)
             except Exception:
-                log.exception("listening to the board")
+                log.exception("listening for board events failed")
                 await asyncio.sleep(1)
 
 
 class _Reactor:
-    """Does what events call for, and does not rest until it is done: each event comes once."""
+    """Runs an event's reactions and retries until they succeed: NOTIFY delivers at most once."""
 
     def __init__(self, reactions: tuple[Reaction, ...]) -> None:
         self._reactions = reactions
@@ -67,7 +69,7 @@ class _Reactor:
         self._closing = threading.Event()
 
     def dispatch(self, kind: str | None) -> None:
-        """An event, or ``None`` where some may have been missed."""
+        """Start the reactions to an event; `None` means that some may have been missed."""
         for reaction in self._reactions:
             if kind is None:
                 self._submit(reaction, reaction.on_missed or reaction.act)
@@ -75,13 +77,13 @@ class _Reactor:
                 self._submit(reaction, reaction.act)
 
     def close(self) -> None:
-        """Begin nothing more."""
+        """Start nothing new."""
         self._closing.set()
         self._threads.shutdown()
 
     def _submit(self, reaction: Reaction, act: Callable[[], object]) -> None:
         latest = self._latest.get(act)
-        # What has not begun yet will see this event's cause too.
+        # A run that has not started yet will see this event's cause too.
         if latest is None or latest.running() or latest.done():
             self._latest[act] = self._threads.submit(self._run_until_done, reaction, act)
 
@@ -91,7 +93,7 @@ class _Reactor:
             try:
                 act()
             except Exception as error:
-                log.exception("reacting to the board (try %s)", attempt)
+                log.exception("reaction to a board event failed (attempt %s)", attempt)
                 if (
                     alert is not None
                     and attempt >= _ALERT_AFTER
@@ -108,6 +110,6 @@ def _succeeds(act: Callable[[], object]) -> bool:
     try:
         act()
     except Exception:
-        log.exception("telling that reacting to the board fails")
+        log.exception("alert about failing reactions could not be sent")
         return False
     return True

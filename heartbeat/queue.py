@@ -1,4 +1,4 @@
-"""The distributed engine: procrastinate carries beats and messages to any worker host."""
+"""The job queue: procrastinate distributes beats and messages over all worker hosts."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ log = logging.getLogger(__name__)
 
 _ALIVE_INTERVAL = 1.0
 _DEAD_AFTER = 8.0
-"""Seconds without a sign of life until another worker takes the jobs over of one that is still
-connected: that hangs or is paused. Who is gone is known sooner, see ``db.jobs``."""
+"""Seconds without a report after which other workers take over the jobs of a worker that is still
+connected but hangs or is paused. A worker that is gone is detected sooner, see `db.jobs`."""
 _RESCUE_INTERVAL = 1.0
 _POLL_INTERVAL = 2.0
-"""Seconds; only for what was announced while the database was away, or to nobody: a job whose lock
-was let go by one that died or is to run again."""
+"""Seconds. Polling only finds jobs that no worker was notified of: announced while the database was
+away, to be retried, or waiting for a lock whose worker died."""
 _NEVER = 86_400.0
-"""Signs of life, prunings and aborts are ours, not procrastinate's."""
+"""Our own code reports liveness, removes dead workers and interrupts jobs, not procrastinate."""
 
 
 class JobHandlers(Protocol):
-    """What the engine runs, each in a thread."""
+    """Functions of the jobs, each called in a thread."""
 
     def beat(self, agent_id: str, attempt: JobAttempt) -> None:
-        """An agent's beats."""
+        """Run an agent's beats."""
 
     def deliver(self, outbox_id: int) -> None:
-        """One message of the outbox."""
+        """Send one outbox message."""
 
     def sign_checkpoint(self) -> None:
-        """A signed checkpoint of the record."""
+        """Sign a checkpoint of the audit log."""
 
 
 def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
-    """The engine with its kinds of job."""
+    """Return the procrastinate app with all kinds of jobs."""
 
     def beat(context: JobContext, agent_id: str) -> None:
         assert context.job.id is not None
@@ -62,7 +62,7 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
             min_size=1,
             max_size=4,
             timeout=5.0,
-            # The next one who asks tries at once, instead of waiting for a pause that has grown.
+            # The next request reconnects at once, instead of waiting out a grown backoff.
             reconnect_timeout=3.0,
         )
     )
@@ -82,30 +82,30 @@ async def run_worker(
     *,
     concurrency: int,
     name: str,
-    alive: Callable[[], None],
+    on_alive: Callable[[], None],
 ) -> None:
-    """Take jobs until ``closing``, then let those that run come to their end.
+    """Take jobs until `closing`, then wait for the running ones.
 
-    ``alive`` is called after each sign of life that the database has taken.
+    `on_alive` is called after each report that the database accepted.
     """
-    attempts: Any = engine.job_manager
+    manager: Any = engine.job_manager
     async with asyncio.TaskGroup() as group:
         rescuer = group.create_task(rescue_lost_jobs(board))
         while not closing.is_set():
-            await _run_registration(engine, closing, alive, concurrency=concurrency, name=name)
+            await _run_registration(engine, closing, on_alive, concurrency=concurrency, name=name)
         rescuer.cancel()
-    await attempts.presence.close()
+    await manager.presence.close()
 
 
 async def _run_registration(
     engine: procrastinate.App,
     closing: asyncio.Event,
-    alive: Callable[[], None],
+    on_alive: Callable[[], None],
     *,
     concurrency: int,
     name: str,
 ) -> None:
-    """One registration of this worker: until told to stop, or until it was taken for dead."""
+    """Run one registration of this worker, until it shuts down or is declared dead."""
     worker = Worker(
         app=engine,
         name=name,
@@ -118,14 +118,14 @@ async def _run_registration(
         install_signal_handlers=False,
     )
     running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
-    reporting = asyncio.create_task(_report_liveness(engine, worker, name, alive))
+    reporting = asyncio.create_task(_report_liveness(engine, worker, name, on_alive))
     stopping = asyncio.create_task(closing.wait())
     try:
         await asyncio.wait({running, reporting, stopping}, return_when=asyncio.FIRST_COMPLETED)
         worker.stop()  # type: ignore[no-untyped-call]
-        await running  # which goes on giving signs of life until its last job has ended
+        await running  # liveness reports continue until the last job has ended
     except exceptions.ConnectorException as error:
-        log.warning("the database does not answer: %s", error.__cause__ or error)
+        log.warning("database unavailable: %s", error.__cause__ or error)
         with suppress(TimeoutError):
             await asyncio.wait_for(closing.wait(), 1.0)
     finally:
@@ -134,32 +134,32 @@ async def _run_registration(
 
 
 async def _report_liveness(
-    engine: procrastinate.App, worker: Worker, name: str, alive: Callable[[], None]
+    engine: procrastinate.App, worker: Worker, name: str, on_alive: Callable[[], None]
 ) -> None:
-    """Give signs of life; ends where others have taken this worker for dead."""
-    attempts: Any = engine.job_manager
+    """Report this worker alive; return if others have declared it dead."""
+    manager: Any = engine.job_manager
     known: int | None = None
     while True:
         worker_id = worker.worker_id
         try:
             if worker_id is not None:
                 if worker_id != known:
-                    log.info("%s works as number %s", name, worker_id)
+                    log.info("%s registered as worker %s", name, worker_id)
                     known = worker_id
-                if not await attempts.report_alive(worker_id):
-                    log.warning("%s was taken for dead, and begins anew", name)
+                if not await manager.report_alive(worker_id):
+                    log.warning("worker %s was declared dead; re-registering", name)
                     return
-                alive()
+                on_alive()
         except (exceptions.ConnectorException, *OUTAGE_ERRORS) as error:
-            log.warning("the database does not answer: %s", error.__cause__ or error)
+            log.warning("database unavailable: %s", error.__cause__ or error)
         await asyncio.sleep(_ALIVE_INTERVAL if worker_id is not None else 0.05)
 
 
 async def rescue_lost_jobs(board: BoardContext) -> None:
-    """Give jobs of dead workers back to the queue; every host does, and none needs a leader.
+    """Requeue jobs of dead workers. Every host does this, so it needs no leader.
 
-    Who could not reach the database, or was paused, first waits as long as the others have to
-    show that they are alive: it may have been the database that was away.
+    A host that was paused or could not reach the database first waits as long as the others have
+    for their reports: it may have been the database that was away.
     """
     judge_from, last = 0.0, time.monotonic()
     while True:
@@ -170,8 +170,8 @@ async def rescue_lost_jobs(board: BoardContext) -> None:
         if now >= judge_from:
             try:
                 for kind in await asyncio.to_thread(beats.requeue_lost_jobs, board, _DEAD_AFTER):
-                    log.warning("a job (%s) had lost its worker; queued again", kind)
+                    log.warning("requeued a %s job of a dead worker", kind)
             except OUTAGE_ERRORS as error:
-                log.warning("the database does not answer: %s", type(error).__name__)
+                log.warning("database unavailable: %s", type(error).__name__)
                 judge_from = time.monotonic() + _DEAD_AFTER
         await asyncio.sleep(_RESCUE_INTERVAL)

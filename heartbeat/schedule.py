@@ -1,7 +1,7 @@
-"""When agents wake by themselves: a clock on every host, each tick kept once in the database.
+"""The scheduler: wakes agents by their heartbeats; every host runs one, each tick counts once.
 
-The clock follows the org chart that is applied. It also signs the record each minute in which it
-grew, begins the day's full verification, and looks for days without one.
+It follows the applied org chart. It also signs the audit log each minute in which it grew, starts
+the daily full verification, and alerts about days without one.
 """
 
 from __future__ import annotations
@@ -36,17 +36,17 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _CHECKPOINT_INTERVAL = 60
 _HOUR = 3600
 _SWEEP_INTERVAL = 60
-"""Seconds between two looks at approvals that are due and windows that open."""
+"""Seconds between two checks for due approvals and opening windows."""
 _KEEP_TICKS = timedelta(days=7)
-"""How long kept ticks stay; a series' latest always does."""
+"""How long ticks are kept; an agent's latest is always kept."""
 _AGAIN = timedelta(seconds=5)
-"""Until what the database could not take is tried again."""
+"""Delay before work is retried that failed because the database was away."""
 _AGENT = "agent:"
 _ONCE = {"coalesce": True, "max_instances": 1}
 
 
 class HeartbeatScheduler:
-    """Fires the moments of every agent of the applied chart, from ``start`` until ``stop``."""
+    """Fires the heartbeats of every agent of the applied chart, from `start` to `stop`."""
 
     def __init__(self, board: BoardContext) -> None:
         self._board = board
@@ -54,48 +54,49 @@ class HeartbeatScheduler:
         self._reload_lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin to tick, after telling of what was missed."""
+        """Catch up on missed ticks, then begin to tick."""
         self._add_audit_jobs()
         self._add_sweeps()
         self.resume()
         self._scheduler.start()
 
     def stop(self) -> None:
-        """Tick no more."""
+        """Stop ticking."""
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
     def resume(self) -> None:
-        """After nobody listened for a while: follow the chart, and tell of what was missed."""
+        """Reload the chart and catch up, after events may have been missed."""
         self.reload()
         self.catch_up()
-        # Midnight may have passed meanwhile.
+        # Midnight may have passed in between.
         daily_report.alert_missing_reports(self._board)
 
     def find_trigger(self, name: str) -> HeartbeatTrigger | None:
-        """The moments of an agent that the clock knows."""
+        """Return the trigger of an agent, or `None`."""
         found = self._scheduler.get_job(_AGENT + name)
         return found.trigger if found else None
 
     def reload(self) -> None:
-        """Do as the applied chart says now: add, change and remove agents' moments."""
+        """Add, change and remove triggers so that they match the applied chart."""
         with self._reload_lock:
             revision, chart = org_chart.running(self._board)
-            wanted = {a.id: a.heartbeat for a in chart.agents}
-            for find_trigger in self._agent_jobs():
-                if wanted.get(find_trigger.trigger.agent_id) == find_trigger.trigger.heartbeat:
-                    del wanted[find_trigger.trigger.agent_id]
-                elif find_trigger.trigger.agent_id not in wanted:
-                    self._scheduler.remove_job(find_trigger.id)
-            for agent_id, heartbeat in wanted.items():
+            missing = {a.id: a.heartbeat for a in chart.agents}
+            for job in self._agent_jobs():
+                trigger: HeartbeatTrigger = job.trigger
+                if missing.get(trigger.agent_id) == trigger.heartbeat:
+                    del missing[trigger.agent_id]
+                elif trigger.agent_id not in missing:
+                    self._scheduler.remove_job(job.id)
+            for agent_id, heartbeat in missing.items():
                 self._add(HeartbeatTrigger(agent_id, heartbeat))
-            log.info("the clock follows revision %s", revision)
+            log.info("scheduler reloaded from chart revision %s", revision)
 
     def catch_up(self) -> None:
-        """Tell of the moments that passed while nobody looked, as each agent's policy says."""
+        """Fire the ticks that no host has fired, as each agent's policy says."""
         last, now = beats.last_ticks(self._board), self._board.clock()
-        for find_trigger in self._agent_jobs():
-            trigger: HeartbeatTrigger = find_trigger.trigger
+        for job in self._agent_jobs():
+            trigger: HeartbeatTrigger = job.trigger
             policy, since = trigger.heartbeat.catch_up, last.get(trigger.agent_id)
             if since is None or policy == "skip":
                 continue
@@ -114,17 +115,17 @@ class HeartbeatScheduler:
             args=(name, partial(_fire, self._board, trigger)),
             id=name,
             replace_existing=True,
-            # However late: the moment is named by when it was due.
+            # Never too late: a tick is identified by the moment when it was due.
             misfire_grace_time=None,
             **_ONCE,
         )
 
     def _run_until_done(self, name: str, work: Callable[[], object]) -> None:
-        """Do it; where the database is away, again until it is done."""
+        """Run `work`; if the database is away, retry until it succeeds."""
         try:
             work()
         except OUTAGE_ERRORS as error:
-            log.warning("%s: the database does not answer: %s", name, type(error).__name__)
+            log.warning("%s: database unavailable: %s", name, type(error).__name__)
             self._scheduler.add_job(
                 self._run_until_done,
                 DateTrigger(datetime.now(UTC) + _AGAIN),
@@ -138,13 +139,13 @@ class HeartbeatScheduler:
     def _add_recurring(
         self, name: str, trigger: BaseTrigger, work: Callable[[], object], **more: Any
     ) -> None:
-        """A job of the clock's own."""
+        """Add a job that is not an agent's heartbeat."""
         self._scheduler.add_job(
             self._run_until_done, trigger, args=(name, work), id=name, **_ONCE, **more
         )
 
     def _add_sweeps(self) -> None:
-        """What the clock does for people who wait, and for itself."""
+        """Add deadline sweeps for people who wait, and the cleanup."""
         minute = IntervalTrigger(seconds=_SWEEP_INTERVAL, start_date=_EPOCH, timezone=UTC)
         sweeps = {"approvals:due": deadlines.process_due, "budgets:due": budgets.process_due}
         for name, sweep in sweeps.items():
@@ -157,20 +158,20 @@ class HeartbeatScheduler:
         )
 
     def _add_audit_jobs(self) -> None:
-        """What the clock does for the record."""
+        """Add signing and verification of the audit log."""
         minute = IntervalTrigger(seconds=_CHECKPOINT_INTERVAL, timezone=UTC)
         self._add_recurring(
-            "record:seal",
+            "audit:sign",
             minute,
             self._board.sign_checkpoint,
             misfire_grace_time=_CHECKPOINT_INTERVAL,
         )
         midnight = CronTrigger(hour=0, minute=0, timezone=daily_report.company_zone(self._board))
         begin = partial(daily_report.start_daily_verification, self._board)
-        self._add_recurring("record:daily", midnight, begin, misfire_grace_time=_HOUR)
+        self._add_recurring("audit:daily", midnight, begin, misfire_grace_time=_HOUR)
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         miss = partial(daily_report.alert_missing_reports, self._board)
-        self._add_recurring("record:miss", hourly, miss, misfire_grace_time=_HOUR)
+        self._add_recurring("audit:missing", hourly, miss, misfire_grace_time=_HOUR)
 
 
 def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:

@@ -1,4 +1,4 @@
-"""The time that a beat may take; what takes longer is ended in order, and left behind at worst."""
+"""Time limit of a beat: first end it in order, then abandon its thread."""
 
 from __future__ import annotations
 
@@ -12,22 +12,24 @@ from typing import Any, TypeVar
 log = logging.getLogger(__name__)
 
 GRACE = 30.0
-"""Seconds for work that has lost its hold to notice; then its thread is left behind."""
+"""Seconds for work to notice that its claim was revoked; then its thread is abandoned."""
 
 T = TypeVar("T")
 
 
 class BeatAbandoned(Exception):
-    """The work goes on in a thread that nobody waits for. It holds nothing any more: whatever it
-    still writes is refused by the fence."""
+    """The work continues in an abandoned thread.
+
+    Its claims are revoked, so the fence rejects anything that it still writes.
+    """
 
 
 def run_with_timeout(
     seconds: float, work: Callable[[], T], expire: Callable[[], object], *, grace: float = GRACE
 ) -> T:
-    """The result of ``work``; after ``seconds`` ``expire`` takes its hold away.
+    """Return the result of `work`; call `expire` after `seconds`, which revokes its claims.
 
-    ``Overdue`` where it does not end in the grace time after that either.
+    Raises `BeatAbandoned` if it does not end within the grace period after that.
     """
     result: Future[T] = Future()
     thread = threading.Thread(target=_run, args=(result, copy_context(), work), daemon=True)
@@ -37,7 +39,7 @@ def run_with_timeout(
         expire()
         thread.join(grace)
     if thread.is_alive():
-        log.error("a beat hangs and is left behind")
+        log.error("beat timed out; thread abandoned")
         raise BeatAbandoned
     return result.result()
 

@@ -1,4 +1,4 @@
-"""The moments at which an agent wakes by itself: the same on every host, jitter and all."""
+"""The moments at which an agent wakes on its own: the same on every host, including jitter."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _INSTANT = timedelta(microseconds=1)
 _LOOK_BACK = tuple(timedelta(seconds=s) for s in (120, 3600, 86_400, 8 * 86_400, 400 * 86_400))
 MAX_CATCH_UP = 24
-"""How many missed moments are told at most, the latest."""
+"""Most missed moments that are caught up on, the latest ones."""
 
 
 class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
-    """An agent's own moments, each named by when it is due; as a trigger it adds the delay.
+    """An agent's moments, each identified by when it is due; as a trigger it adds the delay.
 
-    The delay (jitter) follows from the agent's name, so every host names and delays them alike.
+    The delay (jitter) is derived from the agent's name, so every host computes the same one.
     """
 
     def __init__(self, agent_id: str, heartbeat: Heartbeat) -> None:
@@ -38,7 +38,7 @@ class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
         )
 
     def after(self, moment: datetime) -> datetime | None:
-        """The first moment later than this one. What falls into quiet hours is due at their end."""
+        """Return the first moment after this one; quiet hours move a moment to their end."""
         due, quiet = self._nominal(moment), self.heartbeat.quiet
         if quiet is None:
             return due
@@ -48,8 +48,8 @@ class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
         return min(due, end)
 
     def between(self, begin: datetime, end: datetime, limit: int = MAX_CATCH_UP) -> list[datetime]:
-        """The latest moments in ``(begin, end]``, in order."""
-        # Many may have been missed; those long before the latest are not worth counting.
+        """Return the latest moments in `(begin, end]`, in order."""
+        # Many may have been missed; do not compute those long before the latest.
         for back in _LOOK_BACK:
             since = max(begin, end - back)
             found = deque(takewhile(lambda m: m <= end, self._moments_after(since)), maxlen=limit)
@@ -58,14 +58,14 @@ class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
         return list(found)
 
     def last(self, now: datetime) -> datetime | None:
-        """The moment that is due at ``now``: the latest whose delay has passed."""
+        """Return the moment that is due at `now`: the latest whose delay has passed."""
         found = self.between(_EPOCH, now - self.delay, 1)
         return found[-1] if found else None
 
     def get_next_fire_time(
         self, previous_fire_time: datetime | None, now: datetime
     ) -> datetime | None:
-        """When APScheduler fires next."""
+        """Return when APScheduler fires next."""
         due = self.after((previous_fire_time or now) - self.delay)
         return None if due is None else due + self.delay
 
@@ -84,5 +84,5 @@ class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
 def _delay(agent_id: str, heartbeat: Heartbeat) -> timedelta:
     if heartbeat.jitter is None:
         return timedelta()
-    share = int.from_bytes(hashlib.sha256(agent_id.encode()).digest()[:4]) / 2**32
-    return parse_period(heartbeat.jitter) * share
+    fraction = int.from_bytes(hashlib.sha256(agent_id.encode()).digest()[:4]) / 2**32
+    return parse_period(heartbeat.jitter) * fraction

@@ -1,4 +1,4 @@
-"""What a worker process holds ready for its beats: the gate, the crew, the clock."""
+"""What a worker process needs for its beats: the gate, the team, the scheduler."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ from guardia.tools.transport.connections import Connections
 log = logging.getLogger(__name__)
 
 _RETRY_DELAY = 1.0
-"""Seconds until a beat that lost the database looks for it again."""
+"""Seconds until a beat that lost the database tries again."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """The jobs of a worker, bound to what they need."""
+    """The jobs of a worker with their dependencies."""
 
     board: BoardContext
     team: LazyTeam
@@ -40,11 +40,11 @@ class Worker:
     settings: Settings
     scheduler: HeartbeatScheduler
     closing: threading.Event
-    """Set when this process is to end: beats begin nothing more."""
+    """Set when this process shuts down: beats start nothing new."""
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
-        """What this process does at once when the board says that something has happened."""
+        """What this process does at once after events on the board."""
         return (
             Reaction(INTERRUPTING_KINDS, self.gate.interrupt, on_failing=self._alert_failing),
             Reaction(CHART_KINDS, self.scheduler.reload, on_missed=self.scheduler.resume),
@@ -54,27 +54,27 @@ class Worker:
         kill_report.alert_listener_failed(self.board, socket.gethostname(), type(error).__name__)
 
     def beat(self, agent_id: str, attempt: JobAttempt) -> None:
-        """Job ``beat``: an agent's beats until no reason is left.
+        """Job `beat`: run an agent's beats until no wake reason is left.
 
-        Reasons that come while it works are taken here: the next job of the same lock would not be
-        notified when this one lets it go. But what lost its worker comes first: while it waits for
-        a free hand, this one is given up after each task.
+        Reasons that arrive in the meantime are handled here: the next job of the same lock would
+        not be announced when this one frees it. But jobs of dead workers come first: while one
+        waits for a free worker, this job ends after each task.
         """
-        closing = self.closing.is_set
-        while not closing():
+        is_closing = self.closing.is_set
+        while not is_closing():
             try:
                 done = beat(
                     self.board,
                     self.team,
                     agent_id,
                     attempt=attempt,
-                    closing=closing,
-                    yielding=self._should_yield,
+                    is_closing=is_closing,
+                    should_yield=self._should_yield,
                 )
                 if done is None or self._should_yield():
                     return
             except OUTAGE_ERRORS as error:
-                log.warning("%s: the database does not answer: %s", agent_id, type(error).__name__)
+                log.warning("%s: database unavailable: %s", agent_id, type(error).__name__)
                 if self.closing.wait(_RETRY_DELAY):
                     raise
 
@@ -82,11 +82,11 @@ class Worker:
         return beats.has_lost_jobs(self.board)
 
     def deliver(self, outbox_id: int) -> None:
-        """Job ``deliver``: one message or alert."""
+        """Job `deliver`: send one message or alert."""
         deliver(self.board, self.settings, outbox_id)
 
     def sign_checkpoint(self) -> None:
-        """Job ``seal``: a signed checkpoint of the record."""
+        """Job `seal`: sign a checkpoint of the audit log."""
         self.board.sign_checkpoint()
 
 
@@ -94,7 +94,7 @@ class Worker:
 def open_worker(
     settings: Settings, dsn: str, board: BoardContext, closing: threading.Event
 ) -> Iterator[Worker]:
-    """Everything a worker needs, closed at its end."""
+    """Create everything that a worker needs; closed at the end of the block."""
     connections = Connections(FileCredentialStore(settings.secrets))
     gate = Gate(board, connections)
     team, scheduler = (

@@ -1,1 +1,1 @@
-"""Who there is: institutions, servers, people, agents, and what each may do."""
+"""The organization: institutions, servers, people, agents, and what each of them may do."""

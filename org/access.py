@@ -1,4 +1,4 @@
-"""Who may do what: roles, the permission table, passwords and sessions."""
+"""Roles, the permission table, passwords and sessions."""
 
 from __future__ import annotations
 
@@ -63,9 +63,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "costs.read": _STAFF,
     "budget.raise": frozenset({"pm", "admin"}),
 }
-"""Role by action. What is not listed is allowed to nobody.
+"""Roles by action. An action that is not listed is allowed to no role.
 
-``approval.decide`` is the right itself; ``approval.answer`` is to use one that was delegated.
+`approval.decide` is the right itself; `approval.answer` also covers a delegated right.
 """
 
 OPERATOR_ACTIONS = frozenset(
@@ -88,12 +88,13 @@ OPERATOR_ACTIONS = frozenset(
         "version.read",
     }
 )
-"""What the operator may do on the command line: whoever has the installation's own account, and
-with it its files and database. Never a decision: those take a person's password."""
+"""Actions that the operator may do on the command line without signing in, because the operator's
+account owns the installation's files and database anyway. Never a decision: decisions take a
+person's password."""
 
 
 class PermissionScope(StrEnum):
-    """On what a right reaches."""
+    """How far a permission reaches."""
 
     ALL = "all"
     INSTITUTION = "institution"
@@ -102,33 +103,38 @@ class PermissionScope(StrEnum):
 
 SESSION_LIFETIME = timedelta(hours=12)
 _HASHER = PasswordHasher()
-# Verified against when there is no such account, so that both answers take as long.
+# Verified against if the account does not exist, so that both cases take equally long.
 _DUMMY_HASH = _HASHER.hash(secrets.token_urlsafe())
 
 
 def permission_scope(role: str, action: str) -> PermissionScope | None:
-    """How far a role's right reaches; ``None``: it has not got it."""
+    """Return how far a role's permission reaches, or `None` if the role lacks it."""
     if role not in PERMISSIONS.get(action, frozenset()):
         return None
     return PermissionScope.INSTITUTION if role == "customer" else PermissionScope.ALL
 
 
 def is_allowed(person: PersonInfo, action: str, *, institution: str | None = None) -> bool:
-    """Whether this person may; customers only within their own institution. Unknown: no."""
-    reach = permission_scope(person.role, action)
-    if reach is None or (person.only is not None and action not in person.only):
+    """Return whether a person may do an action; unknown actions are refused.
+
+    Customers may act only within their own institution.
+    """
+    scope = permission_scope(person.role, action)
+    if scope is None or (
+        person.allowed_actions is not None and action not in person.allowed_actions
+    ):
         return False
-    return reach is PermissionScope.ALL or institution is None or institution == person.institution
+    return scope is PermissionScope.ALL or institution is None or institution == person.institution
 
 
 def require_operator(action: str) -> None:
-    """``Forbidden`` unless the command line may do this without a person."""
+    """Raise `Forbidden` unless the command line may do this without a person."""
     if action not in OPERATOR_ACTIONS:
         raise Forbidden(who="operator", action=action)
 
 
 def permissions_as_markdown() -> str:
-    """The permission table as docs/security.md shows it."""
+    """Return the permission table as docs/security.md shows it."""
     columns = (*ROLES, "operator")
     lines = ["| action | " + " | ".join(columns) + " |", "|---" * (len(columns) + 1) + "|"]
     for action in sorted({*PERMISSIONS, *OPERATOR_ACTIONS}):
@@ -139,7 +145,7 @@ def permissions_as_markdown() -> str:
 
 
 def require_permission(person: PersonInfo, action: str, *, institution: str | None = None) -> None:
-    """``Forbidden`` unless ``allowed``."""
+    """Raise `Forbidden` unless `is_allowed`."""
     if not is_allowed(person, action, institution=institution):
         raise Forbidden(who=f"{person.name} {person.title}", action=_action_label(action))
 
@@ -152,7 +158,7 @@ def _action_label(action: str) -> str:
 
 
 def set_password(session: Session, person_id: str, password: str) -> None:
-    """Replace a person's password (kept as argon2id) and end their sessions."""
+    """Replace a person's password (stored as argon2id) and end their sessions."""
     row = session.get(Person, person_id)
     if row is None:
         raise NotFound(what=person_id)
@@ -161,7 +167,7 @@ def set_password(session: Session, person_id: str, password: str) -> None:
 
 
 def sign_in(session: Session, person_id: str, password: str, now: datetime) -> str | None:
-    """A new session token, or ``None``; never says which of the two was wrong."""
+    """Return a new session token, or `None` without revealing which of the two was wrong."""
     row = session.get(Person, person_id)
     try:
         _HASHER.verify((row and row.password_hash) or _DUMMY_HASH, password)
@@ -183,7 +189,7 @@ def sign_in(session: Session, person_id: str, password: str, now: datetime) -> s
 
 
 def person_of_session(session: Session, token: str, now: datetime) -> PersonInfo | None:
-    """Whose session this is, or ``None`` where it is unknown, over, or the account closed."""
+    """Return the owner of a session, or `None` if it is unknown, expired or the account closed."""
     found = session.get(LoginSession, _digest(token))
     if found is None or found.expires_at <= now:
         return None

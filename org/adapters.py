@@ -1,8 +1,8 @@
-"""Outside agents as employees: what works in place of our own graph, and within which limits.
+"""Adapters of external agents: what runs an agent instead of our own graph, and its limits.
 
-An entry of the chart names one ``adapter``. Whatever it is, it gets one task at a time, a token
-that is worth something only while its beat holds that task, and the board's API; never a key, a
-database or a shell of a server.
+An agent's chart entry names one `adapter`. Whichever kind it is, it gets one task at a time, a
+token that is valid only while its beat holds that task, and the board's API; never a key, a
+database or a shell on a server.
 """
 
 from __future__ import annotations
@@ -56,45 +56,45 @@ class _AdapterBase(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     timeout: Duration = "15m"
-    """How long one beat of it may take."""
+    """Longest duration of one beat."""
     calls: int = Field(default=200, ge=1, le=10_000)
-    """Requests to the board that one beat may make."""
+    """Most requests to the board in one beat."""
 
     @property
     def seconds(self) -> int:
-        """``timeout`` in seconds."""
+        """`timeout` in seconds."""
         return int(self.timeout[:-1]) * _UNITS[self.timeout[-1]]
 
 
 class ProcessLimits(BaseModel):
-    """What the kernel holds a program and all its children to."""
+    """Limits that the kernel enforces on a program and all its children."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     processes: int = Field(default=64, ge=1, le=4096)
-    """Processes and threads at once."""
+    """Processes and threads at the same time."""
     memory_mb: int = Field(default=2048, ge=16, le=1 << 20)
-    """Data of one process, MiB."""
+    """Data segment of one process, MiB."""
     cpu_seconds: int = Field(default=900, ge=1, le=86_400)
     """Processor time of one process."""
     file_mb: int = Field(default=64, ge=1, le=1 << 16)
-    """Size of one file that it writes, MiB."""
+    """Size of one written file, MiB."""
 
 
 class _ProgramAdapter(_AdapterBase):
     account: AccountName | None = None
-    """Account that it runs under; unset: an unprivileged number of its own, which takes a worker
+    """Account that runs the program. Unset: an unprivileged uid of its own, which requires a worker
     that runs as root."""
     trust_account: bool = False
-    """Let it run under the worker's own account where that is not root. It could then read what
-    the worker can, so only for programs that you trust with that."""
+    """Run the program under the worker's own account if that is not root. The program can then read
+    everything that the worker can, so set it only for programs that you trust."""
     environment: Variables = {}
-    """Further environment variables; nothing secret."""
+    """Additional environment variables; nothing secret."""
     limits: ProcessLimits = ProcessLimits()
 
 
 class ProcessAdapter(_ProgramAdapter):
-    """Any program: it gets the task as JSON on standard input and in a file."""
+    """Any program; it receives the task as JSON on standard input and in a file."""
 
     kind: Literal["process"]
     command: tuple[Argument, ...] = Field(min_length=1, max_length=64)
@@ -102,13 +102,13 @@ class ProcessAdapter(_ProgramAdapter):
 
 
 class HttpAdapter(_AdapterBase):
-    """A service that is told by a signed webhook and works through the board's API."""
+    """A service that is called by a signed webhook and works through the board's API."""
 
     kind: Literal["http"]
     url: Address
     """The only address that is called; redirects are not followed."""
     secret: CredentialName
-    """Name of the key in the credential store that signs the webhook."""
+    """Name of the webhook's signing key in the credential store."""
 
 
 class ClaudeCodeAdapter(_ProgramAdapter):
@@ -116,16 +116,16 @@ class ClaudeCodeAdapter(_ProgramAdapter):
 
     kind: Literal["claude_code"]
     command: tuple[Argument, ...] = Field(default=("claude",), min_length=1, max_length=8)
-    """How the CLI is called here."""
+    """Program name of the CLI."""
     model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,120}$")] | None = None
     max_turns: int = Field(default=40, ge=1, le=1000)
     max_budget_usd: float = Field(default=2.0, gt=0, le=1000)
-    """The CLI's own bound on what one beat may cost, US dollars."""
+    """The CLI's own spending limit for one beat, US dollars."""
     base_url: Address | None = None
-    """Address of the model's API, e.g. a gateway inside the closed network."""
+    """Address of the model's API, e.g. a gateway inside a closed network."""
     api_key: CredentialName | None = None
-    """Name of its key in the credential store."""
+    """Name of the API key in the credential store."""
 
 
 Adapter = Annotated[ProcessAdapter | HttpAdapter | ClaudeCodeAdapter, Field(discriminator="kind")]
-"""What an agent's entry may name as ``adapter``."""
+"""What an agent's entry may name as `adapter`."""

@@ -1,6 +1,6 @@
-"""How people must approve, as org_chart.yaml says it: chains, terms, windows and freezes.
+"""Approval rules of org_chart.yaml: chains, deadlines, windows and freezes.
 
-Types and their validation only; ``board.policy`` applies them.
+Types and their validation only; `board.approvals.policy` applies them.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
-def _parse_period(given: Any) -> Any:
-    if not isinstance(given, str):
-        return given
-    found = re.fullmatch(r"([1-9]\d{0,4})([smhd])", given)
+def _parse_period(value: Any) -> Any:
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"([1-9]\d{0,4})([smhd])", value)
     if found is None:
         raise ValueError(t("org.chart.period"))
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def _format_period(length: timedelta) -> str:
-    """A period as the chart writes it."""
+    """Format a period as the chart spells it."""
     seconds = int(length.total_seconds())
     units = (("d", 86400), ("h", 3600), ("m", 60), ("s", 1))
     return next(f"{seconds // size}{unit}" for unit, size in units if seconds % size == 0)
@@ -52,11 +52,11 @@ Period = Annotated[
 ]
 
 
-def _parse_clock(given: Any) -> Any:
-    # YAML 1.1 readers make 22:00 a number; only quoted text is a time of day without doubt.
-    if not isinstance(given, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", given):
+def _parse_clock(value: Any) -> Any:
+    # YAML 1.1 readers parse 22:00 as a number; only quoted text is unambiguously a time of day.
+    if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
         raise ValueError(t("org.chart.clock"))
-    return time.fromisoformat(given)
+    return time.fromisoformat(value)
 
 
 ClockTime = Annotated[
@@ -66,14 +66,14 @@ ClockTime = Annotated[
     WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}),
 ]
 Timestamp = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"})]
-"""Without an offset it is in the company's time zone."""
+"""A timestamp; without an offset it is in the company's time zone."""
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
     short_form: ClassVar[dict[str, Any] | None] = None
-    """What else may be written in the place of the fields, as JSON Schema."""
+    """JSON Schema of a shorter notation that is accepted instead of the fields."""
 
     @classmethod
     def __get_pydantic_json_schema__(
@@ -84,7 +84,7 @@ class _Entry(BaseModel):
 
 
 class ApprovalStep(_Entry):
-    """One step: so many different persons of one role."""
+    """One step of a chain: `quorum` different people of one role."""
 
     short_form = {"type": "string"}
 
@@ -93,22 +93,22 @@ class ApprovalStep(_Entry):
 
     @model_validator(mode="before")
     @classmethod
-    def _short(cls, given: Any) -> Any:
-        return {"role": given} if isinstance(given, str) else given
+    def _short(cls, value: Any) -> Any:
+        return {"role": value} if isinstance(value, str) else value
 
 
 class Window(_Entry):
-    """When approved work may run; past midnight where it ends before it begins."""
+    """Hours in which approved work may run; crosses midnight if it ends before it begins."""
 
     days: tuple[Day, ...] = DAYS
-    """Days on which it begins."""
+    """Days on which the window begins."""
     begins: ClockTime = Field(alias="from")
     ends: ClockTime = Field(alias="until")
     institutions: tuple[str, ...] = ()
-    """Whose servers; empty: everybody's."""
+    """Institutions whose servers it covers; empty: all."""
 
     @model_validator(mode="after")
-    def _lasts(self) -> Window:
+    def _not_empty(self) -> Window:
         if self.begins == self.ends or not self.days:
             raise ValueError(t("org.chart.window"))
         return self
@@ -132,28 +132,28 @@ class Freeze(_Entry):
 
 
 class ApprovalPolicy(_Entry):
-    """What one category demands. No steps: nobody is asked."""
+    """What one category requires. Without steps, no approval is needed."""
 
     short_form = {"type": "array", "items": {"type": ["string", "object"]}}
 
     steps: tuple[ApprovalStep, ...] = ()
     irreversible: tuple[ApprovalStep, ...] = ()
-    """Further steps, after the others, for a plan with a change that cannot be undone."""
+    """Additional steps, after the others, for a plan with an irreversible change."""
     expires: Period = Field(default=timedelta(hours=24), json_schema_extra={"default": "24h"})
     """How long each step may wait; then it escalates, and after the same time again it expires."""
     remind: Period | None = None
-    """How often those who are due are reminded."""
+    """Interval of reminders to those whose decision is due."""
     escalate_to: str | None = None
-    """A role whose people may then decide as well."""
+    """A role whose people may also decide after escalation."""
     windows: tuple[Window, ...] = ()
     """Empty: at any time."""
     known_requester: bool = False
-    """Nobody approves what was asked under a messenger account that is nobody's we know."""
+    """Refuse approval of a request from a messenger account that is linked to no person."""
 
     @model_validator(mode="before")
     @classmethod
-    def _short(cls, given: Any) -> Any:
-        return {"steps": given} if isinstance(given, list | tuple) else given
+    def _short(cls, value: Any) -> Any:
+        return {"steps": value} if isinstance(value, list | tuple) else value
 
     @model_validator(mode="after")
     def _terms(self) -> ApprovalPolicy:
@@ -165,17 +165,17 @@ class ApprovalPolicy(_Entry):
 
     @property
     def roles(self) -> frozenset[str]:
-        """Every role that is named."""
+        """Every role that the policy names."""
         named = {s.role for s in (*self.steps, *self.irreversible)}
         return frozenset(named | ({self.escalate_to} if self.escalate_to else set()))
 
-    def of(self, *, irreversible: bool) -> ApprovalPolicy:
-        """What is demanded of one plan."""
+    def for_plan(self, *, irreversible: bool) -> ApprovalPolicy:
+        """Return the policy for one plan, including the extra steps if the plan is irreversible."""
         if not irreversible:
             return self
         return self.model_copy(update={"steps": (*self.steps, *self.irreversible)})
 
     @property
-    def demanded(self) -> int:
-        """How many different persons it takes."""
+    def required_approvers(self) -> int:
+        """How many different people must approve."""
         return sum(s.quorum for s in self.steps)

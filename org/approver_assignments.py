@@ -1,7 +1,7 @@
-"""Who holds which duty: people by office and institution as the chart names them, with substitutes.
+"""Approver assignments: which people hold a role for an institution, and their substitutes.
 
-Where the chart names a role's people, only they hold it, and nobody where none of them can act;
-where it does not, everyone with an account of that role does.
+If the chart assigns people to a role, only they hold it, even if none of them is available.
+Otherwise every open account with that role holds it.
 """
 
 from __future__ import annotations
@@ -19,39 +19,42 @@ from guardia.org.model import Delegation, Person
 
 
 class ApproverAssignment(BaseModel):
-    """One office: its role, whose servers, and the accounts of those who hold it."""
+    """One assignment: a role, the institution it covers, and the accounts that hold it."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: str
     institution: str | None = None
-    """``None``: of every institution that has no duty of its own for this role."""
+    """`None`: every institution without an assignment of its own for this role."""
     people: tuple[str, ...] = Field(min_length=1)
     substitutes: tuple[str, ...] = ()
-    """Who acts while all of ``people`` are absent or without an open account."""
+    """Accounts that act while all of `people` are absent or have no open account."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleCoverage:
-    """For which institutions somebody holds a role: ``default``, and the opposite in ``but``."""
+    """Institutions for which a person holds a role.
 
-    default: bool
+    `by_default` applies to all institutions but `exceptions`, for which the opposite applies.
+    """
+
+    by_default: bool
     exceptions: frozenset[str]
 
     def is_responsible_for(self, institution: str | None) -> bool:
-        """Whether it reaches an institution's servers."""
-        return self.default is not (institution in self.exceptions)
+        """Return whether the role covers an institution's servers."""
+        return self.by_default is not (institution in self.exceptions)
 
     @property
-    def empty(self) -> bool:
-        """Whether it reaches nothing."""
-        return not self.default and not self.exceptions
+    def is_empty(self) -> bool:
+        """Whether it covers no institution."""
+        return not self.by_default and not self.exceptions
 
 
 def assignment_for(
     assignments: Iterable[ApproverAssignment], role: str, institution: str | None
 ) -> ApproverAssignment | None:
-    """The duty that says who holds a role for an institution, or ``None``."""
+    """Return the assignment that names a role's people for an institution, or `None`."""
     fitting = {d.institution: d for d in assignments if d.role == role}
     return fitting.get(institution) or fitting.get(None)
 
@@ -59,25 +62,25 @@ def assignment_for(
 def role_coverage(
     session: Session, assignments: Sequence[ApproverAssignment], person: PersonInfo, now: datetime
 ) -> dict[str, RoleCoverage]:
-    """The roles that a person holds now, and how far each reaches."""
-    present = _available(session, assignments, now)
+    """Return the roles that a person holds now, each with the institutions it covers."""
+    available = _available(session, assignments, now)
     roles = {
         person.role,
         *(d.role for d in assignments if person.id in (*d.people, *d.substitutes)),
     }
     found = {}
     for role in sorted(roles):
-        held = {
-            d.institution: person.id in _assignees(d, present)
+        covered = {
+            d.institution: person.id in _assignees(d, available)
             for d in assignments
             if d.role == role
         }
-        default = held.pop(None, person.role == role)
+        by_default = covered.pop(None, person.role == role)
         exceptions = frozenset(
-            i for i, holds in held.items() if i is not None and holds is not default
+            i for i, covers in covered.items() if i is not None and covers is not by_default
         )
-        found[role] = RoleCoverage(default, exceptions)
-    return {role: reach for role, reach in found.items() if not reach.empty}
+        found[role] = RoleCoverage(by_default, exceptions)
+    return {role: coverage for role, coverage in found.items() if not coverage.is_empty}
 
 
 def approvers(
@@ -87,37 +90,38 @@ def approvers(
     institution: str | None,
     now: datetime,
 ) -> list[Person]:
-    """The accounts that hold one of these roles for an institution now, absent ones included."""
+    """Return the accounts that hold one of these roles now, including absent ones."""
     named: set[str] = set()
-    free: set[str] = set()
-    present = _available(session, assignments, now)
+    unassigned: set[str] = set()
+    available = _available(session, assignments, now)
     for role in roles:
         assignment = assignment_for(assignments, role, institution)
         if assignment is None:
-            free.add(role)
+            unassigned.add(role)
         else:
-            named |= _assignees(assignment, present)
-    query = select(Person).where(Person.role.in_(free) | Person.person_id.in_(named), Person.active)
+            named |= _assignees(assignment, available)
+    holds_role = Person.role.in_(unassigned) | Person.person_id.in_(named)
+    query = select(Person).where(holds_role, Person.active)
     return list(session.scalars(query.order_by(Person.person_id)))
 
 
 def named_accounts(session: Session, assignments: Sequence[ApproverAssignment]) -> set[str]:
-    """Those whom duties name and who have an open account."""
+    """Return the accounts that assignments name and that are open."""
     named = {p for d in assignments for p in (*d.people, *d.substitutes)}
     query = select(Person.person_id).where(Person.person_id.in_(named), Person.active)
     return set(session.scalars(query))
 
 
-def _assignees(assignment: ApproverAssignment, present: set[str]) -> set[str]:
-    """Who holds it: its people, and their substitutes while none of them is there."""
-    away = present.isdisjoint(assignment.people)
+def _assignees(assignment: ApproverAssignment, available: set[str]) -> set[str]:
+    """Return who holds an assignment: its people, plus substitutes while all people are away."""
+    away = available.isdisjoint(assignment.people)
     return {*assignment.people, *(assignment.substitutes if away else ())}
 
 
 def _available(
     session: Session, assignments: Sequence[ApproverAssignment], now: datetime
 ) -> set[str]:
-    """Those whom duties name and who are there: an open account, and no absence."""
+    """Return the named accounts that are open and not absent."""
     if not assignments:
         return set()
     absent = select(Delegation.principal_id).where(

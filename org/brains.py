@@ -1,6 +1,6 @@
-"""What thinks for an agent, as org_chart.yaml says it: the embedded brain, or chat models in order.
+"""Brain of an agent in org_chart.yaml: the embedded brain, or chat models in order of preference.
 
-Types and their validation only; ``agents.brain`` asks the models.
+Types and their validation only; `agents.brain` calls the models.
 """
 
 from __future__ import annotations
@@ -20,32 +20,31 @@ class ModelChoice(_Entry):
     """One chat model on one server."""
 
     provider: Literal["openai", "anthropic", "google"] = "openai"
-    """``openai``: any server with that protocol, e.g. vLLM."""
+    """`openai`: any server that speaks that protocol, e.g. vLLM."""
     base_url: str | None = None
-    """E.g. ``http://vllm:8000/v1``."""
+    """E.g. `http://vllm:8000/v1`."""
     model: str = Field(min_length=1, max_length=200)
     timeout: float = Field(default=30.0, gt=0, le=600)
-    """Seconds for this model, a second try included."""
+    """Seconds for this model, including a second attempt."""
     max_tokens: int = Field(default=1_500, ge=64, le=32_000)
-    """Tokens that an answer may have at most."""
+    """Most tokens of an answer."""
     credential: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
-    """Name of the API key in the credential store; unset: ``GUARDIA_MODEL_KEY``."""
+    """Name of the API key in the credential store; unset: `GUARDIA_MODEL_KEY`."""
 
     @model_validator(mode="after")
     def _reachable(self) -> ModelChoice:
         if self.provider == "openai" and not self.base_url:
             raise ValueError(t("org.chart.incomplete_model", model=self.model))
         if self.provider != "openai" and self.credential is None:
-            # The installation's own key is for its own servers.
+            # GUARDIA_MODEL_KEY is for the installation's own model servers only.
             raise ValueError(t("org.chart.no_credential", model=self.model))
         return self
 
 
 class BrainChoice(_Entry):
-    """The embedded brain, or chat models in the order in which they are asked, with the embedded
-    one behind them.
+    """The embedded brain, or chat models in order of preference with the embedded one last.
 
-    One model may be written directly (``base_url``, ``model``, ``timeout``), several as ``models``.
+    One model may be given inline (`base_url`, `model`, `timeout`), several as `models`.
     """
 
     kind: Literal["embedded", "chat"] = "embedded"
@@ -54,20 +53,20 @@ class BrainChoice(_Entry):
     timeout: float = Field(default=30.0, gt=0, le=600)
     models: tuple[ModelChoice, ...] = Field(default=(), max_length=8)
     limit: float = Field(default=120.0, gt=0, le=600)
-    """Seconds for all models of one decision together, until the embedded brain takes over."""
+    """Seconds for all models of one decision together; then the embedded brain decide."""
 
     @model_validator(mode="after")
     def _complete(self) -> BrainChoice:
-        short = bool(self.base_url and self.model)
-        if self.kind == "chat" and not (short or self.models):
+        inline = bool(self.base_url and self.model)
+        if self.kind == "chat" and not (inline or self.models):
             raise ValueError(t("org.chart.chat"))
         if self.models and (self.base_url or self.model):
             raise ValueError(t("org.chart.both_models"))
         return self
 
     @property
-    def chain(self) -> tuple[ModelChoice, ...]:
-        """The models to ask, in order; none for the embedded brain."""
+    def models_in_order(self) -> tuple[ModelChoice, ...]:
+        """The models to call, in order; empty for the embedded brain."""
         if self.kind == "embedded":
             return ()
         if self.models:

@@ -1,7 +1,7 @@
-"""What models cost and what may be spent, as org_chart.yaml says it; and the arithmetic of it.
+"""Model prices and budgets of org_chart.yaml, and their arithmetic.
 
-Money is counted in millionths of a won: with a price in won per million tokens, every token costs
-a whole number of them, so nothing is ever rounded.
+Money is counted in millionths of a won. With prices in won per million tokens, every token costs a
+whole number of them, so nothing is ever rounded.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from guardia.org.brains import BrainChoice
 
 MICROS_PER_WON = 1_000_000
-"""Millionths in one won."""
+"""Millionths of a won in one won."""
 MAX_TOKENS = 10**12
 MAX_WON = 10**9
 _WARNING_PERCENT = 80
@@ -26,13 +26,13 @@ class _Entry(BaseModel):
 
 
 class Price(_Entry):
-    """Won per million tokens."""
+    """Price of a model, in won per million tokens."""
 
     input: int = Field(ge=0, le=MAX_WON)
     output: int = Field(ge=0, le=MAX_WON)
 
     def cost(self, tokens_in: int, tokens_out: int) -> int:
-        """Millionths of a won for so many tokens."""
+        """Return the cost of these tokens, in millionths of a won."""
         return self.input * tokens_in + self.output * tokens_out
 
 
@@ -52,46 +52,49 @@ class Amount:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """What may be spent in one period; ``None``: as much as one likes."""
+    """Spending limit of one period; `None` means unlimited."""
 
     tokens: int | None = None
     cost: int | None = None
 
     def increased_by(self, by: Amount) -> Cap:
-        """The cap with what people have added to it."""
+        """Return the cap plus an increase that a person granted."""
         return Cap(
             None if self.tokens is None else self.tokens + by.tokens,
             None if self.cost is None else self.cost + by.cost,
         )
 
-    def holds(self, total: Amount) -> bool:
-        """Whether ``total`` stays within it."""
+    def allows(self, total: Amount) -> bool:
+        """Return whether `total` is within the cap."""
         return (self.tokens is None or total.tokens <= self.tokens) and (
             self.cost is None or total.cost <= self.cost
         )
 
-    def share(self, spent: Amount) -> int | None:
-        """Percent of it that is spent, of the scarcer kind; ``None`` where there is no cap."""
-        shares = [
+    def percent_used(self, spent: Amount) -> int | None:
+        """Return the percentage spent, of the scarcer of tokens and money.
+
+        `None` if there is no cap.
+        """
+        percentages = [
             100 if cap == 0 else part * 100 // cap
             for part, cap in ((spent.tokens, self.tokens), (spent.cost, self.cost))
             if cap is not None
         ]
-        return max(shares, default=None)
+        return max(percentages, default=None)
 
     def is_nearly_reached(self, spent: Amount) -> bool:
-        """Whether people must be warned."""
-        share = self.share(spent)
-        return share is not None and share >= _WARNING_PERCENT
+        """Return whether people must be warned."""
+        used = self.percent_used(spent)
+        return used is not None and used >= _WARNING_PERCENT
 
     @property
-    def open(self) -> bool:
-        """Whether there is no cap at all."""
+    def is_unlimited(self) -> bool:
+        """Whether neither tokens nor money are limited."""
         return self.tokens is None and self.cost is None
 
 
 def format_won(cost: int) -> str:
-    """Money as people read it: whole won, or to the hundredth where it is little."""
+    """Format money for people: whole won, with two decimals for small amounts."""
     return (
         f"{cost / MICROS_PER_WON:,.2f}"
         if cost % MICROS_PER_WON and cost < 100 * MICROS_PER_WON
@@ -100,7 +103,7 @@ def format_won(cost: int) -> str:
 
 
 class Budget(_Entry):
-    """Caps per month and per day of the company's time zone; what is not named is not capped."""
+    """Caps per month and per day in the company's time zone; an unset field sets no cap."""
 
     tokens: int | None = Field(default=None, ge=0, le=MAX_TOKENS)
     won: int | None = Field(default=None, ge=0, le=MAX_WON)
@@ -109,11 +112,11 @@ class Budget(_Entry):
 
     @property
     def limits_money(self) -> bool:
-        """Whether it can only be kept where every model has a price."""
+        """Whether it limits money, which needs a price for every model."""
         return self.won is not None or self.daily_won is not None
 
     def cap(self, span: str) -> Cap:
-        """What may be spent in a ``month`` or a ``day``."""
+        """Return the cap of a `month` or a `day`."""
         if span == "day":
             tokens, won = self.daily_tokens, self.daily_won
         else:
@@ -125,18 +128,18 @@ class AgentBudget(Budget):
     """An agent's caps, and what happens when one is reached."""
 
     on_exhausted: Literal["embedded", "pause"] = "embedded"
-    """``embedded``: go on without models; ``pause``: rest until people raise the cap."""
+    """`embedded`: continue without models; `pause`: pause until a person raises the cap."""
 
 
 class Budgets(_Entry):
-    """Caps beside the agents' own. Where these are reached, the embedded brain takes over."""
+    """Caps shared by several agents. If one is reached, the embedded brain take over."""
 
     company: Budget = Budget()
     institutions: dict[str, Budget] = {}
 
 
 class BudgetedAgent(Protocol):
-    """What of an agent's chart entry matters here."""
+    """The part of an agent's chart entry that matters for budgets."""
 
     @property
     def id(self) -> str: ...
@@ -151,13 +154,15 @@ class BudgetedAgent(Protocol):
 def unpriced_models(
     agents: Iterable[BudgetedAgent], shared: Budgets, prices: Mapping[str, Price]
 ) -> list[tuple[str, str]]:
-    """Agents and their models whose money is capped, but which have no price: such a cap would
-    never be reached."""
-    everyone = any(b.limits_money for b in (shared.company, *shared.institutions.values()))
+    """Return agents and models whose money is limited but which have no price.
+
+    Such a limit would never be reached.
+    """
+    shared_limit = any(b.limits_money for b in (shared.company, *shared.institutions.values()))
     return [
         (agent.id, choice.model)
         for agent in agents
-        if everyone or agent.budget.limits_money
-        for choice in agent.brain.chain
+        if shared_limit or agent.budget.limits_money
+        for choice in agent.brain.models_in_order
         if choice.model not in prices
     ]

@@ -1,4 +1,4 @@
-"""org_chart.yaml: the company, its agents and its approval chains. Applying: ``org.revisions``."""
+"""Reading and validating org_chart.yaml. Applied revisions: `org.revisions`."""
 
 from __future__ import annotations
 
@@ -7,9 +7,7 @@ from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 
-from pydantic import (
-    ValidationError,
-)
+from pydantic import ValidationError
 
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
@@ -20,16 +18,16 @@ from guardia.org.consistency import find_inconsistencies
 
 
 def shipped_chart_path() -> Path:
-    """The org chart that the product brings."""
+    """Return the path of the org chart that ships with the product."""
     packaged = Path(str(files("guardia"))) / "org" / "org_chart.yaml"
-    # In a checkout the chart lies at the top of the repository, beside the rooms.
+    # In a checkout the chart is at the top of the repository, beside the packages.
     return (
         packaged if packaged.is_file() else Path(__file__).resolve().parents[1] / "org_chart.yaml"
     )
 
 
 def parse(text: str, name: str = "org_chart.yaml") -> OrgChart:
-    """Parse a chart. Raises `Misconfigured` with every fault, its line, column and remedy."""
+    """Parse a chart. Raises `Misconfigured` with every problem, its line, column and remedy."""
     return validate(chart_yaml.load(text, name), text, name)
 
 
@@ -46,23 +44,24 @@ def validate(data: object, text: str, name: str = "org_chart.yaml") -> OrgChart:
 
 @lru_cache(maxsize=8)
 def parse_cached(text: str) -> OrgChart:
-    """``parse``, remembered: a chart is frozen, so all readers may share it."""
+    """Return `parse(text)` from a cache: charts are frozen, so all readers can share one."""
     return parse(text)
 
 
-def chart_error(name: str, found: list[validation.ChartProblem]) -> Misconfigured:
-    """The error that tells all faults of a chart, one a line."""
-    why = t("org.fault.count", count=len(found))
-    return Misconfigured(what=name, why="\n".join([why, *(f"  {fault}" for fault in found)]))
+def chart_error(name: str, problems: list[validation.ChartProblem]) -> Misconfigured:
+    """Return the error that lists all problems of a chart, one per line."""
+    why = t("org.fault.count", count=len(problems))
+    lines = [why, *(f"  {problem}" for problem in problems)]
+    return Misconfigured(what=name, why="\n".join(lines))
 
 
 def fingerprint(text: str) -> str:
-    """SHA-256 of a chart's text: whether it is the one that runs."""
+    """Return the SHA-256 of a chart's text; it identifies a chart."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 
 def approval_policy(chart: OrgChart, category: str) -> ApprovalPolicy:
-    """What a category demands; ``Invalid`` for one the chart does not know: nobody approves it."""
+    """Return a category's policy. Raises `Invalid` if the chart has no such category."""
     if category not in chart.approvals:
         raise Invalid(what=category, why=t("org.chart.category"))
     return chart.approvals[category]

@@ -1,4 +1,4 @@
-"""What differs between two org charts, as people read it."""
+"""Differences between two org charts, as sentences for people."""
 
 from __future__ import annotations
 
@@ -15,26 +15,26 @@ _MAX_SHOWN = 300
 
 @dataclass(frozen=True, slots=True)
 class ChartChange:
-    """One difference. ``place`` is an agent's id, or the path of a field."""
+    """One difference. `path` is an agent's id, or the path of a field."""
 
     kind: Literal["hired", "fired", "added", "removed", "changed"]
-    place: str
+    path: str
     before: str = ""
     after: str = ""
 
     def __str__(self) -> str:
         return t(f"org.change.{self.kind}", **self._words())
 
-    def record(self) -> str:
-        """The sentence in the language of the record."""
+    def audit_text(self) -> str:
+        """Return the sentence in the language of the audit log."""
         return t_default(f"org.change.{self.kind}", **self._words())
 
     def _words(self) -> dict[str, str]:
-        return {"place": self.place, "before": self.before, "after": self.after}
+        return {"place": self.path, "before": self.before, "after": self.after}
 
 
 def diff_charts(before: OrgChart | None, after: OrgChart) -> list[ChartChange]:
-    """Everything that differs: first who goes, then who comes, then what is different."""
+    """Return all differences: removed agents, new agents, then changed fields."""
     old = {a.id: a for a in before.agents} if before else {}
     new = {a.id: a for a in after.agents}
     return [
@@ -60,13 +60,13 @@ def _as_dict(value: Any) -> dict[str, Any]:
 
 
 def _without_agents(chart: OrgChart | None) -> dict[str, Any]:
-    """The chart without its agents; nothing where there is none."""
+    """Return the chart without its agents; empty if there is no chart."""
     found = _as_dict(chart) if chart else {}
     return {key: value for key, value in found.items() if key != "agents"}
 
 
 def _without_empty(found: dict[str, Any]) -> dict[str, Any]:
-    """A first chart's fields that say anything."""
+    """Return only the fields that hold a value: for the first chart."""
     return {
         key: inner
         for key, value in found.items()
@@ -75,12 +75,12 @@ def _without_empty(found: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _diff_values(place: str, before: Any, after: Any) -> Iterator[ChartChange]:
+def _diff_values(path: str, before: Any, after: Any) -> Iterator[ChartChange]:
     if before == after:
         return
     if isinstance(before, dict) and isinstance(after, dict):
         for key in dict.fromkeys([*before, *after]):
-            inner = f"{place}.{key}" if place else str(key)
+            inner = f"{path}.{key}" if path else str(key)
             if key not in after:
                 yield ChartChange("removed", inner, before=_as_line(before[key]))
             elif key not in before:
@@ -88,28 +88,28 @@ def _diff_values(place: str, before: Any, after: Any) -> Iterator[ChartChange]:
             else:
                 yield from _diff_values(inner, before[key], after[key])
     elif (old := _by_id(before)) | (new := _by_id(after)) and _are_id_lists(before, after):
-        yield from _diff_values(place, old, new)
-        # Whichever comes first counts.
+        yield from _diff_values(path, old, new)
+        # Order matters: the first matching rule wins.
         if list(old) != list(new) and old.keys() == new.keys():
-            yield ChartChange("changed", place, ", ".join(old), ", ".join(new))
+            yield ChartChange("changed", path, ", ".join(old), ", ".join(new))
     else:
-        yield ChartChange("changed", place, _as_line(before), _as_line(after))
+        yield ChartChange("changed", path, _as_line(before), _as_line(after))
 
 
 def _are_id_lists(before: Any, after: Any) -> bool:
-    """Whether both are lists whose entries have ids, though one of them may be empty."""
+    """Return whether both are lists whose entries have ids; one of them may be empty."""
     return all(value == [] or _by_id(value) for value in (before, after))
 
 
 def _by_id(entries: Any) -> dict[str, Any]:
-    """A list's entries by their ids; nothing where they have none."""
+    """Return a list's entries by id; empty if they have none."""
     if not isinstance(entries, list) or not all(isinstance(e, dict) for e in entries):
         return {}
     return {e["id"]: e for e in entries if "id" in e}
 
 
 def _as_line(value: Any) -> str:
-    """A value as one line of bounded length; what has a title by that."""
+    """Return a value as one line of bounded length; entries with a title as their title."""
     if value is None or value in ([], ""):
         return "-"
     if isinstance(value, dict) and value.get("title"):

@@ -1,7 +1,8 @@
-"""Changes to a chart's text that leave every other line of it as it was written.
+"""Edits of a chart's text that keep every other line as it was written.
 
-Text is cut and inserted at the places that the YAML reader names; then the result is read again
-and must mean exactly what was wanted. Anything else is refused, so a chart is never spoiled.
+Text is cut and inserted at the positions that the YAML parser reports; then the result is parsed
+again and must mean exactly what was intended. Anything else is refused, so an edit never corrupts a
+chart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from guardia.org import chart, chart_yaml
 
 @dataclass(frozen=True, slots=True)
 class _Splice:
-    """Put ``text`` in the place of the characters from ``start`` until ``end``."""
+    """Replace the characters from `start` to `end` by `text`."""
 
     start: int
     end: int
@@ -30,7 +31,7 @@ class _Splice:
 
 
 class _ParsedChart:
-    """A good chart's text with its plain values and the nodes of its agents, read once."""
+    """A valid chart's text with its plain values and the nodes of its agents."""
 
     def __init__(self, text: str) -> None:
         self.text = text
@@ -51,31 +52,31 @@ class _ParsedChart:
             raise NotFound(what=agent_id)
         return found
 
-    def apply_splices(self, wanted: Any, splices: Iterable[_Splice]) -> str:
-        """The spliced text, only if it is a good chart and means what was wanted."""
+    def apply_splices(self, expected: Any, splices: Iterable[_Splice]) -> str:
+        """Return the edited text. Raises `Invalid` unless it has the expected values."""
         result = self.text
         for splice in sorted(splices, key=lambda s: s.start, reverse=True):
             result = result[: splice.start] + splice.text + result[splice.end :]
         data = chart_yaml.load(result)
         chart.validate(data, result)
-        if data != wanted:
+        if data != expected:
             raise _unsupported_layout()
         return result
 
 
 def hire(text: str, entry: Mapping[str, Any]) -> str:
-    """The chart with one more agent, the last of its list; ``Invalid`` where its id is taken."""
+    """Return the chart with one more agent, the last. Raises `Invalid` if its id is taken."""
     new, found = _plain(entry), _ParsedChart(text)
     if found.position(new.get("id")) is not None:
         raise Invalid(what=str(new.get("id")), why=t("org.edit.taken"))
-    wanted = {**found.data, "agents": [*found.data["agents"], new]}
-    return found.apply_splices(wanted, [_hire_splice(found, new)])
+    expected = {**found.data, "agents": [*found.data["agents"], new]}
+    return found.apply_splices(expected, [_hire_splice(found, new)])
 
 
 def fire(text: str, agent_id: str) -> str:
-    """The chart without an agent; those who report to it report to its superior.
+    """Return the chart without an agent; its reports move to its superior.
 
-    Comments above and below the agent's lines stay. ``Invalid`` for the only dispatcher.
+    Comments above and below the agent's lines stay. Raises `Invalid` for the only dispatcher.
     """
     found = _ParsedChart(text)
     position = found.require_position(agent_id)
@@ -99,7 +100,7 @@ def fire(text: str, agent_id: str) -> str:
 
 
 def set_field(text: str, agent_id: str, path: str, value: Any) -> str:
-    """The chart with one field of an agent set; ``path`` as in ``heartbeat.every``."""
+    """Return the chart with one field of an agent set; `path` as in `heartbeat.every`."""
     found, steps, new = _ParsedChart(text), tuple(path.split(".")), _plain(value)
     position = found.require_position(agent_id)
     splice = _value_splice(found.agents[position], steps, new, text)
@@ -146,26 +147,26 @@ class _Lines:
         self.eol = "\r\n" if "\r\n" in text else "\n"
         self.all = text.split(self.eol)
         if any(len(line.splitlines()) > 1 for line in self.all):
-            # The reader would count more lines than we do.
+            # The YAML parser would count more lines than we do.
             raise _unsupported_layout()
 
     def blank(self, number: int) -> bool:
         return 0 <= number < len(self.all) and not self.all[number].strip()
 
     def dash(self, node: Node) -> int:
-        """The column of a list entry's dash."""
+        """Return the column of a list entry's dash."""
         line = self.all[self.first(node)]
         return len(line) - len(line.lstrip())
 
     def first(self, node: Node) -> int:
-        """The line of a list entry's dash."""
+        """Return the line of a list entry's dash."""
         number = int(node.start_mark.line)
         while number > 0 and not self.all[number].lstrip().startswith("-"):
             number -= 1
         return number
 
     def last(self, node: Node) -> int:
-        """The last line of a list entry, with the comments that are written inside of it."""
+        """Return the last line of a list entry, including the comments inside it."""
         dash, last = self.dash(node), chart_yaml.last_line(node)
         for number in range(last + 1, len(self.all)):
             line = self.all[number]
@@ -177,16 +178,16 @@ class _Lines:
         return last
 
     def insertion(self, after: int, new: list[str]) -> _Splice:
-        """Lines that come right after another."""
+        """Return a splice that inserts lines right after line `after`."""
         at = self._end(after)
         return _Splice(at, at, "".join(self.eol + line for line in new))
 
     def removal(self, first: int, last: int) -> _Splice:
-        """Without these lines."""
+        """Return a splice that removes these lines."""
         return _Splice(self._end(first - 1), self._end(last))
 
     def _end(self, number: int) -> int:
-        """Where a line ends, before its line break."""
+        """Return the index of a line's end, before its line break."""
         return sum(len(line) + len(self.eol) for line in self.all[: number + 1]) - len(self.eol)
 
 
@@ -194,7 +195,7 @@ class _Lines:
 
 
 def _value_splice(agent: Node, path: tuple[str, ...], value: Any, text: str) -> _Splice:
-    """Set what lies at ``path`` under an agent, making what is missing on the way."""
+    """Return a splice that sets the value at `path` of an agent, creating missing parents."""
     node, rest = agent, path
     while rest and (inner := chart_yaml.child(node, rest[0])) is not None:
         node, rest = inner, rest[1:]
@@ -218,7 +219,7 @@ def _insertion_splice(mapping: Node, line: str, text: str) -> _Splice:
 
 
 def _quoted_like(node: Node, value: Any) -> str:
-    """A value as YAML, quoted as the one in whose place it comes."""
+    """Return a value as YAML, quoted like the value that it replaces."""
     if isinstance(node, ScalarNode) and isinstance(value, str) and value.isprintable():
         if node.style == '"':
             return json.dumps(value, ensure_ascii=False)
@@ -228,20 +229,20 @@ def _quoted_like(node: Node, value: Any) -> str:
 
 
 def _flow_yaml(value: Any) -> str:
-    """A value on one line of YAML."""
+    """Return a value as YAML on one line."""
     if isinstance(value, str) and not value.isprintable():
         return json.dumps(value)
     writer = YAML(typ="safe", pure=True)
     writer.default_flow_style, writer.width = True, chart_yaml.MAX_LENGTH
     writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
     out = StringIO()
-    # As a pair, so that a scalar is quoted as it must be inside of another value too.
+    # As a pair, so that a scalar is quoted as it must be inside another value.
     writer.dump({"v": value}, out)
     return out.getvalue().strip().removeprefix("{v: ").removesuffix("}")
 
 
 def _plain(value: Any) -> Any:
-    """Values as YAML has them, whatever mapping or list they came in."""
+    """Convert any mappings and sequences to the plain dicts and lists that YAML has."""
     if isinstance(value, Mapping):
         return {str(key): _plain(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

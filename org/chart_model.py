@@ -32,16 +32,16 @@ class AgentEntry(_Entry):
     reports_to: str | None = None
     skills: tuple[str, ...] = ()
     role: str | None = None
-    """Instructions for a chat model, relative to ``agents/``."""
+    """Instructions for a chat model, as a path relative to `agents/`."""
     brain: BrainChoice = BrainChoice()
     budget: AgentBudget = AgentBudget()
     heartbeat: Heartbeat = Heartbeat()
     adapter: Adapter | None = None
-    """An outside agent that works in place of our graph."""
+    """An external agent that works in place of our graph."""
     tools: tuple[ToolPattern, ...] | None = None
-    """``None``: all; none: nothing on any server."""
+    """`None`: all tools; empty: none, so nothing on any server."""
     autonomy: tuple[str, ...] | None = None
-    """Categories on which it plans and acts of its own accord; the others' work goes to people."""
+    """Categories that it may plan and carry out; work of other categories goes to people."""
     limits: WorkLimits = WorkLimits()
 
 
@@ -72,7 +72,7 @@ class OrgChart(_Entry):
     company: Company
     agents: tuple[AgentEntry, ...]
     approvals: dict[str, ApprovalPolicy]
-    """By category; ``MAINTENANCE: [team_lead]`` is the short form of ``{steps: [team_lead]}``."""
+    """By category; `MAINTENANCE: [team_lead]` is short for `{steps: [team_lead]}`."""
     freezes: tuple[Freeze, ...] = ()
     duties: tuple[ApproverAssignment, ...] = ()
     prices: dict[str, Price] = {}
@@ -82,7 +82,7 @@ class OrgChart(_Entry):
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:
-        """Who names no time zone lives in the company's."""
+        """Give agents without a time zone the company's."""
         zone = {"timezone": self.company.timezone}
         agents = tuple(
             a

@@ -1,6 +1,6 @@
-"""The chart's JSON Schema for editors, and its description field by field.
+"""JSON Schema of the chart for editors, and its description field by field.
 
-Names, types and limits come from the models; the words for people from the catalogue ``chart``.
+Names, types and limits come from the models; texts for people from the catalogue `chart`.
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 @dataclass(frozen=True, slots=True)
 class ChartField:
-    """One field of the chart as people look it up."""
+    """One field of the chart, for the reference documentation."""
 
     name: str
     kind: str
     default: str | None
-    """``None`` where it must be given."""
+    """`None` if the field is required."""
     text: str
 
 
 def json_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The schema that editors read, with descriptions in the reader's language."""
+    """Return the schema for editors, with descriptions in the reader's language."""
     found: dict[str, Any] = model.model_json_schema(by_alias=True)
     for name, definition in _definitions(model, found):
         definition["description"] = t(f"chart.{name}.about")
@@ -39,7 +39,7 @@ def json_schema(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def sections(model: type[BaseModel]) -> Iterator[tuple[str, str, list[ChartField]]]:
-    """Every kind of entry with its description and its fields, the whole file first."""
+    """Yield every kind of entry with its description and fields, the whole file first."""
     found: dict[str, Any] = model.model_json_schema(by_alias=True)
     for name, definition in _definitions(model, found):
         required = set(_long_form(definition).get("required", ()))
@@ -58,11 +58,11 @@ def sections(model: type[BaseModel]) -> Iterator[tuple[str, str, list[ChartField
         )
 
 
-def field_names_at(model: type[BaseModel], place: tuple[str | int, ...]) -> list[str]:
-    """The fields that an entry at this place can have."""
+def field_names_at(model: type[BaseModel], path: tuple[str | int, ...]) -> list[str]:
+    """Return the fields that an entry at this path can have."""
     whole = _schema(model)
     node: dict[str, Any] = whole
-    for step in place:
+    for step in path:
         if (chosen := _discriminated(node, step)) is not None:
             node = {"$ref": chosen}
             continue
@@ -93,7 +93,7 @@ def _description(name: str, field: str) -> str:
 
 
 def _resolve(whole: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
-    """The definition that a node refers to."""
+    """Return the definition that a node refers to."""
     options = [node, *node.get("anyOf", ())]
     reference = next((o["$ref"] for o in options if "$ref" in o), None)
     if reference is None:
@@ -103,7 +103,7 @@ def _resolve(whole: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
 
 
 def _discriminated(node: dict[str, Any], step: str | int) -> str | None:
-    """The definition of one kind of entry, where there are several."""
+    """Return the definition of one kind of entry if there are several kinds."""
     for option in (node, *node.get("anyOf", ())):
         found: str | None = option.get("discriminator", {}).get("mapping", {}).get(step)
         if found is not None:
@@ -112,7 +112,7 @@ def _discriminated(node: dict[str, Any], step: str | int) -> str | None:
 
 
 def _long_form(definition: dict[str, Any]) -> dict[str, Any]:
-    """The long form of an entry that has a short form too."""
+    """Return the long form of an entry that also has a short form."""
     options = [definition, *definition.get("anyOf", ())]
     return next((o for o in options if "properties" in o), definition)
 
@@ -125,12 +125,12 @@ def _properties(definition: dict[str, Any]) -> dict[str, dict[str, Any]]:
 def _default(field: str, body: dict[str, Any], required: set[str]) -> str | None:
     if field in required:
         return None
-    given = body.get("default")
-    return "-" if given in (None, "") or isinstance(given, list | dict) else str(given)
+    default = body.get("default")
+    return "-" if default in (None, "") or isinstance(default, list | dict) else str(default)
 
 
 def _type_name(body: dict[str, Any]) -> str:
-    """A type in one or two words."""
+    """Return a type in one or two words."""
     inner = body.get("additionalProperties")
     several = body.get("anyOf") or body.get("oneOf")
     if several:

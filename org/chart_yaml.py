@@ -1,4 +1,4 @@
-"""A chart's text as YAML: its plain values, and its nodes with their places in the text."""
+"""A chart's text as YAML: its plain values, and its nodes with their positions in the text."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from guardia.errors import Misconfigured
 from guardia.i18n import t
 
 MAX_LENGTH = 4_000_000
-"""Characters; a thousand agents need a tenth of it."""
+"""Characters; a thousand agents need a tenth of this."""
 
 
 def load(text: str, name: str = "org_chart.yaml") -> Any:
-    """The plain values; ``Misconfigured`` with line and column where it is not YAML."""
+    """Return the plain values. Raises `Misconfigured` with line and column if it is not YAML."""
     return _parse(text, name, YAML(typ="safe").load)
 
 
 def compose(text: str, name: str = "org_chart.yaml") -> Node:
-    """The tree of nodes; every node knows where it begins and ends."""
+    """Return the tree of nodes; every node has its start and end position."""
     found = _parse(text, name, YAML(typ="safe", pure=True).compose)
     if not isinstance(found, Node):
         raise Misconfigured(what=name, why=t("org.chart.empty"))
@@ -31,7 +31,7 @@ def compose(text: str, name: str = "org_chart.yaml") -> Node:
 
 
 def load_with_nodes(text: str, name: str = "org_chart.yaml") -> tuple[Node, Any]:
-    """Nodes and plain values together, for little more than the cost of one."""
+    """Return nodes and plain values in one pass, for little more than the cost of one."""
 
     def both(stream: StringIO) -> Any:
         yaml = YAML(typ="safe", pure=True)
@@ -47,27 +47,27 @@ def load_with_nodes(text: str, name: str = "org_chart.yaml") -> tuple[Node, Any]
 
 
 def child(node: Node | None, key: str) -> Node | None:
-    """The value of a mapping's key."""
+    """Return the value of a mapping's key."""
     pairs = node.value if isinstance(node, MappingNode) else []
     return next((value for name, value in pairs if name.value == key), None)
 
 
 def list_items(node: Node | None) -> list[Node]:
-    """The entries of a list."""
+    """Return the entries of a list."""
     return list(node.value) if isinstance(node, SequenceNode) else []
 
 
-def value_at(data: Any, way: Iterable[str | int]) -> Any:
-    """The plain value at the end of a way."""
-    for step in way:
+def value_at(data: Any, path: Iterable[str | int]) -> Any:
+    """Return the plain value at a path."""
+    for step in path:
         data = data[step]
     return data
 
 
 def locate(root: Node, path: Iterable[str | int], *, key: bool = False) -> Node:
-    """The deepest node on the way to a place; with ``key``, the name of a field and not its value.
+    """Return the deepest node on a path; with `key`, the name of the field instead of its value.
 
-    Steps that the text does not have (a short form, a default) are passed over.
+    Steps that the text does not have (a short form, a default) are skipped.
     """
     node = root
     for step in path:
@@ -81,7 +81,7 @@ def locate(root: Node, path: Iterable[str | int], *, key: bool = False) -> Node:
 
 
 def _entry(node: Node, step: str | int) -> Node | None:
-    """A list's entry by its number, or by its id."""
+    """Return a list's entry by its number or its id."""
     for number, entry in enumerate(list_items(node)):
         if step in {number, getattr(child(entry, "id"), "value", None)}:
             return entry
@@ -89,17 +89,17 @@ def _entry(node: Node, step: str | int) -> Node | None:
 
 
 def last_line(node: Node) -> int:
-    """The line, from 0, on which the node's own text ends; comments after it are not its own."""
+    """Return the line (from 0) on which the node's own text ends, without comments after it."""
     if isinstance(node, CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return last_line(last[1] if isinstance(last, tuple) else last)
     end = node.end_mark
-    # A block of text ends where the next line begins.
+    # A block scalar ends where the next line begins.
     return int(end.line - 1 if end.column == 0 and end.line > node.start_mark.line else end.line)
 
 
 def last_index(node: Node) -> int:
-    """The index in the text right after the node's own text."""
+    """Return the index in the text right after the node's own text."""
     if isinstance(node, CollectionNode) and not node.flow_style and node.value:
         last = node.value[-1]
         return last_index(last[1] if isinstance(last, tuple) else last)

@@ -1,7 +1,7 @@
-"""Rooms in which people talk among themselves, and the rules that find trouble in what they say.
+"""Rooms in which people chat among themselves, and the rules that find incidents in what they say.
 
-Types, their validation and the pure question which rule a line fires; ``board.desk.talking`` logs
-the line and offers to look.
+Types, their validation and the pure question which rule matches a line; `board.intake` stores the
+line and offers to open an issue.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from guardia.org import phrase_match
 from guardia.org.approvals import Period
 
 RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link"})
-"""What the log calls lines that no rule of the chart has found."""
+"""Names that the chat log uses for lines that no rule of the chart matched."""
 KNOWN_SKILLS = (
     "DB",
     "WAS",
@@ -32,9 +32,9 @@ KNOWN_SKILLS = (
     "ACCOUNT",
     "BACKUP",
 )
-"""What a request can be about, whether an agent for it is there or has still to be hired."""
+"""What a request can be about, whether or not an agent with that skill exists yet."""
 _MAX_COOLDOWN = timedelta(days=1)
-_MIN_RETENTION = timedelta(days=2)  # a button in a room lives for one
+_MIN_RETENTION = timedelta(days=2)  # a button in a room is valid for one
 _NAME = re.compile(r"\W*(\w+)\W*")
 _SUFFIXES = re.compile("(?:야|님)$")
 
@@ -83,63 +83,63 @@ class _Entry(BaseModel):
 
 
 class ChatRule(_Entry):
-    """What one rule finds, and what the SR is that it offers to open."""
+    """What one rule finds, and the issue that it offers to open."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")
     title: Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_line)]
     find: tuple[Phrases, ...] = Field(min_length=1, max_length=4)
-    """Of each list at least one phrase is in the line."""
+    """The line must contain at least one phrase of each list."""
     unless: tuple[Phrase, ...] = Field(default=(), max_length=40)
-    """None of these is."""
+    """The line must contain none of these."""
     rooms: tuple[RoomName, ...] = ()
-    """Empty: every room of talk."""
+    """Empty: every chat room."""
     cooldown: Cooldown = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
-    """How long it is silent in a room after it has offered there."""
+    """How long the rule stays silent in a room after it made an offer there."""
     institution: str | None = None
     skill: str | None = None
-    """What the SR is about, whatever triage would say."""
+    """What the issue is about; overrides triage."""
     priority: Literal["P1", "P2", "P3", "P4"] | None = None
 
     def matches(self, text: str) -> bool:
-        """Whether a line is what it looks for."""
+        """Return whether the rule matches a line."""
         found = all(phrase_match.contains_phrase(text, group) for group in self.find)
         return found and not phrase_match.contains_phrase(text, self.unless)
 
 
 class ChatRules(_Entry):
-    """Rooms of talk and their rules; a line of any other room is a request."""
+    """Chat rooms and their rules; a line in any other room is a request."""
 
     rooms: tuple[RoomName, ...] = ()
     names: tuple[CallName, ...] = Field(default=("가디아", "GUARDiA"), max_length=10)
-    """A line that begins with one of these is a request in rooms of talk too."""
+    """A line that begins with one of these is a request even in a chat room."""
     rules: tuple[ChatRule, ...] = Field(default=(), max_length=50)
-    """The first that fires counts."""
+    """The first match wins."""
     keep: Retention = Field(default=timedelta(days=90), json_schema_extra={"default": "90d"})
-    """How long a line stays that has opened no issue."""
+    """How long a line that opened no issue is kept."""
 
     def is_chat_room(self, room: str) -> bool:
-        """Whether people talk among themselves in a room."""
+        """Return whether people chat among themselves in a room."""
         return _normalized(room) in map(_normalized, self.rooms)
 
     def is_addressed(self, text: str) -> bool:
-        """Whether a line speaks to GUARDiA: its first word is one of its names."""
+        """Return whether a line addresses GUARDiA: its first word is one of its names."""
         first = _NAME.match(text[:200])
-        said = _SUFFIXES.sub("", _normalized(first[1])) if first else ""
-        return bool(said) and any(
-            said == _normalized(m[1]) for n in self.names if (m := _NAME.match(n))
+        word = _SUFFIXES.sub("", _normalized(first[1])) if first else ""
+        return bool(word) and any(
+            word == _normalized(m[1]) for n in self.names if (m := _NAME.match(n))
         )
 
     def matching_rule(self, room: str, text: str) -> ChatRule | None:
-        """The first rule that finds a line of a room, or ``None``."""
-        return next((r for r in self._of(room) if r.matches(text)), None)
+        """Return the first rule that matches a line of a room, or `None`."""
+        return next((r for r in self._rules_of(room) if r.matches(text)), None)
 
     def rule(self, rule_id: str | None) -> ChatRule | None:
-        """A rule by its id, or ``None``."""
+        """Return a rule by its id, or `None`."""
         return next((r for r in self.rules if r.id == rule_id), None)
 
-    def _of(self, room: str) -> Iterator[ChatRule]:
-        here = _normalized(room)
-        return (r for r in self.rules if not r.rooms or here in map(_normalized, r.rooms))
+    def _rules_of(self, room: str) -> Iterator[ChatRule]:
+        name = _normalized(room)
+        return (r for r in self.rules if not r.rooms or name in map(_normalized, r.rooms))
 
 
 def _normalized(name: str) -> str:

@@ -1,4 +1,4 @@
-"""Whether the parts of an org chart agree with one another."""
+"""Consistency checks between the parts of an org chart."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import KNOWN_SKILLS, RESERVED_RULE_IDS
 
 ChartPath = tuple[str | int, ...]
-"""The way to a node of the chart; agents are named by their id or number."""
+"""Path to a node of the chart; agents are given by id or number."""
 
 
 @dataclass(frozen=True, slots=True)
 class Inconsistency:
-    """Something that does not fit the rest of the chart."""
+    """Something that contradicts another part of the chart."""
 
     path: ChartPath
     text: str
 
 
 def find_inconsistencies(chart: OrgChart) -> Iterator[Inconsistency]:
-    """Everything that does not hold together."""
+    """Yield every contradiction in a chart."""
     yield from _unique_ids(chart)
     yield from _reporting_lines(chart)
     yield from _dispatchers(chart)
@@ -46,7 +46,7 @@ def _unique_ids(chart: OrgChart) -> Iterator[Inconsistency]:
 
 
 def _reporting_lines(chart: OrgChart) -> Iterator[Inconsistency]:
-    """Everybody reports to someone there is, and nobody to themselves."""
+    """Check that every superior exists and that reporting lines have no cycle."""
     above = {a.id: a.reports_to for a in chart.agents}
     for number, agent in enumerate(chart.agents):
         path = ("agents", number, "reports_to")
@@ -58,7 +58,7 @@ def _reporting_lines(chart: OrgChart) -> Iterator[Inconsistency]:
 
 
 def _is_in_cycle(agent: str, above: dict[str, str | None]) -> bool:
-    """Whether going up from an agent leads back to it."""
+    """Return whether the chain of superiors leads back to the agent."""
     seen: set[str] = set()
     step = above[agent]
     while step is not None and step in above and step not in seen:
@@ -91,7 +91,7 @@ def _approval_chains(chart: OrgChart) -> Iterator[Inconsistency]:
 
 
 def _why_not_approver(role: str) -> str | None:
-    """Why nobody can approve in a role, or ``None``."""
+    """Return why the role cannot approve anything, or `None` if it can."""
     known = ", ".join(r for r in ROLES if r in PERMISSIONS["approval.decide"])
     if role not in ROLES:
         return t("org.chart.role", role=role, known=known)
@@ -142,7 +142,7 @@ def _prices(chart: OrgChart) -> Iterator[Inconsistency]:
 
 
 def _chat_rules(chart: OrgChart) -> Iterator[Inconsistency]:
-    """Rules have ids of their own, rooms of talk, and fields that there are."""
+    """Check that rules have unique ids, known chat rooms and known skills."""
     skills = dict.fromkeys([*KNOWN_SKILLS, *(skill for a in chart.agents for skill in a.skills)])
     seen = set(RESERVED_RULE_IDS)
     for number, rule in enumerate(chart.talk.rules):

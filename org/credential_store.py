@@ -1,7 +1,8 @@
-"""Private keys and other credentials by name, encrypted at rest; read when needed, never kept.
+"""Private keys and other credentials by name, encrypted on disk and read only when needed.
 
-One file per credential, AES-256-GCM under one master key, bound to its name so that files cannot
-be exchanged. While the master key is replaced, both it and its successor open them.
+One file per credential, AES-256-GCM under one master key, bound to the credential's name so that
+files cannot be swapped. While the master key is being replaced, both the old and the new one open
+them.
 """
 
 from __future__ import annotations
@@ -40,19 +41,19 @@ class CredentialStore(Protocol):
     """A store of credentials by name."""
 
     def get(self, name: str) -> str:
-        """The credential; ``Misconfigured`` where there is none."""
+        """Return the credential. Raises `Misconfigured` if there is none."""
 
-    def found(self, name: str) -> tuple[str, ...]:
-        """The credential, or nothing."""
+    def find(self, name: str) -> tuple[str, ...]:
+        """Return the credential in a tuple, or an empty tuple."""
 
     def put(self, name: str, value: str) -> None:
         """Store a credential."""
 
     def get_or_create(self, name: str, make: Callable[[], str]) -> str:
-        """The credential, made and stored where there is none."""
+        """Return the credential; create and store it first if there is none."""
 
     def remove(self, name: str) -> None:
-        """Forget a credential, if there is one."""
+        """Delete a credential if it exists."""
 
 
 class FileCredentialStore:
@@ -62,62 +63,67 @@ class FileCredentialStore:
         self._folder = folder
 
     def get(self, name: str) -> str:
-        """The credential; ``Misconfigured`` where it is missing or others could read it.
+        """Return the credential. Raises `Misconfigured` if it is missing or readable by others.
 
-        A plain file, as an operator puts it there, is encrypted by its first reading.
+        A plain file, as an operator puts it there, is encrypted the first time it is read.
         """
         path = self._path(name)
         if not path.is_file():
             raise Misconfigured(what=name, why=t("org.no_key", folder=self._folder))
         with self._locked(fcntl.LOCK_SH):
             require_private(path, name)
-            held = path.read_bytes()
-            if held.startswith(_MAGIC):
-                return _decrypt(name, held, self._master_keys())
-        value = held.decode("utf-8")
+            content = path.read_bytes()
+            if content.startswith(_MAGIC):
+                return _decrypt(name, content, self._master_keys())
+        value = content.decode("utf-8")
         self.put(name, value)
         return value
 
-    def found(self, name: str) -> tuple[str, ...]:
-        """The credential, or nothing."""
+    def find(self, name: str) -> tuple[str, ...]:
+        """Return the credential in a tuple, or an empty tuple."""
         try:
             return (self.get(name),) if self._path(name).is_file() else ()
         except FileNotFoundError:
             return ()
 
     def put(self, name: str, value: str) -> None:
-        """Store a credential, readable by us alone."""
+        """Store a credential, readable by our account only."""
         path = self._path(name)
         self._prepare()
         with self._locked(fcntl.LOCK_SH):
-            os.replace(self._written(name, value, self._master_keys()[-1]), path)
+            os.replace(self._write_encrypted(name, value, self._master_keys()[-1]), path)
 
     def get_or_create(self, name: str, make: Callable[[], str]) -> str:
-        """The credential, made and stored where there is none; several processes agree on one."""
+        """Return the credential; create it first if there is none.
+
+        Concurrent processes get the same one.
+        """
         path = self._path(name)
         if not path.is_file():
             self._prepare()
             with self._locked(fcntl.LOCK_SH):
-                link_unless_exists(self._written(name, make(), self._master_keys()[-1]), path)
+                new = self._write_encrypted(name, make(), self._master_keys()[-1])
+                link_unless_exists(new, path)
         return self.get(name)
 
     def remove(self, name: str) -> None:
-        """Forget a credential, if there is one."""
+        """Delete a credential if it exists."""
         self._path(name).unlink(missing_ok=True)
 
     def names(self) -> list[str]:
-        """What is stored."""
+        """Return the names of all stored credentials."""
         return sorted(path.name for path in self._files())
 
     def master(self) -> MasterKey:
-        """The key under which it is encrypted."""
+        """Return the key under which the store is encrypted."""
         return master_key.current_key(self._folder)
 
     def rotate(self) -> int:
-        """Encrypt every credential under the next master key; how many there are.
+        """Encrypt every credential under the next master key, and return their number.
 
-        Whoever dies meanwhile loses nothing: both keys are there until the last one is done and
-        read again, and the next call goes on. ``Invalid`` where the next key must be given first.
+        Safe against a crash at any moment: both keys exist until the last file has been written and
+        read back, and the next call continues. Raises `Invalid` if the next key must be provided
+        first.
         """
         self._prepare()
         with self._locked(fcntl.LOCK_EX):
@@ -128,7 +134,7 @@ class FileCredentialStore:
             paths = list(self._files())
             for path in paths:
                 value = _decrypt(path.name, path.read_bytes(), (before, successor))
-                os.replace(self._written(path.name, value, successor), path)
+                os.replace(self._write_encrypted(path.name, value, successor), path)
             master_key.fsync_folder(self._folder)
             for path in paths:
                 _decrypt(path.name, path.read_bytes(), (successor,))
@@ -146,11 +152,14 @@ class FileCredentialStore:
         return (master_key.current_key(self._folder), *((successor,) if successor else ()))
 
     @contextmanager
-    def _locked(self, how: int) -> Iterator[None]:
-        """Nobody's master key is replaced while one reads or writes. The kernel frees the lock."""
+    def _locked(self, mode: int) -> Iterator[None]:
+        """Hold a lock on the folder, so that no master key is replaced during a read or write.
+
+        The kernel releases it if the process dies.
+        """
         descriptor = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            fcntl.flock(descriptor, how)
+            fcntl.flock(descriptor, mode)
             yield
         finally:
             os.close(descriptor)
@@ -158,10 +167,10 @@ class FileCredentialStore:
     def _prepare(self) -> None:
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def _written(self, name: str, value: str, master: MasterKey) -> Path:
+    def _write_encrypted(self, name: str, value: str, master: MasterKey) -> Path:
         nonce = secrets.token_bytes(_NONCE_BYTES)
-        sealed = AESGCM(master.key).encrypt(nonce, value.encode("utf-8"), name.encode())
-        return write_private_file(self._folder, _MAGIC + base64.b64encode(nonce + sealed))
+        ciphertext = AESGCM(master.key).encrypt(nonce, value.encode("utf-8"), name.encode())
+        return write_private_file(self._folder, _MAGIC + base64.b64encode(nonce + ciphertext))
 
     def _path(self, name: str) -> Path:
         if not _NAME.fullmatch(name):
@@ -170,15 +179,18 @@ class FileCredentialStore:
 
 
 def with_stored_secrets(settings: Settings, keys: CredentialStore) -> Settings:
-    """The settings, with the secrets that no variable gives from the store: ``messenger_token``
-    is the credential ``messenger-token``. Variables are seen by every program of the account."""
-    given = {
+    """Return the settings with unset secrets filled from the store.
+
+    `messenger_token` comes from the credential `messenger-token`. Unlike variables, the store is
+    not visible to every program of the account.
+    """
+    stored = {
         name: SecretStr(value.strip())
         for name, field in type(settings).model_fields.items()
         if field.annotation == SecretStr | None and getattr(settings, name) is None
-        for value in keys.found(name.replace("_", "-"))
+        for value in keys.find(name.replace("_", "-"))
     }
-    return settings.model_copy(update=given)
+    return settings.model_copy(update=stored)
 
 
 def _is_encrypted(path: Path) -> bool:
@@ -186,17 +198,17 @@ def _is_encrypted(path: Path) -> bool:
         return file.read(len(_MAGIC)) == _MAGIC
 
 
-def _decrypt(name: str, held: bytes, master_keys: Sequence[MasterKey]) -> str:
+def _decrypt(name: str, content: bytes, master_keys: Sequence[MasterKey]) -> str:
     try:
-        raw = base64.b64decode(held[len(_MAGIC) :], validate=True)
+        raw = base64.b64decode(content[len(_MAGIC) :], validate=True)
     except ValueError:
         raise Misconfigured(what=name, why=t("org.wrong_key")) from None
     for master in master_keys:
         try:
-            opened = AESGCM(master.key).decrypt(
+            plaintext = AESGCM(master.key).decrypt(
                 raw[:_NONCE_BYTES], raw[_NONCE_BYTES:], name.encode()
             )
         except (InvalidTag, ValueError):
             continue
-        return opened.decode("utf-8")
+        return plaintext.decode("utf-8")
     raise Misconfigured(what=name, why=t("org.wrong_key"))

@@ -1,4 +1,7 @@
-"""crontab's five fields, checked and spelled so that nobody counts the week days differently."""
+"""Parser for the five fields of crontab expressions.
+
+Week days are rewritten by name, because crontab and APScheduler number them differently.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +22,7 @@ class _CronField:
     names: tuple[str, ...] = ()
 
     def values(self, text: str) -> list[int]:
-        """The numbers that a field stands for; ``ValueError`` where it stands for none."""
+        """Return the numbers that a field means. Raises `ValueError` if it is malformed."""
         return sorted({n for part in text.split(",") for n in self._part(part)})
 
     def _part(self, part: str) -> Iterator[int]:
@@ -52,7 +55,10 @@ _FIELDS = (
 
 
 def parse(text: str) -> list[list[int]]:
-    """The numbers of each field; ``ValueError`` where it is no expression or never comes true."""
+    """Return the numbers of each field.
+
+    Raises `ValueError` if the expression is malformed or if no date ever matches it.
+    """
     fields = text.split()
     if len(fields) != len(_FIELDS):
         raise ValueError(text)
@@ -63,14 +69,19 @@ def parse(text: str) -> list[list[int]]:
 
 
 def restricts_both_day_fields(text: str) -> bool:
-    """Whether it limits days of the month and of the week: crontab then means either, other
-    programs both, and whoever reads it cannot know."""
+    """Return whether it restricts both day of month and day of week.
+
+    crontab then means either and other programs mean both, so the expression is ambiguous.
+    """
     fields = text.split()
     return fields[2] != "*" and fields[4] != "*"
 
 
 def with_named_weekdays(text: str) -> str:
-    """The same with week days by name: crontab counts them from Sunday, APScheduler from Monday."""
+    """Return the expression with week days by name.
+
+    crontab counts them from Sunday, APScheduler from Monday.
+    """
     *rest, days = text.split()
     if days == "*":
         return text

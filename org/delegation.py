@@ -1,4 +1,4 @@
-"""Whose decisions a person may make besides their own: delegations and absences."""
+"""Delegations and absences: whose decisions a person may make in addition to their own."""
 
 from __future__ import annotations
 
@@ -21,7 +21,10 @@ def _is_active(now: datetime) -> tuple[ColumnElement[bool], ...]:
 
 
 def principals(session: Session, delegate_id: str, now: datetime) -> list[PersonInfo]:
-    """Who has delegated to this person now. Never passed on: only one's own role is delegated."""
+    """Return who has delegated to this person now.
+
+    Delegations do not chain: only a person's own role can be delegated.
+    """
     found = session.scalars(
         select(Person)
         .join(Delegation, Delegation.principal_id == Person.person_id)
@@ -34,12 +37,12 @@ def principals(session: Session, delegate_id: str, now: datetime) -> list[Person
 def people_who_may_act(
     session: Session, people: Sequence[Person], now: datetime
 ) -> list[tuple[PersonInfo, PersonInfo | None]]:
-    """Everyone who may act for those who hold an office now, with whose name they act in.
+    """Return everyone who may act now for the holders of a role, with the principal or `None`.
 
-    An absent person is not among them; their delegate is.
+    An absent holder is left out; their delegate is included.
     """
     delegate = aliased(Person)
-    given = session.execute(
+    delegations = session.execute(
         select(Delegation.principal_id, Delegation.absent, delegate)
         .join(delegate, delegate.person_id == Delegation.delegate_id)
         .where(
@@ -49,9 +52,9 @@ def people_who_may_act(
         )
         .order_by(Delegation.delegation_id)
     ).all()
-    away = {principal for principal, absent, _ in given if absent}
-    cards = {p.person_id: p.as_info() for p in people}
+    away = {principal for principal, absent, _ in delegations if absent}
+    holders = {p.person_id: p.as_info() for p in people}
     return [
-        *((card, None) for card in cards.values() if card.id not in away),
-        *((proxy.as_info(), cards[principal]) for principal, _, proxy in given),
+        *((holder, None) for holder in holders.values() if holder.id not in away),
+        *((proxy.as_info(), holders[principal]) for principal, _, proxy in delegations),
     ]

@@ -1,6 +1,6 @@
-"""The names of the field, as plain values: whom and what a Korean text can mean.
+"""The organization's names as plain values: whom and what a Korean text can refer to.
 
-Nothing here touches the database; ``org.registry`` fills these from the tables.
+Nothing here uses the database; `org.registry` fills these from the tables.
 """
 
 from __future__ import annotations
@@ -13,48 +13,48 @@ class _Value(BaseModel):
 
 
 class Service(_Value):
-    """A service that runs on a host, as the CMDB knows it."""
+    """A service on a host, as registered in the CMDB."""
 
     name: str
-    """Unique on its host; ``[a-z0-9-]+``."""
+    """Unique on its host; `[a-z0-9-]+`."""
     kind: str
-    """``postgresql``, ``http``, ``tls``, ``authlog``: which tools fit."""
+    """`postgresql`, `http`, `tls`, `authlog`: decides which tools apply."""
     port: int | None = None
     control: str | None = None
-    """Absolute path of the service script (``start|stop|restart|status``)."""
+    """Absolute path of the service script (`start|stop|restart|status`)."""
     health: str | None = None
-    """Path of the HTTP health check, e.g. ``/health``."""
+    """Path of the HTTP health check, e.g. `/health`."""
     root: str | None = None
-    """Absolute folder of the service: ``releases/``, ``current``, ``conf/``."""
+    """Absolute folder of the service: `releases/`, `current`, `conf/`."""
     logs: str | None = None
     """Absolute folder of its logs."""
     database: str | None = None
-    """Database name, for kind ``postgresql``."""
+    """Database name, for kind `postgresql`."""
 
 
 class Host(_Value):
-    """A server with what it takes to reach it. Secrets are only named, never held."""
+    """A server and how to reach it. Secrets are only named, never included."""
 
     server_id: str
     institution: str
     kind: str
-    """``WAS``, ``DB``, ``WEB``, ``SECURITY``."""
+    """`WAS`, `DB`, `WEB`, `SECURITY`."""
     aliases: tuple[str, ...] = ()
     address: str = ""
     port: int = 22
     account: str = ""
     host_key: str = ""
-    """The pinned public key, as in known_hosts: ``ssh-ed25519 AAAA…``."""
+    """The pinned public key, as in known_hosts: `ssh-ed25519 AAAA…`."""
     credential: str = ""
-    """Name of the private key in the secret store."""
+    """Name of the private key in the credential store."""
     services: tuple[Service, ...] = ()
 
     def service(self, name: str) -> Service:
-        """The service of that name; ``KeyError`` where the CMDB knows none."""
+        """Return the service of that name. Raises `KeyError` if the CMDB has none."""
         return next((s for s in self.services if s.name == name), None) or _raise_missing(name)
 
     def service_of_kind(self, kind: str) -> Service | None:
-        """The first service of that kind, or ``None``."""
+        """Return the first service of that kind, or `None`."""
         return next((s for s in self.services if s.kind == kind), None)
 
 
@@ -63,7 +63,7 @@ def _raise_missing(name: str) -> Service:
 
 
 class InstitutionInfo(_Value):
-    """An institution and how people call it."""
+    """An institution and the names people use for it."""
 
     id: str
     name: str
@@ -71,23 +71,24 @@ class InstitutionInfo(_Value):
 
 
 class PersonInfo(_Value):
-    """A person, and what the organization says of them."""
+    """A person as registered in the organization."""
 
     id: str
     name: str
     title: str
     role: str
-    """``customer engineer team_lead pm security_officer admin auditor``."""
+    """`customer engineer team_lead pm security_officer admin auditor`."""
     skills: tuple[str, ...] = ()
     institution: str | None = None
-    only: frozenset[str] | None = None
-    """The rights to which an access token limits its holder; ``None``: all of the role's."""
+    allowed_actions: frozenset[str] | None = None
+    """The only actions that an access token permits; `None`: all actions of the role."""
     identity: str | None = None
-    """The human behind the account, such as a staff number; accounts that share it are one."""
+    """The human behind the account, such as a staff number; accounts that share it belong to one
+    human."""
 
 
 class AgentInfo(_Value):
-    """An agent and how people call it."""
+    """An agent and the names people use for it."""
 
     id: str
     title: str

@@ -1,5 +1,7 @@
-"""When an agent wakes by itself, as org_chart.yaml says it. Types and their validation only;
-``heartbeat.moments`` computes the moments."""
+"""When an agent wakes on its own, as set in org_chart.yaml.
+
+Types and their validation only; `heartbeat.triggers` computes the moments.
+"""
 
 from __future__ import annotations
 
@@ -52,39 +54,42 @@ ClockText = Annotated[str, AfterValidator(_check_clock)]
 
 
 def parse_period(text: str) -> timedelta:
-    """The duration that ``10m`` or ``2d`` stands for."""
+    """Parse a duration such as `10m` or `2d`."""
     return timedelta(**{_UNITS[text[-1]]: int(text[:-1])})
 
 
 class _Entry(BaseModel):
-    # Kept as it is written, so that a stored entry is read again like the file.
+    # Values stay as written, so that a stored entry parses exactly like the file.
     model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=True)
 
 
 class QuietHours(_Entry):
-    """Hours in which an agent is not woken by what can wait."""
+    """Hours in which an agent is not woken for anything that can wait."""
 
     begins: ClockText = Field(alias="from")
     ends: ClockText = Field(alias="until")
     days: tuple[Day, ...] = DAYS
 
     @model_validator(mode="after")
-    def _lasts(self) -> QuietHours:
+    def _not_empty(self) -> QuietHours:
         if self.begins == self.ends or not self.days:
             raise ValueError(t("org.heartbeat.quiet"))
         return self
 
     def until(self, moment: datetime, zone: ZoneInfo) -> datetime | None:
-        """When the quiet hours that hold at ``moment`` end; ``None`` where none do."""
+        """Return when the quiet hours that include `moment` end, or `None` outside quiet hours."""
         spans = self._spans(moment, zone)
         return next((end for begin, end in spans if begin <= moment < end), None)
 
     def next_end(self, moment: datetime, zone: ZoneInfo) -> datetime:
-        """The first end of quiet hours later than ``moment``."""
+        """Return the first end of quiet hours after `moment`."""
         return min(end for _, end in self._spans(moment, zone) if end > moment)
 
     def _spans(self, moment: datetime, zone: ZoneInfo) -> list[tuple[datetime, datetime]]:
-        """Around that day, in UTC: wall clocks of one zone compare without their offset."""
+        """Return the quiet hours of the surrounding days in UTC.
+
+        Within one zone, Python compares wall clocks without their offset.
+        """
         today = moment.astimezone(zone).date()
         days = [today + timedelta(days=n) for n in range(-1, 9)]
         return [self._span(day, zone) for day in days if DAYS[day.weekday()] in self.days]
@@ -99,7 +104,7 @@ class QuietHours(_Entry):
 
 
 class Heartbeat(_Entry):
-    """When an agent wakes when nothing wakes it, and how long a beat may take."""
+    """When an agent wakes if nothing else wakes it, and how long a beat may take."""
 
     every: PeriodText = "10m"
     cron: Annotated[str, AfterValidator(_check_cron)] | None = None
@@ -111,19 +116,19 @@ class Heartbeat(_Entry):
 
     @property
     def interval(self) -> timedelta:
-        """Between two beats, where there is no cron."""
+        """Time between two beats if there is no cron expression."""
         return parse_period(self.every)
 
     @property
-    def limit(self) -> timedelta:
+    def beat_timeout(self) -> timedelta:
         """How long one beat may take."""
         return parse_period(self.timeout)
 
     @property
     def zone(self) -> ZoneInfo:
-        """The zone of cron and quiet hours; a chart fills in the company's."""
+        """The zone of cron and quiet hours; the chart fills in the company's."""
         return ZoneInfo(self.timezone or "UTC")
 
     def quiet_until(self, moment: datetime) -> datetime | None:
-        """When what can wait wakes the agent; ``None`` where it need not wait."""
+        """Return when something that can wait may wake the agent; `None` if now."""
         return self.quiet.until(moment, self.zone) if self.quiet else None

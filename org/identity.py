@@ -1,4 +1,4 @@
-"""Who is behind an account: one human may hold several, on the board and in messengers."""
+"""The human behind an account: one human may hold several, on the board and in messengers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _IDENTITY = func.coalesce(Person.identity, Person.person_id)
 
 
 def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict[str, str]:
-    """Every account of the humans behind these, closed ones too, with the human's identity.
+    """Return every account of the humans behind these accounts, with the human's identity.
 
-    Accounts that nobody knows are not among them: they stand for themselves.
+    Closed accounts are included. Unknown accounts are left out: each counts as a human of its own.
     """
     if not accounts:
         return {}
@@ -27,7 +27,7 @@ def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict
 
 
 def person_of_account(session: Session, channel: str, account: str) -> Person | None:
-    """Whose account of a messenger it is, or ``None`` where nobody has linked it."""
+    """Return the owner of a messenger account, or `None` if it is not linked."""
     if not account:
         return None
     link = session.get(ChannelAccount, (channel, account))

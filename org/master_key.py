@@ -1,8 +1,8 @@
-"""The master key under which a store of credentials is encrypted, and the one that follows it.
+"""The master key that encrypts a credential store, and its successor during a rotation.
 
-It comes, in this order, from ``GUARDIA_SECRETS_KEY``, from a systemd credential, or from a key
-file beside the store that is made at the first use. Its successor comes from the same places, with
-``_NEXT`` (``-next``, ``.next``) behind the name, and is there only while the key is replaced.
+It comes, in this order, from `GUARDIA_SECRETS_KEY`, from a systemd credential, or from a key file
+beside the store that is created on first use. Its successor comes from the same places, with
+`_NEXT` (`-next`, `.next`) appended to the name, and exists only while the key is being replaced.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from guardia.i18n import t
 KEY_VARIABLE = "GUARDIA_SECRETS_KEY"
 """Base64 of 32 random bytes."""
 KEY_CREDENTIAL = "guardia-secrets-key"
-"""Name of the same in a systemd credential (``LoadCredential=``)."""
+"""Name of the same key as a systemd credential (`LoadCredential=`)."""
 _KEY_BYTES = 32
 _OTHERS_ACCESS = stat.S_IRWXG | stat.S_IRWXO
 
 
 @dataclass(frozen=True, slots=True)
 class MasterKey:
-    """A key and where it comes from."""
+    """A key and its source."""
 
     key: bytes
     source: str
@@ -37,10 +37,10 @@ class MasterKey:
 
 
 def current_key(store: Path) -> MasterKey:
-    """The key of a store; its file is made where nothing else is given."""
-    given = _configured_key("")
-    if given is not None:
-        return given
+    """Return the key of a store; create its file if no other source provides one."""
+    configured = _configured_key("")
+    if configured is not None:
+        return configured
     path = _key_path(store)
     if not path.is_file():
         link_unless_exists(write_private_file(path.parent, _generate_key()), path)
@@ -48,18 +48,18 @@ def current_key(store: Path) -> MasterKey:
 
 
 def next_key(store: Path) -> MasterKey | None:
-    """The key that is to take the present one's place, or ``None``."""
-    given = _configured_key("next")
-    if given is not None:
-        return given if given.key != current_key(store).key else None
+    """Return the successor of the current key, or `None`."""
+    configured = _configured_key("next")
+    if configured is not None:
+        return configured if configured.key != current_key(store).key else None
     path = _key_path(store, ".next")
     return _read_key_file(path) if path.is_file() else None
 
 
 def prepare_next_key(store: Path) -> MasterKey:
-    """The key that is to follow, made where the present one is a file.
+    """Return the successor; create it if the current key is a file.
 
-    ``Invalid`` where the present one is given from outside, and its successor is not.
+    Raises `Invalid` if the current key is provided from outside but its successor is not.
     """
     successor = next_key(store)
     if successor is not None:
@@ -72,7 +72,10 @@ def prepare_next_key(store: Path) -> MasterKey:
 
 
 def promote_next_key(store: Path, successor: MasterKey) -> None:
-    """Give the successor the present one's place, where both are files; others do it outside."""
+    """Make the successor the current key if it is a file.
+
+    Keys from outside are replaced by the operator.
+    """
     if successor.file:
         os.replace(_key_path(store, ".next"), _key_path(store))
         fsync_folder(store.parent)
@@ -85,7 +88,7 @@ def _configured_key(which: str) -> MasterKey | None:
         return MasterKey(_decode_key(text, variable), variable)
     granted = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent") / credential
     if granted.is_file():
-        # systemd guards the folder itself, partly by access lists that modes do not show.
+        # systemd protects the folder itself, partly by access lists that modes do not show.
         return MasterKey(_decode_key(granted.read_text("ascii"), credential), credential)
     return None
 
@@ -113,18 +116,18 @@ def _decode_key(text: str, source: str) -> bytes:
     return key
 
 
-# --- private files, whole or not at all ---------------------------------------------------------
+# --- private files, written atomically ----------------------------------------------------------
 
 
 def require_private(path: Path, name: str) -> None:
-    """``Misconfigured`` where others than we could read a file."""
+    """Raise `Misconfigured` if others can read a file."""
     found = path.stat()
     if found.st_mode & _OTHERS_ACCESS or found.st_uid != os.geteuid():
         raise Misconfigured(what=name, why=t("org.open_key", path=path))
 
 
 def write_private_file(folder: Path, content: bytes) -> Path:
-    """A new file that only we can read, complete before it gets its name."""
+    """Write a new file that only we can read, complete before it gets its final name."""
     handle, name = tempfile.mkstemp(dir=folder, prefix=".new-")
     with os.fdopen(handle, "wb") as file:
         file.write(content)
@@ -134,7 +137,7 @@ def write_private_file(folder: Path, content: bytes) -> Path:
 
 
 def link_unless_exists(new: Path, path: Path) -> None:
-    """Give ``new`` its name unless somebody was faster; theirs stays."""
+    """Give `new` its final name unless another process was faster; then the other file stays."""
     try:
         os.link(new, path)
     except FileExistsError:
@@ -145,7 +148,7 @@ def link_unless_exists(new: Path, path: Path) -> None:
 
 
 def fsync_folder(folder: Path) -> None:
-    """Names in a folder outlive a power cut from now on."""
+    """Make the names in a folder survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)

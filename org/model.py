@@ -43,7 +43,7 @@ class Server(Base):
 
 
 class Person(Base):
-    """Someone's account. ``role`` is one of ``org.access.ROLES``."""
+    """A person's account. `role` is one of `org.access.ROLES`."""
 
     __tablename__ = "tb_person"
     __table_args__ = (Index("ix_tb_person_human", text("coalesce(identity, person_id)")),)
@@ -57,10 +57,10 @@ class Person(Base):
     password_hash: Mapped[str | None]
     active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     identity: Mapped[str | None]
-    """The human behind it, such as a staff number; ``None``: nobody but this account."""
+    """The human behind the account, such as a staff number; `None`: a human of its own."""
 
     def as_info(self) -> PersonInfo:
-        """The person as a value."""
+        """Return the person as a value."""
         return PersonInfo(
             id=self.person_id,
             name=self.name,
@@ -73,7 +73,7 @@ class Person(Base):
 
 
 class ChannelAccount(Base):
-    """Whose account of a messenger it is; ``account`` is the messenger's own id of its user."""
+    """Owner of a messenger account; `account` is the messenger's own user id."""
 
     __tablename__ = "tb_channel_account"
 
@@ -85,7 +85,7 @@ class ChannelAccount(Base):
 
 
 class LinkCode(Base):
-    """A one-time code that proves a messenger account a person's; only its hash is kept."""
+    """A one-time code that proves ownership of a messenger account; only its hash is stored."""
 
     __tablename__ = "tb_link_code"
 
@@ -95,7 +95,7 @@ class LinkCode(Base):
 
 
 class AuthAttempt(Base):
-    """One try to prove oneself; ``key`` is a hash of who tried from where."""
+    """One sign-in attempt; `key` is a hash of who tried from where."""
 
     __tablename__ = "tb_attempt"
     __table_args__ = (Index("ix_tb_attempt_key", "key", "tried_at"),)
@@ -106,7 +106,7 @@ class AuthAttempt(Base):
 
 
 class SystemOwner(Base):
-    """An engineer's charge of a server: which skill, and how proficient (1 to 5)."""
+    """An engineer's responsibility for a server: the skill, and the proficiency (1 to 5)."""
 
     __tablename__ = "tb_system_owner"
     __table_args__ = (CheckConstraint("proficiency between 1 and 5", name="proficiency"),)
@@ -120,7 +120,7 @@ class SystemOwner(Base):
 
 
 class Delegation(Base):
-    """A person's decisions, given to another for a time."""
+    """A person's decisions, delegated to another person for a time."""
 
     __tablename__ = "tb_delegation"
     __table_args__ = (
@@ -146,7 +146,7 @@ class Delegation(Base):
     begins_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     absent: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
-    """Whether the principal is away: only the delegate is notified."""
+    """Whether the principal is away: then only the delegate is notified."""
     set_by: Mapped[str]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]
@@ -165,7 +165,7 @@ class OrgRevision(Base):
 
 
 class Agent(Base):
-    """An agent as the applied chart defines it; ``spec`` holds its whole entry."""
+    """An agent as the applied chart defines it; `spec` is its whole entry."""
 
     __tablename__ = "tb_agent"
     __table_args__ = (CheckConstraint("state in ('active', 'paused', 'fired')", name="state"),)
@@ -182,13 +182,13 @@ class Agent(Base):
 
     @property
     def adapter(self) -> str | None:
-        """The kind of outside agent that it is; ``None`` where it is one of ours."""
+        """The kind of external agent; `None` if it is a built-in one."""
         found = self.spec.get("adapter")
         return str(found["kind"]) if found else None
 
 
 class AccessToken(Base):
-    """What a person's own program proves itself with; only the hash of its secret is kept."""
+    """A token for a person's own programs; only the hash of its secret is stored."""
 
     __tablename__ = "tb_access_token"
     __table_args__ = (Index("ix_tb_access_token_person_id", "person_id", text("token_id desc")),)
@@ -197,7 +197,7 @@ class AccessToken(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
     name: Mapped[str]
     rights: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
-    """The only actions of the permission table that it may be used for."""
+    """The only actions of the permission table that it permits."""
     token_hash: Mapped[str] = mapped_column(unique=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
@@ -205,7 +205,7 @@ class AccessToken(Base):
 
 
 class LoginSession(Base):
-    """A signed-in browser or command line; only the hash of its token is kept."""
+    """A signed-in browser or command line; only the hash of its token is stored."""
 
     __tablename__ = "tb_session"
 

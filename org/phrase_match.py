@@ -1,10 +1,10 @@
-"""Finding phrases in what people say, whatever their spacing, particles and endings. Pure.
+"""Phrase search in chat messages, tolerant of spacing, particles and endings. Pure.
 
-A phrase is up to four words. Between them may stand a particle and up to three blanks or signs,
-or nothing: ``응답 없`` finds ``응답이 없어요`` and ``응답없음``. Hangul is compared by its single
-letters, so a phrase that ends in a vowel also finds what has a final consonant there: ``느리``
-finds ``느린``, ``느립니다``. Latin words and numbers are found whole: no ``DB`` in ``feedback``.
-Every step of a search is bounded, and so is the part of a text that is read.
+A phrase is up to four words. Between them a particle and up to three blanks or signs are allowed:
+`응답 없` finds `응답이 없어요` and `응답없음`. Hangul is compared letter by letter, so a phrase
+that ends in a vowel also finds words with a final consonant there: `느리` finds `느린`,
+`느립니다`. Latin words and numbers are matched whole: no `DB` in `feedback`. Every step of a
+search is bounded, and so is the part of a text that is read.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from functools import lru_cache
 
 MAX_WORDS = 4
 _MAX_CHARACTERS = 2000
-"""Characters of a text that are read: trouble is told in a few words."""
+"""Characters of a text that are read: people report trouble in a few words."""
 _WORD = re.compile(r"[^\W_]+%?")
 _PARTICLES = (
     "이|가|은|는|을|를|도|만|의|에|와|과|로|나|이나|으로|에서|에는|에도|까지|부터|랑|이랑|께서"
@@ -25,12 +25,12 @@ _LATIN = re.compile("[0-9a-z]")
 
 
 def split_words(phrase: str) -> list[str]:
-    """A phrase's words as they are compared; none where there is nothing but signs."""
+    """Return a phrase's words as they are compared; empty if it has only signs."""
     return _WORD.findall(_normalize(phrase))
 
 
 def contains_phrase(text: str, phrases: Iterable[str]) -> bool:
-    """Whether one of the phrases is in the text."""
+    """Return whether the text contains one of the phrases."""
     return _pattern(tuple(phrases)).search(_prepare(text)) is not None
 
 
@@ -39,7 +39,7 @@ def _prepare(text: str) -> str:
 
 
 def _normalize(text: str) -> str:
-    """Case, width, composition and invisible characters evened out; Hangul as single letters."""
+    """Unify case, width and composition, drop invisible characters, split Hangul into letters."""
     folded = unicodedata.normalize("NFKC", text).casefold()
     seen = "".join(c for c in folded if unicodedata.category(c) != "Cf")
     return unicodedata.normalize("NFKD", seen)
@@ -47,7 +47,7 @@ def _normalize(text: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _pattern(phrases: tuple[str, ...]) -> re.Pattern[str]:
-    # Nothing matches where there is no phrase.
+    # Without phrases, nothing may match.
     return re.compile("|".join(map(_phrase_pattern, phrases)) or r"(?!)")
 
 

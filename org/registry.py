@@ -1,4 +1,4 @@
-"""The organization's tables as values, and the seeding of a new installation."""
+"""Reading the organization's tables as values, and seeding a new installation."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def _host(row: Server) -> Host:
 
 
 def host(session: Session, server_id: str) -> Host:
-    """One server as the tools need it; ``NotFound`` where the CMDB has none."""
+    """Return one server as the tools need it. Raises `NotFound` if the CMDB has none."""
     row = session.get(Server, server_id)
     if row is None:
         raise NotFound(what=server_id)
@@ -35,7 +35,7 @@ def host(session: Session, server_id: str) -> Host:
 
 
 def directory(session: Session) -> Directory:
-    """All names, in a fixed order, so that equal tables give equal directories."""
+    """Return all names in a fixed order, so that equal tables give equal directories."""
     institutions = session.scalars(select(Institution).order_by(Institution.inst_id))
     servers = session.scalars(select(Server).order_by(Server.server_id))
     people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id))
@@ -54,32 +54,32 @@ def directory(session: Session) -> Directory:
 
 
 def dispatcher(session: Session) -> str | None:
-    """The agent that takes in new issues, or ``None`` before there is a chart.
+    """Return the agent that receives new issues, or `None` before a chart is applied.
 
-    One that rests is found too: what it is given waits for it.
+    A paused dispatcher is found too: its issues wait for it.
     """
     query = select(Agent.agent_id).where(Agent.duty == "dispatch", Agent.state != "fired")
     return session.scalar(query.order_by(Agent.state, Agent.agent_id).limit(1))
 
 
 def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:
-    """Everything that each agent at work is called, by its id."""
+    """Return each active agent's id with all names it is called by."""
     query = select(Agent.agent_id, Agent.title, Agent.aliases).where(Agent.state == "active")
     rows = session.execute(query.order_by(Agent.agent_id))
     return tuple((agent, (agent, title, *aliases)) for agent, title, aliases in rows)
 
 
 def auditors(session: Session) -> list[str]:
-    """The agents that verify the record."""
+    """Return the agents that verify the audit log."""
     query = select(Agent.agent_id).where(Agent.duty == "audit", Agent.state == "active")
     return list(session.scalars(query.order_by(Agent.agent_id)))
 
 
 def enrol(session: Session, names: Directory, passwords: dict[str, str] | None = None) -> None:
-    """Write institutions, servers and people into the CMDB, replacing what is there.
+    """Write institutions, servers and people into the CMDB, replacing existing rows.
 
-    ``passwords`` are set for accounts that have none. An engineer owns every server whose kind
-    is one of their skills, more proficiently where the skill is their first.
+    `passwords` are set for accounts that have none. An engineer owns every server whose kind is one
+    of their skills, with a higher proficiency if it is their first skill.
     """
     for i in names.institutions:
         session.merge(Institution(inst_id=i.id, inst_name=i.name, aliases=list(i.aliases)))

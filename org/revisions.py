@@ -1,4 +1,4 @@
-"""The org chart that runs, and every one that ran before it."""
+"""The org chart that is in force, and every revision before it."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class ChartRevision:
 
 
 def lock_latest(session: Session) -> int | None:
-    """The running revision, which nobody else can replace until this transaction ends."""
+    """Return the running revision and block other applies until this transaction ends."""
     session.execute(text("select pg_advisory_xact_lock(hashtext('org_revision'))"))
     return latest(session)
 
 
 def latest(session: Session) -> int | None:
-    """Number of the running revision, or ``None`` before the first apply."""
+    """Return the number of the running revision, or `None` before the first apply."""
     return session.scalar(select(func.max(OrgRevision.revision)))
 
 
 def apply_chart(session: Session, chart_text: str, author: str, now: datetime) -> int:
-    """Make a chart the running organization in this transaction; returns its revision.
+    """Put a chart into force in this transaction, and return its revision.
 
-    An unchanged chart makes no new revision. Agents that are no longer named are fired.
+    An unchanged chart creates no new revision. Agents that it no longer names are fired.
     """
     chart = parse_cached(chart_text)
     digest = fingerprint(chart_text)
@@ -54,7 +54,7 @@ def apply_chart(session: Session, chart_text: str, author: str, now: datetime) -
 
 
 def _upsert_agents(session: Session, chart: OrgChart, revision: int) -> None:
-    """Write the agents as the chart names them; a paused one stays paused."""
+    """Write the agents as in the chart; a paused agent stays paused."""
     rows = {row.agent_id: row for row in session.scalars(select(Agent))}
     for entry in chart.agents:
         row = rows.get(entry.id) or Agent(agent_id=entry.id)
@@ -69,7 +69,7 @@ def _upsert_agents(session: Session, chart: OrgChart, revision: int) -> None:
 
 
 def running_chart(session: Session) -> OrgChart:
-    """The applied chart; ``Misconfigured`` before the first apply."""
+    """Return the applied chart. Raises `Misconfigured` before the first apply."""
     number = select(func.max(OrgRevision.revision)).scalar_subquery()
     found = session.scalar(select(OrgRevision.chart).where(OrgRevision.revision == number))
     if found is None:
@@ -78,12 +78,12 @@ def running_chart(session: Session) -> OrgChart:
 
 
 def chart_at(session: Session, number: int) -> OrgChart:
-    """A revision's chart; ``NotFound`` where there is none."""
+    """Return the chart of a revision. Raises `NotFound` if there is no such revision."""
     return parse_cached(chart_text(session, number))
 
 
 def chart_text(session: Session, number: int) -> str:
-    """A revision's chart as it was written; ``NotFound`` where there is none."""
+    """Return a revision's text as it was written. Raises `NotFound` if there is none."""
     found = session.scalar(select(OrgRevision.chart).where(OrgRevision.revision == number))
     if found is None:
         raise NotFound(what=t("org.revision", number=number))
@@ -91,7 +91,7 @@ def chart_text(session: Session, number: int) -> str:
 
 
 def get_revision(session: Session, number: int) -> ChartRevision:
-    """One revision; ``NotFound`` where there is none."""
+    """Return one revision. Raises `NotFound` if there is none."""
     found = _revisions(session, OrgRevision.revision == number, 1)
     if not found:
         raise NotFound(what=t("org.revision", number=number))
@@ -99,7 +99,7 @@ def get_revision(session: Session, number: int) -> ChartRevision:
 
 
 def history(session: Session, *, before: int | None = None, limit: int = 50) -> list[ChartRevision]:
-    """The revisions, newest first, those older than ``before`` where it is given."""
+    """Return the revisions, newest first, only those older than `before` if given."""
     older = true() if before is None else OrgRevision.revision < before
     return _revisions(session, older, limit)
 

@@ -1,7 +1,7 @@
-"""Slowing down whoever guesses, over all processes: tries are counted in the database.
+"""Throttling of sign-in attempts across all processes; attempts are counted in the database.
 
-A try is counted before it is made and taken back when it succeeds, so that many at once, or a
-process that dies meanwhile, gain nothing. Nothing here knows whether an account exists.
+An attempt is counted before it is made and removed when it succeeds, so parallel attempts or a
+crashing process gain nothing. Nothing here depends on whether an account exists.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ WINDOW = timedelta(minutes=5)
 def register_attempt(
     session: Session, limits: Mapping[str, int], now: datetime
 ) -> list[int] | None:
-    """Count one try under each key; its numbers, or ``None`` where a key's limit is reached.
+    """Count one attempt under each key; return their ids, or `None` if a key's limit is reached.
 
-    Whoever tries under the same key waits until this transaction ends.
+    Concurrent attempts under the same key wait until this transaction ends.
     """
     keys = {_hash_key(key): limit for key, limit in limits.items()}
     for key in sorted(keys):
@@ -41,7 +41,7 @@ def register_attempt(
 
 
 def clear_attempts(session: Session, attempt_ids: Collection[int], clear_key: str) -> None:
-    """Take these tries back, and every failure before them under the key ``forget``."""
+    """Remove these attempts, and every earlier failure under `clear_key`."""
     session.execute(
         delete(AuthAttempt).where(
             AuthAttempt.attempt_id.in_(attempt_ids) | (AuthAttempt.key == _hash_key(clear_key))
@@ -50,5 +50,5 @@ def clear_attempts(session: Session, attempt_ids: Collection[int], clear_key: st
 
 
 def _hash_key(key: str) -> str:
-    # People type their password where the account belongs: neither is kept in the clear.
+    # People sometimes type their password into the account field: store neither in clear text.
     return hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()

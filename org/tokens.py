@@ -1,4 +1,4 @@
-"""Access tokens: how a person's own programs prove who they are, and what they are limited to."""
+"""Access tokens: credentials of a person's own programs, limited to chosen actions."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import AccessToken, Person
 
 TOKEN_PREFIX = "guardia_pat_"
-"""How every token begins, so that scanners find one that was left in a file."""
+"""Beginning of every token, so that scanners find one that was left in a file."""
 SESSION_ONLY_ACTIONS = frozenset(
     {"approval.decide", "approval.answer", "delegation.set", "delegation.set_others"}
 )
-"""Rights that no token carries: a decision is a person's own, made in their session."""
+"""Rights that no token carries: people make decisions themselves, in their own session."""
 
 
 @dataclass(frozen=True, slots=True)
 class TokenInfo:
-    """A token as its holder sees it; the secret is never shown again."""
+    """A token as its owner sees it; the secret is never shown again."""
 
     token_id: int
     name: str
@@ -42,7 +42,7 @@ def create_token(
     now: datetime,
     ends: datetime,
 ) -> tuple[int, str]:
-    """A new token's number and secret; only the secret's hash is kept."""
+    """Create a token and return its number and secret; only the secret's hash is stored."""
     secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
     row = AccessToken(
         person_id=person_id,
@@ -58,20 +58,22 @@ def create_token(
 
 
 def person_of_token(session: Session, secret: str, now: datetime) -> PersonInfo | None:
-    """Whose token this is, limited to its rights; ``None`` where it is unknown, over or revoked,
-    or the account closed."""
+    """Return a token's owner, limited to its actions.
+
+    `None` if the token is unknown, expired or revoked, or if the account is closed.
+    """
     row = session.scalar(select(AccessToken).where(AccessToken.token_hash == _digest(secret)))
     if row is None or row.revoked_at is not None or row.expires_at <= now:
         return None
     person = session.get(Person, row.person_id)
     if person is None or not person.active:
         return None
-    only = frozenset(row.rights) - SESSION_ONLY_ACTIONS
-    return person.as_info().model_copy(update={"only": only})
+    allowed = frozenset(row.rights) - SESSION_ONLY_ACTIONS
+    return person.as_info().model_copy(update={"allowed_actions": allowed})
 
 
 def list_tokens(session: Session, person_id: str) -> list[TokenInfo]:
-    """A person's tokens, the newest first."""
+    """Return a person's tokens, newest first."""
     query = select(AccessToken).where(AccessToken.person_id == person_id)
     return [
         TokenInfo(t.token_id, t.name, tuple(t.rights), t.expires_at, t.revoked_at is not None)
@@ -80,7 +82,7 @@ def list_tokens(session: Session, person_id: str) -> list[TokenInfo]:
 
 
 def revoke_token(session: Session, person_id: str, token_id: int, now: datetime) -> str:
-    """End one of a person's own tokens and return its name; ``NotFound`` else."""
+    """Revoke a person's own token and return its name. Raises `NotFound` if there is none."""
     row = session.get(AccessToken, token_id)
     if row is None or row.person_id != person_id or row.revoked_at is not None:
         raise NotFound(what=f"token {token_id}")

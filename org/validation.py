@@ -1,4 +1,4 @@
-"""Everything that is wrong with a chart, each with its place in the text and what to do."""
+"""All problems of a chart, each with its position in the text and what to do."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from guardia.org import chart_schema, chart_yaml
 from guardia.org.consistency import ChartPath, Inconsistency, find_inconsistencies
 
 _EMPTY_PARTS: dict[str, Any] = {"company": {"name": "-"}, "agents": [], "approvals": {}}
-"""What stands for a part of the file that is missing, so that the others are looked at."""
+"""Substitutes for missing parts of the file, so that the other parts are checked too."""
 _BY_ID: tuple[ChartPath, ...] = (("agents",), ("talk", "rules"))
 """Lists whose entries have an id."""
 _MAX_ROUNDS = 12
@@ -41,7 +41,7 @@ _MESSAGE_KEYS = {
     **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), "mapping"),
     **dict.fromkeys(("tuple_type", "list_type"), "list"),
 }
-"""Our sentence for pydantic's kinds of error; what is not here gets pydantic's own words."""
+"""Our text by pydantic's kind of error; other kinds show pydantic's own message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class ChartProblem:
 
 
 def find_problems(model: type[BaseModel], text: str) -> list[ChartProblem]:
-    """All faults of a text that is YAML, in its order."""
+    """Return all problems of a text that is YAML, in text order."""
     data = chart_yaml.load(text)
     root = chart_yaml.compose(text)
     rest, errors, incomplete = _validate_partially(model, data)
@@ -68,13 +68,15 @@ def find_problems(model: type[BaseModel], text: str) -> list[ChartProblem]:
         for e in _without_consequential(errors)
     ]
     if rest is not None:
-        agreed: Iterator[Inconsistency] = find_inconsistencies(rest)  # type: ignore[arg-type]
-        found += [_problem(root, d.path, d.text) for d in agreed if d.path[0] not in incomplete]
+        contradictions: Iterator[Inconsistency] = find_inconsistencies(rest)  # type: ignore[arg-type]
+        found += [
+            _problem(root, c.path, c.text) for c in contradictions if c.path[0] not in incomplete
+        ]
     return sorted(dict.fromkeys(found), key=lambda f: (f.line, f.column))
 
 
 def _without_consequential(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]:
-    """Without lists that are too short only because entries of theirs do not hold."""
+    """Drop errors of lists that are too short only because invalid entries were removed."""
     for error in errors:
         path = error["loc"]
         inner = (e["loc"] for e in errors if e is not error)
@@ -83,15 +85,19 @@ def _without_consequential(errors: list[ErrorDetails]) -> Iterator[ErrorDetails]
 
 
 def locate_inconsistencies(text: str, found: Iterable[Inconsistency]) -> list[ChartProblem]:
-    """Disagreements with something outside of the chart, as faults of its text."""
+    """Return contradictions with something outside the chart as problems of its text."""
     root = chart_yaml.compose(text)
-    return sorted((_problem(root, d.path, d.text) for d in found), key=lambda f: (f.line, f.column))
+    problems = (_problem(root, i.path, i.text) for i in found)
+    return sorted(problems, key=lambda p: (p.line, p.column))
 
 
 def _validate_partially(
     model: type[BaseModel], data: Any
 ) -> tuple[BaseModel | None, list[ErrorDetails], set[str | int]]:
-    """What of the chart holds by itself, the errors of the rest, and which lists lost an entry."""
+    """Return the part of the chart that is valid on its own, and what was removed.
+
+    That is the errors of the first round and the lists that lost an entry.
+    """
     rest, first = copy.deepcopy(data), list[ErrorDetails]()
     incomplete: set[str | int] = set()
     for _ in range(_MAX_ROUNDS):
@@ -99,33 +105,33 @@ def _validate_partially(
             return model.model_validate(rest), first, incomplete
         except ValidationError as error:
             found = error.errors()
-        # Later rounds only meet what the cuts of the first have left behind.
+        # Later rounds only report consequences of what the first round removed.
         first = first or found
-        ways = {_existing_path(rest, e["loc"]) for e in found} - {()}
+        paths = {_existing_path(rest, e["loc"]) for e in found} - {()}
         for name in {e["loc"][0] for e in found if e["type"] == "missing" and len(e["loc"]) == 1}:
             rest[name] = copy.deepcopy(_EMPTY_PARTS.get(str(name)))
             incomplete.add(name)
-        for way in sorted(ways, key=_removal_order, reverse=True):
-            holder: Any = chart_yaml.value_at(rest, way[:-1])
-            incomplete |= {way[0]} if isinstance(holder, list) else set()
-            holder.pop(way[-1])
+        for path in sorted(paths, key=_removal_order, reverse=True):
+            parent: Any = chart_yaml.value_at(rest, path[:-1])
+            incomplete |= {path[0]} if isinstance(parent, list) else set()
+            parent.pop(path[-1])
     return None, first, incomplete
 
 
 def _existing_path(data: Any, loc: ChartPath) -> ChartPath:
-    """The way to what an error is about, or to what lacks it."""
-    way, node = list[str | int](), data
+    """Return the path of what an error is about, or of the parent that lacks it."""
+    path, node = list[str | int](), data
     for step in loc:
         if (isinstance(node, dict) and step in node) or (
             isinstance(node, list) and isinstance(step, int) and step < len(node)
         ):
-            way.append(step)
+            path.append(step)
             node = chart_yaml.value_at(node, (step,))
-    return tuple(way)
+    return tuple(path)
 
 
-def _removal_order(way: ChartPath) -> list[tuple[int, str]]:
-    return [(step, "") if isinstance(step, int) else (-1, step) for step in way]
+def _removal_order(path: ChartPath) -> list[tuple[int, str]]:
+    return [(step, "") if isinstance(step, int) else (-1, step) for step in path]
 
 
 def _problem(root: Node, path: ChartPath, text: str, kind: str = "") -> ChartProblem:
@@ -134,7 +140,7 @@ def _problem(root: Node, path: ChartPath, text: str, kind: str = "") -> ChartPro
 
 
 def _readable_path(root: Node, path: ChartPath) -> str:
-    """The place as people say it: agents and rules by id."""
+    """Return a path for people: agents and rules by id."""
     steps = [str(step) for step in path]
     for at, step in enumerate(path):
         if isinstance(step, int) and path[:at] in _BY_ID:
@@ -144,13 +150,13 @@ def _readable_path(root: Node, path: ChartPath) -> str:
 
 
 def _message(model: type[BaseModel], error: ErrorDetails) -> str:
-    given = error.get("ctx", {})
+    context = error.get("ctx", {})
     if error["type"] == "value_error":
-        return str(given["error"])
+        return str(context["error"])
     key = _MESSAGE_KEYS.get(error["type"])
     if key is None:
         return t("org.fault.other", problem=error["msg"])
-    words = {name: str(value) for name, value in given.items()}
+    words = {name: str(value) for name, value in context.items()}
     words |= {"name": str(error["loc"][-1]) if error["loc"] else "", "value": _shortened(error)}
     if key == "choice":
         words["known"] = words.get("expected", "").replace(" or ", ", ")
@@ -165,7 +171,7 @@ def _shortened(error: ErrorDetails) -> str:
 
 
 def _alternatives(model: type[BaseModel], loc: ChartPath) -> dict[str, str]:
-    """What could have been meant where a name is not known."""
+    """Return the known names, and the closest match to an unknown one."""
     known = chart_schema.field_names_at(model, loc[:-1])
     close = difflib.get_close_matches(str(loc[-1]).lower(), known, n=1)
     meant = t("org.fault.meant", name=close[0]) if close else ""

@@ -1,4 +1,4 @@
-"""Fixtures of real parts for every test: a PostgreSQL, a database of its own, the fleet."""
+"""Fixtures for every test: a PostgreSQL, a database per test, the practice fleet."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ settings.register_profile("guardia", deadline=None)
 settings.load_profile("guardia")
 
 TEMPLATE = "guardia_template"
-SEEDED = "guardia_seated"
+SEEDED = "guardia_seeded"
 _SERVER = {
     **FAST_SETTINGS,
     "max_connections": "200",
     "max_wal_size": "128MB",
     "min_wal_size": "32MB",
-    # How dear a guess at a password is, is of no matter here; each connection would pay for it.
+    # Slowing down password guesses is pointless here, and each connection would pay for it.
     "scram_iterations": "1",
 }
 _RAM_FOLDER = Path("/dev/shm")
@@ -40,7 +40,7 @@ _database_numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
-    """A short folder that the unprivileged server account can reach (pytest's own are private)."""
+    """Create a short folder that the unprivileged server account can reach, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-test-"))
     folder.chmod(0o711)
     yield folder
@@ -49,7 +49,7 @@ def home() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
-    """One PostgreSQL for the whole run, with the product's roles."""
+    """Start one PostgreSQL for the whole run, with the product's roles."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-test-", dir=_ram_folder()))
     folder.chmod(0o711)
     with Cluster(folder / "pg", settings=_SERVER) as running, sql_cache.shared_sql_cache():
@@ -59,17 +59,17 @@ def cluster() -> Iterator[Cluster]:
 
 
 def _ram_folder() -> Path | None:
-    """Where files are only memory, if there is room: a database for each test is 700 of them."""
+    """Return a folder in memory if it has room: a database per test is 700 files each."""
     if not os.access(_RAM_FOLDER, os.W_OK):
         return None
     found = os.statvfs(_RAM_FOLDER)
-    programs = not found.f_flag & os.ST_NOEXEC  # the server's may have to be copied there
-    return _RAM_FOLDER if programs and found.f_bavail * found.f_frsize > _NEEDED_BYTES else None
+    executable = not found.f_flag & os.ST_NOEXEC  # the server's programs may be copied there
+    return _RAM_FOLDER if executable and found.f_bavail * found.f_frsize > _NEEDED_BYTES else None
 
 
 @pytest.fixture(scope="session")
 def template(cluster: Cluster) -> str:
-    """A migrated database that is copied for every test; nobody connects to it."""
+    """Create a migrated database that is copied for every test; no test connects to it."""
     from guardia.db.migrate import upgrade
 
     cluster.create_database(TEMPLATE, owner=OWNER_ROLE)
@@ -78,8 +78,8 @@ def template(cluster: Cluster) -> str:
 
 
 @pytest.fixture(scope="session")
-def seats(cluster: Cluster, template: str) -> str:
-    """The template of tests that have a ``cast``: its chart, people and servers are in it."""
+def seeded_template(cluster: Cluster, template: str) -> str:
+    """Create the template for tests that use `env`: with chart, people and servers."""
     cluster.create_database(SEEDED, owner=OWNER_ROLE, template=template)
     with seeded_env(cluster.dsn(APPLICATION_ROLE, SEEDED)):
         return SEEDED
@@ -87,7 +87,7 @@ def seats(cluster: Cluster, template: str) -> str:
 
 @dataclass(frozen=True)
 class Dsns:
-    """One database, as each role sees it."""
+    """DSNs of one database, one per role."""
 
     name: str
     owner: str
@@ -97,9 +97,9 @@ class Dsns:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) -> Iterator[Dsns]:
-    """A migrated database for one test."""
+    """Create a migrated database for one test."""
     name = f"test_{next(_database_numbers)}"
-    origin = SEEDED if "seats" in request.fixturenames else template
+    origin = SEEDED if "seeded_template" in request.fixturenames else template
     cluster.create_database(name, owner=OWNER_ROLE, template=origin)
     yield Dsns(
         name,
@@ -111,16 +111,16 @@ def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) ->
 
 
 @pytest.fixture
-def env(seats: str, database: Dsns) -> Iterator[BoardEnv]:
-    """The shipped chart, people and servers over a database of its own."""
+def env(seeded_template: str, database: Dsns) -> Iterator[BoardEnv]:
+    """Open the seeded board over a database of its own."""
     with open_env(database.app) as env:
         yield env
 
 
 @pytest.fixture(scope="session")
 def fleet(home: Path) -> Iterator[RunningFleet]:
-    """The practice fleet, once for the whole run. Tests that only look may use it directly."""
-    # As below nohup: what runs on its servers must hear of a hang-up all the same.
+    """Start the practice fleet once for the whole run; tests that only read may use it directly."""
+    # As under nohup: programs on its servers must still receive a hang-up.
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     with RunningFleet.spawn(home / "lab") as running:
         signal.signal(signal.SIGHUP, before)
@@ -129,6 +129,6 @@ def fleet(home: Path) -> Iterator[RunningFleet]:
 
 @pytest.fixture
 def practice(fleet: RunningFleet) -> Iterator[RunningFleet]:
-    """The fleet for one test that puts faults or deploys: everything is put right afterwards."""
+    """Return the fleet for a test that causes faults or deploys; heals everything afterwards."""
     yield fleet
     fleet.heal("all")

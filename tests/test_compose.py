@@ -1,4 +1,4 @@
-"""The container files say what they must; no container engine is needed to know."""
+"""The container files contain what they must; checked without a container engine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_every_image_has_a_fixed_version(image: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_service_is_watched_and_comes_back(service: str) -> None:
+def test_every_service_has_a_health_check_and_restarts(service: str) -> None:
     assert SERVICES[service]["healthcheck"]["test"][0] == "CMD"
     assert SERVICES[service]["restart"] == "unless-stopped"
 
@@ -59,7 +59,7 @@ def test_no_secret_is_written_down(service: str) -> None:
     for name, value in environment(service).items():
         if SECRET.search(name):
             assert FROM_ENVIRONMENT.search(value), name
-            # Nothing but the reference stands where a DSN has its password.
+            # The password part of a DSN must be nothing but the reference.
             assert re.sub(r"^\w+://\w+:", "", value).startswith("${"), name
 
 
@@ -71,13 +71,13 @@ def test_every_setting_is_one_that_the_program_reads(service: str) -> None:
     assert given <= known
 
 
-def test_only_the_board_holds_the_role_that_owns_the_tables() -> None:
+def test_only_the_board_knows_the_role_that_owns_the_tables() -> None:
     assert "GUARDIA_OWNER_DSN" in environment("board")
     assert "GUARDIA_OWNER_DSN" not in environment("worker")
     assert "OWNER_PASSWORD" not in str(environment("worker"))
 
 
-def test_nothing_but_the_board_listens_and_that_on_loopback() -> None:
+def test_only_the_board_publishes_a_port_and_only_on_loopback() -> None:
     ports = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert ports == {"board": [f"127.0.0.1:{Settings.model_fields['port'].default}:8420"]}
 
@@ -109,7 +109,7 @@ def test_the_commands_exist(service: str) -> None:
     assert ended.returncode == 0, ended.stderr
 
 
-def test_the_workers_health_check_looks_at_the_file_that_the_worker_keeps_fresh(
+def test_the_workers_health_check_reads_the_file_that_the_worker_touches(
     tmp_path: Path,
 ) -> None:
     options = SERVICES["worker"]["command"]
@@ -123,14 +123,14 @@ def test_the_workers_health_check_looks_at_the_file_that_the_worker_keeps_fresh(
         return subprocess.run(asked, capture_output=True, check=False).returncode == 0
 
     assert not healthy()
-    life = Liveness(file)
-    life.alive()
+    liveness = Liveness(file)
+    liveness.report_alive()
     assert healthy()
     os.utime(file, (0, 0))
     assert not healthy()
-    life.alive()
+    liveness.report_alive()
     assert healthy()
-    life.closing()
+    liveness.report_closing()
     assert not healthy()
 
 
@@ -150,7 +150,7 @@ def test_the_image_runs_as_an_unprivileged_account_without_the_heavy_extras() ->
     assert not [line for line in lines if re.search(r"torch|\[dense|\[vllm|\[dev", line)]
 
 
-def test_the_build_sees_what_the_wheel_is_made_of_and_no_more() -> None:
+def test_the_build_context_contains_the_wheels_sources_and_no_more() -> None:
     lines = (ROOT / ".dockerignore").read_text().splitlines()
     rules = [line for line in lines if line and not line.startswith("#")]
     assert rules[0] == "*"

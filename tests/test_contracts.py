@@ -1,4 +1,4 @@
-"""The import contracts hold, and each one really breaks when something reaches too high."""
+"""The import contracts hold, and each one breaks on a planted violation."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VIOLATIONS = {
 
 
 def lint(tree: Path) -> subprocess.CompletedProcess[str]:
-    """Run every contract over the package in `tree`, which comes before the installed one."""
+    """Run every contract over the package in `tree`, which precedes the installed one."""
     return subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
         cwd=tree,
@@ -44,13 +44,13 @@ def lint(tree: Path) -> subprocess.CompletedProcess[str]:
 
 
 def verdicts(output: str) -> dict[str, str]:
-    """Map each contract's name to KEPT or BROKEN, as the report says."""
+    """Return KEPT or BROKEN by contract, from the report."""
     return dict(re.findall(r"^(.+?) (KEPT|BROKEN)\b", output, re.MULTILINE))
 
 
 @pytest.fixture
 def copy(tmp_path: Path) -> Iterator[Path]:
-    """A copy of the packages, for planting violations."""
+    """Return a copy of the packages, for planting violations."""
     keep = shutil.ignore_patterns("__pycache__", "static", "templates", "*.yaml", "*.md")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=keep)
@@ -91,7 +91,7 @@ def test_a_module_without_a_place_in_the_stack_is_refused(copy: Path, path: str)
 
 
 def trees(root: Path = ROOT) -> dict[str, ast.Module]:
-    """Every module of the product by its path."""
+    """Return every module of the product by its path."""
     paths = [p for s in SOURCES for p in sorted((root / s).rglob("*.py"))]
     return {
         str(p.relative_to(root)): ast.parse(p.read_text("utf-8"))
@@ -101,7 +101,10 @@ def trees(root: Path = ROOT) -> dict[str, ast.Module]:
 
 
 def imported(tree: ast.AST) -> set[str]:
-    """Every module that `tree` imports, at any depth; of `from a import b` both a and a.b."""
+    """Return every module that `tree` imports, at any depth.
+
+    `from a import b` gives both a and a.b.
+    """
     names: set[str] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
@@ -121,7 +124,7 @@ WEB_PACKAGES = ("board/site/", "board/web/", "board/intake/routes.py", "board/gi
 
 
 def loads_the_web_stack(path: str, tree: ast.Module) -> bool:
-    """Whether a module that a worker may load imports the web framework or the page kit."""
+    """Return whether a module that a worker may load imports the web framework or the page kit."""
     name = path.rsplit("/", 1)[-1]
     allowed = path.startswith(WEB_PACKAGES) or (
         path.startswith("board/") and (name in {"pages.py", "api.py"} or name.endswith("_pages.py"))
@@ -139,7 +142,7 @@ PURE_TYPES = {
 
 
 def decides_impurely(path: str, tree: ast.Module) -> bool:
-    """Whether a module that decides about rights or truth imports something that acts."""
+    """Return whether a deciding module imports anything that has side effects."""
     name = path.rsplit("/", 1)[-1]
     if name not in PURE_NAMES or not path.startswith(PURE_PACKAGES):
         return False
@@ -160,14 +163,14 @@ def _database_calls(tree: ast.Module, names: set[str]) -> bool:
 
 
 def opens_a_session(path: str, tree: ast.Module) -> bool:
-    """Whether a module outside the board and the database opens a session of its own."""
+    """Return whether a module outside board and database opens a session of its own."""
     return not path.startswith(("board/", "db/")) and _database_calls(
         tree, {"reading", "transaction"}
     )
 
 
 def writes_from_a_reader(path: str, tree: ast.Module) -> bool:
-    """Whether a page, an API route or a view opens a transaction: only use cases may."""
+    """Return whether a page, API route or view opens a transaction: only use cases may."""
     name = path.rsplit("/", 1)[-1]
     reader = name in {"pages.py", "api.py", "view.py"} or name.endswith(("_pages.py", "_view.py"))
     inside = path.startswith(("board/site/", "board/web/", "board/tracker/")) or reader
@@ -231,7 +234,7 @@ def test_a_worker_really_loads_no_web_stack() -> None:
     assert ended.stdout.split() == []
 
 
-# --- the verifier, which others run to check us ------------------------------------------------
+# --- the standalone verifier, which others run to check us -------------------------------------
 
 ALONE = {
     "board/audit/signing_keys.py": {"guardia.board.audit.chain", "guardia.board.audit.kinds"},
@@ -244,7 +247,7 @@ ALONE = {
         "guardia.board.audit.signing_keys",
     },
 }
-"""All that the stand-alone verifier needs of ours, beside the signature library."""
+"""The only modules of GUARDiA that the standalone verifier may import."""
 
 
 def _modules(path: str) -> set[str]:
@@ -292,14 +295,14 @@ def test_the_bare_package_name_is_refused_as_an_import(package: str) -> None:
 
 
 def test_packages_are_seen_through_the_links() -> None:
-    """Without the links every contract above would hold over nothing."""
+    """Without the links every contract would hold over nothing."""
     for package in PACKAGES:
         assert (ROOT / "src" / "guardia" / package).resolve() == ROOT / package
         assert (ROOT / package / "__init__.py").is_file(), f"{package} is not a package"
 
 
 def test_no_module_imports_itself_through_others() -> None:
-    """No import cycle anywhere, imports inside functions included."""
+    """There is no import cycle anywhere, imports inside functions included."""
     known = {
         "guardia."
         + path.removeprefix("src/guardia/")
@@ -324,7 +327,7 @@ def _targets(tree: ast.Module, known: Set[str]) -> set[str]:
 
 
 def cycles(graph: dict[str, set[str]]) -> list[list[str]]:
-    """Every set of modules that import one another in a circle."""
+    """Return every set of modules that import one another in a circle."""
     remaining = {name: set(targets) for name, targets in graph.items()}
     changed = True
     while changed:

@@ -1,4 +1,4 @@
-"""The table "What adding costs" of CONTRIBUTING.md names only what exists."""
+"""The table "What adding costs" of CONTRIBUTING.md names only existing things."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every text that a person reads exists in both languages, and every key that code names exists."""
+"""Every text for people exists in both languages, and every key that code uses exists."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from guardia.particles import PAIRS
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCALE = ROOT / "src" / "guardia" / "locale"
-ROOMS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat", "src/guardia")
+FOLDERS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat", "src/guardia")
 PLACEHOLDER = re.compile(r"\{(\w+)(?::([^{}\s]*))?\}")
 BRACKETED = re.compile(r"\((?:은|는|이|가|을|를|과|와|으|로|이라|라)\)")
 HANGUL = re.compile(r"[가-힣]")
 NAMED_IN_TEMPLATE = re.compile(r"""\bt\(\s*["']([\w.]+)["']\s*[,)]""")
-# Keyword arguments whose value is a key, not a text.
+# Keyword arguments whose value is a key instead of a text.
 KEY_ARGUMENTS = {"irreversible"}
 ERRORS = {name: c for name, c in vars(errors).items() if inspect.isclass(c)}
 
@@ -39,7 +39,7 @@ def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 
 @cache
 def texts(language: str) -> dict[str, str]:
-    """All keys of a language with their texts."""
+    """Return all texts of a language by key."""
     found: dict[str, str] = {}
     for path in sorted((LOCALE / language).glob("*.toml")):
         found.update(_flat(tomllib.loads(path.read_text("utf-8")), path.stem))
@@ -47,11 +47,12 @@ def texts(language: str) -> dict[str, str]:
 
 
 def sources(suffix: str) -> list[Path]:
-    """Our files of one kind; rooms come from the top of the repository, not through the links."""
+    """Return our files with a suffix, without the duplicates behind the links."""
     found: list[Path] = []
-    for room in ROOMS:
-        for path in (ROOT / room).glob(f"**/*{suffix}"):
-            linked = room == "src/guardia" and path.relative_to(ROOT / room).parts[0] in ROOMS
+    for folder in FOLDERS:
+        for path in (ROOT / folder).glob(f"**/*{suffix}"):
+            parts = path.relative_to(ROOT / folder).parts
+            linked = folder == "src/guardia" and parts[0] in FOLDERS
             if not linked and "vendor" not in path.parts:
                 found.append(path)
     return sorted(found)
@@ -59,7 +60,7 @@ def sources(suffix: str) -> list[Path]:
 
 @cache
 def trees() -> tuple[tuple[str, ast.Module], ...]:
-    """Every module with its path."""
+    """Return every module with its path."""
     paths = sources(".py")
     return tuple((str(p.relative_to(ROOT)), ast.parse(p.read_text("utf-8"))) for p in paths)
 
@@ -114,12 +115,12 @@ def test_every_entry_is_a_text_in_its_language() -> None:
 
 
 @pytest.mark.parametrize("name", ERRORS)
-def test_every_error_tells_a_person_what_to_do(name: str) -> None:
+def test_every_error_has_a_text_in_each_language(name: str) -> None:
     for language in LANGUAGES:
         assert texts(language)[f"errors.{name}"]
 
 
-def test_errors_of_other_rooms_have_texts_too() -> None:
+def test_errors_of_all_packages_have_texts() -> None:
     """An error without a text would hide its cause behind a KeyError."""
     missing = [
         (path, node.name)
@@ -139,14 +140,14 @@ def test_every_key_that_code_names_exists() -> None:
 
 
 def test_every_key_that_code_builds_has_a_place() -> None:
-    """``t(f"room.table.{name}")``: the fixed beginning leads to texts."""
-    astray = []
+    """`t(f"board.table.{name}")`: some key must begin with the constant part."""
+    unknown = []
     for where, call in _calls_of_t():
         if isinstance(call.args[0], ast.JoinedStr):
             beginning = _literal(call.args[0].values[0]) or ""
             if not any(key.startswith(beginning) for key in texts("ko")):
-                astray.append((where, beginning))
-    assert not astray
+                unknown.append((where, beginning))
+    assert not unknown
 
 
 def test_every_key_that_a_declaration_or_a_template_names_exists() -> None:
@@ -163,7 +164,7 @@ def test_every_key_that_a_declaration_or_a_template_names_exists() -> None:
 
 
 def test_every_placeholder_is_filled() -> None:
-    """A forgotten value would show its braces to the reader."""
+    """A missing value would show its braces to the reader."""
     unfilled = []
     for where, call in _calls_of_t():
         key = _literal(call.args[0])
@@ -180,6 +181,6 @@ def test_values_are_never_read_as_placeholders() -> None:
     assert "<b>" in text
 
 
-def test_a_missing_key_is_the_programmers_error() -> None:
+def test_a_missing_key_raises_a_key_error() -> None:
     with pytest.raises(KeyError, match=r"no\.such\.key"):
         t("no.such.key")

@@ -1,4 +1,4 @@
-"""The code's English: no odd words, and no name that stands for two things."""
+"""The code's English: no word that a newcomer would stumble over, no name for two things."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ODD = re.compile(
 
 
 def sources(folders: tuple[str, ...]) -> dict[str, ast.Module]:
-    """Every module below the folders by its path."""
+    """Return every module below the folders by its path."""
     paths = [p for folder in folders for p in sorted((ROOT / folder).rglob("*.py"))]
     paths += sorted((ROOT / "src" / "guardia").glob("*.py"))
     return {
@@ -36,7 +36,7 @@ def sources(folders: tuple[str, ...]) -> dict[str, ast.Module]:
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and text of every docstring, those below assignments included."""
+    """Yield line and text of every docstring, including those below assignments."""
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         for statement in body if isinstance(body, list) else []:
@@ -47,7 +47,7 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def log_lines(tree: ast.Module) -> Iterator[tuple[int, str]]:
-    """Line and text of every message that is logged."""
+    """Yield line and text of every logged message."""
     levels = {"debug", "info", "warning", "error", "exception", "critical"}
     for node in ast.walk(tree):
         if (
@@ -62,12 +62,12 @@ def log_lines(tree: ast.Module) -> Iterator[tuple[int, str]]:
 
 
 def odd_words(tree: ast.Module) -> list[str]:
-    """Every odd word with its line."""
+    """Return every odd word with its line."""
     texts = [*docstrings(tree), *log_lines(tree)]
     return [f"{line}: {m[0]}" for line, text in texts for m in ODD.finditer(text)]
 
 
-def test_no_docstring_or_log_line_holds_an_odd_word() -> None:
+def test_no_docstring_or_log_line_contains_an_odd_word() -> None:
     found = {path: odd_words(tree) for path, tree in sources(EVERYWHERE).items()}
     found.pop("tests/test_language.py")  # names them
     assert {path: words for path, words in found.items() if words} == {}
@@ -87,7 +87,7 @@ def test_odd_words_are_found(source: str) -> None:
 
 
 def classes(trees: dict[str, ast.Module]) -> dict[str, list[str]]:
-    """The modules of every public top-level class by its name."""
+    """Return the modules of every public top-level class by its name."""
     found: dict[str, list[str]] = {}
     for path, tree in trees.items():
         for node in tree.body:
@@ -96,12 +96,12 @@ def classes(trees: dict[str, ast.Module]) -> dict[str, list[str]]:
     return found
 
 
-def test_a_class_name_of_the_board_stands_for_one_thing() -> None:
+def test_class_names_are_unique_in_the_board() -> None:
     found = classes({p: t for p, t in sources(("board",)).items() if p.startswith("board/")})
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
 
 
-def test_no_class_is_told_apart_by_a_letter() -> None:
+def test_no_class_name_differs_only_by_a_letter() -> None:
     """`RowA` and `RowB` would be unique, too."""
     names = [name for name in classes(sources(PACKAGES)) if re.search(r"[a-z][A-Z2-9]$", name)]
     assert names == []

@@ -1,4 +1,4 @@
-"""sdist and wheel hold all that the checkout holds, and the wheel works away from it."""
+"""sdist and wheel contain everything of the checkout, and the wheel works without it."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from types import ModuleType
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-ROOMS = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
+PACKAGES = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 VENDOR = "guardia/board/web/static/vendor/"
 pytestmark = pytest.mark.slow
 
 
 def run(*command: str | Path, cwd: Path) -> str:
-    """Run it away from the checkout's import path; its output."""
+    """Run a command away from the checkout's import path; return its output."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTHON", "GUARDIA_"))}
     ended = subprocess.run(command, cwd=cwd, env=kept, capture_output=True, text=True, check=False)
     assert ended.returncode == 0, ended.stdout + ended.stderr
@@ -34,20 +34,20 @@ def run(*command: str | Path, cwd: Path) -> str:
 
 
 def _files(folder: Path) -> Iterator[str]:
-    # Python 3.13's rglob would follow links too; os.walk says so itself on every version.
+    # Only Python 3.13's rglob follows links; os.walk does so on every version.
     for place, folders, names in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if name != "__pycache__"]
         yield from (str((Path(place) / name).relative_to(folder)) for name in names)
 
 
 def checkout() -> set[str]:
-    """What is to be installed: all files seen below src/guardia, and the org chart."""
+    """Return the files to be installed: all below src/guardia, and the org chart."""
     files = {f"guardia/{name}" for name in _files(ROOT / "src" / "guardia")}
     return files | {"guardia/org/org_chart.yaml"}
 
 
 def modules(files: set[str]) -> set[str]:
-    """The importable modules among files: every folder above them is a package."""
+    """Return the importable modules among files: every folder above them is a package."""
     packages = {f.removesuffix("/__init__.py") for f in files if f.endswith("/__init__.py")}
     return {
         f.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
@@ -68,7 +68,7 @@ class Built:
 
 
 def _environment(place: Path, wheel: Path) -> Path:
-    """A new environment: our dependencies, but of GUARDiA only the wheel."""
+    """Create an environment with our dependencies, but with only the wheel of GUARDiA."""
     run(sys.executable, "-m", "venv", "--without-pip", place, cwd=place.parent)
     python = place / "bin" / "python"
     run(sys.executable, "-m", "pip", "--python", python, "install", "-q", "--no-deps", "--no-index",
@@ -84,7 +84,7 @@ def _environment(place: Path, wheel: Path) -> Path:
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     away = tmp_path_factory.mktemp("packaging")
-    # Asked for nothing in particular, build makes the sdist, and the wheel from the sdist.
+    # Without further arguments, build makes the sdist, and the wheel from the sdist.
     run(sys.executable, "-m", "build", "--no-isolation", "--outdir", away, ROOT, cwd=away)
     (packed,) = away.glob("*.tar.gz")
     with tarfile.open(packed) as archive:
@@ -99,12 +99,12 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Built:
     return Built(sdist, {n for n in names if ".dist-info/" not in n}, metadata, python, away)
 
 
-def test_the_wheel_holds_every_file_of_the_checkout_and_no_other(built: Built) -> None:
+def test_the_wheel_contains_every_file_of_the_checkout_and_no_other(built: Built) -> None:
     assert checkout() - built.wheel == set()
     assert built.wheel - checkout() == set()
 
 
-def test_the_wheel_holds_the_data_that_is_easily_lost(built: Built) -> None:
+def test_the_wheel_contains_the_data_files_that_are_easily_lost(built: Built) -> None:
     kinds = (
         r"guardia/py\.typed",
         r"guardia/locale/ko/\w+\.toml",
@@ -121,11 +121,11 @@ def test_the_wheel_holds_the_data_that_is_easily_lost(built: Built) -> None:
     assert not missing
 
 
-def test_the_sdist_holds_what_a_build_needs_and_each_room_once(built: Built) -> None:
+def test_the_sdist_contains_what_a_build_needs_and_each_package_once(built: Built) -> None:
     needed = {"pyproject.toml", "hatch_build.py", "package.json", "package-lock.json",
               "org_chart.yaml", "board/web/static/vendor/.lock-sha256"}  # fmt: skip
     assert needed <= built.sdist
-    links = tuple(f"src/guardia/{room}" for room in ROOMS)
+    links = tuple(f"src/guardia/{package}" for package in PACKAGES)
     assert not [name for name in built.sdist if name.startswith(links)]
 
 
@@ -150,9 +150,9 @@ print(json.dumps({m.__name__: m.__file__ for m in found}))
     assert not strangers
 
 
-def test_the_command_is_there_and_speaks_korean(built: Built) -> None:
-    said = run(built.python.with_name("guardia"), "--help", cwd=built.away)
-    assert re.search("[가-힣]", said)
+def test_the_command_is_installed_and_prints_korean_help(built: Built) -> None:
+    output = run(built.python.with_name("guardia"), "--help", cwd=built.away)
+    assert re.search("[가-힣]", output)
 
 
 def test_a_core_installation_stays_light(built: Built) -> None:
@@ -162,7 +162,7 @@ def test_a_core_installation_stays_light(built: Built) -> None:
     assert not re.search(r"torch|transformers|faiss|vllm|nodejs|langchain-community", core)
 
 
-def test_the_lock_of_the_page_assets_names_no_place_and_every_hash() -> None:
+def test_the_lock_of_the_page_assets_has_no_address_and_every_hash() -> None:
     text = (ROOT / "package-lock.json").read_text("utf-8")
     assert "://" not in text
     assert '"resolved"' not in text
@@ -171,7 +171,7 @@ def test_the_lock_of_the_page_assets_names_no_place_and_every_hash() -> None:
     assert all(package["integrity"].startswith("sha512-") for package in packages.values())
 
 
-def test_vendored_style_sheets_refer_only_to_what_is_there() -> None:
+def test_vendored_style_sheets_refer_only_to_existing_files() -> None:
     vendor = ROOT / "board/web/static/vendor"
     sheets = list(vendor.rglob("*.css"))
     assert sheets
@@ -182,7 +182,7 @@ def test_vendored_style_sheets_refer_only_to_what_is_there() -> None:
 
 @pytest.fixture
 def hook() -> ModuleType:
-    """The build hook as a module."""
+    """Return the build hook as a module."""
     spec = importlib.util.spec_from_file_location("hatch_build", ROOT / "hatch_build.py")
     assert spec
     assert spec.loader
@@ -222,7 +222,7 @@ def test_assets_are_fetched_again_only_when_their_lock_changes(
     assert not hook.is_current(tmp_path)
 
 
-def test_the_version_is_the_packages(built: Built) -> None:
+def test_the_wheels_version_is_that_of_the_package(built: Built) -> None:
     import guardia
 
     assert f"\nVersion: {guardia.__version__}\n" in built.metadata

@@ -1,4 +1,4 @@
-"""Particles follow the last sound of what stands before them, as a Korean reads it aloud."""
+"""Particles follow the last sound of the word before them, as it is read aloud in Korean."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Nothing can be reached that nobody has thought about: every route and command has a rule."""
+"""Every route and every command has a permission rule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def env(database: Any) -> Any:
 
 
 def routes(app: Any) -> set[tuple[str, str]]:
-    """Method and path of everything that an application answers, mounts included."""
+    """Return method and path of everything that an application serves, mounts included."""
     found: set[tuple[str, str]] = set()
     for route in app.routes:
         inner = getattr(route, "original_router", None)
@@ -42,7 +42,7 @@ def routes(app: Any) -> set[tuple[str, str]]:
     return found
 
 
-def test_every_right_has_words_for_whoever_has_it_not() -> None:
+def test_every_permission_has_a_text_for_the_refusal() -> None:
     for code in LANGUAGES:
         groups = catalogue(code, "org")["right"]
         named = {f"{g}.{name}" for g, names in groups.items() for name in names}
@@ -53,7 +53,7 @@ def test_every_route_has_a_rule_and_every_rule_a_route(env: BoardEnv) -> None:
     assert routes(page_app(env.board)) == set(web.ROUTES)
 
 
-def test_every_rule_names_a_right_that_someone_has() -> None:
+def test_every_rule_names_a_permission_that_some_role_has() -> None:
     assert {r for r in web.ROUTES.values() if r not in {web.PUBLIC, web.AGENT_TOKEN}} <= set(
         access.PERMISSIONS
     )
@@ -63,7 +63,7 @@ def test_every_rule_names_a_right_that_someone_has() -> None:
     assert all(access.PERMISSIONS.values())
 
 
-def test_a_route_without_a_rule_answers_nobody(env: BoardEnv) -> None:
+def test_a_route_without_a_rule_is_refused(env: BoardEnv) -> None:
     app: FastAPI = page_app(env.board)
     app.add_api_route("/planted", lambda: {"open": "to all"})
     assert ("GET", "/planted") in routes(app) - set(web.ROUTES)
@@ -85,14 +85,14 @@ def test_a_command_without_a_rule_does_not_run() -> None:
     assert not ran
 
 
-def test_decisions_are_nothing_that_an_operator_can_do_without_a_person() -> None:
+def test_an_operator_cannot_decide_without_a_person() -> None:
     for action in ("approval.decide", "approval.answer", "directive.change", "delegation.set"):
         with pytest.raises(Forbidden):
             access.require_operator(action)
 
 
 def test_the_document_shows_the_table_that_is_enforced() -> None:
-    """``UPDATE_DOCS=1`` writes it anew."""
+    """`UPDATE_DOCS=1` rewrites it."""
     text = SECURITY.read_text("utf-8")
     before, rest = text.split(BEGIN)
     shown, after = rest.split(END, 1)

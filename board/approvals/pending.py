@@ -68,7 +68,7 @@ def _decidable(
 
 def _in_reach(reach: RoleCoverage) -> ColumnElement[bool]:
     """Issues of the institutions for which somebody holds a role."""
-    if reach.default:
+    if reach.by_default:
         return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.exceptions))
     return Issue.inst_id.in_(reach.exceptions)
 

@@ -64,7 +64,7 @@ def request_approvals(
 def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
     """What the running chart demands of a plan; ``Invalid`` where it does not know its category."""
     policy = chart.approval_policy(revisions.running_chart(session), plan.category)
-    return policy.of(irreversible=plan.irreversible)
+    return policy.for_plan(irreversible=plan.irreversible)
 
 
 def void(session: Session, task: Task) -> None:

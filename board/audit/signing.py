@@ -40,7 +40,7 @@ class DecisionSigner:
 
         def read() -> KeyRing:
             present = keys.get_or_create(KEY_NAME, generate_key)
-            return tuple(map(parse_key, (present, *keys.found(NEXT_KEY_NAME))))
+            return tuple(map(parse_key, (present, *keys.find(NEXT_KEY_NAME))))
 
         return cls(read)
 

@@ -132,7 +132,7 @@ def full_accounts(
     chart: OrgChart, accounts: Iterable[BudgetAccount], needed: Amount
 ) -> Sequence[BudgetAccount]:
     """Those whose cap has no room for ``needed``, whatever becomes of the calls under way."""
-    return [a for a in accounts if not cap(chart, a).holds(spent(a) + needed)]
+    return [a for a in accounts if not cap(chart, a).allows(spent(a) + needed)]
 
 
 def check_budget(
@@ -144,7 +144,7 @@ def check_budget(
         why = t("costs.exhausted", which=names)
         return BudgetRefusal(why, True, any(_pauses(chart, a) for a in over), needed)
     for account in accounts:
-        if not cap(chart, account).holds(spent(account) + reserved(account) + needed):
+        if not cap(chart, account).allows(spent(account) + reserved(account) + needed):
             return BudgetRefusal(
                 t("costs.busy", which=account_title(account)), False, False, needed
             )
@@ -189,7 +189,7 @@ def warn(
                 EntryKind.BUDGET_WARNED,
                 account,
                 now,
-                share=limit.share(spent(account)) or 0,
+                share=limit.percent_used(spent(account)) or 0,
             )
 
 
@@ -200,7 +200,7 @@ def mark_exhausted(
     for account in accounts:
         if account.exhausted_at is None:
             account.exhausted_at = now
-            share = cap(chart, account).share(spent(account)) or 0
+            share = cap(chart, account).percent_used(spent(account)) or 0
             _alert(session, EntryKind.BUDGET_EXHAUSTED, account, now, share=share)
 
 

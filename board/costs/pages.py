@@ -117,7 +117,7 @@ def _page(
 
 
 def _has_cap(budget_status: BudgetStatus) -> bool:
-    return not (budget_status.month_cap.open and budget_status.day_cap.open)
+    return not (budget_status.month_cap.is_unlimited and budget_status.day_cap.is_unlimited)
 
 
 def _bars(days: tuple[CostLine, ...], month: date) -> list[DayBar]:

@@ -75,7 +75,7 @@ class BudgetStatus:
     @property
     def share(self) -> int | None:
         """Percent of the month's cap."""
-        return self.month_cap.share(self.month)
+        return self.month_cap.percent_used(self.month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,7 +274,7 @@ def _budget_statuses(session: Session, chart: OrgChart, today: date) -> tuple[Bu
 
 
 def _has_cap(budget: Budget) -> bool:
-    return not (budget.cap("month").open and budget.cap("day").open)
+    return not (budget.cap("month").is_unlimited and budget.cap("day").is_unlimited)
 
 
 def _budget_status(

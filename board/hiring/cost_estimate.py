@@ -58,10 +58,10 @@ def estimate_cost(session: Session, skills: tuple[str, ...], now: datetime) -> C
     """What an agent with these skills would cost, if it thinks as most of its peers do."""
     running = revisions.running_chart(session)
     peers = _peers(running)
-    if not peers or not peers[0].brain.chain:
+    if not peers or not peers[0].brain.models_in_order:
         return CostEstimate(0, {"brain": "", "model": ""})
     brain = peers[0].brain
-    model = brain.chain[0].model
+    model = brain.models_in_order[0].model
     tasks = max(1, _tasks(session, Issue.category.in_(skills), now))
     handled = _tasks(session, Task.agent_id.in_([p.id for p in peers]), now)
     tokens_in, tokens_out = _tokens_used(session, [p.id for p in peers], model, running, now)

@@ -154,7 +154,7 @@ class Notary:
 
     def _successor(self, keys: FileCredentialStore, wanted: str) -> Ed25519PrivateKey:
         path = self.witness_files.key
-        for given in keys.found(f"{path.name}{NEXT_SUFFIX}"):
+        for given in keys.find(f"{path.name}{NEXT_SUFFIX}"):
             key = _load_key(path, given)
             if fingerprint(key.public_key()) == wanted:
                 keys.put(path.name, given)

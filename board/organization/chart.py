@@ -43,7 +43,7 @@ class ChartPreview:
     @property
     def fired(self) -> list[str]:
         """Agents that would be fired."""
-        return [change.place for change in self.changes if change.kind == "fired"]
+        return [change.path for change in self.changes if change.kind == "fired"]
 
     @property
     def empty(self) -> bool:
@@ -217,7 +217,7 @@ def _readable_chart(session: Session) -> OrgChart | None:
 
 
 def _change_lines(found: Sequence[ChartChange]) -> list[str]:
-    lines = [change.record() for change in found[:_MAX_LISTED]]
+    lines = [change.audit_text() for change in found[:_MAX_LISTED]]
     if len(found) > _MAX_LISTED:
         lines.append(t_default("org.change.more", count=len(found) - _MAX_LISTED))
     return lines or [t_default("org.change.wording")]

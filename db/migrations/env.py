@@ -1,4 +1,4 @@
-"""Alembic's entry: one connection as the owner, one transaction for all revisions."""
+"""Alembic's entry point: one connection as the owner, one transaction for all revisions."""
 
 from __future__ import annotations
 

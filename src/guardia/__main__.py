@@ -1,4 +1,4 @@
-"""``python -m guardia`` is the ``guardia`` command."""
+"""`python -m guardia` runs the `guardia` command."""
 
 from guardia.cli import main
 

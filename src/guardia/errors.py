@@ -1,6 +1,6 @@
-"""One tree of errors. The branch says who must act; the Korean sentence says what to do.
+"""The exception tree. The branch says who must act; the Korean message says what to do.
 
-Every class has a text ``errors.<ClassName>`` in the catalogue, with its details as placeholders.
+Every class has a text `errors.<ClassName>` in the catalogue, with its details as placeholders.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from guardia.i18n import t
 
 
 class GuardiaError(Exception):
-    """Something GUARDiA could not do. ``detail`` fills the text's placeholders."""
+    """Base class. `detail` fills the text's placeholders."""
 
     def __init__(self, **detail: object) -> None:
         self.detail = detail
@@ -17,43 +17,43 @@ class GuardiaError(Exception):
 
 
 class UserError(GuardiaError):
-    """The person who asked must act: correct the input, or ask for a right."""
+    """The person who made the request must act: correct the input, or ask for a permission."""
 
 
 class OperatorError(GuardiaError):
-    """Whoever runs this installation must act: settings, database, network."""
+    """The operator of this installation must act: settings, database, network."""
 
 
 class ModelError(GuardiaError):
-    """A model answered something unusable; the embedded brain takes over."""
+    """A model gave an unusable answer; the embedded brain takes over."""
 
 
 class ProgrammerError(GuardiaError):
-    """The code is wrong: report it with the trace."""
+    """A bug: report it with the traceback."""
 
 
 class NotFound(UserError):
-    """No such thing, or not visible to this person. Details: ``what``."""
+    """No such thing, or not visible to this person. Details: `what`."""
 
 
 class Forbidden(UserError):
-    """This person or agent has not the right. Details: ``who``, ``action``."""
+    """This person or agent lacks the permission. Details: `who`, `action`."""
 
 
 class Invalid(UserError):
-    """The input does not hold. Details: ``what``, ``why``."""
+    """The input is not valid. Details: `what`, `why`."""
 
 
 class Missing(Invalid):
-    """A required value is empty. Details: ``what``."""
+    """A required value is empty. Details: `what`."""
 
 
 class NoSuchAssignee(Invalid):
-    """No active specialist or engineer has this id. Details: ``what``."""
+    """No active specialist or engineer has this id. Details: `what`."""
 
 
 class SignInFailed(Forbidden):
-    """Unknown account or wrong password; which of them is not told."""
+    """Unknown account or wrong password; the text does not reveal which."""
 
 
 class Throttled(UserError):
@@ -61,44 +61,44 @@ class Throttled(UserError):
 
 
 class Stale(UserError):
-    """Someone decided otherwise meanwhile; read again. Details: ``what``."""
+    """The state has changed since it was read; read again. Details: `what`."""
 
 
 class Interrupted(Stale):
-    """A person's order ended what was running. Details: ``what``."""
+    """A person's directive ended the running work. Details: `what`."""
 
 
 class Exhausted(Stale):
-    """An agent's budget is used up; it rests until people raise it. Details: ``what``."""
+    """An agent's budget is used up; it is paused until people raise it. Details: `what`."""
 
 
 class IllegalMove(UserError):
-    """The lifecycle has no such move from here. Details: ``state``, ``move``."""
+    """The lifecycle has no such move from this state. Details: `state`, `move`."""
 
 
 class Refused(UserError):
-    """The gate does not run this. Details: ``why``."""
+    """The gate does not run this. Details: `why`."""
 
 
 class Forged(Refused):
-    """The tables say what the record does not: somebody has written past the desk."""
+    """The tables contradict the audit log: they were changed without the board."""
 
 
 class Unreachable(OperatorError):
-    """A server does not answer. Details: ``server``, ``why``."""
+    """A server does not respond. Details: `server`, `why`."""
 
 
 class CommandFailed(OperatorError):
-    """A remote command ended badly. Details: ``tool``, ``exit``, ``output`` (masked, bounded)."""
+    """A remote command failed. Details: `tool`, `exit`, `output` (masked, bounded)."""
 
 
 class Misconfigured(OperatorError):
-    """A setting or file is wrong. Details: ``what``, ``why``."""
+    """A setting or file is wrong. Details: `what`, `why`."""
 
 
 class TokenNeeded(UserError):
-    """No token, or one that is unknown, over or closed."""
+    """The token is missing, unknown, expired or revoked."""
 
 
 class NoCallsLeft(UserError):
-    """A run has used up the requests that its chart allows. Details: ``limit``."""
+    """A run has used all requests that its chart allows. Details: `limit`."""

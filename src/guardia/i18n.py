@@ -1,9 +1,9 @@
-"""Texts for people: Korean first, English second, one TOML catalogue per room.
+"""Texts for people: Korean first, English second, one TOML catalogue per package.
 
-A key is ``<catalogue>.<path>``: ``t("web.login.title")`` reads ``locale/<lang>/web.toml``,
-table ``login``, entry ``title``. Placeholders are ``{name}`` and are filled as plain text:
-values are never parsed again, so untrusted text cannot reach other placeholders. In Korean one
-may carry a particle, ``{name:은/는}``, whose form follows from the value's last sound.
+A key is `<catalogue>.<path>`: `t("web.login.title")` reads `locale/<lang>/web.toml`, table `login`,
+entry `title`. Placeholders are `{name}` and are filled as plain text: values are never parsed
+again, so untrusted text cannot reach other placeholders. A Korean placeholder may have a particle,
+`{name:은/는}`, whose form depends on the last sound of the value.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from guardia.particles import with_particle
 DEFAULT_LANGUAGE = "ko"
 LANGUAGES = ("ko", "en")
 language: ContextVar[str] = ContextVar("language", default=DEFAULT_LANGUAGE)
-"""The language of the person being served; the record is always in Korean."""
+"""The language of the person being served; the audit log is always in Korean."""
 _PLACEHOLDER = re.compile(r"\{(\w+)(?::([가-힣]+/[가-힣]+))?\}")
 
 
 @cache
 def catalogue(language: str, name: str) -> dict[str, Any]:
-    """One room's texts in one language; empty where the room has none."""
+    """Return the texts of one catalogue in one language; empty if there is none."""
     path = files("guardia") / "locale" / language / f"{name}.toml"
     return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
 
@@ -42,15 +42,15 @@ def _find(language: str, key: str) -> str | None:
 
 
 def t(key: str, /, **values: object) -> str:
-    """The text for ``key`` in the current language, else in Korean.
+    """Return the text for `key` in the current language, with Korean as fallback.
 
-    ``KeyError`` where there is none.
+    Raises `KeyError` if there is none.
     """
     return _format(language.get(), key, values)
 
 
 def t_default(key: str, /, **values: object) -> str:
-    """The text for ``key`` in the language of the record, whoever is being served."""
+    """Return the text for `key` in the language of the audit log, for every reader the same."""
     return _format(DEFAULT_LANGUAGE, key, values)
 
 

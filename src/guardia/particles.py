@@ -1,8 +1,8 @@
-"""Korean particles: 은/는, 이/가, 을/를, 과/와, 으로/로 by the last sound of the word before.
+"""Korean particles (은/는, 이/가, 을/를, 과/와, 으로/로), chosen by the last sound before them.
 
-``with_particle("DB", "이/가")`` is ``DB가``. Digits are read as Sino-Korean numbers, capitals
-by letter, other Latin words as loanwords. The packages for this (tossi, korean, josa) have had no
-release for years and leave Latin words and most numbers to "은(는)".
+`with_particle("DB", "이/가")` is `DB가`. Digits are read as Sino-Korean numbers, capitals by
+letter, other Latin words as loanwords. Existing packages (tossi, korean, josa) have had no release
+for years and fall back to "은(는)" for Latin words and most numbers.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ PAIRS = frozenset(
 
 
 class Sound(Enum):
-    """What a word ends with, as far as particles care."""
+    """Last sound of a word, as far as it affects particles."""
 
     VOWEL = "vowel"
     RIEUL = "rieul"
@@ -47,7 +47,7 @@ _IRREGULAR = {
 
 
 def with_particle(word: str, pair: str) -> str:
-    """Append the right form of a pair such as ``"은/는"``."""
+    """Append the right form of a pair such as `"은/는"`."""
     after_consonant, after_vowel = pair.split("/")
     sound = last_sound(word)
     open_end = sound is Sound.VOWEL or (sound is Sound.RIEUL and after_consonant == "으로")
@@ -55,7 +55,7 @@ def with_particle(word: str, pair: str) -> str:
 
 
 def last_sound(word: str) -> Sound:
-    """The sound that ``word`` ends with when it is read aloud; a consonant if it has none."""
+    """Return the last sound of `word` when read aloud; a consonant if it has none."""
     text = word.rstrip()
     while text:
         last = text[-1]
@@ -82,7 +82,7 @@ def _syllable(letter: str) -> Sound:
 
 
 def _number(digits: str, fraction: str | None) -> Sound:
-    """10 is 십 and 10,000 is 만, but a fraction and a code with a leading zero end in a digit."""
+    """Return a number's last sound: 10 is 십, but fractions and leading zeros end in a digit."""
     zeros = len(digits) - len(digits.rstrip("0"))
     if fraction or not zeros:
         return _syllable(_DIGITS[(fraction or digits)[-1]])

@@ -1,4 +1,4 @@
-"""Every setting of an installation, read once from ``GUARDIA_*`` variables."""
+"""All settings of an installation, read once from `GUARDIA_*` variables."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
 def _checkout() -> Path | None:
-    """The source checkout that this program runs from, or ``None`` where it was installed."""
+    """Return the source checkout that this program runs from, or `None` if it is installed."""
     top = Path(__file__).resolve().parents[2]
     return top if (top / "pyproject.toml").is_file() and (top / "org").is_dir() else None
 
 
 def default_home() -> Path:
-    """Where data lives unless ``GUARDIA_HOME`` says otherwise; every checkout has its own.
+    """Return the data folder for an unset `GUARDIA_HOME`; every checkout has its own.
 
-    Root shares it with the unprivileged account that runs the embedded PostgreSQL, so then it is
-    never below a private folder.
+    Root shares it with the unprivileged account that runs the embedded PostgreSQL, so for root it
+    is never below a private folder.
     """
     checkout = _checkout()
     if os.geteuid() == 0:
@@ -36,50 +36,50 @@ def default_home() -> Path:
 
 
 class Settings(BaseSettings):
-    """What an operator may set; see docs/operations.md."""
+    """Settings that an operator may change; see docs/operations.md."""
 
     model_config = SettingsConfigDict(env_prefix="GUARDIA_", extra="ignore")
 
     home: Path = Field(default_factory=default_home)
     """Private folder for the embedded database, keys and the practice fleet."""
     dsn: SecretStr | None = None
-    """The application role's DSN of an external PostgreSQL (>= 15); unset: the embedded one."""
+    """DSN of the application role in an external PostgreSQL (>= 15); unset: the embedded one."""
     owner_dsn: SecretStr | None = None
-    """The owner role's DSN of an external PostgreSQL, for migrations only."""
+    """DSN of the owner role in an external PostgreSQL, for migrations only."""
     host: str = "127.0.0.1"
     """Address on which the board listens."""
     port: int = 8420
-    """Port of the board; 0 takes a free one."""
+    """Port of the board; 0 picks a free one."""
     public_url: str | None = None
     """Address under which people and the messenger reach the board, for links and buttons in
-    messages; unset: that under which the messenger has called."""
+    messages; unset: the address of the messenger's own request."""
     board_url: str | None = None
-    """Address under which outside agents reach the board; unset: ``http://host:port``."""
+    """Address under which external agents reach the board; unset: `http://host:port`."""
     chart: Path | None = None
-    """The org chart; unset: the shipped one."""
+    """The org chart; unset: the one that ships with the product."""
     messenger_token: SecretStr | None = None
-    """Tokens that the messenger's outgoing webhooks send, with commas between them; unset: that
-    channel is closed."""
+    """Tokens of the messenger's outgoing webhooks, separated by commas; unset: that channel is
+    closed."""
     messenger_url: SecretStr | None = None
-    """Incoming webhook to which replies go; unset: replies stay on the board."""
+    """Incoming webhook for replies; unset: replies stay on the board."""
     alert_url: SecretStr | None = None
-    """Webhook that receives alerts (FAILED_ROLLBACK, failed undo, broken chain)."""
+    """Webhook for alerts (FAILED_ROLLBACK, failed undo, broken chain)."""
     checkpoint_key: Path | None = None
-    """File of the private key that signs the record's checkpoints; unset: one in ``secrets``."""
+    """File of the private key that signs audit checkpoints; unset: one in `secrets`."""
     checkpoint_copy: Path | None = None
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
     model_key: SecretStr | None = None
-    """API key of the chat model server, where one is named in the chart."""
+    """API key of the chat model server, if the chart names one."""
 
     @property
     def messenger_tokens(self) -> tuple[str, ...]:
-        """Each token of the messenger; none where the channel is closed."""
-        given = self.messenger_token.get_secret_value() if self.messenger_token else ""
-        return tuple(one for part in given.split(",") if (one := part.strip()))
+        """The messenger's tokens; empty if the channel is closed."""
+        text = self.messenger_token.get_secret_value() if self.messenger_token else ""
+        return tuple(token for part in text.split(",") if (token := part.strip()))
 
     @property
     def board_address(self) -> str:
-        """Where outside agents reach the board."""
+        """Address under which external agents reach the board."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host
         return self.board_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
 

@@ -1,4 +1,4 @@
-"""The seeded board, its pages, and browsers that are signed in."""
+"""Fixtures of the board's tests: the seeded board, its pages, and signed-in browsers."""
 
 from __future__ import annotations
 
@@ -14,33 +14,33 @@ from page_env import PASSWORD, PageClient, enrol_page_users, page_app
 
 
 @pytest.fixture
-def sealed(env: BoardEnv, database: Any, tmp_path: Path) -> AuditEnv:
-    """The same board with a notary, copies outside and a superuser who attacks."""
+def audit_env(env: BoardEnv, database: Any, tmp_path: Path) -> AuditEnv:
+    """Return the same board with a notary, copies outside and an attacking superuser."""
     return open_audit_env(env, database.superuser, tmp_path)
 
 
 @pytest.fixture
 def web_env(env: BoardEnv) -> BoardEnv:
-    """The seeded board with everyone's passwords."""
+    """Return the seeded board with passwords for everyone."""
     enrol_page_users(env)
     return env
 
 
 @pytest.fixture
 def app(web_env: BoardEnv) -> FastAPI:
-    """The application; nothing runs beside it."""
+    """Return the application; nothing else runs."""
     return page_app(web_env.board)
 
 
 @pytest.fixture
 def anonymous(app: FastAPI) -> PageClient:
-    """A browser that nobody has signed in with."""
+    """Return a browser that is not signed in."""
     return PageClient(app, raise_server_exceptions=False)
 
 
 @pytest.fixture
 def sign_in_as(app: FastAPI) -> Callable[[str], PageClient]:
-    """``browse("lead")``: a browser in which that person has signed in."""
+    """Return a function: `sign_in_as("lead")` returns a browser signed in as that person."""
 
     def signed_in(account: str) -> PageClient:
         browser = PageClient(app, raise_server_exceptions=False)

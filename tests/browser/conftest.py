@@ -1,4 +1,4 @@
-"""A real browser against the real server; nothing may leave this host."""
+"""A real browser against the real server; requests to other hosts fail the test."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VIEWPORT = {"width": 1440, "height": 900}
 
 @pytest.fixture(scope="session")
 def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
-    """Debian's chromium, without its own traffic."""
+    """Use Debian's chromium, without background traffic of its own."""
     if not CHROMIUM.exists():
         pytest.skip("no /usr/bin/chromium here")
     quiet = [
@@ -31,7 +31,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         "--metrics-recording-only",
         "--no-first-run",
         "--no-pings",
-        # Any name that is not an address of this host cannot be looked up.
+        # No host name can be resolved except the address of this host.
         "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
     ]
     alone = ["--no-sandbox"] if os.geteuid() == 0 else []
@@ -40,7 +40,7 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    """A Korean desk."""
+    """Use the language, time zone and screen of a Korean office."""
     return {
         **browser_context_args,
         "locale": "ko-KR",
@@ -57,21 +57,21 @@ def _patience() -> None:
 
 @pytest.fixture
 def web_env(env: BoardEnv) -> BoardEnv:
-    """The seeded board with everyone's passwords."""
+    """Return the seeded board with passwords for everyone."""
     enrol_page_users(env)
     return env
 
 
 @pytest.fixture
 def site(web_env: BoardEnv) -> Iterator[str]:
-    """The running server's address."""
+    """Serve the board and return its address."""
     with serve_app(page_app(web_env.board)) as address:
         yield address
 
 
 @pytest.fixture
 def watched(context: BrowserContext) -> Iterator[BrowserContext]:
-    """The context, which fails the test for a request elsewhere or an error in the console."""
+    """Return the context; fail the test on a request to another host or a console error."""
     elsewhere: list[str] = []
     errors: list[str] = []
     context.on(
@@ -90,13 +90,13 @@ def watched(context: BrowserContext) -> Iterator[BrowserContext]:
 
 @pytest.fixture
 def tab(watched: BrowserContext, site: str) -> Page:
-    """A page that opens addresses of the site."""
+    """Return a page that opens addresses of the site."""
     return watched.new_page()
 
 
 @pytest.fixture
 def sign_in(tab: Page, site: str) -> Callable[..., Page]:
-    """``sign_in("lead", "/issues/1")``: sign in as a person would, and land there."""
+    """Return a function: `sign_in("lead", "/issues/1")` signs in and opens that page."""
 
     def signed_in(account: str, path: str = "/issues") -> Page:
         tab.goto(f"{site}{path}")

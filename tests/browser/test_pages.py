@@ -1,4 +1,4 @@
-"""The pages as people use them. Every test also fails on a request elsewhere or a console error."""
+"""The pages in a real browser. Every test also fails on a request elsewhere or a console error."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: Boa
     timeline = page.locator("#timeline > li")
     before = timeline.count()
     page.evaluate("window.same = true")
-    # From here on nobody touches the page.
+    # From here on the page must update by itself.
     scenario.start()
     expect(page.locator(".badges .status")).to_have_text("조치 중")
     expect(page.locator(".badges .status")).to_have_class(re.compile("bg-warning"))
@@ -61,7 +61,9 @@ def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: Boa
     assert numbers == sorted(set(numbers))
 
 
-def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, web_env: BoardEnv) -> None:
+def test_typed_text_and_open_details_survive_live_updates(
+    sign_in: SignIn, web_env: BoardEnv
+) -> None:
     scenario = IssueScenario(web_env).waiting()
     page = sign_in("lead", f"/issues/{scenario.sr_id}")
     expect(page.locator(".live.on").first).to_be_visible()
@@ -71,7 +73,7 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, web_env: B
     reason.fill("쓰는 중인 의")
     page.get_by_label("의견 작성").fill("쓰는 중인 댓글")
     reason.focus()
-    # A second read changes the part in which all of that stands.
+    # A second read updates the part of the page that contains all of that.
     scenario.diagnose({"waiting": 3})
     comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "먼저 봤습니다")
     expect(page.get_by_text("먼저 봤습니다").first).to_be_visible()
@@ -83,7 +85,7 @@ def test_what_is_typed_and_opened_survives_live_news(sign_in: SignIn, web_env: B
     assert page.locator("#output-1").evaluate("d => d.open") is True
 
 
-def test_the_list_renews_itself_where_the_reader_stands(sign_in: SignIn, web_env: BoardEnv) -> None:
+def test_the_list_updates_without_moving_the_reader(sign_in: SignIn, web_env: BoardEnv) -> None:
     for number in range(25):
         web_env.create_issue(text=f"요청 {number}")
     page = sign_in("eng")
@@ -115,7 +117,7 @@ def test_a_customer_files_a_request_and_sees_only_its_progress(
     expect(page.get_by_text("조치 계획", exact=True)).to_have_count(0)
 
 
-def test_everything_is_reached_by_keyboard(sign_in: SignIn, web_env: BoardEnv) -> None:
+def test_a_decision_can_be_made_by_keyboard(sign_in: SignIn, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     page = sign_in("lead", f"/issues/{scenario.sr_id}")
     page.keyboard.press("Tab")
@@ -129,8 +131,8 @@ def test_everything_is_reached_by_keyboard(sign_in: SignIn, web_env: BoardEnv) -
     expect(page.locator(".badges .status")).to_have_text("승인됨")
 
 
-def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: BoardEnv) -> None:
-    # Not the watched context: a server that is away is an error in the console.
+def test_a_page_survives_a_restart_of_the_board(browser: Browser, web_env: BoardEnv) -> None:
+    # Not the watched context: an unreachable server is a console error.
     web_env.create_issue()
     page = browser.new_page(locale="ko-KR")
     page.set_default_timeout(PATIENCE * 1000)
@@ -149,7 +151,7 @@ def test_a_page_outlives_a_restart_of_the_board(browser: Browser, web_env: Board
         page.close()
 
 
-def test_hidden_tabs_rest_and_catch_up(sign_in: SignIn, web_env: BoardEnv) -> None:
+def test_hidden_tabs_pause_and_catch_up(sign_in: SignIn, web_env: BoardEnv) -> None:
     web_env.create_issue()
     page = sign_in("eng", "/issues/1")
     expect(page.locator(".live.on").first).to_be_visible()
@@ -171,7 +173,7 @@ def test_the_api_page_needs_nothing_from_elsewhere(tab: Page, site: str) -> None
 
 
 def fits(page: Page) -> bool:
-    """Whether nothing sticks out to the side."""
+    """Return whether nothing is wider than the window."""
     return bool(
         page.evaluate(
             "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
@@ -183,7 +185,7 @@ def fits(page: Page) -> bool:
 def test_no_page_is_wider_than_its_window(
     sign_in: SignIn, site: str, web_env: BoardEnv, width: str
 ) -> None:
-    """At both widths; with GUARDIA_SHOTS a picture of each is left in that folder."""
+    """At both widths; GUARDIA_SHOTS names a folder for screenshots."""
     unbroken = "/var/log/" + "a" * 200
     waiting = IssueScenario(web_env, plan=realistic_plan("DEPLOY_SECURE")).waiting(text=unbroken)
     waiting.diagnose({"files": [{"path": unbroken, "bytes": 10**12}]}, unbroken)

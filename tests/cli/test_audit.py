@@ -1,4 +1,4 @@
-"""``guardia audit`` as an auditor uses it, over a database of its own."""
+"""`guardia audit` as an auditor uses it, over a database of its own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from guardia.settings import Settings
 
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AuditEnv]:
-    """A record of a few entries, where the command finds it."""
+    """Write an audit log of a few entries for the command to find."""
     copy = str(tmp_path / "second")
     with command_env(
         database, tmp_path / "home", monkeypatch, people=False, GUARDIA_CHECKPOINT_COPY=copy
@@ -48,20 +48,20 @@ def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -
     assert list(tmp_path.glob(".out*")) == []
 
 
-def test_verify_here_remembers_and_names_what_is_bad(env: AuditEnv) -> None:
+def test_verify_continues_from_the_last_run_and_names_the_bad_entry(env: AuditEnv) -> None:
     env.sign_checkpoint()
     first = json.loads(invoke("audit", "verify", "--json").stdout)
     assert (first["intact"], first["from"], first["sealed"]) == (True, 0, 6)
     assert json.loads(invoke("audit", "verify", "--json").stdout)["from"] == 6
     assert json.loads(invoke("audit", "verify", "--since", "2", "--json").stdout)["from"] == 2
     env.attack("update tb_audit_log set actor = 'x' where seq = 3")
-    assert invoke("audit", "verify").exit_code == 0  # what was verified before is not walked again
+    assert invoke("audit", "verify").exit_code == 0  # already verified entries are not walked again
     done = invoke("audit", "verify", "--full")
     assert done.exit_code == 1
     assert "3번 항목에서 발견" in done.stdout
 
 
-def test_a_copy_that_is_gone_is_told(env: AuditEnv) -> None:
+def test_a_missing_copy_is_reported(env: AuditEnv) -> None:
     env.sign_checkpoint()
     (env.witness_files.copies[1] / "main.jsonl").unlink()
     done = invoke("audit", "verify")
@@ -72,9 +72,9 @@ def test_a_copy_that_is_gone_is_told(env: AuditEnv) -> None:
 @pytest.mark.parametrize(
     "words", [("verify", "--export", "x"), ("verify", "--export", "x", "--key", "y"), ("key",)]
 )
-def test_what_is_missing_is_said(env: AuditEnv, words: tuple[str, ...]) -> None:
+def test_missing_arguments_or_files_are_reported(env: AuditEnv, words: tuple[str, ...]) -> None:
     refusal(Invalid, "audit", *words)
 
 
-def test_an_export_into_nowhere_leaves_nothing(env: AuditEnv, tmp_path: Path) -> None:
+def test_an_export_into_a_missing_folder_is_refused(env: AuditEnv, tmp_path: Path) -> None:
     refusal(Invalid, "audit", "export", tmp_path / "no" / "where")

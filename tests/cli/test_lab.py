@@ -1,4 +1,4 @@
-"""``guardia lab`` as a person and as a program uses it."""
+"""`guardia lab` as people and programs use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The notebooks on the command line: read, taught, corrected and struck out by people."""
+"""`guardia note`: people read, add, correct and strike out notes."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def note(verb: str, *words: str, who: str = "lead") -> tuple[object, ...]:
     return ("note", verb, "db-agent", *words, "--as", who)
 
 
-def test_notes_are_read_taught_corrected_and_struck_out(env: BoardEnv) -> None:
+def test_notes_are_read_added_corrected_and_struck_out(env: BoardEnv) -> None:
     agent_memory.write(env.board, env.create_parsed_task(), "세션 7이 막고 있음", [])
     output(*note("add", "월말에는 [b]배치[/b] 먼저"))
     listed = output(*note("list"))

@@ -1,4 +1,4 @@
-"""The organization as an operator works with it: ``guardia org``, ``hire``, ``fire``, ``agent``."""
+"""The operator's commands for the organization: `guardia org`, `hire`, `fire`, `agent`."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 @pytest.fixture
 def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BoardEnv]:
-    """A running organization, and its chart's file where the commands find it."""
+    """Apply the shipped chart, and put its file where the commands find it."""
     chart_file = tmp_path / "조직도.yaml"
     chart_file.write_text(SHIPPED, "utf-8")
     with command_env(
@@ -59,7 +59,7 @@ def test_a_change_is_planned_applied_compared_and_rolled_back(
     assert "에이전트 추가: sec-agent" in invoke("org", "diff", 2, 1).output
     assert invoke("org", "rollback", 1).exit_code == 0
     assert organization_chart.running_text(env.board) == (3, SHIPPED)
-    assert invoke("org", "plan").exit_code == 2, "the file has not followed"
+    assert invoke("org", "plan").exit_code == 2, "the file was not rolled back"
     assert invoke("org", "show", "--yaml").output == SHIPPED
     shown = invoke("org", "history").output
     assert [number for number in ("3", "2", "1") if f" {number} " in shown] == ["3", "2", "1"]
@@ -85,7 +85,9 @@ def test_hiring_and_firing_edit_the_file_and_the_organization(
     assert chart.parse(file(tmp_path).read_text("utf-8")).agents[-1].reports_to == "dispatcher"
 
 
-def test_a_file_that_differs_from_what_runs_is_not_edited(env: BoardEnv, tmp_path: Path) -> None:
+def test_a_file_that_differs_from_the_running_chart_is_not_edited(
+    env: BoardEnv, tmp_path: Path
+) -> None:
     file(tmp_path).write_text(SHIPPED + "# 다른 글\n", "utf-8")
     assert "guardia org plan" in refusal(Invalid, "fire", "sec-agent", "--yes")
     assert file(tmp_path).read_text("utf-8").endswith("# 다른 글\n")
@@ -93,7 +95,9 @@ def test_a_file_that_differs_from_what_runs_is_not_edited(env: BoardEnv, tmp_pat
     assert len(list(tmp_path.glob(".*"))) == 0
 
 
-def test_a_bad_file_says_where_and_changes_nothing(env: BoardEnv, tmp_path: Path) -> None:
+def test_a_bad_file_is_reported_with_a_path_and_changes_nothing(
+    env: BoardEnv, tmp_path: Path
+) -> None:
     file(tmp_path).write_text(SHIPPED.replace("duty: audit", "duty: sleep"), "utf-8")
     for words in (("org", "validate"), ("org", "plan"), ("org", "apply")):
         assert "agents.auditor.duty" in refusal(Misconfigured, *words)
@@ -102,7 +106,7 @@ def test_a_bad_file_says_where_and_changes_nothing(env: BoardEnv, tmp_path: Path
     assert organization_chart.running_text(env.board) == (1, SHIPPED)
 
 
-def test_agents_rest_go_on_and_wake(env: BoardEnv) -> None:
+def test_agents_are_paused_resumed_and_woken(env: BoardEnv) -> None:
     assert invoke("agent", "pause", "db-agent").exit_code == 0
     assert "이미" in invoke("agent", "pause", "db-agent").output
     assert "resume db-agent" in refusal(Refused, "agent", "run", "db-agent")
@@ -113,12 +117,12 @@ def test_agents_rest_go_on_and_wake(env: BoardEnv) -> None:
     refusal(NotFound, "agent", "pause", "nobody")
 
 
-def test_the_published_schema_fits_the_shipped_chart_and_refuses_what_we_refuse() -> None:
+def test_the_published_schema_accepts_the_shipped_chart_and_refuses_a_bad_one() -> None:
     schema = json.loads(invoke("org", "schema").output)
     data = YAML(typ="safe").load(SHIPPED)
     jsonschema.Draft202012Validator.check_schema(schema)
     check = jsonschema.Draft202012Validator(schema)
-    # Moments in YAML are texts to an editor.
+    # For an editor, timestamps in YAML are strings.
     assert not list(check.iter_errors(json.loads(json.dumps(data, default=str))))
     data["agents"][0]["duty"] = "rule"
     assert list(check.iter_errors(data))
@@ -143,11 +147,11 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(env: BoardEnv) -> 
     assert first < verified < last
 
 
-def test_a_heartbeat_that_nobody_carries_says_what_is_missing(env: BoardEnv) -> None:
+def test_a_heartbeat_without_a_worker_names_the_missing_command(env: BoardEnv) -> None:
     assert "guardia worker" in refusal(Unreachable, "heartbeat", "db-agent", "--wait", 1)
 
 
-def test_line_breaks_of_another_system_stay(env: BoardEnv, tmp_path: Path) -> None:
+def test_windows_line_breaks_are_kept(env: BoardEnv, tmp_path: Path) -> None:
     windows = SHIPPED.replace("\n", "\r\n").encode()
     file(tmp_path).write_bytes(windows)
     assert invoke("org", "apply").exit_code == 0
@@ -170,7 +174,7 @@ def test_one_field_is_set_in_the_file_and_applied(env: BoardEnv, tmp_path: Path)
     assert organization_chart.running_text(env.board)[0] == 3
 
 
-def test_the_tree_names_outside_agents_and_revisions_their_authors(
+def test_the_tree_marks_external_agents_and_the_history_names_authors(
     env: BoardEnv, tmp_path: Path
 ) -> None:
     outside = "{kind: process, command: [/opt/agent]}"
@@ -181,9 +185,9 @@ def test_the_tree_names_outside_agents_and_revisions_their_authors(
     organization_chart.rollback(env.board, 2, "person:lead")
     shown = invoke("org", "show").output
     assert "외부 프로그램" in shown and "보안, 네트워크, 계정" in shown
-    assert max(wide(line) for line in shown.splitlines()) <= 80
+    assert max(terminal_width(line) for line in shown.splitlines()) <= 80
 
 
-def wide(line: str) -> int:
-    """Columns on a terminal."""
+def terminal_width(line: str) -> int:
+    """Return the width of a line in terminal columns."""
     return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)

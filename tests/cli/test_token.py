@@ -25,7 +25,7 @@ def test_made_shown_once_listed_and_ended(env: BoardEnv) -> None:
     secret = made.stdout.strip()
     assert made.exit_code == 0 and "\n" not in secret
     found = signed_in_person(env.board, secret)
-    assert found is not None and found.only == {"control.kill"}
+    assert found is not None and found.allowed_actions == {"control.kill"}
     listed = output("token", "list", "--as", "lead")
     assert "관제" in listed and "control.kill" in listed and secret not in listed
     output("token", "revoke", "1", "--as", "lead")

@@ -1,4 +1,4 @@
-"""The embedded server: private, one per data folder, gone with its starter, whole after a crash."""
+"""The embedded server: private, one per data folder, ends with its starter, survives crashes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from waiting import wait_until
 
 from guardia.db import embedded, installation
 from guardia.db.account import SystemAccount
+from guardia.db.cluster_folder import ClusterFolder
 from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
 from guardia.errors import Misconfigured
 
@@ -65,15 +66,15 @@ def kill(process: subprocess.Popen[str]) -> None:
         process.stdout.close()
 
 
-def alive(data: Path) -> list[int]:
-    return Cluster(data)._server_pids()
+def server_pids(data: Path) -> list[int]:
+    return ClusterFolder(data).server_pids()
 
 
-def until_gone(data: Path) -> bool:
-    return wait_until(lambda: not alive(data))
+def wait_until_gone(data: Path) -> bool:
+    return wait_until(lambda: not server_pids(data))
 
 
-def test_roles_have_only_their_powers(cluster: Cluster) -> None:
+def test_roles_have_only_their_own_rights(cluster: Cluster) -> None:
     with psycopg.connect(cluster.dsn(OWNER_ROLE)) as owner:
         rows = owner.execute(
             "select rolname, rolsuper, rolcreaterole from pg_roles where rolname like 'guardia%'"
@@ -134,7 +135,7 @@ def test_a_second_starter_attaches_and_leaves_the_server_running(data: Path) -> 
             assert second.pid == first.pid
             assert second.dsn("postgres", "postgres") == first.dsn("postgres", "postgres")
         assert first.ready()
-    assert alive(data) == []
+    assert server_pids(data) == []
 
 
 def test_two_processes_at_once_share_one_server(data: Path) -> None:
@@ -146,15 +147,15 @@ def test_two_processes_at_once_share_one_server(data: Path) -> None:
     finally:
         for process in both:
             kill(process)
-    assert until_gone(data)
+    assert wait_until_gone(data)
 
 
 def test_kill_9_of_the_starter_leaves_nothing_running(data: Path) -> None:
     process = starter(data)
     assert first_line(process)[0] == "owned"
-    assert alive(data)
+    assert server_pids(data)
     kill(process)
-    assert until_gone(data)
+    assert wait_until_gone(data)
     with small(data) as again, psycopg.connect(again.dsn()) as connection:
         assert connection.execute("select current_user").fetchone() == (OWNER_ROLE,)
 
@@ -162,9 +163,9 @@ def test_kill_9_of_the_starter_leaves_nothing_running(data: Path) -> None:
 def test_a_server_that_outlived_its_starter_is_replaced(data: Path) -> None:
     process = starter(data)
     pid = int(first_line(process)[1])
-    os.kill(pid, signal.SIGSTOP)  # so it cannot hear that its starter is gone
+    os.kill(pid, signal.SIGSTOP)  # so it cannot react to the end of its starter
     kill(process)
-    assert alive(data)
+    assert server_pids(data)
     with small(data) as again:
         assert again.owned
         assert again.pid != pid
@@ -177,12 +178,12 @@ def test_a_crashed_server_recovers(data: Path) -> None:
             connection.execute("create table kept as select 7 as n")
         assert first.pid
         os.kill(first.pid, signal.SIGKILL)
-        assert until_gone(data)
+        assert wait_until_gone(data)
     with small(data) as again, psycopg.connect(again.dsn()) as connection:
         assert connection.execute("select n from kept").fetchone() == (7,)
 
 
-def test_a_pid_file_that_names_another_process_is_a_leftover(data: Path) -> None:
+def test_a_pid_file_of_another_process_is_ignored(data: Path) -> None:
     with small(data):
         pass
     (data / "pgdata" / "postmaster.pid").write_text(f"{os.getpid()}\n{data}/pgdata\n")
@@ -190,7 +191,7 @@ def test_a_pid_file_that_names_another_process_is_a_leftover(data: Path) -> None
         assert again.owned
 
 
-def test_a_first_start_that_was_killed_half_way_is_done_again(data: Path) -> None:
+def test_a_first_start_that_was_killed_half_way_is_repeated(data: Path) -> None:
     (data / "pgdata.new" / "base").mkdir(parents=True)
     data.chmod(0o711)
     with small(data) as running:
@@ -216,7 +217,7 @@ def test_a_deep_folder_gets_a_short_socket_that_is_removed(data: Path) -> None:
     assert not socket.exists()
 
 
-def test_lost_passwords_are_named(data: Path) -> None:
+def test_lost_passwords_are_reported_with_their_file(data: Path) -> None:
     with small(data):
         pass
     (data / "passwords.json").unlink()
@@ -224,10 +225,10 @@ def test_lost_passwords_are_named(data: Path) -> None:
         small(data).start()
 
 
-def test_a_server_that_cannot_start_says_why(data: Path) -> None:
+def test_a_failed_start_reports_the_server_log(data: Path) -> None:
     with pytest.raises(Misconfigured, match="shared_buffers"):
         Cluster(data, settings={"shared_buffers": "nonsense"}).start()
-    assert alive(data) == []
+    assert server_pids(data) == []
 
 
 @as_root
@@ -236,7 +237,7 @@ def test_root_hands_the_server_to_an_unprivileged_account(cluster: Cluster) -> N
 
 
 @as_root
-def test_a_private_parent_folder_is_named(data: Path) -> None:
+def test_an_unreachable_parent_folder_is_reported(data: Path) -> None:
     data.parent.chmod(0o700)
     with pytest.raises(Misconfigured, match=str(data.parent)):
         small(data).start()
@@ -263,7 +264,7 @@ def test_binaries_below_a_private_folder_are_copied(
         os.umask(umask)
 
 
-def test_an_account_sees_by_its_own_rights(tmp_path: Path) -> None:
+def test_obstacles_depend_on_the_accounts_own_rights(tmp_path: Path) -> None:
     mine = SystemAccount("me", os.geteuid(), os.getegid())
     other = SystemAccount("other", 65533, 65533)
     tmp_path.chmod(0o700)

@@ -1,4 +1,4 @@
-"""What one connection may do to all the others."""
+"""One session cannot block all the others."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from sqlalchemy import text
 from guardia.db.engine import OUTAGE_ERRORS, Database
 
 
-def test_who_is_paused_in_a_transaction_soon_keeps_nobody_waiting(database: Any) -> None:
-    """As a worker that was stopped (SIGSTOP) while it wrote to the record."""
+def test_a_session_paused_in_a_transaction_is_ended_and_unblocks_others(database: Any) -> None:
+    """Like a worker that is stopped (SIGSTOP) while it writes to the audit log."""
     lock = text("select size from tb_audit_head for update")
     limit = text("select setting from pg_settings where name = :name")
     name = {"name": "idle_in_transaction_session_timeout"}
@@ -22,7 +22,7 @@ def test_who_is_paused_in_a_transaction_soon_keeps_nobody_waiting(database: Any)
             first.execute(text("set local idle_in_transaction_session_timeout = '500ms'"))
             first.execute(lock)
             with other.transaction() as second:
-                second.execute(lock)  # waits until the first one's session was ended
+                second.execute(lock)  # waits until the server ends the first session
             first.execute(lock)
         with paused.transaction() as again:
             again.execute(lock)

@@ -1,4 +1,4 @@
-"""The tables that migrations make are the tables that the code describes."""
+"""Migrations create exactly the tables that the models describe."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ def empty(cluster: Cluster) -> Iterator[str]:
     cluster.drop_database(name)
 
 
-def ours(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
-    """Other libraries (queue, graphs) keep tables of their own beside ours."""
+def is_own_table(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
+    """Return whether a table is not one of other libraries (queue, graphs)."""
     table = name if kind == "table" else thing.table.name
     return str(table).startswith("tb_")
 
 
-def test_tables_and_code_agree(database: Any) -> None:
+def test_tables_match_the_models(database: Any) -> None:
     engine = create_engine(
         database.owner.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool
     )
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"include_object": ours})
+        context = MigrationContext.configure(connection, opts={"include_object": is_own_table})
         found = compare_metadata(context, Base.metadata)
         assert found == [], "\n".join(str(f) for f in found)
         # The comparison above must be able to fail.
@@ -63,7 +63,7 @@ def test_upgrading_twice_changes_nothing(database: Any) -> None:
     assert migrate.current(database.owner) == migrate.head()
 
 
-def test_an_installation_with_a_record_is_brought_up(cluster: Cluster, empty: str) -> None:
+def test_an_installation_with_an_audit_log_is_upgraded(cluster: Cluster, empty: str) -> None:
     owner, app = cluster.dsn(OWNER_ROLE, empty), cluster.dsn(APPLICATION_ROLE, empty)
     migrate._apply_engine(owner)
     command.upgrade(migrate._config(owner), "0001")
@@ -79,7 +79,7 @@ def test_an_installation_with_a_record_is_brought_up(cluster: Cluster, empty: st
 
 
 @pytest.mark.parametrize("word", ["update", "delete", "truncate"])
-def test_nobody_rewrites_checkpoints(database: Any, word: str) -> None:
+def test_no_role_can_rewrite_checkpoints(database: Any, word: str) -> None:
     sql = {
         "update": "update tb_audit_checkpoint set head = 'x'",
         "delete": "delete from tb_audit_checkpoint",

@@ -1,4 +1,4 @@
-"""One beat of a worker that is to end, or to make room for what another one lost."""
+"""A beat of a worker that shuts down, or that must make room for requeued jobs."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat
 
 
-def nobody() -> NoReturn:
-    raise AssertionError("no team is needed for what is not begun")
+def no_team() -> NoReturn:
+    raise AssertionError("a task that is not started needs no team")
 
 
-def test_what_a_closing_worker_has_not_begun_goes_to_the_next_one(env: BoardEnv) -> None:
+def test_a_closing_worker_leaves_unstarted_tasks_to_the_next_one(env: BoardEnv) -> None:
     sr_id = env.create_issue()
-    assert beat(env.board, nobody, "dispatcher", closing=lambda: True) == "idle"
+    assert beat(env.board, no_team, "dispatcher", is_closing=lambda: True) == "idle"
     assert view.issue(env.board, sr_id).state is State.RECEIVED
     begun = beats.begin(env.board, "dispatcher")  # the next worker's
     assert begun is not None and begun.has_work
@@ -29,8 +29,8 @@ def test_what_a_closing_worker_has_not_begun_goes_to_the_next_one(env: BoardEnv)
     assert claim is not None and claim.sr_id == sr_id
 
 
-class Quick:
-    """A team that hands everything to people."""
+class QuickTeam:
+    """A team that hands every task over to people."""
 
     def __init__(self, env: BoardEnv) -> None:
         self.env = env
@@ -40,14 +40,14 @@ class Quick:
         return WorkResult("manual", 1)
 
 
-def test_a_beat_makes_room_after_its_task_while_lost_work_waits_for_a_free_hand(
+def test_a_beat_ends_after_its_task_while_lost_jobs_wait_for_a_free_worker(
     env: BoardEnv,
 ) -> None:
     first, second = env.create_issue(), env.create_issue()
-    team: Any = lambda: Quick(env)  # noqa: E731
-    assert beat(env.board, team, "dispatcher", yielding=lambda: True) == "manual"
+    team: Any = lambda: QuickTeam(env)  # noqa: E731
+    assert beat(env.board, team, "dispatcher", should_yield=lambda: True) == "manual"
     states = [view.issue(env.board, n).state for n in (first, second)]
     assert states == [State.MANUAL, State.RECEIVED]
-    # The rest comes back by itself, behind what was lost.
+    # The remaining tasks are requeued behind the lost job.
     assert beat(env.board, team, "dispatcher") == "manual"
     assert view.issue(env.board, second).state is State.MANUAL

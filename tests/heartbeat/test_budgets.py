@@ -1,4 +1,4 @@
-"""Agents that ask a chat model in real beats: what is asked, counted, refused and resumed."""
+"""Agents that call a chat model in real beats: calls are counted, refused and resumed."""
 
 from __future__ import annotations
 
@@ -42,8 +42,8 @@ def server() -> Iterator[ModelServer]:
         yield running
 
 
-def charter(agents_env: AgentsEnv, server: ModelServer, budget: str = "{}") -> None:
-    """The dispatcher asks ``server``, under a budget."""
+def apply_chat_chart(agents_env: AgentsEnv, server: ModelServer, budget: str = "{}") -> None:
+    """Apply a chart whose dispatcher calls `server`, under a budget."""
     brain = f"brain: {{kind: chat, base_url: '{server.url}', model: {MODEL}, timeout: 20}}"
     text = chart.shipped_chart_path().read_text("utf-8")
     text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
@@ -67,7 +67,7 @@ def state(agents_env: AgentsEnv, sr_id: int) -> State:
 def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(agents_env, server)
+    apply_chat_chart(agents_env, server)
     sr_id = agents_env.env.create_issue()
     assert dispatch(agents_env) == "delegated"
     (call,) = calls(agents_env)
@@ -86,35 +86,35 @@ def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
     assert len(calls(agents_env)) == 1, "the embedded brain costs nothing"
 
 
-def test_where_the_budget_ends_the_embedded_rules_go_on(
+def test_the_embedded_brain_takes_over_when_the_budget_is_used_up(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(agents_env, server)
+    apply_chat_chart(agents_env, server)
     agents_env.env.create_issue()
     dispatch(agents_env)
-    most = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
-    charter(agents_env, server, f"{{tokens: {most}}}")
+    limit = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
+    apply_chat_chart(agents_env, server, f"{{tokens: {limit}}}")
     sr_id = agents_env.env.create_issue(text="MOF-DB-01 쿼리가 너무 느려요")
     assert dispatch(agents_env) == "delegated"
     assert state(agents_env, sr_id) is State.PARSED
     assert [c.outcome for c in calls(agents_env)] == ["used", "refused"]
     assert len(server.paths) == 1, "nothing was sent"
     with agents_env.env.board.database.reading() as session:
-        notes = " ".join(session.scalars(select(Comment.body).where(Comment.sr_id == sr_id)))
-    assert "예산이 소진되었습니다" in notes
+        text = " ".join(session.scalars(select(Comment.body).where(Comment.sr_id == sr_id)))
+    assert "예산이 소진되었습니다" in text
 
 
-def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
+def test_an_agent_paused_by_its_budget_resumes_its_waiting_work(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(agents_env, server)
+    apply_chat_chart(agents_env, server)
     agents_env.env.create_issue()
     dispatch(agents_env)
-    most = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
-    charter(agents_env, server, f"{{tokens: {most}, on_exhausted: pause}}")
+    limit = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
+    apply_chat_chart(agents_env, server, f"{{tokens: {limit}, on_exhausted: pause}}")
     waiting = [agents_env.env.create_issue() for _ in range(2)]
     assert dispatch(agents_env) == "stale"
-    assert dispatch(agents_env) is None, "it rests"
+    assert dispatch(agents_env) is None, "it is paused"
     assert [state(agents_env, sr) for sr in waiting] == [State.RECEIVED] * 2
     board = agents_env.env.board
     assert budgets.raise_cap(board, PM, "agent", "dispatcher", tokens=10**6, reason="계속")
@@ -126,7 +126,7 @@ def test_an_agent_that_rests_takes_its_work_up_where_it_waited(
 def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:
-    charter(agents_env, server)
+    apply_chat_chart(agents_env, server)
     chosen = {"category": "DB", "action_type": "HEALTH_CHECK", "server": "MOF-DB-01"}
     unclear = {"category": "WAS", "action_type": "NONE", "server": "NONE"}
     pieces = [{"title": "모든 서버 DB 점검", **chosen}, {"title": "WAS 점검", **unclear}]

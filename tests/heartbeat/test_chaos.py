@@ -1,7 +1,7 @@
-"""Three workers under load: one is killed, one paused, one told to stop, and PostgreSQL crashes.
+"""Three workers under load: one is killed, one paused, one stopped, and PostgreSQL crashes.
 
-What is asserted are counts on the servers and on the board, never times. The long form, with a
-random schedule of such events and a report, is ``benchmarks/chaos.py``.
+Assertions are about counts on the servers and on the board, never about times. The long form, with
+a random schedule of such events and a report, is `benchmarks/chaos.py`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from chaos_env import ChaosRun, WorkerProcess, open_chaos_run
+from chaos_env import ChaosRun, open_chaos_run
+from chaos_workers import WorkerProcess
 
 from guardia.db.embedded import FAST_SETTINGS, Cluster
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -26,7 +27,7 @@ def under_load(home: Path, fleet: RunningFleet) -> Iterator[ChaosRun]:
     """A PostgreSQL of its own, since this one crashes."""
     folder = home / "chaos"
     folder.mkdir(mode=0o711)
-    # A crash must lose nothing that was committed: neither who was taken for dead, nor an intent.
+    # A crash must lose nothing that was committed: neither a dead worker's removal nor an intent.
     with Cluster(folder / "pg", settings={**FAST_SETTINGS, "synchronous_commit": "on"}) as cluster:
         cluster.create_roles()
         (folder / "home").mkdir()
@@ -35,12 +36,12 @@ def under_load(home: Path, fleet: RunningFleet) -> Iterator[ChaosRun]:
 
 
 def busiest(made: ChaosRun, *workers: WorkerProcess) -> WorkerProcess:
-    """Who has most to lose; waits until one of them has anything."""
-    made.until(lambda: any(made.at_work(w) for w in workers), "nobody works")
+    """Return the worker with the most open beats; waits until one of them has any."""
+    made.until(lambda: any(made.at_work(w) for w in workers), "no worker has a beat")
     return max(workers, key=lambda w: len(made.at_work(w)))
 
 
-def test_whatever_happens_to_workers_and_database_each_change_happens_once(
+def test_each_change_happens_once_despite_crashing_workers_and_database(
     under_load: ChaosRun,
 ) -> None:
     made = under_load
@@ -53,14 +54,14 @@ def test_whatever_happens_to_workers_and_database_each_change_happens_once(
     made.signal_worker(paused, signal.SIGSTOP)
     (left,) = (w for w in workers if w not in (killed, paused))
     made.until(made.losses_are_closed, "not taken over")
-    # Also where it had just put its last task down when it was paused.
+    # Also if it had just released its last task when it was paused.
     present = "select from procrastinate_workers where id = any(%s)"
-    made.until(lambda: not made.rows(present, sorted(paused.numbers)), "not struck off")
+    made.until(lambda: not made.rows(present, sorted(paused.numbers)), "still registered")
 
-    made.worker()  # which begins while there is no database
+    made.worker()  # starts while there is no database
     made.restart_database(immediate=True, down=2.0)
     paused.signal(signal.SIGCONT)
-    made.until(lambda: len(paused.numbers) > 1, "the paused worker did not begin anew")
+    made.until(lambda: len(paused.numbers) > 1, "the paused worker did not re-register")
     assert left.stop() == 0
 
     made.until(made.settled, "unfinished")

@@ -1,4 +1,4 @@
-"""Wakes through the real queue: however many come, few beats take them."""
+"""Wakes through the real queue: many wakes are handled by few beats."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from guardia.settings import Settings
 
 @contextmanager
 def working(env: BoardEnv, home: Path) -> Iterator[None]:
-    """A worker's loop in this process."""
+    """Run a worker's loop in this process."""
     loop, stop = asyncio.new_event_loop(), asyncio.Event()
     job = host._run_worker(
         Settings(home=home), env.dsn, host.HostOptions(board=False), env.board, stop

@@ -1,4 +1,4 @@
-"""A goal from the board to its issues and back, through real beats over real PostgreSQL."""
+"""A goal from the board to its issues and back, through real beats on a real PostgreSQL."""
 
 from __future__ import annotations
 
@@ -73,7 +73,9 @@ def test_a_goal_is_planned_approved_worked_and_achieved(agents_env: AgentsEnv) -
     ]
 
 
-def test_an_unclear_goal_is_asked_back_and_the_answer_is_planned(agents_env: AgentsEnv) -> None:
+def test_an_unclear_goal_raises_a_question_and_the_answer_is_planned(
+    agents_env: AgentsEnv,
+) -> None:
     page = agents_env.give("서비스를 더 좋게 만들어 줘")
     assert page.state is GoalState.ASKED
     (part,) = page.parts
@@ -121,7 +123,7 @@ def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
     assert "handed_over" in agents_env.kinds(second)
 
 
-def test_what_does_not_end_well_is_put_before_people_once(agents_env: AgentsEnv) -> None:
+def test_a_goal_with_a_failed_issue_is_reported_to_people_once(agents_env: AgentsEnv) -> None:
     page = agents_env.give("MOF-WAS-01 로그를 분석하고 MOE-DB-01 백업을 확인해 주세요")
     numbers = agents_env.approve(page)
     agents_env.finish(numbers[0])
@@ -136,7 +138,7 @@ def test_what_does_not_end_well_is_put_before_people_once(agents_env: AgentsEnv)
     assert agents_env.page(page.sr_id).state is GoalState.ACHIEVED
 
 
-def test_a_lesson_is_used_and_said_the_next_time(agents_env: AgentsEnv) -> None:
+def test_a_lesson_is_used_and_mentioned_the_next_time(agents_env: AgentsEnv) -> None:
     (first,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 분석해 주세요"))
     begun = beats.begin(agents_env.env.board, "was-agent")
     assert begun is not None
@@ -151,11 +153,11 @@ def test_a_lesson_is_used_and_said_the_next_time(agents_env: AgentsEnv) -> None:
     (second,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 다시 분석해 주세요"))
     agents_env.work()
     with agents_env.env.board.database.reading() as session:
-        said = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
-    assert f"지난 SR-{first}에서 MOF-WAS-01" in said
+        comments = "\n".join(session.scalars(select(Comment.body).where(Comment.sr_id == second)))
+    assert f"지난 SR-{first}에서 MOF-WAS-01" in comments
 
 
-def test_a_dispatcher_asks_by_itself_for_whom_it_misses_once(agents_env: AgentsEnv) -> None:
+def test_a_dispatcher_requests_a_missing_specialist_once(agents_env: AgentsEnv) -> None:
     agents_env.fire("db-agent")
     for _ in range(2):
         sr_id = agents_env.env.create_issue(text="MOF-DB-01 데이터베이스 백업이 실패했습니다")

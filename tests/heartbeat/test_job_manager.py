@@ -1,4 +1,4 @@
-"""Whose turn a job is: after a pause, a death, or an answer that the database could not give."""
+"""Ownership of jobs after a pause, a crash, or a lost database response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from guardia.heartbeat.job_manager import JobManager
 DEAD = 8.0
 
 
-class Nothing:
+class NoopHandlers:
     """Jobs of a worker that does nothing."""
 
     def beat(self, agent_id: str, attempt: JobAttempt) -> None: ...
@@ -43,10 +43,10 @@ def env(env: BoardEnv) -> BoardEnv:
 
 
 def opened(env: BoardEnv, work: Any) -> Any:
-    """What ``work`` makes of an open engine."""
+    """Return the result of `work` on an open engine."""
 
     async def live() -> Any:
-        engine = queue.create_engine_app(env.dsn, Nothing())
+        engine = queue.create_engine_app(env.dsn, NoopHandlers())
         async with engine.open_async():
             try:
                 return await work(engine, engine.job_manager)
@@ -62,19 +62,19 @@ def sql(env: BoardEnv, statement: str) -> list[Any]:
         return cursor.fetchall() if cursor.description else []
 
 
-def silent(env: BoardEnv) -> None:
-    """As if no worker had given a sign of life for long, though the database was there."""
+def age_reports(env: BoardEnv) -> None:
+    """Pretend that no worker has reported alive for long, although the database was up."""
     sql(env, "update procrastinate_workers set last_heartbeat = now() - interval '1 day'")
 
 
-async def begun(attempts: JobManager) -> tuple[int, Job]:
-    number = await attempts.register_worker()
-    job = await attempts.fetch_job(None, number)
+async def begun(job_manager: JobManager) -> tuple[int, Job]:
+    number = await job_manager.register_worker()
+    job = await job_manager.fetch_job(None, number)
     assert job is not None
     return number, job
 
 
-def rescued(env: BoardEnv, seconds: float = 0.0) -> list[str]:
+def requeue_lost(env: BoardEnv, seconds: float = 0.0) -> list[str]:
     return beats.requeue_lost_jobs(env.board, seconds)
 
 
@@ -83,29 +83,29 @@ def attempt(job: Job) -> JobAttempt:
     return JobAttempt(job.id, job.attempts)
 
 
-def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_turn(
+def test_a_worker_that_was_declared_dead_cannot_use_its_old_attempt(
     env: BoardEnv,
 ) -> None:
-    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
-        paused, first = await begun(attempts)
-        held = beats.begin(env.board, "dispatcher", attempt(first))
-        assert held is not None
-        assert rescued(env) == ["beat"]
-        assert await attempts.report_alive(paused) is False
-        _other, second = await begun(attempts)
+    async def work(engine: procrastinate.App, job_manager: JobManager) -> None:
+        paused, first = await begun(job_manager)
+        lost = beats.begin(env.board, "dispatcher", attempt(first))
+        assert lost is not None
+        assert requeue_lost(env) == ["beat"]
+        assert await job_manager.report_alive(paused) is False
+        _other, second = await begun(job_manager)
         assert second.id == first.id
-        # It wakes up: its turn is over, whatever it tries.
+        # The paused worker resumes: its attempt is over, so nothing it does has an effect.
         assert beats.begin(env.board, "dispatcher", attempt(first)) is None
-        await attempts.finish_job(first, Status.SUCCEEDED, True)
-        await attempts.retry_job(first)
-        # The other one's turn stands, and takes the reasons that the lost beat had.
+        await job_manager.finish_job(first, Status.SUCCEEDED, True)
+        await job_manager.retry_job(first)
+        # The other attempt is valid, and takes over the wake reasons of the lost beat.
         taken = beats.begin(env.board, "dispatcher", attempt(second))
         assert taken is not None and taken.reasons == ("recovery", "assignment")
-        assert taken.issues == held.issues
-        assert beats.claim_task(env.board, held) is None
-        beats.end(env.board, held, "late", task_id=None, steps=9)
+        assert taken.issues == lost.issues
+        assert beats.claim_task(env.board, lost) is None
+        beats.end(env.board, lost, "late", task_id=None, steps=9)
         assert beats.claim_task(env.board, taken) is not None
-        await attempts.finish_job(second, Status.SUCCEEDED, True)
+        await job_manager.finish_job(second, Status.SUCCEEDED, True)
 
     opened(env, work)
     assert sql(env, "select 1 from procrastinate_jobs") == []
@@ -115,17 +115,17 @@ def test_a_worker_that_was_taken_for_dead_begins_and_ends_nothing_of_its_old_tur
     ]
 
 
-def test_a_living_worker_keeps_its_job_and_a_fresh_database_takes_nobody_for_dead(
+def test_a_live_worker_keeps_its_job_and_a_fresh_database_declares_no_worker_dead(
     env: BoardEnv,
 ) -> None:
-    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
-        number, _job = await begun(attempts)
-        assert await attempts.report_alive(number) is True
-        assert rescued(env, DEAD) == []
-        silent(env)
-        # Longer than the database itself has been there.
-        assert rescued(env, 86_000.0) == []
-        assert await attempts.report_alive(number) is True
+    async def work(engine: procrastinate.App, job_manager: JobManager) -> None:
+        number, _job = await begun(job_manager)
+        assert await job_manager.report_alive(number) is True
+        assert requeue_lost(env, DEAD) == []
+        age_reports(env)
+        # Longer than the database has been running.
+        assert requeue_lost(env, 86_000.0) == []
+        assert await job_manager.report_alive(number) is True
 
     opened(env, work)
 
@@ -138,44 +138,44 @@ async def eventually(true: Callable[[], bool]) -> None:
     raise AssertionError("not in five minutes")
 
 
-def test_who_is_gone_is_known_by_its_session_and_who_only_lost_it_comes_back(
+def test_a_worker_without_a_session_is_dead_unless_it_reconnects(
     env: BoardEnv,
 ) -> None:
-    """All are silent for longer than a moment, and for less than it takes to be taken for dead."""
-    unheard = "update procrastinate_workers set last_heartbeat = now() - interval '5 seconds'"
+    """All reports are old, but not old enough to declare a connected worker dead."""
+    older = "update procrastinate_workers set last_heartbeat = now() - interval '5 seconds'"
 
-    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
-        paused, _job = await begun(attempts)
-        assert await attempts.report_alive(paused)
-        sql(env, unheard)
-        assert rescued(env, 1_000.0) == []  # it is still connected
+    async def work(engine: procrastinate.App, job_manager: JobManager) -> None:
+        paused, _job = await begun(job_manager)
+        assert await job_manager.report_alive(paused)
+        sql(env, older)
+        assert requeue_lost(env, 1_000.0) == []  # it is still connected
         cut = "select pg_terminate_backend(pid) from pg_locks where classid = 1735745892"
         sql(env, cut)
         with pytest.raises(psycopg.OperationalError):
-            await attempts.report_alive(paused)
-        assert await attempts.report_alive(paused)
-        sql(env, unheard)
-        assert rescued(env, 1_000.0) == []
-        await attempts.presence.close()
+            await job_manager.report_alive(paused)
+        assert await job_manager.report_alive(paused)
+        sql(env, older)
+        assert requeue_lost(env, 1_000.0) == []
+        await job_manager.presence.close()
         assert beats.has_lost_jobs(env.board) is False
-        # A database that has just been started waits for its workers.
-        await eventually(lambda: rescued(env, 1_000.0) == ["beat"])
+        # A database that has just started gives its workers time to reconnect.
+        await eventually(lambda: requeue_lost(env, 1_000.0) == ["beat"])
         assert beats.has_lost_jobs(env.board) is True
-        assert await attempts.report_alive(paused) is False
+        assert await job_manager.report_alive(paused) is False
 
     opened(env, work)
 
 
-def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(
+def test_locks_of_a_paused_worker_are_freed_when_it_is_declared_dead(
     env: BoardEnv,
 ) -> None:
-    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
-        number, _job = await begun(attempts)
-        assert await attempts.report_alive(number)
+    async def work(engine: procrastinate.App, job_manager: JobManager) -> None:
+        number, _job = await begun(job_manager)
+        assert await job_manager.report_alive(number)
         with psycopg.connect(env.dsn, **CONNECTION_OPTIONS) as paused:
             paused.execute("select from tb_ops_task for update")
-            silent(env)
-            await eventually(lambda: rescued(env, DEAD) == ["beat"])
+            age_reports(env)
+            await eventually(lambda: requeue_lost(env, DEAD) == ["beat"])
             sql(env, "set lock_timeout = '30s'; select from tb_ops_task for update")
             with pytest.raises(psycopg.OperationalError):
                 paused.execute("select 1")
@@ -183,78 +183,80 @@ def test_locks_that_a_paused_worker_holds_are_let_go_when_it_is_taken_for_dead(
     opened(env, work)
 
 
-def test_a_job_that_was_given_in_an_answer_that_got_lost_is_queued_again(env: BoardEnv) -> None:
-    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
-        number = await attempts.register_worker()
-        # Another manager of the same worker took it: this one never heard of it.
-        job = await JobManager(engine.connector, attempts.presence).fetch_job(None, number)
+def test_a_job_assigned_in_a_lost_response_is_queued_again(env: BoardEnv) -> None:
+    async def work(engine: procrastinate.App, job_manager: JobManager) -> None:
+        number = await job_manager.register_worker()
+        # Another manager of the same worker fetched it, so this one does not know it.
+        job = await JobManager(engine.connector, job_manager.presence).fetch_job(None, number)
         assert job is not None
-        assert await attempts.report_alive(number) is True
+        assert await job_manager.report_alive(number) is True
         assert sql(env, "select status::text from procrastinate_jobs") == [("doing",)]
-        assert await attempts.report_alive(number) is True
-        again = await attempts.fetch_job(None, number)
+        assert await job_manager.report_alive(number) is True
+        again = await job_manager.fetch_job(None, number)
         assert again is not None and (again.id, again.attempts) == (job.id, job.attempts + 1)
-        assert await attempts.report_alive(number) and await attempts.report_alive(number)
+        assert await job_manager.report_alive(number) and await job_manager.report_alive(number)
         assert sql(env, "select attempts from procrastinate_jobs") == [(again.attempts,)]
 
     opened(env, work)
 
 
-def test_the_jobs_of_the_dead_are_announced(env: BoardEnv) -> None:
-    async def work(engine: procrastinate.App, attempts: JobManager) -> None:
-        _number, job = await begun(attempts)
+def test_requeued_jobs_of_dead_workers_are_announced(env: BoardEnv) -> None:
+    async def work(engine: procrastinate.App, job_manager: JobManager) -> None:
+        _number, job = await begun(job_manager)
         with psycopg.connect(env.dsn, autocommit=True) as listening:
             listening.execute("listen procrastinate_any_queue_v1")
-            assert rescued(env) == ["beat"]
-            note = next(listening.notifies(timeout=PATIENCE))
-        assert f'"job_id": {job.id}' in note.payload
+            assert requeue_lost(env) == ["beat"]
+            notification = next(listening.notifies(timeout=PATIENCE))
+        assert f'"job_id": {job.id}' in notification.payload
 
     opened(env, work)
 
 
-def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_let_go(env: BoardEnv) -> None:
-    async def work(_: procrastinate.App, attempts: JobManager) -> list[Any]:
-        number, job = await begun(attempts)
+def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_free(env: BoardEnv) -> None:
+    async def work(_: procrastinate.App, job_manager: JobManager) -> list[Any]:
+        number, job = await begun(job_manager)
         env.create_issue()  # wakes the same agent
-        assert await attempts.fetch_job(None, number) is None
-        with psycopg.connect(env.dsn, autocommit=True) as ear:
-            ear.execute("listen procrastinate_any_queue_v1")
-            await attempts.finish_job(job, Status.SUCCEEDED, True)
-            told = list(ear.notifies(timeout=PATIENCE, stop_after=1))
-        following = await attempts.fetch_job(None, number)
+        assert await job_manager.fetch_job(None, number) is None
+        with psycopg.connect(env.dsn, autocommit=True) as listening:
+            listening.execute("listen procrastinate_any_queue_v1")
+            await job_manager.finish_job(job, Status.SUCCEEDED, True)
+            received = list(listening.notifies(timeout=PATIENCE, stop_after=1))
+        following = await job_manager.fetch_job(None, number)
         assert following is not None
         return [
-            json.loads(note.payload) == {"type": "job_inserted", "job_id": following.id}
-            for note in told
+            json.loads(one.payload) == {"type": "job_inserted", "job_id": following.id}
+            for one in received
         ]
 
     assert opened(env, work) == [True]
 
 
-def test_what_is_announced_while_a_worker_asks_is_not_lost(
+def test_a_job_announced_during_a_fetch_is_not_lost(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ask = manager.JobManager.fetch_job
+    fetch = manager.JobManager.fetch_job
 
-    async def work(_: procrastinate.App, attempts: JobManager) -> bool:
-        number, job = await begun(attempts)
-        await attempts.finish_job(job, Status.SUCCEEDED, True)
-        heard = asyncio.Event()
+    async def work(_: procrastinate.App, job_manager: JobManager) -> bool:
+        number, job = await begun(job_manager)
+        await job_manager.finish_job(job, Status.SUCCEEDED, True)
+        notified = asyncio.Event()
 
-        async def hear(**_: Any) -> None:
-            heard.set()
+        async def on_notification(**_: Any) -> None:
+            notified.set()
 
-        async def answer_late(*given: Any, **more: Any) -> Job | None:
-            found = await ask(*given, **more)
-            while not heard.is_set():
+        async def fetch_slowly(*given: Any, **more: Any) -> Job | None:
+            found = await fetch(*given, **more)
+            while not notified.is_set():
                 env.create_issue()
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(heard.wait(), 1)
+                    await asyncio.wait_for(notified.wait(), 1)
             return found
 
-        monkeypatch.setattr(manager.JobManager, "fetch_job", answer_late)
-        listening = asyncio.create_task(attempts.listen_for_jobs(on_notification=hear))
-        found = await attempts.fetch_job(None, number)
+        monkeypatch.setattr(manager.JobManager, "fetch_job", fetch_slowly)
+        listening = asyncio.create_task(
+            job_manager.listen_for_jobs(on_notification=on_notification)
+        )
+        found = await job_manager.fetch_job(None, number)
         listening.cancel()
         return found is not None
 

@@ -1,4 +1,4 @@
-"""What a worker does when it hears of something is done, however often it fails."""
+"""Reactions to board events are retried until they succeed."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from guardia.heartbeat import listener
 from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction
 
 
-def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_once(
+def test_a_failing_reaction_is_retried_and_people_are_alerted_once(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(listener, "_PAUSES", (0.0,))
-    tried, told, ended = [], [], threading.Event()
+    tried, alerts, ended = [], [], threading.Event()
 
     def interrupt() -> None:
         tried.append(1)
@@ -26,19 +26,19 @@ def test_an_order_is_carried_out_in_the_end_and_people_hear_of_the_difficulty_on
             raise TimeoutError("no connection is free")
         ended.set()
 
-    def tell(error: Exception) -> None:
-        told.append(error)
-        if len(told) == 1:
+    def alert(error: Exception) -> None:
+        alerts.append(error)
+        if len(alerts) == 1:
             raise TimeoutError("not now")
         kill_report.alert_listener_failed(env.board, "host-1", type(error).__name__)
 
     with closing(
-        listener._Reactor((Reaction(INTERRUPTING_KINDS, interrupt, on_failing=tell),))
+        listener._Reactor((Reaction(INTERRUPTING_KINDS, interrupt, on_failing=alert),))
     ) as reactor:
         reactor.dispatch("comment")
         reactor.dispatch("killed")
         assert ended.wait(PATIENCE)
-    assert (len(tried), len(told)) == (8, 2)
+    assert (len(tried), len(alerts)) == (8, 2)
     with env.board.database.reading() as session:
         rows = session.connection().exec_driver_sql("select kind, text from tb_outbox").all()
     assert [kind for kind, _ in rows] == ["alert"]

@@ -1,4 +1,4 @@
-"""What systemd hears of a worker."""
+"""Liveness reports to systemd."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from waiting import PATIENCE
 from guardia.heartbeat.liveness import Liveness
 
 
-def test_systemd_hears_that_it_is_ready_once_then_that_it_lives_then_that_it_stops(
+def test_systemd_receives_ready_once_then_watchdog_then_stopping(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     address = str(tmp_path / "notify")
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as door:
-        door.bind(address)
-        door.settimeout(PATIENCE)
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as receiver:
+        receiver.bind(address)
+        receiver.settimeout(PATIENCE)
         monkeypatch.setenv("NOTIFY_SOCKET", address)
-        life = Liveness(None)
-        life.alive()
-        life.alive()
-        life.closing()
-        heard = [door.recv(100) for _ in range(3)]
-    assert heard == [b"READY=1\nWATCHDOG=1", b"WATCHDOG=1", b"STOPPING=1"]
-    life.alive()  # whoever watched is gone: that is no reason to end
+        liveness = Liveness(None)
+        liveness.report_alive()
+        liveness.report_alive()
+        liveness.report_closing()
+        received = [receiver.recv(100) for _ in range(3)]
+    assert received == [b"READY=1\nWATCHDOG=1", b"WATCHDOG=1", b"STOPPING=1"]
+    liveness.report_alive()  # a missing receiver is no error

@@ -1,4 +1,4 @@
-"""What the clock is set to, and how it follows the org chart."""
+"""Jobs of the scheduler, and how it follows the org chart."""
 
 from __future__ import annotations
 
@@ -27,82 +27,86 @@ from guardia.org import chart
 
 
 @pytest.fixture
-def sealed(database: Any, tmp_path: Path) -> Iterator[AuditEnv]:
+def audit_env(database: Any, tmp_path: Path) -> Iterator[AuditEnv]:
     with seeded_env(database.app) as env:
         yield open_audit_env(env, database.superuser, tmp_path)
 
 
 @pytest.fixture
-def clock(sealed: AuditEnv) -> Iterator[BackgroundScheduler]:
-    found = schedule.HeartbeatScheduler(sealed.board)
+def scheduler(audit_env: AuditEnv) -> Iterator[BackgroundScheduler]:
+    found = schedule.HeartbeatScheduler(audit_env.board)
     found.start()
     yield found._scheduler
     found.stop()
 
 
-def test_the_day_is_verified_at_midnight_of_the_company(clock: BackgroundScheduler) -> None:
-    trigger = clock.get_job("record:daily").trigger
+def test_the_day_is_verified_at_midnight_of_the_company(scheduler: BackgroundScheduler) -> None:
+    trigger = scheduler.get_job("audit:daily").trigger
     noon = datetime(2026, 11, 20, 3, tzinfo=UTC)
     assert trigger.get_next_fire_time(None, noon) == datetime(2026, 11, 20, 15, tzinfo=UTC)
 
 
-def test_the_record_is_signed_every_minute_that_it_grew(
-    sealed: AuditEnv, clock: BackgroundScheduler
+def test_the_audit_log_is_signed_every_minute_that_it_grew(
+    audit_env: AuditEnv, scheduler: BackgroundScheduler
 ) -> None:
-    find_trigger = clock.get_job("record:seal")
-    assert find_trigger.trigger.interval.total_seconds() == 60
-    sealed.write(1)
-    find_trigger.func(*find_trigger.args)
-    find_trigger.func(*find_trigger.args)
-    assert len((sealed.witness_files.copies[0] / "main.jsonl").read_text().splitlines()) == 1
+    job = scheduler.get_job("audit:sign")
+    assert job.trigger.interval.total_seconds() == 60
+    audit_env.write(1)
+    job.func(*job.args)
+    job.func(*job.args)
+    assert len((audit_env.witness_files.copies[0] / "main.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_missing_report_is_told_as_soon_as_the_clock_starts(sealed: AuditEnv) -> None:
-    later = sealed.board.clock() + timedelta(days=1, hours=2)
-    board = replace(sealed.board, clock=lambda: later)
-    clock = schedule.HeartbeatScheduler(board)
-    clock.start()
+def test_a_missing_report_is_alerted_as_soon_as_the_scheduler_starts(audit_env: AuditEnv) -> None:
+    later = audit_env.board.clock() + timedelta(days=1, hours=2)
+    board = replace(audit_env.board, clock=lambda: later)
+    scheduler = schedule.HeartbeatScheduler(board)
+    scheduler.start()
     try:
-        assert clock._scheduler.get_job("record:miss").trigger.interval.total_seconds() == 3600
-        assert wait_until(lambda: alerted(sealed))
+        assert (
+            scheduler._scheduler.get_job("audit:missing").trigger.interval.total_seconds() == 3600
+        )
+        assert wait_until(lambda: alerted(audit_env))
     finally:
-        clock.stop()
+        scheduler.stop()
 
 
-def test_a_midnight_that_nobody_saw_is_made_up_for_when_the_board_is_back(sealed: AuditEnv) -> None:
-    later = sealed.board.clock() + timedelta(days=1)
-    clock = schedule.HeartbeatScheduler(replace(sealed.board, clock=lambda: later))
+def test_a_missed_midnight_is_made_up_for_when_the_board_is_back(
+    audit_env: AuditEnv,
+) -> None:
+    later = audit_env.board.clock() + timedelta(days=1)
+    scheduler = schedule.HeartbeatScheduler(replace(audit_env.board, clock=lambda: later))
     for _ in range(2):
-        clock.resume()
-    with psycopg.connect(sealed.superuser) as connection:
+        scheduler.resume()
+    with psycopg.connect(audit_env.superuser) as connection:
         rows = connection.execute("select from tb_wake where reason = 'daily'").fetchall()
         assert len(rows) == 1
 
 
-def test_what_the_database_could_not_take_is_tried_until_it_does(
-    sealed: AuditEnv, clock: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
+def test_work_is_retried_until_the_database_is_back(
+    audit_env: AuditEnv, scheduler: BackgroundScheduler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(schedule, "_AGAIN", timedelta())
     tried: list[int] = []
 
-    def away() -> None:
+    def fail_twice() -> None:
         tried.append(1)
         if len(tried) < 3:
             raise psycopg.OperationalError("the database restarts")
 
-    clock.get_job("record:daily").func("midnight", away)
+    scheduler.get_job("audit:daily").func("midnight", fail_twice)
     assert wait_until(lambda: len(tried) == 3)
 
 
-def alerted(sealed: AuditEnv) -> bool:
-    with psycopg.connect(sealed.superuser) as connection:
+def alerted(audit_env: AuditEnv) -> bool:
+    with psycopg.connect(audit_env.superuser) as connection:
         rows = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
         return any("일일 감사 로그 검증 보고" in row[0] for row in rows)
 
 
-def test_what_is_due_is_looked_at_once_a_minute(clock: BackgroundScheduler) -> None:
+def test_sweeps_run_once_a_minute(scheduler: BackgroundScheduler) -> None:
     for sweep in ("approvals:due", "budgets:due"):
-        assert clock.get_job(sweep).trigger.interval.total_seconds() == 60
+        assert scheduler.get_job(sweep).trigger.interval.total_seconds() == 60
 
 
 def chart_with(every: str, *, catch_up: str = "once") -> str:
@@ -114,10 +118,10 @@ def chart_with(every: str, *, catch_up: str = "once") -> str:
 
 
 @contextmanager
-def following(clock: schedule.HeartbeatScheduler, board: BoardContext) -> Iterator[None]:
-    """A worker's ear on the board, for this clock alone."""
+def following(scheduler: schedule.HeartbeatScheduler, board: BoardContext) -> Iterator[None]:
+    """Reload this scheduler after board events, as a worker does."""
     loop = asyncio.new_event_loop()
-    reaction = Reaction(CHART_KINDS, clock.reload, on_missed=clock.resume)
+    reaction = Reaction(CHART_KINDS, scheduler.reload, on_missed=scheduler.resume)
     task = loop.create_task(listen(board, (reaction,)))
 
     def run() -> None:
@@ -134,50 +138,52 @@ def following(clock: schedule.HeartbeatScheduler, board: BoardContext) -> Iterat
         loop.close()
 
 
-def every(clock: schedule.HeartbeatScheduler, agent: str) -> str | None:
-    found = clock.find_trigger(agent)
+def every(scheduler: schedule.HeartbeatScheduler, agent: str) -> str | None:
+    found = scheduler.find_trigger(agent)
     return found.heartbeat.every if found else None
 
 
-def test_the_clock_follows_the_chart_and_hears_of_what_it_missed(
-    sealed: AuditEnv, database: Any
+def test_the_scheduler_follows_the_chart_and_catches_up_after_a_disconnect(
+    audit_env: AuditEnv, database: Any
 ) -> None:
-    clock = schedule.HeartbeatScheduler(sealed.board)
-    clock.start()
+    scheduler = schedule.HeartbeatScheduler(audit_env.board)
+    scheduler.start()
     try:
-        assert every(clock, "auditor") == "1h"
-        with following(clock, sealed.board):
-            organization_chart.apply_chart(sealed.board, chart_with("2h"), "operator:test")
-            assert wait_until(lambda: every(clock, "auditor") == "2h")
-            # While nobody can listen the chart changes again.
+        assert every(scheduler, "auditor") == "1h"
+        with following(scheduler, audit_env.board):
+            organization_chart.apply_chart(audit_env.board, chart_with("2h"), "operator:test")
+            assert wait_until(lambda: every(scheduler, "auditor") == "2h")
+            # The chart changes again while the listener is disconnected.
             with psycopg.connect(database.superuser, autocommit=True) as connection:
                 connection.execute(
                     "select pg_terminate_backend(pid) from pg_stat_activity"
                     " where query like 'listen%' and datname = current_database()"
                 )
             hired = chart_with("3h").replace("- id: sec-agent", "- id: net-agent")
-            organization_chart.apply_chart(sealed.board, hired, "operator:test")
-            assert wait_until(lambda: every(clock, "auditor") == "3h")
-            assert every(clock, "net-agent") == "10m" and every(clock, "sec-agent") is None
+            organization_chart.apply_chart(audit_env.board, hired, "operator:test")
+            assert wait_until(lambda: every(scheduler, "auditor") == "3h")
+            assert every(scheduler, "net-agent") == "10m" and every(scheduler, "sec-agent") is None
     finally:
-        clock.stop()
+        scheduler.stop()
 
 
-@pytest.mark.parametrize(("policy", "told"), [("skip", 0), ("once", 1), ("all", 3)])
-def test_ticks_that_nobody_saw_are_made_up_for_as_the_chart_says(
-    sealed: AuditEnv, policy: str, told: int
+@pytest.mark.parametrize(("policy", "expected"), [("skip", 0), ("once", 1), ("all", 3)])
+def test_missed_ticks_are_made_up_for_as_the_chart_says(
+    audit_env: AuditEnv, policy: str, expected: int
 ) -> None:
-    organization_chart.apply_chart(sealed.board, chart_with("1h", catch_up=policy), "operator:test")
-    sealed.env.create_issue()
-    start = sealed.board.clock()
+    organization_chart.apply_chart(
+        audit_env.board, chart_with("1h", catch_up=policy), "operator:test"
+    )
+    audit_env.env.create_issue()
+    start = audit_env.board.clock()
     ten = timedelta(minutes=10)
     last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
-    assert beats.tick(sealed.board, "dispatcher", last)
-    beats.begin(sealed.board, "dispatcher")
-    clock = schedule.HeartbeatScheduler(replace(sealed.board, clock=lambda: last + 3 * ten))
-    clock.reload()
-    clock.catch_up()
-    clock.catch_up()
-    with psycopg.connect(sealed.superuser) as connection:
+    assert beats.tick(audit_env.board, "dispatcher", last)
+    beats.begin(audit_env.board, "dispatcher")
+    scheduler = schedule.HeartbeatScheduler(replace(audit_env.board, clock=lambda: last + 3 * ten))
+    scheduler.reload()
+    scheduler.catch_up()
+    scheduler.catch_up()
+    with psycopg.connect(audit_env.superuser) as connection:
         kept = connection.execute("select count(*) from tb_tick where agent_id = 'dispatcher'")
-        assert kept.fetchone() == (1 + told,)
+        assert kept.fetchone() == (1 + expected,)

@@ -1,4 +1,4 @@
-"""One beat: light where nothing waits, ended in order where it takes too long."""
+"""Beats: light if there is no work, ended in order if they take too long."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ board = keyless_context(Database({dsn!r}))
 clock = schedule.HeartbeatScheduler(board)
 clock.start()
 
-def nobody():
+def no_team():
     raise AssertionError("an idle beat asks for the team")
 
-assert beat(board, nobody, "was-agent") == "idle"
-assert beat(board, nobody, "was-agent") is None
+assert beat(board, no_team, "was-agent") == "idle"
+assert beat(board, no_team, "was-agent") is None
 clock.stop()
 heavy = ("langgraph", "langchain_core", "kiwipiepy", "bm25s", "openai", "numpy")
 print([name for name in heavy if name in sys.modules])
@@ -52,7 +52,7 @@ def rows(env: BoardEnv, query: str) -> list[Any]:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
-def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(env: BoardEnv) -> None:
+def test_an_idle_beat_loads_no_brain_and_calls_no_model(env: BoardEnv) -> None:
     with env.board.database.transaction() as session:
         wakes.wake(session, "was-agent", WakeReason.MANUAL, env.board.clock())
     command = [sys.executable, "-c", IDLE.format(dsn=env.dsn)]
@@ -61,8 +61,8 @@ def test_an_idle_beat_loads_nothing_that_thinks_and_asks_no_model(env: BoardEnv)
     assert rows(env, "select outcome from tb_agent_run") == [("idle",)]
 
 
-class Slow:
-    """A team whose work takes as long as ``go`` says; then it writes under its old hold."""
+class SlowTeam:
+    """A team whose work lasts until `go` is set; then it writes under its old claim."""
 
     def __init__(self, env: BoardEnv) -> None:
         self.env = env
@@ -79,22 +79,22 @@ class Slow:
         return WorkResult("manual", 0)
 
 
-def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(
+def test_a_beat_that_takes_too_long_loses_its_claim_and_people_are_alerted(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
     organization_chart.apply_chart(env.board, quick, "operator:test")
-    sr_id, slow = env.create_issue(), Slow(env)
+    sr_id, slow = env.create_issue(), SlowTeam(env)
 
-    def out_of_time(seconds: float, work: Any, expire: Any, **more: Any) -> Any:
+    def expire_after_claim(seconds: float, work: Any, expire: Any, **more: Any) -> Any:
         assert seconds == 1.0
         return run_with_timeout(
             seconds, work, lambda: slow.begun.wait(PATIENCE) and expire(), **more
         )
 
-    # However slow this machine is, the time is over only when the task is in hand.
-    monkeypatch.setattr(beat_module, "run_with_timeout", out_of_time)
+    # The timeout expires only once the task is claimed, no matter how slow this machine is.
+    monkeypatch.setattr(beat_module, "run_with_timeout", expire_after_claim)
     try:
         assert beat(env.board, lambda: slow, "dispatcher", grace=0.2) == "timeout"  # type: ignore[arg-type,return-value]
         found = rows(env, "select outcome, task_id is not null from tb_agent_run")
@@ -112,10 +112,10 @@ def test_a_beat_that_takes_too_long_loses_its_hold_and_people_are_told(
 
 
 def test_work_that_notices_in_time_ends_in_order() -> None:
-    told = threading.Event()
-    assert run_with_timeout(0.05, lambda: told.wait(PATIENCE), told.set) is True
+    expired = threading.Event()
+    assert run_with_timeout(0.05, lambda: expired.wait(PATIENCE), expired.set) is True
     with pytest.raises(ZeroDivisionError):
-        run_with_timeout(AN_HOUR, lambda: 1 / 0, told.set)
+        run_with_timeout(AN_HOUR, lambda: 1 / 0, expired.set)
     never = threading.Event()
     with pytest.raises(BeatAbandoned):
         run_with_timeout(0.01, lambda: never.wait(AN_HOUR), lambda: None, grace=0.01)

@@ -1,4 +1,4 @@
-"""Which moments an agent wakes at: the same for whoever computes them."""
+"""The moments at which an agent wakes: every host computes the same ones."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SEOUL = "Asia/Seoul"
 NOON = datetime(2026, 11, 23, 3, tzinfo=UTC)  # a Monday, 12:00 in Seoul
 
 
-def moments(agent: str = "db-agent", **fields: Any) -> HeartbeatTrigger:
+def make_trigger(agent: str = "db-agent", **fields: Any) -> HeartbeatTrigger:
     return HeartbeatTrigger(agent, Heartbeat.model_validate({"timezone": SEOUL, **fields}))
 
 
@@ -31,37 +31,39 @@ def following(found: HeartbeatTrigger, begin: datetime, count: int) -> list[str]
 
 
 def test_cron_counts_week_days_as_crontab_does() -> None:
-    workdays = moments(cron="0 9 * * 1-5")
+    workdays = make_trigger(cron="0 9 * * 1-5")
     assert following(workdays, NOON + timedelta(days=3), 3) == [
         "Fri 09:00",
         "Mon 09:00",
         "Tue 09:00",
     ]
-    assert following(moments(cron="0 9 * * 0,7"), NOON, 2) == ["Sun 09:00", "Sun 09:00"]
-    assert following(moments(cron="0 9 * * */3"), NOON, 3) == [
+    assert following(make_trigger(cron="0 9 * * 0,7"), NOON, 2) == ["Sun 09:00", "Sun 09:00"]
+    assert following(make_trigger(cron="0 9 * * */3"), NOON, 3) == [
         "Wed 09:00",
         "Sat 09:00",
         "Sun 09:00",
     ]
-    assert following(moments(cron="0 9 * * fri"), NOON, 1) == ["Fri 09:00"]
+    assert following(make_trigger(cron="0 9 * * fri"), NOON, 1) == ["Fri 09:00"]
 
 
-def test_what_falls_into_quiet_hours_is_due_once_at_their_end() -> None:
-    night = moments(every="1h", quiet={"from": "22:00", "until": "07:30"})
+def test_moments_in_quiet_hours_are_due_once_at_their_end() -> None:
+    night = make_trigger(every="1h", quiet={"from": "22:00", "until": "07:30"})
     late = NOON.replace(hour=12, minute=0)  # 21:00 in Seoul
     assert following(night, late, 3) == ["Tue 07:30", "Tue 08:00", "Tue 09:00"]
-    weekend = moments(cron="0 12 * * *", quiet={"from": "00:00", "until": "23:59", "days": ["sat"]})
+    weekend = make_trigger(
+        cron="0 12 * * *", quiet={"from": "00:00", "until": "23:59", "days": ["sat"]}
+    )
     assert following(weekend, NOON + timedelta(days=4), 2) == ["Sat 23:59", "Sun 12:00"]
 
 
-def test_clocks_that_are_put_forward_or_back_skip_and_double_nothing() -> None:
-    daily = moments(cron="30 2 * * *", timezone="America/New_York")
+def test_daylight_saving_time_skips_and_doubles_nothing() -> None:
+    daily = make_trigger(cron="30 2 * * *", timezone="America/New_York")
     begin = datetime(2026, 3, 6, 12, tzinfo=UTC)
     found = [begin]
     while found[-1] < begin + timedelta(days=250):
         found.append(daily.after(found[-1]))  # type: ignore[arg-type]
     gaps = {b - a for a, b in pairwise(found[1:])}
-    # 02:30 does not exist on one day; whatever becomes of it, no day is lost for longer.
+    # 02:30 does not exist on one day; no gap may be longer than that.
     assert gaps <= {timedelta(hours=h) for h in (23, 24, 25, 47, 48)}
 
 
@@ -81,11 +83,11 @@ def test_clocks_that_are_put_forward_or_back_skip_and_double_nothing() -> None:
     at=st.datetimes(datetime(2026, 1, 1), datetime(2027, 12, 31)),
     late=st.floats(0, 0.9),
 )
-def test_every_host_names_the_moment_that_fired_alike(
+def test_every_host_identifies_a_fired_moment_alike(
     agent: str, heartbeat: dict[str, Any], at: datetime, late: float
 ) -> None:
-    """Whichever host computes it, and however late within the interval it looks."""
-    one, other = moments(agent, **heartbeat), moments(agent, **heartbeat)
+    """The result depends neither on the host nor on how late within the interval it looks."""
+    one, other = make_trigger(agent, **heartbeat), make_trigger(agent, **heartbeat)
     now = at.replace(tzinfo=UTC)
     fires = one.get_next_fire_time(None, now)
     following = one.get_next_fire_time(fires, now)
@@ -98,11 +100,11 @@ def test_every_host_names_the_moment_that_fired_alike(
     assert one.between(named, following - one.delay) == [following - one.delay]
 
 
-def test_what_was_missed_is_told_up_to_a_bound() -> None:
-    found = moments(every="1m").between(NOON - timedelta(days=30), NOON)
+def test_missed_moments_are_bounded() -> None:
+    found = make_trigger(every="1m").between(NOON - timedelta(days=30), NOON)
     assert len(found) == MAX_CATCH_UP and found[-1] == NOON and found == sorted(found)
-    assert moments(every="1d").between(NOON, NOON) == []
-    rare = moments(cron="0 0 1 1 *").between(NOON - timedelta(days=3650), NOON)
+    assert make_trigger(every="1d").between(NOON, NOON) == []
+    rare = make_trigger(cron="0 0 1 1 *").between(NOON - timedelta(days=3650), NOON)
     assert len(rare) == 1
 
 
@@ -125,6 +127,6 @@ def test_what_was_missed_is_told_up_to_a_bound() -> None:
         {"retries": 3},
     ],
 )
-def test_what_cannot_be_meant_is_refused(wrong: dict[str, Any]) -> None:
+def test_an_invalid_heartbeat_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Heartbeat.model_validate(wrong)

@@ -1,4 +1,4 @@
-"""The adapter of an agent's entry: what is allowed to stand there, and what it allows."""
+"""The adapter of an agent's entry: valid and invalid values."""
 
 from __future__ import annotations
 
@@ -49,20 +49,20 @@ BAD = (
 
 
 @pytest.mark.parametrize("adapter", GOOD)
-def test_what_holds_is_taken_into_the_chart(adapter: dict[str, Any]) -> None:
+def test_a_valid_adapter_is_parsed(adapter: dict[str, Any]) -> None:
     entry = chart.parse(chart_with_adapter(adapter)).agents[1]
     assert entry.adapter == PARSER.validate_python(adapter)
 
 
 @pytest.mark.parametrize("adapter", BAD)
-def test_what_does_not_hold_is_refused(adapter: dict[str, Any]) -> None:
+def test_an_invalid_adapter_is_refused(adapter: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         PARSER.validate_python(adapter)
     with pytest.raises(Misconfigured):
         chart.parse(chart_with_adapter(adapter))
 
 
-def test_only_who_operates_servers_can_be_an_outsider() -> None:
+def test_only_operating_agents_can_be_external() -> None:
     for agent in ("dispatcher", "auditor"):
         with pytest.raises(Misconfigured, match="operate"):
             chart.parse(chart_with_adapter(PROCESS, agent))

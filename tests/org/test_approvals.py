@@ -1,3 +1,5 @@
+"""Approval rules of the chart: short forms, deadlines, windows and freezes."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -18,12 +20,12 @@ def approvals(text: str, more: str = "") -> ApprovalPolicy:
 
 def test_the_short_form_is_the_long_form_with_defaults() -> None:
     assert approvals("[team_lead, pm]") == approvals("{steps: [team_lead, {role: pm, quorum: 1}]}")
-    assert approvals("[]").demanded == 0
+    assert approvals("[]").required_approvers == 0
 
 
-def test_the_shipped_chains_demand_as_many_persons_as_they_say() -> None:
+def test_the_shipped_chains_require_the_documented_number_of_approvers() -> None:
     found = chart.parse(SHIPPED).approvals
-    assert {name: p.demanded for name, p in found.items()} == {
+    assert {name: p.required_approvers for name, p in found.items()} == {
         "READ_ONLY": 0,
         "MAINTENANCE": 1,
         "DEPLOY_SECURE": 3,
@@ -32,14 +34,14 @@ def test_the_shipped_chains_demand_as_many_persons_as_they_say() -> None:
     }
 
 
-def test_terms_windows_and_freezes_are_read() -> None:
+def test_deadlines_windows_and_freezes_are_parsed() -> None:
     found = approvals(
         "{steps: [{role: security_officer, quorum: 2}], expires: 90m, remind: 30s, "
         'escalate_to: admin, windows: [{days: [sat], from: "22:00", until: "06:00"}]}',
         "freezes: [{from: 2026-12-24T00:00:00, until: 2027-01-04T00:00:00, categories: [OWN]}]\n",
     )
     assert (found.expires, found.remind) == (timedelta(minutes=90), timedelta(seconds=30))
-    assert found.demanded == 2 and found.windows[0].days == ("sat",)
+    assert found.required_approvers == 2 and found.windows[0].days == ("sat",)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +60,7 @@ def test_terms_windows_and_freezes_are_read() -> None:
         '{steps: [pm], windows: [{days: [], from: "22:00", until: "23:00"}]}',
     ],
 )
-def test_what_does_not_hold_together_is_refused(text: str) -> None:
+def test_an_inconsistent_policy_is_refused(text: str) -> None:
     with pytest.raises(Misconfigured):
         approvals(text)
 
@@ -70,7 +72,7 @@ def test_what_does_not_hold_together_is_refused(text: str) -> None:
         "{from: 2026-12-24T00:00:00, until: 2026-12-25T00:00:00, categories: [NONE]}",
     ],
 )
-def test_a_freeze_ends_after_it_begins_and_names_what_there_is(freeze: str) -> None:
+def test_an_empty_freeze_or_one_of_an_unknown_category_is_refused(freeze: str) -> None:
     with pytest.raises(Misconfigured):
         approvals("[pm]", f"freezes: [{freeze}]\n")
 

@@ -1,4 +1,4 @@
-"""Models, prices and budgets as the chart says them, and the arithmetic of money."""
+"""Models, prices and budgets of the chart, and the arithmetic of money."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CHAT = "brain: {kind: chat, base_url: 'http://vllm:8000/v1', model: qwen}"
 
 
-def charted(budget: str = "", more: str = "") -> chart_model.OrgChart:
-    """The shipped chart whose dispatcher asks a chat model."""
+def chart_with_chat(budget: str = "", more: str = "") -> chart_model.OrgChart:
+    """Return the shipped chart with a dispatcher that uses a chat model."""
     text = SHIPPED.replace("brain: {kind: embedded}", CHAT, 1)
     if budget:
         text = text.replace(CHAT, f"{CHAT}\n    budget: {budget}", 1)
     return chart.parse(f"{text}\n{more}")
 
 
-def test_a_chart_without_any_of_it_is_what_it_was() -> None:
+def test_without_models_and_budgets_nothing_is_limited() -> None:
     agents = chart.parse(SHIPPED).agents
-    assert all(a.brain.chain == () and a.budget.cap("month").open for a in agents)
+    assert all(a.brain.models_in_order == () and a.budget.cap("month").is_unlimited for a in agents)
 
 
 def test_the_short_form_names_one_model() -> None:
-    (model,) = charted().agents[0].brain.chain
+    (model,) = chart_with_chat().agents[0].brain.models_in_order
     assert (model.base_url, model.model, model.timeout) == ("http://vllm:8000/v1", "qwen", 30)
 
 
@@ -46,7 +46,7 @@ def test_the_short_form_names_one_model() -> None:
                                      "credential": "../key"}]},
     ],
 )  # fmt: skip
-def test_a_brain_that_could_ask_nobody_is_refused(wrong: dict[str, object]) -> None:
+def test_a_chat_brain_without_a_usable_model_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(ValidationError):
         BrainChoice.model_validate(wrong)
 
@@ -58,18 +58,18 @@ def test_a_brain_that_could_ask_nobody_is_refused(wrong: dict[str, object]) -> N
 )  # fmt: skip
 def test_a_cap_on_money_needs_prices(budget: str, more: str) -> None:
     with pytest.raises(Misconfigured, match="qwen"):
-        charted(budget, more)
-    charted(budget, f"{more}\nprices: {{qwen: {{input: 0, output: 0}}}}")
-    charted("{tokens: 100}")
+        chart_with_chat(budget, more)
+    chart_with_chat(budget, f"{more}\nprices: {{qwen: {{input: 0, output: 0}}}}")
+    chart_with_chat("{tokens: 100}")
 
 
 @pytest.mark.parametrize("budget", ["{won: -1}", "{tokens: 1.5}", "{on_exhausted: stop}", "{x: 1}"])
-def test_a_budget_that_is_none_is_refused(budget: str) -> None:
+def test_an_invalid_budget_is_refused(budget: str) -> None:
     with pytest.raises(Misconfigured):
-        charted(budget)
+        chart_with_chat(budget)
 
 
-def test_money_is_never_rounded_while_it_is_counted() -> None:
+def test_sums_of_money_are_never_rounded() -> None:
     price = Price(input=3, output=7)
     assert (
         sum(price.cost(1, 1) for _ in range(100_000))
@@ -83,12 +83,12 @@ def test_money_is_never_rounded_while_it_is_counted() -> None:
     )
 
 
-def test_a_cap_counts_the_scarcer_kind() -> None:
+def test_a_cap_counts_the_scarcer_of_tokens_and_money() -> None:
     cap = Budget(tokens=100, won=1).cap("month")
-    assert cap.share(Amount(10, MICROS_PER_WON // 2)) == 50 and not cap.is_nearly_reached(
+    assert cap.percent_used(Amount(10, MICROS_PER_WON // 2)) == 50 and not cap.is_nearly_reached(
         Amount(79, 0)
     )
-    assert cap.is_nearly_reached(Amount(80, 0)) and cap.holds(Amount(100, MICROS_PER_WON))
-    assert not cap.holds(Amount(0, MICROS_PER_WON + 1)) and not cap.holds(Amount(101, 0))
-    assert cap.increased_by(Amount(1, 0)).holds(Amount(101, 0))
-    assert Budget(tokens=100).cap("day").open and Cap().share(Amount(1, 1)) is None
+    assert cap.is_nearly_reached(Amount(80, 0)) and cap.allows(Amount(100, MICROS_PER_WON))
+    assert not cap.allows(Amount(0, MICROS_PER_WON + 1)) and not cap.allows(Amount(101, 0))
+    assert cap.increased_by(Amount(1, 0)).allows(Amount(101, 0))
+    assert Budget(tokens=100).cap("day").is_unlimited and Cap().percent_used(Amount(1, 1)) is None

@@ -1,4 +1,4 @@
-"""Hiring, firing and setting a field leave every other byte of the chart alone."""
+"""Hiring, firing and setting a field leave every other byte of the chart unchanged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardia.errors import Invalid, Misconfigured, NotFound
 from guardia.org import chart, chart_edit
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
-CLERK = {
+NEW_AGENT = {
     "id": "net-agent",
     "title": "네트워크 전문가",
     "aliases": ("네트워크: 담당", "#1"),
@@ -26,7 +26,7 @@ REST = """approvals:
 
 @st.composite
 def charts(draw: st.DrawFn) -> str:
-    """Good charts in many hands: indentation, comments, blank lines, quotes, line breaks."""
+    """Generate valid charts in many styles of indentation, comments, quotes and line breaks."""
     dash = draw(st.sampled_from(["", "  ", "    "]))
     inner = dash + "-" + " " * draw(st.integers(1, 3))
     margin = " " * len(inner)
@@ -65,14 +65,14 @@ def charts(draw: st.DrawFn) -> str:
 @given(charts())
 @settings(max_examples=40, deadline=None)
 def test_hiring_then_firing_restores_the_text_byte_for_byte(text: str) -> None:
-    hired = chart_edit.hire(text, {**CLERK, "reports_to": "agent-0"})
+    hired = chart_edit.hire(text, {**NEW_AGENT, "reports_to": "agent-0"})
     assert [a.id for a in chart.parse(hired).agents][-1] == "net-agent"
     assert chart_edit.fire(hired, "net-agent") == text
 
 
 @given(charts(), st.data())
 @settings(max_examples=40, deadline=None)
-def test_firing_takes_one_agent_and_hands_its_people_to_its_superior(
+def test_firing_removes_one_agent_and_moves_its_reports_to_its_superior(
     text: str, data: st.DataObject
 ) -> None:
     before = chart.parse(text)
@@ -94,7 +94,7 @@ def test_firing_takes_one_agent_and_hands_its_people_to_its_superior(
 
 @given(charts(), st.sampled_from(["7m", "10m"]))
 @settings(max_examples=25, deadline=None)
-def test_a_field_is_set_and_nothing_else_moves(text: str, every: str) -> None:
+def test_setting_a_field_changes_nothing_else(text: str, every: str) -> None:
     changed = chart_edit.set_field(text, "agent-0", "heartbeat.every", every)
     before, after = chart.parse(text).agents[0], chart.parse(changed).agents[0]
     assert after.heartbeat.every == every
@@ -105,17 +105,17 @@ def test_a_field_is_set_and_nothing_else_moves(text: str, every: str) -> None:
 def test_the_shipped_chart_keeps_its_comments() -> None:
     fired = chart_edit.fire(SHIPPED, "auditor")
     assert "# 범주별 승인 단계." in fired and "id: auditor" not in fired
-    hired = chart_edit.hire(SHIPPED, CLERK)
+    hired = chart_edit.hire(SHIPPED, NEW_AGENT)
     assert hired.replace(SHIPPED.split("\n\n# 범주별")[0], "").count("\n") < hired.count("\n")
     assert "  - id: net-agent\n    title: 네트워크 전문가\n" in hired
     assert chart_edit.fire(hired, "net-agent") == SHIPPED
 
 
-def test_what_cannot_be_edited_is_refused_and_says_why() -> None:
+def test_an_impossible_edit_is_refused_with_a_reason() -> None:
     with pytest.raises(Invalid, match="이미 등록된"):
-        chart_edit.hire(SHIPPED, {**CLERK, "id": "db-agent"})
+        chart_edit.hire(SHIPPED, {**NEW_AGENT, "id": "db-agent"})
     with pytest.raises(Misconfigured):
-        chart_edit.hire(SHIPPED, {**CLERK, "duty": "rule"})
+        chart_edit.hire(SHIPPED, {**NEW_AGENT, "duty": "rule"})
     with pytest.raises(NotFound):
         chart_edit.fire(SHIPPED, "nobody")
     with pytest.raises(Invalid, match="유일한"):
@@ -124,13 +124,13 @@ def test_what_cannot_be_edited_is_refused_and_says_why() -> None:
         chart_edit.set_field(SHIPPED, "db-agent", "reports_to", "nobody")
     flow = "company: {name: 가}\nagents: [{id: ceo, title: 장, duty: dispatch}]\n" + REST
     with pytest.raises(Invalid, match="직접 수정한"):
-        chart_edit.hire(flow, {**CLERK, "reports_to": "ceo"})
+        chart_edit.hire(flow, {**NEW_AGENT, "reports_to": "ceo"})
 
 
 @pytest.mark.parametrize(
     "text", ["", "a: [", "- 1", "a: 1\na: 2", "\t", "a: " + "[" * 300, "x" * 10 + ": &a *b"]
 )
-def test_what_is_no_chart_is_the_writers_error(text: str) -> None:
+def test_text_that_is_not_a_chart_raises_misconfigured(text: str) -> None:
     for act in (chart.parse, lambda text: chart_edit.fire(text, "db-agent")):
         with pytest.raises(Misconfigured):
             act(text)

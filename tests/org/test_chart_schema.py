@@ -1,4 +1,4 @@
-"""The chart is documented field by field, from the models that read it."""
+"""The chart's documentation, generated field by field from the models."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ BEGIN, END = "<!-- fields: generated -->\n", "\n<!-- end -->"
 
 
 def table() -> str:
-    """The fields as docs/org-chart.md shows them."""
+    """Return the fields as docs/org-chart.md shows them."""
     token = language.set("en")
     lines: list[str] = []
     try:
@@ -33,7 +33,7 @@ def table() -> str:
 
 
 def test_the_document_shows_every_field() -> None:
-    """``UPDATE_DOCS=1`` writes it anew."""
+    """`UPDATE_DOCS=1` rewrites it."""
     before, rest = DOCUMENT.read_text("utf-8").split(BEGIN)
     shown, after = rest.split(END, 1)
     if os.environ.get("UPDATE_DOCS"):
@@ -44,7 +44,7 @@ def test_the_document_shows_every_field() -> None:
 
 @pytest.mark.parametrize("code", LANGUAGES)
 def test_every_field_has_a_description_and_every_description_a_field(code: str) -> None:
-    """Add new fields to ``locale/{ko,en}/chart.toml`` under the name of their model."""
+    """Add new fields to `locale/{ko,en}/chart.toml` under the name of their model."""
     token = language.set(code)
     try:
         known = {

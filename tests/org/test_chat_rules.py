@@ -1,3 +1,5 @@
+"""Chat rooms and their rules: matching, validation and changes."""
+
 from __future__ import annotations
 
 from datetime import timedelta
@@ -22,47 +24,47 @@ RULES = HEAD + (
 )
 
 
-def talk(text: str = RULES) -> ChatRules:
+def chat_rules(text: str = RULES) -> ChatRules:
     return chart.parse(text).talk
 
 
 @pytest.mark.parametrize(
-    ("said", "rule"), [(said, rule) for rule, lines in CASES.items() for said in lines]
+    ("line", "rule"), [(line, rule) for rule, lines in CASES.items() for line in lines]
 )
-def test_the_shipped_rules_find_what_people_say(said: str, rule: str) -> None:
-    found = talk(SHIPPED).matching_rule("ops-talk", said)
+def test_the_shipped_rules_match_what_people_write(line: str, rule: str) -> None:
+    found = chat_rules(SHIPPED).matching_rule("ops-talk", line)
     assert (found.id if found else "nothing") == rule
 
 
-def test_every_list_must_be_met_and_nothing_that_excludes() -> None:
-    assert talk().matching_rule("ops-talk", "가나다라") is not None
-    assert talk().matching_rule("ops-talk", "가나") is None
-    assert talk().matching_rule("ops-talk", "가나 다라 아님") is None
+def test_a_line_must_match_every_list_and_no_exclusion() -> None:
+    assert chat_rules().matching_rule("ops-talk", "가나다라") is not None
+    assert chat_rules().matching_rule("ops-talk", "가나") is None
+    assert chat_rules().matching_rule("ops-talk", "가나 다라 아님") is None
 
 
-def test_the_first_rule_of_the_room_counts() -> None:
+def test_the_first_matching_rule_of_the_room_wins() -> None:
     for room, rule in (("잡담", "one"), ("ops-talk", "two"), ("OPS-Talk", "two")):
-        found = talk().matching_rule(room, "가나다라")
+        found = chat_rules().matching_rule(room, "가나다라")
         assert found is not None and found.id == rule
-    assert talk().rule("two") is not None and talk().rule("gone") is None
+    assert chat_rules().rule("two") is not None and chat_rules().rule("gone") is None
     assert found.cooldown == timedelta(hours=1)
 
 
-def test_only_listed_rooms_are_rooms_of_talk() -> None:
-    assert talk().is_chat_room(" ops-talk") and not talk().is_chat_room("ops")
+def test_only_listed_rooms_are_chat_rooms() -> None:
+    assert chat_rules().is_chat_room(" ops-talk") and not chat_rules().is_chat_room("ops")
     assert not ChatRules().is_chat_room("") and not ChatRules().is_chat_room("ops-talk")
 
 
 @pytest.mark.parametrize(
     "text", ["가디아 DB 봐줘", "@GUARDiA, 확인", "가디아님 확인", "~가디아야!"]
 )
-def test_a_line_that_begins_with_a_name_speaks_to_guardia(text: str) -> None:
-    assert talk().is_addressed(text)
+def test_a_line_that_begins_with_a_name_addresses_guardia(text: str) -> None:
+    assert chat_rules().is_addressed(text)
 
 
 @pytest.mark.parametrize("text", ["가디아가 그랬대요", "어제 가디아", "", "…", "님 안녕"])
 def test_a_line_that_merely_names_it_does_not(text: str) -> None:
-    assert not talk().is_addressed(text)
+    assert not chat_rules().is_addressed(text)
 
 
 BAD = HEAD + (
@@ -115,25 +117,25 @@ DISAGREEING = HEAD + (
     ],
     ids=["by themselves", "with one another"],
 )
-def test_faults_are_told_with_place_and_remedy(
+def test_problems_are_reported_with_path_and_remedy(
     text: str, expected: list[tuple[int, str, str]]
 ) -> None:
     with pytest.raises(Misconfigured) as raised:
         chart.parse(text)
     found = str(raised.value).splitlines()[1:]
     first = HEAD.count("\n") + 2
-    for line, (row, place, remedy) in zip(found, expected, strict=True):
-        assert line.startswith(f"  {first + row}행") and f" {place}: " in line and remedy in line
+    for line, (row, path, remedy) in zip(found, expected, strict=True):
+        assert line.startswith(f"  {first + row}행") and f" {path}: " in line and remedy in line
 
 
-def test_changes_of_rules_are_told_one_by_one_and_so_is_their_order() -> None:
+def test_changes_of_rules_and_of_their_order_are_listed_one_by_one() -> None:
     before = chart.parse(RULES)
     new = "    - {id: new, title: 새, find: [[마]]}\n"
     after = chart.parse(RULES.replace("cooldown: 1h", "cooldown: 2h") + new)
-    told = [str(c) for c in chart_diff.diff_charts(before, after)]
-    assert told[0] == "변경: talk.rules.two.cooldown: 1h → 2h"
-    assert len(told) == 2 and "talk.rules.new" in told[1]
+    changes = [str(c) for c in chart_diff.diff_charts(before, after)]
+    assert changes[0] == "변경: talk.rules.two.cooldown: 1h → 2h"
+    assert len(changes) == 2 and "talk.rules.new" in changes[1]
     lines = RULES.splitlines()
     lines[-1], lines[-2] = lines[-2], lines[-1]
     (order,) = chart_diff.diff_charts(before, chart.parse("\n".join(lines)))
-    assert (order.place, order.before, order.after) == ("talk.rules", "one, two", "two, one")
+    assert (order.path, order.before, order.after) == ("talk.rules", "one, two", "two, one")

@@ -1,3 +1,5 @@
+"""Credentials are encrypted on disk, and key rotation survives a crash at any moment."""
+
 from __future__ import annotations
 
 import base64
@@ -33,7 +35,7 @@ def everything(folder: Path) -> bytes:
     return b"".join(p.read_bytes() for p in folder.parent.rglob("*") if p.is_file())
 
 
-def test_what_is_put_is_got_and_lies_nowhere_in_the_clear(folder: Path) -> None:
+def test_a_stored_credential_can_be_read_and_is_never_in_clear_text(folder: Path) -> None:
     FileCredentialStore(folder).put("ssh", SECRET)
     assert FileCredentialStore(folder).get("ssh") == SECRET
     assert b"hunter2" not in everything(folder)
@@ -42,7 +44,7 @@ def test_what_is_put_is_got_and_lies_nowhere_in_the_clear(folder: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
-def test_a_plain_file_is_encrypted_by_its_first_reading(folder: Path) -> None:
+def test_a_plain_file_is_encrypted_when_first_read(folder: Path) -> None:
     folder.mkdir(mode=0o700)
     (folder / "ssh").write_text(SECRET)
     (folder / "ssh").chmod(0o600)
@@ -53,23 +55,25 @@ def test_a_plain_file_is_encrypted_by_its_first_reading(folder: Path) -> None:
 
 @pytest.mark.parametrize("name", ["secrets/ssh", "secrets.key"])
 @pytest.mark.parametrize("mode", [0o640, 0o604, 0o666])
-def test_what_others_can_read_or_write_is_refused(folder: Path, name: str, mode: int) -> None:
+def test_a_file_that_others_can_read_or_write_is_refused(
+    folder: Path, name: str, mode: int
+) -> None:
     FileCredentialStore(folder).put("ssh", SECRET)
     (folder.parent / name).chmod(mode)
     with pytest.raises(Misconfigured, match="chmod 600"):
         FileCredentialStore(folder).get("ssh")
 
 
-def test_exchanged_changed_or_foreign_files_do_not_open(folder: Path, tmp_path: Path) -> None:
+def test_swapped_changed_or_foreign_files_are_refused(folder: Path, tmp_path: Path) -> None:
     keys = FileCredentialStore(folder)
     keys.put("ssh", SECRET)
     keys.put("other", "another")
     (folder / "other").write_bytes((folder / "ssh").read_bytes())
     with pytest.raises(Misconfigured):
         keys.get("other")
-    held = bytearray((folder / "ssh").read_bytes())
-    held[-3] ^= 1
-    (folder / "ssh").write_bytes(held)
+    content = bytearray((folder / "ssh").read_bytes())
+    content[-3] ^= 1
+    (folder / "ssh").write_bytes(content)
     with pytest.raises(Misconfigured):
         keys.get("ssh")
     with pytest.raises(Misconfigured):
@@ -130,19 +134,19 @@ def test_a_new_master_key_opens_everything_and_the_old_one_nothing(
     assert whole(folder)
     assert folder.with_name("secrets.key").read_text() != old
     assert not folder.with_name("secrets.key.next").exists()
-    assert all((folder / name).read_bytes() != held for name, held in before.items())
+    assert all((folder / name).read_bytes() != content for name, content in before.items())
     folder.with_name("secrets.key").write_text(old)
     with pytest.raises(Misconfigured):
         FileCredentialStore(folder).get(NAMES[0])
     assert FileCredentialStore(folder).get("plain") == SECRET
 
 
-# What a rotation does to names on the disk, one after the other.
+# The system calls by which a rotation changes names on disk.
 CALLS = ("link", "replace", "unlink")
 
 
 def killed_at(folder: Path, moment: int) -> bool:
-    """Rotate in a process that is killed before its n-th change; whether it lived to the end."""
+    """Rotate in a process that is killed before its n-th change; return whether it survived."""
     child = os.fork()
     if child:
         return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
@@ -165,15 +169,15 @@ def killed_at(folder: Path, moment: int) -> bool:
         os._exit(0 if left[0] >= 0 else 1)
 
 
-def test_a_rotation_killed_at_any_moment_loses_nothing_and_goes_on(tmp_path: Path) -> None:
-    moment, lived = 0, False
-    while not lived:
+def test_a_rotation_killed_at_any_moment_loses_nothing_and_continues(tmp_path: Path) -> None:
+    moment, survived = 0, False
+    while not survived:
         folder = tmp_path / str(moment) / "secrets"
         folder.parent.mkdir()
         filled(folder)
-        lived = killed_at(folder, moment)
+        survived = killed_at(folder, moment)
         assert whole(folder), moment
-        # What is written in between is not lost either, whichever key it is under.
+        # A write in between is not lost either, under either key.
         FileCredentialStore(folder).put(NAMES[0], f"{SECRET} {NAMES[0]}")
         again = FileCredentialStore(folder)
         assert again.rotate() == len(NAMES) and whole(folder), moment
@@ -182,7 +186,7 @@ def test_a_rotation_killed_at_any_moment_loses_nothing_and_goes_on(tmp_path: Pat
     assert moment > len(NAMES) + 3
 
 
-def test_who_writes_while_the_key_is_replaced_writes_under_the_right_one(folder: Path) -> None:
+def test_writes_during_a_rotation_use_the_right_key(folder: Path) -> None:
     filled(folder)
     over = threading.Event()
 
@@ -200,7 +204,7 @@ def test_who_writes_while_the_key_is_replaced_writes_under_the_right_one(folder:
             FileCredentialStore(folder).rotate()
         over.set()
         assert writing.result() > 0
-    assert FileCredentialStore(folder).found("busy") and whole(folder)
+    assert FileCredentialStore(folder).find("busy") and whole(folder)
 
 
 @pytest.mark.parametrize("source", ["environment", "systemd"])
@@ -225,7 +229,7 @@ def test_a_master_key_from_outside_is_replaced_by_one_from_outside(
     give(f"{KEY_VARIABLE}_NEXT", f"{KEY_CREDENTIAL}-next", new)
     assert whole(folder)
     assert FileCredentialStore(folder).rotate() == len(NAMES)
-    # Until every process has been told, both are given; then the new one alone.
+    # Until every process has been restarted, both keys are set; then only the new one.
     assert whole(folder)
     monkeypatch.delenv(f"{KEY_VARIABLE}_NEXT", raising=False)
     (granted / f"{KEY_CREDENTIAL}-next").unlink(missing_ok=True)
@@ -237,7 +241,7 @@ def test_a_master_key_from_outside_is_replaced_by_one_from_outside(
     assert not folder.with_name("secrets.key").exists()
 
 
-def test_settings_take_their_secrets_from_the_store_where_no_variable_gives_them(
+def test_settings_take_secrets_without_a_variable_from_the_store(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     keys = FileCredentialStore(folder)

@@ -1,3 +1,5 @@
+"""Phrases are found in any spacing, form and inflection, and in bounded time."""
+
 from __future__ import annotations
 
 import unicodedata
@@ -20,19 +22,19 @@ INVISIBLE = "\u200b\u200d\u00ad\u202e\u2066\ufeff"
 def test_a_phrase_is_found_in_every_form_of_it(
     phrase: str, form: str, before: str, after: str
 ) -> None:
-    for said in (phrase, phrase.replace(" ", ""), phrase.replace(" ", " . "), f"{phrase}."):
-        hidden = "".join(c + INVISIBLE[n % len(INVISIBLE)] for n, c in enumerate(said))
-        for text in (said, f"{before}{said} {after}", hidden):
+    for written in (phrase, phrase.replace(" ", ""), phrase.replace(" ", " . "), f"{phrase}."):
+        hidden = "".join(c + INVISIBLE[n % len(INVISIBLE)] for n, c in enumerate(written))
+        for text in (written, f"{before}{written} {after}", hidden):
             assert contains_phrase(unicodedata.normalize(form, text), [phrase])
 
 
 @given(phrase=PHRASES, particle=st.sampled_from(["이", "가", "을", "에서", "까지"]))
-def test_a_particle_may_stand_between_words(phrase: str, particle: str) -> None:
+def test_a_particle_is_allowed_between_words(phrase: str, particle: str) -> None:
     assert contains_phrase(phrase.replace(" ", f"{particle} "), [phrase])
 
 
 @given(stem=SYLLABLES, final=st.sampled_from("ㄴㄹㅁㅂㅆ"))
-def test_a_vowel_at_the_end_takes_a_final_consonant(stem: str, final: str) -> None:
+def test_a_final_vowel_also_matches_with_a_final_consonant(stem: str, final: str) -> None:
     open_stem = unicodedata.normalize("NFD", stem)
     open_stem = open_stem[:-1] if "\u11a8" <= open_stem[-1] <= "\u11ff" else open_stem
     closed = (
@@ -44,7 +46,7 @@ def test_a_vowel_at_the_end_takes_a_final_consonant(stem: str, final: str) -> No
 
 
 @given(word=LATIN, around=LATIN)
-def test_latin_words_and_numbers_are_found_whole(word: str, around: str) -> None:
+def test_latin_words_and_numbers_are_matched_whole(word: str, around: str) -> None:
     assert contains_phrase(f"{word.upper()}가 이상해요", [word])
     assert contains_phrase("".join(chr(ord(c) + 0xFEE0) for c in word), [word])
     assert not contains_phrase(around + "가" + around, ["z" + around])
@@ -62,7 +64,7 @@ def test_latin_words_and_numbers_are_found_whole(word: str, around: str) -> None
         ("", "가"),
     ],
 )
-def test_what_is_something_else_is_not_found(text: str, phrase: str) -> None:
+def test_a_different_phrase_is_not_found(text: str, phrase: str) -> None:
     assert not contains_phrase(text, [phrase])
 
 
@@ -87,7 +89,7 @@ def test_no_text_breaks_it(text: str, phrase: str) -> None:
         ("- ", "가"),
     ],
 )
-def test_a_hostile_text_costs_no_more_steps_however_long_it_is(unit: str, phrase: str) -> None:
-    """What lies beyond the part that is read changes nothing, and that part is short."""
+def test_the_cost_of_a_hostile_text_is_bounded(unit: str, phrase: str) -> None:
+    """Text beyond the part that is read has no effect, and that part is short."""
     assert not contains_phrase(unit * 5_000_000, [phrase] * 40)
     assert not contains_phrase(unit * 2_000 + "나" * 10, [phrase])

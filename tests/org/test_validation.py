@@ -1,4 +1,4 @@
-"""A bad chart is told all its faults at once, each with line, column and what to do."""
+"""A bad chart reports all its problems at once, each with line, column and remedy."""
 
 from __future__ import annotations
 
@@ -41,14 +41,14 @@ BAD = dedent(
 )
 
 
-def places(text: str) -> list[tuple[int, int, str]]:
+def locations(text: str) -> list[tuple[int, int, str]]:
     return [
         (f.line, f.column, f.path) for f in validation.find_problems(chart_model.OrgChart, text)
     ]
 
 
-def test_every_fault_is_found_where_it_is() -> None:
-    assert places(BAD) == [
+def test_every_problem_is_found_at_its_position() -> None:
+    assert locations(BAD) == [
         (5, 11, "agents.ceo.duty"),
         (7, 5, "agents.ceo.tittle"),
         (11, 24, "agents.ceo.heartbeat.every"),
@@ -61,16 +61,16 @@ def test_every_fault_is_found_where_it_is() -> None:
     ]
 
 
-def test_agents_are_compared_once_each_is_an_agent() -> None:
+def test_agents_are_compared_once_each_entry_is_valid() -> None:
     text = BAD.replace("duty: rule", "duty: operate").replace("tittle: 둘", "skills: []")
-    assert [p for p in places(text) if p[0] in (6, 10, 14, 15)] == [
+    assert [p for p in locations(text) if p[0] in (6, 10, 14, 15)] == [
         (6, 9, "agents.ceo.id"),
         (10, 17, "agents.ceo.reports_to"),
         (15, 17, "agents.clerk.reports_to"),
     ]
 
 
-def test_the_message_names_place_and_remedy_in_korean() -> None:
+def test_the_message_contains_position_and_remedy_in_korean() -> None:
     with pytest.raises(Misconfigured) as raised:
         chart.parse(BAD, "조직.yaml")
     lines = str(raised.value).splitlines()
@@ -79,8 +79,8 @@ def test_the_message_names_place_and_remedy_in_korean() -> None:
     assert "title을 입력하려던" in lines[2]
 
 
-def test_a_part_that_is_missing_does_not_hide_the_rest() -> None:
-    found = {place for *_, place in places("agents: []\napprovals: {X: [nobody]}\n")}
+def test_a_missing_part_does_not_hide_other_problems() -> None:
+    found = {path for *_, path in locations("agents: []\napprovals: {X: [nobody]}\n")}
     assert found == {"company", "agents", "approvals.X.steps.0.role"}
 
 
@@ -89,8 +89,8 @@ LINES = SHIPPED.splitlines()
 
 @given(st.data())
 @settings(max_examples=25, deadline=None)
-def test_whatever_a_slip_of_the_hand_does_it_is_told_with_its_place(data: st.DataObject) -> None:
-    """One line is lost, doubled, indented or replaced: the answer is a chart or a clear error."""
+def test_any_slip_is_reported_with_its_position(data: st.DataObject) -> None:
+    """One line is lost, doubled, indented or replaced: the result is a chart or a clear error."""
     number = data.draw(st.integers(0, len(LINES) - 1))
     slip = data.draw(st.sampled_from(["", None, "  ", "x", "- ", "x: [", "duty: dispatch"]))
     lines = list(LINES)

@@ -1,4 +1,4 @@
-"""The house over a database of its own and the healed practice fleet."""
+"""The full stack over a database of its own and the healed practice fleet."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from guardia.tools.lab.running_fleet import RunningFleet
 
 @pytest.fixture
 def keys(tmp_path: Path) -> Path:
-    """Where the house keeps the fleet's key."""
+    """Return the folder for the fleet's key."""
     return tmp_path / "secrets"
 
 
 @pytest.fixture
 def stack(database: Any, practice: RunningFleet, keys: Path) -> Iterator[FullStack]:
-    """Everything but queue and pages."""
+    """Open everything except the queue and the pages."""
     seed_full_stack(database.owner, database.app, practice, keys)
     with open_full_stack(database.app, practice, keys) as found:
         yield found

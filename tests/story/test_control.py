@@ -1,4 +1,4 @@
-"""People outrank agents on real servers: what runs is ended there, counted, undone and verified."""
+"""Directives on real servers: running work is ended, counted, undone and verified."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture
-def furnished(database: Any, practice: RunningFleet, keys: Path) -> Any:
-    """A database that a house may open with hands of its own."""
+def seeded(database: Any, practice: RunningFleet, keys: Path) -> Any:
+    """Return a seeded database, so that a test can open the stack with a transport of its own."""
     seed_full_stack(database.owner, database.app, practice, keys)
     return database
 
@@ -56,17 +56,17 @@ def commands(fleet: RunningFleet) -> list[Any]:
 
 
 def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left(
-    furnished: Any, fleet: RunningFleet, keys: Path
+    seeded: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(furnished.app, fleet, keys, SlowTransport) as first,
-        open_full_stack(furnished.app, fleet, keys, SlowTransport) as second,
+        open_full_stack(seeded.app, fleet, keys, SlowTransport) as first,
+        open_full_stack(seeded.app, fleet, keys, SlowTransport) as second,
         interrupt_listeners(first, second),
     ):
-        holds = claim_tasks(first, 50)
+        claims = claim_tasks(first, 50)
         with (
-            reads_in_flight(first, holds[:25]) as here,
-            reads_in_flight(second, holds[25:]) as there,
+            reads_in_flight(first, claims[:25]) as here,
+            reads_in_flight(second, claims[25:]) as there,
         ):
             assert wait_until(lambda: count_sleeping_commands() >= 50)
             done = control_kill_switch.kill(first.board, first.person("engineer"), "시험")
@@ -77,7 +77,7 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
         assert len(faults) == 50 and all(isinstance(fault, Interrupted) for fault in faults)
         assert wait_until(lambda: commands(fleet) == [])
         assert len(control_kill_switch.stopped_tasks(first.board, done.kill_id)) == 50
-    with open_full_stack(furnished.app, fleet, keys) as restarted:
+    with open_full_stack(seeded.app, fleet, keys) as restarted:
         sr_id = restarted.request("기재부 와스 1호기 상태 점검해 주세요")
         restarted.work()
         assert restarted.state(sr_id) is State.RECEIVED
@@ -88,7 +88,7 @@ def test_the_kill_switch_ends_fifty_commands_on_two_workers_and_counts_none_left
 
 @contextmanager
 def at_work(stack: FullStack, agent: str) -> Iterator[None]:
-    """An agent's beat that is in the middle of a slow command."""
+    """Run an agent's beat that is in the middle of a slow command."""
     beating = threading.Thread(target=beat, args=(stack.board, lambda: stack.team, agent))
     beating.start()
     try:
@@ -110,7 +110,7 @@ def approved(stack: FullStack, text: str) -> int:
     return sr_id
 
 
-class Caught(SlowTransport):
+class SlowAfterChange(SlowTransport):
     """Slow once: at the first command after a change, which itself is real."""
 
     def __init__(self, transport: Any, change: str) -> None:
@@ -125,10 +125,10 @@ class Caught(SlowTransport):
 
 
 def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
-    furnished: Any, fleet: RunningFleet, keys: Path
+    seeded: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(furnished.app, fleet, keys, lambda h: Caught(h, "mv -fT")) as stack,
+        open_full_stack(seeded.app, fleet, keys, lambda h: SlowAfterChange(h, "mv -fT")) as stack,
         interrupt_listeners(stack),
     ):
         sr_id = approved(stack, "기재부 와스 2호기에 3.1.1 버전 배포해 주세요")
@@ -144,11 +144,13 @@ def test_a_deployment_that_is_stopped_half_way_is_undone_and_verified(
         assert commands(fleet) == []
 
 
-def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_done_twice(
-    furnished: Any, fleet: RunningFleet, keys: Path
+def test_firing_an_agent_during_a_repair_leaves_no_lock_and_repeats_nothing(
+    seeded: Any, fleet: RunningFleet, keys: Path
 ) -> None:
-    """The running command ends, the superior inherits the task and gives it to the successor, who
-    goes on where the record says that the work stands."""
+    """The running command ends; the superior inherits the task and assigns it to the successor.
+
+    The successor continues from the progress in the audit log.
+    """
     successor = {
         "id": "was-two", "title": "후임", "duty": "operate", "reports_to": "dispatcher",
         "skills": ["WAS", "DEPLOY"],
@@ -156,7 +158,7 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
     shipped = chart.shipped_chart_path().read_text("utf-8")
     with (
         open_full_stack(
-            furnished.app, fleet, keys, lambda h: Caught(h, "budgetctl restart")
+            seeded.app, fleet, keys, lambda h: SlowAfterChange(h, "budgetctl restart")
         ) as stack,
         interrupt_listeners(stack),
     ):
@@ -178,7 +180,7 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
         entries = stack.entries(sr_id)
         after = entries[[e.kind for e in entries].index("handed_on") :]
         late = [e.kind for e in after if e.actor == "agent:was-agent"]
-        assert set(late) <= {"result_failed"}  # that its command was ended
+        assert set(late) <= {"result_failed"}  # its command was ended
         assert stack.state(sr_id) is State.COMPLETED
         assert stack.changes(sr_id) == ["service.restart"]
         assert fleet.is_healthy("hung-was")
@@ -186,10 +188,10 @@ def test_who_is_fired_in_the_middle_of_a_repair_leaves_no_lock_and_nothing_is_do
 
 
 def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
-    furnished: Any, fleet: RunningFleet, keys: Path
+    seeded: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(furnished.app, fleet, keys, slow_at("budgetctl restart")) as stack,
+        open_full_stack(seeded.app, fleet, keys, slow_at("budgetctl restart")) as stack,
         interrupt_listeners(stack),
     ):
         assert not fleet.fault("hung-was").good
@@ -204,7 +206,7 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
             assert wait_until(lambda: count_sleeping_commands() == 0)
         stack.work()
         # The hour's sleep in its place failed, ended by the abort and by nothing else.
-        # A restart cannot be undone: people and an alert.
+        # A restart cannot be undone, so people take over and are alerted.
         assert stack.state(sr_id) is State.MANUAL
         kinds = [e.kind for e in stack.entries(sr_id)]
         assert "ordered" in kinds and "not_restored" in kinds and "completed" not in kinds
@@ -212,10 +214,10 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
 
 
 def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
-    furnished: Any, fleet: RunningFleet, keys: Path
+    seeded: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(furnished.app, fleet, keys, slow_at("pg_")) as stack,
+        open_full_stack(seeded.app, fleet, keys, slow_at("pg_")) as stack,
         interrupt_listeners(stack),
     ):
         sr_id = stack.request("기재부 운영DB 쿼리가 너무 느려요")
@@ -255,7 +257,7 @@ def test_a_completed_cleanup_is_rolled_back_restored_and_verified(stack: FullSta
     assert len(undone.detail["restored"]) == 2 and undone.detail["lost"] == []
 
 
-def test_what_cannot_be_undone_is_not_rolled_back(stack: FullStack) -> None:
+def test_an_irreversible_change_is_not_rolled_back(stack: FullStack) -> None:
     assert not stack.fleet.fault("lock-chain").good
     sr_id = approved(stack, "기재부 운영DB 쿼리가 너무 느려요")
     stack.work()
@@ -270,7 +272,7 @@ def test_what_cannot_be_undone_is_not_rolled_back(stack: FullStack) -> None:
     assert stack.state(sr_id) is State.COMPLETED
 
 
-def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(
+def test_a_task_returned_to_its_agent_is_diagnosed_planned_and_approved_again(
     stack: FullStack,
 ) -> None:
     assert not stack.fleet.fault("lock-chain").good
@@ -290,8 +292,8 @@ def test_work_given_back_to_its_agent_is_diagnosed_planned_and_approved_anew(
     assert stack.fleet.is_healthy("lock-chain")
 
 
-def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_back(
-    furnished: Any, fleet: RunningFleet, keys: Path
+def test_a_forced_action_is_changed_while_running_reapproved_done_and_rolled_back(
+    seeded: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     armed = [True]
 
@@ -303,7 +305,7 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
         return SlowTransport(real, lambda command: armed[0] and '"$now" != "$previous"' in command)
 
     with (
-        open_full_stack(furnished.app, fleet, keys, transport) as stack,
+        open_full_stack(seeded.app, fleet, keys, transport) as stack,
         interrupt_listeners(stack),
     ):
         sr_id = stack.request("기재부 와스 1호기 로그를 줄여 주세요")
@@ -315,13 +317,13 @@ def test_a_forced_action_is_changed_while_it_runs_approved_anew_done_and_rolled_
         stack.decide(sr_id)
         with at_work(stack, agent):
             bound = view.plan_state(stack.board, task_id).plan_hash or ""
-            wish = PlanRevision(bound, [level("WARN")], "경고는 남겨 주세요")
-            manual_plans.change_plan(stack.board, pm, task_id, wish)
+            revision = PlanRevision(bound, [level("WARN")], "경고는 남겨 주세요")
+            manual_plans.change_plan(stack.board, pm, task_id, revision)
             assert wait_until(lambda: count_sleeping_commands() == 0)
         assert commands(fleet) == []
         armed[0] = False
         beat(stack.board, lambda: stack.team, agent)
-        # Nothing runs before people have seen the changed plan.
+        # Nothing runs before people have approved the changed plan.
         assert view.task(stack.board, task_id).state is State.PENDING_APPROVAL
         assert stack.changes(sr_id) == ["service.set_log_level"]
         stack.decide(sr_id)

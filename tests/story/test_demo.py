@@ -1,4 +1,4 @@
-"""``guardia demo`` as a newcomer runs it: one process tree, real ports, one line of JSON."""
+"""`guardia demo` as a newcomer runs it: one process tree, real ports, one line of JSON."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ select count(*) as broken from v_audit_integrity where integrity_status <> 'VALI
 
 @pytest.fixture(scope="module")
 def place() -> Iterator[Path]:
-    """A data folder that the database's unprivileged account can reach."""
+    """Return a data folder that the database's unprivileged account can reach."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-demo-"))
     folder.chmod(0o711)
     yield folder
@@ -39,8 +39,8 @@ def demo_env(place: Path) -> dict[str, str]:
     return environment(place, GUARDIA_PORT="0")
 
 
-def relatives(place: Path) -> list[psutil.Process]:
-    """Every process that has to do with that folder."""
+def processes_of(place: Path) -> list[psutil.Process]:
+    """Return every process that uses this data folder."""
     found = []
     for process in psutil.process_iter():
         try:
@@ -55,29 +55,29 @@ def relatives(place: Path) -> list[psutil.Process]:
 
 
 def gone(place: Path) -> bool:
-    return wait_until(lambda: relatives(place) == [])
+    return wait_until(lambda: processes_of(place) == [])
 
 
-def told(place: Path, *more: str) -> tuple[int, dict[str, object]]:
+def run_demo(place: Path, *more: str) -> tuple[int, dict[str, object]]:
     done = run_process("demo", "--yes", "--exit", "--json", *more, env=demo_env(place))
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
-def test_the_demo_tells_its_story_and_leaves_nothing_running(place: Path) -> None:
-    code, found = told(place)
+def test_the_demo_completes_and_leaves_nothing_running(place: Path) -> None:
+    code, found = run_demo(place)
     assert (code, found["ok"], found["status"]) == (0, True, "COMPLETED")
     assert found["chain"] is True
-    assert gone(place), relatives(place)
+    assert gone(place), processes_of(place)
 
 
-def test_afterwards_the_record_verifies_and_sql_runs(place: Path, tmp_path: Path) -> None:
+def test_afterwards_the_audit_log_verifies_and_sql_runs(place: Path, tmp_path: Path) -> None:
     assert run_process("audit", "verify", env=demo_env(place)).returncode == 0
     file = tmp_path / "q.sql"
     file.write_text(QUERY)
     rows = run_process("db", "sql", file, env=demo_env(place), check=True).stdout
     assert "COMPLETED\t1" in rows
     assert "broken\n0" in rows
-    assert gone(place), relatives(place)
+    assert gone(place), processes_of(place)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 3.0, 9.0])
@@ -87,22 +87,22 @@ def test_killed_at_any_moment_it_leaves_nothing_running(place: Path, seconds: fl
     time.sleep(seconds)
     running.send_signal(signal.SIGKILL)
     running.wait()
-    assert gone(place), relatives(place)
+    assert gone(place), processes_of(place)
 
 
 def test_after_all_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
     running = start_process("demo", env=demo_env(place), stdout=subprocess.PIPE, text=True)
     assert running.stdout is not None
-    impatience = threading.Timer(4 * PATIENCE, running.kill)
-    impatience.start()
+    timeout = threading.Timer(4 * PATIENCE, running.kill)
+    timeout.start()
     for line in running.stdout:
         if "guardia approve" in line:
             break
     else:
-        pytest.fail("it did not come to the approval")
-    impatience.cancel()
+        pytest.fail("the demo ended before the approval")
+    timeout.cancel()
     running.send_signal(signal.SIGINT)
     running.wait(PATIENCE)
-    assert gone(place), relatives(place)
-    code, found = told(place)
+    assert gone(place), processes_of(place)
+    code, found = run_demo(place)
     assert (code, found["ok"]) == (0, True)

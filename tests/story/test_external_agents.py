@@ -1,4 +1,4 @@
-"""Outside agents as employees, on real servers: they repair, and they get no further than that."""
+"""External agents on real servers: they repair, and reach nothing beyond their task."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXT = "기재부 운영DB 쿼리가 너무 느려요"
 
 @pytest.fixture
 def place(database: Any, practice: RunningFleet) -> Iterator[Path]:
-    """A worker's own folder, with the fleet's key."""
+    """Return a worker's own folder, with the fleet's key."""
     with shared_folder() as folder:
         seed_full_stack(database.owner, database.app, practice, folder / "secrets")
         yield folder
@@ -36,7 +36,7 @@ def place(database: Any, practice: RunningFleet) -> Iterator[Path]:
 
 @pytest.fixture
 def scripts() -> Iterator[Path]:
-    """Where programs lie that run under another account."""
+    """Return a folder for programs that run under another account."""
     with shared_folder() as folder:
         yield folder
 
@@ -77,7 +77,7 @@ if json.load(open(os.environ["GUARDIA_TASK_FILE"]))["state"] == "PARSED":
 """
 
 
-def test_a_program_repairs_under_approval_and_gets_no_further(
+def test_a_program_repairs_under_approval_and_reaches_nothing_else(
     database: Any, practice: RunningFleet, place: Path, scripts: Path
 ) -> None:
     source = GREEDY + EXAMPLE.read_text("utf-8").replace("from __future__ import annotations", "")
@@ -100,7 +100,7 @@ def test_a_program_repairs_under_approval_and_gets_no_further(
         assert stack.state(sr_id) is State.COMPLETED
         assert practice.is_healthy("lock-chain")
         assert stack.changes(sr_id) == ["database.terminate_session"]
-        first, second = (turn.detail for turn in audit_entries(stack.board, "outside_ended"))
+        first, second = (e.detail for e in audit_entries(stack.board, "outside_ended"))
         assert (first["how"], second["how"]) == ("ended", "ended")
         assert (first["refusals"], second["refusals"]) == (7, 0)
         codes, opened = first["output"].splitlines()[0].split("] [")

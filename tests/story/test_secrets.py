@@ -32,18 +32,18 @@ TOKEN = "messenger-token-5be1d0aa93"
 TEXT = "기재부 운영DB 쿼리가 너무 느려요"
 _PROC = Path("/proc")
 _LINE = 40
-"""Characters from which a line of a key is a secret and not a header."""
+"""Length from which a line of a key counts as a secret instead of a header."""
 
 
 def leaks(secrets: dict[str, str], text: str) -> set[str]:
-    """Names of the secrets that a text holds, also as JSON or SQL would write them."""
+    """Return the names of the secrets that a text contains, also in JSON or SQL notation."""
     forms = {name: {s, s.encode("unicode_escape").decode()} for name, s in secrets.items()}
     return {name for name, spelled in forms.items() if any(s in text for s in spelled)}
 
 
 @contextmanager
 def watching(seen: set[str]) -> Iterator[None]:
-    """Collect arguments and environment of every process while the story runs."""
+    """Collect arguments and environment of every process during the block."""
     over = threading.Event()
 
     def look() -> None:
@@ -64,7 +64,7 @@ def watching(seen: set[str]) -> Iterator[None]:
 
 
 def tables(superuser: str) -> dict[str, str]:
-    """Every row of every table as text."""
+    """Return every row of every table as text."""
     with psycopg.connect(superuser) as connection:
         names = connection.execute(
             "select format('%I.%I', table_schema, table_name) from information_schema.tables "
@@ -82,7 +82,7 @@ def tables(superuser: str) -> dict[str, str]:
 
 
 def test_the_search_finds_what_is_planted(database: object) -> None:
-    """A search that finds nothing anywhere would prove nothing."""
+    """A search that never finds anything would prove nothing."""
     dsn = database.superuser  # type: ignore[attr-defined]
     with psycopg.connect(dsn) as connection:
         connection.execute(
@@ -104,27 +104,27 @@ def test_the_search_finds_what_is_planted(database: object) -> None:
 
 @dataclass
 class Demo:
-    """``guardia demo`` as people run it, with secrets that we know."""
+    """A running `guardia demo` with known secrets."""
 
     place: Path
     process: subprocess.Popen[str]
-    said: list[str]
+    output: list[str]
 
     @property
     def environment(self) -> dict[str, str]:
         return environment(self.place, GUARDIA_PORT="0")
 
     def until(self, text: str) -> str:
-        """Read on to the line with this text."""
+        """Read on to the line that contains `text`."""
         assert self.process.stdout is not None
         for line in self.process.stdout:
-            self.said.append(line)
+            self.output.append(line)
             if text in line:
                 return line
-        pytest.fail("the demo ended early:\n" + "".join(self.said))
+        pytest.fail("the demo ended early:\n" + "".join(self.output))
 
     def run(self, *words: str) -> str:
-        """Another command on the same data."""
+        """Run another command on the same data."""
         return run_process(*words, env=self.environment, check=True).stdout
 
 
@@ -139,10 +139,10 @@ def demo() -> Iterator[Demo]:
         env = environment(place, GUARDIA_PORT="0")
         streams = {"stdout": subprocess.PIPE, "stderr": errors, "text": True}
         process = start_process("demo", "--yes", env=env, **streams)
-    impatience = threading.Timer(4 * PATIENCE, process.kill)
-    impatience.start()
+    timeout = threading.Timer(4 * PATIENCE, process.kill)
+    timeout.start()
     yield Demo(place, process, [])
-    impatience.cancel()
+    timeout.cancel()
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
     process.communicate()
@@ -150,11 +150,11 @@ def demo() -> Iterator[Demo]:
 
 
 def planted(demo: Demo, dsns: tuple[str, ...]) -> dict[str, str]:
-    """Every secret that is in use, by what it is."""
+    """Return every secret that is in use, by name."""
     store = FileCredentialStore(demo.place / "secrets")
     found = {"master key": (demo.place / "secrets.key").read_text().strip()}
     for name in store.names():
-        # Of a key in lines, each line by itself: a part of it is a leak too.
+        # Each line of a key counts on its own: a part of a key is a leak too.
         for number, line in enumerate(store.get(name).splitlines()):
             if len(line) >= _LINE or (number == 0 and not line.startswith("-----")):
                 found[f"{name} {number}"] = line
@@ -162,10 +162,10 @@ def planted(demo: Demo, dsns: tuple[str, ...]) -> dict[str, str]:
         url = make_url(dsn)
         assert isinstance(url.password, str)
         found[f"password of {url.username}"] = url.password
-    # The monitor's password on the practice servers, as its own client file holds it.
-    held = sorted((demo.place / "lab").rglob(".pgpass"))
-    assert held
-    for path in held:
+    # The monitor's password on the practice servers, from its own client file.
+    password_files = sorted((demo.place / "lab").rglob(".pgpass"))
+    assert password_files
+    for path in password_files:
         for number, line in enumerate(path.read_text("utf-8").splitlines()):
             found[f"{path.name} {number}"] = line.rsplit(":", 1)[1]
     assert {PASSWORD, TOKEN} <= set(found.values())
@@ -178,7 +178,7 @@ _FORM = re.compile(r'name="csrf" value="([^"]+)"')
 
 
 def pages(address: str, account: str) -> dict[str, str]:
-    """Everything that this person reaches by clicking, and every page without a parameter."""
+    """Return all pages that this person reaches by links, and all pages without a parameter."""
     with httpx.Client(base_url=address, headers={"accept": "text/html"}, timeout=60) as client:
         token = _FORM.search(client.get("/login").text)
         assert token
@@ -198,7 +198,7 @@ def pages(address: str, account: str) -> dict[str, str]:
 
 
 def test_no_secret_is_left_behind_by_the_real_demo(demo: Demo, tmp_path: Path) -> None:
-    """Database, logs, export, pages, and the arguments and environments of every process."""
+    """Checks database, logs, export, pages, and arguments and environments of every process."""
     processes: set[str] = set()
     with watching(processes):
         address = re.findall(r"http://\S+", demo.until("보드: "))[0]
@@ -214,8 +214,8 @@ def test_no_secret_is_left_behind_by_the_real_demo(demo: Demo, tmp_path: Path) -
     assert any(f"GUARDIA_HOME={demo.place}" in line for line in processes)
     logs = [demo.place / "board.log", demo.place / "stderr.log"]
     logs += (demo.place / "postgres").rglob("*.log")
-    # What the demo prints for its user ends with the accounts that they may sign in with.
-    printed = "".join(demo.said).replace(f"비밀번호 {PASSWORD}", "")
+    # The demo deliberately prints the password of its accounts; other output must not.
+    printed = "".join(demo.output).replace(f"비밀번호 {PASSWORD}", "")
     places = {
         **{f"table {name}": rows for name, rows in stored.items()},
         **{f"log {path.name}": path.read_text("utf-8", "replace") for path in logs},

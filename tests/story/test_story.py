@@ -1,4 +1,4 @@
-"""The main job end to end: real SSH, real faults, looked at by each fault's own oracle."""
+"""The main job end to end: real SSH and real faults, judged by each fault's own oracle."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ STORIES = {
 }
 
 
-def broken(fleet: RunningFleet, fault: str) -> None:
+def cause_fault(fleet: RunningFleet, fault: str) -> None:
     if fault == "full-volume" and not fleet.inventory.volumes:
         pytest.skip("the kernel gives no small volume here")
     assert not fleet.fault(fault).good
@@ -41,7 +41,7 @@ def broken(fleet: RunningFleet, fault: str) -> None:
 @pytest.mark.parametrize("fault", STORIES)
 def test_a_fault_is_diagnosed_approved_repaired_and_verified(stack: FullStack, fault: str) -> None:
     text, changes = STORIES[fault]
-    broken(stack.fleet, fault)
+    cause_fault(stack.fleet, fault)
     sr_id = stack.request(text)
     stack.work()
     assert stack.state(sr_id) is State.PENDING_APPROVAL
@@ -59,7 +59,7 @@ def test_a_fault_is_diagnosed_approved_repaired_and_verified(stack: FullStack, f
 
 
 def test_a_rejected_plan_changes_nothing(stack: FullStack) -> None:
-    broken(stack.fleet, "lock-chain")
+    cause_fault(stack.fleet, "lock-chain")
     sr_id = stack.request(STORIES["lock-chain"][0])
     stack.work()
     stack.decide(sr_id, approve=False)
@@ -92,10 +92,10 @@ def _decide_as(stack: FullStack, sr_id: int, role: str) -> None:
     )
 
 
-def test_an_approval_outlives_the_process_that_asked(
+def test_an_approval_survives_a_restart_of_the_process_that_asked(
     stack: FullStack, database: Any, keys: Path
 ) -> None:
-    broken(stack.fleet, "lock-chain")
+    cause_fault(stack.fleet, "lock-chain")
     sr_id = stack.request(STORIES["lock-chain"][0])
     stack.work()
     stack.decide(sr_id)
@@ -109,7 +109,7 @@ def test_an_approval_outlives_the_process_that_asked(
 def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twice(
     stack: FullStack, database: Any, keys: Path
 ) -> None:
-    broken(stack.fleet, "lock-chain")
+    cause_fault(stack.fleet, "lock-chain")
     sr_id = stack.request(STORIES["lock-chain"][0])
     stack.work()
     stack.decide(sr_id)
@@ -122,7 +122,7 @@ def test_a_worker_killed_between_effect_and_result_is_found_and_nothing_runs_twi
     kinds = [e.kind for e in stack.entries(sr_id)]
     assert kinds[-1] == "intent"
 
-    # What the queue does for a dead worker's job: the agent's beat runs again.
+    # As the queue does for a dead worker's job: the agent's beat runs again.
     begun = beats.begin(stack.board, "db-agent")
     assert begun is not None and begun.reasons == ("recovery", "approval_decided")
     beats.end(stack.board, begun, "handed to the next beat", task_id=None, steps=0)
@@ -148,7 +148,7 @@ HOSTILE = (
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_orders_in_a_request_are_only_text(stack: FullStack, text: str) -> None:
+def test_instructions_in_a_request_are_only_text(stack: FullStack, text: str) -> None:
     sr_id = stack.request(text)
     stack.work()
     assert stack.changes(sr_id) == []

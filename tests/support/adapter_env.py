@@ -1,4 +1,4 @@
-"""One turn of an outside agent on the seeded board: real tables and API, a server that answers."""
+"""One session of an external agent on the seeded board: real tables and API, a fake server."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ TERMINATE = {
 
 
 class FakeTransport:
-    """A server on which nothing waits; it keeps what was sent to it."""
+    """A server on which no session waits for a lock; records the commands it receives."""
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -53,9 +53,12 @@ class FakeTransport:
         self.sent.append(command.render())
         return Output(0, json.dumps(NO_LOCKS), "", 0.01)
 
+    def end(self, host: Any, tag: str) -> bool:
+        return True
+
 
 class IdleEngagement:
-    """An engagement that lasts until it is told to go: the test itself is the agent."""
+    """An engagement that lasts until `leave` is set: the test itself acts as the agent."""
 
     def __init__(self) -> None:
         self.leave = threading.Event()
@@ -75,18 +78,18 @@ class IdleEngagement:
 
 @dataclass
 class AdapterRun:
-    """The agent's side of a turn, and what the test looks at."""
+    """The agent's side of a session, and what the test inspects."""
 
     env: BoardEnv
     claim: Claim
     token: str
     session_id: int
-    hands: FakeTransport
+    transport: FakeTransport
     browser: PageClient
     endings: list[SessionEnd] = field(default_factory=list)
 
     def ask(self, method: str, path: str, body: Any = None, **more: Any) -> Any:
-        """A request with this turn's token, on this turn's task unless told otherwise."""
+        """Send a request with this session's token, for its task unless `task` is given."""
         task, token = more.get("task", self.claim.task_id), more.get("token", self.token)
         return self.browser.request(
             method,
@@ -97,14 +100,14 @@ class AdapterRun:
 
 
 def adapter_entry(adapter: dict[str, Any], tools: tuple[str, ...] | None = None) -> AgentEntry:
-    """The specialist's entry with this adapter."""
+    """Return the specialist's chart entry with this adapter."""
     found: Any = TypeAdapter(Adapter).validate_python(adapter)
     return AgentEntry(id="db-agent", title="DB 전문가", duty="operate", adapter=found, tools=tools)
 
 
-def adapter_context(env: BoardEnv, claim: Claim, hands: FakeTransport) -> AgentContext:
-    """What a beat brings; an outside agent has neither our library nor our brain."""
-    gate = Gate(env.board, hands, sleep=lambda _: None)
+def adapter_context(env: BoardEnv, claim: Claim, transport: FakeTransport) -> AgentContext:
+    """Return a beat's context; an external agent has neither our library nor our brain."""
+    gate = Gate(env.board, transport, sleep=lambda _: None)
     return AgentContext(env.board, gate, None, None, claim, ())  # type: ignore[arg-type]
 
 
@@ -117,21 +120,22 @@ def open_adapter_run(
     calls: int = 200,
     tools: tuple[str, ...] | None = None,
 ) -> Iterator[AdapterRun]:
-    """A turn that is served until the end of the block."""
-    claim, hands = claim or env.create_parsed_task(), FakeTransport()
+    """Open a session that is served until the end of the block."""
+    claim, transport = claim or env.create_parsed_task(), FakeTransport()
     agent = adapter_entry({"kind": "process", "command": ["/bin/true"], "calls": calls}, tools)
-    here = adapter_context(env, claim, hands)
-    offered = build_manifest(agent, here.gate.host(grants.grant_reads(env.board, claim)))
+    context = adapter_context(env, claim, transport)
+    manifest = build_manifest(agent, context.gate.host(grants.grant_reads(env.board, claim)))
     session_id, token = sessions.open_session(
-        env.board, claim, offered, kind="process", seconds=round(seconds), budget=calls
+        env.board, claim, manifest, kind="process", seconds=round(seconds), budget=calls
     )
-    standing, proxy = IdleEngagement(), ToolProxy(here, agent, session_id, graph.execution_graph())
-    turn = AgentSession(env.board, claim, proxy, session_id, seconds, grace=0.1)
+    engagement = IdleEngagement()
+    proxy = ToolProxy(context, agent, session_id, graph.execution_graph())
+    session = AgentSession(env.board, claim, proxy, session_id, seconds, grace=0.1)
     browser = PageClient(page_app(env.board), raise_server_exceptions=False)
-    found = AdapterRun(env, claim, token, session_id, hands, browser)
+    found = AdapterRun(env, claim, token, session_id, transport, browser)
 
     def run() -> None:
-        ending = turn.run(standing)
+        ending = session.run(engagement)
         sessions.close_session(env.board, claim, session_id, ending)
         found.endings.append(ending)
 
@@ -140,7 +144,7 @@ def open_adapter_run(
     try:
         yield found
     finally:
-        standing.leave.set()
+        engagement.leave.set()
         thread.join(PATIENCE)
         assert not thread.is_alive()
         drop_half_open_connections()
@@ -149,21 +153,21 @@ def open_adapter_run(
 def run_adapter_once(
     env: BoardEnv, adapter: dict[str, Any], address: str, folder: Path, keys: Path, **more: Any
 ) -> tuple[Claim, FakeTransport]:
-    """One whole turn of such an agent on a new task; it is over when this returns."""
-    claim, hands = more.get("hold") or env.create_parsed_task(), FakeTransport()
-    known = adapter if adapter["kind"] == "http" else with_trusted_account(adapter)
+    """Run one whole session of such an agent on a new task."""
+    claim, transport = env.create_parsed_task(), FakeTransport()
+    runnable = adapter if adapter["kind"] == "http" else with_trusted_account(adapter)
     runner = ExternalAgentRunner(
         address, HostResources(folder, FileCredentialStore(keys)), grace=more.get("grace", 2.0)
     )
-    # In a thread, as beats are: this one may have a loop of its own (see ``loops``).
+    # In a thread, like beats: this one may have a loop of its own (see `run_coroutine`).
     with ThreadPoolExecutor(1) as pool:
         pool.submit(
             runner.work,
-            adapter_context(env, claim, hands),
-            adapter_entry(known, more.get("tools")),
+            adapter_context(env, claim, transport),
+            adapter_entry(runnable, more.get("tools")),
         ).result()
     drop_half_open_connections()
-    return claim, hands
+    return claim, transport
 
 
 def drop_half_open_connections() -> None:

@@ -1,4 +1,4 @@
-"""A seeded board with its agents at work, in beats; none of its servers can be reached."""
+"""A seeded board with its team of agents, run beat by beat; its servers are unreachable."""
 
 from __future__ import annotations
 
@@ -38,46 +38,46 @@ MORE_SERVERS = (
 
 @dataclass
 class AgentsEnv:
-    """A board with its team; nobody can reach a server."""
+    """A board with its team; no server can be reached."""
 
     env: BoardEnv
     team: Team
 
     def work(self) -> None:
-        """Beats until nobody has a reason to wake."""
+        """Run beats until no agent has a wake reason."""
         while (agent := self._next()) is not None:
             beat(self.env.board, lambda: self.team, agent)
 
     def give(self, text: str) -> GoalPage:
-        """A goal, planned."""
+        """Create a goal and plan it."""
         sr_id = planning.create_goal(self.env.board, LEAD, text, channel="web")
         self.work()
         return self.page(sr_id)
 
     def page(self, sr_id: int) -> GoalPage:
-        """What a person sees of it."""
+        """Return a goal's page as a person sees it."""
         return view.get_goal(self.env.board, LEAD, sr_id)
 
     def approve(self, page: GoalPage, *out: int) -> tuple[int, ...]:
-        """A person approves what they see."""
+        """Approve the plan of a page without the parts `out`."""
         kept = frozenset(part.ordinal for part in page.parts if part.ordinal not in out)
         bound = page.plan_hash or ""
         return decisions.approve(self.env.board, LEAD, page.sr_id, plan_hash=bound, kept=kept)
 
     def fire(self, agent: str) -> None:
-        """Without this agent."""
+        """Remove an agent from the chart."""
         board = self.env.board
         with board.database.reading() as session:
             text = revisions.chart_text(session, revisions.latest(session) or 0)
         chart.apply_chart(board, chart_edit.fire(text, agent), "operator:test")
 
     def task(self, sr_id: int) -> Task:
-        """An issue's only task."""
+        """Return an issue's only task."""
         with self.env.board.database.reading() as session:
             return session.scalars(select(Task).where(Task.sr_id == sr_id)).one()
 
     def finish(self, *numbers: int, verb: str = "complete") -> None:
-        """People end issues by hand."""
+        """End issues by directives of a person."""
         for number in numbers:
             task = self.task(number).task_id
             if verb == "complete" and self.task(number).status != State.MANUAL:
@@ -87,7 +87,7 @@ class AgentsEnv:
             )
 
     def kinds(self, sr_id: int) -> list[str]:
-        """The goal's entries; the whole record must hold."""
+        """Return the kinds of a goal's audit entries; the whole audit log must be intact."""
         with self.env.board.database.reading() as session:
             assert log.verify_all(session).intact
             query = select(AuditEntry.kind).where(AuditEntry.sr_id == sr_id)
@@ -101,7 +101,7 @@ class AgentsEnv:
 
 @contextmanager
 def open_agents_env(owner: str, dsn: str, keys: Path) -> Iterator[AgentsEnv]:
-    """The seeded board with two more servers, and its team."""
+    """Open the seeded board with two more servers, and its team."""
     checkpoints.setup(owner)
     pool = checkpoints.open_pool(dsn)
     connections = Connections(FileCredentialStore(keys))

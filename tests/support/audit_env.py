@@ -1,4 +1,4 @@
-"""A board whose record is signed and copied out, and a superuser who rewrites it."""
+"""A board whose audit log is signed and copied, and a superuser who rewrites it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TABLES = ("tb_audit_log", "tb_audit_head", "tb_audit_checkpoint", "tb_evidence")
 
 @dataclass
 class AuditEnv:
-    """A desk with a notary, what its verifier says, and the attacker's hands."""
+    """A board with a notary, its verifier, and the attacks of a superuser."""
 
     env: BoardEnv
     board: BoardContext
@@ -33,7 +33,7 @@ class AuditEnv:
     superuser: str
 
     def write(self, count: int) -> None:
-        """So many entries more."""
+        """Append `count` entries."""
         for n in range(count):
             with self.board.database.transaction() as session:
                 log.append(
@@ -46,22 +46,22 @@ class AuditEnv:
                 )
 
     def sign_checkpoint(self) -> int:
-        """Sign; the size of the newest checkpoint."""
+        """Sign a checkpoint and return its size."""
         newest = self.board.notary.sign(self.board)
         assert newest is not None
         return newest.size
 
     def size(self) -> int:
-        """Entries so far."""
+        """Return the number of entries."""
         with self.board.database.reading() as session:
             return log.head(session).size
 
     def verify(self, *, full: bool = True) -> VerificationResult:
-        """What the verifier finds."""
+        """Return what the verifier finds."""
         return verification.verify_log(self.board, full=full)
 
     def attack(self, *statements: str, **values: Any) -> None:
-        """As a superuser who switches every trigger off, and on again."""
+        """Run statements as a superuser who disables every trigger in the meantime."""
         with psycopg.connect(self.superuser) as connection:
             connection.execute("set session_replication_role = replica")
             for table in ("tb_audit_log", "tb_audit_checkpoint"):
@@ -72,18 +72,18 @@ class AuditEnv:
                 connection.execute(f"alter table {table} enable trigger append_only")
 
     def links(self) -> list[ChainEntry]:
-        """All entries."""
+        """Return all entries."""
         with self.board.database.reading() as session:
             return list(log.entries(session))
 
     def rewrite(self, links: list[ChainEntry]) -> None:
-        """Put a whole other chain in the place of this one, with all hashes made anew."""
+        """Replace the whole chain by another one with consistent hashes."""
         self.attack("delete from tb_audit_log")
         before = ORIGIN
         for n, link in enumerate(links, start=1):
-            fresh = replace(link, seq=n, previous_hash=before)
-            before = fresh.hash()
-            self.insert(replace(fresh, current_hash=before))
+            forged = replace(link, seq=n, previous_hash=before)
+            before = forged.hash()
+            self.insert(replace(forged, current_hash=before))
         self.attack(
             "update tb_audit_head set size = %(size)s, head = %(head)s",
             size=len(links),
@@ -91,7 +91,7 @@ class AuditEnv:
         )
 
     def insert(self, link: ChainEntry) -> None:
-        """One row as it is."""
+        """Insert one row unchanged."""
         names = list(link.__slots__)
         self.attack(
             f"insert into tb_audit_log ({', '.join(names)})"
@@ -100,11 +100,11 @@ class AuditEnv:
         )
 
     def backup(self) -> None:
-        """Keep everything as it is now."""
+        """Copy all audit tables."""
         self.attack(*(f"create table kept_{name} as table {name}" for name in TABLES))
 
     def restore(self) -> None:
-        """Put everything back to the backup."""
+        """Restore all audit tables from the backup."""
         statements = []
         for name in TABLES:
             over = "overriding system value" if name == "tb_evidence" else ""
@@ -112,14 +112,14 @@ class AuditEnv:
         self.attack(*statements)
 
     def approved(self) -> Any:
-        """A hold on a task whose plan is approved."""
-        held, _, bound = self.env.create_filed_plan()
-        decisions.decide(self.board, LEAD, held.task_id, approve=True, plan_hash=bound)
+        """Return the claim of a task whose plan is approved."""
+        claim, _, bound = self.env.create_filed_plan()
+        decisions.decide(self.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
         return self.env.claim("db-agent")
 
 
 def witness_places(folder: Path) -> WitnessFiles:
-    """Files of one host, with a second place for copies."""
+    """Return the witness files of one host, with a second folder for copies."""
     (folder / "second").mkdir()
     return WitnessFiles(
         folder / "secrets" / "chain-signing-key",
@@ -129,7 +129,7 @@ def witness_places(folder: Path) -> WitnessFiles:
 
 
 def open_audit_env(env: BoardEnv, superuser: str, folder: Path) -> AuditEnv:
-    """The cast's board with a notary of its own."""
+    """Return the same board with a notary of its own."""
     found = witness_places(folder)
     board = replace(env.board, notary=Notary(found))
     return AuditEnv(BoardEnv(board, env.dsn), board, found, superuser)

@@ -1,4 +1,4 @@
-"""A seeded board for tests: the shipped chart and a fixed cast of people and servers."""
+"""A seeded board for tests: the shipped chart with a fixed set of people and servers."""
 
 from __future__ import annotations
 
@@ -46,18 +46,18 @@ TERMINATE = ToolCall(
 
 @dataclass
 class BoardEnv:
-    """The desk with shortcuts that bring work to where a test begins."""
+    """The board with shortcuts that bring a task to the state where a test begins."""
 
     board: BoardContext
     dsn: str
 
     def create_issue(self, **more: str) -> int:
-        """A new issue's number."""
+        """Create an issue and return its number."""
         words = {"text": "운영DB가 느려요", "channel": "web", "sender": "장하늘", "room": "방"}
         return receiving.receive_issue(self.board, receiving.NewIssue(**{**words, **more}))
 
     def claim(self, agent: str) -> Claim:
-        """What the agent's next beat claims."""
+        """Return what the agent's next beat claims."""
         begun = beats.begin(self.board, agent)
         assert begun is not None
         found = beats.claim_task(self.board, begun)
@@ -65,7 +65,7 @@ class BoardEnv:
         return found
 
     def create_parsed_task(self, *servers: str) -> Claim:
-        """A hold by the DB specialist on a PARSED task."""
+        """Return the DB specialist's claim on a new PARSED task."""
         self.create_issue()
         tasks.file_triage(
             self.board, self.claim("dispatcher"), assignment(*(servers or ("MOF-DB-01",)))
@@ -73,15 +73,15 @@ class BoardEnv:
         return self.claim("db-agent")
 
     def create_filed_plan(self, given: Plan | None = None) -> tuple[Claim, Plan, str]:
-        """A task whose plan is filed."""
-        held = self.create_parsed_task()
+        """Create a task with a filed plan; return claim, plan and plan hash."""
+        claim = self.create_parsed_task()
         filed = given or plan()
-        tasks.file_plan(self.board, held, filed)
-        return held, filed, tasks.plan_hash(held.task_id, filed)
+        tasks.file_plan(self.board, claim, filed)
+        return claim, filed, tasks.plan_hash(claim.task_id, filed)
 
 
 def replace_plan(board: BoardContext, task_id: int, given: Plan, author: PersonInfo) -> None:
-    """A person's plan in the place of the one that waits or is approved."""
+    """Replace a filed or approved plan by a person's plan."""
     seen = view.plan_state(board, task_id).plan_hash or ""
     directives.issue_directive(
         board, author, task_id, directives.DirectiveRequest("change", "고침", seen, given)
@@ -89,7 +89,7 @@ def replace_plan(board: BoardContext, task_id: int, given: Plan, author: PersonI
 
 
 def assignment(*servers: str) -> Assignment:
-    """What a dispatcher would decide."""
+    """Return a triage result for the DB specialist."""
     return Assignment(
         kind="INCIDENT",
         category="DB",
@@ -104,7 +104,7 @@ def assignment(*servers: str) -> Assignment:
 
 
 def plan(category: str = "MAINTENANCE", *actions: Action) -> Plan:
-    """A plan for the database server."""
+    """Return a plan for the database server."""
     return Plan(
         server="MOF-DB-01",
         category=category,
@@ -122,7 +122,7 @@ def plan(category: str = "MAINTENANCE", *actions: Action) -> Plan:
 
 
 def action() -> Action:
-    """One irreversible change."""
+    """Return one irreversible change."""
     return Action(
         call=TERMINATE,
         risk=Risk.CHANGE,
@@ -134,7 +134,7 @@ def action() -> Action:
 
 @contextmanager
 def seeded_env(dsn: str) -> Iterator[BoardEnv]:
-    """The board over ``dsn`` with the shipped chart and the cast enrolled."""
+    """Open the board over `dsn`; apply the shipped chart, enrol people and servers."""
     with open_env(dsn) as env:
         organization_chart.apply_chart(
             env.board, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
@@ -153,7 +153,7 @@ def seeded_env(dsn: str) -> Iterator[BoardEnv]:
 
 @contextmanager
 def open_env(dsn: str) -> Iterator[BoardEnv]:
-    """The board over a database in which all of them are already."""
+    """Open the board over a database that is already seeded."""
     connected = Database(dsn, pool_size=4)
     with TemporaryDirectory(prefix="guardia-test-") as folder:
         board = BoardContext(

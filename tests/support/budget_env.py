@@ -1,4 +1,4 @@
-"""Budgets and calls for tests: a chart with caps, calls that are paid, an agent that rests."""
+"""Budgets and model calls for tests: a chart with caps, settled calls, an agent out of budget."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from guardia.org import chart
 
 BID = ModelCallRequest("triage", "openai", "qwen", "0123456789ab", 600, 400, 30)
 PRICES = "prices: {qwen: {input: 100, output: 1000}}\n"
-"""At these, ``BID`` costs at most 0.46 won."""
+"""With these, `BID` costs at most 0.46 won."""
 
 
 def apply_budget_chart(env: BoardEnv, budget: str = "", more: str = PRICES) -> None:
-    """The shipped chart with a budget of the DB specialist."""
+    """Apply the shipped chart with a budget for the DB specialist."""
     text = chart.shipped_chart_path().read_text("utf-8")
     if budget:
         text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
@@ -29,14 +29,14 @@ def apply_budget_chart(env: BoardEnv, budget: str = "", more: str = PRICES) -> N
 
 
 def reserve_call(board: BoardContext, claim: Claim, bid: ModelCallRequest = BID) -> int:
-    """A permitted call's number."""
+    """Reserve a call and return its number."""
     call = metering.reserve(board, claim, bid)
     assert isinstance(call, int), call
     return call
 
 
 def pay_calls(env: BoardEnv, claim: Claim, *, times: int = 1, why: str = "") -> None:
-    """Calls that use all that they may; unusable ones where a reason is given."""
+    """Reserve and settle calls that use all they may; failed ones if `why` is given."""
     for _ in range(times):
         call = reserve_call(env.board, claim)
         outcome = "unusable" if why else "used"
@@ -44,7 +44,7 @@ def pay_calls(env: BoardEnv, claim: Claim, *, times: int = 1, why: str = "") -> 
 
 
 def exhaust_budget(env: BoardEnv) -> Claim:
-    """The DB specialist rests: its budget has no room for a second call."""
+    """Use up the DB specialist's budget, which pauses the agent; return its claim."""
     apply_budget_chart(env, "{tokens: 1500, on_exhausted: pause}")
     claim = env.create_parsed_task()
     pay_calls(env, claim)

@@ -1,4 +1,4 @@
-"""The providers of chat models, each with its server on loopback and the places of its protocol."""
+"""The providers of chat models: each with its fake server and the field names of its protocol."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ _INVALID = ("형식이 맞지 않습니다", "unusable")
 
 @dataclass(frozen=True)
 class ChatProvider:
-    """What the contract of all clients has to know of one protocol."""
+    """What the contract tests of all clients need to know about one protocol."""
 
     name: str
     server: type[ModelServer]
     model: str
     usage: dict[str, int]
-    """31 tokens in and 13 out, counted in all the parts that the protocol knows."""
+    """31 tokens in and 13 out, split over all counters of the protocol."""
     claims: tuple[tuple[Any, tuple[object, object]], ...]
-    """What a server may claim to have used, and what of it is passed on."""
+    """Usage that a server may claim, and what of it is passed on."""
     headers: Callable[[str], dict[str, str]]
-    """What a key is sent as."""
+    """Headers that carry a key."""
     wrong_key: int
-    """The status with which a wrong key is refused."""
+    """Status with which a wrong key is refused."""
     withheld: tuple[str, tuple[object, object]]
-    """How an answer ends that the provider withholds, and what is then known to be used."""
+    """Finish reason of a withheld answer, and the usage that is then known."""
     too_long: tuple[str, str]
-    """Why an answer without end is none, and how it is booked."""
+    """Reason and outcome of an answer without an end."""
     addresses: tuple[str, ...]
     """Variables from which its libraries would take an address."""
     keys: tuple[str, ...]
@@ -53,16 +53,16 @@ class ChatProvider:
     schema: Callable[[Body], Body]
 
     def choice(self, server: ModelServer | str, **more: Any) -> ModelChoice:
-        """A chart's entry for a server, with a key of that name."""
+        """Return a chart's entry for a server, with a key of the provider's name."""
         url = server if isinstance(server, str) else server.url
         words = {"credential": self.name, "timeout": PATIENCE, **more}
         return ModelChoice(provider=self.name, base_url=url, model=self.model, **words)  # type: ignore[arg-type]
 
     def brain(
-        self, server: ModelServer | str, ledger: RecordingMeter | None = None, **more: Any
+        self, server: ModelServer | str, meter: RecordingMeter | None = None, **more: Any
     ) -> ChatBrain:
-        """A brain that asks this server alone."""
-        return chat_brain_chain(self.choice(server, **more), ledger=ledger)
+        """Return a brain that calls only this server."""
+        return chat_brain_chain(self.choice(server, **more), meter=meter)
 
 
 OPENAI = ChatProvider(
@@ -91,7 +91,7 @@ ANTHROPIC = ChatProvider(
     name="anthropic",
     server=MessagesServer,
     model=messages_server.MODEL,
-    # What went into a cache or came from it is paid for too.
+    # Tokens written to or read from a cache are paid for, too.
     usage={
         "input_tokens": 15,
         "cache_creation_input_tokens": 5,
@@ -106,7 +106,7 @@ ANTHROPIC = ChatProvider(
     headers=lambda key: {"authorization": f"Bearer {key}"},
     wrong_key=401,
     withheld=("refusal", (31, 13)),
-    too_long=("접속할 수 없습니다", "failed"),  # its library takes whatever happens for that
+    too_long=("접속할 수 없습니다", "failed"),  # its library reports any error like this
     addresses=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_URL", "ANTHROPIC_PROXY"),
     keys=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
     library="langchain_anthropic",
@@ -124,7 +124,7 @@ GOOGLE = ChatProvider(
         "promptTokenCount": 31,
         "cachedContentTokenCount": 11,  # of those
         "candidatesTokenCount": 9,
-        "thoughtsTokenCount": 4,  # besides those
+        "thoughtsTokenCount": 4,  # in addition to those
         "totalTokenCount": 44,
     },
     claims=(

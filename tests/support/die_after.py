@@ -1,7 +1,7 @@
-"""A worker that dies (SIGKILL, by its own hand) right after a change has reached the server.
+"""A worker that kills itself (SIGKILL) right after a change has reached the server.
 
-``python die_after.py DSN FLEET KEYS AGENT``: runs one beat of AGENT. The command is carried out for
-real; the process is gone before the result can be written down.
+`python die_after.py DSN FLEET KEYS AGENT` runs one beat of AGENT. The command is carried out for
+real; the process is gone before the result can be stored.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from guardia.tools.lab.running_fleet import RunningFleet
 
 
 class DyingTransport:
-    """Hands that carry out a terminating command and take the process with them."""
+    """A transport that carries out a terminating command and then kills the process."""
 
     def __init__(self, transport: Any) -> None:
-        self._hands = transport
+        self._transport = transport
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
-        output = self._hands.run(host, command, timeout=timeout, **more)
+        output = self._transport.run(host, command, timeout=timeout, **more)
         if "pg_terminate_backend" in command.render():
             os.kill(os.getpid(), signal.SIGKILL)
         return output
 
     def end(self, host: Any, tag: str) -> Any:
-        return self._hands.end(host, tag)
+        return self._transport.end(host, tag)
 
     def close(self) -> None:
-        self._hands.close()
+        self._transport.close()
 
 
 if __name__ == "__main__":

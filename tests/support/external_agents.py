@@ -1,4 +1,4 @@
-"""Outside agents at work in a house: the board behind a real port, and programs on this machine."""
+"""External agents on a full stack: the board behind a real port, and programs on this machine."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from guardia.tools.lab.running_fleet import RunningFleet
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "docs" / "examples" / "external_agent.py"
 PYTHON = "/usr/bin/python3"
-"""The system's own: programs run under an account that need not reach our environment."""
+"""The system's Python: programs run under an account that may not reach our environment."""
 
 
 def chart_with_adapter(adapter: dict[str, Any], agent: str = "db-agent", **more: Any) -> str:
-    """The shipped chart, with an adapter, and ``more``, in one agent's entry."""
+    """Return the shipped chart with an adapter, and `more`, in one agent's entry."""
     text = chart.shipped_chart_path().read_text("utf-8")
     before, entry, after = text.partition(f"  - id: {agent}\n")
     assert entry
@@ -41,8 +41,10 @@ def chart_with_adapter(adapter: dict[str, Any], agent: str = "db-agent", **more:
 
 
 def python_adapter(scripts: Path, source: str | Path, **more: Any) -> dict[str, Any]:
-    """An adapter that runs a Python program, given as its text or its file; ``scripts`` is a
-    folder that its account reaches."""
+    """Return an adapter that runs a Python program, given as its text or its file.
+
+    `scripts` is a folder that its account can reach.
+    """
     text = source.read_text("utf-8") if isinstance(source, Path) else source
     path = scripts / "program.py"
     path.write_text(text, "utf-8")
@@ -51,13 +53,13 @@ def python_adapter(scripts: Path, source: str | Path, **more: Any) -> dict[str, 
 
 
 def with_trusted_account(adapter: dict[str, Any]) -> dict[str, Any]:
-    """As it must be written where the tests do not run as root."""
+    """Return the adapter as it must be written if the tests do not run as root."""
     return adapter if os.geteuid() == 0 else {**adapter, "trust_account": True}
 
 
 @contextmanager
 def shared_folder() -> Iterator[Path]:
-    """A folder that other accounts can pass through; pytest's own they cannot."""
+    """Create a folder that other accounts can pass through, unlike pytest's own."""
     folder = Path(tempfile.mkdtemp(prefix="guardia-outside-"))
     folder.chmod(0o711)
     try:
@@ -67,7 +69,7 @@ def shared_folder() -> Iterator[Path]:
 
 
 def keep_own_account_unless_reachable(monkeypatch: pytest.MonkeyPatch, *needed: Path) -> None:
-    """Where another account cannot reach what a program needs, the program keeps ours."""
+    """Keep our own account for programs if another one cannot reach what they need."""
     other = SystemAccount("other", 61184, 61184)
     if os.geteuid() == 0 and not all(other.can_reach(path) for path in needed):
         monkeypatch.setattr(process, "account", lambda *_: None)
@@ -77,10 +79,10 @@ def keep_own_account_unless_reachable(monkeypatch: pytest.MonkeyPatch, *needed: 
 def stack_with_external_agent(
     dsn: str, fleet: RunningFleet, home: Path, adapter: dict[str, Any], **more: Any
 ) -> Iterator[FullStack]:
-    """A house in which one agent is an outside one, and the work is done by ``guardia worker``.
+    """Open a full stack with one external agent, whose work is done by `guardia worker`.
 
-    ``home`` is that process's own, with the fleet's key among its secrets; the board is behind a
-    real port.
+    `home` is that process's own folder, with the fleet's key among its secrets; the board is behind
+    a real port.
     """
     if not Path(PYTHON).exists():
         pytest.skip("no system Python")
@@ -98,7 +100,7 @@ def stack_with_external_agent(
 
 
 def audit_entries(board: BoardContext, *kinds: str) -> list[AuditEntry]:
-    """The entries of these kinds, in order."""
+    """Return the entries of these kinds, in order."""
     with board.database.reading() as session:
         query = select(AuditEntry).where(AuditEntry.kind.in_(kinds)).order_by(AuditEntry.seq)
         return list(session.scalars(query))

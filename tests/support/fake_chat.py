@@ -1,4 +1,4 @@
-"""A chat-model brain to be tested: what it is asked, and how it falls back."""
+"""A chat-model brain under test: what it is asked, and how it falls back."""
 
 from __future__ import annotations
 
@@ -41,25 +41,25 @@ GOOD_ANSWER = {
 
 @dataclass
 class RecordingMeter:
-    """A meter that notes what it is told; ``refuse`` says no from now on."""
+    """A meter that records its calls; `refuse` rejects calls from then on."""
 
     reserved: list[ModelCallRequest] = field(default_factory=list)
     settled: list[ModelCallResult] = field(default_factory=list)
     refuse: BudgetRefusal | None = None
 
     def reserve(self, request: ModelCallRequest) -> int | BudgetRefusal:
-        """Permit, unless told otherwise."""
+        """Permit the call unless `refuse` is set."""
         if self.refuse is not None:
             return self.refuse
         self.reserved.append(request)
         return len(self.reserved)
 
     def settle(self, call: int, result: ModelCallResult) -> None:
-        """Calls of one thread are settled in order."""
+        """Record the result; calls of one thread are settled in order."""
         self.settled.append(result)
 
     def pause_agent(self, refused: BudgetRefusal) -> None:
-        """As the desk's own does."""
+        """Raise as the real meter does."""
         raise Exhausted(what="agent")
 
 
@@ -70,9 +70,9 @@ def chat_brain(
     key: str | None = None,
     role: str | None = None,
     breaker: CircuitBreaker | None = None,
-    ledger: RecordingMeter | None = None,
+    meter: RecordingMeter | None = None,
 ) -> ChatBrain:
-    """A brain that asks ``server``, with a breaker of its own."""
+    """Return a brain that calls `server`, with a circuit breaker of its own."""
     url = server if isinstance(server, str) else server.url
     own = breaker or CircuitBreaker()
     keys = {"key": lambda _: SecretStr(key)} if key else {}
@@ -80,34 +80,34 @@ def chat_brain(
         BrainChoice(kind="chat", base_url=url, model=MODEL, timeout=timeout),
         EmbeddedBrain(),
         role,
-        meter=ledger or RecordingMeter(),
+        meter=meter or RecordingMeter(),
         breaker=lambda _: own,
         **keys,
     )
 
 
 def chat_brain_chain(
-    *models: ModelChoice, ledger: RecordingMeter | None = None, limit: float = 2 * PATIENCE
+    *models: ModelChoice, meter: RecordingMeter | None = None, limit: float = 2 * PATIENCE
 ) -> ChatBrain:
-    """A brain with a list of models, whose servers each have a breaker of their own."""
+    """Return a brain with several models, each server with a circuit breaker of its own."""
     breakers = {choice: CircuitBreaker() for choice in models}
     return ChatBrain(
         BrainChoice(kind="chat", models=models, limit=limit),
         EmbeddedBrain(),
-        meter=ledger or RecordingMeter(),
+        meter=meter or RecordingMeter(),
         breaker=breakers.__getitem__,
     )
 
 
 def closed_port() -> int:
-    """A port on which nobody listens."""
+    """Return a port without a listener."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         return int(free.getsockname()[1])
 
 
 def assert_fell_back(result: BrainResult[Any], because: str, model: str = MODEL) -> None:
-    """The embedded brain answered, just as it does alone, and the result says why."""
+    """Assert that the embedded brain answered as it would alone, and gave the reason."""
     assert result.by == "embedded"
     assert result.answer == EmbeddedBrain().triage(TEXT, DIRECTORY).answer
     assert "내장 규칙으로 판단했습니다" in result.caveat

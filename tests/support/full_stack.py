@@ -1,4 +1,4 @@
-"""The whole house on one database and the practice fleet, beat by beat, without a queue."""
+"""Board, team, gate and practice fleet on one database, run beat by beat without a queue."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ LIBRARY = Library.shipped()
 
 @dataclass
 class FullStack:
-    """The board, the team, and shortcuts for what people do."""
+    """The board and the team, with shortcuts for what people do."""
 
     board: BoardContext
     team: Team
@@ -47,23 +47,23 @@ class FullStack:
     fleet: RunningFleet
 
     def request(self, text: str) -> int:
-        """A line in a room that opens an issue."""
+        """Post a line in a room that opens an issue; return its number."""
         return receiving.receive_issue(
             self.board,
             receiving.NewIssue(text=text, channel="mattermost", sender="장하늘", room="방"),
         )
 
     def work(self) -> None:
-        """Run beats until nobody has a reason to wake."""
+        """Run beats until no agent has a wake reason."""
         while (agent := self._next()) is not None:
             beat(self.board, lambda: self.team, agent)
 
     def state(self, sr_id: int) -> State:
-        """Where an issue stands."""
+        """Return an issue's state."""
         return view.issue(self.board, sr_id).state
 
     def decide(self, sr_id: int, *, approve: bool = True) -> None:
-        """The right person decides each step that waits, until none does."""
+        """Decide each waiting step as the right person, until none waits."""
         while waiting := pending.pending_plans(self.board, sr_id):
             step = waiting[0]
             decisions.decide(
@@ -76,18 +76,18 @@ class FullStack:
             )
 
     def person(self, role: str) -> PersonInfo:
-        """Someone of that role."""
+        """Return a person of that role."""
         return next(p for p in self.fleet.directory().people if p.role == role)
 
     def entries(self, sr_id: int) -> list[AuditEntry]:
-        """The issue's part of the record; the whole of it must hold."""
+        """Return an issue's audit entries; the whole audit log must be intact."""
         with self.board.database.reading() as session:
             assert log.verify_all(session).intact
             found = select(AuditEntry).where(AuditEntry.sr_id == sr_id).order_by(AuditEntry.seq)
             return list(session.scalars(found))
 
     def changes(self, sr_id: int) -> list[str]:
-        """Tools of the changes that were attempted, in order."""
+        """Return the tools of the changes that were attempted, in order."""
         return [
             e.detail["tool"]
             for e in self.entries(sr_id)
@@ -103,7 +103,7 @@ class FullStack:
 def open_full_stack(
     dsn: str, fleet: RunningFleet, keys: Path, transport: Any = None
 ) -> Iterator[FullStack]:
-    """A house over a migrated and enrolled database; ``hands`` wraps the connections."""
+    """Open everything over a migrated and enrolled database; `transport` wraps the connections."""
     database = Database(dsn, pool_size=4)
     pool = checkpoints.open_pool(dsn)
     connections: Transport = Connections(FileCredentialStore(keys))
@@ -124,7 +124,11 @@ def open_full_stack(
 
 
 def seed_full_stack(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -> None:
-    """Tables for checkpoints, the shipped chart, the fleet's people, servers and key."""
+    """Prepare a database for `open_full_stack`.
+
+    Creates the checkpoint tables, applies the shipped chart, and enrols the fleet's people, servers
+    and key.
+    """
     checkpoints.setup(owner_dsn)
     FileCredentialStore(keys).put(*fleet.credential())
     database = Database(dsn, pool_size=2)

@@ -1,4 +1,4 @@
-"""A model server on loopback that speaks Gemini's ``generateContent`` as Google's library does."""
+"""A model server on loopback that speaks Gemini's `generateContent` as Google's library does."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ _FINISH = {"stop": "STOP", "length": "MAX_TOKENS", "refusal": "SAFETY"}
 
 
 class GenerateServer(ModelServer):
-    """The same server with the other protocol."""
+    """The model server with Google's protocol."""
 
     post_path = f"/v1beta/models/{MODEL}:generateContent"
 
     @property
     def url(self) -> str:
-        """What an org chart names as ``base_url``: without the version."""
+        """What an org chart names as `base_url`: without the version."""
         return super().url.removesuffix("/v1")
 
     def answer(self, headers: dict[str, str], body: dict[str, Any]) -> CannedReply:
-        """The answer to a request that holds; ``Refused`` else."""
+        """Return the answer to a request. Raises `RequestRejected` if it is not valid."""
         self.headers.append(headers)
         given = headers.get("x-goog-api-key")
         if given is None:
@@ -46,25 +46,25 @@ class GenerateServer(ModelServer):
         _check_request(body)
         return self._respond(body)
 
-    def body(self, said: CannedReply) -> bytes:
-        """A response as it goes over the wire."""
-        if said.body is not None:
-            return said.body
-        if said.status >= 400:
-            return self.problem(said.status, "The server had an error.", "INTERNAL")
-        content = said.content
+    def body(self, reply: CannedReply) -> bytes:
+        """Return a response's HTTP body."""
+        if reply.body is not None:
+            return reply.body
+        if reply.status >= 400:
+            return self.problem(reply.status, "The server had an error.", "INTERNAL")
+        content = reply.content
         text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
         candidate = {
             "content": {"parts": [{"text": text}], "role": "model"},
-            "finishReason": _FINISH.get(said.finish, said.finish),
+            "finishReason": _FINISH.get(reply.finish, reply.finish),
             "index": 0,
         }
         answer = {"candidates": [candidate], "modelVersion": MODEL, "responseId": "r-1"}
-        usage = {"usageMetadata": said.usage} if said.usage else {}
+        usage = {"usageMetadata": reply.usage} if reply.usage else {}
         return json.dumps({**answer, **usage}, ensure_ascii=False).encode()
 
     def problem(self, status: int, message: str, code: str) -> bytes:
-        """An error of this protocol."""
+        """Return an error of this protocol."""
         error = {"code": status, "message": message, "status": code}
         return json.dumps({"error": error}).encode()
 

@@ -1,4 +1,4 @@
-"""Many commands in flight on the practice fleet, and what is left of them, counted on its hosts."""
+"""Many commands in flight on the practice fleet, counted on its hosts."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction, listen
 from guardia.tools.command import Command
 
 SLEEP_MARK = f"{AN_HOUR:.0f}.{os.getpid():08d}"
-"""Seconds of a sleep that no other process asks for: so it can be told from everything else."""
+"""Seconds of a sleep that no other process asks for, so that it can be recognised."""
 SERVERS = {
     "MOF-DB-01": "budgetdb",
     "MOE-DB-01": "edudb",
@@ -38,26 +38,26 @@ SERVERS = {
 
 
 class SlowTransport:
-    """Hands that wait on the host before the command: an hour, unless someone stops it."""
+    """A transport whose commands first sleep on the host for an hour, unless interrupted."""
 
     def __init__(self, transport: Any, only: Callable[[str], bool] = lambda _: True) -> None:
-        self._hands = transport
+        self._transport = transport
         self._only = only
 
     def run(self, host: Any, command: Any, *, timeout: float, **more: Any) -> Any:
         if self._only(command.render()):
             command, timeout = Command.of("sleep", SLEEP_MARK), 2 * AN_HOUR
-        return self._hands.run(host, command, timeout=timeout, **more)
+        return self._transport.run(host, command, timeout=timeout, **more)
 
     def end(self, host: Any, tag: str) -> Any:
-        return self._hands.end(host, tag)
+        return self._transport.end(host, tag)
 
     def close(self) -> None:
-        self._hands.close()
+        self._transport.close()
 
 
 def count_sleeping_commands() -> int:
-    """How many of those commands this machine runs, on whichever host of the fleet."""
+    """Return how many of those commands run, on all hosts of the fleet together."""
     count = 0
     for file in Path("/proc").glob("[0-9]*/cmdline"):
         try:
@@ -69,14 +69,14 @@ def count_sleeping_commands() -> int:
 
 @contextmanager
 def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
-    """What every worker process does beside its beats: hear of people's orders."""
+    """Listen for interrupting directives, as every worker process does beside its beats."""
     loop = asyncio.new_event_loop()
 
-    async def all_of_them() -> None:
-        reactions = [(h.board, (Reaction(INTERRUPTING_KINDS, h.gate.interrupt),)) for h in stacks]
+    async def listen_all() -> None:
+        reactions = [(s.board, (Reaction(INTERRUPTING_KINDS, s.gate.interrupt),)) for s in stacks]
         await asyncio.gather(*(listen(*each) for each in reactions))
 
-    task = loop.create_task(all_of_them())
+    task = loop.create_task(listen_all())
 
     def run() -> None:
         with suppress(asyncio.CancelledError):
@@ -94,7 +94,7 @@ def interrupt_listeners(*stacks: FullStack) -> Iterator[None]:
 
 
 def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
-    """So many tasks, on all of those servers in turn, each held by an agent."""
+    """Create and claim `count` tasks, spread over all of those servers."""
     names = list(SERVERS)
     for number in range(count):
         line = receiving.NewIssue(text=f"점검 {number}", channel="web", sender="장하늘")
@@ -108,29 +108,29 @@ def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
     beats.end(stack.board, begun, "delegated", task_id=None, steps=0)
     begun = beats.begin(stack.board, "db-agent")
     assert begun is not None
-    holds: list[Claim] = []
-    while claim := beats.claim_task(stack.board, begun, frozenset(h.task_id for h in holds)):
-        holds.append(claim)
-    assert len(holds) == count
-    # A beat has one task in its hands: for fifty at once it would take fifty agents.
+    claims: list[Claim] = []
+    while claim := beats.claim_task(stack.board, begun, frozenset(h.task_id for h in claims)):
+        claims.append(claim)
+    assert len(claims) == count
+    # A beat has one claimed task: fifty at once would take fifty agents.
     with stack.board.database.transaction() as session:
-        numbers = [h.task_id for h in holds]
+        numbers = [h.task_id for h in claims]
         session.execute(update(Task).where(Task.task_id.in_(numbers)).values(run_id=begun.run_id))
-    return holds
+    return claims
 
 
 @contextmanager
-def reads_in_flight(stack: FullStack, holds: list[Claim]) -> Iterator[list[Future[Any]]]:
-    """A read for each of them, all running on the hosts at once."""
+def reads_in_flight(stack: FullStack, claims: list[Claim]) -> Iterator[list[Future[Any]]]:
+    """Run a read for each claim, all on the hosts at the same time."""
 
     def read(claim: Claim) -> Any:
         grant = grants.grant_reads(stack.board, claim)
         service = {"service": SERVERS[grant.server_id]}
         return stack.gate.read(grant, ToolCall(tool="service.processes", args=service))
 
-    with ThreadPoolExecutor(len(holds)) as threads:
-        reads = [threads.submit(read, claim) for claim in holds]
-        assert wait_until(lambda: count_sleeping_commands() >= len(holds)), [
+    with ThreadPoolExecutor(len(claims)) as threads:
+        reads = [threads.submit(read, claim) for claim in claims]
+        assert wait_until(lambda: count_sleeping_commands() >= len(claims)), [
             r for r in reads if r.done()
         ]
         yield reads

@@ -1,4 +1,4 @@
-"""Log files of tests on a server: how they are written, archived and read back."""
+"""Log files on a test server: writing, archiving and reading them back."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def service_of(root: Path) -> Service:
 
 
 def archive(connections: Connections, host: Host) -> dict[str, Any]:
-    """What `disk.archive` finds on a server of the test's own."""
+    """Return the findings of `disk.archive` on a test server."""
     args = {"service": "minwon", "name": "app.log", "id": ID}
     tool, _, command = planning.prepare(ToolCall(tool="disk.archive", args=args), host)
     return dict(tool.parse(connections.run(host, command, timeout=PATIENCE)))
@@ -34,17 +34,17 @@ def archived(root: Path) -> bytes:
 
 
 def line(number: int) -> bytes:
-    """A line of the tests' writer."""
+    """Return a line of the tests' writer."""
     return b"line %09d of the writer\n" % number
 
 
 def numbers(log: bytes) -> list[int]:
-    """Which of its lines are there."""
+    """Return the numbers of the writer's lines in a log."""
     return [int(n) for n in re.findall(rb"line (\d{9}) of the writer\n", log)]
 
 
 def lines(count: int, seed: int = 1) -> bytes:
-    """A log that compresses as logs do."""
+    """Return a log that compresses like a real one."""
     chance = random.Random(seed)
     return b"".join(
         b"2026-11-20 14:00:%02d INFO request %d took %d ms\n"

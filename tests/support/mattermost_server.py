@@ -1,7 +1,7 @@
 """Mattermost's side of its webhooks and buttons, as its server behaves.
 
-What an outgoing webhook answers becomes a message; its buttons' contexts stay with the server. A
-pressed one is sent to the integration, which must answer 200 and may replace the message.
+The answer to an outgoing webhook becomes a message; the contexts of its buttons stay on the server.
+A press is sent to the integration, which must answer 200 and may replace the message.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _numbers = itertools.count(1)
 
 
 class ActionFailed(Exception):
-    """The integration did not answer 200: who pressed sees an error."""
+    """The integration did not answer 200: the person who pressed sees an error."""
 
 
 @dataclass
@@ -44,10 +44,10 @@ class Mattermost:
     token: str = "열쇠"
     messages: list[RoomMessage] = field(default_factory=list)
     ephemeral_messages: list[tuple[str, str]] = field(default_factory=list)
-    """Who was told something that only they see."""
+    """User and text of messages that only that user sees."""
 
     def post(self, text: str, room: str, user: str = "kim", **more: str) -> RoomMessage | None:
-        """Somebody writes a line; the message that the webhook's answer makes of it."""
+        """Post a line as a user; return the message made of the webhook's answer."""
         payload = {
             "token": self.token,
             "post_id": f"post{next(_numbers)}",
@@ -60,17 +60,17 @@ class Mattermost:
         }
         answer = self.client.post("/intake/mattermost", json=payload)
         assert answer.status_code == 200, answer.text
-        said = answer.json()
-        if said.get("text") is None and not said.get("attachments"):
+        body = answer.json()
+        if body.get("text") is None and not body.get("attachments"):
             return None
-        message = RoomMessage(said.get("text") or "")
-        if said.get("attachments"):
-            message.props["attachments"] = said["attachments"]
+        message = RoomMessage(body.get("text") or "")
+        if body.get("attachments"):
+            message.props["attachments"] = body["attachments"]
         self.messages.append(message)
         return message
 
     def request(self, message: RoomMessage, user: str, **more: Any) -> dict[str, Any]:
-        """What the server sends when somebody presses the message's first button."""
+        """Return what the server sends when a user presses the message's first button."""
         return {
             "user_id": f"u-{user}",
             "user_name": user,
@@ -87,15 +87,15 @@ class Mattermost:
         }
 
     def press(self, message: RoomMessage, user: str = "lee", **more: Any) -> None:
-        """Somebody presses the first button of a message."""
+        """Press the first button of a message."""
         url = urlsplit(message.buttons[0]["integration"]["url"])
         answer = self.client.post(url.path, json=self.request(message, user, **more))
         if answer.status_code != 200:
             raise ActionFailed(answer.text)
-        said = answer.json()
-        if (update := said.get("update")) is not None:
+        body = answer.json()
+        if (update := body.get("update")) is not None:
             message.text = update.get("message", "")
-            # Properties that are not given stay, the buttons with them.
+            # Omitted properties stay, and with them the buttons.
             message.props = message.props if update.get("props") is None else update["props"]
-        if said.get("ephemeral_text"):
-            self.ephemeral_messages.append((user, said["ephemeral_text"]))
+        if body.get("ephemeral_text"):
+            self.ephemeral_messages.append((user, body["ephemeral_text"]))

@@ -34,18 +34,18 @@ class ToolUse:
 
 
 class MessagesServer(ModelServer):
-    """The same server with the other protocol, as one answer or as a stream of events."""
+    """The model server with Anthropic's protocol, as one answer or as a stream of events."""
 
     post_path = "/v1/messages"
     _numbers = count(1)
 
     @property
     def url(self) -> str:
-        """What an org chart names as ``base_url``: without the version."""
+        """What an org chart names as `base_url`: without the version."""
         return super().url.removesuffix("/v1")
 
     def answer(self, headers: dict[str, str], body: dict[str, Any]) -> CannedReply:
-        """The answer to a request that holds; ``Refused`` else."""
+        """Return the answer to a request. Raises `RequestRejected` if it is not valid."""
         self.headers.append(headers)
         if headers.get("anthropic-version") not in _VERSIONS:
             raise RequestRejected(
@@ -56,26 +56,26 @@ class MessagesServer(ModelServer):
             raise RequestRejected(401, "invalid bearer token", "authentication_error")
         self.asked.append(body)
         _check_request(body)
-        said = self._respond(body)
-        if not body.get("stream") or said.body is not None or said.status >= 400:
-            return said
+        reply = self._respond(body)
+        if not body.get("stream") or reply.body is not None or reply.status >= 400:
+            return reply
         kind = {"content-type": "text/event-stream; charset=utf-8"}
         return replace(
-            said, body=event_stream(self.message(said)), headers={**said.headers, **kind}
+            reply, body=event_stream(self.message(reply)), headers={**reply.headers, **kind}
         )
 
-    def body(self, said: CannedReply) -> bytes:
-        """A message as it goes over the wire."""
-        if said.body is not None:
-            return said.body
-        if said.status >= 400:
-            return self.problem(said.status, "The server had an error.", "api_error")
-        return json.dumps(self.message(said), ensure_ascii=False).encode()
+    def body(self, reply: CannedReply) -> bytes:
+        """Return a response's HTTP body."""
+        if reply.body is not None:
+            return reply.body
+        if reply.status >= 400:
+            return self.problem(reply.status, "The server had an error.", "api_error")
+        return json.dumps(self.message(reply), ensure_ascii=False).encode()
 
-    def message(self, said: CannedReply) -> dict[str, Any]:
-        """What the model says, as an object of this protocol."""
-        number, content = next(self._numbers), said.content
-        ended = {"stop": "end_turn", "length": "max_tokens"}.get(said.finish, said.finish)
+    def message(self, reply: CannedReply) -> dict[str, Any]:
+        """Return the model's reply as an object of this protocol."""
+        number, content = next(self._numbers), reply.content
+        ended = {"stop": "end_turn", "length": "max_tokens"}.get(reply.finish, reply.finish)
         if isinstance(content, ToolUse):
             block = {
                 "type": "tool_use",
@@ -95,23 +95,23 @@ class MessagesServer(ModelServer):
             "content": [block],
             "stop_reason": ended,
             "stop_sequence": None,
-            "usage": said.usage,
+            "usage": reply.usage,
         }
 
     def problem(self, status: int, message: str, code: str) -> bytes:
-        """An error of this protocol."""
+        """Return an error of this protocol."""
         error = {"type": code, "message": message}
         return json.dumps({"type": "error", "error": error, "request_id": "req_01"}).encode()
 
 
 def event_stream(message: dict[str, Any]) -> bytes:
-    """A message as server-sent events."""
+    """Return a message as server-sent events."""
     lines = (f"event: {event['type']}\ndata: {json.dumps(event)}\n\n" for event in events(message))
     return "".join(lines).encode()
 
 
 def events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """First what has been read, then the block in pieces, last how it ended and what it took."""
+    """Yield the events of a message: input usage, the block in pieces, stop reason and usage."""
     usage, (block,) = message["usage"], message["content"]
     begun = {**usage, "output_tokens": 1}
     head = {**message, "content": [], "stop_reason": None, "usage": begun}
@@ -135,9 +135,9 @@ def events(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
 
 
 def results(body: dict[str, Any]) -> list[str]:
-    """What the tools have answered so far, as the model is told."""
-    told = (block.get("content", "") for block in _blocks(body["messages"], "tool_result"))
-    return [said if isinstance(said, str) else said[0]["text"] for said in told]
+    """Return the tool results so far, as the model receives them."""
+    contents = (block.get("content", "") for block in _blocks(body["messages"], "tool_result"))
+    return [content if isinstance(content, str) else content[0]["text"] for content in contents]
 
 
 def _bad(message: str) -> RequestRejected:
@@ -155,7 +155,7 @@ def _check_request(body: dict[str, Any]) -> None:
     if messages[0].get("role") != "user":
         raise _bad("messages: first message must use the user role")
     for message in messages:
-        # "system" is for remarks on the way, after the first message.
+        # "system" is for notices in between, after the first message.
         if message.get("role") not in ("user", "assistant", "system"):
             raise _bad(f"messages: Unexpected role {message.get('role')!r}")
     if unknown := set(body) - _FIELDS:

@@ -1,7 +1,7 @@
-"""A chat model server on loopback that speaks OpenAI's true protocol, and says what a test wants.
+"""A chat model server on loopback that speaks OpenAI's protocol and gives a test's answers.
 
 It is as strict as the real ones: a wrong key, an unknown model, a malformed message or a schema
-that strict decoding cannot honour is refused with the error that OpenAI and vLLM would give.
+that strict decoding cannot honour is refused with the error that OpenAI and vLLM would return.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class CannedReply:
     """One answer of the server."""
 
     content: Any = None
-    """What the model says: a text as it is, anything else as JSON."""
+    """The model's reply: text as it is, anything other than text as JSON."""
     finish: str = "stop"
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -37,7 +37,7 @@ class CannedReply:
     drip: float = 0.0
     """Seconds between the bytes of the answer."""
     body: bytes | None = None
-    """The whole HTTP body, where it is not a completion."""
+    """The whole HTTP body, if it is not a completion."""
     padding: int = 0
     """So many blanks follow the body."""
     hang_up: bool = False
@@ -50,7 +50,7 @@ Responder = Callable[[dict[str, Any]], CannedReply]
 
 
 class RequestRejected(Exception):
-    """The request is not one that the protocol allows."""
+    """The request violates the protocol."""
 
     def __init__(self, status: int, message: str, code: str) -> None:
         super().__init__(message)
@@ -58,7 +58,7 @@ class RequestRejected(Exception):
 
 
 class ModelServer:
-    """The running server; ``asked`` and ``headers`` are what it was sent, in order."""
+    """The running server; `asked` and `headers` are the requests it received, in order."""
 
     post_path = "/v1/chat/completions"
 
@@ -86,21 +86,21 @@ class ModelServer:
 
     @property
     def url(self) -> str:
-        """What an org chart names as ``base_url``."""
+        """What an org chart names as `base_url`."""
         return f"http://127.0.0.1:{self._http.server_address[1]}/v1"
 
     def replies(self, *answers: CannedReply) -> None:
-        """Give these answers in turn; the last one for ever."""
+        """Give these answers in turn, and the last one for ever."""
         turn: Iterator[CannedReply] = iter(answers)
         last = answers[-1]
         self._respond = lambda _: next(turn, last)
 
     def responds(self, respond: Responder) -> None:
-        """Answer by what was asked."""
+        """Compute the answer from the request."""
         self._respond = respond
 
     def answer(self, headers: dict[str, str], body: dict[str, Any]) -> CannedReply:
-        """The answer to a request that holds; ``Refused`` else."""
+        """Return the answer to a request. Raises `RequestRejected` if it is not valid."""
         self.headers.append(headers)
         if self.key is not None and headers.get("authorization") != f"Bearer {self.key}":
             raise RequestRejected(401, "Incorrect API key provided.", "invalid_api_key")
@@ -108,16 +108,16 @@ class ModelServer:
         _check_request(body)
         return self._respond(body)
 
-    def body(self, said: CannedReply) -> bytes:
-        """What goes over the wire."""
-        if said.body is not None:
-            return said.body
-        if said.status >= 400:
-            return self.problem(said.status, "The server had an error.", "error")
-        return completion(said)
+    def body(self, reply: CannedReply) -> bytes:
+        """Return a response's HTTP body."""
+        if reply.body is not None:
+            return reply.body
+        if reply.status >= 400:
+            return self.problem(reply.status, "The server had an error.", "error")
+        return completion(reply)
 
     def problem(self, status: int, message: str, code: str) -> bytes:
-        """An error of this protocol."""
+        """Return an error of this protocol."""
         kind = "server_error" if status >= 500 else "invalid_request_error"
         error = {"message": message, "type": kind, "param": None, "code": code}
         return json.dumps({"error": error}).encode()
@@ -168,9 +168,9 @@ def _bad_schema(place: str, why: str) -> RequestRejected:
     return RequestRejected(400, message, "invalid_request_error")
 
 
-def completion(said: CannedReply) -> bytes:
-    """A chat completion as it goes over the wire."""
-    content = said.content
+def completion(reply: CannedReply) -> bytes:
+    """Return a chat completion's HTTP body."""
+    content = reply.content
     text = content if isinstance(content, str) else json.dumps(content, ensure_ascii=False)
     return json.dumps(
         {
@@ -183,10 +183,10 @@ def completion(said: CannedReply) -> bytes:
                     "index": 0,
                     "message": {"role": "assistant", "content": text, "refusal": None},
                     "logprobs": None,
-                    "finish_reason": said.finish,
+                    "finish_reason": reply.finish,
                 }
             ],
-            "usage": said.usage,
+            "usage": reply.usage,
         },
         ensure_ascii=False,
     ).encode()
@@ -209,21 +209,21 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
                 return
             headers = {name.lower(): value for name, value in self.headers.items()}
             try:
-                said = server.answer(headers, json.loads(raw))
+                reply = server.answer(headers, json.loads(raw))
             except RequestRejected as refused:
                 server.refusals.append(refused.message)
                 problem = server.problem(refused.status, refused.message, refused.code)
                 self._send(refused.status, problem, {}, 0.0)
                 return
-            server.over.wait(said.delay)
-            if said.hang_up:
+            server.over.wait(reply.delay)
+            if reply.hang_up:
                 self.close_connection = True
                 return
-            body = server.body(said) + b" " * said.padding
-            self._send(said.status, body, said.headers, said.drip)
+            body = server.body(reply) + b" " * reply.padding
+            self._send(reply.status, body, reply.headers, reply.drip)
 
         def _send(self, status: int, body: bytes, headers: dict[str, str], drip: float) -> None:
-            # A client that has given up meanwhile is no trouble of the server's.
+            # A client that has given up in the meantime is not the server's problem.
             with suppress(OSError):
                 self.send_response(status)
                 self.send_header("content-length", str(len(body)))

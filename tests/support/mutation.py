@@ -1,4 +1,4 @@
-"""Small mutations of our own source, to see whether tests would notice them."""
+"""Small mutations of our own source, to check that tests notice them."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ class Mutant:
     """One changed module."""
 
     name: str
-    """Where and what."""
+    """Place and kind of the change."""
     tree: ast.Module
-    """As it stands until the next mutant is asked for: copies would take longer than the tests."""
+    """Valid until the next mutant is requested: copies would take longer than the tests."""
 
 
 def _set(name: str, value: object) -> NodeChange:
@@ -42,7 +42,7 @@ def _set(name: str, value: object) -> NodeChange:
 
 
 def _changes(node: ast.AST) -> Iterator[tuple[str, NodeChange]]:  # noqa: PLR0912
-    """Ways to change one node."""
+    """Yield the ways to change one node."""
     if isinstance(node, ast.Compare):
         for other in _COMPARISONS.get(type(node.ops[0]), ()):
             yield f"-> {other.__name__}", _set("ops", [other(), *node.ops[1:]])
@@ -77,7 +77,7 @@ def _functions(tree: ast.Module, names: set[str]) -> Iterator[ast.AST]:
 
 
 def _targets(tree: ast.Module, names: set[str]) -> list[ast.AST]:
-    """Nodes of the named functions, without texts for readers and types."""
+    """Return the nodes of the named functions, without docstrings, error texts and types."""
     found: dict[int, ast.AST] = {}
     for function in _functions(tree, names):
         passed: set[int] = set()
@@ -85,7 +85,7 @@ def _targets(tree: ast.Module, names: set[str]) -> list[ast.AST]:
             if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):
                 passed.add(id(node.value))  # a docstring
             if isinstance(node, ast.Raise):
-                passed.update(id(n) for n in ast.walk(node))  # words of an error
+                passed.update(id(n) for n in ast.walk(node))  # text of an error
             for name in ("annotation", "returns"):
                 written = getattr(node, name, None)
                 if written is not None:
@@ -97,7 +97,7 @@ def _targets(tree: ast.Module, names: set[str]) -> list[ast.AST]:
 
 
 def _statements(tree: ast.Module, names: set[str]) -> Iterator[tuple[ast.AST, str, int]]:
-    """Places of statements that can go: assignments to attributes, calls, raises."""
+    """Yield the places of removable statements: assignments, calls, raises."""
     for function in _functions(tree, names):
         for node in ast.walk(function):
             for field in ("body", "orelse"):
@@ -109,7 +109,7 @@ def _statements(tree: ast.Module, names: set[str]) -> Iterator[tuple[ast.AST, st
 
 
 def mutants(path: Path, names: set[str]) -> Iterator[Mutant]:
-    """Every mutant of the functions and classes ``names`` of a module, one change each."""
+    """Yield every mutant of the functions and classes `names` of a module, one change each."""
     tree = ast.parse(path.read_text("utf-8"))
     for node in _targets(tree, names):
         for word, change in _changes(node):
@@ -139,7 +139,7 @@ class ModuleSet:
 
     @contextmanager
     def mutated(self, name: str, tree: ast.Module | None) -> Iterator[list[types.ModuleType]]:
-        """Fresh modules; ours are back in their places afterwards."""
+        """Import fresh modules; the originals are back in place afterwards."""
         parent = sys.modules["guardia.board.audit"]
         kept = {n: sys.modules.get(n) for n in self._names}
         attributes = {n: getattr(parent, n.rpartition(".")[2], None) for n in self._names}
@@ -148,10 +148,10 @@ class ModuleSet:
             reached = False
             for each, path in zip(self._names, self._paths, strict=True):
                 reached = reached or each == name
-                ours = kept[each]
-                if not reached and ours is not None:
-                    # It imports none of those behind it: the mutation cannot reach it.
-                    made.append(ours)
+                original = kept[each]
+                if not reached and original is not None:
+                    # It imports none of the later modules: the mutation cannot reach it.
+                    made.append(original)
                     continue
                 changed = each == name and tree is not None
                 code = compile(tree, str(path), "exec") if changed and tree else self._code[each]
@@ -172,12 +172,12 @@ class ModuleSet:
 
 @contextmanager
 def cpu_time_limit(seconds: float) -> Iterator[None]:
-    """``TimeoutError`` where a mutant never ends; of processor time, however busy the machine."""
+    """Raise `TimeoutError` if a mutant never ends; counts processor time, not load."""
 
-    def ring(*_: object) -> None:
+    def expire(*_: object) -> None:
         raise TimeoutError
 
-    before = signal.signal(signal.SIGVTALRM, ring)
+    before = signal.signal(signal.SIGVTALRM, expire)
     signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
     try:
         yield

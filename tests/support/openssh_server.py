@@ -1,4 +1,4 @@
-"""Debian's OpenSSH server on loopback, for the present account, with keys of its own."""
+"""Debian's OpenSSH server on loopback, for the current account, with keys of its own."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SetEnv HOME={folder}/home {environment}
 
 
 class OpenSSH:
-    """One running server. Its sessions get a home without anybody's shell settings."""
+    """One running server. Its sessions get a home without shell settings."""
 
     def __init__(
         self,
@@ -59,15 +59,15 @@ class OpenSSH:
         text = _CONFIG.format(port=self.port, folder=folder, environment=extra, more=more)
         config.write_text(_known(text))
         if os.geteuid() == 0:
-            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # sshd's own wish
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # required by sshd
         with (folder / "log").open("w") as log:
-            # It ends with us, however we end.
+            # It ends when we end, even by SIGKILL.
             words = ["setpriv", "--pdeathsig", "KILL", SSHD, "-D", "-e", "-f", str(config)]
             self.process = subprocess.Popen(words, stderr=log, stdin=subprocess.DEVNULL)
         self._wait()
 
     def host(self, *services: Service, server_id: str = "TEST-01", **changed: object) -> Host:
-        """This server, as the CMDB would know it."""
+        """Return this server as a CMDB host."""
         facts: dict[str, object] = {
             "server_id": server_id,
             "institution": "TEST",
@@ -82,7 +82,7 @@ class OpenSSH:
         return Host.model_validate(facts | changed)
 
     def get(self, name: str) -> str:
-        """The secret store of these tests: the private keys of this folder."""
+        """Return a private key of this folder: the credential store of these tests."""
         return (self.folder / name).read_text()
 
     def stop(self) -> None:
@@ -101,20 +101,20 @@ class OpenSSH:
 
 
 def make_key(path: Path, key_type: str) -> None:
-    """A fresh key pair without a passphrase."""
+    """Create a key pair without a passphrase."""
     words = ["ssh-keygen", "-q", "-t", key_type, "-N", "", "-C", "test", "-f", str(path)]
     subprocess.run(words, check=True, stdin=subprocess.DEVNULL)
 
 
 def free_port() -> int:
-    """A loopback port that nobody uses now."""
+    """Return an unused loopback port."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def _known(config: str) -> str:
-    """Without settings that this OpenSSH is too old for."""
+    """Remove settings that this OpenSSH is too old for."""
     version = subprocess.run(["ssh", "-V"], capture_output=True, text=True, check=True).stderr
     new = not any(f"OpenSSH_{old}" in version for old in ("7.", "8.", "9.0", "9.1", "9.2", "9.3"))
     return "\n".join(

@@ -31,7 +31,7 @@ from guardia.org.model import Person
 from guardia.settings import Settings
 
 PASSWORD = "맞는-암호-1234"
-# The product's parameters take a tenth of a second by design; a test has other things to do.
+# The product's parameters take a tenth of a second by design, which would slow down the tests.
 _HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 
 ADMIN = PersonInfo(id="admin", name="윤서준", title="부장", role="admin")
@@ -70,7 +70,7 @@ LOCK_FINDINGS = {
 
 
 def realistic_plan(category: str = "MAINTENANCE") -> Plan:
-    """A plan with everything a page can show of one."""
+    """Return a plan with everything that a page can show."""
     free = Check(call=_LOCKS, expect="waiting == `0`", within=10)
     return Plan(
         server=SERVER.server_id,
@@ -124,7 +124,7 @@ def realistic_plan(category: str = "MAINTENANCE") -> Plan:
 
 
 def enrol_page_users(env: BoardEnv) -> None:
-    """A second institution, the roles that the cast lacks, and a password for everyone."""
+    """Enrol a second institution and the missing roles, and set everyone's password."""
     other = Host(server_id="MOE-DB-01", institution="MOE", kind="DB")
     with env.board.database.transaction() as session:
         registry.enrol(
@@ -140,7 +140,7 @@ def enrol_page_users(env: BoardEnv) -> None:
 
 @dataclass
 class IssueScenario:
-    """An issue on its way, step by step, as the agents would move it."""
+    """An issue that is moved step by step as the agents would move it."""
 
     env: BoardEnv
     sr_id: int = 0
@@ -149,22 +149,22 @@ class IssueScenario:
 
     @property
     def plan_hash(self) -> str:
-        """What an approval of the filed plan names."""
+        """Hash that an approval of the filed plan names."""
         return tasks.plan_hash(self.claim.task_id, self.plan)
 
     def receive(self, text: str = "기재부 운영DB 쿼리가 너무 느려요", **more: str) -> IssueScenario:
-        """RECEIVED."""
+        """Create the issue: RECEIVED."""
         self.sr_id = self.env.create_issue(text=text, **more)
         return self
 
     def parse(self) -> IssueScenario:
-        """PARSED, claimed by the DB specialist."""
+        """Triage it: PARSED, claimed by the DB specialist."""
         tasks.file_triage(self.env.board, self._claim("dispatcher"), assignment(SERVER.server_id))
         self.claim = self._claim("db-agent")
         return self
 
     def _claim(self, agent: str) -> Claim:
-        """This issue's task, whatever else waits for the agent."""
+        """Claim this issue's task, regardless of other tasks that wait for the agent."""
         begun = beats.begin(self.env.board, agent)
         assert begun is not None
         others: frozenset[int] = frozenset()
@@ -177,7 +177,7 @@ class IssueScenario:
     def diagnose(
         self, findings: dict[str, object] | None = None, output: str = ""
     ) -> IssueScenario:
-        """One read on the record, with its evidence."""
+        """Record one read with its output."""
         board = self.env.board
         grant = grants.grant_reads(board, self.claim)
         intent = commands.record_intent(board, grant, _LOCKS, "psql … 'select … from pg_locks'")
@@ -189,16 +189,16 @@ class IssueScenario:
         return self
 
     def file(self) -> IssueScenario:
-        """PENDING_APPROVAL."""
+        """File the plan: PENDING_APPROVAL."""
         tasks.file_plan(self.env.board, self.claim, self.plan)
         return self
 
     def waiting(self, **more: str) -> IssueScenario:
-        """Everything up to the approval."""
+        """Do everything up to the approval."""
         return self.receive(**more).parse().diagnose().file()
 
     def start(self) -> IssueScenario:
-        """IN_PROGRESS, once it is approved."""
+        """Begin the approved plan: IN_PROGRESS."""
         self.claim = self._claim("db-agent")
         grant = tasks.begin_execution(self.env.board, self.claim)
         for ordinal, action in enumerate(self.plan.actions):
@@ -210,7 +210,7 @@ class IssueScenario:
         return self
 
     def complete(self) -> IssueScenario:
-        """COMPLETED."""
+        """Complete the task: COMPLETED."""
         text = f"{self.plan.because}\n조치:\n" + "\n".join(
             f"- {a.effect}" for a in self.plan.actions
         )
@@ -218,7 +218,7 @@ class IssueScenario:
         return self
 
     def fail(self) -> IssueScenario:
-        """FAILED_ROLLBACK."""
+        """Fail the task: FAILED_ROLLBACK."""
         text = "2번째 조치의 확인에 실패하여 원복했습니다.\n원복한 조치:\n- 로그 수준을 DEBUG로"
         tasks.fail(self.env.board, self.claim, text)
         return self
@@ -229,48 +229,48 @@ _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
 
 class PageClient(TestClient):
-    """A client that looks at pages and fills their forms, like a person."""
+    """A client that reads pages and submits their forms, like a person."""
 
     def get_page(self, path: str, **more: Any) -> Any:
-        """A page as a person gets it, without following anything."""
+        """Get a page as a browser does, without following redirects."""
         return self.get(path, headers=PAGE, follow_redirects=False, **more)
 
     def token(self, path: str = "/issues/new") -> str:
-        """The form token of a page."""
+        """Return the form token of a page."""
         found = _TOKEN.search(self.get_page(path).text)
         assert found, f"no form on {path}"
         return found[1]
 
     def submit_form(self, path: str, at: str = "/issues", **fields: str) -> Any:
-        """Send a form with its token, as the page ``at`` carries it."""
+        """Submit a form with its token, taken from the page `at`."""
         data = {"csrf": self.token(at), **fields}
         return self.post(path, data=data, headers=PAGE, follow_redirects=False)
 
 
 @contextmanager
 def recorded_statements(board: BoardContext) -> Iterator[list[str]]:
-    """What is asked of the database meanwhile."""
-    asked: list[str] = []
+    """Record the SQL statements of the block."""
+    statements: list[str] = []
 
-    def note(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        asked.append(statement)
+    def record(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
+        statements.append(statement)
 
     engine = board.database.engine
-    event.listen(engine, "before_cursor_execute", note)
+    event.listen(engine, "before_cursor_execute", record)
     try:
-        yield asked
+        yield statements
     finally:
-        event.remove(engine, "before_cursor_execute", note)
+        event.remove(engine, "before_cursor_execute", record)
 
 
 def page_app(board: BoardContext, **settings: object) -> FastAPI:
-    """The pages over a desk."""
+    """Return the application over a board."""
     return create_app(board, Settings(**{"messenger_token": "열쇠", **settings}))  # type: ignore[arg-type]
 
 
 @contextmanager
 def serve_app(app: FastAPI, port: int = 0) -> Iterator[str]:
-    """The application behind uvicorn on loopback, on a free port unless one is named."""
+    """Serve the application with uvicorn on loopback, on a free port unless one is named."""
     with run_server(app, port) as (_, address):
         yield address
 

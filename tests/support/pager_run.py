@@ -1,6 +1,6 @@
 """Use the planted pager channel in a copy of the product: `pager_run.py DSN`.
 
-Prints as JSON what the board answered to a page, to the same page again and to forged ones.
+Prints as JSON the board's answers to a page, to the same page again and to forged ones.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ PAGE = json.dumps({"number": "n1", "text": "기재부 운영DB가 느려요"}).e
 
 
 def post(address: str, body: bytes, key: str) -> list[object]:
-    """Return status and JSON of the answer to a page that `key` has signed."""
+    """Post a page signed with `key`; return status and JSON of the answer."""
     signature = hmac.new(key.encode(), body, "sha256").hexdigest()
     headers = {"x-pager-signature": signature, "content-type": "application/json"}
     answer = httpx.post(f"{address}/intake/pager", content=body, headers=headers)

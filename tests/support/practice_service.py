@@ -53,7 +53,7 @@ esac
 
 
 class PracticeService:
-    """One service; ``asked`` is what its control script was asked for."""
+    """One service; `asked` lists the verbs that its control script received."""
 
     def __init__(self, folder: Path, port: int, name: str = "budget") -> None:
         self.name, self.port = name, port
@@ -71,13 +71,13 @@ class PracticeService:
         (self.root / "current").symlink_to("releases/3.1.0")
 
     def release(self, version: str, status: int) -> None:
-        """Stage a release whose health check answers with ``status``."""
+        """Stage a release whose health check answers with `status`."""
         folder = self.root / "releases" / version
         folder.mkdir()
         (folder / "app.py").write_text(_APP.format(version=version, status=status))
 
     def service(self) -> Service:
-        """As the CMDB knows it."""
+        """Return it as a CMDB service."""
         return Service(
             name=self.name,
             kind="http",
@@ -90,22 +90,22 @@ class PracticeService:
 
     @property
     def pid(self) -> int:
-        """Its main process."""
+        """Process id of its main process."""
         return int((self.root / "run" / f"{self.name}.pid").read_text())
 
     @property
     def asked(self) -> list[str]:
-        """What the control script was asked for, in order."""
+        """The verbs that the control script received, in order."""
         path = self.root / "run" / "asked"
         return path.read_text().split() if path.exists() else []
 
     def start(self) -> None:
-        """Start it, and wait until it listens."""
+        """Start it and wait until it listens."""
         subprocess.run([self.control, "start"], check=True)
         assert wait_until(self._listens)
 
     def stop(self) -> None:
-        """End it for good; whatever else the pid file may name is not touched."""
+        """Kill it; a foreign process in the pid file is not touched."""
         with suppress(OSError, ValueError):
             if str(self.root).encode() in Path(f"/proc/{self.pid}/cmdline").read_bytes():
                 os.kill(self.pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Commands of tests on a server, and the processes that they leave in /proc."""
+"""Commands of tests on a server, and their processes in /proc."""
 
 from __future__ import annotations
 
@@ -13,32 +13,33 @@ from guardia.tools.command import Command
 
 
 def unique_seconds() -> str:
-    """A number of seconds that names one test's processes: nobody else sleeps that long."""
+    """Return a sleep duration that identifies the processes of one test."""
     return f"{1000 + secrets.randbelow(1000)}.{secrets.randbelow(10**9):09d}"
 
 
 def processes_with(mark: str, *, shell_too: bool = False) -> list[int]:
-    """The processes with ``mark`` on their command line, from /proc; zombies have none.
+    """Return the processes with `mark` on their command line, from /proc; zombies have none.
 
-    The shell of the lifeline, which names its command, has still to exit when it has told the end.
+    The supervising shell has the command on its own command line, and is still alive for a moment
+    after it has reported the command's end; it is left out unless `shell_too`.
     """
     found = []
     for entry in Path("/proc").glob("[0-9]*/cmdline"):
         with suppress(OSError):
             words = entry.read_bytes().split(b"\0")
-            ours = words[3:4] == [b"guardia"]
-            if any(mark.encode() in word for word in words) and (shell_too or not ours):
+            supervisor = words[3:4] == [b"guardia"]
+            if any(mark.encode() in word for word in words) and (shell_too or not supervisor):
                 found.append(int(entry.parent.name))
     return found
 
 
 def shell(text: str, *arguments: object) -> Command:
-    """A command of the test's own making."""
+    """Return a command that runs a shell text."""
     return Command.of("bash", "-c", text, "test", *map(str, arguments))
 
 
 def sessions_of(host: Host) -> list[int]:
-    """The sshd processes that serve the present connections to ``host``, by their sockets."""
+    """Return the sshd processes that serve the open connections to `host`, by their sockets."""
     hexport = f":{host.port:04X}"
     inodes = {
         line.split()[9]
@@ -56,7 +57,7 @@ def sessions_of(host: Host) -> list[int]:
 
 
 def break_connections(host: Host) -> None:
-    """Break all connections to ``host`` as a crash of sshd's session processes does."""
+    """Break all connections to `host` as a crash of sshd's session processes does."""
     for pid in sessions_of(host):
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""Running a coroutine to its end, also where another loop runs in this thread.
+"""Run a coroutine to its end, even if another loop runs in this thread.
 
 Playwright's synchronous interface keeps a loop running in the main thread for the whole session.
 """
@@ -12,6 +12,6 @@ from typing import Any
 
 
 def run_in_own_loop(work: Coroutine[Any, Any, Any]) -> Any:
-    """What ``work`` returns; it has a thread and a loop of its own."""
+    """Return the result of `work`, run in a thread and a loop of its own."""
     with ThreadPoolExecutor(1) as pool:
         return pool.submit(asyncio.run, work).result()

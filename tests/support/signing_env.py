@@ -1,4 +1,4 @@
-"""Keys for tests: a signer that ends with its test, and a notary that signs nothing."""
+"""Keys for tests: an ephemeral signer, and a notary that signs nothing."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from guardia.board.core.context import BoardContext
 
 
 def ephemeral_signer() -> DecisionSigner:
-    """A new key that is kept nowhere: what it signs is proven only against itself."""
+    """Return a signer with a new key that is stored nowhere."""
     ring = (Ed25519PrivateKey.generate(),)
     return DecisionSigner(lambda: ring)
 
 
 class SilentNotary:
-    """Signs no checkpoint, for tests of everything else; counts how often it was asked to."""
+    """Signs no checkpoint; counts how often it is asked to."""
 
     def __init__(self, folder: Path) -> None:
         self.witness_files = WitnessFiles(folder / "chain-signing-key", folder / "verified.json")

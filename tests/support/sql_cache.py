@@ -1,4 +1,4 @@
-"""Statements compiled once for all databases of a test process."""
+"""One cache of compiled statements for all databases of a test process."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ from guardia.db import engine
 
 @contextmanager
 def shared_sql_cache() -> Iterator[None]:
-    """SQLAlchemy keeps what it compiled by engine, and the product has one engine a process; each
-    test has a database, so an engine, of its own. Theirs share what is kept: it is one server."""
-    kept: dict[Any, Any] = {}
+    """Share SQLAlchemy's compiled statements between engines.
+
+    SQLAlchemy caches per engine, and the product has one engine per process; each test has its own
+    database and thus its own engine. All are the same server, so they can share one cache.
+    """
+    cache: dict[Any, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
-        sharing = partial(create_engine, execution_options={"compiled_cache": kept})
+        sharing = partial(create_engine, execution_options={"compiled_cache": cache})
         patch.setattr(engine, "create_engine", sharing)
         patch.setattr(PGDialect_psycopg, "__eq__", lambda one, other: type(one) is type(other))
         patch.setattr(PGDialect_psycopg, "__hash__", lambda one: hash(type(one)))

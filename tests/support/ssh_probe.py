@@ -1,4 +1,4 @@
-"""How tests reach the servers of the practice fleet, and count what runs there."""
+"""SSH access of tests to the practice fleet's servers, and counting what runs there."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SshProbe:
         }
 
     def session(self, server_id: str, work: Session) -> Any:
-        """Run ``work`` on one connection."""
+        """Run `work` on one connection."""
 
         async def live() -> Any:
             async with asyncio.timeout(60):
@@ -47,7 +47,7 @@ class SshProbe:
         return run_in_own_loop(live())
 
     def run(self, server_id: str, command: str, **options: Any) -> asyncssh.SSHCompletedProcess:
-        """One command."""
+        """Run one command."""
 
         async def work(connection: asyncssh.SSHClientConnection) -> asyncssh.SSHCompletedProcess:
             return await connection.run(command, **options)
@@ -58,8 +58,10 @@ class SshProbe:
 
 
 def processes(home: Path) -> list[str]:
-    """Every live process of the machine that belongs to the fleet of ``home``, as we see it from
-    outside: by its command line or by where it works."""
+    """Return every live process of this machine that belongs to the fleet of `home`.
+
+    Processes are recognised from outside, by command line or working directory.
+    """
     found = []
     for entry in Path("/proc").iterdir():
         if not entry.name.isdigit() or int(entry.name) == os.getpid():

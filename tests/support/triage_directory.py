@@ -1,4 +1,4 @@
-"""The names of a directory file, as the evaluation data and the cases have them."""
+"""Institutions and servers of a directory file, for triage cases and evaluation data."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ CASES = Path(__file__).parents[1] / "agents" / "brain" / "triage" / "cases"
 
 
 def read_directory(path: Path = CASES / "directory.yaml") -> Directory:
-    """Institutions and servers of ``path``; people and agents do not matter to triage."""
+    """Return institutions and servers of `path`; people and agents do not matter to triage."""
     data = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
     servers = [
         Host(

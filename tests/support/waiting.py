@@ -1,4 +1,5 @@
-"""Waits of tests. They are generous: a slow machine is no failure, only a hang is one."""
+"""Waits of tests. They are generous, because a slow machine is no failure and only a hang is
+one."""
 
 from __future__ import annotations
 
@@ -11,15 +12,15 @@ from typing import Any
 import pytest
 
 PATIENCE = 300.0
-"""Seconds after which a test gives up waiting; nothing that works comes near it."""
+"""Seconds after which a test gives up waiting; working code never comes near it."""
 AN_HOUR = 3600.0
-"""For what must be ended by something else: longer than any test waits."""
+"""For waits that something must end: longer than any test waits."""
 
 
 def wait_until(
     condition: Callable[[], object], seconds: float = PATIENCE, pause: float = 0.05
 ) -> bool:
-    """Return whether `condition` comes true in time; look again after each `pause`."""
+    """Return whether `condition` becomes true in time; check again after each `pause`."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -32,7 +33,7 @@ def wait_until(
 def hang_guard(what: str, minutes: float = 5.0) -> Iterator[None]:
     """Fail with `what` if the block still runs after so many minutes.
 
-    It measures nothing. It needs the main thread, and interrupts whatever that waits for.
+    It measures nothing. It must run in the main thread, whose current call it interrupts.
     """
 
     def fail(*_: object) -> None:
@@ -48,9 +49,9 @@ def hang_guard(what: str, minutes: float = 5.0) -> Iterator[None]:
 
 
 class SettableClock:
-    """A module's `time`, whose monotonic clock a test puts forward instead of waiting.
+    """A module's `time`, whose monotonic clock a test advances instead of waiting.
 
-    With a `step`, each look at it puts it forward by so many seconds.
+    With a `step`, each reading advances it by so many seconds.
     """
 
     def __init__(self, step: float = 0.0) -> None:

@@ -43,7 +43,7 @@ def start_sshd(short_folder: Path) -> Iterator[Callable[..., Any]]:
 
 @pytest.fixture(scope="session")
 def sshd(start_sshd: Callable[..., Any]) -> Any:
-    """The server that most tests share."""
+    """Start the server that most tests share."""
     return start_sshd()
 
 

@@ -88,9 +88,9 @@ def start(server: LabServer, data: Path, copies: Path) -> Cluster:
     try:
         running.start()
     except Misconfigured:
-        if not running.files.exists():
+        if not running.folder.files.exists():
             raise
-        shutil.rmtree(running.files)
+        shutil.rmtree(running.folder.files)
         running.start()
     _create_schema(running, server)
     _write_client_files(running, server)

@@ -65,7 +65,7 @@ class ChatBrain:
         key: Callable[[ModelChoice], SecretStr | None] = installed_key,
         breaker: Callable[[ModelChoice], CircuitBreaker] = breaker_for_model,
     ) -> None:
-        if not choice.chain:
+        if not choice.models_in_order:
             raise Misconfigured(what="brain", why=t("brain.incomplete"))
         self._choice = choice
         self._fallback = fallback
@@ -110,7 +110,7 @@ class ChatBrain:
         deadline = time.monotonic() + self._choice.limit
         tried: list[str] = []
         refused: BudgetRefusal | None = None
-        for choice in self._choice.chain:
+        for choice in self._choice.models_in_order:
             seconds = min(choice.timeout, deadline - time.monotonic())
             if seconds <= 0:
                 break

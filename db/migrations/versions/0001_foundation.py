@@ -1,4 +1,4 @@
-"""The first tables: CMDB, organization, issues, tasks, approvals, runs and the record."""
+"""The first tables: CMDB, organization, issues, tasks, approvals, runs and the audit log."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The record must not be dropped by a tool."""
-    raise NotImplementedError("the first revision holds the record; restore a backup instead")
+    """Refuse: a tool must not drop the audit log."""
+    raise NotImplementedError("the first revision contains the audit log; restore a backup instead")

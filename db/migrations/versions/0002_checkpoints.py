@@ -1,4 +1,4 @@
-"""Signed checkpoints of the record."""
+"""Signed checkpoints of the audit log."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The record must not be dropped by a tool."""
-    raise NotImplementedError("this revision holds checkpoints of the record; restore a backup")
+    """Refuse: a tool must not drop the audit log."""
+    raise NotImplementedError("this revision contains audit checkpoints; restore a backup instead")

@@ -19,5 +19,7 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """People's orders are part of the record and must not be dropped by a tool."""
-    raise NotImplementedError("this revision holds people's orders; restore a backup instead")
+    """Refuse: directives are part of the audit log and a tool must not drop them."""
+    raise NotImplementedError(
+        "this revision contains people's directives; restore a backup instead"
+    )

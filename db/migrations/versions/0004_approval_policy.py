@@ -1,4 +1,4 @@
-"""Approval policy: quorums, terms, windows, decisions by person, delegation, notices."""
+"""Approval policy: quorums, deadlines, windows, decisions per person, delegation, notices."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Decisions are not dropped by a tool."""
+    """Refuse: a tool must not drop decisions."""
     raise NotImplementedError("decisions would be lost; restore a backup instead")

@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Programs that hold a token must not lose it to a tool."""
+    """Refuse: programs must not lose their tokens to a tool."""
     raise NotImplementedError("access tokens would be lost; restore a backup instead")

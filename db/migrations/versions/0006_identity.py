@@ -1,4 +1,4 @@
-"""One person, several accounts: who is behind an account, messenger accounts, counted sign-ins."""
+"""Several accounts of one human, messenger accounts, counted sign-in attempts."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Who is who is not dropped by a tool."""
+    """Refuse: a tool must not drop who owns which account."""
     raise NotImplementedError("identities would be lost; restore a backup instead")

@@ -1,4 +1,4 @@
-"""Costs: calls of models, accounts of budgets, daily sums, agents that rest without budget."""
+"""Costs: model calls, budget accounts, daily sums, agents paused without budget."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Accounts are not dropped by a tool."""
+    """Refuse: a tool must not drop accounts."""
     raise NotImplementedError("accounts would be lost; restore a backup instead")

@@ -1,4 +1,4 @@
-"""Heartbeats: causes and revision of a run, stalled issues, wake budgets."""
+"""Heartbeats: causes and chart revision of a run, stalled issues, wake budgets."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Runs are not dropped by a tool."""
+    """Refuse: a tool must not drop runs."""
     raise NotImplementedError("causes of runs would be lost; restore a backup instead")

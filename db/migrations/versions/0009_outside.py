@@ -1,4 +1,4 @@
-"""Outside agents: their tokens and what they asked for."""
+"""External agents: their tokens and what they asked for."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """What agents were refused is not dropped by a tool."""
+    """Refuse: a tool must not drop what agents were refused."""
     raise NotImplementedError("outside calls would be lost; restore a backup instead")

@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Goals are not dropped by a tool."""
+    """Refuse: a tool must not drop goals."""
     raise NotImplementedError("goals would be lost; restore a backup instead")

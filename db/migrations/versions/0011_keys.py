@@ -1,4 +1,4 @@
-"""Entries that announce signing keys are found without a walk."""
+"""Index of the entries that announce signing keys."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Only forward, as everything here."""
+    """Refuse: migrations only go forward."""
     raise NotImplementedError("restore a backup instead")

@@ -1,4 +1,4 @@
-"""Work in progress that a person changes goes back to its plan."""
+"""Lifecycle move from work in progress back to a plan that a person changed."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Take the move back; tasks that made it stay where they are."""
+    """Remove the move; tasks that made it stay where they are."""
     op.execute("delete from tb_lifecycle where (before, after) = ('IN_PROGRESS', 'PARSED')")

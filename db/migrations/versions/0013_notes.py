@@ -1,4 +1,4 @@
-"""The agents' notebooks, with their history."""
+"""The agents' notes, with their history."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """Notes are not dropped by a tool."""
+    """Refuse: a tool must not drop notes."""
     raise NotImplementedError("notes would be lost; restore a backup instead")

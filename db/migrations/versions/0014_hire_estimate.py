@@ -1,4 +1,4 @@
-"""What the expected cost of a hire rests on."""
+"""Basis of a hire's cost estimate."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """What was decided upon is not dropped by a tool."""
+    """Refuse: a tool must not drop what people decided upon."""
     raise NotImplementedError("estimates would be lost; restore a backup instead")

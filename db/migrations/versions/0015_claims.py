@@ -1,4 +1,4 @@
-"""What is claimed next, and who answers for a worker's death."""
+"""Order of claims, and which task to blame for a worker's crash."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """The order of work is not forgotten by a tool."""
+    """Refuse: a tool must not drop the order of work."""
     raise NotImplementedError("restore a backup instead")

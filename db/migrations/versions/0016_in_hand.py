@@ -1,4 +1,4 @@
-"""Which tasks are in a beat's hands, without reading all."""
+"""Index of the tasks that a run has claimed."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """An index is not dropped by a tool."""
+    """Refuse: migrations only go forward."""
     raise NotImplementedError("restore a backup instead")

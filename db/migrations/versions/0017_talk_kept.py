@@ -1,4 +1,4 @@
-"""Which talk has been kept long enough, without reading all."""
+"""Index of chat lines by age, for their deletion."""
 
 from __future__ import annotations
 
@@ -19,5 +19,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    """An index is not dropped by a tool."""
+    """Refuse: migrations only go forward."""
     raise NotImplementedError("restore a backup instead")

@@ -1,4 +1,4 @@
-"""The ``guardia`` command. Its modules import light; heavy parts load in the commands."""
+"""The `guardia` command. Its modules are light to import; heavy ones load inside the commands."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ command_permissions.enforce_permissions(app)
 
 
 def main() -> None:
-    """Run the command; an expected error is one Korean sentence, not a trace."""
+    """Run the command; expected errors print one Korean sentence instead of a traceback."""
     try:
         app()
     except GuardiaError as error:

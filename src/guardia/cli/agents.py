@@ -1,4 +1,4 @@
-"""``guardia hire | fire | agent | heartbeat``: the agents one by one."""
+"""`guardia hire | fire | agent | heartbeat`: manage single agents."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ app = typer.Typer(no_args_is_help=True)
 _Agent = Annotated[str, typer.Argument(help=t("cli.staff.agent"))]
 _Chart = Annotated[Path | None, typer.Option("--file", help=t("cli.org.file"))]
 _POLL_SECONDS = 1.0
-"""Seconds without an event until the board is looked at anyway."""
+"""Seconds without an event until the board is checked anyway."""
 
 
 def hire(
@@ -38,11 +38,11 @@ def hire(
     snippet: Annotated[Path | None, typer.Option("--from", help=t("cli.staff.snippet"))] = None,
     file: _Chart = None,
 ) -> None:
-    """Add an agent to the chart's file and apply it; comments and order stay."""
+    """Add an agent to the chart file and apply it; comments and order are kept."""
     from guardia.org import chart_edit
 
-    given = {"id": agent, "title": title, "duty": duty, "reports_to": superior, "role": role}
-    entry = _read_snippet(snippet) | {name: value for name, value in given.items() if value}
+    options = {"id": agent, "title": title, "duty": duty, "reports_to": superior, "role": role}
+    entry = _read_snippet(snippet) | {name: value for name, value in options.items() if value}
     if skills:
         entry["skills"] = [skill.strip() for skill in skills.split(",")]
     entry.setdefault("duty", "operate")
@@ -59,7 +59,7 @@ def fire(
     file: _Chart = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help=t("cli.org.yes"))] = False,
 ) -> None:
-    """Take an agent out of the chart's file and apply it; its open work goes to its superior."""
+    """Remove an agent from the chart file and apply it; its open work goes to its superior."""
     from guardia.org import chart_edit
 
     chart = chart_file.read_chart_file(file)
@@ -77,7 +77,7 @@ def set_(
     value: Annotated[str, typer.Argument(help=t("cli.staff.value"))],
     file: _Chart = None,
 ) -> None:
-    """Set one field of an agent in the chart's file and apply it; every other line stays."""
+    """Set one field of an agent in the chart file and apply it; all other lines are kept."""
     from guardia.org import chart_edit, chart_yaml
 
     chart = chart_file.read_chart_file(file)
@@ -88,7 +88,7 @@ def set_(
 
 
 def _apply_edit(chart: chart_file.ChartFile, text: str) -> int:
-    """Apply an edited chart and put it in the place of its file; both or nothing."""
+    """Apply an edited chart and replace its file: both or neither."""
     from guardia.board.organization import chart as organization_chart
     from guardia.org import chart as charts
 
@@ -111,7 +111,7 @@ def _dispatcher(chart: chart_file.ChartFile) -> str:
 
 
 def _read_snippet(path: Path | None) -> dict[str, Any]:
-    """One agent's entry in a file, as in the chart; with ``-`` from standard input."""
+    """Read one agent's entry from a file, or from standard input for `-`."""
     from guardia.org import chart_yaml
 
     if path is None:
@@ -127,7 +127,7 @@ def _read_snippet(path: Path | None) -> dict[str, Any]:
 
 @app.command("pause", help=t("cli.staff.pause"))
 def pause(agent: _Agent) -> None:
-    """Begin no more beats of an agent."""
+    """Pause an agent: no new beats begin."""
     from guardia.board.organization import agent_control
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -137,7 +137,7 @@ def pause(agent: _Agent) -> None:
 
 @app.command("resume", help=t("cli.staff.resume"))
 def resume(agent: _Agent) -> None:
-    """Let an agent go on."""
+    """Resume a paused agent."""
     from guardia.board.organization import agent_control
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -147,7 +147,7 @@ def resume(agent: _Agent) -> None:
 
 @app.command("run", help=t("cli.staff.run"))
 def run(agent: _Agent) -> None:
-    """Wake an agent now and do not wait."""
+    """Wake an agent now, without waiting for its beat."""
     from guardia.board.organization import agent_control
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -159,7 +159,7 @@ def heartbeat(
     agent: _Agent,
     timeout: Annotated[float, typer.Option("--wait", min=1, help=t("cli.staff.wait"))] = 60.0,
 ) -> None:
-    """Wake an agent and show that beat as it goes: why it wakes, what it does, how it ends."""
+    """Wake an agent and show its beat live: wake reasons, actions, outcome."""
     with open_installation(Settings()) as installation, installation.board() as board:
         outcome = _follow_beat(board, agent, timeout)
     sys.stdout.write(t("cli.staff.ended", agent=agent, outcome=outcome) + "\n")
@@ -173,21 +173,19 @@ def _follow_beat(board: BoardContext, agent: str, timeout: float) -> str:
     from guardia.db import events
 
     console, announced = Console(), False
-    events_of = events.listen(board.database.dsn, timeout=_POLL_SECONDS)
-    next(events_of)
-    line = AuditTimeline(board, console, actor=f"agent:{agent}", after=entries.size(board))
-    last, deadline = (
-        agent_control.wake_now(board, agent, OPERATOR_ACTOR),
-        time.monotonic() + timeout,
-    )
-    with line.waiting(t("cli.staff.waiting", agent=agent)):
-        for _ in events_of:
+    news = events.listen(board.database.dsn, timeout=_POLL_SECONDS)
+    next(news)
+    timeline = AuditTimeline(board, console, actor=f"agent:{agent}", after=entries.size(board))
+    last = agent_control.wake_now(board, agent, OPERATOR_ACTOR)
+    deadline = time.monotonic() + timeout
+    with timeline.spinner(t("cli.staff.waiting", agent=agent)):
+        for _ in news:
             found = agent_control.next_run(board, agent, last)
             if found is not None and not announced:
                 announced = True
                 reasons = ", ".join(t(f"wake.reason.{reason}") for reason in found.reasons)
                 console.print(t("cli.staff.begun", run=found.run_id, reasons=reasons), markup=False)
-            line.print_new()
+            timeline.print_new()
             if found is not None and found.ended_at is not None:
                 steps = t("cli.staff.steps", steps=found.steps)
                 return f"{labels.outcome_label(found.outcome)} ({steps})"

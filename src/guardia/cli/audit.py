@@ -1,4 +1,4 @@
-"""``guardia audit``: prove that the record is whole, here or from an export."""
+"""`guardia audit`: verify the audit log, here or from an export."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def verify(
     key: Annotated[Path | None, typer.Option("--key", help=t("cli.audit.key"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
 ) -> None:
-    """Verify the record; exit code 1 and the first bad entry where it does not hold."""
+    """Verify the audit log; exit code 1 and the first bad entry if it is not intact."""
     if export is not None:
         verdict, words = _verify_export(export, key)
     else:
@@ -42,7 +42,7 @@ def verify(
 
 @app.command("export", help=t("cli.audit.export"))
 def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> None:
-    """Sign the record as it stands, and write all of it to a file for the stand-alone verifier."""
+    """Sign the audit log and export all of it for the standalone verifier."""
     from guardia.board.integrity import export
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -54,7 +54,7 @@ def export(file: Annotated[Path, typer.Argument(help=t("cli.audit.file"))]) -> N
 def print_public_key(
     present: Annotated[bool, typer.Option("--present", help=t("cli.audit.present"))] = False,
 ) -> None:
-    """Print the public key of the checkpoints, to be kept where nobody here can change it."""
+    """Print the public key of the checkpoints, to be kept out of reach of this installation."""
     from guardia.board.audit.checkpoint import public_pem
     from guardia.board.audit.witness_files import WitnessFiles
     from guardia.board.integrity.notary import Notary
@@ -96,19 +96,19 @@ def _verify_export(file: Path, key: Path | None) -> tuple[ChainVerdict, dict[str
 
 
 def _print(verdict: ChainVerdict, words: dict[str, Any]) -> None:
-    say = sys.stdout.write
+    write = sys.stdout.write
     if verdict.intact:
-        say(t("cli.audit.intact", size=verdict.size, head=verdict.head) + "\n")
-        say(t("cli.audit.sealed", sealed=verdict.sealed) + "\n")
+        write(t("cli.audit.intact", size=verdict.size, head=verdict.head) + "\n")
+        write(t("cli.audit.sealed", sealed=verdict.sealed) + "\n")
     else:
         fault = t(f"audit.fault.{verdict.fault}")
         if verdict.bad is not None:
-            say(t("audit.at_entry", bad=verdict.bad, fault=fault) + "\n")
+            write(t("audit.at_entry", bad=verdict.bad, fault=fault) + "\n")
         else:
-            say(t("audit.at_checkpoint", size=verdict.checkpoint, fault=fault) + "\n")
+            write(t("audit.at_checkpoint", size=verdict.checkpoint, fault=fault) + "\n")
         if verdict.witness:
-            say(t("cli.audit.witness", witness=verdict.witness) + "\n")
+            write(t("cli.audit.witness", witness=verdict.witness) + "\n")
     for seq in words.get("unsettled", ()):
-        say(t("cli.audit.unsettled", seq=seq) + "\n")
+        write(t("cli.audit.unsettled", seq=seq) + "\n")
     for place in words.get("missing", ()):
-        say(t("cli.audit.no_copy", place=place) + "\n")
+        write(t("cli.audit.no_copy", place=place) + "\n")

@@ -1,4 +1,4 @@
-"""What of a chart can be checked only where the tools are known."""
+"""Chart checks that need to know the tools."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ if TYPE_CHECKING:
 _MAX_SUGGESTIONS = 5
 
 
-def check_chart(given: ChartFile) -> OrgChart:
-    """The chart in a file; ``Misconfigured`` with every fault, unknown tools included."""
+def check_chart(file: ChartFile) -> OrgChart:
+    """Parse a chart file. Raises `Misconfigured` with every problem, unknown tools included."""
     from guardia.org import chart, validation
 
-    found = chart.parse(given.text, given.path.name)
-    wrong = validation.locate_inconsistencies(given.text, _unknown_tools(found))
-    if wrong:
-        raise chart.chart_error(given.path.name, wrong)
-    return found
+    parsed = chart.parse(file.text, file.path.name)
+    problems = validation.locate_inconsistencies(file.text, _unknown_tools(parsed))
+    if problems:
+        raise chart.chart_error(file.path.name, problems)
+    return parsed
 
 
 def _unknown_tools(chart: OrgChart) -> Iterator[Inconsistency]:

@@ -1,4 +1,4 @@
-"""The org chart as a file: which one it is, reading it to the byte, replacing it atomically."""
+"""The org chart's file: which one, reading it byte for byte, replacing it atomically."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ChartFile:
 
     @contextmanager
     def replacing(self, text: str) -> Iterator[None]:
-        """Write ``text`` beside the file, and put it in its place once the block has succeeded."""
+        """Write `text` beside the file, and replace the file once the block has succeeded."""
         target = self.path.resolve()
         try:
             handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
@@ -42,14 +42,14 @@ class ChartFile:
 
 
 def read_chart_file(file: Path | None) -> ChartFile:
-    """The named chart, else the configured one, else the shipped one."""
+    """Read the named chart; if unset, the configured one, or the shipped one."""
     from guardia.org import chart
 
     path = file or Settings().chart or chart.shipped_chart_path()
     if not path.is_file():
         raise Invalid(what=str(path), why=t("cli.db.no_file"))
     try:
-        # Line breaks stay as they are: a chart is known by the hash of its text.
+        # Line breaks stay as they are: a chart is identified by the hash of its text.
         with path.open(encoding="utf-8", newline="") as opened:
             return ChartFile(path, opened.read())
     except UnicodeDecodeError as error:

@@ -1,4 +1,4 @@
-"""Which right each command needs. A command that is not listed here does not run."""
+"""The permission that each command needs. A command that is not listed here does not run."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ COMMAND_ACTIONS: dict[str, str] = {
 
 
 def commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
-    """Every command of an app with its whole name."""
+    """Yield every command of an app with its full name."""
     for command in app.registered_commands:
         name = command.name or getattr(command.callback, "__name__", "").replace("_", "-")
         yield f"{before}{name}", command
@@ -91,7 +91,7 @@ def commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def enforce_permissions(app: typer.Typer) -> None:
-    """Put the rule before every command."""
+    """Add the permission check to every command."""
     for name, command in commands(app):
         command.callback = _guarded(name, command.callback)
 
@@ -104,7 +104,7 @@ def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
         action = COMMAND_ACTIONS.get(name)
         if action is None:
             raise Forbidden(who="guardia", action=name)
-        # What is a person's right is asked of the person who signs in, by the desk.
+        # Permissions of people are checked by the board, for the person who signs in.
         if action in OPERATOR_ACTIONS or action not in PERMISSIONS:
             require_operator(action)
         return run(*args, **words)

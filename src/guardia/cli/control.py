@@ -1,4 +1,4 @@
-"""``guardia kill | release | directive``: people's orders from the command line."""
+"""`guardia kill | release | directive`: people's directives from the command line."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def kill(
     who: Annotated[str, typer.Option("--as", help=t("cli.control.as_or_operator"))] = "",
     reason: _Reason = "",
 ) -> None:
-    """Stop everything at once; whoever can reach this installation's database may."""
+    """Stop everything at once; no permission beyond access to this installation is needed."""
     from guardia.board.control import kill_switch
 
-    # No key is needed to stop: a store that cannot be opened must not stand in the way.
+    # Stopping needs no key: a store that cannot be opened must not prevent it.
     with open_installation(Settings()) as installation, installation.board(signing=False) as board:
         done = kill_switch.kill(board, authenticate(board, who) if who else "operator:cli", reason)
     key = "already" if done.already_on else "killed"
@@ -35,7 +35,7 @@ def kill(
 
 
 def release(who: _As, reason: _Reason) -> None:
-    """Lift the kill switch, with the right role and a reason."""
+    """Release the kill switch; needs a role that may, and a reason."""
     from guardia.board.control import kill_switch
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -50,7 +50,7 @@ def directive(
     argument: Annotated[str, typer.Argument(help=t("cli.control.argument"))] = "",
     reason: _Reason = "",
 ) -> None:
-    """Give an order to every task of an issue that can take it now."""
+    """Give a directive to every task of an issue that accepts it now."""
     from guardia.board.control import directives
 
     sr_id = parse_issue_number(number)

@@ -1,4 +1,4 @@
-"""``guardia costs`` and ``guardia budget raise``: what models and work cost, and allowing more."""
+"""`guardia costs` and `guardia budget raise`: costs of models and work, and higher budgets."""
 
 from __future__ import annotations
 
@@ -30,24 +30,24 @@ def costs(
     month: Annotated[str, typer.Option("--month", help=t("cli.costs.month"))] = "",
     as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
 ) -> None:
-    """What a month has cost, and what is left of its budgets."""
+    """Print the costs of a month, and what is left of its budgets."""
     from guardia.board.costs import report
 
     if by not in report.GROUPS:
         raise Invalid(what="--by", why=", ".join(report.GROUPS))
     with open_installation(Settings()) as installation, installation.board() as board:
         now = report.this_month(board)
-        wanted = _parse_month(month) if month else now
-        found = report.cost_lines(board, by, wanted)
-        budgets = report.budget_statuses(board) if wanted == now else ()
+        chosen = _parse_month(month) if month else now
+        found = report.cost_lines(board, by, chosen)
+        budgets = report.budget_statuses(board) if chosen == now else ()
     if as_json:
         sys.stdout.write(
-            json.dumps(_as_json(by, wanted, found, budgets), ensure_ascii=False) + "\n"
+            json.dumps(_as_json(by, chosen, found, budgets), ensure_ascii=False) + "\n"
         )
         return
     console = Console()
-    console.print(_costs_table(by, wanted, found), markup=False)
-    if capped := [b for b in budgets if b.share is not None or not b.day_cap.open]:
+    console.print(_costs_table(by, chosen, found), markup=False)
+    if capped := [b for b in budgets if b.share is not None or not b.day_cap.is_unlimited]:
         console.print(_budget_table(capped), markup=False)
 
 
@@ -59,7 +59,7 @@ def raise_cap(
     won: Annotated[int, typer.Option("--won", help=t("cli.costs.won"))] = 0,
     tokens: Annotated[int, typer.Option("--tokens", help=t("cli.costs.tokens"))] = 0,
 ) -> None:
-    """Add to a budget for this month and today; an agent that rests for want of it goes on."""
+    """Raise a budget for this month and today; an agent that it had paused resumes."""
     from guardia.board.costs import budgets
 
     kind, _, name = scope.partition(":")

@@ -1,4 +1,4 @@
-"""``guardia db``: the database's address, its migrations, and running SQL against it."""
+"""`guardia db`: the database's address, its migrations, and running SQL against it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def url(owner: Annotated[bool, typer.Option("--owner", help=t("cli.db.owner"))] 
 
 @app.command("migrate", help=t("cli.db.migrate"))
 def migrate() -> None:
-    """Bring the tables to this version."""
+    """Migrate the tables to this version."""
     with open_installation(Settings()) as installation:
         bring_up_to_date(installation)
 
@@ -51,7 +51,7 @@ def sql(
         dsn = (owner and installation.owner_dsn) or installation.app_dsn
         try:
             with psycopg.connect(dsn) as connection:
-                # One simple query: the server itself splits the statements, as psql would.
+                # Sent as one simple query: the server splits the statements, as for psql.
                 cursor = connection.execute(file.read_text("utf-8").encode())
                 _print_results(cursor)
         except psycopg.Error as error:
@@ -71,7 +71,7 @@ def _print_results(cursor: Any) -> None:
 
 
 def _cell(value: Any) -> str:
-    """One value on one line; nothing for NULL."""
+    """Return a value on one line; empty for NULL."""
     if value is None:
         return ""
     return str(value).replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")

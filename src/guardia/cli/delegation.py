@@ -1,4 +1,4 @@
-"""``guardia delegate``: let someone else decide in one's name for a time."""
+"""`guardia delegate`: let another person decide on one's behalf for a time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def delegate(
 
 
 def _parse_moment(text: str, zone: tzinfo, *, last: bool = False) -> datetime:
-    """A moment in the company's time; a date alone is its beginning, or its end where ``last``."""
+    """Parse a moment in the company's time; a date alone is its beginning, or its end if `last`."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError:

@@ -1,4 +1,4 @@
-"""``guardia demo``: one command from nothing to a repaired server and the proof of it."""
+"""`guardia demo`: one command from nothing to a repaired server and the proof of it."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ def demo(
         typer.Option("--story", help=t("cli.demo.story", names=", ".join(demo_stories.STORIES))),
     ] = "lock-chain",
 ) -> None:
-    """Start everything, tell one story, and show what truly held."""
+    """Start everything, run one story, and show which expectations held."""
     story_to_run = demo_stories.find_story(story)
-    # An orderly end also when a supervisor stops us, or a shell started us with SIGINT ignored.
+    # End in order, too, if a supervisor stops us or a shell started us with SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    # What people read goes to stderr when a program reads stdout.
+    # Text for people goes to stderr if a program reads stdout.
     console = Console(stderr=as_json, highlight=False)
     started = time.monotonic()
     outcome: DemoOutcome | None = None
@@ -68,10 +68,11 @@ def _run_story(
     environment = stack.enter_context(DemoEnvironment(Settings(), console).opened())
     console.print(t("cli.demo.ready", address=environment.address))
     environment.print_accounts()
-    telling = DemoRun(environment, story, console, yes=yes, timeout=_STORY_TIMEOUT if yes else None)
-    telling.begin()
-    telling.follow()
-    return telling.outcome(time.monotonic() - started)
+    timeout = _STORY_TIMEOUT if yes else None
+    run = DemoRun(environment, story, console, yes=yes, timeout=timeout)
+    run.begin()
+    run.follow()
+    return run.outcome(time.monotonic() - started)
 
 
 def _print(console: Console, outcome: DemoOutcome) -> None:

@@ -1,4 +1,4 @@
-"""What a demo needs to be running: database, fleet, board and worker, and the way they end."""
+"""Everything a demo needs, started and stopped together: database, fleet, board and worker."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ from guardia.tools.lab.running_fleet import RunningFleet
 _ADDRESS = re.compile(r"http://\S+")
 _STOP_TIMEOUT = 15
 DEMO_REQUESTER = ("u-cus-1", "mattermost", "demo-cus-1")
-"""Who asks in the room: the account here, the messenger and its id of them."""
+"""Who posts the demo's request: account on the board, messenger, and their id there."""
 
 
 @dataclass
 class DemoEnvironment:
-    """Everything on one machine, started in one go and ended in one go."""
+    """All parts of a demo on one machine."""
 
     settings: Settings
     console: Console
@@ -51,41 +51,41 @@ class DemoEnvironment:
 
     @property
     def log(self) -> Path:
-        """What the board and the worker write."""
+        """Log file of the board and the worker."""
         return self.settings.home / "board.log"
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[DemoEnvironment]:
-        """Start all of it; whatever happens, nothing is left running."""
+        """Start all parts; nothing is left running afterwards, even after an error."""
         home = self.settings.home
         home.mkdir(mode=0o711, parents=True, exist_ok=True)
         with contextlib.ExitStack() as stack:
             stack.enter_context(_exclusive(home))
-            self._secrets()
-            self._say("database")
-            # The children are tied to the thread that starts them, so only this one does.
+            self._load_secrets()
+            self._print_starting("database")
+            # Child processes end with the thread that starts them, so all start in this one.
             self.fleet = RunningFleet.spawn(home / "lab")
             stack.callback(self.fleet.stop)
             installation = stack.enter_context(open_installation(self.settings))
             self.dsn = installation.app_dsn
             self.board = stack.enter_context(installation.board())
             self._prepare(installation)
-            self._say("fleet")
+            self._print_starting("fleet")
             self._enrol()
-            self._say("board")
+            self._print_starting("board")
             self._start_board()
             stack.callback(self._stop_board)
             self._await_board()
             yield self
 
     def require_alive(self) -> None:
-        """``Misconfigured`` where the board's process has stopped by itself."""
+        """Raise `Misconfigured` if the board's process has ended on its own."""
         if self._board.poll() is not None:
             why = t("cli.demo.child_died", name="guardia up", log=self.log)
             raise Misconfigured(what="guardia up", why=why)
 
     def print_accounts(self) -> None:
-        """The demo's accounts, for people to sign in with."""
+        """Print the demo's accounts, so that people can sign in."""
         self.console.print(t("cli.demo.accounts", password=self.password), markup=False)
         for person in self.fleet.directory().people:
             role = t(f"org.role.{person.role}")
@@ -105,8 +105,8 @@ class DemoEnvironment:
         organization_chart.import_directory(self.board, names, passwords)
         messenger_links.link(self.board, "operator:demo", *DEMO_REQUESTER)
 
-    def _secrets(self) -> None:
-        """The demo's password and token: made once, kept privately, the same at every start."""
+    def _load_secrets(self) -> None:
+        """Load the demo's password and token; created once and reused at every start."""
         keys = FileCredentialStore(self.settings.secrets)
         self.password = keys.get_or_create(
             "demo-password", lambda: f"guardia-{secrets.token_hex(4)}"
@@ -121,11 +121,11 @@ class DemoEnvironment:
             "GUARDIA_MESSENGER_URL": self.fleet.messenger_url,
             "GUARDIA_ALERT_URL": self.fleet.alert_url,
         }
-        # The token comes from the store, where no other process sees it.
+        # The token comes from the store, where no other process can read it.
         environment.pop("GUARDIA_MESSENGER_TOKEN", None)
         program = [sys.executable, "-m", "guardia", "up"]
         with self.log.open("a", encoding="utf-8") as log:
-            # Should we be killed, it goes at once; in order it is told to stop (see below).
+            # If we are killed, the board dies at once; normally it is stopped in order (see below).
             self._board = subprocess.Popen(
                 die_with_parent.command(program, signal.SIGKILL, None),
                 env=environment,
@@ -154,13 +154,13 @@ class DemoEnvironment:
             self._board.kill()
             self._board.wait()
 
-    def _say(self, part: str) -> None:
+    def _print_starting(self, part: str) -> None:
         self.console.print(t("cli.demo.starting", what=t(f"cli.demo.part.{part}")), style="dim")
 
 
 @contextlib.contextmanager
 def _exclusive(home: Path) -> Iterator[None]:
-    """One demo per folder: a second one is told so instead of disturbing the first."""
+    """Allow one demo per folder. Raises `Invalid` for a second one."""
     with (home / "demo.lock").open("w") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -170,7 +170,7 @@ def _exclusive(home: Path) -> Iterator[None]:
 
 
 def _free_port(settings: Settings) -> int:
-    """The configured port, or any free one where something else has it."""
+    """Return the configured port, or 0 (any free one) if it is in use."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

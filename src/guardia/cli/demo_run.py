@@ -1,4 +1,4 @@
-"""One story on the stage: the fault, the message, the decisions, the end."""
+"""One run of a demo story: the fault, the request, the decisions, the outcome."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from guardia.org.directory import PersonInfo
 _ROOM = "기재부-운영"
 _SENDER = "장하늘"
 _POLL_SECONDS = 1.0
-"""Seconds without an event until the board is looked at anyway."""
+"""Seconds without an event until the board is checked anyway."""
 _GRACE_SECONDS = 20.0
-"""Seconds for the auditor and the messages after the issue has ended."""
+"""Seconds to wait for the auditor and the messages after the issue has ended."""
 
 
 class DemoRun:
-    """Follows one issue from the message to the auditor's verdict."""
+    """Follows one issue from the request to the auditor's verdict."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class DemoRun:
         self._prompted: set[str] = set()
 
     def begin(self) -> None:
-        """Put the fault on the server and post the message that a person would post."""
+        """Cause the fault on the server and post the request that a person would post."""
         story = self._story
         if story.fault:
             self._environment.fleet.fault(story.fault)
@@ -65,7 +65,7 @@ class DemoRun:
         self._print("posted", room=_ROOM, text=story.text)
 
     def _post_message(self, text: str) -> int:
-        """What the messenger's outgoing webhook would send; returns the issue's number."""
+        """Post what the messenger's webhook would send; return the issue's number."""
         body = {
             "token": self._environment.messenger_token,
             "post_id": f"demo{time.time_ns()}",
@@ -89,12 +89,12 @@ class DemoRun:
         return found
 
     def follow(self) -> None:
-        """Show the record grow until the issue has ended and the auditor has looked."""
-        line = AuditTimeline(self._environment.board, self._console, sr_id=self._sr_id)
+        """Print audit entries until the issue has ended and the auditor has verified the log."""
+        timeline = AuditTimeline(self._environment.board, self._console, sr_id=self._sr_id)
         ended: float | None = None
-        with line.waiting(t("cli.demo.working")) as status:
+        with timeline.spinner(t("cli.demo.working")) as status:
             for _ in self._events():
-                kinds = line.print_new()
+                kinds = timeline.print_new()
                 state = view.issue(self._environment.board, self._sr_id).state
                 if state is State.PENDING_APPROVAL:
                     status.update(t("cli.demo.waiting_short"))
@@ -108,7 +108,7 @@ class DemoRun:
                         return
 
     def outcome(self, seconds: float) -> DemoOutcome:
-        """Look from outside at what is claimed."""
+        """Check the result from outside."""
         story, board = self._story, self._environment.board
         state = view.issue(board, self._sr_id).state
         verdict = verification.verify_log(board, full=True).verdict
@@ -169,12 +169,12 @@ class DemoRun:
         return found
 
     def _print(self, key: str, **words: object) -> None:
-        # Not wrapped: people copy addresses and commands from here.
+        # Not wrapped, because people copy addresses and commands from here.
         self._console.print(t(f"cli.demo.{key}", **words), markup=False, soft_wrap=True)
 
 
 def _command_prefix() -> str:
-    """How the reader can call this very program, on the same data."""
+    """Return how the reader can call this program on the same data."""
     path, here = Path(sys.argv[0]).absolute(), Path.cwd()
     if path.name == "__main__.py":
         words = [sys.executable, "-m", "guardia"]

@@ -1,4 +1,4 @@
-"""The stories that ``guardia demo`` can tell, as data; none has code of its own."""
+"""The stories of `guardia demo`, as data; none has code of its own."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from guardia.i18n import t
 
 @dataclass(frozen=True, slots=True)
 class DemoStory:
-    """A message in a room, what is wrong by then, and how it must end."""
+    """A request in a room, the fault behind it, and its expected outcome."""
 
     name: str
     server: str
     fault: str | None
-    """Put on the server before the message; ``None`` where the request itself is the trouble."""
+    """Caused on the server before the request; `None` if the request itself is the problem."""
     oracle: str
-    """Looks at the service itself, before and after."""
+    """Check of the service itself, independent of the board."""
     text: str
     expected_state: str = "COMPLETED"
     alert: bool = False
@@ -27,7 +27,7 @@ class DemoStory:
 
 @dataclass(frozen=True, slots=True)
 class DemoOutcome:
-    """What came of a story, as it was seen from outside."""
+    """Outcome of a story, as checked from outside."""
 
     story: str
     issue: int
@@ -40,11 +40,11 @@ class DemoOutcome:
 
     @property
     def ok(self) -> bool:
-        """Whether everything truly held."""
+        """Whether every check passed."""
         return self.chain and all(self.checks.values())
 
     def as_json(self) -> dict[str, Any]:
-        """The last line of ``--json``."""
+        """Return the line that `--json` prints."""
         return {
             "ok": self.ok,
             "story": self.story,
@@ -96,7 +96,7 @@ STORIES = {
 
 
 def find_story(name: str) -> DemoStory:
-    """The story of that name; ``Invalid`` with the names there are."""
+    """Return the story of that name. Raises `Invalid` with the known names."""
     if name not in STORIES:
         raise Invalid(what=name, why=t("cli.demo.unknown_story", names=", ".join(STORIES)))
     return STORIES[name]

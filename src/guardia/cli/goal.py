@@ -1,4 +1,4 @@
-"""``guardia goal``: give the organization's head a goal, and see how goals go."""
+"""`guardia goal`: give the dispatcher a goal, and show how goals progress."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def goal(
     approve: Annotated[bool, typer.Option("--approve", help=t("goals.cli.approve"))] = False,
     reason: Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))] = "",
 ) -> None:
-    """Give a goal; with a number (``SR-12``) show it, approve its plan or drop it."""
+    """Create a goal; with a number (`SR-12`) show it, approve its plan or drop it."""
     from guardia.board.goals import decisions, planning, view
 
     with open_installation(Settings()) as installation, installation.board() as board:

@@ -1,4 +1,4 @@
-"""The database of this installation: the embedded one, or the external one that is configured."""
+"""The database of this installation: the embedded one, or a configured external one."""
 
 from __future__ import annotations
 
@@ -18,21 +18,24 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Installation:
-    """How the two roles reach the database."""
+    """DSNs of both roles, and where the keys are."""
 
     app_dsn: str
     owner_dsn: str | None
-    """``None`` for an external database whose owner is not told to this host."""
+    """`None` if the owner role of an external database is not configured on this host."""
     keys: CredentialStore
-    """Where the key lies that signs people's decisions."""
+    """Store of the key that signs people's decisions."""
     witness_files: WitnessFiles
-    """Where the record is witnessed outside the database."""
+    """Copies of the audit checkpoints outside the database."""
     owns_database: bool = False
-    """Whether this process has started the database, which then ends with it."""
+    """Whether this process started the database, which then ends with it."""
 
     @contextmanager
     def board(self, *, signing: bool = True) -> Iterator[BoardContext]:
-        """The desk over a small pool, closed afterwards; without ``signing`` it needs no key."""
+        """Open the board over a small pool, closed at the end of the block.
+
+        Without `signing` it needs no key.
+        """
         from guardia.board.audit.signing import DecisionSigner
         from guardia.board.core.context import BoardContext
         from guardia.board.core.keyless import keyless_context
@@ -56,7 +59,7 @@ class Installation:
 
 
 def embedded_cluster(settings: Settings) -> Cluster:
-    """The embedded PostgreSQL of this installation, not started."""
+    """Return the embedded PostgreSQL of this installation, not started."""
     from guardia.db.embedded import Cluster
 
     return Cluster(settings.home / "postgres")
@@ -64,7 +67,7 @@ def embedded_cluster(settings: Settings) -> Cluster:
 
 @contextmanager
 def open_installation(settings: Settings) -> Iterator[Installation]:
-    """The database, started where it is embedded and not running, and stopped again by us."""
+    """Open the database; start the embedded one if necessary and stop it afterwards."""
     from guardia.board.audit.witness_files import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
@@ -93,7 +96,7 @@ def open_installation(settings: Settings) -> Iterator[Installation]:
 
 
 def migrate(installation: Installation) -> None:
-    """Bring the tables to this version; does nothing where they are, or without the owner."""
+    """Migrate the tables to this version; nothing to do if up to date or without the owner role."""
     from guardia.db import migrate as migration
 
     if installation.owner_dsn is None or migration.current(installation.owner_dsn) == (

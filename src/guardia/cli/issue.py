@@ -1,4 +1,4 @@
-"""``guardia show | approve | reject | ask-changes``: what the page also offers."""
+"""`guardia show | approve | reject | ask-changes`: the same decisions as on the issue page."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ _Reason = Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))]
 
 
 def show(number: _Number) -> None:
-    """An issue with its plans and their decisions."""
+    """Print an issue with its plans and their decisions."""
     with open_installation(Settings()) as installation, installation.board() as board:
         _print_issue(board, parse_issue_number(number))
 
 
 def decision_command(verdict: str) -> Callable[[str, str, str], None]:
-    """The command that says ``approve``, ``reject`` or ``change`` to the plan that waits on an
-    issue, after it has been shown."""
+    """Return the command for `approve`, `reject` or `change`.
+
+    It shows the plan that waits on an issue, then submits the decision.
+    """
 
     def decide(number: _Number, who: _As, reason: _Reason = "") -> None:
         from guardia.board.approvals import decisions, pending
@@ -51,8 +53,8 @@ def decision_command(verdict: str) -> Callable[[str, str, str], None]:
             for plan in plans:
                 word, bound = DecisionVerdict(verdict), plan.plan_hash
                 state = decisions.submit_decision(board, person, plan.task_id, word, bound, reason)
-                said = t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}"))
-                sys.stdout.write(said + "\n")
+                done = t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}"))
+                sys.stdout.write(done + "\n")
 
     return decide
 
@@ -83,7 +85,10 @@ def _approval_status(waiting: PendingPlan) -> str:
 
 
 def authenticate(board: BoardContext, who: str) -> PersonInfo:
-    """The person behind an id, proven by the password: from the environment or asked for."""
+    """Return the person of an account, proven by the password.
+
+    The password comes from the environment or from a prompt.
+    """
     from guardia.board.accounts import sign_in
 
     password = os.environ.get("GUARDIA_PASSWORD") or typer.prompt(
@@ -96,7 +101,7 @@ def authenticate(board: BoardContext, who: str) -> PersonInfo:
 
 
 def parse_issue_number(number: str) -> int:
-    """Return the number of an issue. Raises `NotFound` if the text is no reference to one."""
+    """Parse an issue's number as people write it. Raises `NotFound` if it is not one."""
     found = parse_issue_ref(number)
     if found is None:
         raise NotFound(what=number)

@@ -1,4 +1,4 @@
-"""``guardia keys``: which keys and credentials there are, and replacing them."""
+"""`guardia keys`: list keys and credentials, and rotate keys."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def _open_board(settings: Settings) -> Iterator[BoardContext]:
 
 
 def _store_folders(settings: Settings, witness_files: WitnessFiles) -> list[Path]:
-    """Every folder of credentials: usually one."""
+    """Return every folder of credentials: usually one."""
     return [f for f in dict.fromkeys((settings.secrets, witness_files.key.parent)) if f.is_dir()]
 
 
 @app.command("list", help=t("cli.keys.list"))
 def list_keys() -> None:
-    """The keys that sign and what is stored; never a secret itself."""
+    """List signing keys and stored credentials; never a secret itself."""
     from guardia.board.audit.witness_files import WitnessFiles
     from guardia.org.credential_store import FileCredentialStore
 
@@ -58,14 +58,14 @@ def list_keys() -> None:
     Console().print(table, markup=False)
 
 
-def _describe(store: FileCredentialStore, name: str, record: str) -> str:
+def _describe(store: FileCredentialStore, name: str, checkpoint_key_name: str) -> str:
     from guardia.board.audit import signing
     from guardia.board.audit.checkpoint import load_private_key
     from guardia.board.audit.signing_keys import public_hex
 
     if name == signing.KEY_NAME:
         use, key = "decisions", signing.parse_key(store.get(name))
-    elif name == record:
+    elif name == checkpoint_key_name:
         use, key = "record", load_private_key(store.get(name))
     else:
         return t("cli.keys.credential")
@@ -74,7 +74,7 @@ def _describe(store: FileCredentialStore, name: str, record: str) -> str:
 
 @app.command("rotate", help=t("cli.keys.rotate"))
 def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> None:
-    """Replace the master key of the store, or a key that signs."""
+    """Rotate the master key of the store, or a signing key."""
     from guardia.board.audit.witness_files import WitnessFiles
     from guardia.board.integrity import key_rotation
     from guardia.org.credential_store import FileCredentialStore

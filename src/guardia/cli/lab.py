@@ -1,4 +1,4 @@
-"""``guardia lab``: the practice fleet, its faults and their oracles."""
+"""`guardia lab`: the practice fleet, its faults and their oracles."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NAME = typer.Argument(help=t("lab.cli.name"))
 
 @app.command("up", help=t("lab.cli.up"))
 def up(as_json: bool = _JSON) -> None:
-    """Start the fleet and stay until asked to end."""
+    """Start the fleet and keep running until a signal."""
     ended = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: ended.set())
@@ -37,7 +37,7 @@ def up(as_json: bool = _JSON) -> None:
         if not fleet.is_owned:
             Console().print(t("lab.cli.already"))
             return
-        # Looked at now and then, so that a fleet that ends by itself does not leave us here.
+        # Poll, so that we also end if the fleet ends on its own.
         while not ended.wait(1.0):
             if not fleet.is_alive():
                 raise typer.Exit(1)
@@ -45,7 +45,7 @@ def up(as_json: bool = _JSON) -> None:
 
 @app.command("status", help=t("lab.cli.status"))
 def status(as_json: bool = _JSON) -> None:
-    """Look at everything."""
+    """Print the state of servers, commands and oracles."""
     fleet = _running_fleet()
     if as_json:
         _print_json(fleet.status())
@@ -55,7 +55,7 @@ def status(as_json: bool = _JSON) -> None:
 
 @app.command("fault", help=t("lab.cli.fault"))
 def fault(name: str = _NAME, as_json: bool = _JSON) -> None:
-    """Make a server go wrong."""
+    """Cause a fault on a server."""
     finding = _running_fleet().fault(name)
     if as_json:
         _print_json({"name": name, "good": finding.good, "evidence": finding.evidence})
@@ -65,7 +65,7 @@ def fault(name: str = _NAME, as_json: bool = _JSON) -> None:
 
 @app.command("heal", help=t("lab.cli.heal"))
 def heal(name: str = _NAME, as_json: bool = _JSON) -> None:
-    """Put it right from outside."""
+    """Repair a fault from outside."""
     _running_fleet().heal(name)
     if as_json:
         _print_json({"name": name, "good": True})

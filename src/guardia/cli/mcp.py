@@ -1,4 +1,4 @@
-"""``guardia mcp``: the board's agent API for a chat model, over stdio."""
+"""`guardia mcp`: the board's agent API for a chat model, over stdio."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardia.i18n import t
 
 
 def mcp() -> None:
-    """Serve the task that the environment names; a worker starts this, nobody else needs to."""
+    """Serve the task that the environment names; only workers start this."""
     api, token = os.environ.get("GUARDIA_API"), os.environ.get("GUARDIA_TOKEN")
     if not api or not token:
         raise Misconfigured(what="GUARDIA_API, GUARDIA_TOKEN", why=t("cli.mcp.needs"))

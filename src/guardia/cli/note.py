@@ -1,4 +1,4 @@
-"""``guardia note``: the agents' notebooks, which people read, add to, correct and strike out."""
+"""`guardia note`: read, add, correct and strike out the agents' notes."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _Text = Annotated[str, typer.Argument(help=t("cli.note.text"))]
 
 @app.command("list", help=t("cli.note.list"))
 def list_(agent: _Agent, who: _As) -> None:
-    """What an agent has learned, and what it knows of its issues."""
+    """Print what an agent has learned, and what it knows about its issues."""
     from guardia.board.organization import agent_view
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -45,7 +45,7 @@ def list_(agent: _Agent, who: _As) -> None:
 
 @app.command("show", help=t("cli.note.show"))
 def show(agent: _Agent, number: _Number, who: _As) -> None:
-    """One note with all that it has said, newest first."""
+    """Print one note with all its versions, newest first."""
     from guardia.board.organization import agent_view
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -60,7 +60,7 @@ def show(agent: _Agent, number: _Number, who: _As) -> None:
 
 @app.command("add", help=t("cli.note.add"))
 def add(agent: _Agent, text: _Text, who: _As) -> None:
-    """Teach an agent something for good."""
+    """Add a permanent lesson for an agent."""
     from guardia.board.organization import agent_memory
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -70,7 +70,7 @@ def add(agent: _Agent, text: _Text, who: _As) -> None:
 
 @app.command("edit", help=t("cli.note.edit"))
 def edit(agent: _Agent, number: _Number, text: _Text, who: _As) -> None:
-    """Say something else in the place of a note; what it said stays in its history."""
+    """Replace the text of a note; earlier versions stay in its history."""
     from guardia.board.organization import agent_memory
 
     _change_note(
@@ -85,7 +85,7 @@ def strike(
     who: _As,
     restore: Annotated[bool, typer.Option("--restore", help=t("cli.note.restore"))] = False,
 ) -> None:
-    """Take a note out of use, or back into it."""
+    """Strike out a note, or restore it."""
     from guardia.board.organization import agent_memory
 
     _change_note(
@@ -97,7 +97,7 @@ def strike(
 
 
 def _change_note(agent: str, number: int, who: str, change: Callable[..., None]) -> None:
-    """Change the version that is there now."""
+    """Change the current version of a note."""
     from guardia.board.organization import agent_view
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -108,9 +108,9 @@ def _change_note(agent: str, number: int, who: str, change: Callable[..., None])
 
 
 def _print_note(console: Console, note: NoteView) -> None:
-    where = [issue_ref(note.sr_id)] if note.sr_id else []
-    where += [note.server] if note.server else []
+    origin = [issue_ref(note.sr_id)] if note.sr_id else []
+    origin += [note.server] if note.server else []
     struck = [] if note.active else [t("notes.page.struck")]
-    head = " · ".join([f"#{note.note_id}", *where, note.author, *struck])
+    head = " · ".join([f"#{note.note_id}", *origin, note.author, *struck])
     console.print(f"  {head}", style="dim", markup=False, highlight=False)
     console.print(Padding(Text(note.body), (0, 0, 0, 4)))

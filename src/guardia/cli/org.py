@@ -1,4 +1,4 @@
-"""``guardia org``: the org chart as code."""
+"""`guardia org`: the org chart as code."""
 
 from __future__ import annotations
 
@@ -29,24 +29,24 @@ _File = Annotated[Path | None, typer.Argument(help=t("cli.org.file"))]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help=t("cli.org.yes"))]
 _Revision = Annotated[int, typer.Argument(help=t("cli.org.number"), min=1)]
 _EXIT_CHANGED = 2
-"""Exit code of ``org plan`` where applying would change something."""
+"""Exit code of `org plan` if applying would change something."""
 _COLOURS = {"hired": "green", "added": "green", "fired": "red", "removed": "red"}
 
 
 @app.command("validate", help=t("cli.org.validate"))
 def validate(file: _File = None) -> None:
-    """Check a chart without touching anything."""
+    """Check a chart without applying it."""
     from guardia.cli import chart_check
 
-    given = chart_file.read_chart_file(file)
-    found = chart_check.check_chart(given)
-    words = {"name": given.path.name, "agents": len(found.agents)}
+    read = chart_file.read_chart_file(file)
+    parsed = chart_check.check_chart(read)
+    words = {"name": read.path.name, "agents": len(parsed.agents)}
     sys.stdout.write(t("cli.org.valid", **words) + "\n")
 
 
 @app.command("schema", help=t("cli.org.schema"))
 def schema() -> None:
-    """The chart's JSON Schema, for editors."""
+    """Print the chart's JSON Schema, for editors."""
     from guardia.org import chart_model
     from guardia.org import chart_schema as described
 
@@ -59,7 +59,7 @@ def show(
     text: Annotated[bool, typer.Option("--yaml", help=t("cli.org.show_text"))] = False,
     following: Annotated[bool, typer.Option("--follow", "-f", help=t("cli.org.follow"))] = False,
 ) -> None:
-    """The running organization as a tree, with what everybody does now; or its text."""
+    """Print the organization as a tree with everyone's current work, or its text."""
     from guardia.board.organization import chart
     from guardia.cli import org_tree
 
@@ -74,32 +74,32 @@ def show(
 
 @app.command("plan", help=t("cli.org.plan"))
 def plan(file: _File = None) -> None:
-    """What applying would change; exit code 2 where it is anything."""
+    """Print what applying would change; exit code 2 if there are changes."""
     from guardia.board.organization import chart
     from guardia.cli import chart_check
 
-    given = chart_file.read_chart_file(file)
-    chart_check.check_chart(given)
+    read = chart_file.read_chart_file(file)
+    chart_check.check_chart(read)
     with _open_board() as board:
-        preview = chart.preview(board, given.text)
-    _print_preview(given, preview)
+        preview = chart.preview(board, read.text)
+    _print_preview(read, preview)
     raise typer.Exit(0 if preview.empty else _EXIT_CHANGED)
 
 
 @app.command("apply", help=t("cli.org.apply"))
 def apply(file: _File = None, yes: _Yes = False) -> None:
-    """Make a chart the running organization; asks before it fires someone."""
+    """Apply a chart; asks first if it fires agents."""
     from guardia.board.organization import chart
     from guardia.cli import chart_check
 
-    given = chart_file.read_chart_file(file)
-    chart_check.check_chart(given)
+    read = chart_file.read_chart_file(file)
+    chart_check.check_chart(read)
     with _open_board() as board:
-        preview = chart.preview(board, given.text)
+        preview = chart.preview(board, read.text)
         if preview.fired and not yes:
-            _print_preview(given, preview)
+            _print_preview(read, preview)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = chart.apply_chart(board, given.text, OPERATOR_ACTOR, preview.running)
+        revision = chart.apply_chart(board, read.text, OPERATOR_ACTOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
 
 
@@ -108,7 +108,7 @@ def history(
     limit: Annotated[int, typer.Option("--limit", min=1, max=1000, help=t("cli.org.limit"))] = 20,
     before: Annotated[int | None, typer.Option("--before", help=t("cli.org.before"))] = None,
 ) -> None:
-    """The applied revisions, newest first."""
+    """Print the applied revisions, newest first."""
     from rich.table import Table
 
     from guardia.board.core import labels
@@ -132,7 +132,7 @@ def diff(
     first: _Revision,
     second: Annotated[int | None, typer.Argument(help=t("cli.org.other"), min=1)] = None,
 ) -> None:
-    """What differs between two revisions, or between one and the one that runs."""
+    """Print the differences between two revisions, or between one and the current one."""
     from guardia.board.organization import chart
 
     with _open_board() as board:
@@ -165,17 +165,17 @@ def _open_board() -> Iterator[BoardContext]:
             yield board
 
 
-def _print_preview(given: chart_file.ChartFile, preview: ChartPreview) -> None:
-    """What would change, and whose work would go where."""
+def _print_preview(file: chart_file.ChartFile, preview: ChartPreview) -> None:
+    """Print what would change, and whose work would be reassigned."""
     console = Console()
     for person in preview.unknown_people:
         console.print(t("cli.org.stranger", person=person), style="yellow", markup=False)
     if preview.empty:
-        words = {"name": given.path.name, "revision": preview.running}
+        words = {"name": file.path.name, "revision": preview.running}
         console.print(t("cli.org.same", **words), highlight=False, markup=False)
         return
     running = preview.running or "-"
-    head = t("cli.org.drift", name=given.path.name, revision=running)
+    head = t("cli.org.drift", name=file.path.name, revision=running)
     console.print(head, highlight=False, markup=False)
     _print_changes(preview.changes, wording=preview.wording)
     for reassignment, tasks in preview.reassignments:

@@ -1,4 +1,4 @@
-"""The organization as a tree on the terminal."""
+"""The organization as a tree in the terminal."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
     from guardia.board.organization.view import AgentStatus, Organization
 
 _REFRESH_SECONDS = 30.0
-"""Seconds after which the times are read again though nothing was announced."""
+"""Seconds after which displayed times are refreshed even without an event."""
 
 
 def tree(board: BoardContext) -> Tree:
-    """Everyone below whom they report to, with what they do now."""
+    """Return the agents below their superiors, with what they are doing now."""
     from guardia.board.organization import view
 
     found = view.organization(board)
@@ -34,7 +34,7 @@ def tree(board: BoardContext) -> Tree:
 
 
 def follow(board: BoardContext, console: Console) -> None:
-    """The tree, drawn again whenever something happens, until the user has seen enough."""
+    """Show the tree and redraw it after every event, until the user interrupts."""
     from guardia.db import events
 
     news = events.listen(board.database.dsn, timeout=_REFRESH_SECONDS)
@@ -53,7 +53,7 @@ def _add_branches(branch: Tree, found: Organization, superior: str | None) -> No
 
 
 def _member_text(member: AgentStatus) -> Text:
-    """Who it is and what it does now; below that, what it is for."""
+    """Return an agent's name and state, and a second line with its duties."""
     lines = Text(member.title, "bold")
     lines.append(f" {member.agent_id}", "dim")
     lines.append("  ")

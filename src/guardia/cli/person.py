@@ -1,4 +1,4 @@
-"""``guardia person``: accounts of people, who is behind them, and their messenger accounts."""
+"""`guardia person`: people's accounts, the humans behind them, and their messenger accounts."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _print_result(key: str, **words: object) -> None:
 
 @app.command("list", help=t("cli.person.list"))
 def list_accounts() -> None:
-    """All accounts, those of one human together."""
+    """Print all accounts, those of one human together."""
     from guardia.board.accounts import people
 
     heads = ("id", "name", "role", "institution", "identity", "messengers", "state")
@@ -65,7 +65,7 @@ def add(
     identity: Annotated[str, typer.Option("--identity", help=t("cli.person.identity"))] = "",
     skills: Annotated[list[str] | None, typer.Option("--skill", help=t("cli.person.skill"))] = None,
 ) -> None:
-    """Open an account; its password is asked for."""
+    """Create an account; prompts for its password."""
     from guardia.board.accounts import people
     from guardia.org.directory import PersonInfo
 
@@ -85,7 +85,7 @@ def add(
 
 @app.command("load", help=t("cli.person.load"))
 def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> None:
-    """Write the people of a directory file: new accounts, and what has changed of others."""
+    """Import the people of a directory file: new accounts and changes of existing ones."""
     from guardia.board.accounts import people
 
     named = _read_people(file)
@@ -97,7 +97,7 @@ def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> No
 
 @app.command("role", help=t("cli.person.set_role"))
 def role(account: _Id, role: _Role) -> None:
-    """Give an account another role."""
+    """Change an account's role."""
     from guardia.board.accounts import people
 
     with _open_board() as board:
@@ -113,7 +113,7 @@ def deactivate(account: _Id) -> None:
 
 @app.command("activate", help=t("cli.person.activate"))
 def activate(account: _Id) -> None:
-    """Open a closed account again."""
+    """Reopen a closed account."""
     _set_active(account, active=True)
 
 
@@ -130,7 +130,7 @@ def link(
     account: _Id,
     other: Annotated[str, typer.Argument(help=t("cli.person.other"))],
 ) -> None:
-    """Say that one human is behind two accounts, or whose a messenger account is."""
+    """Record that two accounts belong to one human, or who owns a messenger account."""
     from guardia.board.accounts import messenger_links, people
 
     channel, colon, name = other.partition(":")
@@ -145,7 +145,7 @@ def link(
 
 @app.command("unlink", help=t("cli.person.unlink"))
 def unlink(other: Annotated[str, typer.Argument(help=t("cli.person.messenger"))]) -> None:
-    """Forget whose a messenger account is."""
+    """Remove the owner of a messenger account."""
     from guardia.board.accounts import messenger_links
 
     channel, _, name = other.partition(":")
@@ -159,7 +159,7 @@ def identity(
     account: _Id,
     human: Annotated[str, typer.Argument(help=t("cli.person.identity"))] = "",
 ) -> None:
-    """Say which human is behind an account; without one, nobody but itself."""
+    """Record which human is behind an account; without one, the account is a human of its own."""
     from guardia.board.accounts import people
 
     with _open_board() as board:

@@ -1,4 +1,4 @@
-"""``guardia plan show | edit`` and ``guardia force``: people's plans from the command line."""
+"""`guardia plan show | edit` and `guardia force`: people's plans from the command line."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _SET_OPTION = re.compile(r"(\d{1,3})\.(\w{1,40})=(.*)", re.DOTALL)
 
 @app.command("show", help=t("cli.plan.show"))
 def show(number: _Number) -> None:
-    """The plans of an issue that can still be changed, with numbered actions and arguments."""
+    """Print the editable plans of an issue, with numbered actions and arguments."""
     from guardia.board.approvals import pending
 
     sr_id = parse_issue_number(number)
@@ -61,7 +61,7 @@ def edit(
     remove: Annotated[list[int] | None, typer.Option("--remove", help=t("cli.plan.remove"))] = None,
     add: Annotated[list[str] | None, typer.Option("--add", help=t("cli.plan.add"))] = None,
 ) -> None:
-    """Change what a plan does; everyone approves it anew, but for whoever has changed it."""
+    """Change a plan's actions; it needs approval again, except by the person who changed it."""
     from guardia.board.approvals import pending
     from guardia.board.control import manual_plans
     from guardia.board.control.manual_plans import PlanRevision
@@ -85,7 +85,7 @@ def force(
     reason: _Reason,
     arguments: Annotated[list[str] | None, typer.Argument(help=t("cli.plan.arguments"))] = None,
 ) -> None:
-    """Order one action of the catalogue on a server, outside of any plan."""
+    """Run one catalogue action on a server, outside of any plan."""
     from guardia.board.control import manual_plans
     from guardia.board.core.planner import ActionDraft
 
@@ -110,7 +110,7 @@ def _choose_plan(sr_id: int, plans: list[FiledPlan], task: int | None) -> FiledP
 def _apply_edits(
     plan: FiledPlan, put: list[str], remove: list[int], add: list[str]
 ) -> list[ActionDraft]:
-    """The plan's actions with what is to be different; they are counted from 1."""
+    """Return the plan's actions with the edits applied; actions count from 1."""
     from guardia.board.core.planner import ActionDraft
 
     drafts = {n: ActionDraft.of(action.call) for n, action in enumerate(plan.plan.actions, start=1)}

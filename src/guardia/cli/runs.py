@@ -1,4 +1,4 @@
-"""``guardia runs``: what woke the agents, on what they worked, and to which end."""
+"""`guardia runs`: why agents woke, what they worked on, and the outcome."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def runs(
     before: Annotated[int | None, typer.Option("--before", help=t("cli.runs.before"))] = None,
     limit: Annotated[int, typer.Option("--limit", min=1, max=200, help=t("cli.runs.limit"))] = 20,
 ) -> None:
-    """The newest wakings, or those before a number."""
+    """Print the newest runs, or those before a number."""
     from guardia.board.runs import view as board_runs
 
     with open_installation(Settings()) as installation, installation.board() as board:

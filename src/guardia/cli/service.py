@@ -1,4 +1,4 @@
-"""``guardia up | serve | worker``: run this installation, or one part of it."""
+"""`guardia up | serve | worker`: run this installation, or one part of it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from guardia.settings import Settings
 log = logging.getLogger(__name__)
 
 _DATABASE_TIMEOUT = 60.0
-"""Seconds until a database that does not answer is an error."""
+"""Seconds until an unreachable database is an error."""
 
 Concurrency = Annotated[
     int, typer.Option("--concurrency", min=1, max=64, help=t("cli.worker.concurrency"))
@@ -28,24 +28,24 @@ LivenessFile = Annotated[Path | None, typer.Option("--alive", help=t("cli.worker
 
 
 def up(concurrency: Concurrency = 8) -> None:
-    """Everything on one machine: database, board, clock and worker."""
+    """Run everything on one machine: database, board, scheduler and worker."""
     _run(board=True, worker=True, concurrency=concurrency)
 
 
 def serve() -> None:
-    """The board alone."""
+    """Run the board alone."""
     _run(board=True, worker=False)
 
 
 def worker(concurrency: Concurrency = 8, alive: LivenessFile = None) -> None:
-    """The clock and a worker alone; any number of hosts may run it."""
+    """Run the scheduler and a worker; any number of hosts may do so."""
     _run(board=False, worker=True, concurrency=concurrency, alive=alive)
 
 
 def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None = None) -> None:
     from guardia.heartbeat import host
 
-    # Until the loop takes the signals over: whoever is told to stop while starting stops in order.
+    # Stop in order even during startup, before the event loop handles signals.
     signal.signal(signal.SIGTERM, _exit)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     for noisy in ("procrastinate", "apscheduler", "httpx", "paramiko", "alembic"):
@@ -58,7 +58,7 @@ def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None 
 
 
 def _prepare(installation: Installation, settings: Settings) -> None:
-    """Tables and a chart, where there are none. A database that is just starting is awaited."""
+    """Create tables and a chart if there are none; waits for a database that is starting."""
     from guardia.db.engine import OUTAGE_ERRORS
 
     deadline = time.monotonic() + _DATABASE_TIMEOUT
@@ -69,7 +69,7 @@ def _prepare(installation: Installation, settings: Settings) -> None:
         except OUTAGE_ERRORS as error:
             if time.monotonic() > deadline:
                 raise
-            log.warning("the database does not answer yet: %s", type(error).__name__)
+            log.warning("database not available yet: %s", type(error).__name__)
             time.sleep(1.0)
 
 

@@ -1,4 +1,4 @@
-"""Part of the record as it grows, on the terminal."""
+"""Live view of audit entries in the terminal."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class AuditTimeline:
         }
 
     def print_new(self) -> list[str]:
-        """Print what has come since the last call; returns the kinds of those entries."""
+        """Print the entries since the last call, and return their kinds."""
         new = entries.after(self._board, self._last, sr_id=self._sr_id, actor=self._actor)
         for entry in new:
             self._last = entry.seq
@@ -73,7 +73,7 @@ class AuditTimeline:
         self._console.print(row)
 
     @contextmanager
-    def waiting(self, words: str) -> Iterator[Status]:
-        """A moving line below the entries while something is awaited."""
+    def spinner(self, words: str) -> Iterator[Status]:
+        """Show a spinner below the entries while waiting."""
         with self._console.status(words) as status:
             yield status

@@ -1,4 +1,4 @@
-"""``guardia token``: access tokens for a person's own programs."""
+"""`guardia token`: access tokens for a person's own programs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def create(
     may: Annotated[list[str], typer.Option("--may", help=t("cli.token.may"))],
     days: Annotated[int, typer.Option("--days", help=t("cli.token.days"))] = 90,
 ) -> None:
-    """A new token, printed this once."""
+    """Create a token and print it, this once."""
     from guardia.board.accounts import tokens
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -36,7 +36,7 @@ def create(
 
 @app.command("list", help=t("cli.token.list"))
 def list_tokens(who: _As) -> None:
-    """The person's own tokens."""
+    """List the person's own tokens."""
     from guardia.board.accounts import tokens
     from guardia.board.core.labels import format_time
 
@@ -44,10 +44,10 @@ def list_tokens(who: _As) -> None:
         found = tokens.list_tokens(board, authenticate(board, who))
     columns = ("number", "name", "rights", "ends", "state")
     table = Table(*(t(f"cli.token.column.{c}") for c in columns))
-    for card in found:
-        state = t("cli.token.revoked" if card.revoked else "cli.token.valid")
-        ends = format_time(card.expires_at)
-        table.add_row(str(card.token_id), card.name, ", ".join(card.rights), ends, state)
+    for one in found:
+        state = t("cli.token.revoked" if one.revoked else "cli.token.valid")
+        ends = format_time(one.expires_at)
+        table.add_row(str(one.token_id), one.name, ", ".join(one.rights), ends, state)
     Console().print(table, markup=False)
 
 
@@ -55,7 +55,7 @@ def list_tokens(who: _As) -> None:
 def revoke(
     number: Annotated[int, typer.Argument(help=t("cli.token.column.number"))], who: _As
 ) -> None:
-    """End a token at once."""
+    """Revoke a token at once."""
     from guardia.board.accounts import tokens
 
     with open_installation(Settings()) as installation, installation.board() as board:

@@ -109,7 +109,7 @@ def run_session(
         **{name: more.pop(name) for name in ("timeout", "environment") if name in more},
     }
     with serve_app(page_app(env.board)) as board_url:
-        claim, hands = run_adapter_once(
+        claim, transport = run_adapter_once(
             env,
             adapter,
             board_url,
@@ -119,7 +119,7 @@ def run_session(
             tools=("database.*",),
             **more,
         )
-    return claim, hands.sent, audit_entries(env.board, "outside_ended")[-1].detail, board_url
+    return claim, transport.sent, audit_entries(env.board, "outside_ended")[-1].detail, board_url
 
 
 def charged_usage(env: BoardEnv) -> list[tuple[str, int, int]]:

@@ -98,9 +98,9 @@ def test_a_service_accepts_the_webhook_and_uses_the_api(
         return 202
 
     with serve_app(page_app(env.board)) as board_url, receiving(take) as url:
-        claim, hands = run_adapter_once(env, adapter(url), board_url, tmp_path, keys, grace=0.2)
+        claim, transport = run_adapter_once(env, adapter(url), board_url, tmp_path, keys, grace=0.2)
     working[0].join(PATIENCE)
-    assert verified == [True] and statuses == [200, 204] and len(hands.sent) == 1
+    assert verified == [True] and statuses == [200, 204] and len(transport.sent) == 1
     assert view.task(env.board, claim.task_id).state is State.MANUAL
     assert audit_entries(env.board, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
 

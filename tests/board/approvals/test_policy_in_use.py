@@ -365,7 +365,7 @@ def test_a_token_decides_nothing_in_the_name_of_who_delegated(env: BoardEnv) -> 
     eng = next(p for p in PEOPLE if p.role == "engineer")
     delegations.delegate(env.board, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
     claim, _, bound = env.create_filed_plan(plan())
-    limited = eng.model_copy(update={"only": frozenset({"plan.read"})})
+    limited = eng.model_copy(update={"allowed_actions": frozenset({"plan.read"})})
     with pytest.raises(Forbidden):
         approve(env, limited, claim.task_id, bound)
     assert approve(env, eng, claim.task_id, bound) is State.APPROVED

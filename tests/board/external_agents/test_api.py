@@ -55,7 +55,7 @@ def test_it_reads_its_task_and_server_and_asks_for_reads(env: BoardEnv) -> None:
         assert found.ask("POST", "/notes", {"text": "읽어 보았습니다"}).status_code == 204
         assert found.ask("POST", "/usage", {
             "model": "m", "input_tokens": 5, "output_tokens": 2}).status_code == 204  # fmt: skip
-        assert refusals(found) == [] and len(found.hands.sent) == 1
+        assert refusals(found) == [] and len(found.transport.sent) == 1
     assert found.endings[0].how == "ended"
 
 
@@ -119,7 +119,7 @@ def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(env: BoardE
             name: wanted for name, (_, _, wanted) in WRONG.items()
         }
         assert all(a.json()["message"] for a in outcomes.values())
-        assert found.hands.sent == [] and state(found) is State.PARSED
+        assert found.transport.sent == [] and state(found) is State.PARSED
         # What had the right shape reached the worker, which put its refusal on the record.
         entries = audit_entries(env.board, "outside_refused")
         assert {e.detail["error"] for e in entries} == {"Refused", "Forbidden", "Invalid"}
@@ -133,7 +133,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
         assert (answer["state"], answer["category"]) == ("PENDING_APPROVAL", "MAINTENANCE")
         bound = {"plan_hash": answer["plan_hash"]}
         early = found.ask("POST", "/apply", bound)
-        assert early.status_code in {401, 409} and found.hands.sent == []
+        assert early.status_code in {401, 409} and found.transport.sent == []
         assert wait_until(lambda: found.endings)
         assert found.endings[0].how == "turn_over"
         assert found.ask("GET", "").status_code == 401
@@ -142,7 +142,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
     with open_adapter_run(env, env.claim("db-agent")) as again:
         assert again.ask("GET", "").json()["state"] == "APPROVED"
         changed = again.ask("POST", "/apply", {"plan_hash": "f" * 64})
-        assert changed.status_code == 409 and again.hands.sent == []
+        assert changed.status_code == 409 and again.transport.sent == []
         assert again.ask("POST", "/finish", {"text": "됐습니다"}).status_code == 409
         # A person changes the plan after its approval: the hold is over, and so is the approval.
         wish = DirectiveRequest(
@@ -150,7 +150,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
         )
         directives.issue_directive(board, LEAD, again.claim.task_id, wish)
         late = again.ask("POST", "/apply", bound)
-        assert late.status_code in {401, 409} and again.hands.sent == []
+        assert late.status_code in {401, 409} and again.transport.sent == []
         assert state(again) is State.PENDING_APPROVAL
         assert wait_until(lambda: again.endings)
     assert again.endings[0].how == "overruled"
@@ -173,7 +173,7 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(env: BoardEnv) -> Non
             assert wait_until(lambda: found.endings)
             assert found.endings[0].how == "overruled"
             assert found.ask("POST", "/notes", {"text": "그래도"}).status_code == 401
-            assert found.hands.sent == []
+            assert found.transport.sent == []
         assert {"TokenNeeded"} <= set(refusals(found))
 
 
@@ -243,4 +243,4 @@ def test_saying_that_nothing_needs_changing_never_closes_an_incident(env: BoardE
     with open_adapter_run(env) as found:
         answer = found.ask("POST", "/finish", {"text": "이상이 없습니다"})
         assert answer.json() == {"state": "MANUAL"}
-    assert state(found) is State.MANUAL and found.hands.sent == []
+    assert state(found) is State.MANUAL and found.transport.sent == []

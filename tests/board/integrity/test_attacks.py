@@ -42,20 +42,20 @@ READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
 Told = tuple[int | None, str | None]
 
 
-def told(sealed: AuditEnv, *, full: bool = True) -> Told:
+def told(audit_env: AuditEnv, *, full: bool = True) -> Told:
     """First bad entry and its fault."""
-    verdict = sealed.verify(full=full).verdict
+    verdict = audit_env.verify(full=full).verdict
     return verdict.bad, verdict.fault
 
 
 @pytest.fixture
-def grown(sealed: AuditEnv) -> AuditEnv:
+def grown(audit_env: AuditEnv) -> AuditEnv:
     """Twelve entries and two checkpoints, not yet looked at by the verifier."""
-    sealed.write(6 - sealed.size())
-    sealed.sign_checkpoint()
-    sealed.write(12 - sealed.size())
-    sealed.sign_checkpoint()
-    return sealed
+    audit_env.write(6 - audit_env.size())
+    audit_env.sign_checkpoint()
+    audit_env.write(12 - audit_env.size())
+    audit_env.sign_checkpoint()
+    return audit_env
 
 
 def test_an_untouched_record_holds(grown: AuditEnv) -> None:
@@ -168,32 +168,32 @@ def without(place: str) -> Callable[[AuditEnv], None]:
     ],
 )
 def test_the_whole_chain_recomputed_after_an_edit(
-    sealed: AuditEnv, lost: str, expected: Told
+    audit_env: AuditEnv, lost: str, expected: Told
 ) -> None:
-    sealed.write(6 - sealed.size())
-    sealed.sign_checkpoint()
-    sealed.write(6)
-    sealed.sign_checkpoint()
+    audit_env.write(6 - audit_env.size())
+    audit_env.sign_checkpoint()
+    audit_env.write(6)
+    audit_env.sign_checkpoint()
     if lost == "copies":
-        assert sealed.verify().intact  # so that the verifier remembers
-    sealed.rewrite(edited(sealed))
-    without(lost)(sealed)
-    assert told(sealed) == expected
+        assert audit_env.verify().intact  # so that the verifier remembers
+    audit_env.rewrite(edited(audit_env))
+    without(lost)(audit_env)
+    assert told(audit_env) == expected
 
 
 def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
-    sealed: AuditEnv,
+    audit_env: AuditEnv,
 ) -> None:
-    waiting, _, bound = sealed.env.create_filed_plan()
-    claim = sealed.approved()
-    sealed.sign_checkpoint()
-    links = sealed.links()
-    sealed.rewrite([replace(links[0], log_content="위조"), *links[1:]])
+    waiting, _, bound = audit_env.env.create_filed_plan()
+    claim = audit_env.approved()
+    audit_env.sign_checkpoint()
+    links = audit_env.links()
+    audit_env.rewrite([replace(links[0], log_content="위조"), *links[1:]])
     with pytest.raises(Refused):
-        tasks.begin_execution(sealed.board, claim)
+        tasks.begin_execution(audit_env.board, claim)
     with pytest.raises(Refused):
-        decisions.decide(sealed.board, LEAD, waiting.task_id, approve=True, plan_hash=bound)
-    with psycopg.connect(sealed.superuser) as connection:
+        decisions.decide(audit_env.board, LEAD, waiting.task_id, approve=True, plan_hash=bound)
+    with psycopg.connect(audit_env.superuser) as connection:
         alerts = connection.execute("select text from tb_outbox where kind = 'alert'").fetchall()
     assert len(alerts) == 1
     assert "서명하지 않았습니다" in alerts[0][0]
@@ -337,7 +337,7 @@ def test_a_replaced_key_is_followed_everywhere(grown: AuditEnv) -> None:
             assert (found.intact, found.verdict.sealed) == (True, grown.size()), found.verdict
     assert grown.witness_files.public.read_text() == root
     assert (
-        FileCredentialStore(grown.witness_files.key.parent).found(
+        FileCredentialStore(grown.witness_files.key.parent).find(
             f"{grown.witness_files.key.name}.next"
         )
         == ()
@@ -523,12 +523,12 @@ def test_a_copy_tampered_with(grown: AuditEnv, how: str) -> None:
     assert grown.verify().verdict.fault == "copy_damaged"
 
 
-def test_decomposed_text(sealed: AuditEnv) -> None:
-    sealed.write(3)
-    at = sealed.size()
-    text = unicodedata.normalize("NFD", sealed.links()[-1].log_content)
-    sealed.attack("update tb_audit_log set log_content = %(t)s where seq = %(n)s", t=text, n=at)
-    assert told(sealed) == (at, "content")
+def test_decomposed_text(audit_env: AuditEnv) -> None:
+    audit_env.write(3)
+    at = audit_env.size()
+    text = unicodedata.normalize("NFD", audit_env.links()[-1].log_content)
+    audit_env.attack("update tb_audit_log set log_content = %(t)s where seq = %(n)s", t=text, n=at)
+    assert told(audit_env) == (at, "content")
 
 
 def test_the_application_cannot_switch_the_trigger_off(env: BoardEnv) -> None:
@@ -554,36 +554,38 @@ def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
     assert told(grown) == (3, "gap")
 
 
-def read_once(sealed: AuditEnv, *, conclude: bool = True) -> int:
+def read_once(audit_env: AuditEnv, *, conclude: bool = True) -> int:
     """A remote read on the record; the number of its intent."""
-    claim = sealed.env.create_parsed_task()
+    claim = audit_env.env.create_parsed_task()
     intent = commands.record_intent(
-        sealed.board, grants.grant_reads(sealed.board, claim), READ, "psql …"
+        audit_env.board, grants.grant_reads(audit_env.board, claim), READ, "psql …"
     )
     if conclude:
         commands.record_result(
-            sealed.board, intent, CommandResult(True, {"waiting": 3}, "출력 가", 12)
+            audit_env.board, intent, CommandResult(True, {"waiting": 3}, "출력 가", 12)
         )
     return intent.seq
 
 
-def test_an_intent_without_a_result(sealed: AuditEnv) -> None:
-    seq = read_once(sealed, conclude=False)
-    assert sealed.verify().unsettled == ()  # it may still be running
-    later = replace(sealed.board, clock=lambda: sealed.links()[-1].created_at + timedelta(hours=1))
-    found = replace(sealed, board=later).verify()
+def test_an_intent_without_a_result(audit_env: AuditEnv) -> None:
+    seq = read_once(audit_env, conclude=False)
+    assert audit_env.verify().unsettled == ()  # it may still be running
+    later = replace(
+        audit_env.board, clock=lambda: audit_env.links()[-1].created_at + timedelta(hours=1)
+    )
+    found = replace(audit_env, board=later).verify()
     assert (found.unsettled, found.intact) == ((seq,), True)
 
 
 @pytest.mark.parametrize("which", ["never", "twice"])
-def test_a_result_without_an_intent(sealed: AuditEnv, which: str) -> None:
-    seq = read_once(sealed)
-    links = sealed.links()
+def test_a_result_without_an_intent(audit_env: AuditEnv, which: str) -> None:
+    seq = read_once(audit_env)
+    links = audit_env.links()
     result = replace(links[-1], created_at=links[-1].created_at + timedelta(seconds=1))
     if which == "never":
         result = replace(result, detail={**result.detail, "intent": 1})
-    sealed.rewrite([*links, result])
-    assert told(sealed) == (seq + 2, "orphan")
+    audit_env.rewrite([*links, result])
+    assert told(audit_env) == (seq + 2, "orphan")
 
 
 EVIDENCE = {
@@ -600,39 +602,39 @@ EVIDENCE = {
 
 
 @pytest.mark.parametrize("how", EVIDENCE)
-def test_kept_outputs(sealed: AuditEnv, how: str) -> None:
-    result = read_once(sealed) + 1
-    assert sealed.verify().intact
-    sealed.attack(EVIDENCE[how])
-    assert told(sealed) == (result, "evidence")
+def test_kept_outputs(audit_env: AuditEnv, how: str) -> None:
+    result = read_once(audit_env) + 1
+    assert audit_env.verify().intact
+    audit_env.attack(EVIDENCE[how])
+    assert told(audit_env) == (result, "evidence")
 
 
-def test_a_plan_changed_after_its_approval_is_refused(sealed: AuditEnv) -> None:
-    claim = sealed.approved()
-    grant = tasks.begin_execution(sealed.board, claim)
+def test_a_plan_changed_after_its_approval_is_refused(audit_env: AuditEnv) -> None:
+    claim = audit_env.approved()
+    grant = tasks.begin_execution(audit_env.board, claim)
     body = plan().model_dump(mode="json")
     body["because"] = "다른 까닭"
-    sealed.attack(
+    audit_env.attack(
         "update tb_ops_task set plan = %(plan)s where task_id = %(task)s",
         plan=Jsonb(body),
         task=claim.task_id,
     )
     for enter in (tasks.begin_execution, grants.resume_execution, grants.execution_grant):
         with pytest.raises(Refused, match="다릅니다"):
-            enter(sealed.board, claim)
+            enter(audit_env.board, claim)
     with pytest.raises(Refused):
-        commands.record_intent(sealed.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
+        commands.record_intent(audit_env.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
-def test_who_asked_does_not_approve(sealed: AuditEnv) -> None:
-    sealed.env.create_issue(requester_id=LEAD.id)
-    tasks.file_triage(sealed.board, sealed.env.claim("dispatcher"), assignment("MOF-DB-01"))
-    claim = sealed.env.claim("db-agent")
-    tasks.file_plan(sealed.board, claim, plan())
+def test_who_asked_does_not_approve(audit_env: AuditEnv) -> None:
+    audit_env.env.create_issue(requester_id=LEAD.id)
+    tasks.file_triage(audit_env.board, audit_env.env.claim("dispatcher"), assignment("MOF-DB-01"))
+    claim = audit_env.env.claim("db-agent")
+    tasks.file_plan(audit_env.board, claim, plan())
     bound = tasks.plan_hash(claim.task_id, plan())
     with pytest.raises(Forbidden):
-        decisions.decide(sealed.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
+        decisions.decide(audit_env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     # Another account of the right role may: the tables hold accounts, not identities.
     for other in (PM, OFFICER):
         with pytest.raises(Forbidden):
-            decisions.decide(sealed.board, other, claim.task_id, approve=True, plan_hash=bound)
+            decisions.decide(audit_env.board, other, claim.task_id, approve=True, plan_hash=bound)

@@ -25,163 +25,169 @@ from guardia.db.engine import Database
 from guardia.errors import Misconfigured
 
 
-def alerts(sealed: AuditEnv) -> list[str]:
-    with psycopg.connect(sealed.superuser) as connection:
+def alerts(audit_env: AuditEnv) -> list[str]:
+    with psycopg.connect(audit_env.superuser) as connection:
         rows = connection.execute("select text from tb_outbox where kind = 'alert' order by 1")
         return [row[0] for row in rows]
 
 
-def sizes(sealed: AuditEnv, place: int) -> list[int]:
-    text = (sealed.witness_files.copies[place] / "main.jsonl").read_text()
+def sizes(audit_env: AuditEnv, place: int) -> list[int]:
+    text = (audit_env.witness_files.copies[place] / "main.jsonl").read_text()
     return [json.loads(line)["size"] for line in text.splitlines()]
 
 
-def test_the_key_is_made_once_and_is_ours_alone(sealed: AuditEnv) -> None:
-    assert sealed.board.notary.root_key() is None
-    sealed.sign_checkpoint()
-    key, public = sealed.witness_files.key, sealed.witness_files.public
+def test_the_key_is_made_once_and_is_ours_alone(audit_env: AuditEnv) -> None:
+    assert audit_env.board.notary.root_key() is None
+    audit_env.sign_checkpoint()
+    key, public = audit_env.witness_files.key, audit_env.witness_files.public
     made = key.read_text()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(public.stat().st_mode) == 0o644
     assert "PRIVATE" not in public.read_text()
-    sealed.write(1)
-    sealed.sign_checkpoint()
+    audit_env.write(1)
+    audit_env.sign_checkpoint()
     assert key.read_text() == made
 
 
-def test_it_signs_what_is_new_and_only_that(sealed: AuditEnv) -> None:
-    first = sealed.sign_checkpoint()
-    assert sealed.sign_checkpoint() == first
-    sealed.write(2)
-    assert sealed.sign_checkpoint() == first + 2
-    assert sizes(sealed, 0) == sizes(sealed, 1) == [first, first + 2]
+def test_it_signs_what_is_new_and_only_that(audit_env: AuditEnv) -> None:
+    first = audit_env.sign_checkpoint()
+    assert audit_env.sign_checkpoint() == first
+    audit_env.write(2)
+    assert audit_env.sign_checkpoint() == first + 2
+    assert sizes(audit_env, 0) == sizes(audit_env, 1) == [first, first + 2]
 
 
-def test_a_host_without_the_key_makes_no_second_one(sealed: AuditEnv) -> None:
-    sealed.sign_checkpoint()
-    sealed.witness_files.key.unlink()
-    sealed.write(1)
+def test_a_host_without_the_key_makes_no_second_one(audit_env: AuditEnv) -> None:
+    audit_env.sign_checkpoint()
+    audit_env.witness_files.key.unlink()
+    audit_env.write(1)
     with pytest.raises(Misconfigured):
-        sealed.sign_checkpoint()
-    assert not sealed.witness_files.key.exists()
+        audit_env.sign_checkpoint()
+    assert not audit_env.witness_files.key.exists()
 
 
-def test_a_checkpoint_comes_before_the_first_command(sealed: AuditEnv) -> None:
-    claim = sealed.approved()
-    tasks.begin_execution(sealed.board, claim)
-    with sealed.board.database.reading() as session:
+def test_a_checkpoint_comes_before_the_first_command(audit_env: AuditEnv) -> None:
+    claim = audit_env.approved()
+    tasks.begin_execution(audit_env.board, claim)
+    with audit_env.board.database.reading() as session:
         last = log.last_checkpoint(session)
         assert last is not None
         covered = log.entry_at(session, last.size)
     assert covered is not None
     assert covered.kind == "started"
-    assert sizes(sealed, 1)[-1] == last.size
+    assert sizes(audit_env, 1)[-1] == last.size
 
 
-def covered(sealed: AuditEnv) -> list[str]:
+def covered(audit_env: AuditEnv) -> list[str]:
     """Kinds of the newest entry that each checkpoint covers."""
-    with sealed.board.database.reading() as session:
+    with audit_env.board.database.reading() as session:
         found = [log.entry_at(session, c.size) for c in log.checkpoints(session)]
     return [link.kind for link in found if link is not None]
 
 
-def test_a_checkpoint_comes_before_each_privileged_action(sealed: AuditEnv) -> None:
-    board = sealed.board
-    claim, _, bound = sealed.env.create_filed_plan()
+def test_a_checkpoint_comes_before_each_privileged_action(audit_env: AuditEnv) -> None:
+    board = audit_env.board
+    claim, _, bound = audit_env.env.create_filed_plan()
     decisions.decide(board, LEAD, claim.task_id, approve=True, plan_hash=bound)
-    assert covered(sealed) == ["planned"]
+    assert covered(audit_env) == ["planned"]
     directives.issue_directive(board, PM, claim.task_id, DirectiveRequest("priority", "급함", "P1"))
-    assert covered(sealed) == ["planned", "approved"]
+    assert covered(audit_env) == ["planned", "approved"]
     control_kill_switch.kill(board, LEAD, "점검")
     control_kill_switch.release(board, PM, "끝")
-    assert covered(sealed)[2:] == ["kill_report"]
+    assert covered(audit_env)[2:] == ["kill_report"]
 
 
-def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: AuditEnv) -> None:
-    claim, _, bound = sealed.env.create_filed_plan()
-    other, _, _ = sealed.env.create_filed_plan()
-    sealed.sign_checkpoint()
-    sealed.witness_files.key.unlink()
+def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(audit_env: AuditEnv) -> None:
+    claim, _, bound = audit_env.env.create_filed_plan()
+    other, _, _ = audit_env.env.create_filed_plan()
+    audit_env.sign_checkpoint()
+    audit_env.witness_files.key.unlink()
     for verb in ("pause", "manual", "abort"):
         directives.issue_directive(
-            sealed.board, LEAD, other.task_id, DirectiveRequest(verb, "멈춤")
+            audit_env.board, LEAD, other.task_id, DirectiveRequest(verb, "멈춤")
         )
-    control_kill_switch.kill(sealed.board, LEAD, "이상")
-    assert kill_switch.active_kill_switch(sealed.board) is not None
+    control_kill_switch.kill(audit_env.board, LEAD, "이상")
+    assert kill_switch.active_kill_switch(audit_env.board) is not None
     for privileged in (
-        lambda: decisions.decide(sealed.board, LEAD, claim.task_id, approve=True, plan_hash=bound),
-        lambda: control_kill_switch.release(sealed.board, PM, "끝"),
+        lambda: decisions.decide(
+            audit_env.board, LEAD, claim.task_id, approve=True, plan_hash=bound
+        ),
+        lambda: control_kill_switch.release(audit_env.board, PM, "끝"),
         lambda: directives.issue_directive(
-            sealed.board, LEAD, other.task_id, DirectiveRequest("return")
+            audit_env.board, LEAD, other.task_id, DirectiveRequest("return")
         ),
     ):
         with pytest.raises(Misconfigured):
             privileged()
-    with psycopg.connect(sealed.superuser) as connection:
+    with psycopg.connect(audit_env.superuser) as connection:
         query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
         assert connection.execute(query).fetchone() == (4,)  # a worker signs what was stopped
-    assert sum("서명하지 못했습니다" in alert for alert in alerts(sealed)) == 1
+    assert sum("서명하지 못했습니다" in alert for alert in alerts(audit_env)) == 1
 
 
-def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: AuditEnv) -> None:
-    shutil.rmtree(sealed.witness_files.copies[1])
-    claim = sealed.approved()
-    tasks.begin_execution(sealed.board, claim)
-    sealed.write(1)
-    sealed.sign_checkpoint()
-    assert len(alerts(sealed)) == 1
-    assert str(sealed.witness_files.copies[1]) in alerts(sealed)[0]
-    assert sealed.verify().missing == (str(sealed.witness_files.copies[1] / "main.jsonl"),)
+def test_a_lost_second_place_alerts_once_and_stops_nothing(audit_env: AuditEnv) -> None:
+    shutil.rmtree(audit_env.witness_files.copies[1])
+    claim = audit_env.approved()
+    tasks.begin_execution(audit_env.board, claim)
+    audit_env.write(1)
+    audit_env.sign_checkpoint()
+    assert len(alerts(audit_env)) == 1
+    assert str(audit_env.witness_files.copies[1]) in alerts(audit_env)[0]
+    assert audit_env.verify().missing == (str(audit_env.witness_files.copies[1] / "main.jsonl"),)
     # Back again, it gets what it has missed.
-    sealed.witness_files.copies[1].mkdir()
-    sealed.sign_checkpoint()
-    assert sizes(sealed, 1) == sizes(sealed, 0)
-    assert sealed.verify().intact
+    audit_env.witness_files.copies[1].mkdir()
+    audit_env.sign_checkpoint()
+    assert sizes(audit_env, 1) == sizes(audit_env, 0)
+    assert audit_env.verify().intact
 
 
 def test_a_place_that_hangs_does_not_hang_us(
-    sealed: AuditEnv, monkeypatch: pytest.MonkeyPatch
+    audit_env: AuditEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.board.integrity.notary._COPY_TIMEOUT", 0.2)
-    path = sealed.witness_files.copies[1] / "main.jsonl"
+    path = audit_env.witness_files.copies[1] / "main.jsonl"
     path.touch()
     descriptor = os.open(path, os.O_RDWR)
     fcntl = pytest.importorskip("fcntl")
     fcntl.flock(descriptor, fcntl.LOCK_EX)
-    sealed.sign_checkpoint()
-    sealed.write(1)
-    sealed.sign_checkpoint()
-    assert len(alerts(sealed)) == 1
+    audit_env.sign_checkpoint()
+    audit_env.write(1)
+    audit_env.sign_checkpoint()
+    assert len(alerts(audit_env)) == 1
     os.close(descriptor)
 
 
-def test_a_line_that_was_half_written_is_written_again(sealed: AuditEnv) -> None:
-    sealed.sign_checkpoint()
-    sealed.write(1)
-    sealed.sign_checkpoint()
-    path = sealed.witness_files.copies[0] / "main.jsonl"
+def test_a_line_that_was_half_written_is_written_again(audit_env: AuditEnv) -> None:
+    audit_env.sign_checkpoint()
+    audit_env.write(1)
+    audit_env.sign_checkpoint()
+    path = audit_env.witness_files.copies[0] / "main.jsonl"
     path.write_bytes(path.read_bytes()[:-10])
-    sealed.sign_checkpoint()
-    assert sizes(sealed, 0) == sizes(sealed, 1)
-    assert sealed.verify().intact
+    audit_env.sign_checkpoint()
+    assert sizes(audit_env, 0) == sizes(audit_env, 1)
+    assert audit_env.verify().intact
 
 
-def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed: AuditEnv) -> None:
-    sealed.sign_checkpoint()
-    sealed.write(1)
-    newest = sealed.sign_checkpoint()
-    sealed.attack("delete from tb_audit_checkpoint where size = %(n)s", n=newest)
-    sealed.write(1)
-    sealed.sign_checkpoint()
-    assert sizes(sealed, 0)[-1] == newest
-    assert len(alerts(sealed)) == 2
-    verdict = sealed.verify().verdict
+def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(
+    audit_env: AuditEnv,
+) -> None:
+    audit_env.sign_checkpoint()
+    audit_env.write(1)
+    newest = audit_env.sign_checkpoint()
+    audit_env.attack("delete from tb_audit_checkpoint where size = %(n)s", n=newest)
+    audit_env.write(1)
+    audit_env.sign_checkpoint()
+    assert sizes(audit_env, 0)[-1] == newest
+    assert len(alerts(audit_env)) == 2
+    verdict = audit_env.verify().verdict
     assert (verdict.fault, verdict.checkpoint) == ("missing", newest)
 
 
-def test_hosts_that_sign_at_once_make_one_series(sealed: AuditEnv) -> None:
-    sealed.sign_checkpoint()
-    hosts = [replace(sealed, board=replace(sealed.board, notary=Notary(sealed.witness_files)))] * 4
+def test_hosts_that_sign_at_once_make_one_series(audit_env: AuditEnv) -> None:
+    audit_env.sign_checkpoint()
+    hosts = [
+        replace(audit_env, board=replace(audit_env.board, notary=Notary(audit_env.witness_files)))
+    ] * 4
 
     def work_on(host: AuditEnv) -> None:
         for _ in range(5):
@@ -190,15 +196,15 @@ def test_hosts_that_sign_at_once_make_one_series(sealed: AuditEnv) -> None:
 
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(work_on, hosts))
-    found = sealed.verify()
+    found = audit_env.verify()
     assert found.intact
-    assert found.verdict.sealed == sealed.size()
-    assert sizes(sealed, 0) == sizes(sealed, 1) == sorted(set(sizes(sealed, 0)))
+    assert found.verdict.sealed == audit_env.size()
+    assert sizes(audit_env, 0) == sizes(audit_env, 1) == sorted(set(sizes(audit_env, 0)))
 
 
-def test_fifty_writers_and_a_notary_keep_the_order(sealed: AuditEnv) -> None:
-    database = Database(sealed.board.database.dsn, pool_size=51)
-    many = replace(sealed, board=replace(sealed.board, database=database))
+def test_fifty_writers_and_a_notary_keep_the_order(audit_env: AuditEnv) -> None:
+    database = Database(audit_env.board.database.dsn, pool_size=51)
+    many = replace(audit_env, board=replace(audit_env.board, database=database))
     done = threading.Event()
 
     def notary() -> None:
@@ -214,55 +220,55 @@ def test_fifty_writers_and_a_notary_keep_the_order(sealed: AuditEnv) -> None:
         done.set()
         watching.join()
         database.close()
-    sealed.sign_checkpoint()
-    assert sealed.verify().verdict.sealed == sealed.size() >= 200
+    audit_env.sign_checkpoint()
+    assert audit_env.verify().verdict.sealed == audit_env.size() >= 200
 
 
-def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: AuditEnv) -> None:
+def test_every_thousandth_entry_asks_for_a_checkpoint(audit_env: AuditEnv) -> None:
     def asked() -> int:
-        with psycopg.connect(sealed.superuser) as connection:
+        with psycopg.connect(audit_env.superuser) as connection:
             query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
             row = connection.execute(query).fetchone()
             return int(row[0]) if row else 0
 
-    sealed.attack(
+    audit_env.attack(
         "update tb_audit_head set size = %(size)s", size=log.CHECKPOINT_EVERY - 2
     )  # a chain that long takes its time to write
-    sealed.write(1)
+    audit_env.write(1)
     assert asked() == 0
-    sealed.write(2)
+    audit_env.write(2)
     assert asked() == 1
 
 
-def test_a_second_look_begins_where_the_first_ended(sealed: AuditEnv) -> None:
-    sealed.write(4)
-    sealed.sign_checkpoint()
-    assert sealed.verify(full=False).start == 0
-    sealed.write(2)
-    found = sealed.verify(full=False)
+def test_a_second_look_begins_where_the_first_ended(audit_env: AuditEnv) -> None:
+    audit_env.write(4)
+    audit_env.sign_checkpoint()
+    assert audit_env.verify(full=False).start == 0
+    audit_env.write(2)
+    found = audit_env.verify(full=False)
     assert (found.start, found.intact) == (5, True)
-    assert found.verdict.size == sealed.size() == 7
+    assert found.verdict.size == audit_env.size() == 7
 
 
-def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: AuditEnv) -> None:
-    sealed.sign_checkpoint()
-    sealed.verify()
-    assert stat.S_IMODE(sealed.witness_files.verifier_state.stat().st_mode) == 0o600
-    sealed.witness_files.verifier_state.write_text('{"size": 1}')
+def test_what_the_verifier_remembers_is_ours_alone_to_read(audit_env: AuditEnv) -> None:
+    audit_env.sign_checkpoint()
+    audit_env.verify()
+    assert stat.S_IMODE(audit_env.witness_files.verifier_state.stat().st_mode) == 0o600
+    audit_env.witness_files.verifier_state.write_text('{"size": 1}')
     with pytest.raises(Misconfigured):
-        sealed.verify()
+        audit_env.verify()
 
 
-def test_a_long_copy_is_searched_not_read(sealed: AuditEnv) -> None:
+def test_a_long_copy_is_searched_not_read(audit_env: AuditEnv) -> None:
     """Lines before what is looked at are skipped, and none after it is."""
     from guardia.board.audit.checkpoint import parse_checkpoint
     from guardia.board.integrity.witnesses import CheckpointCopy
 
-    sealed.sign_checkpoint()
-    path = sealed.witness_files.copies[0] / "main.jsonl"
+    audit_env.sign_checkpoint()
+    path = audit_env.witness_files.copies[0] / "main.jsonl"
     line = json.loads(path.read_text())
     path.write_text("".join(json.dumps({**line, "size": n}) + "\n" for n in range(1, 2001)))
-    copy = CheckpointCopy(sealed.witness_files.copies[0])
+    copy = CheckpointCopy(audit_env.witness_files.copies[0])
     length = copy.length()
     assert length is not None
     for after in (0, 1, 777, 1999, 2000):

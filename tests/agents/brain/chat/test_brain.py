@@ -119,12 +119,12 @@ def test_models_are_asked_in_order_until_one_answers(server: ModelServer) -> Non
         server.replies(CannedReply(status=500))
         second.replies(CannedReply("모르겠습니다"))
         third.replies(CannedReply(GOOD_ANSWER))
-        ledger = RecordingMeter()
-        asking = chat_brain_chain(model(server), model(second), model(third), ledger=ledger)
+        meter = RecordingMeter()
+        asking = chat_brain_chain(model(server), model(second), model(third), meter=meter)
         result = asking.triage(TEXT, DIRECTORY)
         assert result.by == f"chat:{MODEL}"
         assert "HTTP 500" in result.caveat and "형식이 올바르지 않습니다" in result.caveat
-        assert [e.outcome for e in ledger.settled] == ["failed", "unusable", "used"]
+        assert [e.outcome for e in meter.settled] == ["failed", "unusable", "used"]
         third.replies(CannedReply(status=503))
         assert_fell_back(asking.triage(TEXT, DIRECTORY), "HTTP 503")
         for one in (server, second, third):
@@ -135,12 +135,12 @@ def test_a_skipped_server_costs_nothing(server: ModelServer) -> None:
     with ModelServer() as second:
         server.replies(CannedReply(status=500))
         second.replies(CannedReply(GOOD_ANSWER))
-        ledger = RecordingMeter()
-        asking = chat_brain_chain(model(server), model(second), ledger=ledger)
+        meter = RecordingMeter()
+        asking = chat_brain_chain(model(server), model(second), meter=meter)
         for _ in range(5):
             assert asking.triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
         assert (len(server.paths), len(second.paths)) == (3, 5)
-        assert len(ledger.reserved) == len(ledger.settled) == 8
+        assert len(meter.reserved) == len(meter.settled) == 8
 
 
 def test_all_models_together_take_no_longer_than_the_limit(server: ModelServer) -> None:
@@ -175,28 +175,26 @@ def test_each_server_gets_its_own_key(
 
 
 def test_without_budget_no_server_is_asked(server: ModelServer) -> None:
-    ledger = RecordingMeter(refuse=BudgetRefusal("예산을 다 썼습니다", True, False, Amount()))
-    assert_fell_back(
-        chat_brain(server, ledger=ledger).triage(TEXT, DIRECTORY), "예산을 다 썼습니다"
-    )
-    assert server.paths == [] and ledger.settled == []
+    meter = RecordingMeter(refuse=BudgetRefusal("예산을 다 썼습니다", True, False, Amount()))
+    assert_fell_back(chat_brain(server, meter=meter).triage(TEXT, DIRECTORY), "예산을 다 썼습니다")
+    assert server.paths == [] and meter.settled == []
 
 
 def test_a_paused_agent_does_not_fall_back(server: ModelServer) -> None:
-    ledger = RecordingMeter(refuse=BudgetRefusal("예산을 다 썼습니다", True, True, Amount()))
+    meter = RecordingMeter(refuse=BudgetRefusal("예산을 다 썼습니다", True, True, Amount()))
     with pytest.raises(Exhausted):
-        chat_brain(server, ledger=ledger).triage(TEXT, DIRECTORY)
+        chat_brain(server, meter=meter).triage(TEXT, DIRECTORY)
     assert server.paths == []
 
 
 def test_the_prompt_version_follows_the_prompt_and_not_the_request(server: ModelServer) -> None:
     server.replies(CannedReply(GOOD_ANSWER))
-    ledger = RecordingMeter()
-    plain, roled = chat_brain(server, ledger=ledger), chat_brain(server, role=ROLE, ledger=ledger)
+    meter = RecordingMeter()
+    plain, roled = chat_brain(server, meter=meter), chat_brain(server, role=ROLE, meter=meter)
     for asking, text in ((plain, TEXT), (plain, INJECTED), (roled, TEXT)):
         asking.triage(text, DIRECTORY)
     plain.triage(TEXT, Directory(servers=DIRECTORY.servers[:1]))
-    versions = [request.prompt_version for request in ledger.reserved]
+    versions = [request.prompt_version for request in meter.reserved]
     assert versions[0] == versions[1] == versions[3] != versions[2]
     assert all(re.fullmatch(r"[0-9a-f]{12}", v) for v in versions)
 

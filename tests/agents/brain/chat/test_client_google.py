@@ -35,10 +35,10 @@ def test_the_reason_is_asked_for_first_and_patterns_are_words(gemini: GenerateSe
 
 def test_a_question_that_is_blocked_has_no_answer(gemini: GenerateServer) -> None:
     gemini.replies(CannedReply(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'))
-    ledger = RecordingMeter()
-    result = GOOGLE.brain(gemini, ledger).triage(TEXT, DIRECTORY)
+    meter = RecordingMeter()
+    result = GOOGLE.brain(gemini, meter).triage(TEXT, DIRECTORY)
     assert_fell_back(result, "형식이 올바르지", GOOGLE.model)
-    assert [e.outcome for e in ledger.settled] == ["unusable"]
+    assert [e.outcome for e in meter.settled] == ["unusable"]
     assert len(gemini.paths) == 1
 
 

@@ -66,8 +66,8 @@ def server(provider: ChatProvider) -> Iterator[ModelServer]:
 
 def test_an_answer_is_the_models_and_paid_for(provider: ChatProvider, server: ModelServer) -> None:
     server.replies(CannedReply(GOOD_ANSWER, usage=provider.usage))
-    ledger = RecordingMeter()
-    result = provider.brain(server, ledger, max_tokens=700).triage(TEXT, DIRECTORY)
+    meter = RecordingMeter()
+    result = provider.brain(server, meter, max_tokens=700).triage(TEXT, DIRECTORY)
     assert (result.by, result.caveat) == (f"chat:{provider.model}", "")
     assert result.answer.model_dump() == {
         **GOOD_ANSWER,
@@ -75,7 +75,7 @@ def test_an_answer_is_the_models_and_paid_for(provider: ChatProvider, server: Mo
         "action_type": None,
         "reasons": tuple(GOOD_ANSWER["reasons"]),
     }
-    (end,), (request,) = ledger.settled, ledger.reserved
+    (end,), (request,) = meter.settled, meter.reserved
     assert (end.outcome, end.tokens_in, end.tokens_out) == ("used", 31, 13)
     (sent,) = server.asked
     assert provider.max_tokens(sent) == request.most_out == 700
@@ -99,11 +99,11 @@ def test_what_is_sent_is_one_question_with_a_bounded_form(
 def test_what_a_server_claims_to_have_used_is_passed_on_unbelieved(
     provider: ChatProvider, server: ModelServer
 ) -> None:
-    ledger = RecordingMeter()
+    meter = RecordingMeter()
     for claimed, _ in provider.claims:
         server.replies(CannedReply(GOOD_ANSWER, usage=claimed))
-        provider.brain(server, ledger).triage(TEXT, DIRECTORY)
-    told = [(e.outcome, (e.tokens_in, e.tokens_out)) for e in ledger.settled]
+        provider.brain(server, meter).triage(TEXT, DIRECTORY)
+    told = [(e.outcome, (e.tokens_in, e.tokens_out)) for e in meter.settled]
     assert told == [("used", expected) for _, expected in provider.claims]
 
 
@@ -151,11 +151,11 @@ def test_each_failure_falls_back_after_one_question_and_says_so(
 ) -> None:
     said, because, outcome = FAILURES[failure]
     server.replies(said)
-    ledger = RecordingMeter()
+    meter = RecordingMeter()
     with hang_guard("it does not wait for as long as the server likes"):
-        result = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
+        result = provider.brain(server, meter).triage(TEXT, DIRECTORY)
     assert_fell_back(result, because, provider.model)
-    assert [e.outcome for e in ledger.settled] == [outcome]
+    assert [e.outcome for e in meter.settled] == [outcome]
     assert len(server.paths) == 1
 
 
@@ -164,10 +164,10 @@ def test_an_answer_without_end_is_not_read_to_its_end(
 ) -> None:
     because, outcome = provider.too_long
     server.replies(CannedReply(GOOD_ANSWER, padding=1_000_000))
-    ledger = RecordingMeter()
-    result = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
+    meter = RecordingMeter()
+    result = provider.brain(server, meter).triage(TEXT, DIRECTORY)
     assert_fell_back(result, because, provider.model)
-    assert [e.outcome for e in ledger.settled] == [outcome]
+    assert [e.outcome for e in meter.settled] == [outcome]
     assert len(server.paths) == 1
 
 
@@ -176,10 +176,10 @@ def test_an_answer_that_the_provider_withholds_is_none(
 ) -> None:
     finish, used = provider.withheld
     server.replies(CannedReply(GOOD_ANSWER, finish=finish, usage=provider.usage))
-    ledger = RecordingMeter()
-    result = provider.brain(server, ledger).triage(TEXT, DIRECTORY)
+    meter = RecordingMeter()
+    result = provider.brain(server, meter).triage(TEXT, DIRECTORY)
     assert_fell_back(result, INVALID, provider.model)
-    (end,) = ledger.settled
+    (end,) = meter.settled
     assert (end.outcome, (end.tokens_in, end.tokens_out)) == ("unusable", used)
 
 
@@ -192,19 +192,19 @@ def test_an_answer_that_takes_hours_is_not_waited_for(
     provider: ChatProvider, server: ModelServer, said: CannedReply
 ) -> None:
     server.replies(said)
-    ledger = RecordingMeter()
+    meter = RecordingMeter()
     with hang_guard("the model's own time ends it"):
-        result = provider.brain(server, ledger, timeout=QUICK).triage(TEXT, DIRECTORY)
+        result = provider.brain(server, meter, timeout=QUICK).triage(TEXT, DIRECTORY)
     assert_fell_back(result, "0.5초 안에 응답하지 않았습니다", provider.model)
-    assert [e.outcome for e in ledger.settled] == ["failed"]
+    assert [e.outcome for e in meter.settled] == ["failed"]
     assert wait_until(lambda: "chat-model" not in {t.name for t in enumerate_threads()})
 
 
 def test_where_nobody_listens_nothing_is_used(provider: ChatProvider) -> None:
-    ledger = RecordingMeter()
-    nobody = provider.brain(f"http://127.0.0.1:{closed_port()}", ledger)
+    meter = RecordingMeter()
+    nobody = provider.brain(f"http://127.0.0.1:{closed_port()}", meter)
     assert_fell_back(nobody.triage(TEXT, DIRECTORY), "연결을 거부했습니다", provider.model)
-    assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.settled] == [("failed", 0, 0)]
+    assert [(e.outcome, e.tokens_in, e.tokens_out) for e in meter.settled] == [("failed", 0, 0)]
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1/v1", "http://[::1"])
@@ -240,10 +240,10 @@ def test_a_server_that_names_a_moment_is_asked_once_more(
         CannedReply(status=status, headers={"retry-after": "0.1"}),
         CannedReply(GOOD_ANSWER, usage=provider.usage),
     )
-    ledger = RecordingMeter()
-    assert provider.brain(server, ledger).triage(TEXT, DIRECTORY).by == f"chat:{provider.model}"
+    meter = RecordingMeter()
+    assert provider.brain(server, meter).triage(TEXT, DIRECTORY).by == f"chat:{provider.model}"
     assert len(server.paths) == 2
-    assert [e.outcome for e in ledger.settled] == ["used"]
+    assert [e.outcome for e in meter.settled] == ["used"]
 
 
 def test_it_is_asked_no_third_time(provider: ChatProvider, server: ModelServer) -> None:

@@ -29,15 +29,15 @@ def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelS
         CannedReply(status=500),
         CannedReply(hang_up=True),
     )
-    ledger = RecordingMeter()
-    asking = chat_brain(server, ledger=ledger)
+    meter = RecordingMeter()
+    asking = chat_brain(server, meter=meter)
     for _ in range(6):
         asking.triage(TEXT, DIRECTORY)
     assert_fell_back(
-        chat_brain(f"http://127.0.0.1:{closed_port()}/v1", ledger=ledger).triage(TEXT, DIRECTORY),
+        chat_brain(f"http://127.0.0.1:{closed_port()}/v1", meter=meter).triage(TEXT, DIRECTORY),
         "거부했습니다",
     )
-    assert [(e.outcome, e.tokens_in, e.tokens_out) for e in ledger.settled] == [
+    assert [(e.outcome, e.tokens_in, e.tokens_out) for e in meter.settled] == [
         ("unusable", 30, 12),
         ("unusable", 30, 12),
         ("used", -5, 10**12),
@@ -46,10 +46,10 @@ def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelS
         ("failed", None, None),
         ("failed", 0, 0),
     ]
-    assert len(ledger.reserved) == 7
+    assert len(meter.reserved) == 7
     sent = json.dumps(server.asked[0], ensure_ascii=False).encode()
-    assert len(sent) / 2 < ledger.reserved[0].most_in
-    assert ledger.reserved[0].most_out == server.asked[0]["max_completion_tokens"]
+    assert len(sent) / 2 < meter.reserved[0].most_in
+    assert meter.reserved[0].most_out == server.asked[0]["max_completion_tokens"]
 
 
 # Ten seconds at most, and half of the time left: of 19 seconds less than 9.5.
