@@ -1,1 +1,1 @@
-"""The board: issues, approvals and the record. People and agents meet only here."""
+"""The board: issues, approvals and the audit log. People and agents meet only here."""

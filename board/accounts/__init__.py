@@ -1,1 +1,1 @@
-"""TODO."""
+"""Accounts: people, sign-in, access tokens, linked messenger accounts."""

@@ -1,7 +1,7 @@
-"""Messenger accounts and the people whose they are.
+"""Link messenger accounts to people.
 
-Names in a messenger are anybody's choice; what is linked is the messenger's own id of its user.
-An administrator links it, or the person proves it theirs by saying a one-time code in a room.
+Display names in a messenger are not reliable; a link holds the messenger's own id of its user. An
+administrator creates it, or the person proves ownership by saying a one-time code in a room.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, LinkCode, Person
 
 LINK_RULE = "link"
-"""Under which the messenger's log keeps a line that said a code."""
+"""Rule name under which the messenger log stores a line that contained a code."""
 CODE_LIFETIME = timedelta(minutes=10)
 CHANNELS = identity.MESSENGERS
 # Without letters and digits that look alike; 8 of them are 39 bits.
@@ -38,7 +38,7 @@ _MAX_LENGTH = 128
 
 @dataclass(frozen=True, slots=True)
 class MessengerLink:
-    """A messenger account and its holder."""
+    """A messenger account and its owner."""
 
     channel: str
     account: str
@@ -49,7 +49,7 @@ class MessengerLink:
 def list_links(
     board: BoardContext, person: PersonInfo, *, everybody: bool = False
 ) -> list[MessengerLink]:
-    """A person's own linked accounts, or everybody's for whoever may link them."""
+    """Return a person's own linked accounts, or all, which requires the permission to link them."""
     if everybody:
         require_permission(person, "account.link")
     query = select(ChannelAccount, Person).join(
@@ -65,7 +65,7 @@ def list_links(
 def link(
     board: BoardContext, by: PersonInfo | str, person_id: str, channel: str, account: str
 ) -> None:
-    """Say whose an account is; ``Invalid`` where it is another's, who must be unlinked first."""
+    """Link an account to a person. Raises `Invalid` if it is linked to another person."""
     actor = _require_permission(by)
     account = clean(account).strip()
     if channel not in CHANNELS or not account or len(account) > _MAX_LENGTH:
@@ -80,7 +80,7 @@ def link(
 
 
 def unlink(board: BoardContext, by: PersonInfo | str, channel: str, account: str) -> None:
-    """Whoever writes under this account is nobody we know again."""
+    """Remove the link of an account; its lines are those of an unknown sender again."""
     actor = _require_permission(by)
     with board.database.transaction() as session:
         row = session.get(ChannelAccount, (channel, account), with_for_update=True)
@@ -92,7 +92,7 @@ def unlink(board: BoardContext, by: PersonInfo | str, channel: str, account: str
 
 
 def create_code(board: BoardContext, person: PersonInfo) -> str:
-    """A code that this person says in a room within ``LIFETIME``; earlier ones are void."""
+    """Create a code to say in a room within `CODE_LIFETIME`; earlier ones become void."""
     require_permission(person, "account.link_own")
     code = "".join(secrets.choice(_ALPHABET) for _ in range(8))
     now = board.clock()
@@ -108,7 +108,7 @@ def create_code(board: BoardContext, person: PersonInfo) -> str:
 
 
 def _require_permission(by: PersonInfo | str) -> str:
-    """The operator's right was asked before; a person's is asked here."""
+    """Return the actor after checking a person's permission; an operator's was checked before."""
     if isinstance(by, str):
         return by
     require_permission(by, "account.link")
@@ -135,7 +135,7 @@ def _link(
     if made is None:
         row = session.get(ChannelAccount, (channel, account))
         return row is not None and row.person_id == person.person_id
-    # What they asked before anybody knew them is theirs too, and so not theirs to approve.
+    # Issues that this account requested before are theirs too, and so not theirs to approve.
     session.execute(
         update(Issue)
         .where(Issue.requester_account == f"{channel}:{account}", Issue.requester_id.is_(None))

@@ -1,5 +1,4 @@
-"""One's own account on the pages: who one is here, and one's messenger accounts; for
-administrators everybody's."""
+"""Account page: profile and linked messenger accounts; for administrators those of all people."""
 
 from __future__ import annotations
 
@@ -23,13 +22,13 @@ _Text = Annotated[str, Form(max_length=128)]
 
 @router.get(_PATH)
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
-    """Who one is here and under which messenger accounts."""
+    """Show the visitor's profile and linked accounts."""
     return _page(request, board, visitor)
 
 
 @router.post(f"{_PATH}/code")
 def code(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
-    """A one-time code to be said in a room; it is shown on this answer alone."""
+    """Show a one-time code for a room; only this response contains it."""
     return _page(request, board, visitor, code=messenger_links.create_code(board, visitor.person))
 
 
@@ -43,7 +42,7 @@ def link(
     channel: _Text = "",
     account: _Text = "",
 ) -> Response:
-    """Say whose a messenger account is."""
+    """Link a messenger account to a person."""
 
     def act() -> None:
         messenger_links.link(board, visitor.person, person.strip(), channel, account)
@@ -60,7 +59,7 @@ def unlink(
     channel: _Text = "",
     account: _Text = "",
 ) -> Response:
-    """Forget whose it is."""
+    """Remove the link of a messenger account."""
     return _submit(
         request,
         board,
@@ -72,8 +71,8 @@ def unlink(
 def _submit(
     request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], None]
 ) -> Response:
-    again = partial(_page, request, board, visitor)
-    return actions.submit(request, act, on_success=_PATH, on_refusal=again)
+    show_again = partial(_page, request, board, visitor)
+    return actions.submit(request, act, on_success=_PATH, on_refusal=show_again)
 
 
 def _page(
@@ -85,7 +84,7 @@ def _page(
     notice: str = "",
     code: str = "",
 ) -> Response:
-    all_of_them = is_allowed(visitor.person, "account.link")
+    may_link_all = is_allowed(visitor.person, "account.link")
     return render.page(
         request,
         "accounts/account.html",
@@ -93,7 +92,7 @@ def _page(
         visitor=visitor,
         own=messenger_links.list_links(board, visitor.person),
         everybody=messenger_links.list_links(board, visitor.person, everybody=True)
-        if all_of_them
+        if may_link_all
         else (),
         channels=messenger_links.CHANNELS,
         minutes=int(messenger_links.CODE_LIFETIME.total_seconds() // 60),

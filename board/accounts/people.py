@@ -1,6 +1,6 @@
-"""Accounts of people as the operator keeps them, each change on the record.
+"""Accounts of people, managed by the operator; each change is in the audit log.
 
-``by`` is who orders it: ``operator:cli``, whose right is asked before (``org.access``).
+`by` is the acting operator, `operator:cli`, whose permission (`org.access`) is checked before.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ class PersonAccount:
     person: PersonInfo
     active: bool
     messengers: tuple[str, ...]
-    """``channel:account`` of each messenger account that is linked."""
+    """`channel:account` of each linked messenger account."""
 
 
 def list_accounts(board: BoardContext) -> list[PersonAccount]:
-    """All accounts, closed ones too, those of one human together."""
+    """Return all accounts, also closed ones, grouped by human identity."""
     with board.database.reading() as session:
         linked: dict[str, list[str]] = {}
         for row in session.scalars(select(ChannelAccount).order_by(ChannelAccount.account)):
@@ -52,7 +52,7 @@ def list_accounts(board: BoardContext) -> list[PersonAccount]:
 
 
 def add(board: BoardContext, by: str, person: PersonInfo, password: str | None = None) -> None:
-    """Open an account; ``Invalid`` where the id is taken or something about it does not hold."""
+    """Create an account. Raises `Invalid` if the id is taken or a value is invalid."""
     with board.database.transaction() as session:
         if session.get(Person, person.id) is not None:
             raise Invalid(what=person.id, why=t("board.person.taken"))
@@ -66,10 +66,10 @@ def add(board: BoardContext, by: str, person: PersonInfo, password: str | None =
 
 
 def import_people(board: BoardContext, by: str, people: list[PersonInfo]) -> int:
-    """Write a directory's people: new accounts and what has changed of others.
+    """Import a directory's people: create new accounts and update changed ones.
 
-    Whoever is not named stays as they are, and so does an identity that the directory leaves out.
-    Returns how many accounts are new or changed.
+    Accounts that are not in the list stay as they are, and so does an identity that the directory
+    omits. Returns the number of new and changed accounts.
     """
     changed = 0
     with board.database.transaction() as session:
@@ -88,7 +88,7 @@ def import_people(board: BoardContext, by: str, people: list[PersonInfo]) -> int
 
 
 def set_role(board: BoardContext, by: str, account: str, role: str) -> None:
-    """Give an account another role, at once also where it is signed in."""
+    """Change the role of an account; takes effect at once in open sessions."""
     with board.database.transaction() as session:
         row = _person(session, account)
         before = _audit_detail(row)
@@ -97,7 +97,7 @@ def set_role(board: BoardContext, by: str, account: str, role: str) -> None:
 
 
 def set_active(board: BoardContext, by: str, account: str, *, active: bool) -> None:
-    """Close an account, at once also where it is signed in, or open it again."""
+    """Close or reopen an account; closing takes effect at once in open sessions."""
     with board.database.transaction() as session:
         row = _person(session, account)
         before = _audit_detail(row)
@@ -106,10 +106,9 @@ def set_active(board: BoardContext, by: str, account: str, *, active: bool) -> N
 
 
 def set_identity(board: BoardContext, by: str, account: str, identity: str | None) -> None:
-    """Say which human is behind an account (``None``: nobody but itself).
+    """Set the human identity behind an account (`None`: only itself).
 
-    Accounts of one human count as one wherever duties are separated, also for what was decided
-    before.
+    Accounts of one human count as one for every separation of duties, also for earlier decisions.
     """
     with board.database.transaction() as session:
         row = _person(session, account)
@@ -119,7 +118,7 @@ def set_identity(board: BoardContext, by: str, account: str, identity: str | Non
 
 
 def join_accounts(board: BoardContext, by: str, one: str, other: str) -> str:
-    """Say that one human is behind two accounts; returns the identity that they share now."""
+    """Record that two accounts belong to one human; returns their common identity."""
     with board.database.transaction() as session:
         first, second = _person(session, one), _person(session, other)
         if first is second:
@@ -141,7 +140,7 @@ def set_password(board: BoardContext, by: str, account: str, password: str) -> N
 
 
 def _same_humans(*rows: Person) -> Any:
-    """All accounts of the humans behind these: joining two of them joins them all."""
+    """Return the condition for all accounts of these humans: joining two joins them all."""
     named = [row.identity for row in rows if row.identity]
     return Person.identity.in_(named) | Person.person_id.in_(
         [*(row.person_id for row in rows), *named]
@@ -188,7 +187,7 @@ def _password(session: Session, account: str, password: str) -> None:
 
 
 def _audit_detail(row: Person) -> dict[str, Any]:
-    """What the record says of an account: never its password."""
+    """Return what the audit log keeps of an account: never its password."""
     return {
         "name": row.name,
         "title": row.title,

@@ -1,4 +1,4 @@
-"""Coming in and going out: sessions of people, each a short transaction."""
+"""Sign-in and sign-out with throttling."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from guardia.org import access, throttle
 from guardia.org.directory import PersonInfo
 
 PER_PAIR, PER_ACCOUNT, PER_SOURCE = 5, 100, 50
-"""Failures within ``throttle.WINDOW``: of an account from one place, from all, and of one place."""
+"""Failures allowed within `throttle.WINDOW`: per account and source, per account, per source."""
 LOCAL_SOURCE = "host"
-"""The place of whoever works on the command line."""
+"""Source of an attempt on the command line."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class _Attempt:
 def sign_in(
     board: BoardContext, account: str, password: str, source: str = LOCAL_SOURCE
 ) -> str | None:
-    """A new session's token, or ``None``; never says which of the two was wrong.
+    """Return a new session's token, or `None` without naming which of the two was wrong.
 
-    ``Throttled`` after too many failures, whether such an account exists or not.
+    Raises `Throttled` after too many failures, whether the account exists or not.
     """
-    attempt = _admit(board, account, source)
+    attempt = _register_attempt(board, account, source)
     with board.database.transaction() as session:
         token = access.sign_in(session, account, password, board.clock())
         if token:
@@ -36,8 +36,8 @@ def sign_in(
         return token
 
 
-def _admit(board: BoardContext, account: str, source: str) -> _Attempt:
-    # A transaction of its own: whatever becomes of the check, the try is counted.
+def _register_attempt(board: BoardContext, account: str, source: str) -> _Attempt:
+    # A transaction of its own, so that the attempt is counted even if the check fails.
     pair = f"{source}|{account}"
     limits = {pair: PER_PAIR, f"|{account}": PER_ACCOUNT, f"{source}|": PER_SOURCE}
     with board.database.transaction() as session:
@@ -54,7 +54,7 @@ def sign_out(board: BoardContext, token: str) -> None:
 
 
 def authenticate(board: BoardContext, account: str, password: str) -> PersonInfo | None:
-    """Who proves to be the holder of an account, without staying signed in; ``None`` else."""
+    """Return the person if the password is right, without a lasting session, or `None`."""
     token = sign_in(board, account, password)
     if token is None:
         return None

@@ -1,4 +1,4 @@
-"""Signing in and out, slowed down for those who guess."""
+"""Pages for signing in and out, throttled against guessing."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from guardia.errors import Throttled
 
 router = APIRouter(include_in_schema=False)
 
-# A check takes some 64 MiB and a tenth of a second by design: never many at once.
+# A check takes about 64 MiB and 0.1 s by design, so only few run concurrently.
 _PASSWORD_CHECKS = threading.BoundedSemaphore(2)
 
 
 @router.get("/login")
 def form(request: Request, next: str = "/issues") -> Response:
-    """The sign-in form."""
+    """Show the sign-in form."""
     session.begin_visit(request)
     return render.page(
         request, "accounts/login.html", next=session.safe_local_path(next), account="", fault=None
@@ -37,10 +37,10 @@ def sign_in(
     password: Annotated[str, Form(max_length=256)] = "",
     next: Annotated[str, Form(max_length=500)] = "/issues",
 ) -> Response:
-    """Open a session, or say that id and password do not belong together."""
+    """Open a session, or show that id and password do not match."""
     account, target = clean(account).strip(), session.safe_local_path(next)
 
-    def again(fault: str, status: int) -> Response:
+    def show_again(fault: str, status: int) -> Response:
         return render.page(
             request, "accounts/login.html", status=status, next=target, account=account, fault=fault
         )
@@ -49,9 +49,9 @@ def sign_in(
         with _PASSWORD_CHECKS:
             token = account_sign_in.sign_in(board, account, password, _source(request))
     except Throttled:
-        return again("throttled", 429)
+        return show_again("throttled", 429)
     if token is None:
-        return again("wrong", 401)
+        return show_again("wrong", 401)
     response = RedirectResponse(target, status_code=303)
     session.set_session_cookie(request, response, token)
     return response
@@ -63,7 +63,7 @@ def _source(request: Request) -> str:
 
 @router.post("/logout")
 def sign_out(request: Request, board: BoardDep, visitor: session.CurrentVisitor) -> Response:
-    """End the session, here and in the database."""
+    """End the session, in the browser and in the database."""
     account_sign_in.sign_out(board, visitor.token)
     response = RedirectResponse("/login", status_code=303)
     session.clear_session_cookie(response)

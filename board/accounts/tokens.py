@@ -1,4 +1,4 @@
-"""Access tokens for people's own programs: given, listed and ended on the record."""
+"""Access tokens for people's own programs; creation and revocation are in the audit log."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ _MAX_DAYS = 366
 def create_token(
     board: BoardContext, person: PersonInfo, name: str, rights: Sequence[str], days: int
 ) -> str:
-    """A new token's secret, told this once. ``Invalid`` for a right that the person has not got,
-    or that no token may carry; ``days`` of validity, at most a year."""
+    """Create a token; returns its secret, which cannot be read again.
+
+    Raises `Invalid` for a permission that the person lacks or that no token may carry, or if
+    `days` of validity exceed a year.
+    """
     require_permission(person, "token.own")
     name = clean(name).strip()[:_MAX_NAME]
     _check(person, name, rights, days)
@@ -58,14 +61,14 @@ def _check(person: PersonInfo, name: str, rights: Sequence[str], days: int) -> N
 
 
 def list_tokens(board: BoardContext, person: PersonInfo) -> list[TokenInfo]:
-    """The person's own tokens, the newest first."""
+    """Return the person's own tokens, newest first."""
     require_permission(person, "token.own")
     with board.database.reading() as session:
         return tokens.list_tokens(session, person.id)
 
 
 def revoke_token(board: BoardContext, person: PersonInfo, token_id: int) -> None:
-    """End one of the person's own tokens at once."""
+    """Revoke one of the person's own tokens at once."""
     require_permission(person, "token.own")
     now = board.clock()
     with board.database.transaction() as session:

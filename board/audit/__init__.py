@@ -1,1 +1,1 @@
-"""TODO."""
+"""The audit log: hash chain, signed checkpoints, decision signatures, offline verifier."""

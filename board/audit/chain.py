@@ -1,4 +1,4 @@
-"""The hash chain as pure functions: canonical bytes, links, and finding the first bad one.
+"""The hash chain as pure functions: canonical bytes, entries, and finding the first bad one.
 
 Canonical bytes follow RFC 8785 (JSON Canonicalization Scheme) for the values that entries may
 hold: objects with sorted keys, arrays, NFC strings, integers, booleans and null. Floats are
@@ -23,21 +23,22 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 _CONTROL = {c: None for c in (*range(32), *range(0x7F, 0xA0)) if c not in (9, 10, 13)}
 _BIDI = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""Characters that change the direction in which text is shown, and nothing else."""
+"""Characters that only change the direction in which text is shown."""
 _HIDDEN = {**_CONTROL, **dict.fromkeys(_BIDI)}
 
 
 def clean(value: Any) -> Any:
-    """``value`` as an entry can hold it: NFC, without control characters; ``TypeError`` else.
+    """Return `value` as an entry stores it: NFC, without control characters.
 
-    They go because terminals obey some of them, and because those that turn the direction of text
-    would show who approves something else than what is done. Emoji and Hangul need none of them.
+    Raises `TypeError` if `value` has no canonical form. Control characters are removed because
+    terminals obey some of them; characters that change text direction, because they could show an
+    approver something other than what is executed. Emoji and Hangul need none of them.
     """
     return _map_text(value, _printable)
 
 
 def is_normalized(value: Any) -> bool:
-    """Whether all text of a value is in the one form in which it is kept."""
+    """Return whether all text of a value is in its stored form (NFC)."""
     return bool(_map_text(value, _normalize) == value)
 
 
@@ -67,7 +68,7 @@ def _map_text(value: Any, each: Callable[[str], str]) -> Any:
 
 
 def canonical(value: Any) -> bytes:
-    """The one byte string of a cleaned value."""
+    """Return the one byte string of a cleaned value (RFC 8785)."""
     return _JSON.encode(_sorted(value)).encode("utf-8")
 
 
@@ -85,27 +86,27 @@ def _sorted(value: Any) -> Any:
 
 
 def digest(value: Any) -> str:
-    """SHA-256 (hex) of a value that is not an entry: a plan, an output.
+    """Return the SHA-256 (hex) of a value that is not an entry: a plan, an output.
 
-    Nothing but the Unicode form is evened out: two plans that differ in one character differ.
+    Only the Unicode form is normalized: two plans that differ in one character differ.
     """
     even = _map_text(value, _normalize)
     return hashlib.sha256(_VALUE_DOMAIN + canonical(even)).hexdigest()
 
 
 def to_microseconds(moment: datetime) -> int:
-    """Whole microseconds since 1970 UTC; exact, unlike ``timestamp()``."""
+    """Return whole microseconds since 1970 UTC; exact, unlike `timestamp()`."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 def from_microseconds(count: int) -> datetime:
-    """The time that ``count`` microseconds since 1970 UTC are; ``OverflowError`` beyond years."""
+    """Return the time `count` microseconds after 1970 UTC. Raises `OverflowError` if too late."""
     return _EPOCH + timedelta(microseconds=count)
 
 
 @dataclass(frozen=True, slots=True)
 class ChainEntry:
-    """One entry of the record, as it is hashed."""
+    """One entry of the audit log, as it is hashed."""
 
     seq: int
     created_at: datetime
@@ -119,15 +120,15 @@ class ChainEntry:
     current_hash: str = ""
 
     def hash(self) -> str:
-        """What ``current_hash`` must be."""
+        """Return the value that `current_hash` must have."""
         return hashlib.sha256(self.signed_bytes()).hexdigest()
 
     def signed_bytes(self) -> bytes:
-        """The bytes that are hashed."""
+        """Return the bytes that are hashed."""
         return _ENTRY_DOMAIN + canonical(self.body())
 
     def body(self) -> dict[str, Any]:
-        """Everything but its own hash, as JSON knows it."""
+        """Return everything but its own hash, as JSON-compatible values."""
         return {
             "seq": self.seq,
             "created_at": to_microseconds(self.created_at),
@@ -143,13 +144,13 @@ class ChainEntry:
 
 @dataclass(frozen=True, slots=True)
 class ChainPosition:
-    """Where a walk along the chain stands."""
+    """Position of a walk along the chain."""
 
     size: int
     head: str
-    """Hash of entry ``size``."""
+    """Hash of entry `size`."""
     time: datetime | None = None
-    """Its time, or ``None`` where nobody knows it."""
+    """Its time, or `None` if unknown."""
 
 
 CHAIN_START = ChainPosition(0, ORIGIN)
@@ -157,44 +158,46 @@ CHAIN_START = ChainPosition(0, ORIGIN)
 
 @dataclass(frozen=True, slots=True)
 class WitnessedHead:
-    """What a witness says: that entry ``size`` has the hash ``head``."""
+    """A witness's claim that entry `size` has the hash `head`."""
 
     size: int
     head: str
     witness: str
-    """``checkpoint``, ``memory`` or ``copy``."""
+    """`checkpoint`, `memory` or `copy`."""
     fault: str | None = None
-    """Why the witness itself is not to be believed."""
+    """Why the witness itself cannot be trusted."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChainVerdict:
-    """What a walk along the chain found."""
+    """Result of a walk along the chain."""
 
     size: int
-    """Entries that hold, from the first on."""
+    """Number of valid entries, counted from the first."""
     head: str
-    """Hash of the last entry that holds."""
+    """Hash of the last valid entry."""
     bad: int | None = None
-    """Number of the first entry that does not hold, or ``None``."""
+    """Number of the first bad entry, or `None`."""
     fault: str | None = None
-    """Of an entry: ``gap``, ``link``, ``content``, ``time``, ``tail``, ``rewritten``; of a
-    checkpoint: what ``board.checkpoint`` calls it. ``None`` where everything holds."""
+    """For an entry: `gap`, `link`, `content`, `time`, `tail`, `rewritten`.
+
+    For a checkpoint: a fault of `checkpoint.find_fault`. `None` if the chain is intact.
+    """
     witness: str | None = None
-    """Who contradicts the entry."""
+    """The witness that contradicts the entry."""
     checkpoint: int | None = None
-    """Size at which the first bad checkpoint stands."""
+    """Size of the first bad checkpoint."""
     sealed: int = 0
-    """Entries that a signed checkpoint vouches for."""
+    """Number of entries that a signed checkpoint covers."""
 
     @property
     def intact(self) -> bool:
-        """Whether everything holds."""
+        """Return whether no fault was found."""
         return self.fault is None
 
 
 class ChainWalk:
-    """A verification under way: entries and marks in order; the first bad one ends it.
+    """A verification in progress. Entries and witnessed heads come in order of size.
 
     Memory use does not grow with the chain.
     """
@@ -204,7 +207,7 @@ class ChainWalk:
         self.sealed = 0
 
     def check_entry(self, entry: ChainEntry) -> ChainVerdict | None:
-        """The next entry; a verdict where it does not hold."""
+        """Check the next entry. Returns a verdict if it is bad."""
         fault = _fault(entry, self.position)
         if fault:
             return self._bad(fault)
@@ -212,7 +215,7 @@ class ChainWalk:
         return None
 
     def check_witnessed(self, witnessed: WitnessedHead) -> ChainVerdict | None:
-        """What a witness says of the entry that was just walked; a verdict where it differs."""
+        """Compare a witnessed head with the last entry. Returns a verdict if they differ."""
         position = self.position
         if witnessed.fault:
             return ChainVerdict(
@@ -241,7 +244,7 @@ class ChainWalk:
         return None
 
     def end(self, size: int | None = None, head: str | None = None) -> ChainVerdict:
-        """The verdict after the last entry; ``size`` and ``head`` are what the writer last said."""
+        """Return the final verdict; `size` and `head` are the writer's last values."""
         position = self.position
         if (size is not None and size != position.size) or (
             head is not None and head != position.head
@@ -264,10 +267,10 @@ def verify(
     witnessed_heads: Iterable[WitnessedHead] = (),
     start: ChainPosition = CHAIN_START,
 ) -> ChainVerdict:
-    """Walk ``links`` from ``start`` on and name the first bad entry or witness.
+    """Walk `entries` from `start` and return the first bad entry or witness.
 
-    ``size`` and ``head`` are what the writer last said of the chain: with them a cut-off tail
-    is found too. ``marks`` come in order of their size.
+    `size` and `head` are the writer's last values: with them a truncated tail is found too.
+    `witnessed_heads` come in order of their size.
     """
     walk, waiting = ChainWalk(start), iter(witnessed_heads)
     witnessed = next(waiting, None)
@@ -287,7 +290,7 @@ def verify(
 
 
 by_size = attrgetter("size")
-"""The order of marks, for merging those of several witnesses."""
+"""Sort key of witnessed heads, for merging those of several witnesses."""
 
 
 def _fault(entry: ChainEntry, position: ChainPosition) -> str | None:

@@ -1,8 +1,8 @@
-"""Signed checkpoints of the chain: "at this time it had so many entries and ended so".
+"""Signed checkpoints of the chain: its size and last hash at a given time.
 
-Each names the one before, so they are a chain of their own. The key that signs them lives
-outside the database: who owns the database can rewrite the entries, but not what was signed.
-Pure: the standard library, the chain and the signature library.
+Each names the one before, so they form a chain of their own. The signing key is stored outside
+the database: an owner of the database can rewrite the entries, but not what was signed. Pure: the
+standard library, the chain and the signature library.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What a key holder says of the chain at one moment."""
+    """A signed statement about the chain at one moment."""
 
     chain: str
     size: int
@@ -48,11 +48,11 @@ class Checkpoint:
     previous: str
     """Identity of the checkpoint before, or the chain's origin."""
     key: str = ""
-    """Fingerprint of the key that signs."""
+    """Fingerprint of the signing key."""
     signature: str = ""
 
     def signed_bytes(self) -> bytes:
-        """The bytes that are signed."""
+        """Return the bytes that are signed."""
         body = {
             "chain": self.chain,
             "size": self.size,
@@ -64,20 +64,20 @@ class Checkpoint:
         return _DOMAIN + canonical(body)
 
     def identity(self) -> str:
-        """What the next checkpoint calls it (SHA-256, hex)."""
+        """Return the name by which the next checkpoint refers to this one (SHA-256, hex)."""
         return hashlib.sha256(self.signed_bytes()).hexdigest()
 
     def to_dict(self) -> dict[str, Any]:
-        """As JSON knows it."""
+        """Return the fields as JSON-compatible values."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return {**fields, "time": to_microseconds(self.time)}
 
 
 def parse_checkpoint(data: Any) -> Checkpoint:
-    """The checkpoint of such JSON; ``ValueError`` where it is none."""
+    """Return the checkpoint in parsed JSON. Raises `ValueError` if it is malformed."""
     if not isinstance(data, Mapping) or data.keys() != _FIELDS.keys():
         raise ValueError("not a checkpoint")
-    # bool is an int to Python, and not one in JSON.
+    # bool is a subclass of int in Python, but a type of its own in JSON.
     if any(type(data[name]) is not kind for name, kind in _FIELDS.items()):
         raise ValueError("not a checkpoint")
     try:
@@ -87,7 +87,7 @@ def parse_checkpoint(data: Any) -> Checkpoint:
 
 
 def generate_key() -> str:
-    """A new private key (PEM)."""
+    """Return a new private key (PEM)."""
     return (
         Ed25519PrivateKey.generate()
         .private_bytes(
@@ -100,7 +100,7 @@ def generate_key() -> str:
 
 
 def load_private_key(pem: str) -> Ed25519PrivateKey:
-    """The key in ``pem``; ``ValueError`` where there is none of our kind."""
+    """Return the private key in `pem`. Raises `ValueError` if it is not Ed25519."""
     try:
         key = serialization.load_pem_private_key(pem.encode(), None)
     except (TypeError, UnsupportedAlgorithm) as error:
@@ -111,7 +111,7 @@ def load_private_key(pem: str) -> Ed25519PrivateKey:
 
 
 def load_public_key(pem: str) -> Ed25519PublicKey:
-    """The key in ``pem``; ``ValueError`` where there is none of our kind."""
+    """Return the public key in `pem`. Raises `ValueError` if it is not Ed25519."""
     try:
         key = serialization.load_pem_public_key(pem.encode())
     except UnsupportedAlgorithm as error:
@@ -122,17 +122,17 @@ def load_public_key(pem: str) -> Ed25519PublicKey:
 
 
 def public_pem(key: Ed25519PublicKey) -> str:
-    """A public key as people hand it on."""
+    """Return a public key as PEM, for distribution."""
     return key.public_bytes(*_PUBLIC).decode()
 
 
 def fingerprint(key: Ed25519PublicKey) -> str:
-    """SHA-256 (hex) of a public key."""
+    """Return the SHA-256 (hex) of a public key."""
     return hashlib.sha256(key.public_bytes(*_RAW)).hexdigest()
 
 
 def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Checkpoint:
-    """The checkpoint with its signature."""
+    """Return the checkpoint with its signature."""
     named = replace(checkpoint, key=fingerprint(key.public_key()))
     return replace(named, signature=key.sign(named.signed_bytes()).hex())
 
@@ -140,11 +140,11 @@ def sign(checkpoint: Checkpoint, key: Ed25519PrivateKey) -> Checkpoint:
 def find_fault(
     checkpoint: Checkpoint, before: Checkpoint | None, chain: str, key: Ed25519PublicKey | None
 ) -> str | None:
-    """Why a checkpoint does not hold after the one before it, or ``None``.
+    """Return why a checkpoint is invalid after the one before it, or `None`.
 
-    ``chain``: of another chain; ``key``: signed with another key; ``signature``: changed after
-    it was signed; ``order``: not later than the one before; ``previous``: one is missing between,
-    or there are two series.
+    `chain`: belongs to another chain; `key`: signed with another key; `signature`: changed after
+    signing; `order`: not later than the one before; `previous`: one is missing in between, or
+    there are two series.
     """
     if checkpoint.chain != chain:
         return "chain"
@@ -174,9 +174,9 @@ def witnessed_heads(
     before: Checkpoint | None = None,
     announced: Iterable[tuple[int, Any]] = (),
 ) -> Iterator[WitnessedHead]:
-    """What a series of checkpoints says of the chain; ends with the first that does not hold.
+    """Yield the heads that a series of checkpoints attests; stops after the first invalid one.
 
-    ``announced``: the entries after ``before`` that announce a successor of the key, in order.
+    `announced`: the entries after `before` that announce a successor of the key, in order.
     """
     entries = iter(announced)
     entry = next(entries, None)

@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class EntryKind(StrEnum):
-    """What an audit entry is about. Its sentence is `audit.<value>` of the catalogue."""
+    """Subject of an audit entry. Its sentence is `audit.<value>` in the catalogue."""
 
     # Requests and tasks
     RECEIVED = "received"

@@ -1,4 +1,4 @@
-"""The record in the database: appending links, and verifying the whole."""
+"""The audit log in the database: append entries, read them, verify the whole chain."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from guardia.i18n import t_default
 
 CHAIN = "main"
 CHECKPOINT_EVERY = 1000
-"""Entries after which a checkpoint is due, however little time has passed."""
+"""Number of entries after which a checkpoint is due, however little time has passed."""
 _TICK = timedelta(microseconds=1)
 _BATCH = 2000
 _END = text("select size, head, last_at from tb_audit_head where chain = :chain for update")
@@ -35,7 +35,7 @@ _APPEND = text("""
         update tb_audit_head set size = :seq, head = :current_hash, last_at = :created_at
         where chain = :chain
     )
-    select pg_notify(:channel, :told)
+    select pg_notify(:channel, :payload)
 """).bindparams(bindparam("detail", type_=JSONB))
 
 
@@ -50,15 +50,15 @@ def append(
     detail: dict[str, Any] | None = None,
     **words: str | int,
 ) -> ChainEntry:
-    """Add a link in the caller's transaction and announce it to listeners.
+    """Append an entry in the caller's transaction and notify listeners.
 
-    The sentence is ``audit.<kind>`` of the catalogue, filled with ``words``. Appends are in
-    order because each locks the chain's head until its transaction ends: so call this last.
+    The sentence is `audit.<kind>` of the catalogue, filled with `words`. Entries are ordered
+    because each append locks the chain's head until its transaction ends: so call this last.
     """
-    # Whatever this transaction has still to write is written, and locked, before the head is.
+    # Write, and lock, everything else of this transaction before locking the head.
     session.flush()
     end = session.execute(_END, {"chain": CHAIN}).one()
-    # Clocks step back and hosts disagree; along the chain time only goes forward.
+    # Clocks step back and hosts disagree; along the chain time only moves forward.
     moment = max(now, end.last_at + _TICK)
     unsigned = ChainEntry(
         seq=end.size + 1,
@@ -74,15 +74,15 @@ def append(
     fields = {name: getattr(unsigned, name) for name in unsigned.__slots__}
     link = ChainEntry(**{**fields, "current_hash": unsigned.hash()})
     row = {name: getattr(link, name) for name in link.__slots__}
-    told = events.message(seq=link.seq, kind=kind.value, sr_id=sr_id, task_id=task_id)
-    session.execute(_APPEND, {**row, "chain": CHAIN, "channel": events.CHANNEL, "told": told})
+    payload = events.message(seq=link.seq, kind=kind.value, sr_id=sr_id, task_id=task_id)
+    session.execute(_APPEND, {**row, "chain": CHAIN, "channel": events.CHANNEL, "payload": payload})
     if link.seq % CHECKPOINT_EVERY == 0:
         jobs.defer(session, "seal", lock="seal")
     return link
 
 
 def lock_head(session: Session) -> str:
-    """The hash that the next entry will name, locked until this transaction ends."""
+    """Return the hash that the next entry will name; locks the head until the transaction ends."""
     found = session.execute(
         text("select head from tb_audit_head where chain = :chain for update"), {"chain": CHAIN}
     )
@@ -90,7 +90,7 @@ def lock_head(session: Session) -> str:
 
 
 def entries(session: Session, after: int = 0, until: int | None = None) -> Iterator[ChainEntry]:
-    """All links after number ``after``, read in batches."""
+    """Yield the entries after number `after`, read in batches."""
     while True:
         query = select(*AuditEntry.__table__.columns).where(AuditEntry.seq > after)
         if until is not None:
@@ -104,18 +104,18 @@ def entries(session: Session, after: int = 0, until: int | None = None) -> Itera
 
 
 def entry_at(session: Session, seq: int) -> ChainEntry | None:
-    """One link."""
+    """Return entry number `seq`, or `None`."""
     return next(entries(session, seq - 1, seq), None)
 
 
 def head(session: Session) -> ChainPosition:
-    """Where the writers say that the chain ends."""
+    """Return the end of the chain as the writers recorded it."""
     row = session.scalars(select(ChainHead).where(ChainHead.chain == CHAIN)).one()
     return ChainPosition(row.size, row.head, row.last_at)
 
 
 def checkpoints(session: Session, after: int = 0, until: int | None = None) -> Iterator[Checkpoint]:
-    """The signed checkpoints of more than ``after`` entries, read in batches."""
+    """Yield the signed checkpoints that cover more than `after` entries, read in batches."""
     table = AuditCheckpoint.__table__
     while True:
         query = select(*table.columns).where(table.c.chain == CHAIN, table.c.size > after)
@@ -130,7 +130,7 @@ def checkpoints(session: Session, after: int = 0, until: int | None = None) -> I
 
 
 def last_checkpoint(session: Session, until: int | None = None) -> Checkpoint | None:
-    """The newest signed checkpoint, of at most ``until`` entries."""
+    """Return the newest signed checkpoint that covers at most `until` entries."""
     table = AuditCheckpoint.__table__
     query = select(*table.columns).where(table.c.chain == CHAIN)
     if until is not None:
@@ -140,7 +140,7 @@ def last_checkpoint(session: Session, until: int | None = None) -> Checkpoint | 
 
 
 def add_checkpoint(session: Session, signed: Checkpoint) -> bool:
-    """Keep a checkpoint; ``False`` where someone else has gone on from the one before it."""
+    """Store a checkpoint. Returns `False` if another one already follows the same predecessor."""
     fields = {name: getattr(signed, name) for name in signed.__slots__}
     added = session.execute(
         postgres_insert(AuditCheckpoint)
@@ -154,7 +154,7 @@ def add_checkpoint(session: Session, signed: Checkpoint) -> bool:
 def announcements(
     session: Session, use: str, after: int = 0, until: int | None = None
 ) -> list[tuple[int, dict[str, Any]]]:
-    """Entries after number ``after`` that announce another key for ``use``, in order."""
+    """Return the entries after number `after` that announce another key for `use`, in order."""
     query = select(AuditEntry.seq, AuditEntry.detail).where(
         AuditEntry.kind == SUCCESSION_KIND,
         AuditEntry.detail["use"].as_string() == use,
@@ -166,22 +166,22 @@ def announcements(
 
 
 def announced_key(session: Session, use: str) -> str | None:
-    """The key that was announced last for ``use`` (hex), or ``None`` where none ever was."""
+    """Return the key announced last for `use` (hex), or `None`."""
     found = announcements(session, use)
     return str(found[-1][1].get("public")) if found else None
 
 
 def verify_all(session: Session) -> ChainVerdict:
-    """Walk the whole chain and compare its end with the head that the writers keep."""
+    """Verify the whole chain and compare its end with the head that the writers keep."""
     end = head(session)
     return verify(entries(session), size=end.size, head=end.head)
 
 
 def count_entries(session: Session) -> int:
-    """How many links there are."""
+    """Return the number of entries."""
     return session.scalar(select(func.count()).select_from(AuditEntry)) or 0
 
 
 def snapshot_size(session: Session) -> int:
-    """How long the record is in this snapshot."""
+    """Return the length of the audit log in this snapshot."""
     return session.scalar(select(func.coalesce(func.max(ChainHead.size), 0))) or 0

@@ -1,4 +1,4 @@
-"""Tables of the record: the chain, its head, and what was signed about it."""
+"""Tables of the audit log: entries, chain head, signed checkpoints."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.db.base import Base
 
 
 class AuditEntry(Base):
-    """Append-only link of the chain."""
+    """An append-only entry of the chain."""
 
     __tablename__ = "tb_audit_log"
     __table_args__ = (
@@ -35,7 +35,7 @@ class AuditEntry(Base):
 
 
 class ChainHead(Base):
-    """Where the chain ends; its row lock puts writers in order."""
+    """End of the chain; its row lock orders the writers."""
 
     __tablename__ = "tb_audit_head"
 
@@ -46,7 +46,7 @@ class ChainHead(Base):
 
 
 class AuditCheckpoint(Base):
-    """What the holder of the chain's key has signed about the record; append-only."""
+    """A signed checkpoint of the audit log; append-only."""
 
     __tablename__ = "tb_audit_checkpoint"
     __table_args__ = (

@@ -1,8 +1,9 @@
-"""The seal under a person's decision: an Ed25519 signature by this installation's key.
+"""Sign people's decisions with this installation's Ed25519 key.
 
-Signed is ``{issue, task, plan hash, step, person, role, verdict, chain head}`` as canonical bytes,
-in the transaction that appends the entry, so that a decision cannot be moved to another plan,
-person or place in the record without the key, which lies outside the database.
+The signature covers `{issue, task, plan hash, step, person, role, verdict, chain head}` as
+canonical bytes and is made in the transaction that appends the entry. Without the key, which is
+stored outside the database, a decision cannot be moved to another plan, person or place in the
+audit log.
 """
 
 from __future__ import annotations
@@ -19,24 +20,24 @@ from guardia.org.credential_store import CredentialStore
 
 KEY_NAME = "decision-key"
 NEXT_KEY_NAME = f"{KEY_NAME}.next"
-"""The successor, from before it is announced until it has the place of the first."""
+"""Name of the successor, from before its announcement until it replaces the current key."""
 KeyRing = tuple[Ed25519PrivateKey, ...]
 
 
 class DecisionSigner:
-    """The installation's keys: the present one, and while it is being replaced its successor."""
+    """The installation's keys: the current one and, during a rotation, its successor."""
 
     def __init__(self, read: Callable[[], KeyRing]) -> None:
         self._read, self._ring = read, read()
 
     @classmethod
     def without_key(cls) -> DecisionSigner:
-        """Return a signer of a process that holds no key: it raises `ProgrammerError`."""
+        """Return a signer of a process that holds no key: signing raises `ProgrammerError`."""
         return cls(tuple)
 
     @classmethod
     def from_store(cls, keys: CredentialStore) -> DecisionSigner:
-        """The installation's key, made at its first use."""
+        """Return a signer with the installation's key, which is created on first use."""
 
         def read() -> KeyRing:
             present = keys.get_or_create(KEY_NAME, generate_key)
@@ -46,27 +47,28 @@ class DecisionSigner:
 
     @property
     def public(self) -> str:
-        """The public half of the present key, hex."""
+        """Return the public half of the current key (hex)."""
         return public_hex(self._ring[0].public_key())
 
     def sign(self, statement: Mapping[str, Any], announced: str | None) -> dict[str, str]:
-        """Signature and public key, hex, as the entry keeps them.
+        """Return signature and public key (hex) as the entry stores them.
 
-        ``announced``: the key that the record has announced last, if any; only that one counts.
+        `announced`: the key last announced in the audit log, if any; only that one is valid.
         """
         key = self.key(announced)
         signature = key.sign(statement_bytes(statement)).hex()
         return {"signature": signature, "key": public_hex(key.public_key())}
 
     def key(self, announced: str | None) -> Ed25519PrivateKey:
-        """The key that signs now; ``Misconfigured`` where this host has not got it."""
+        """Return the key that signs now. Raises `Misconfigured` if this host does not have it."""
         if not self._ring:
             raise ProgrammerError(why="this process holds no key that signs decisions")
         if announced is None:
             return self._ring[0]
         found = self._find_key(announced)
         if found is None:
-            # Replaced since we read: seldom, so nothing is read again while nothing changes.
+            # Rotated since the last read. Rotations are rare, so the store is only read on a
+            # miss.
             self._ring = self._read()
             found = self._find_key(announced)
         if found is None:
@@ -78,12 +80,12 @@ class DecisionSigner:
 
 
 def generate_key() -> str:
-    """A new key as the store keeps it."""
+    """Return a new key in the store's encoding."""
     return Ed25519PrivateKey.generate().private_bytes_raw().hex()
 
 
 def parse_key(encoded: str) -> Ed25519PrivateKey:
-    """The key that ``kept`` is; ``Misconfigured`` where it is none."""
+    """Return the key that `encoded` holds. Raises `Misconfigured` if it is not a key."""
     try:
         return Ed25519PrivateKey.from_private_bytes(bytes.fromhex(encoded))
     except ValueError as error:

@@ -1,9 +1,10 @@
-"""Which keys sign: checkpoints of the record, and people's decisions; and who follows them.
+"""Signing keys of checkpoints and decisions, and their succession.
 
-A key is replaced by an entry that announces its successor and that the key itself has signed. For
-checkpoints the successor signs after the one with which its predecessor sealed that entry; for
-decisions at once. Nobody else can announce a key, and no key that was not announced counts.
-Pure: the standard library, the chain and the signature library.
+A key is replaced by an entry that announces its successor and that the key itself has signed. The
+successor of a checkpoint key signs every checkpoint after the one with which its predecessor
+covered that entry; the successor of a decision key signs at once. No other announcement is valid,
+and no unannounced key is accepted. Pure: the standard library, the chain and the signature
+library.
 """
 
 from __future__ import annotations
@@ -21,24 +22,24 @@ from guardia.board.audit.kinds import EntryKind
 SUCCESSION_KIND = EntryKind.KEY_SUCCEEDED
 """Kind of the entry that announces a successor."""
 CHECKPOINT_KEYS, DECISION_KEYS = "record", "decisions"
-"""What a key is for."""
+"""Uses of a key."""
 _SUCCESSION = b"guardia.key.succession.v1\n"
 _DECISION = b"guardia.decision.v1\n"
 _SIGNED_FIELDS = ("use", "previous", "public")
 SIGNED_KINDS = frozenset({EntryKind.APPROVED, EntryKind.REJECTED, EntryKind.CHANGES_ASKED})
-"""Kinds of entries that hold a sealed statement; others may."""
+"""Kinds of entries that must carry a signed statement; others may."""
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
 def public_hex(key: Ed25519PublicKey) -> str:
-    """A public key as entries name it (hex)."""
+    """Return a public key as entries name it (hex)."""
     return key.public_bytes(*_RAW).hex()
 
 
 def build_announcement(
     use: str, key: Ed25519PrivateKey, successor: Ed25519PublicKey
 ) -> dict[str, str]:
-    """What the entry says by which ``key`` hands over to ``heir``."""
+    """Return the details of the entry in which `key` announces `successor`."""
     statement = {
         "use": use,
         "previous": public_hex(key.public_key()),
@@ -48,12 +49,12 @@ def build_announcement(
 
 
 def statement_bytes(statement: Mapping[str, Any]) -> bytes:
-    """The bytes of a decision that are signed."""
+    """Return the bytes of a decision that are signed."""
     return _DECISION + canonical(clean(dict(statement)))
 
 
 def is_genuine(statement: Mapping[str, Any], signature: str, key: str) -> bool:
-    """Whether ``key`` signed exactly this decision."""
+    """Return whether `key` signed exactly this decision."""
     return _is_signature_valid(key, signature, statement_bytes(statement))
 
 
@@ -67,15 +68,17 @@ def _is_signature_valid(key: str, signature: str, data: bytes) -> bool:
 
 
 class KeySuccession:
-    """Which key signs now, from a trusted first one on; ``None``: the first that is seen."""
+    """Tracks the signing key, starting from a trusted one, or from the first seen if `None`."""
 
     def __init__(self, use: str, key: Ed25519PublicKey | None) -> None:
         self.use, self.key = use, key
         self._successor: Ed25519PublicKey | None = None
 
     def accept_successor(self, statement: Any) -> bool:
-        """Take note of a successor; ``False`` where the present key has not signed this, or has
-        announced another before."""
+        """Record an announced successor.
+
+        Returns `False` if the current key did not sign this, or has already announced another.
+        """
         if not isinstance(statement, Mapping) or self._successor is not None:
             return False
         fields = {name: str(statement.get(name)) for name in _SIGNED_FIELDS}
@@ -90,12 +93,12 @@ class KeySuccession:
         return self._successor is not None
 
     def switch_to_successor(self) -> None:
-        """From now on the successor signs, where one was announced."""
+        """Make the announced successor, if any, the current key."""
         self.key, self._successor = self._successor or self.key, None
 
 
 def parse_public_key(key: str) -> Ed25519PublicKey | None:
-    """The key of such hex, or ``None`` where it is none."""
+    """Return the public key in hex `key`, or `None` if it is malformed."""
     try:
         return Ed25519PublicKey.from_public_bytes(bytes.fromhex(key))
     except ValueError:
@@ -103,28 +106,30 @@ def parse_public_key(key: str) -> Ed25519PublicKey | None:
 
 
 class DecisionSignatureChecker:
-    """Looks at entries as they pass: decisions are sealed with the key that was announced."""
+    """Check during a walk that decisions are signed with the announced key."""
 
     def __init__(self) -> None:
         self.first_broken: tuple[int, str] | None = None
-        """First entry that does not hold, and why: ``seal`` or ``succession``."""
+        """First bad entry and its fault: `seal` or `succession`."""
         self._succession = KeySuccession(DECISION_KEYS, None)
 
     @property
     def key(self) -> str | None:
-        """The key that seals decisions after what was seen (hex); ``None`` before the first."""
+        """Return the key that signs decisions after the entries seen (hex), or `None` before the
+        first.
+        """
         return public_hex(self._succession.key) if self._succession.key else None
 
-    def watch(self, links: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
-        """The same links, looked at."""
-        for entry in links:
+    def watch(self, entries: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
+        """Yield the entries unchanged, checking each."""
+        for entry in entries:
             fault = self.fault(entry)
             if fault and self.first_broken is None:
                 self.first_broken = (entry.seq, fault)
             yield entry
 
     def fault(self, entry: ChainEntry) -> str | None:
-        """Why the next entry's seal or announcement does not hold, or ``None``."""
+        """Return the fault of the next entry's signature or announcement, or `None`."""
         detail = entry.detail
         if entry.kind == SUCCESSION_KIND and detail.get("use") == DECISION_KEYS:
             if not self._succession.accept_successor(detail):

@@ -1,14 +1,15 @@
-"""Verify an exported audit log alone: `python -m guardia.board.audit.verifier FILE PUB`.
+"""Verify an exported audit log offline: `python -m guardia.board.audit.verifier FILE PUB`.
 
-It needs no database, no settings and nothing of GUARDiA but the chain and its checkpoints, so
-that who checks the record need not trust the installation that wrote it. FILE is what ``guardia
-audit export`` wrote, PUB a public key of the checkpoints, kept from a time that is trusted: keys
-that it has announced are followed, others refused.
-Prints one line of JSON for programs and people of any language; exit code 0, or 1 with the first
-bad entry or checkpoint. Memory use does not grow with the file.
+It needs no database, no settings and nothing of GUARDiA but the chain and its checkpoints, so an
+auditor need not trust the installation that wrote the log. FILE is an export by `guardia audit
+export`; PUB is a public key of the checkpoints, saved at a time that is trusted: keys that it has
+announced are followed, others refused.
 
-An export is one JSON object per line: ``{"export": ...}``, then each ``{"entry": ...}`` in order
-with each ``{"checkpoint": ...}`` right after the last entry that it covers, then ``{"end": ...}``.
+Prints one line of JSON; exit code 0, or 1 with the first bad entry or checkpoint. Memory use does
+not grow with the file.
+
+An export is one JSON object per line: `{"export": ...}`, then each `{"entry": ...}` in order with
+each `{"checkpoint": ...}` right after the last entry that it covers, then `{"end": ...}`.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ from guardia.board.audit.signing_keys import (
 
 FORMAT = "guardia.audit.export.v1"
 _LINE = 64 * 1024 * 1024
-"""Bytes; no entry is nearly as long."""
+"""Bytes; far longer than any entry."""
 _NUMBER = (int, type(None))
 _ENTRY = {
     "seq": (int,), "created_at": (int,), "actor": (str,), "kind": (str,), "sr_id": _NUMBER,
@@ -53,10 +54,10 @@ _ENTRY = {
 
 
 class ExportReader:
-    """An export as it is read, line by line.
+    """An export in the course of being read, line by line.
 
-    ``root`` is the key that the record says it began with, where that is not the trusted one; then
-    the trusted one must have followed it and have signed.
+    `root` is the first key according to the export, if that is not the trusted one; the trusted
+    key must then be a successor of it and have signed a checkpoint.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class ExportReader:
         self._vouched = root is None
 
     def read_line(self, name: str, value: Any) -> ChainVerdict | None:
-        """The next line; a verdict where the reading ends with it."""
+        """Check the next line. Returns a verdict if it is the last one or bad."""
         if name == "entry":
             return self._entry(parse_entry(value))
         if name == "checkpoint":
@@ -83,7 +84,7 @@ class ExportReader:
         raise ValueError("not a line of an export")
 
     def failed_verdict(self, fault: str) -> ChainVerdict:
-        """The verdict where the next line cannot be read, or is not there."""
+        """Return the verdict for a next line that is unreadable or missing."""
         position, sealed = self._walk.position, self._walk.sealed
         return ChainVerdict(position.size, position.head, position.size + 1, fault, sealed=sealed)
 
@@ -113,14 +114,14 @@ class ExportReader:
 
     def _end(self, value: Any) -> ChainVerdict:
         position, sealed = self._walk.position, self._walk.sealed
-        said = {"entries": position.size, "checkpoints": self._checkpoints}
-        if value != said:
+        expected = {"entries": position.size, "checkpoints": self._checkpoints}
+        if value != expected:
             return self.failed_verdict("tail")
         if sealed < position.size:
-            # Nobody has signed for these: whoever wrote the file may have written them.
+            # Nothing signed covers these entries: the author of the file may have invented them.
             return ChainVerdict(position.size, position.head, sealed + 1, "unsealed", sealed=sealed)
         if not self._vouched:
-            # Somebody else's key began this record, and the trusted one has signed nothing of it.
+            # Another key began this log, and the trusted key has signed no part of it.
             return ChainVerdict(
                 position.size, position.head, None, "key", "checkpoint", position.size
             )
@@ -128,7 +129,7 @@ class ExportReader:
 
 
 def parse_entry(value: Any) -> ChainEntry:
-    """The entry of such JSON; ``ValueError`` where it is none."""
+    """Return the entry in parsed JSON. Raises `ValueError` if it is malformed."""
     if not isinstance(value, Mapping) or value.keys() != _ENTRY.keys():
         raise ValueError("not an entry")
     if any(type(value[name]) not in kinds for name, kinds in _ENTRY.items()):
@@ -137,7 +138,7 @@ def parse_entry(value: Any) -> ChainEntry:
 
 
 def verify_export(file: BinaryIO, key: Ed25519PublicKey) -> ChainVerdict:
-    """Walk an export and name the first bad entry or checkpoint."""
+    """Walk an export and return the first bad entry or checkpoint."""
     reader, first = ExportReader("", key), True
     try:
         for name, value in _lines(file):
@@ -171,7 +172,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[str, Any]]:
 
 
 def report(verdict: ChainVerdict, key: Ed25519PublicKey) -> dict[str, Any]:
-    """A verdict for programs."""
+    """Return a verdict as JSON-compatible values."""
     if verdict.bad is not None:
         sentence = f"detected at entry {verdict.bad}: {verdict.fault}"
     elif verdict.fault is not None:
@@ -183,7 +184,7 @@ def report(verdict: ChainVerdict, key: Ed25519PublicKey) -> dict[str, Any]:
 
 
 def main(arguments: list[str]) -> int:
-    """Verify FILE with PUB; 0 intact, 1 not, 2 wrong call."""
+    """Verify FILE with PUB. Returns 0 if intact, 1 if not, 2 for wrong arguments."""
     if len(arguments) != 2:
         sys.stderr.write("python -m guardia.board.audit.verifier FILE PUB\n")
         return 2

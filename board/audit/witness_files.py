@@ -1,4 +1,4 @@
-"""Paths of what a host keeps of the audit log outside the database."""
+"""Paths of the audit log's files outside the database: key, verifier state, checkpoint copies."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ KEY_FILE = "chain-signing-key"
 
 @dataclass(frozen=True, slots=True)
 class WitnessFiles:
-    """The files of one host."""
+    """Files of one host."""
 
     key: Path
     verifier_state: Path
     copies: tuple[Path, ...] = field(default=())
-    """Folders: the first is ours, the others must exist."""
+    """Folders: the first is created on demand, the others must exist."""
 
     @classmethod
     def of(cls, settings: Settings) -> WitnessFiles:
-        """As an installation has set them."""
+        """Return the paths that the settings name."""
         second = settings.checkpoint_copy
         return cls(
             settings.checkpoint_key or settings.secrets / KEY_FILE,
@@ -31,5 +31,5 @@ class WitnessFiles:
 
     @property
     def public(self) -> Path:
-        """The public key, beside the private one and readable by all."""
+        """Return the path of the public key, beside the private one and readable by all."""
         return self.key.with_name(f"{self.key.name}.pub")

@@ -1,1 +1,1 @@
-"""Servers, their services and the people who own them (CMDB)."""
+"""CMDB: servers, their services and their owners."""

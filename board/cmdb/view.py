@@ -1,4 +1,4 @@
-"""Read the CMDB: one server, or every name that a text can mean."""
+"""Read the CMDB: one server, or all names that a text may refer to."""
 
 from __future__ import annotations
 

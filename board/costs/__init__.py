@@ -1,1 +1,1 @@
-"""TODO."""
+"""Costs and budgets: metering of model calls, accounts, caps, reports."""

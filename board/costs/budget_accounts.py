@@ -1,7 +1,7 @@
-"""Accounts of budgets: which ones a call touches, what they still hold, and what people hear.
+"""Budget accounts: those a call touches, their remaining amounts, and alerts to people.
 
-All accounts of a call are locked in one order before any is read, so that what is checked is
-still true when it is written, however many workers ask at once.
+All accounts of a call are locked in one order before any is read, so a check still holds at the
+write, however many workers call concurrently.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from guardia.org.budgets import AgentBudget, Amount, Budget, Cap
 from guardia.org.chart_model import OrgChart
 
 COMPANY = ""
-"""The company's ``scope_id``: there is one."""
+"""The company's `scope_id`: there is only one company."""
 _KEY = (
     BudgetAccount.scope,
     BudgetAccount.scope_id,
@@ -41,21 +41,24 @@ class BudgetRefusal:
 
     why: str
     exhausted: bool
-    """Whether a cap is reached; else others hold what is left of it only for now."""
+    """Whether a cap is reached; if not, open reservations hold the remaining budget for now."""
     pauses_agent: bool
-    """Whether the agent is to rest until people raise its budget."""
+    """Whether the agent is to be paused until people raise its budget."""
     needed: Amount
 
 
 def today(chart: OrgChart, now: datetime) -> date:
-    """The company's day."""
+    """Return the current day in the company's time zone."""
     return now.astimezone(chart.company.zone).date()
 
 
 def lock_accounts(
     session: Session, agent_id: str, inst_id: str, day: date
 ) -> Sequence[BudgetAccount]:
-    """Month and day of the agent, its institution and the company, made where missing."""
+    """Lock the month and day accounts of the agent, its institution and the company.
+
+    Missing accounts are created.
+    """
     return lock_scopes(session, _scopes(agent_id, inst_id), day)
 
 
@@ -67,7 +70,7 @@ def _scopes(agent_id: str, inst_id: str) -> list[tuple[str, str]]:
 def lock_scopes(
     session: Session, scopes: Iterable[tuple[str, str]], day: date
 ) -> Sequence[BudgetAccount]:
-    """The accounts of these scopes for the month and the day, locked in one order."""
+    """Lock the accounts of these scopes for the month and the day, in one order."""
     keys = _keys(scopes, day)
     names = [column.key for column in _KEY]
     rows = [dict(zip(names, key, strict=True)) for key in keys]
@@ -80,7 +83,7 @@ def lock_scopes(
 def read_accounts(
     session: Session, agent_id: str, inst_id: str, day: date
 ) -> Sequence[BudgetAccount]:
-    """The same accounts as they are, without a lock; empty ones where nothing was spent yet."""
+    """Return the same accounts without a lock; empty ones if nothing was spent yet."""
     keys = _keys(_scopes(agent_id, inst_id), day)
     known = {
         (a.scope, a.scope_id, a.span, a.begins): a
@@ -90,7 +93,7 @@ def read_accounts(
 
 
 def empty_account(scope: str, scope_id: str, span: str, begins: date) -> BudgetAccount:
-    """An account of which nothing is spent; not kept."""
+    """Return an account with nothing spent; it is not stored."""
     zero = {f"{kind}_{unit}": 0 for kind in _KINDS for unit in ("tokens", "cost")}
     return BudgetAccount(scope=scope, scope_id=scope_id, span=span, begins=begins, **zero)
 
@@ -104,7 +107,7 @@ def _keys(scopes: Iterable[tuple[str, str]], day: date) -> list[tuple[str, str, 
 
 
 def budget(chart: OrgChart, scope: str, scope_id: str) -> Budget:
-    """What the chart allows a scope; an agent that is not in it any more is allowed nothing."""
+    """Return the chart's budget of a scope; an agent no longer in the chart has none."""
     if scope == "company":
         return chart.budgets.company
     if scope == "institution":
@@ -113,17 +116,17 @@ def budget(chart: OrgChart, scope: str, scope_id: str) -> Budget:
 
 
 def spent(account: BudgetAccount) -> Amount:
-    """What is gone."""
+    """Return what was spent."""
     return Amount(account.spent_tokens, account.spent_cost)
 
 
 def reserved(account: BudgetAccount) -> Amount:
-    """What calls under way could still use."""
+    """Return what open calls could still use."""
     return Amount(account.reserved_tokens, account.reserved_cost)
 
 
 def cap(chart: OrgChart, account: BudgetAccount) -> Cap:
-    """What may be spent in the account's period, with what people have added."""
+    """Return the cap of the account's period, including what people have added."""
     given = budget(chart, account.scope, account.scope_id).cap(account.span)
     return given.increased_by(Amount(account.extra_tokens, account.extra_cost))
 
@@ -131,14 +134,14 @@ def cap(chart: OrgChart, account: BudgetAccount) -> Cap:
 def full_accounts(
     chart: OrgChart, accounts: Iterable[BudgetAccount], needed: Amount
 ) -> Sequence[BudgetAccount]:
-    """Those whose cap has no room for ``needed``, whatever becomes of the calls under way."""
+    """Return the accounts whose cap has no room for `needed`, apart from any reservation."""
     return [a for a in accounts if not cap(chart, a).allows(spent(a) + needed)]
 
 
 def check_budget(
     chart: OrgChart, accounts: Sequence[BudgetAccount], needed: Amount
 ) -> BudgetRefusal | None:
-    """``None`` where every account has room for ``needed`` beside all that is reserved."""
+    """Return a refusal unless every account has room for `needed` beside all reservations."""
     if over := full_accounts(chart, accounts, needed):
         names = ", ".join(dict.fromkeys(account_title(a) for a in over))
         why = t("costs.exhausted", which=names)
@@ -157,14 +160,14 @@ def _pauses(chart: OrgChart, account: BudgetAccount) -> bool:
 
 
 def reserve(accounts: Iterable[BudgetAccount], worst: Amount) -> None:
-    """Set aside what a call could use at worst."""
+    """Reserve what a call could use at worst."""
     for account in accounts:
         account.reserved_tokens += worst.tokens
         account.reserved_cost += worst.cost
 
 
 def spend(accounts: Iterable[BudgetAccount], used: Amount, worst: Amount) -> None:
-    """Book what a call has used in the place of what was set aside for it."""
+    """Book what a call has used and release its reservation."""
     for account in accounts:
         account.reserved_tokens -= worst.tokens
         account.reserved_cost -= worst.cost
@@ -175,7 +178,7 @@ def spend(accounts: Iterable[BudgetAccount], used: Amount, worst: Amount) -> Non
 def warn(
     session: Session, chart: OrgChart, accounts: Iterable[BudgetAccount], now: datetime
 ) -> None:
-    """Tell people once a month that most of a budget is spent."""
+    """Alert people once a month that most of a budget is spent."""
     for account in accounts:
         limit = cap(chart, account)
         if (
@@ -196,7 +199,7 @@ def warn(
 def mark_exhausted(
     session: Session, chart: OrgChart, accounts: Iterable[BudgetAccount], now: datetime
 ) -> None:
-    """Tell people, once until they raise it, that a budget is used up."""
+    """Alert people, once until they raise it, that a budget is used up."""
     for account in accounts:
         if account.exhausted_at is None:
             account.exhausted_at = now
@@ -205,7 +208,7 @@ def mark_exhausted(
 
 
 def account_title(account: BudgetAccount) -> str:
-    """Whose budget, of which period, as people read it."""
+    """Return scope and period of a budget as a text for people."""
     span = t(f"costs.span.{account.span}")
     return f"{t(f'costs.scope.{account.scope}')} {account.scope_id} {span}".replace("  ", " ")
 

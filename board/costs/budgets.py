@@ -1,4 +1,4 @@
-"""Budgets that are used up: the agent that rests, the person who raises the cap, the next month."""
+"""Exhausted budgets: pause the agent, let a person raise the cap, resume in the next period."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _BATCH = 200
 
 
 def pause_agent(board: BoardContext, claim: Claim | GoalClaim, refused: BudgetRefusal) -> None:
-    """Let the agent rest until people raise its budget, and ask them; always raises ``Exhausted``.
+    """Pause the agent until people raise its budget, and alert them; always raises `Exhausted`.
 
-    Its task waits where it is.
+    Its task stays assigned to it.
     """
     now = board.clock()
     with board.database.transaction() as session:
         lock_claim(session, claim)
-        # Open already where a person has resumed the agent without raising the budget.
+        # Already open if a person has resumed the agent without raising the budget.
         pause = _open_pause(session, claim.agent_id) or BudgetPause(agent_id=claim.agent_id)
         agent = session.get(Agent, claim.agent_id, with_for_update=True)
         if agent is not None and agent.state == "active":
@@ -79,10 +79,10 @@ def raise_cap(
     tokens: int = 0,
     reason: str,
 ) -> bool:
-    """Add to what a scope may spend this month and today; whether an agent goes on with it.
+    """Add to a scope's cap for this month and today; returns whether an agent was resumed.
 
-    ``Forbidden`` without the right, ``Invalid`` where the amount, the reason or the scope is not
-    one, or where there is no cap to raise.
+    Raises `Forbidden` without the permission, `Invalid` if amount, reason or scope is invalid, or
+    if there is no cap to raise.
     """
     require_permission(person, "budget.raise")
     why, now = clean(reason).strip()[:_REASON], board.clock()
@@ -113,7 +113,7 @@ def _check_amount(won: int, tokens: int, reason: str) -> None:
 
 
 def _require_scope(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:
-    """The scope's id, if there is such a one."""
+    """Return the scope's id. Raises `Invalid` if it does not exist."""
     if scope == "company":
         scope_id = budget_accounts.COMPANY
     exists = (
@@ -127,7 +127,7 @@ def _require_scope(session: Session, running: OrgChart, scope: str, scope_id: st
 
 
 def _check_capped(running: OrgChart, scope: str, scope_id: str, more: Amount) -> None:
-    """There is nothing to raise where the chart does not cap it."""
+    """Raise `Invalid` if the chart sets no cap that could be raised."""
     caps = [budget_accounts.budget(running, scope, scope_id).cap(span) for span in ("month", "day")]
     money = more.cost and all(c.cost is None for c in caps)
     tokens = more.tokens and all(c.tokens is None for c in caps)
@@ -165,17 +165,20 @@ def _record_raise(
 
 
 def process_due(board: BoardContext) -> int:
-    """What the clock does: settle what dead workers left, and wake agents that have budget again,
-    because a day or month has begun or the chart gives them more. Returns how much that was."""
+    """Settle calls of dead workers and resume agents that have budget again.
+
+    Called by the scheduler: a day or month may have begun, or the chart may give more. Returns
+    the number of calls and agents.
+    """
     done = sum(
         metering.settle_abandoned(board, call_id)
         for call_id in metering.expired_calls(board, _BATCH)
     )
     with board.database.reading() as session:
-        resting = session.scalars(
+        paused = session.scalars(
             select(BudgetPause.agent_id).where(BudgetPause.ended_at.is_(None)).limit(_BATCH)
         ).all()
-    return done + sum(_renew(board, agent_id) for agent_id in resting)
+    return done + sum(_renew(board, agent_id) for agent_id in paused)
 
 
 def _renew(board: BoardContext, agent_id: str) -> bool:
@@ -198,7 +201,7 @@ def _renew(board: BoardContext, agent_id: str) -> bool:
 
 
 def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: datetime) -> bool:
-    """Wake an agent that rests, if its accounts now have room for what was refused."""
+    """Resume a paused agent if its accounts now have room for the refused call."""
     pause = _open_pause(session, agent_id)
     if pause is None:
         return False

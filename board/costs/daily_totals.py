@@ -1,4 +1,4 @@
-"""Sums of costs by day and by issue, kept in the transactions that they count."""
+"""Sums of costs by day and by issue, updated in the transactions that they count."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ _INSTITUTION = (
 
 
 def institution_of(session: Session, sr_id: int | None) -> str:
-    """Whose request it is; empty while nobody knows."""
+    """Return the institution of an issue; empty while unknown."""
     return session.scalar(select(Issue.inst_id).where(Issue.sr_id == sr_id)) or ""
 
 
 def add_tokens(session: Session, call: ModelCall) -> None:
-    """Add what a call has used to its run."""
+    """Add the tokens of a call to its run."""
     more = Run.tokens + call.tokens_in + call.tokens_out
     session.execute(update(Run).where(Run.run_id == call.run_id).values(tokens=more))
 
@@ -62,7 +62,7 @@ def add_command(session: Session, claim: Claim, milliseconds: int, now: datetime
 
 
 def add_run(session: Session, agent_id: str, task_id: int, begun: datetime, now: datetime) -> None:
-    """Add one waking that worked on something to its day."""
+    """Add one run that worked on a task to its day."""
     milliseconds = max(0, round((now - begun).total_seconds() * 1000))
     day = budget_accounts.today(revisions.running_chart(session), now)
     inst = session.scalar(_INSTITUTION, {"task": task_id}) or ""
@@ -91,7 +91,9 @@ def _add(
 def _upsert(
     table: type[CostDay] | type[CostIssue], key: tuple[str, ...], more: tuple[str, ...]
 ) -> Any:
-    """Made once for each kind of sum: composing it takes longer than running it."""
+    """Return the upsert of one kind of sum; cached because composing it takes longer than running
+    it.
+    """
     whole: Any = table.__table__
     row = insert(whole).values({name: bindparam(name) for name in (*key, *more)})
     added = {name: whole.c[name] + row.excluded[name] for name in more}

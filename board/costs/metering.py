@@ -1,7 +1,7 @@
-"""What models and work cost: each call reserved at its worst before it is sent, settled after.
+"""Meter model calls: reserve the worst case before the call, settle the actual usage after.
 
-``reserve`` and ``settle`` are for whoever asks a model; ``report_usage`` is for outside agents that
-say afterwards what they have used.
+`reserve` and `settle` serve our own callers of models; `report_usage` serves external agents,
+which report their usage afterwards.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from guardia.org.budgets import FREE, MAX_WON, MICROS_PER_WON, Amount, Price, fo
 from guardia.org.chart_model import OrgChart
 
 MAX_REPORTED_TOKENS = 100_000_000
-"""Tokens that one report of an outside agent may name."""
+"""Tokens that one report of an external agent may contain."""
 _GRACE = timedelta(seconds=60)
 _MAX_NAME = 200
 _MAX_REASON = 500
@@ -36,24 +36,26 @@ _MAX_REASON = 500
 
 @dataclass(frozen=True, slots=True)
 class ModelCallRequest:
-    """A question that somebody wants to ask a model."""
+    """A model call for which budget is requested."""
 
     question: str
     provider: str
     model: str
     prompt_version: str
     most_in: int
-    """Tokens: more than the question can have."""
+    """Upper bound of the prompt's tokens."""
     most_out: int
-    """Tokens: more than the answer may have."""
+    """Upper bound of the answer's tokens."""
     seconds: float
-    """How long the answer may take at most."""
+    """Time limit for the answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelCallResult:
-    """How a call ended. Token counts are what a server said: anything at all, ``None`` where it
-    said nothing."""
+    """How a call ended.
+
+    Token counts are unchecked values from a server, `None` if it sent none.
+    """
 
     outcome: str
     why: str = ""
@@ -64,20 +66,20 @@ class ModelCallResult:
 
 @dataclass(frozen=True, slots=True)
 class ReportedUsage:
-    """What an outside agent says that it has used."""
+    """Usage that an external agent reports."""
 
     model: str
     tokens_in: int
     tokens_out: int
     won: int | None = None
-    """What it cost; counts only where the chart has no price for the model."""
+    """Its cost; counts only if the chart has no price for the model."""
     question: str = "outside"
     latency_ms: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """What may still be used now; ``None``: no cap."""
+    """What may still be used now; `None`: no cap."""
 
     tokens: int | None
     cost: int | None
@@ -85,16 +87,16 @@ class Allowance:
 
     @property
     def spent(self) -> bool:
-        """Whether a cap is reached."""
+        """Return whether a cap is reached."""
         return self.tokens == 0 or self.cost == 0
 
 
 def reserve(
     board: BoardContext, claim: Claim | GoalClaim, request: ModelCallRequest
 ) -> int | BudgetRefusal:
-    """Set the worst case of a call aside in every account, all or none; the call's number.
+    """Reserve the worst case of a call in every account or in none; returns the call's number.
 
-    ``Stale`` where the hold is no longer worth anything: nothing is spent on overtaken work.
+    Raises `Stale` if the claim is no longer valid: nothing is spent on overtaken work.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -121,10 +123,10 @@ def reserve(
 
 
 def settle(board: BoardContext, call_id: int, result: ModelCallResult) -> Amount:
-    """Book what a call has used, and give back the rest of what was set aside.
+    """Book what a call has used and release what is left of its reservation.
 
-    What a server claims beyond that, or not believably, counts as the worst case; so whatever it
-    says, no account passes its cap. A call that is settled already stays as it is.
+    Counts beyond the reservation, or implausible ones, count as the worst case, so no account can
+    exceed its cap. A settled call stays as it is.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -149,9 +151,9 @@ def _settle(session: Session, call: ModelCall, result: ModelCallResult, now: dat
 
 
 def report_usage(board: BoardContext, claim: Claim, used: ReportedUsage) -> Allowance:
-    """Book what an outside agent says that it has used, also under a stale hold: it happened.
+    """Book what an external agent reports, even under a stale claim, since it was spent.
 
-    ``Invalid`` for numbers that cannot be. Returns what is left; at nothing, stop it.
+    Raises `Invalid` for impossible numbers. Returns what is left; at zero, stop the agent.
     """
     _check_plausible(used)
     now = board.clock()
@@ -175,7 +177,7 @@ def report_usage(board: BoardContext, claim: Claim, used: ReportedUsage) -> Allo
 
 
 def allowance(board: BoardContext, claim: Claim) -> Allowance:
-    """What the agent may still use on this issue, before it begins."""
+    """Return what the agent may still use on this issue."""
     with board.database.reading() as session:
         running = revisions.running_chart(session)
         day = budget_accounts.today(running, board.clock())
@@ -186,7 +188,7 @@ def allowance(board: BoardContext, claim: Claim) -> Allowance:
 
 
 def settle_abandoned(board: BoardContext, call_id: int) -> bool:
-    """Settle the reservation of a worker that has died at its worst: it may have been spent."""
+    """Settle an expired reservation at its worst, since a dead worker may have spent it."""
     now = board.clock()
     with board.database.transaction() as session:
         call = session.get(ModelCall, call_id, with_for_update=True)
@@ -197,7 +199,7 @@ def settle_abandoned(board: BoardContext, call_id: int) -> bool:
 
 
 def expired_calls(board: BoardContext, limit: int) -> Sequence[int]:
-    """Reservations whose worker must have died."""
+    """Return the expired reservations, whose workers must have died."""
     with board.database.reading() as session:
         return session.scalars(
             select(ModelCall.call_id)
@@ -243,13 +245,13 @@ def _price(call: ModelCall) -> Price:
 
 
 def _worst_case(call: ModelCall) -> Amount:
-    """What a call can use at most."""
+    """Return the most that a call can use."""
     cost = _price(call).cost(call.most_in, call.most_out)
     return Amount(call.most_in + call.most_out, cost)
 
 
 def _plausible_count(reported: object, most: int) -> tuple[int, bool]:
-    """A count that can be; else the worst."""
+    """Return a plausible count, or the worst case; and whether it was plausible."""
     if isinstance(reported, int) and not isinstance(reported, bool) and 0 <= reported <= most:
         return reported, True
     return most, False
@@ -262,7 +264,7 @@ def _close(call: ModelCall, result: ModelCallResult, used: Amount, now: datetime
 
 
 def _locked(session: Session, call: ModelCall) -> Sequence[BudgetAccount]:
-    """The accounts of a call that is over; its run before them, as whoever ends a run locks it."""
+    """Lock the accounts of a finished call after its run, as ending a run does."""
     daily_totals.add_tokens(session, call)
     return budget_accounts.lock_accounts(session, call.agent_id, call.inst_id, call.day)
 
@@ -281,7 +283,7 @@ def _book(
 
 
 def _record(session: Session, call: ModelCall, now: datetime) -> None:
-    """The decision's entry: which model was asked by which prompt, and what came of it."""
+    """Log which model was called with which prompt, and the outcome."""
     log.append(
         session,
         EntryKind.MODEL_ASKED,

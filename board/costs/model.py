@@ -1,4 +1,4 @@
-"""Tables of what models and work cost: calls, accounts with reservations, daily sums, pauses.
+"""Tables of costs: model calls, accounts with reservations, daily sums, pauses.
 
 Money is in millionths of a won; days and months are those of the company's time zone.
 """
@@ -21,7 +21,7 @@ def _sum() -> Mapped[int]:
 
 
 class ModelCall(Base):
-    """One question to one model: reserved before it is sent, settled when it is over."""
+    """One call of a model: reserved before it is sent, settled when it is over."""
 
     __tablename__ = "tb_model_call"
     __table_args__ = (
@@ -50,13 +50,13 @@ class ModelCall(Base):
     sr_id: Mapped[int | None]
     agent_id: Mapped[str]
     inst_id: Mapped[str] = mapped_column(default="", server_default="")
-    """Empty where the request's institution is not known yet."""
+    """Empty while the issue's institution is unknown."""
     question: Mapped[str]
-    """``triage``, ``choose``, ``divide``, or what an outside agent says that it asked."""
+    """`triage`, `choose`, `divide`, or the purpose that an external agent reports."""
     provider: Mapped[str]
     model: Mapped[str]
     prompt_version: Mapped[str] = mapped_column(default="", server_default="")
-    """Hash of the instructions and of the form of the answer."""
+    """Hash of the instructions and of the schema of the answer."""
     state: Mapped[str]
     outcome: Mapped[str | None]
     why: Mapped[str] = mapped_column(default="", server_default="")
@@ -66,18 +66,18 @@ class ModelCall(Base):
     most_out: Mapped[int] = _sum()
     """Tokens reserved for the answer: more than it may have."""
     price_in: Mapped[int] = _sum()
-    """Won per million tokens when it was asked; a later price does not change it."""
+    """Won per million tokens at the time of the call; a later price does not change it."""
     price_out: Mapped[int] = _sum()
     tokens_in: Mapped[int] = _sum()
     tokens_out: Mapped[int] = _sum()
     cost: Mapped[int] = _sum()
     estimated: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
-    """Whether the server did not say, or not believably, what it used: then the worst counts."""
+    """Whether the server sent no plausible usage, so that the worst case counts."""
     latency_ms: Mapped[int] = _sum()
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
     expires_at: Mapped[datetime]
-    """When a reservation whose worker has died is settled at its worst."""
+    """When the reservation of a dead worker is settled at its worst."""
 
 
 class BudgetAccount(Base):
@@ -110,7 +110,7 @@ class BudgetAccount(Base):
 
 
 class BudgetPause(Base):
-    """An agent that rests because its budget is used up, until people raise it or time does."""
+    """An agent paused because its budget is used up, until it is raised or a new period begins."""
 
     __tablename__ = "tb_budget_pause"
     __table_args__ = (
@@ -126,7 +126,7 @@ class BudgetPause(Base):
     agent_id: Mapped[str]
     sr_id: Mapped[int | None]
     needed_tokens: Mapped[int]
-    """What the refused question could have used."""
+    """What the refused call could have used."""
     needed_cost: Mapped[int]
     paused_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
@@ -134,7 +134,7 @@ class BudgetPause(Base):
 
 
 class CostDay(Base):
-    """One day's sums by agent, institution and model; ``model`` is empty for work without one."""
+    """One day's sums by agent, institution and model; `model` is empty for work without one."""
 
     __tablename__ = "tb_cost_day"
 
@@ -150,7 +150,7 @@ class CostDay(Base):
     cost: Mapped[int] = _sum()
     latency_ms: Mapped[int] = _sum()
     runs: Mapped[int] = _sum()
-    """Wakings that worked on something."""
+    """Runs that worked on a task."""
     wall_ms: Mapped[int] = _sum()
     commands: Mapped[int] = _sum()
     command_ms: Mapped[int] = _sum()

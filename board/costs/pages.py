@@ -1,4 +1,4 @@
-"""The page of costs and budgets, and raising one."""
+"""The page of costs and budgets, with the form that raises a budget."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ _CHART_HEIGHT = 100
 
 @dataclass(frozen=True, slots=True)
 class BudgetRaiseForm:
-    """What the form for more budget says."""
+    """Input of the form for more budget."""
 
     target: str = ""
-    """``scope:id``."""
+    """`scope:id`."""
     won: str = ""
     tokens: str = ""
     reason: str = ""
@@ -51,9 +51,9 @@ def show(
     month: Month = None,
     raise_: Annotated[str, Query(alias="raise", max_length=100)] = "",
 ) -> Response:
-    """One month: what was spent by whom, against the budgets, and day by day."""
-    wanted = date.fromisoformat(f"{month}-01") if month else report.this_month(board)
-    return _page(request, board, visitor, wanted, BudgetRaiseForm(raise_))
+    """Show one month: costs by agent, institution and model, against the budgets, and by day."""
+    shown = date.fromisoformat(f"{month}-01") if month else report.this_month(board)
+    return _page(request, board, visitor, shown, BudgetRaiseForm(raise_))
 
 
 @router.post("/costs/raise")
@@ -66,22 +66,22 @@ def raise_cap(
     tokens: _Amount = "",
     reason: Annotated[str, Form(max_length=1000)] = "",
 ) -> Response:
-    """Allow more for this month and today."""
+    """Raise a budget for this month and today."""
     scope, _, name = target.partition(":")
 
     def act() -> object:
         words = {"won": _parse_count(won), "tokens": _parse_count(tokens)}
         return budgets.raise_cap(board, visitor.person, scope, name, reason=reason, **words)
 
-    def again(*, status: int, notice: str) -> Response:
+    def show_again(*, status: int, notice: str) -> Response:
         now, form = report.this_month(board), BudgetRaiseForm(target, won, tokens, reason)
         return _page(request, board, visitor, now, form, status=status, notice=notice)
 
-    return actions.submit(request, act, on_success="/costs", on_refusal=again)
+    return actions.submit(request, act, on_success="/costs", on_refusal=show_again)
 
 
 def _parse_count(text: str) -> int:
-    """A number as people write it; what is none counts as an impossible one, and is refused."""
+    """Parse a number as people write it; returns -1, which is refused later, for other text."""
     digits = text.replace(",", "").strip()
     return 0 if not digits else int(digits) if digits.isdecimal() else -1
 
@@ -121,7 +121,7 @@ def _has_cap(budget_status: BudgetStatus) -> bool:
 
 
 def _bars(days: tuple[CostLine, ...], month: date) -> list[DayBar]:
-    """The chart's bars: money, or tokens where models cost none."""
+    """Return the chart's bars: money, or tokens if the models are free."""
     money = any(line.cost for line in days)
     size = {line.key: line.cost if money else line.tokens for line in days}
     top = max(size.values(), default=0) or 1
@@ -132,6 +132,6 @@ def _bars(days: tuple[CostLine, ...], month: date) -> list[DayBar]:
 
 
 def format_duration(milliseconds: int) -> str:
-    """A length of time as hours, minutes and seconds."""
+    """Return a duration as hours, minutes and seconds."""
     seconds = milliseconds // 1000
     return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

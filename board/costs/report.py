@@ -1,5 +1,7 @@
-"""Statements of costs, read from daily sums: their size follows days, agents and models, never how
-often models were asked."""
+"""Cost reports from daily sums.
+
+Their size depends on days, agents and models, not on the number of model calls.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,10 @@ _CALLS = 200
 
 @dataclass(frozen=True, slots=True)
 class CostLine:
-    """What one agent, model, institution, issue, day or month has cost."""
+    """Costs of one agent, model, institution, issue, day or month."""
 
     key: str
-    """Its id; empty for work without a model, or of no known institution."""
+    """Its id; empty for work without a model or with an unknown institution."""
     title: str
     calls: int = 0
     unused: int = 0
@@ -46,7 +48,7 @@ class CostLine:
     cost: int = 0
     """Millionths of a won."""
     latency_ms: int = 0
-    """Of all calls together."""
+    """Sum over all calls."""
     runs: int = 0
     wall_ms: int = 0
     commands: int = 0
@@ -54,13 +56,13 @@ class CostLine:
 
     @property
     def tokens(self) -> int:
-        """Of questions and answers."""
+        """Return the tokens of questions and answers."""
         return self.tokens_in + self.tokens_out
 
 
 @dataclass(frozen=True, slots=True)
 class BudgetStatus:
-    """A budget and what is gone of it."""
+    """A budget and what was spent of it."""
 
     scope: str
     scope_id: str
@@ -70,21 +72,21 @@ class BudgetStatus:
     day: Amount
     day_cap: Cap
     rests: bool = False
-    """Whether the agent waits until people raise it."""
+    """Whether the agent is paused until people raise it."""
 
     @property
     def share(self) -> int | None:
-        """Percent of the month's cap."""
+        """Return the percentage spent of the month's cap."""
         return self.month_cap.percent_used(self.month)
 
 
 @dataclass(frozen=True, slots=True)
 class CostReport:
-    """One month."""
+    """Costs of one month."""
 
     month: date
     current: bool
-    """Whether it is the month that runs: only its budgets can be compared and raised."""
+    """Whether it is the current month: only its budgets can be compared and raised."""
     total: CostLine
     budget_statuses: tuple[BudgetStatus, ...]
     agents: tuple[CostLine, ...]
@@ -96,15 +98,15 @@ class CostReport:
 
 @dataclass(frozen=True, slots=True)
 class ModelCallView:
-    """One question to a model, as an issue shows it."""
+    """One model call, as an issue shows it."""
 
     actor: str
-    """``agent:…``."""
+    """`agent:…`."""
     question: str
     model: str
     prompt_version: str
     outcome: str | None
-    """``None`` while the answer is awaited."""
+    """`None` while the answer is pending."""
     why: str
     tokens_in: int
     tokens_out: int
@@ -114,26 +116,28 @@ class ModelCallView:
 
 
 def this_month(board: BoardContext) -> date:
-    """The month that runs, in the company's time zone, as its first day."""
+    """Return the first day of the current month in the company's time zone."""
     with board.database.reading() as session:
         return budget_accounts.today(revisions.running_chart(session), board.clock()).replace(day=1)
 
 
 def cost_lines(board: BoardContext, by: GroupBy, month: date) -> tuple[CostLine, ...]:
-    """The costs of a month (by ``month``: of the twelve that end with it), dearest first."""
+    """Return the costs of a month, highest first; by `month`, of the twelve months that end with
+    it.
+    """
     with board.database.reading() as session:
         return _lines(session, by, month)
 
 
 def budget_statuses(board: BoardContext) -> tuple[BudgetStatus, ...]:
-    """Every agent, and every institution and company that has a cap, in the month that runs."""
+    """Return the current budgets of every agent, and of institutions and company if capped."""
     with board.database.reading() as session:
         running = revisions.running_chart(session)
         return _budget_statuses(session, running, budget_accounts.today(running, board.clock()))
 
 
 def cost_report(board: BoardContext, month: date) -> CostReport:
-    """Everything a page shows of one month, in one snapshot."""
+    """Return everything that a page shows of one month, in one snapshot."""
     with board.database.reading() as session:
         running = revisions.running_chart(session)
         today = budget_accounts.today(running, board.clock())
@@ -153,7 +157,7 @@ def cost_report(board: BoardContext, month: date) -> CostReport:
 
 
 def model_calls(session: Session, sr_id: int) -> tuple[ModelCallView, ...]:
-    """The latest questions to models about an issue, oldest first."""
+    """Return the latest model calls for an issue, oldest first."""
     found = session.scalars(
         select(ModelCall)
         .where(ModelCall.sr_id == sr_id)
@@ -172,7 +176,7 @@ def _total(parts: Sequence[CostLine]) -> CostLine:
 
 
 def next_month(month: date, by: int = 1) -> date:
-    """The first day of another month."""
+    """Return the first day of the month `by` months later."""
     months = month.year * 12 + month.month - 1 + by
     return date(months // 12, months % 12 + 1, 1)
 
@@ -259,7 +263,7 @@ def _budget_statuses(session: Session, chart: OrgChart, today: date) -> tuple[Bu
         )
     )
     known = {(a.scope, a.scope_id, a.span): a for a in found}
-    resting = set(
+    paused = set(
         session.scalars(select(BudgetPause.agent_id).where(BudgetPause.ended_at.is_(None)))
     )
     institutions = _titles(session, "institution", list(chart.budgets.institutions))
@@ -267,7 +271,7 @@ def _budget_statuses(session: Session, chart: OrgChart, today: date) -> tuple[Bu
     scopes += [("institution", i, institutions.get(i, i)) for i in chart.budgets.institutions]
     scopes += [("company", budget_accounts.COMPANY, chart.company.name)]
     return tuple(
-        _budget_status(chart, known, scope, title, resting, today)
+        _budget_status(chart, known, scope, title, paused, today)
         for *scope, title in scopes
         if scope[0] == "agent" or _has_cap(budget_accounts.budget(chart, *scope))
     )
@@ -282,7 +286,7 @@ def _budget_status(
     known: dict[tuple[str, str, str], BudgetAccount],
     scope: Sequence[str],
     title: str,
-    resting: set[str],
+    paused: set[str],
     today: date,
 ) -> BudgetStatus:
     kind, name = scope
@@ -298,5 +302,5 @@ def _budget_status(
         budget_accounts.cap(chart, month),
         budget_accounts.spent(day),
         budget_accounts.cap(chart, day),
-        rests=kind == "agent" and name in resting,
+        rests=kind == "agent" and name in paused,
     )

@@ -1,4 +1,4 @@
-"""The port of dashboard cards: one figure or list that a page shows to those who may see it."""
+"""The port of dashboard cards: one figure or list, shown with its permission."""
 
 from __future__ import annotations
 

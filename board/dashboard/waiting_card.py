@@ -1,4 +1,4 @@
-"""Card of the approvals that wait for the person who looks."""
+"""Card of the approvals that wait for the viewer."""
 
 from __future__ import annotations
 

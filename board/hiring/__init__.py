@@ -1,1 +1,1 @@
-"""TODO."""
+"""Hiring: an agent requests a new colleague, a person decides."""

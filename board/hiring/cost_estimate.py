@@ -1,7 +1,7 @@
-"""What a new colleague would cost a month, from the chart's prices and what its peers have used.
+"""Estimate the monthly cost of a new agent from the chart's prices and its peers' usage.
 
-A model's tokens for each task of the last 30 days, times the tasks that its skills have brought
-in as many days: simple enough to be said in one line beside the figure.
+A model's tokens per task in the last 30 days, times the tasks for its skills in the same period:
+simple enough to be explained in one line beside the figure.
 """
 
 from __future__ import annotations
@@ -23,39 +23,40 @@ from guardia.org.budgets import MICROS_PER_WON, Amount
 from guardia.org.chart_model import AgentEntry, OrgChart
 
 PERIOD_DAYS = 30
-"""What "recent" and "a month" mean."""
+"""Days in both "recent" and "a month"."""
 
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """An expected cost with what it was reckoned from."""
+    """An expected cost and its basis."""
 
     won: int | None
-    """A month; ``None`` where it cannot be told."""
+    """Won a month; `None` if it cannot be estimated."""
     basis: dict[str, Any]
-    """``brain``: the chart entry that the agent begins with, as JSON, ``model``: the first asked
-    (empty: none), ``tokens``: on average for a task, ``tasks``: a month, ``priced``."""
+    """`brain`: the chart entry that the agent begins with, as JSON; `model`: the first in its
+    chain (empty: none); `tokens`: average per task; `tasks`: per month; `priced`.
+    """
 
 
 @dataclass(frozen=True, slots=True)
 class RemainingBudget:
-    """What the company's budget of this month still holds."""
+    """What is left of the company's budget for this month."""
 
     won: int | None
-    """``None``: no cap."""
+    """`None`: no cap."""
     days: int
-    """From today to the month's end."""
+    """From today to the end of the month."""
     days_in_month: int
     """Days of the month."""
 
     def short(self, monthly: int | None) -> int | None:
-        """What an agent would cost until the month ends, where that is more than is left."""
+        """Return what an agent would cost until the month ends, if that exceeds the budget."""
         share = -(-(monthly or 0) * self.days // self.days_in_month)
         return share if self.won is not None and share > self.won else None
 
 
 def estimate_cost(session: Session, skills: tuple[str, ...], now: datetime) -> CostEstimate:
-    """What an agent with these skills would cost, if it thinks as most of its peers do."""
+    """Estimate the cost of an agent with these skills and the most common brain of its peers."""
     running = revisions.running_chart(session)
     peers = _peers(running)
     if not peers or not peers[0].brain.models_in_order:
@@ -68,7 +69,7 @@ def estimate_cost(session: Session, skills: tuple[str, ...], now: datetime) -> C
     price = running.prices.get(model)
     won = None
     if price is not None and handled and tokens_in + tokens_out:
-        # Up to a whole won: what costs something is not shown as nothing.
+        # Rounded up to a whole won, so that a cost is never shown as zero.
         won = -(-price.cost(tokens_in, tokens_out) * tasks // (handled * MICROS_PER_WON))
     return CostEstimate(
         won,
@@ -83,7 +84,7 @@ def estimate_cost(session: Session, skills: tuple[str, ...], now: datetime) -> C
 
 
 def remaining_budget(session: Session, now: datetime) -> RemainingBudget:
-    """What is left of the company's money this month."""
+    """Return what is left of the company's budget this month."""
     running = revisions.running_chart(session)
     day = budget_accounts.today(running, now)
     month = next(
@@ -99,7 +100,7 @@ def remaining_budget(session: Session, now: datetime) -> RemainingBudget:
 
 
 def _peers(running: OrgChart) -> list[AgentEntry]:
-    """Specialists of our own that think alike: the largest such group."""
+    """Return the largest group of internal specialists that share a brain configuration."""
     own = [a for a in running.agents if a.duty == "operate" and a.adapter is None]
     usual = Counter(a.brain for a in own).most_common(1)
     return [a for a in own if a.brain == usual[0][0]] if usual else []

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Table of hire requests."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardia.db.base import Base
 
 
 class HireRequest(Base):
-    """An agent's wish for a new colleague; a person decides."""
+    """An agent's request for a new colleague; a person decides."""
 
     __tablename__ = "tb_hire"
     __table_args__ = (
@@ -38,14 +38,14 @@ class HireRequest(Base):
     skills: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
     reports_to: Mapped[str | None]
     monthly_won: Mapped[int | None]
-    """What it is expected to cost a month; ``None`` where nobody can tell."""
+    """Expected monthly cost; `None` if it cannot be estimated."""
     estimate: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
-    """What that rests on: see ``desk.estimate``."""
+    """Basis of the estimate: see `hiring.cost_estimate`."""
     reason: Mapped[str]
     state: Mapped[str]
     decided_by: Mapped[str | None]
     decision_reason: Mapped[str] = mapped_column(default="", server_default="")
     decided_at: Mapped[datetime | None]
     revision: Mapped[int | None]
-    """The revision of the org chart that the approval made."""
+    """The revision of the org chart that the approval created."""
     created_at: Mapped[datetime]

@@ -1,4 +1,4 @@
-"""Hiring by agents: one asks for a colleague, a person decides, the org chart is revised."""
+"""Hire requests: an agent asks for a colleague, a person decides, the org chart is revised."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _UNASSIGNED = (State.RECEIVED, State.PARSED)
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """A place to be filled."""
+    """A position to be filled."""
 
     agent_id: str
     """The id that the new agent is to have."""
@@ -48,10 +48,10 @@ class Opening:
 
 
 def request_hire(board: BoardContext, claim: Claim, opening: Opening) -> int | None:
-    """An agent asks for a colleague for the task it holds; returns the request's number.
+    """Request a colleague for the claimed task; returns the request's number.
 
-    One waiting request for one place is enough, and what people have once rejected for a skill is
-    not asked again by agents alone: ``None``.
+    Returns the waiting request for the position if there is one, and `None` if people have
+    rejected it before: agents alone do not ask again.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -64,7 +64,7 @@ def request_hire(board: BoardContext, claim: Claim, opening: Opening) -> int | N
 
 
 def open_request(session: Session, opening: Opening, actor: str, sr_id: int, now: datetime) -> int:
-    """A waiting request for this place: a new one, or the one that waits already."""
+    """Return a waiting request for this position: a new one, or the existing one."""
     expected = cost_estimate.estimate_cost(session, opening.skills, now)
     made = session.scalar(
         insert(HireRequest)
@@ -118,8 +118,10 @@ def _record_asked(session: Session, number: int, now: datetime) -> None:
 
 
 def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
-    """Hire: a new revision of the org chart with this person as its author, and whatever waited for
-    the new agent is its. Returns the revision. It works from the next beat on."""
+    """Approve a request: create a revision of the org chart, and assign the waiting tasks.
+
+    Returns the revision, whose author is this person. The new agent works from the next beat on.
+    """
     require_permission(person, "hire.decide")
     now, author = board.clock(), f"person:{person.id}"
     with board.database.transaction() as session:
@@ -138,7 +140,7 @@ def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
 
 
 def reject(board: BoardContext, person: PersonInfo, hire_id: int, reason: str) -> None:
-    """Nobody is hired: what waited for it goes to people."""
+    """Reject a request; the tasks that waited for the new agent are handed over to people."""
     require_permission(person, "hire.decide")
     text, now = clean(reason).strip()[:_REASON], board.clock()
     if not text:
@@ -157,7 +159,7 @@ def reject(board: BoardContext, person: PersonInfo, hire_id: int, reason: str) -
 
 
 def _chart_with(session: Session, row: HireRequest) -> str:
-    """The running chart's text with the new agent in it."""
+    """Return the running chart's text with the new agent in it."""
     number = revisions.lock_latest(session)
     if number is None:
         raise NotFound(what=t("org.chart.name"))
@@ -169,7 +171,7 @@ def _chart_with(session: Session, row: HireRequest) -> str:
         "duty": "operate",
         **({"reports_to": row.reports_to} if row.reports_to in known else {}),
         "skills": list(row.skills),
-        # The one that its cost was reckoned for.
+        # The brain for which the cost was estimated.
         **({"brain": json.loads(brain)} if (brain := row.estimate.get("brain")) else {}),
     }
     return chart_edit.hire(text, entry)
@@ -191,7 +193,7 @@ def _hire(session: Session, hire_id: int, *, lock: bool = False) -> HireRequest:
 
 
 def _waiting_tasks(session: Session, hire_id: int) -> Sequence[Task]:
-    """Tasks that nobody claims before this is decided; locked before the record is."""
+    """Return the unassigned tasks that wait for this decision, locked before the audit log is."""
     return session.scalars(
         select(Task)
         .where(Task.hire_id == hire_id, Task.status.in_(_UNASSIGNED), Task.agent_id.is_(None))

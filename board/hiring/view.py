@@ -1,4 +1,4 @@
-"""What pages and commands show of requests for a colleague, with what one would cost."""
+"""Read hire requests with their estimated cost for pages and commands."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class HireView:
     estimate_basis: str
     """How its cost was estimated, in one sentence."""
     budget_note: str
-    """What the company's budget has left for it; empty where it has no cap, or it is decided."""
+    """What the company's budget has left for it; empty without a cap, or once decided."""
     short: bool
-    """Whether that is less than it would need until the month ends."""
+    """Whether that is less than its cost until the end of the month."""
     reason: str
     requester: str
     state: str
@@ -48,7 +48,7 @@ class HireView:
 def hire_views(
     session: Session, rows: Sequence[HireRequest], names: dict[str, str], now: datetime
 ) -> tuple[HireView, ...]:
-    """These requests; the budget is looked at once, where one is still to be decided."""
+    """Return views of requests; reads the budget once if any of them is undecided."""
     waits = any(row.state == "WAITING" for row in rows)
     left = cost_estimate.remaining_budget(session, now) if waits else None
     return tuple(_view(row, names, left if row.state == "WAITING" else None) for row in rows)
@@ -99,7 +99,7 @@ def _budget_note(left: RemainingBudget | None, share: int | None) -> str:
 
 
 def pending_hires(board: BoardContext, viewer: PersonInfo) -> tuple[HireView, ...]:
-    """All requests that a person has still to decide."""
+    """Return all undecided requests."""
     require_permission(viewer, "goal.read")
     with board.database.reading() as session:
         query = (
@@ -111,7 +111,7 @@ def pending_hires(board: BoardContext, viewer: PersonInfo) -> tuple[HireView, ..
 
 
 def goal_of(board: BoardContext, hire_id: int) -> int | None:
-    """The goal that asked for a hire; ``None`` where it was an agent by itself."""
+    """Return the goal that asked for a hire, or `None` if an agent asked by itself."""
     with board.database.reading() as session:
         query = select(Goal.sr_id).join(HireRequest, HireRequest.sr_id == Goal.sr_id)
         return session.scalar(query.where(HireRequest.hire_id == hire_id))

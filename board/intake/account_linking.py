@@ -1,4 +1,4 @@
-"""TODO."""
+"""Link a messenger account to a person by a one-time code said in a room."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ _MAX_ATTEMPTS = 5
 
 
 class LinkResult(StrEnum):
-    """What came of a code that was said in a room."""
+    """Outcome of a code said in a room."""
 
     LINKED = "linked"
     UNKNOWN = "unknown"
-    """No such code, or its time is over."""
+    """The code does not exist or has expired."""
     TAKEN = "taken"
-    """The account is another person's."""
+    """The account belongs to another person."""
     NAMELESS = "nameless"
-    """The messenger does not say who its user is."""
+    """The messenger does not name its user."""
 
 
 def link_account(board: BoardContext, line: receiving.NewIssue, code: str) -> LinkResult | None:
-    """A code said in a room: the sender's account is that of whoever the code was made for.
+    """Link the sender's account to the person for whom the code was made.
 
-    ``None`` for a repeated delivery. ``Throttled`` for who guesses. The log keeps the line
-    without the code.
+    Returns `None` for a repeated delivery. Raises `Throttled` after too many guesses. The log
+    keeps the line without the code.
     """
     now = board.clock()
     if line.account:

@@ -1,8 +1,8 @@
-"""What a button in a room carries, so that only buttons that we have made open anything.
+"""Signed token of a button in a room, so that only buttons made here have an effect.
 
-A messenger sends it back as it got it, and says nothing else that could be checked. It names one
-line and the moment at which it ends, under an HMAC with the token that the room's own webhook
-sends; whoever has neither that token nor such a button can press nothing.
+A messenger returns it unchanged and sends nothing else that could be checked. It names one line
+and its expiry, under an HMAC keyed with the token of the room's own webhook: without that token
+or such a button, nothing can be pressed.
 """
 
 from __future__ import annotations
@@ -20,22 +20,22 @@ _FORMAT = re.compile(r"v1\.([1-9]\d{0,17})\.([1-9]\d{0,10})\.([0-9a-f]{64})", re
 
 @dataclass(frozen=True, slots=True)
 class ButtonToken:
-    """The line that a button belongs to, and until when."""
+    """The line to which a button belongs, and its expiry."""
 
     message_id: int
     expires_at: datetime
 
 
 def create(token: str, channel: str, message_id: int, expires_at: datetime) -> str:
-    """The ticket of a line as a button carries it."""
+    """Return the token text for a button of a line."""
     end = int(expires_at.timestamp())
     return f"v1.{message_id}.{end}.{_signature(token, channel, message_id, end)}"
 
 
 def verify(tokens: Sequence[str], channel: str, text: str) -> ButtonToken | None:
-    """A ticket that one of these tokens has sealed for this channel; ``None`` for any other text.
+    """Return a token signed with one of `tokens` for this channel, or `None` for any other text.
 
-    Whether it is over is for the reader to judge.
+    The caller checks the expiry.
     """
     found = _FORMAT.fullmatch(text)
     if found is None:

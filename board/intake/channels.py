@@ -37,7 +37,7 @@ class NotConfigured(Exception):
 
 @dataclass(frozen=True, slots=True)
 class InboundRequest:
-    """A POST to an endpoint. `body` is as it was sent, for channels that sign it."""
+    """A POST to an endpoint. `body` is kept as sent, for channels that sign it."""
 
     headers: Mapping[str, str]
     """By name in lower case."""
@@ -45,7 +45,7 @@ class InboundRequest:
     form: Mapping[str, str]
     """The fields of a form; empty if the body is JSON."""
     base_url: str
-    """Address under which the sender has reached the board."""
+    """Address under which the sender reached the board."""
 
     def payload(self) -> Mapping[str, Any]:
         """Return the JSON object or the form. Raises `RequestRefused` (400) for other JSON."""

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Log of messenger lines, each stored once."""
 
 from __future__ import annotations
 
@@ -15,19 +15,20 @@ from guardia.board.issues.receiving import _BODY, NewIssue, receive_within
 
 
 def receive_line(board: BoardContext, request: NewIssue, *, rule: str | None = None) -> int | None:
-    """Log a line of a messenger room; opens an issue when ``rule`` fired. Repeats are dropped."""
+    """Log a line of a room and open an issue if `rule` is given; a repeated line is ignored."""
     now = board.clock()
     with board.database.transaction() as session:
         known = log_line(session, request, rule, now)
         line = find_line(session, request) if known is None else session.get(ChatMessage, known)
         if rule is not None and line is not None and line.sr_id is None:
-            # Also where it came as mere talk before: one post may reach us by two webhooks.
+            # Also opens an issue for a line logged without a rule: two webhooks may deliver one
+            # post.
             line.sr_id, line.rule = receive_within(session, request, now), rule
         return line.sr_id if line is not None else None
 
 
 def find_line(session: Session, request: NewIssue) -> ChatMessage | None:
-    """The line that an earlier delivery has left, locked."""
+    """Return the line of an earlier delivery, locked, or `None`."""
     return session.scalar(
         select(ChatMessage)
         .where(
@@ -40,9 +41,9 @@ def find_line(session: Session, request: NewIssue) -> ChatMessage | None:
 def log_line(
     session: Session, request: NewIssue, rule: str | None, now: datetime, *, text: str | None = None
 ) -> int | None:
-    """Keep a line of a room; ``None`` where it has been delivered before.
+    """Store a line of a room. Returns `None` if it was delivered before.
 
-    ``text`` is kept instead where what was said is not for everyone's eyes.
+    `text` replaces a text that must not be stored, such as a code.
     """
     return session.scalar(
         insert(ChatMessage)

@@ -1,5 +1,7 @@
-"""Talk in messenger rooms: logged line by line. Where a rule of the chart finds trouble in it,
-GUARDiA offers to look; ``offers`` is what comes of that."""
+"""Log lines of messenger rooms and offer an issue if a rule of the chart matches.
+
+`offers` handles the acceptance of such an offer.
+"""
 
 from __future__ import annotations
 
@@ -22,21 +24,21 @@ from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import RESERVED_RULE_IDS, ChatRule, ChatRules
 
 REQUEST_RULE = "webhook"
-"""Under which the messenger's log keeps a line that was a request."""
+"""Rule name under which the log stores a line that is a request."""
 
 
 @dataclass(frozen=True, slots=True)
 class IssueOffer:
-    """A rule has found a line, and nobody has opened an issue from it yet."""
+    """A rule matched a line that has no issue yet."""
 
     message_id: int
     title: str
-    """What the rule is about."""
+    """Subject of the rule."""
 
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """What came of a line: an issue, an offer, or neither."""
+    """Outcome of a line: an issue, an offer, or neither."""
 
     sr_id: int | None = None
     offer: IssueOffer | None = None
@@ -45,8 +47,11 @@ class LineResult:
 def handle_line(
     board: BoardContext, line: receiving.NewIssue, *, addressed: bool = False
 ) -> LineResult:
-    """Log a line of a room. It is a request, and opens an issue, where the room is none of talk or
-    the line speaks to GUARDiA (``addressed``, or it begins with one of its names)."""
+    """Log a line of a room, and open an issue or offer one.
+
+    The line is a request, and opens an issue, if the room is not a chat room or the line
+    addresses GUARDiA (`addressed`, or it begins with one of its names).
+    """
     chart = applied_chart(board)
     talk = chart.talk if chart else ChatRules()
     if addressed or not talk.is_chat_room(line.room) or talk.is_addressed(line.text):
@@ -65,9 +70,9 @@ def handle_line(
 
 
 def delete_old_lines(board: BoardContext) -> int:
-    """Delete what people said among themselves and nobody took up, once the chart lets it go.
+    """Delete chat lines without an issue after the chart's retention period.
 
-    Requests, orders to stop and what linked an account stay; so does the record.
+    Requests, stop commands and lines that linked an account stay; so does the audit log.
     """
     chart = applied_chart(board)
     before = board.clock() - (chart.talk if chart else ChatRules()).keep
@@ -80,7 +85,7 @@ def delete_old_lines(board: BoardContext) -> int:
 
 
 def applied_chart(board: BoardContext) -> OrgChart | None:
-    """The running chart; ``None`` where there is none, and every line is a request."""
+    """Return the running chart, or `None` if there is none and every line is a request."""
     with board.database.reading() as session:
         try:
             return revisions.running_chart(session)
@@ -91,7 +96,7 @@ def applied_chart(board: BoardContext) -> OrgChart | None:
 def _is_cooling_down(
     session: Session, rule: ChatRule, line: receiving.NewIssue, now: datetime
 ) -> bool:
-    """Whether a rule has offered in this room a short while ago; others who ask wait for us."""
+    """Return whether a rule made an offer in this room recently; serializes concurrent callers."""
     room = clean(line.room)
     key = f"talk|{line.channel}|{rule.id}|{room}"
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
@@ -109,7 +114,7 @@ def _is_cooling_down(
 
 
 def _repeated_delivery(session: Session, talk: ChatRules, line: receiving.NewIssue) -> LineResult:
-    """What was answered to the first delivery, where that was an offer which still stands."""
+    """Return the offer made to the first delivery, if it is still open."""
     row = chat_log.find_line(session, line)
     rule = talk.rule(row.rule) if row is not None and row.sr_id is None else None
     return LineResult(offer=IssueOffer(row.message_id, rule.title) if row and rule else None)

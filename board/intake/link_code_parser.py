@@ -1,6 +1,6 @@
-"""The line by which a person proves a messenger account theirs: the word and their one-time code.
+"""Parse the line that links a messenger account: a keyword and a one-time code.
 
-Matched exactly and before anything else reads the line, as the word that stops everything is.
+Matched exactly and before anything else reads the line, like the stop command.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ _MAX_LENGTH = 64
 
 
 def parse_link_code(text: str) -> str | None:
-    """The code of a line that is nothing but such a claim; ``None`` for any other line."""
+    """Return the code of a line that consists of keyword and code only, or `None`."""
     if len(text) > _MAX_LENGTH:
         return None
     found = _PATTERN.fullmatch(unicodedata.normalize("NFKC", text))

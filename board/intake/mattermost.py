@@ -55,11 +55,11 @@ class MattermostPost(_Payload):
     user_name: str = Field(default="", max_length=128)
     text: str = Field(min_length=1, max_length=16_384)
     trigger_word: str = Field(default="", max_length=1024)
-    """The webhook's word with which the post begins; empty where the webhook has none."""
+    """The webhook's trigger word at the start of the post; empty if the webhook has none."""
 
 
 class ButtonPress(_Payload):
-    """Who pressed a button, as Mattermost sends it; beside it is the context that we gave it."""
+    """The person who pressed a button, as Mattermost sends it beside the context of the button."""
 
     user_id: str = Field(min_length=1, max_length=64)
     user_name: str = Field(default="", max_length=128)
@@ -68,7 +68,7 @@ class ButtonPress(_Payload):
 def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
     """Return the post if its token belongs to one of our webhooks."""
     post = request.parse(MattermostPost)
-    # compare_digest takes the same time wherever they differ.
+    # compare_digest takes the same time at whichever character they differ.
     known = [
         hmac.compare_digest(k.encode(), post.token.encode()) for k in settings.messenger_tokens
     ]
@@ -80,7 +80,7 @@ def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
 def _receive_post(
     board: BoardContext, settings: Settings, request: InboundRequest, post: MattermostPost
 ) -> InboundReply:
-    """Stop, link an account, open an issue, or offer to open one, as the line says."""
+    """Stop, link an account, open an issue, or offer to open one, depending on the line."""
     line = receiving.NewIssue(
         text=post.text,
         channel=CHANNEL,
@@ -95,19 +95,19 @@ def _receive_post(
         return InboundReply({"text": _link_reply(board, line, code)})
     result = context_rules.handle_line(board, line, addressed=bool(post.trigger_word))
     if result.offer is not None:
-        # Without a setting, the messenger reaches the board as it just has.
+        # Without the setting, use the address under which the messenger reached the board.
         board_url = settings.public_url or request.base_url
         return InboundReply(
             mattermost_buttons.offer_message(
                 result.offer, post.token, CHANNEL, board_url, board.clock()
             )
         )
-    # Without a text, nothing appears in the room.
+    # Without a text, Mattermost shows nothing in the room.
     return InboundReply({"text": t("intake.received", sr=result.sr_id)} if result.sr_id else {})
 
 
 def _verify_button(settings: Settings, request: InboundRequest) -> ButtonToken:
-    """Return the token of a button that this installation has made."""
+    """Return the token of a button that this installation made."""
     context = request.payload().get("context")
     given = context.get("ticket") if isinstance(context, Mapping) else None
     text = given if isinstance(given, str) else ""

@@ -1,4 +1,4 @@
-"""An offer in a room as an interactive message of Mattermost, and what its button answers.
+"""Offer an issue with an interactive message of Mattermost, and answer its button.
 
 Formats: https://developers.mattermost.com/integrate/plugins/interactive-messages/
 """
@@ -16,13 +16,13 @@ from guardia.i18n import t
 PATH = "/intake/mattermost/actions"
 LIFETIME = timedelta(hours=24)
 _ACTION_ID = "check"
-"""Mattermost takes letters and digits only."""
+"""Mattermost accepts letters and digits only."""
 
 
 def offer_message(
     offer: IssueOffer, token: str, channel: str, board_url: str, now: datetime
 ) -> dict[str, Any]:
-    """The answer to an outgoing webhook that puts the button into the room."""
+    """Return the answer to an outgoing webhook that shows the button in the room."""
     text = t("intake.offer.text", title=offer.title)
     context_token = button_token.create(token, channel, offer.message_id, now + LIFETIME)
     action = {
@@ -39,7 +39,7 @@ def offer_message(
 
 
 def acceptance_reply(result: AcceptanceResult) -> dict[str, Any]:
-    """What whoever pressed is told, and what stands in the room from now on."""
+    """Return the reply to the person who pressed, and the new text of the message in the room."""
     reply = t(f"intake.offer.{result.outcome}", sr=result.sr_id or "-")
     if result.outcome is AcceptanceOutcome.OPENED:
         return _update(reply)
@@ -52,5 +52,5 @@ def acceptance_reply(result: AcceptanceResult) -> dict[str, Any]:
 
 
 def _update(text: str) -> dict[str, Any]:
-    # Without properties of its own the message would keep its button.
+    # Without properties of its own, the message would keep its button.
     return {"update": {"message": text, "props": {}}}

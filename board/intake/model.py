@@ -1,4 +1,4 @@
-"""TODO."""
+"""Table of messenger lines."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class ChatMessage(Base):
     room: Mapped[str]
     sender: Mapped[str]
     account: Mapped[str] = mapped_column(default="", server_default="")
-    """The messenger's own id of the sender; names there are anybody's choice."""
+    """The messenger's own id of the sender; display names are not unique."""
     text: Mapped[str]
     rule: Mapped[str | None]
     sr_id: Mapped[int | None]

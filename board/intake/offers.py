@@ -1,5 +1,4 @@
-"""Taking what GUARDiA has offered in a room: an issue with the line that was found, and the talk
-around it."""
+"""Accept an offer: open an issue from the matched line and the conversation around it."""
 
 from __future__ import annotations
 
@@ -25,27 +24,27 @@ from guardia.org.chat_rules import ChatRule
 
 _CONTEXT_LINES = 12
 _CONTEXT_PERIOD = timedelta(hours=1)
-"""How much of the talk goes with an issue: so many lines, from so long before that line on."""
+"""Part of the conversation that goes with an issue: number of lines, and age before the line."""
 _MAX_LINE_LENGTH = 300
 _MARKDOWN_CHARACTERS = re.compile(r"([\\`*_\[\]<>&~])")
 
 
 class AcceptanceOutcome(StrEnum):
-    """What came of taking an offer."""
+    """Outcome of accepting an offer."""
 
     OPENED = "opened"
     ALREADY = "already"
-    """Somebody has opened the issue before."""
+    """The issue has been opened before."""
     EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
-    """The running chart has not got the rule any more."""
+    """The running chart no longer has the rule."""
     UNKNOWN = "unknown"
-    """No such line."""
+    """There is no such line."""
 
 
 @dataclass(frozen=True, slots=True)
 class OfferAcceptance:
-    """A person who takes an offer, as the channel says."""
+    """A person who accepts an offer, as the channel names them."""
 
     channel: str
     message_id: int
@@ -56,14 +55,14 @@ class OfferAcceptance:
 
 @dataclass(frozen=True, slots=True)
 class AcceptanceResult:
-    """What came of it; ``sr_id`` where there is an issue."""
+    """Outcome of an acceptance, and the number of the issue if there is one."""
 
     outcome: AcceptanceOutcome
     sr_id: int | None = None
 
 
 def accept(board: BoardContext, acceptance: OfferAcceptance) -> AcceptanceResult:
-    """Open the issue that was offered; of several who do so at once, one opens it."""
+    """Open the offered issue; of several concurrent acceptances, one opens it."""
     chart, now = applied_chart(board), board.clock()
     with board.database.transaction() as session:
         line = session.get(ChatMessage, acceptance.message_id, with_for_update=True)
@@ -91,7 +90,7 @@ def _issue_request(
     rule: ChatRule,
     recent_lines: Sequence[ChatMessage],
 ) -> receiving.NewIssue:
-    """The line as a request of whoever takes the offer."""
+    """Return the line as a request of the person who accepted the offer."""
     return receiving.NewIssue(
         text=line.text,
         title=f"{rule.title}: {line.text.strip()}".splitlines()[0],
@@ -112,7 +111,7 @@ def _issue_request(
 
 
 def _recent_lines(session: Session, line: ChatMessage) -> list[ChatMessage]:
-    """The last lines of the room; what proved an account is not among them."""
+    """Return the last lines of the room, without those that linked an account."""
     rows = session.scalars(
         select(ChatMessage)
         .where(
@@ -134,7 +133,7 @@ def _format_line(line: ChatMessage, zone: ZoneInfo) -> str:
 def _context_comment(
     sr_id: int, acceptance: OfferAcceptance, rule: ChatRule, formatted: Sequence[str], now: datetime
 ) -> Comment:
-    """What was said, for the staff that reads the issue; agents named in it are not called."""
+    """Return the conversation as a comment for the assignee; it wakes no mentioned agents."""
     quoted = "\n".join(f"> {_escape_markdown(one)}" for one in formatted)
     who, title = _escape_markdown(clean(acceptance.sender)), _escape_markdown(rule.title)
     body = t_default("board.talk.context", who=who or "-", title=title, rule=rule.id)
@@ -148,5 +147,5 @@ def _one_line(text: str) -> str:
 
 
 def _escape_markdown(text: str) -> str:
-    """Text that Markdown shows as it is, on one line."""
+    """Return text on one line that Markdown shows unchanged."""
     return _MARKDOWN_CHARACTERS.sub(r"\\\1", " ".join(text.split()))

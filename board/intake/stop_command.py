@@ -1,4 +1,4 @@
-"""TODO."""
+"""Stop everything on the command of a messenger line."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ from guardia.board.issues import receiving
 from guardia.org import identity
 
 RULE = "kill"
-"""Under which the messenger's log keeps a line that stopped everything."""
+"""Rule name under which the log stores a line that stopped everything."""
 
 
 def handle_stop(board: BoardContext, request: receiving.NewIssue) -> KillResult | None:
-    """A line of a room that orders the stop; a repeated delivery (``None``) stops nothing again.
+    """Trigger the kill switch for a stop line. Returns `None` for a repeated delivery.
 
-    Whoever may write in a watched room may stop: stopping is safe, and lifting is not done there.
+    Anyone who can write in a watched room may stop: stopping is safe, and it cannot be lifted
+    there.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -31,7 +32,7 @@ def handle_stop(board: BoardContext, request: receiving.NewIssue) -> KillResult 
 
 
 def _sender(session: Session, request: receiving.NewIssue) -> IssuedBy:
-    """The person whose account it is; else the channel, under the name that it gave."""
+    """Return the person who owns the account, or the channel with the name it gave."""
     known = identity.person_of_account(session, request.channel, clean(request.account))
     if known is not None and known.active:
         return issued_by(known.as_info())

@@ -1,7 +1,7 @@
-"""The word that stops everything, matched exactly and before anything else reads the line.
+"""Recognize the stop command, matched exactly and before anything else reads the line.
 
-Only a line that is nothing but the order is one: a sentence that speaks of stopping, forbids it or
-quotes it never is.
+Only a line that consists of the command counts: a sentence that mentions, forbids or quotes
+stopping does not.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _MAX_LENGTH = 64
 
 
 def is_stop_command(text: str) -> bool:
-    """Whether a line of a watched room is the order to stop everything."""
+    """Return whether a line of a watched room is the command to stop everything."""
     if len(text) > _MAX_LENGTH:
         return False
     # Phones send full-width signs, macOS decomposed letters.

@@ -1,4 +1,4 @@
-"""The auditor's use cases: verify the record, write down what was found, miss no daily report."""
+"""The auditor's use cases: verify the audit log, log the result, alert about missing reports."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from guardia.i18n import t_default
 from guardia.org import registry, revisions
 
 DAILY = WakeReason.DAILY
-"""The reason with which the auditor wakes for the full verification of the day."""
+"""Wake reason of the auditor's full daily verification."""
 _GRACE = timedelta(hours=1)
-"""How long the day's verification may take until its report is missed."""
+"""Time after midnight at which a missing daily report raises an alert."""
 _DAYS = 7
 
 
 def verify_and_log(
     board: BoardContext, actor: str, sr_id: int | None = None, *, daily: bool = False
 ) -> VerificationResult:
-    """Verify what is new, or everything where it is the day's report.
+    """Verify what is new, or everything if `daily`, and log the result.
 
-    An alert leaves at once where the record does not hold.
+    Sends an alert at once if the audit log is not intact.
     """
     day = {"day": company_today(board).isoformat()} if daily else {}
     found = verification.verify_log(board, full=daily)
@@ -61,7 +61,7 @@ def verify_and_log(
 
 
 def describe_fault(found: VerificationResult) -> str:
-    """The first bad entry or checkpoint, in the words of the record."""
+    """Describe the first bad entry or checkpoint in the default language."""
     verdict = found.verdict
     fault = t_default(f"audit.fault.{verdict.fault}")
     if verdict.bad is not None:
@@ -70,7 +70,7 @@ def describe_fault(found: VerificationResult) -> str:
 
 
 def company_zone(board: BoardContext) -> ZoneInfo:
-    """The company's time zone; ``Misconfigured`` where this host does not know it."""
+    """Return the company's time zone. Raises `Misconfigured` if this host does not know it."""
     with board.database.reading() as session:
         name = revisions.running_chart(session).company.timezone
     try:
@@ -80,12 +80,12 @@ def company_zone(board: BoardContext) -> ZoneInfo:
 
 
 def company_today(board: BoardContext) -> date:
-    """The company's date."""
+    """Return the company's date."""
     return board.clock().astimezone(company_zone(board)).date()
 
 
 def start_daily_verification(board: BoardContext) -> None:
-    """Wake the auditors for the day's full verification, once on all hosts."""
+    """Wake the auditors for the day's full verification, once across all hosts."""
     midnight = _midnight(company_today(board), company_zone(board))
     with board.database.reading() as session:
         auditors = registry.auditors(session)
@@ -94,10 +94,10 @@ def start_daily_verification(board: BoardContext) -> None:
 
 
 def alert_missing_reports(board: BoardContext) -> list[date]:
-    """Days whose report is missing and was not told yet: an alert for each, once on all hosts.
+    """Alert about each day without a report, once across all hosts; returns those days.
 
-    A day counts where the record began before it. Today's verification is begun late where it
-    was never begun.
+    Only days that began after the first audit entry count. Also starts today's verification if it
+    has not been started yet.
     """
     now, local_zone = board.clock(), company_zone(board)
     day = now.astimezone(local_zone).date()

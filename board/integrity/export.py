@@ -1,4 +1,4 @@
-"""Writing the whole record to a file that others can verify without us."""
+"""Export the whole audit log to a file that others can verify independently."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _BATCH = 2000
 def export_log(board: BoardContext, file: Path) -> tuple[int, str]:
     """Write all entries up to a fresh checkpoint; returns their number and the key's fingerprint.
 
-    The file appears whole or not at all. Memory use does not grow with the record.
+    The file is replaced atomically. Memory use does not grow with the audit log.
     """
     newest = board.notary.sign(board)
     if newest is None:
@@ -39,7 +39,7 @@ def _lines(board: BoardContext, until: int, key: str, root: str) -> Iterator[byt
     yield _line(export={"format": FORMAT, "chain": log.CHAIN, "key": key, "root": root})
     count, after = 0, 0
     while after < until:
-        # Entries never change, so short transactions read the same as one long one.
+        # Entries never change, so several short transactions read the same as one long one.
         up_to = min(after + _BATCH, until)
         with board.database.reading() as session:
             links = list(log.entries(session, after, up_to))

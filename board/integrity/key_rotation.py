@@ -1,7 +1,7 @@
-"""Replacing the keys that sign: the old one announces the new one in the record.
+"""Rotate signing keys: the old key announces the new one in the audit log.
 
-Each step can be repeated, so that whoever dies meanwhile, or is asked twice, ends with one new key
-that everybody follows. The successor lies in the store before the record says a word of it.
+Each step can be repeated, so a crash or a second request still ends with one new key that all
+processes use. The successor is stored before the audit log mentions it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from guardia.org.credential_store import FileCredentialStore
 def rotate_checkpoint_key(board: BoardContext, by: str) -> str:
     """Replace the key of the checkpoints; returns the new one (hex).
 
-    ``Refused`` where the record does not hold: a new key would only seal the doubt.
+    Raises `Refused` if the audit log is not intact: a new key would only certify the fault.
     """
     notary = board.notary
     if notary.sign(board) is None:
@@ -34,13 +34,14 @@ def rotate_checkpoint_key(board: BoardContext, by: str) -> str:
         keys.get_or_create(f"{path.name}{NEXT_SUFFIX}", checkpoints.generate_key)
     )
     _announce(board, by, CHECKPOINT_KEYS, present, successor)
-    # The old key seals its own successor; from then on this host uses the new one.
+    # The old key signs a checkpoint over its own successor; from then on this host uses the new
+    # one.
     notary.sign(board)
     return _log_rotation(board, by, CHECKPOINT_KEYS, notary.key(board))
 
 
 def rotate_decision_key(board: BoardContext, by: str, keys: FileCredentialStore) -> str:
-    """Replace the key that seals people's decisions; returns the new one (hex)."""
+    """Replace the key that signs people's decisions; returns the new one (hex)."""
     successor = signing.parse_key(keys.get_or_create(signing.NEXT_KEY_NAME, signing.generate_key))
     with board.database.reading() as session:
         announced = log.announced_key(session, DECISION_KEYS)
@@ -52,7 +53,7 @@ def rotate_decision_key(board: BoardContext, by: str, keys: FileCredentialStore)
 
 
 def log_store_rotation(board: BoardContext, by: str, store: str, count: int, source: str) -> None:
-    """Put on record that a store's master key was replaced."""
+    """Log that a credential store's master key was replaced."""
     with board.database.transaction() as session:
         log.append(
             session,
@@ -69,7 +70,8 @@ def _announce(
 ) -> None:
     public = signing_keys.public_hex(successor.public_key())
     with board.database.transaction() as session:
-        # Nobody appends until this ends, so nobody else announces a key meanwhile.
+        # The lock blocks every append until this ends, so no other process announces a key in
+        # between.
         log.lock_head(session)
         if public in {
             log.announced_key(session, use),
@@ -98,6 +100,6 @@ def _log_rotation(board: BoardContext, by: str, use: str, key: Ed25519PrivateKey
             detail={"use": use, "public": public},
             use=t_default(f"audit.use.{use}"),
         )
-    # The new key signs something at once: whoever trusts it alone can then verify all before.
+    # The new key signs at once, so that trusting it alone is enough to verify everything before.
     board.notary.sign(board)
     return public

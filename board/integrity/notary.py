@@ -1,7 +1,7 @@
-"""Signing checkpoints of the record and carrying them out of the database.
+"""Sign checkpoints of the audit log and copy them out of the database.
 
-Due every minute of activity, every 1,000 entries, and before each privileged action. Nothing is
-signed that does not follow from the checkpoint before: a rewritten record is found here first.
+Due every minute of activity, every 1,000 entries, and before each privileged action. Only a state
+that follows from the previous checkpoint is signed: a rewritten log is found here first.
 """
 
 from __future__ import annotations
@@ -39,28 +39,28 @@ log = logging.getLogger(__name__)
 _TICK = timedelta(microseconds=1)
 _ATTEMPTS = 8
 _COPY_TIMEOUT = 5.0
-"""Seconds that a copy may take before work goes on without it."""
+"""Seconds to wait for a copy before work continues without it."""
 _BATCH = 2000
 NEXT_SUFFIX = ".next"
-"""Behind the name of the key: its successor, until its turn has come."""
+"""Suffix of the name of the successor's key until it becomes the current one."""
 
 
 class Notary:
-    """Holds the key of the record's checkpoints; one for each process that acts."""
+    """Holds the key of the checkpoints; one per process that acts."""
 
     def __init__(self, witness_files: WitnessFiles) -> None:
         self.witness_files = witness_files
         self._lock = threading.Lock()
         self._updaters = [
-            _CopyUpdater(f, ours=f == witness_files.copies[0]) for f in witness_files.copies
+            _CopyUpdater(f, create=f == witness_files.copies[0]) for f in witness_files.copies
         ]
         self._last_reported: str | None = None
 
     def sign(self, board: BoardContext) -> Checkpoint | None:
-        """Sign the record as it stands, if it has grown; returns its newest checkpoint.
+        """Sign the audit log if it has grown; returns the newest checkpoint.
 
-        ``Refused`` where the record does not follow from what was signed before, ``Misconfigured``
-        where this host has not the key that signed before; an alert has then left, once.
+        Raises `Refused` if the log does not follow from the previous checkpoint, and
+        `Misconfigured` if this host does not have the key that signed it; each sends one alert.
         """
         try:
             newest = self._sign_latest(board)
@@ -75,7 +75,7 @@ class Notary:
         return newest
 
     def root_key(self) -> Ed25519PublicKey | None:
-        """The first key of all, from which the present one is followed; ``None`` before any."""
+        """Return the first key, root of the succession, or `None` before any exists."""
         try:
             return checkpoints.load_public_key(self.witness_files.public.read_text("ascii"))
         except FileNotFoundError:
@@ -85,9 +85,10 @@ class Notary:
             raise Misconfigured(what=str(self.witness_files.public), why=why) from error
 
     def key(self, board: BoardContext) -> Ed25519PrivateKey:
-        """The key that signs the next checkpoint; ``Misconfigured`` where this host has not got it.
+        """Return the key for the next checkpoint. Raises `Misconfigured` if this host does not
+        have it.
 
-        A successor whose turn has come gets the place of the key before it.
+        A successor that has become current replaces the stored key.
         """
         with board.database.reading() as session:
             last = audit_log.last_checkpoint(session)
@@ -102,7 +103,7 @@ class Notary:
                 if end == CHAIN_START or (last and (last.size, last.head) == (end.size, end.head)):
                     return last
                 if last and wanted is not None and wanted <= last.size < end.size:
-                    return last  # another host has signed all that we were asked to sign
+                    return last  # another host has signed everything up to the requested size
                 wanted = wanted or end.size
                 start = ChainPosition(last.size, last.head) if last else CHAIN_START
                 verdict = verify(
@@ -125,20 +126,23 @@ class Notary:
         raise Stale(what=audit_log.CHAIN)
 
     def _succession(self, session: Session, last: Checkpoint | None) -> KeySuccession:
-        """The keys up to the one that signs after ``last``; no key where no other was announced."""
+        """Return the key succession up to `last`; without a key if no other was announced."""
         announcements = (
             audit_log.announcements(session, CHECKPOINT_KEYS, until=last.size) if last else []
         )
         succession = KeySuccession(CHECKPOINT_KEYS, self.root_key() if announcements else None)
         for _, one in announcements:
-            # What does not hold is named by the verification; here it only counts for nothing.
+            # The verification reports an invalid announcement; here it is only ignored.
             if succession.accept_successor(one):
                 succession.switch_to_successor()
         return succession
 
     def _key(self, last: Checkpoint | None, succession: KeySuccession) -> Ed25519PrivateKey:
-        """Our key. It is made only where nothing was ever signed: with a second key that nobody
-        has announced, nobody could tell a forger's series from ours."""
+        """Return this host's key; creates it only if nothing was ever signed.
+
+        A second, unannounced key would make a forger's series indistinguishable from the real
+        one.
+        """
         path = self.witness_files.key
         keys = FileCredentialStore(path.parent)
         given = (
@@ -163,7 +167,7 @@ class Notary:
         raise Misconfigured(what=str(path), why=t("audit.other_key", key=wanted[:16]))
 
     def _publish(self, key: Ed25519PublicKey) -> None:
-        """The first key of all, which whoever trusts it follows to the present one."""
+        """Write the first key to a file, from which a verifier can follow to the current one."""
         path, pem = self.witness_files.public, checkpoints.public_pem(key)
         if not path.is_file():
             fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
@@ -181,7 +185,7 @@ class Notary:
                 send(session, "alert", text, board.clock(), sr_id=None)
 
     def _update_copies(self, board: BoardContext) -> None:
-        """Bring every copy up to date. One that fails is told once, and does not stop work."""
+        """Update every copy. Each new failure is reported once and does not stop work."""
         for updater in self._updaters:
             why = updater.update(board)
             if why is None:
@@ -215,7 +219,7 @@ def _sign(
 
 
 def _first_forged(key: Ed25519PrivateKey, announcements: Iterable[tuple[int, Any]]) -> int | None:
-    """The first entry that announces a key and that the present one has not signed."""
+    """Return the first entry that announces a key and that `key` has not signed, or `None`."""
     succession = KeySuccession(CHECKPOINT_KEYS, key.public_key())
     return next((seq for seq, one in announcements if not succession.accept_successor(one)), None)
 
@@ -228,11 +232,11 @@ def _load_key(path: Path, given: str) -> Ed25519PrivateKey:
 
 
 class _CopyUpdater:
-    """Keeps one copy up to date, in a thread: a dead network mount hangs for ever."""
+    """Keeps one copy up to date in a thread, because a dead network mount hangs forever."""
 
-    def __init__(self, folder: Path, *, ours: bool) -> None:
+    def __init__(self, folder: Path, *, create: bool) -> None:
         self.folder = folder
-        self._ours = ours
+        self._create = create
         self._copy = CheckpointCopy(folder)
         self._thread: threading.Thread | None = None
         self._lock = threading.Lock()
@@ -240,13 +244,13 @@ class _CopyUpdater:
         self._last_reported: str | None = None
 
     def update(self, board: BoardContext) -> str | None:
-        """What is wrong with this place, when it is new; ``None`` while nothing is."""
+        """Update the copy. Returns the problem if it is new, or `None`."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, args=(board,), daemon=True)
                 self._thread.start()
             slow = t("audit.copy_slow")
-            # Once it is known to hang, nobody waits for it again.
+            # Once the place is known to hang, it is not waited for again.
             self._thread.join(0 if self._last_reported == slow else _COPY_TIMEOUT)
             why = slow if self._thread.is_alive() else self._why
             new, self._last_reported = why != self._last_reported, why
@@ -255,7 +259,7 @@ class _CopyUpdater:
     def _run(self, board: BoardContext) -> None:
         self._why = None
         try:
-            if self._ours:
+            if self._create:
                 self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
             self._copy.extend(lambda last: _batches_after(board, last))
         except OSError as error:
@@ -265,7 +269,7 @@ class _CopyUpdater:
         except Refused as error:
             self._why = str(error)
         except OUTAGE_ERRORS as error:
-            # Nothing is wrong with the copy, and the next one carries what this one could not.
+            # Nothing is wrong with the copy, and the next update catches up.
             log.warning("checkpoint copy %s: no database: %s", self.folder, type(error).__name__)
         except Exception as error:
             log.exception("checkpoint copy %s", self.folder)
@@ -273,11 +277,13 @@ class _CopyUpdater:
 
 
 def _batches_after(board: BoardContext, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
-    """Batches of what was signed after ``last``; ``Refused`` where the database never had it."""
+    """Yield what was signed after `last`, in batches. Raises `Refused` if the database lacks
+    `last`.
+    """
     if last is not None:
         with board.database.reading() as session:
-            ours = next(audit_log.checkpoints(session, last.size - 1, last.size), None)
-        if ours != last:
+            stored = next(audit_log.checkpoints(session, last.size - 1, last.size), None)
+        if stored != last:
             raise Refused(why=t("audit.copy_differs", size=last.size))
     size = last.size if last else 0
     while True:

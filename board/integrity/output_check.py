@@ -1,7 +1,7 @@
-"""What surrounds the chain: whether commands have results, and outputs are still what they were.
+"""Check commands and their stored outputs: intents have results, and outputs are unaltered.
 
-An intent stands before each remote command and a result after it; the result holds the hash of
-what came back, which is kept beside the record.
+An intent is logged before each remote command and a result after it; the result holds the hash of
+the output, which is stored beside the audit log.
 """
 
 from __future__ import annotations
@@ -24,24 +24,24 @@ _BATCH = 200
 
 
 class IntentResultChecker:
-    """Looks at entries as they pass: each result has its intent, and each intent its result.
+    """Check during a walk that each result has its intent and each intent its result.
 
-    Holds only the intents that are open, so memory does not grow with the chain.
+    Holds only the open intents, so memory does not grow with the chain.
     """
 
     def __init__(self) -> None:
         self.orphan: int | None = None
-        """First result without an intent, or the second of one intent."""
+        """First result without an intent, or second result of one intent."""
         self._open: dict[int, ChainEntry] = {}
 
-    def watch(self, links: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
-        """The same links, looked at."""
-        for entry in links:
+    def watch(self, entries: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
+        """Yield the entries unchanged, checking each."""
+        for entry in entries:
             self._check(entry)
             yield entry
 
     def unsettled(self, now: datetime) -> tuple[int, ...]:
-        """Intents whose result is overdue, oldest first: nobody wrote down what came of them."""
+        """Return the intents whose result is overdue, oldest first."""
         return tuple(
             s for s, entry in self._open.items() if now - entry.created_at > _RESULT_TIMEOUT
         )
@@ -70,10 +70,10 @@ def _settles(found: ChainEntry, intent: ChainEntry) -> bool:
 
 
 def first_altered(session: Session) -> int | None:
-    """Number of the first result whose kept output is not what it was, or is gone.
+    """Return the number of the first result whose stored output was altered or removed.
 
-    0 where an output was put there that no result speaks of. Call it only where the chain holds:
-    it believes the entries.
+    Returns 0 if an output exists that belongs to no result. Call it only on an intact chain: it
+    trusts the entries.
     """
     found = [
         seq for seq in (_first_miscounted(session), *_find_altered(session)) if seq is not None
@@ -129,7 +129,7 @@ def _find_altered(session: Session) -> Iterator[int]:
 
 def _is_unaltered(findings: object, output: str, sha256: str) -> bool:
     try:
-        # The digest evens the Unicode form out; what was written was in one form.
+        # `digest` normalizes Unicode; outputs are always stored normalized.
         same = is_normalized(findings) and is_normalized(output)
         return same and digest({"findings": findings, "output": output}) == sha256
     except TypeError:

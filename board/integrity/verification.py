@@ -1,7 +1,7 @@
-"""Whether the record holds: links, signed checkpoints, copies outside, memory, kept outputs.
+"""Verify the audit log: entries, checkpoints, external copies, verifier state, stored outputs.
 
-By default only what is new since this host's verifier last looked is walked; the full walk begins
-at the first entry and also looks at intents, results and outputs.
+By default only entries added since this host's last verification are checked; a full verification
+starts at the first entry and also checks intents, results and outputs.
 """
 
 from __future__ import annotations
@@ -48,28 +48,28 @@ from guardia.i18n import t
 
 _BATCH = 1000
 _COPY_DELAY = timedelta(minutes=5)
-"""After so long, a checkpoint has reached its copies."""
+"""Time by which a checkpoint has reached its copies."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerificationResult:
-    """What one verification found."""
+    """Result of one verification."""
 
     verdict: ChainVerdict
     start: int
-    """Entries that were taken as verified before."""
+    """Number of entries that an earlier verification has covered."""
     unsettled: tuple[int, ...] = ()
-    """Intents whose result is overdue. Only a full verification looks."""
+    """Intents whose result is overdue. Only a full verification checks them."""
     missing: tuple[str, ...] = ()
-    """Copies that are not there, or lack the newest checkpoints."""
+    """Copies that are unreachable or lack the newest checkpoints."""
 
     @property
     def intact(self) -> bool:
-        """Whether everything holds."""
+        """Return whether no fault was found."""
         return self.verdict.intact
 
     def to_detail(self) -> dict[str, Any]:
-        """For programs and for the record."""
+        """Return the result as details of an audit entry."""
         v = self.verdict
         return {
             "intact": v.intact,
@@ -89,10 +89,10 @@ class VerificationResult:
 def verify_log(
     board: BoardContext, *, full: bool = False, since: int | None = None
 ) -> VerificationResult:
-    """Verify the record; what holds is remembered, unless ``since`` says where to begin."""
+    """Verify the audit log and save the verifier state, unless `since` is given."""
     witness_files, key = board.notary.witness_files, board.notary.root_key()
     verifier_state = load_verifier_state(witness_files.verifier_state)
-    # What lies outside is looked at first: the database may only be ahead of it.
+    # Copies are measured first: the database may only be ahead of them.
     copies = [(copy, copy.length()) for copy in map(CheckpointCopy, witness_files.copies)]
     found, last = _verify_database(board, key, verifier_state, full=full, since=since)
     start = found.start
@@ -117,7 +117,7 @@ def _verify_database(
     full: bool,
     since: int | None,
 ) -> tuple[VerificationResult, Checkpoint | None]:
-    """The walk over the database; the file of the memory has been read before."""
+    """Verify what the database holds; the verifier state has been loaded before."""
     result_checker, signature_checker = IntentResultChecker(), DecisionSignatureChecker()
     with board.database.reading() as session:
         start = _start(session, verifier_state, full=full, since=since)
@@ -134,7 +134,7 @@ def _verify_database(
             links, size=end.size, head=end.head, witnessed_heads=witnessed_heads, start=start
         )
         if verdict.fault == "succession":
-            # Not the checkpoint is bad, but the entry that announces a key.
+            # The fault is in the entry that announces a key, not in the checkpoint.
             verdict = replace(verdict, bad=verdict.checkpoint, checkpoint=None)
         if (
             verdict.intact
@@ -156,7 +156,7 @@ def _verify_database(
 def _start(
     session: Session, verifier_state: VerifierState | None, *, full: bool, since: int | None
 ) -> ChainPosition:
-    """Where to begin. What was remembered and is no longer so makes the walk a full one."""
+    """Return where to begin. Falls back to a full walk if the verifier state no longer matches."""
     if since is not None:
         entry = log.entry_at(session, since) if since else None
         if since and (entry is None or entry.hash() != entry.current_hash):
@@ -175,7 +175,7 @@ def _start(
 
 
 def _is_checkpoint_kept(session: Session, verifier_state: VerifierState) -> bool:
-    """Whether the checkpoint that was last seen is still there."""
+    """Return whether the checkpoint seen last is still stored."""
     last = log.last_checkpoint(session, verifier_state.checkpoint)
     known = (last.size, last.identity()) if last else (0, "")
     return known == (verifier_state.checkpoint, verifier_state.identity)
@@ -209,7 +209,7 @@ def _checkpoint_heads(
 
 
 def _keys(board: BoardContext, key: Ed25519PublicKey) -> dict[str, Ed25519PublicKey]:
-    """Every key that ever signed in turn, by its fingerprint."""
+    """Return every key of the succession by its fingerprint."""
     succession, found = KeySuccession(CHECKPOINT_KEYS, key), {fingerprint(key): key}
     with board.database.reading() as session:
         for _, detail in log.announcements(session, CHECKPOINT_KEYS):
@@ -223,7 +223,7 @@ def _keys(board: BoardContext, key: Ed25519PublicKey) -> dict[str, Ed25519Public
 def _remembered_heads(
     verifier_state: VerifierState | None, key: Ed25519PublicKey | None, start: int
 ) -> Iterator[WitnessedHead]:
-    """What the memory says, of the entries, the key and the last checkpoint."""
+    """Yield what the verifier state attests: entries, key and last checkpoint."""
     if verifier_state is None:
         return
     if verifier_state.key and (key is None or fingerprint(key) != verifier_state.key):
@@ -257,8 +257,10 @@ def _compare(
     verdict: ChainVerdict,
     start: int,
 ) -> tuple[ChainVerdict | None, int]:
-    """The first line of a copy that the database contradicts, or the other way round; and how
-    many entries its last line covers."""
+    """Compare a copy with the database.
+
+    Returns the first difference, and the number of entries that the copy's last line covers.
+    """
     place, size = str(copy.path), start
     try:
         lines = copy.read(length, after=start) if length else iter(())
@@ -289,7 +291,7 @@ def _find_difference(
         if ours.pop(theirs.size, None) != theirs:
             return _resolve_difference(board, key, theirs, place, verdict)
     if ours:
-        # The database has what the copy lost: lines are gone from the copy.
+        # The database has checkpoints that the copy lost: lines were removed from the copy.
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=min(ours))
     return None
 
@@ -301,7 +303,7 @@ def _resolve_difference(
     place: str,
     verdict: ChainVerdict,
 ) -> ChainVerdict:
-    """Which is wrong where a copy and the database differ: what the key signed is right."""
+    """Decide whether the copy or the database is wrong: what the key signed is right."""
     wrong = checkpoints.find_fault(theirs, None, log.CHAIN, _keys(board, key).get(theirs.key))
     if wrong in {"chain", "key", "signature"}:
         return replace(verdict, fault="copy_damaged", witness=place, checkpoint=theirs.size)

@@ -1,7 +1,7 @@
-"""Where the record is witnessed outside the database: copies of its checkpoints, and memory.
+"""Witnesses outside the database: copies of the checkpoints, and the verifier state.
 
-A copy is a file of JSON lines that only grows. The memory is what this host's verifier has last
-seen to hold, so that a database put back to an older state is found. Nothing here may be called
+A copy is an append-only file of JSON lines. The verifier state is what this host's verifier last
+found intact, so that a database restored to an older state is detected. Do not call anything here
 inside a transaction.
 """
 
@@ -23,24 +23,24 @@ from guardia.errors import Misconfigured
 from guardia.i18n import t
 
 _TAIL_BYTES = 65536
-"""Bytes at a copy's end in which its last line begins."""
+"""Bytes at a copy's end that contain the beginning of its last line."""
 
 
 @dataclass(frozen=True, slots=True)
 class VerifierState:
-    """What the verifier has last seen to hold."""
+    """What the verifier last found intact."""
 
     size: int
     head: str
     key: str
     """Fingerprint of the checkpoints' key."""
     checkpoint: int
-    """Size of the last checkpoint, 0 where there was none."""
+    """Size of the last checkpoint, or 0."""
     identity: str
 
 
 def load_verifier_state(path: Path) -> VerifierState | None:
-    """The memory, or ``None`` where there is none yet; ``Misconfigured`` where it is damaged."""
+    """Return the saved state, or `None`. Raises `Misconfigured` if it is damaged."""
     found = read_json(path)
     try:
         return VerifierState(**found) if found else None
@@ -49,7 +49,7 @@ def load_verifier_state(path: Path) -> VerifierState | None:
 
 
 def save_verifier_state(path: Path, seen: VerifierState) -> None:
-    """Keep what has been seen to hold; what reached further stays."""
+    """Save the state unless a saved one reaches further."""
     before = load_verifier_state(path)
     if before is None or before.size <= seen.size:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,10 +63,10 @@ class CheckpointCopy:
         self.path = folder / f"{CHAIN}.jsonl"
 
     def extend(self, missing: Callable[[Checkpoint | None], Iterator[list[Checkpoint]]]) -> None:
-        """Append, in batches, what ``missing`` says comes after the last line.
+        """Append, in batches, what `missing` yields for the file's last checkpoint.
 
-        ``OSError`` where the place cannot be written, ``ValueError`` where its last line is no
-        checkpoint. A line that a power cut left half written is completed anew.
+        Raises `OSError` if the file cannot be written, `ValueError` if its last line is not a
+        checkpoint. A line cut short by a power failure is removed and written again.
         """
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
@@ -77,9 +77,9 @@ class CheckpointCopy:
             os.fsync(file.fileno())
 
     def read(self, until: int, after: int = 0) -> Iterator[Checkpoint]:
-        """All lines of more than ``after`` entries within the first ``until`` bytes.
+        """Yield the checkpoints of more than `after` entries within the first `until` bytes.
 
-        ``ValueError`` at a line that is no checkpoint.
+        Raises `ValueError` at a line that is not a checkpoint.
         """
         with self.path.open("rb") as file:
             file.seek(_position(file, until, after))
@@ -89,9 +89,9 @@ class CheckpointCopy:
                     yield found
 
     def length(self) -> int | None:
-        """Bytes of its whole lines now, or ``None`` where it cannot be read.
+        """Return the bytes of its complete lines, or `None` if the file cannot be read.
 
-        A line without an end is still being written, or a power cut ended it.
+        A line without an end is still being written, or was cut short by a power failure.
         """
         try:
             with self.path.open("rb") as file:
@@ -104,7 +104,7 @@ class CheckpointCopy:
 
 
 def _position(file: BinaryIO, until: int, after: int) -> int:
-    """The beginning of a line that is not far before the first of more than ``after`` entries."""
+    """Return the start of a line shortly before the first checkpoint beyond `after`."""
     low, high = 0, until
     while after and high - low > _TAIL_BYTES:
         middle = (low + high) // 2

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Issues: receiving them, comments and mentions, and who may see them."""

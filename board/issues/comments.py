@@ -1,4 +1,4 @@
-"""TODO."""
+"""Add comments to issues and wake the agents that they mention."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _EXCERPT = 500
 
 
 def add_comment(board: BoardContext, sr_id: int, author: str, body: str) -> None:
-    """Add a note to an issue."""
+    """Add a comment to an issue. Raises `Missing` if it is empty."""
     text = clean(body).strip()[:_BODY]
     if not text:
         raise Missing(what=t("web.form.reason"))
@@ -42,7 +42,7 @@ def write_comment(
     *,
     wakes_mentioned: bool = True,
 ) -> None:
-    """A comment inside a larger transaction; wakes the agents that it mentions if it ``calls``."""
+    """Add a comment in the caller's transaction, waking mentioned agents if asked to."""
     issue = get_issue(session, sr_id)
     issue.updated_at = now
     row = Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now)
@@ -62,7 +62,7 @@ def write_comment(
 
 
 def _wake_mentioned(session: Session, row: Comment, now: datetime) -> None:
-    """Wake the agents that a comment mentions; its author never."""
+    """Wake the agents that a comment mentions, except its author."""
     cause = {"comment": row.comment_id}
     for agent in mentioned_agents(row.body, registry.agent_names(session)):
         wake(session, agent, WakeReason.MENTION, now, row.sr_id, cause=cause, by=row.author)

@@ -1,4 +1,4 @@
-"""Whom a comment mentions: ``@db-agent``, or an agent's title or alias: ``@DB 에이전트``. Pure."""
+"""Find mentioned agents by id, title or alias: `@db-agent`, `@DB 에이전트`. Pure."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import lru_cache
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 AgentNames = tuple[tuple[str, tuple[str, ...]], ...]
-"""By agent's id, everything it is called."""
+"""All names of each agent, by its id."""
 
 
 def mentioned_agents(text: str, names: AgentNames) -> list[str]:
-    """Ids of the agents that ``text`` mentions outside of code, each once, in order."""
+    """Return the ids of the agents that `text` mentions outside of code, each once, in order."""
     pattern, ids = _pattern_of(names)
     plain = _CODE.sub(" ", unicodedata.normalize("NFC", text))
     found = (ids[_plain(m[1])] for m in pattern.finditer(plain)) if ids else ()
@@ -22,14 +22,14 @@ def mentioned_agents(text: str, names: AgentNames) -> list[str]:
 @lru_cache(maxsize=4)
 def _pattern_of(names: AgentNames) -> tuple[re.Pattern[str], dict[str, str]]:
     ids = {_plain(name): agent for agent, all_names in names for name in all_names if name}
-    # The longest first: "DB 에이전트 2" is not "DB 에이전트".
+    # Longest first: "DB 에이전트 2" must not match as "DB 에이전트".
     words = sorted((n for _, all_names in names for n in all_names if n), key=len, reverse=True)
     either = "|".join(_spelled(word) for word in words)
     return re.compile(rf"(?<![\w@.])@({either})", re.IGNORECASE), ids
 
 
 def _spelled(word: str) -> str:
-    """A name as people write it: with or without its blanks, and Korean particles right after."""
+    """Return a pattern for a name with optional blanks and a Korean particle after it."""
     pieces = unicodedata.normalize("NFC", word).split()
     end = r"(?![A-Za-z0-9_-])" if pieces[-1][-1].isascii() else ""
     return r"\s?".join(re.escape(piece) for piece in pieces) + end

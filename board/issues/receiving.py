@@ -1,4 +1,4 @@
-"""Taking things in: chat lines, service requests, comments."""
+"""Open issues from service requests."""
 
 from __future__ import annotations
 
@@ -38,17 +38,17 @@ class NewIssue:
     requester_id: str | None = None
     institution: str | None = None
     account: str = ""
-    """The channel's own id of the sender, where it has one."""
+    """The channel's own id of the sender, if it has one."""
     external_id: str | None = None
-    """The channel's own id of the message, so that a repeated delivery opens nothing twice."""
+    """The channel's own id of the message, so that a repeated delivery opens only one issue."""
     kind: str | None = None
     category: str | None = None
     priority: str | None = None
-    """What is known of it before triage, which keeps to that."""
+    """Category and priority known before triage, which keeps them."""
     talk: tuple[str, ...] = ()
-    """What was said around it; it may name what the request itself does not."""
+    """Lines of the conversation around it; they may name a server that the request does not."""
     origin: dict[str, Any] = field(default_factory=dict)
-    """What else the audit log keeps of its origin."""
+    """Further details of its origin for the audit log."""
     agent_id: str | None = None
     engineer_id: str | None = None
     triage: dict[str, Any] = field(default_factory=dict)
@@ -130,7 +130,7 @@ def open_task(
 def receive_issue(board: BoardContext, new_issue: NewIssue) -> int:
     """Open an issue with its task (RECEIVED) and wake the dispatcher; returns its number.
 
-    A repeated delivery returns the number that the first one got.
+    A repeated delivery returns the number of the first one.
     """
     with board.database.transaction() as session:
         return receive_within(session, new_issue, board.clock())
@@ -170,7 +170,7 @@ def receive_within(session: Session, new_issue: NewIssue, now: datetime) -> int:
 
 
 def find_duplicate(session: Session, dedupe: str) -> int | None:
-    """The issue that a delivery of this key has opened before, or ``None``."""
-    # Two deliveries at once queue up here, so that the second one sees the first one's issue.
+    """Return the issue that an earlier delivery with this key opened, or `None`."""
+    # Concurrent deliveries wait here, so that the second one sees the issue of the first.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(dedupe, 0))))
     return session.scalar(select(Issue.sr_id).where(Issue.dedupe_key == dedupe))

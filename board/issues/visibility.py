@@ -14,7 +14,9 @@ from guardia.org.directory import PersonInfo
 
 
 def visible_to(viewer: PersonInfo) -> ColumnElement[bool]:
-    """The issues that a person may see: customers those of their institution only."""
+    """Return the condition for issues that a person may see: customers only see their
+    institution's.
+    """
     if not is_allowed(viewer, "issue.read"):
         return false()
     if viewer.role != "customer":

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Notifications: delivery of queued messages."""

@@ -1,4 +1,4 @@
-"""Messages of the outbox: what waits for delivery, and its result."""
+"""Messages of the outbox: pending delivery and its result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class OutboundMessage:
 
 
 def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
-    """Return a message that was not delivered yet."""
+    """Return a message that has not been delivered yet, or `None`."""
     query = (
         select(OutboxEntry, Issue.channel)
         .outerjoin(Issue, Issue.sr_id == OutboxEntry.sr_id)

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Organization: chart revisions, agents and their notebooks, hand-over, assignment candidates."""

@@ -1,4 +1,4 @@
-"""What an operator does with one agent: let it rest, let it go on, wake it."""
+"""Operator commands for one agent: pause, resume, run now."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from guardia.org.model import Agent
 
 
 def pause(board: BoardContext, agent_id: str, actor: str) -> bool:
-    """Begin no more beats of an agent; one that runs ends with the task that it has in hand.
+    """Start no more beats of an agent; a running one ends after its current task.
 
-    ``False``: it rests already.
+    Returns `False` if the agent is already paused.
     """
     return _set_state(board, agent_id, actor, "paused")
 
 
 def resume(board: BoardContext, agent_id: str, actor: str) -> bool:
-    """Let an agent go on and wake it, since work may have waited. ``False``: it does already."""
+    """Resume an agent and wake it, since work may be waiting. Returns `False` if it is active."""
     return _set_state(board, agent_id, actor, "active")
 
 
@@ -48,7 +48,7 @@ def _set_state(board: BoardContext, agent_id: str, actor: str, state: str) -> bo
 
 
 def wake_now(board: BoardContext, agent_id: str, actor: str) -> int:
-    """Wake an agent now; returns its last run before that. ``Refused`` while it is paused."""
+    """Wake an agent now; returns its last run before that. Raises `Refused` if it is paused."""
     now: datetime = board.clock()
     with board.database.transaction() as session:
         agent = _lock_agent(session, agent_id)
@@ -60,14 +60,14 @@ def wake_now(board: BoardContext, agent_id: str, actor: str) -> int:
 
 
 def next_run(board: BoardContext, agent_id: str, last: int) -> Run | None:
-    """The agent's first run after another one."""
+    """Return the agent's first run after run `last`, or `None`."""
     with board.database.reading() as session:
         query = select(Run).where(Run.agent_id == agent_id, Run.run_id > last)
         return session.scalar(query.order_by(Run.run_id).limit(1))
 
 
 def _lock_agent(session: Session, agent_id: str) -> Agent:
-    """An agent of the running chart, locked; ``NotFound`` else."""
+    """Return an agent of the running chart, locked. Raises `NotFound` if there is none."""
     agent = session.get(Agent, agent_id, with_for_update=True)
     if agent is None or agent.state == "fired":
         raise NotFound(what=agent_id)

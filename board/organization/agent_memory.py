@@ -1,6 +1,6 @@
-"""The agents' notebooks: read on waking, written with the hold, handed over, edited by people.
+"""Agents' notebooks: read at the start of a run, written under the claim, edited by people.
 
-A note is data, for people and models: bounded and cleaned, and never a permission.
+A note is data for people and models: limited in length, cleaned, and never a permission.
 """
 
 from __future__ import annotations
@@ -28,16 +28,16 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent
 
 WORKING_MEMORY_LIMIT = 4_000
-"""Characters of one issue's working memory; the oldest lines go first."""
+"""Characters of one issue's working memory; the oldest lines are dropped first."""
 LESSON_LIMIT = 1_000
 MAX_LESSONS = 12
-"""Lessons that a waking brings."""
+"""Number of lessons loaded for a run."""
 _EXCERPT = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What a procedure came to on a server, or what a person wants the agent to know."""
+    """The outcome of a runbook on a server, or what a person teaches the agent."""
 
     note_id: int
     body: str
@@ -49,7 +49,7 @@ class Lesson:
 
 @dataclass(frozen=True, slots=True)
 class Notebook:
-    """What an agent remembers when it wakes for a task."""
+    """What an agent remembers when it starts on a task."""
 
     working: str = ""
     lessons: tuple[Lesson, ...] = ()
@@ -57,16 +57,18 @@ class Notebook:
 
 @dataclass(frozen=True, slots=True)
 class RunbookOutcome:
-    """How a procedure ended, in the agent's words."""
+    """How a runbook ended, in the agent's words."""
 
     runbook: str
     outcome: str
-    """``worked``, ``failed`` (undone), ``unfit`` (no rule of it held)."""
+    """`worked`, `failed` (undone), `unfit` (none of its rules applied)."""
     body: str
 
 
 def recall(board: BoardContext, claim: Claim) -> Notebook:
-    """The working memory of the held issue; the newest lessons of its server, and general ones."""
+    """Return the working memory of the claimed issue, and the newest lessons, general or of its
+    server.
+    """
     with board.database.reading() as session:
         working = session.scalar(_working(claim.agent_id, claim.sr_id).where(Note.active))
         server = session.scalar(select(Task.target_server).where(Task.task_id == claim.task_id))
@@ -90,9 +92,9 @@ def recall(board: BoardContext, claim: Claim) -> Notebook:
 def write(
     board: BoardContext, claim: Claim, text: str, learned: Sequence[RunbookOutcome] = ()
 ) -> None:
-    """Add to the working memory of the held issue, and keep what was learned: before sleeping.
+    """Add to the working memory of the claimed issue and save lessons.
 
-    ``Stale`` where the hold is overtaken. Written twice, the same line stands once.
+    Raises `Stale` if the claim is no longer valid. A line that is already there is not repeated.
     """
     now, actor = board.clock(), f"agent:{claim.agent_id}"
     with board.database.transaction() as session:
@@ -105,7 +107,7 @@ def write(
 def hand_over_notes(
     session: Session, sr_id: int, before: str | None, to: str, by: str, text: str, now: datetime
 ) -> None:
-    """Hand an issue over with a note: what the one before knew, and why it changes hands."""
+    """Copy the previous agent's working memory to the successor, with a reason."""
     known = session.scalar(_working(before, sr_id)) if before else None
     parts = [known.body] if known is not None else []
     _append_working(session, to, sr_id, "\n".join([*parts, text]), by, now)
@@ -151,7 +153,7 @@ def _save_lesson(
 def _ensure_note(
     session: Session, agent_id: str, kind: str, actor: str, now: datetime, **values: Any
 ) -> int | None:
-    """An empty page where there is none yet; its number where it is new."""
+    """Create an empty note unless it exists; returns its number if it is new."""
     return session.scalar(
         insert(Note)
         .values(
@@ -190,7 +192,7 @@ def _revise(session: Session, note: Note, body: str, actor: str, now: datetime) 
 
 
 def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str) -> int:
-    """A person writes a lesson for an agent; the note's number."""
+    """Add a person's lesson for an agent; returns the note's number."""
     require_permission(person, "note.edit")
     text, now, actor = _text(body), board.clock(), f"person:{person.id}"
     with board.database.transaction() as session:
@@ -205,7 +207,7 @@ def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str
 def edit(
     board: BoardContext, person: PersonInfo, agent_id: str, note_id: int, *, version: int, body: str
 ) -> None:
-    """Change what a note says; ``Stale`` where it is another version than the one that was seen."""
+    """Replace a note's text. Raises `Stale` if `version` is not the current one."""
     require_permission(person, "note.edit")
     now = board.clock()
     with board.database.transaction() as session:
@@ -223,7 +225,7 @@ def set_note_active(
     version: int,
     active: bool,
 ) -> None:
-    """Take a note out of use, or back into it."""
+    """Strike a note out, or restore it."""
     require_permission(person, "note.edit")
     now = board.clock()
     with board.database.transaction() as session:

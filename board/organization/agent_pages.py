@@ -1,4 +1,4 @@
-"""Agents on the pages: who they are, what they do now, and their notebooks, which people edit."""
+"""Pages of agents: their profile, current work, and notebooks, which people edit."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 @router.get("/agents")
 def index(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
-    """Everyone in the organization."""
+    """Show all agents of the organization."""
     found = agent_view.list_agents(board, visitor.person)
     return render.page(request, "organization/agents.html", visitor=visitor, agents=found)
 
 
 @router.get("/agents/{agent_id}")
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor, agent_id: AgentId) -> Response:
-    """One agent."""
+    """Show one agent."""
     return _page(request, board, visitor, agent_id)
 
 
@@ -61,7 +61,7 @@ def teach(
     agent_id: AgentId,
     body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT)] = "",
 ) -> Response:
-    """Write something down for an agent."""
+    """Add a lesson for an agent."""
     return actions.submit(
         request,
         lambda: agent_memory.add_lesson(board, visitor.person, agent_id, body),
@@ -78,7 +78,7 @@ def note(
     agent_id: AgentId,
     note_id: NoteNumber,
 ) -> Response:
-    """One note: its history, and the form that changes it."""
+    """Show one note: its history, and the form that changes it."""
     return _note(request, board, visitor, agent_id, note_id)
 
 
@@ -116,7 +116,7 @@ def change(
     version: Annotated[int, Form(ge=1)],
     body: Annotated[str, Form(max_length=agent_memory.WORKING_MEMORY_LIMIT)] = "",
 ) -> Response:
-    """Change a note, take it out of use, or back into it; for exactly the version that was seen."""
+    """Edit, strike or restore exactly the version of a note that was shown."""
     seen = {"version": version}
     acts: dict[str, Callable[[], Any]] = {
         "save": lambda: agent_memory.edit(

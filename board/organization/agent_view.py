@@ -1,4 +1,4 @@
-"""What pages show of agents: who they are, what they work on, what they know and wrote."""
+"""Read agents for pages: profile, tasks, runs and notes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class AgentRow:
     duty: str
     skills: tuple[str, ...]
     adapter: str | None
-    """The kind of outside agent that it is; ``None`` where it is one of ours."""
+    """Kind of external agent; `None` for an internal one."""
     superior: str | None
     state: str
     open_tasks: int
@@ -44,7 +44,7 @@ class AgentRow:
 
 @dataclass(frozen=True, slots=True)
 class AgentTask:
-    """A task that the agent has."""
+    """An open task of the agent."""
 
     sr_id: int
     title: str
@@ -57,7 +57,7 @@ class AgentTask:
 
 @dataclass(frozen=True, slots=True)
 class RunView:
-    """One waking."""
+    """One run of an agent."""
 
     run_id: int
     reasons: tuple[str, ...]
@@ -69,7 +69,7 @@ class RunView:
 
 @dataclass(frozen=True, slots=True)
 class NoteView:
-    """One page of the notebook."""
+    """One note of the notebook."""
 
     note_id: int
     kind: str
@@ -85,7 +85,7 @@ class NoteView:
 
 @dataclass(frozen=True, slots=True)
 class AgentPage:
-    """Everything one page shows of one agent."""
+    """Everything that one page shows of an agent."""
 
     agent: AgentRow
     brain: str
@@ -97,7 +97,7 @@ class AgentPage:
 
 @dataclass(frozen=True, slots=True)
 class NoteVersionView:
-    """What a note said, from when on, by whom."""
+    """A version of a note, with time and author."""
 
     version: int
     body: str
@@ -116,7 +116,7 @@ class NotePage:
 
 
 def list_agents(board: BoardContext, viewer: PersonInfo) -> tuple[AgentRow, ...]:
-    """Everyone at work or paused, in two queries."""
+    """Return all active and paused agents, in two queries."""
     require_permission(viewer, "agent.read")
     with board.database.reading() as session:
         return _rows(session, None)
@@ -165,7 +165,7 @@ def _row(session: Session, agent_id: str) -> AgentRow:
 
 
 def agent_page(board: BoardContext, viewer: PersonInfo, agent_id: str) -> AgentPage:
-    """One agent, also a fired one; ``NotFound`` where there never was one of that id."""
+    """Return one agent, even a fired one. Raises `NotFound` if the id was never used."""
     require_permission(viewer, "agent.read")
     with board.database.reading() as session:
         row = _row(session, agent_id)
@@ -236,7 +236,7 @@ def _note_view(row: Note, names: dict[str, str]) -> NoteView:
 
 
 def note_page(board: BoardContext, viewer: PersonInfo, agent_id: str, note_id: int) -> NotePage:
-    """A note of this agent with its history; ``NotFound`` else."""
+    """Return a note of this agent with its history. Raises `NotFound` if there is none."""
     require_permission(viewer, "agent.read")
     with board.database.reading() as session:
         agent, row = _row(session, agent_id), session.get(Note, note_id)

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Candidates for an assignment: engineers and specialist agents with their load."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ from guardia.org.model import Agent, Person, SystemOwner
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """An engineer with what speaks for and against giving them an issue."""
+    """An engineer with the facts for and against assigning an issue."""
 
     person: PersonInfo
     proficiency: int
-    """1 to 5 on the server in question; 0 where they do not own it."""
+    """1 to 5 on the server in question; 0 if they do not own it."""
     load: int
-    """Open tasks they already answer for."""
+    """Open tasks already assigned to them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Specialist:
-    """An agent that can be given work."""
+    """An agent that can be assigned work."""
 
     agent_id: str
     title: str
     skills: tuple[str, ...]
     load: int = 0
-    """Tasks that it has still to work on."""
+    """Tasks that it still has to work on."""
 
 
 def specialists(board: BoardContext) -> list[Specialist]:
-    """Active agents that operate servers with their open tasks, by id, in one query."""
+    """Return the active agents that operate servers, with their open tasks, by id, in one query."""
     load = (
         select(Task.agent_id, func.count().label("tasks"))
         .where(Task.status.in_([s.value for s in OPEN_STATES - {State.MANUAL}]))
@@ -54,7 +54,7 @@ def specialists(board: BoardContext) -> list[Specialist]:
 
 
 def engineers(board: BoardContext, server: str | None) -> list[Candidate]:
-    """Engineers with their mastery of a server and their present load, in one query."""
+    """Return engineers with their proficiency on a server and their load, in one query."""
     load = (
         select(Task.owner_id, func.count().label("tasks"))
         .where(Task.status.in_([s.value for s in OPEN_STATES]))

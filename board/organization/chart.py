@@ -1,4 +1,4 @@
-"""Changes of the organization itself, on the record like everything else."""
+"""Apply, roll back and compare org charts; every change is in the audit log."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from guardia.org.directory import Directory
 from guardia.org.revisions import ChartRevision
 
 _MAX_LISTED = 200
-"""Differences that an entry of the record names one by one; the revision keeps the whole text."""
+"""Differences that an audit entry lists one by one; the revision keeps the whole text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,23 +31,23 @@ class ChartPreview:
     """What applying a chart would do."""
 
     running: int | None
-    """The revision that runs now."""
+    """The running revision."""
     wording: bool
-    """Whether only the text differs, not what it means."""
+    """Whether only the wording differs, not the meaning."""
     changes: list[ChartChange]
     reassignments: list[tuple[Reassignment, int]]
-    """Whose open tasks would go to whom, and how many there are."""
+    """Hand-overs of open tasks, and the number of tasks of each."""
     unknown_people: list[str]
-    """People whom duties name and who have no open account: they could decide nothing."""
+    """People named in duties who have no active account and so could decide nothing."""
 
     @property
     def fired(self) -> list[str]:
-        """Agents that would be fired."""
+        """Return the agents that would be fired."""
         return [change.path for change in self.changes if change.kind == "fired"]
 
     @property
     def empty(self) -> bool:
-        """Whether the chart already runs, to the letter."""
+        """Return whether the chart already runs, word for word."""
         return not self.changes and not self.wording
 
 
@@ -59,13 +59,13 @@ def apply_chart(
     *,
     back_to: int | None = None,
 ) -> int:
-    """Make a chart the running organization; returns its revision. Unchanged: no new one.
+    """Make a chart the running organization; returns its revision, a new one only if it differs.
 
-    ``Stale`` where another revision runs than the one that the author has seen. What agents leave
-    behind that go or change their duty passes to their superiors. ``back_to`` is the earlier
-    revision whose text this is.
+    Raises `Stale` if the running revision is not `expected_revision`. Work of agents that leave
+    or change duty passes to their superiors. `back_to` is the earlier revision whose text this
+    is.
     """
-    chart.parse_cached(text)  # Reading a large one takes seconds: not while others wait for us.
+    chart.parse_cached(text)  # Parsing a large chart takes seconds, so it is done before any lock.
     now = board.clock()
     with board.database.transaction() as session:
         applied = replace_chart(session, text, author, now, expected_revision)
@@ -75,20 +75,20 @@ def apply_chart(
 
 @dataclass(frozen=True, slots=True)
 class AppliedChart:
-    """A chart that has become the running one, or is it already."""
+    """A chart that has become the running one, or already was."""
 
     revision: int
     before: int | None
     sha256: str
     changes: tuple[ChartChange, ...]
     reassignments: tuple[Reassignment, ...]
-    """Whose work passes to whom."""
+    """Hand-overs from agents to their successors."""
 
 
 def replace_chart(
     session: Session, text: str, author: str, now: datetime, expected_revision: int | None = None
 ) -> AppliedChart:
-    """``apply_chart`` inside a larger transaction, which calls ``record`` at its end."""
+    """Apply a chart in the caller's transaction, which must end with `record_chart`."""
     after = chart.parse_cached(text)
     held = revisions.lock_latest(session)
     if expected_revision is not None and expected_revision != held:
@@ -108,8 +108,7 @@ def record_chart(
     *,
     back_to: int | None = None,
 ) -> None:
-    """Hand on what agents leave behind, and put an applied chart on record; nothing where it was
-    the running one before."""
+    """Hand over the work of leaving agents and log the applied chart; nothing if it was running."""
     if applied.revision == applied.before:
         return
     for reassignment in applied.reassignments:
@@ -135,19 +134,19 @@ def record_chart(
 def rollback(
     board: BoardContext, number: int, author: str, expected_revision: int | None = None
 ) -> int:
-    """Make an earlier revision's text the newest revision; ``NotFound`` where there is none."""
+    """Make an earlier revision's text the newest revision. Raises `NotFound` if there is none."""
     text = chart_text(board, number)
     return apply_chart(board, text, author, expected_revision, back_to=number)
 
 
 def chart_text(board: BoardContext, number: int) -> str:
-    """A revision's chart as it was written; ``NotFound`` where there is none."""
+    """Return a revision's chart as it was written. Raises `NotFound` if there is none."""
     with board.database.reading() as session:
         return revisions.chart_text(session, number)
 
 
 def preview(board: BoardContext, text: str) -> ChartPreview:
-    """What applying a chart would do now; ``Misconfigured`` where it does not hold."""
+    """Return what applying a chart would do now. Raises `Misconfigured` if it is invalid."""
     after = chart.parse_cached(text)
     with board.database.reading() as session:
         running = revisions.latest(session)
@@ -165,14 +164,14 @@ def preview(board: BoardContext, text: str) -> ChartPreview:
 
 
 def changes_between(board: BoardContext, before: int, after: int) -> list[ChartChange]:
-    """What differs between two revisions."""
+    """Return the differences between two revisions."""
     with board.database.reading() as session:
         old, new = (revisions.chart_at(session, n) for n in (before, after))
     return chart_diff.diff_charts(old, new)
 
 
 def changes_in(board: BoardContext, number: int) -> list[ChartChange]:
-    """What a revision changed of the one before it."""
+    """Return the differences of a revision from the one before it."""
     with board.database.reading() as session:
         older = revisions.history(session, before=number, limit=1)
         new = revisions.chart_at(session, number)
@@ -181,7 +180,7 @@ def changes_in(board: BoardContext, number: int) -> list[ChartChange]:
 
 
 def revision(board: BoardContext, number: int) -> ChartRevision:
-    """One revision; ``NotFound`` where there is none."""
+    """Return one revision. Raises `NotFound` if there is none."""
     with board.database.reading() as session:
         return revisions.get_revision(session, number)
 
@@ -200,7 +199,7 @@ def running(board: BoardContext) -> tuple[int | None, OrgChart]:
 
 
 def running_text(board: BoardContext) -> tuple[int, str]:
-    """The running revision and its text; ``Misconfigured`` before the first apply."""
+    """Return the running revision and its text. Raises `Misconfigured` before the first apply."""
     with board.database.reading() as session:
         number = revisions.latest(session)
         if number is None:
@@ -209,7 +208,7 @@ def running_text(board: BoardContext) -> tuple[int, str]:
 
 
 def _readable_chart(session: Session) -> OrgChart | None:
-    """The running chart; ``None`` where an older version wrote what this one does not read."""
+    """Return the running chart, or `None` if this version cannot read what an older one wrote."""
     try:
         return revisions.running_chart(session)
     except Misconfigured:
@@ -224,12 +223,12 @@ def _change_lines(found: Sequence[ChartChange]) -> list[str]:
 
 
 def import_directory(board: BoardContext, names: Directory, passwords: dict[str, str]) -> None:
-    """Write institutions, servers and people; ``passwords`` for accounts that have none yet."""
+    """Write institutions, servers and people; `passwords` apply to accounts without one."""
     with board.database.transaction() as session:
         registry.enrol(session, names, passwords)
 
 
 def has_chart(board: BoardContext) -> bool:
-    """Whether an org chart has ever been applied."""
+    """Return whether an org chart has ever been applied."""
     with board.database.reading() as session:
         return revisions.latest(session) is not None

@@ -1,7 +1,7 @@
-"""Who goes hands on: open tasks, issues and reasons to wake pass to the superior, without a lock.
+"""Hand over open tasks, issues and wakes of a leaving agent to its superior.
 
-What the former agent noted of an issue goes with it; comments and plans stay where they are. The
-fence rises, so nothing that the former agent still has in flight can land.
+The former agent's working memory of an issue goes with it; comments and plans stay where they
+are. The fencing token increases, so no late write of the former agent succeeds.
 """
 
 from __future__ import annotations
@@ -42,20 +42,20 @@ class AgentPosition:
 
 @dataclass(frozen=True, slots=True)
 class Reassignment:
-    """One agent's work on its way to another."""
+    """A hand-over of one agent's work to another."""
 
     agent_id: str
     successor_id: str
 
 
 def positions(session: Session) -> dict[str, AgentPosition]:
-    """Who sits where now."""
+    """Return the current position of each agent."""
     query = select(Agent.agent_id, Agent.duty, Agent.reports_to).where(Agent.state != "fired")
     return {row.agent_id: AgentPosition(row.duty, row.reports_to) for row in session.execute(query)}
 
 
 def plan_reassignments(old: Mapping[str, AgentPosition], chart: OrgChart) -> list[Reassignment]:
-    """Whose work must go where under a chart: of agents that are fired or given another duty."""
+    """Return the hand-overs that a chart requires: of agents that are fired or change duty."""
     new = {a.id: AgentPosition(a.duty, a.reports_to) for a in chart.agents}
     leaving = [n for n, position in old.items() if n not in new or new[n].duty != position.duty]
     return [Reassignment(n, _successor(n, old, new)) for n in leaving if old[n].duty != "audit"]
@@ -64,7 +64,7 @@ def plan_reassignments(old: Mapping[str, AgentPosition], chart: OrgChart) -> lis
 def _successor(
     agent_id: str, old: Mapping[str, AgentPosition], new: Mapping[str, AgentPosition]
 ) -> str:
-    """The nearest superior who stays and can have work, else the dispatcher."""
+    """Return the nearest superior who stays and can take work, or the dispatcher."""
     step, seen = old[agent_id].superior, {agent_id}
     while step is not None and step not in seen:
         if step in new and new[step].duty != "audit":
@@ -75,14 +75,14 @@ def _successor(
 
 
 def reassign(session: Session, reassignment: Reassignment, actor: str, now: datetime) -> None:
-    """Pass everything open to the heir, and wake it."""
+    """Hand everything open over to the successor and wake it."""
     tasks = _reassign_tasks(session, reassignment)
     session.execute(
         update(Issue)
         .where(Issue.agent_id == reassignment.agent_id, Issue.status.in_(_OPEN))
         .values(agent_id=reassignment.successor_id)
     )
-    # Reasons that name no issue, as its schedule, were the former agent's own.
+    # Reasons without an issue, such as its schedule, belong to the former agent only.
     reasons = session.execute(
         delete(Wake).where(Wake.agent_id == reassignment.agent_id).returning(Wake.sr_id)
     ).scalars()
@@ -134,7 +134,7 @@ def _reassign_tasks(session: Session, reassignment: Reassignment) -> Sequence[Ta
 
 
 def open_tasks(session: Session, agents: list[str]) -> dict[str, int]:
-    """How many open tasks each of these agents has."""
+    """Return the number of open tasks of each of these agents."""
     rows = session.execute(
         select(Task.agent_id, func.count())
         .where(Task.agent_id.in_(agents), Task.status.in_(_OPEN))
@@ -144,14 +144,16 @@ def open_tasks(session: Session, agents: list[str]) -> dict[str, int]:
 
 
 def require_assignable(session: Session, agent_id: str) -> None:
-    """``Stale`` unless the agent is there to be given work; it cannot be fired until we commit."""
+    """Raise `Stale` unless the agent can be assigned work; locks it until commit, so that it
+    cannot be fired.
+    """
     query = select(Agent.state).where(Agent.agent_id == agent_id).with_for_update(read=True)
     if session.scalar(query) not in {"active", "paused"}:
         raise Stale(what=agent_id)
 
 
 def forward_task(board: BoardContext, claim: Claim, agent_id: str) -> None:
-    """Give a task that the holder has inherited to the agent who does such work."""
+    """Pass an inherited task on to the agent that does such work."""
     now = board.clock()
     with board.database.transaction() as session:
         require_assignable(session, agent_id)

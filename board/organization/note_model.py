@@ -1,4 +1,4 @@
-"""Tables of the agents' notebooks, with everything that was ever written in them."""
+"""Tables of the agents' notes and all their versions."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardia.db.base import Base
 
 
 class Note(Base):
-    """One page of an agent's notebook: what it knows of an issue, or has learned for good."""
+    """A note in an agent's notebook: working memory of an issue, or a lasting lesson."""
 
     __tablename__ = "tb_note"
     __table_args__ = (
@@ -44,10 +44,10 @@ class Note(Base):
     server: Mapped[str | None]
     runbook: Mapped[str | None]
     outcome: Mapped[str | None]
-    """What the procedure came to on that server, last time."""
+    """The outcome of the runbook on that server, last time."""
     body: Mapped[str]
     active: Mapped[bool] = mapped_column(default=True, server_default=sql("true"))
-    """A person can strike a lesson out; it is then used no more."""
+    """False if a person has struck it out; it is then no longer used."""
     version: Mapped[int] = mapped_column(default=1, server_default=sql("1"))
     written_by: Mapped[str]
     created_at: Mapped[datetime]
@@ -55,7 +55,7 @@ class Note(Base):
 
 
 class NoteVersion(Base):
-    """What a note said, from when on, by whom."""
+    """A version of a note, with time and author."""
 
     __tablename__ = "tb_note_version"
 

@@ -1,4 +1,4 @@
-"""The organization on a page: who is there, what everybody does now, and every applied chart."""
+"""Pages of the organization: agents with their current work, and every applied chart."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def index(
     visitor: CurrentVisitor,
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
-    """The tree and the revisions, or, for its own live refresh, only the tree."""
+    """Show the tree and the revisions; only the tree for a live refresh."""
     fragment = request.headers.get("hx-request") == "true"
     found = view.organization(board)
     history = chart.history(board, Keyset(before=before, size=_PAGE_SIZE))
@@ -43,7 +43,7 @@ def index(
 def revision(
     request: Request, board: BoardDep, visitor: CurrentVisitor, number: _Number
 ) -> Response:
-    """One revision: who applied it, what it changed, and its text."""
+    """Show one revision: its author, its changes and its text."""
     found = chart.revision(board, number)
     return render.page(
         request,
@@ -57,5 +57,5 @@ def revision(
 
 
 def _changes(found: list[ChartChange]) -> list[tuple[str, str]]:
-    """Kind and sentence, in the reader's language when the page is written."""
+    """Return kind and sentence of each change, in the reader's language."""
     return [(change.kind, str(change)) for change in found]

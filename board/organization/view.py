@@ -1,4 +1,4 @@
-"""The running organization as it is now: who works on what, who rests, when each last woke."""
+"""Read the running organization: current work, paused agents, last beats, roles."""
 
 from __future__ import annotations
 
@@ -34,42 +34,42 @@ class AgentStatus:
     superior: str | None
     skills: tuple[str, ...]
     adapter: str | None
-    """The kind of outside agent that it is; ``None`` where it is one of ours."""
+    """Kind of external agent; `None` for an internal one."""
     paused: bool
     working: bool
-    """Whether a beat of it runs."""
+    """Whether a beat of it is running."""
     sr_id: int | None
-    """The issue that it holds."""
+    """The issue that it has claimed."""
     open_tasks: int
     last_beat: datetime | None
-    """When it last looked for work: a waking, or a moment of its schedule that found none."""
+    """When it last looked for work: a run, or a scheduled tick that found none."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleHolder:
-    """A person in an office."""
+    """A person in a role."""
 
     person_id: str
     name: str | None
-    """``None`` where there is no open account that may approve: they can decide nothing."""
+    """`None` without an active account that may approve: they can decide nothing."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """An office of people, and who holds it."""
+    """A role and the people who hold it."""
 
     role: str
     institution: str | None
-    """``None``: of everyone that has no post of its own."""
+    """`None`: for every institution without an assignment of its own."""
     holders: tuple[RoleHolder, ...]
     substitutes: tuple[RoleHolder, ...] = ()
     named: bool = True
-    """Whether the chart names them; else it is all accounts of the role."""
+    """Whether the chart names the holders; if not, they are all accounts of the role."""
 
 
 @dataclass(frozen=True, slots=True)
 class Organization:
-    """The whole, with the revision that says so."""
+    """The whole organization and its revision."""
 
     revision: int
     chart: OrgChart
@@ -77,15 +77,18 @@ class Organization:
     """In the chart's order."""
     posts: tuple[RoleAssignment, ...]
     position: int
-    """How long the record was."""
+    """Length of the audit log when it was read."""
 
     def direct_reports(self, superior: str | None) -> list[AgentStatus]:
-        """Who reports to an agent; with ``None``, those at the top."""
+        """Return the agents that report to `superior`; with `None`, those at the top."""
         return [m for m in self.members if m.superior == superior]
 
 
 def organization(board: BoardContext) -> Organization:
-    """The organization now, in one query over agents; ``Misconfigured`` before the first apply."""
+    """Return the organization, in one query over agents.
+
+    Raises `Misconfigured` before the first apply.
+    """
     with board.database.reading() as session:
         chart = revisions.running_chart(session)
         order = {agent.id: number for number, agent in enumerate(chart.agents)}
@@ -100,13 +103,13 @@ def organization(board: BoardContext) -> Organization:
 
 
 def author_names(board: BoardContext, found: Iterable[ChartRevision]) -> dict[str, str]:
-    """The names of those who have applied these revisions."""
+    """Return the names of the authors of these revisions."""
     with board.database.reading() as session:
         return display_names_of(session, [revision.author for revision in found])
 
 
 def _role_assignments(session: Session, chart: OrgChart) -> Iterator[RoleAssignment]:
-    """The offices that the chart names, then those that everybody of a role holds."""
+    """Yield the roles that the chart assigns, then those held by all accounts of a role."""
     people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id)).all()
     may = {p.person_id: p for p in people if is_allowed(p.as_info(), "approval.decide")}
 

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Runs: beats of agents, claiming, timeouts, worker crashes."""

@@ -1,4 +1,4 @@
-"""Beats on the board: looking for work, taking the reasons, claiming a task, ending the run."""
+"""Beats: take an agent's wakes, find and claim work, end the run."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ from guardia.org.chart_model import AgentEntry
 from guardia.org.model import Agent, OrgRevision
 
 BEAT = "beat"
-"""Kind of the event that an agent has begun or ended to work. It is not on record."""
+"""Kind of the event that an agent started or ended work. It is not in the audit log."""
 _ACTIVE = select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active")
 _CAUSES = 50
-"""How many causes a run keeps; a storm's later ones say nothing new."""
+"""Maximum number of causes stored with a run; later ones add no information."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """One beat that has begun."""
+    """A beat that has started."""
 
     run_id: int
     agent_id: str
@@ -55,18 +55,18 @@ class RunContext:
     """Issues that the reasons name, each once, in order."""
     spec: dict[str, Any]
     has_work: bool = True
-    """Whether something waits for it; where nothing does, the run has already ended."""
+    """Whether work is waiting; if not, the run has already ended."""
     has_rollback: bool = True
-    """Whether people have ordered something of it to be undone."""
+    """Whether people have issued a directive to undo some of its work."""
 
     @property
     def entry(self) -> AgentEntry:
-        """The agent as the chart defined it when the beat began; a change waits for the next."""
+        """Return the agent's chart entry when the beat began; changes apply to the next beat."""
         return AgentEntry.model_validate(self.spec)
 
 
 def _has_rollback() -> ColumnElement[bool]:
-    """Whether a row of ``Agent`` has something to undo on a person's order."""
+    """Return whether a row of `Agent` has a rollback to do by a person's directive."""
     undo = select(Task.task_id).where(
         Task.agent_id == Agent.agent_id, Task.task_id.in_(ROLLBACK_TASKS)
     )
@@ -74,14 +74,14 @@ def _has_rollback() -> ColumnElement[bool]:
 
 
 def _has_work() -> ColumnElement[bool]:
-    """Whether a row of ``Agent`` has something to do: one look over small indexes."""
+    """Return whether a row of `Agent` has work: one lookup over small indexes."""
     goal = and_(Agent.duty == "dispatch", goal_work.has_goal_work())
     return or_(
         Agent.duty == "audit", claiming.has_claimable_task(Agent.agent_id), _has_rollback(), goal
     )
 
 
-# Made once: composing them takes longer than running them.
+# Built once: composing the statements takes longer than running them.
 
 
 def _select_agent() -> Select[Any]:
@@ -98,13 +98,13 @@ def _select_agent() -> Select[Any]:
 
 
 def _take_reasons() -> ReturningDelete[Any]:
-    wanted = or_(_ACTIVE.exists(), Wake.reason == WakeReason.ORDER)
-    found = delete(Wake).where(Wake.agent_id == AGENT, wanted)
+    takeable = or_(_ACTIVE.exists(), Wake.reason == WakeReason.ORDER)
+    found = delete(Wake).where(Wake.agent_id == AGENT, takeable)
     return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
 
 
 def _record_tick() -> Select[Any]:
-    """Keep a moment; a row where it is the first to: whether there is something to do."""
+    """Return the statement that stores a tick; a row, with whether work is due, if it is new."""
     named: dict[str, Any] = {"agent_id": bindparam("series"), "tick": bindparam("moment")}
     row = insert(Tick).values(named).on_conflict_do_nothing()
     first = row.returning(Tick.agent_id).cte("first")
@@ -134,20 +134,20 @@ _END = (
 def begin(
     board: BoardContext, agent_id: str, attempt: JobAttempt | None = None
 ) -> RunContext | None:
-    """Take all waiting reasons of an agent as one beat; ``None`` where there are none.
+    """Start a beat with all waiting reasons of an agent. Returns `None` if there are none.
 
-    Coalesces: however many reasons wait, one beat takes them all. A paused agent keeps them, and
-    wakes only for what people have ordered to be undone.
-    The queue gives one worker at a time its turn (``attempt``) at an agent's beats, so a run that
-    never ended has died with its worker: it is closed as lost, and its reasons are taken again.
-    ``None`` also for a worker that has lost its turn: that was paused, and taken for dead.
-    A beat that finds nothing to do ends here; people who mention the agent are answered first.
+    One beat takes all reasons, however many wait. A paused agent keeps them, and starts only for
+    rollbacks that people have directed. The queue runs an agent's beats on one worker at a time
+    (`attempt`), so an unfinished run has died with its worker: it is closed as lost, and its
+    reasons are taken again. Also returns `None` for a worker that lost its turn because it was
+    suspended and declared dead. A beat without work ends here, after replying to people who
+    mention the agent.
     """
     now = board.clock()
     with board.database.transaction() as session:
         if attempt is not None and not jobs.is_current(session, attempt):
             return None
-        # First the reasons, then the look for work: what comes in between brings its own reason.
+        # Reasons first, then the check for work: work added in between brings its own reason.
         taken = _take(session, agent_id)
         if not taken and not session.scalar(_UNFINISHED, {"agent": agent_id}):
             return None
@@ -172,7 +172,7 @@ def begin(
         run_id = session.execute(_RUN, run).scalar_one()
         if has_work:
             events.announce(session, kind=BEAT, agent=agent_id)
-        # The auditor's look at the record is its answer.
+        # The auditor's reply is its verification of the audit log.
         replied = agent.spec["duty"] != "audit" and mention_replies.reply_to_mentions(
             session, agent_id, taken, now
         )
@@ -198,7 +198,7 @@ def _cause(row: Any) -> dict[str, Any]:
 
 
 def _close_lost(session: Session, agent_id: str, now: datetime) -> list[dict[str, Any]]:
-    """Close runs that died and free what they held; the recovery as a cause, and their own."""
+    """Close dead runs and release their tasks; returns the recovery and their own causes."""
     runs = session.execute(
         update(Run)
         .where(Run.agent_id == agent_id, Run.ended_at.is_(None))
@@ -212,8 +212,7 @@ def _close_lost(session: Session, agent_id: str, now: datetime) -> list[dict[str
 
 
 def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> None:
-    """What a lost beat held comes first when its agent claims again, unless it has lost too many
-    workers."""
+    """Release a lost run's tasks, to be claimed first; stall those that lost too many workers."""
     held = update(Task).where(Task.run_id == run.run_id).values(run_id=None, lost_at=now)
     found = session.execute(held.returning(Task.task_id, Task.sr_id))
     tasks = {row.task_id: row.sr_id for row in found}
@@ -224,25 +223,25 @@ def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> N
 
 
 def is_current(session: Session, run_context: RunContext) -> bool:
-    """Whether a beat has not been closed as lost; nobody can until this transaction ends."""
+    """Return whether a beat has not been closed as lost; locks it until the transaction ends."""
     return bool(session.scalar(_IS_CURRENT, {"run": run_context.run_id}))
 
 
 def is_active(session: Session, run_context: RunContext) -> bool:
-    """Whether the agent may begin something: nobody has paused it since it woke."""
+    """Return whether the agent may start something: it has not been paused since the beat began."""
     return session.scalar(_ACTIVE, {"agent": run_context.agent_id}) is not None
 
 
 def claim_task(
     board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> Claim | None:
-    """Claim the agent's next task atomically (see ``claiming``); ``None`` when there is none.
+    """Claim the agent's next task atomically (see `claiming`). Returns `None` if there is none.
 
-    The claim raises the fence, so whoever held the task before can write no more. Nothing is
-    claimed while the kill switch is on or the agent is paused, nor what people let rest or have
-    ordered to be undone, nor what belongs to a stalled issue.
+    The claim increments the fencing token, so an earlier claim can write no more. Nothing is
+    claimed while the kill switch is on or the agent is paused; paused tasks, tasks to be rolled
+    back and stalled issues are skipped.
     """
-    wanted = {"agent": run_context.agent_id, "now": board.clock(), "done": list(done)}
+    parameters = {"agent": run_context.agent_id, "now": board.clock(), "done": list(done)}
     with board.database.transaction() as session:
         if (
             kill_switch_is_on(session)
@@ -251,7 +250,7 @@ def claim_task(
         ):
             return None
         release_tasks(session, run_context)
-        task = claiming.next_task(session, wanted)
+        task = claiming.next_task(session, parameters)
         if task is None:
             return None
         task.fence += 1
@@ -260,14 +259,14 @@ def claim_task(
 
 
 def release_tasks(session: Session, run_context: RunContext) -> None:
-    """A beat has one task in its hands: what it had before waits for people, or has ended."""
+    """Release a beat's tasks: it works on one at a time, and the earlier one waits or has ended."""
     session.execute(_RELEASE, {"run": run_context.run_id})
 
 
 def end(
     board: BoardContext, run_context: RunContext, outcome: str, *, task_id: int | None, steps: int
 ) -> None:
-    """Close a beat and let go of whatever it still holds; one that was lost stays so."""
+    """End a beat and release its tasks; a run closed as lost stays so."""
     now = board.clock()
     with board.database.transaction() as session:
         ended = {"outcome": outcome, "task_id": task_id, "steps": steps, "ended_at": now}
@@ -275,23 +274,23 @@ def end(
         release_tasks(session, run_context)
         events.announce(session, kind=BEAT, agent=run_context.agent_id)
         if task_id is not None and begun is not None:
-            # Wakings that found nothing to do are no cost.
+            # Runs that found no work cost nothing.
             daily_totals.add_run(session, run_context.agent_id, task_id, begun, now)
 
 
 def tick(
     board: BoardContext, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE
 ) -> bool:
-    """Keep one moment of an agent's schedule, once on all hosts, and wake it where work waits.
+    """Record one scheduled tick, once across all hosts, and wake the agent if work waits.
 
-    One statement where there is none: an idle agent is not woken. ``False`` where nothing was to
-    be done, or another host has been here before.
+    A single statement without work: an idle agent is not woken. Returns `False` without work, or
+    if another host has recorded the tick.
     """
     now, daily = board.clock(), reason is not WakeReason.SCHEDULE
     series = f"{agent_id}:{reason}" if daily else agent_id
-    wanted = {"agent": agent_id, "now": now, "series": series, "moment": moment}
+    parameters = {"agent": agent_id, "now": now, "series": series, "moment": moment}
     with board.database.transaction() as session:
-        found = session.scalar(_TICK, wanted)
+        found = session.scalar(_TICK, parameters)
         if found is None or not (found or daily):
             return False
         wake(session, agent_id, reason, now, cause={"tick": moment.isoformat()})
@@ -299,13 +298,13 @@ def tick(
 
 
 def requeue(board: BoardContext, agent_id: str) -> None:
-    """Let another worker go on with what this agent has still to do: this one is closing."""
+    """Wake the agent again so that another worker continues: this one is shutting down."""
     with board.database.transaction() as session:
         wake(session, agent_id, WakeReason.RECOVERY, board.clock())
 
 
 def requeue_lost_jobs(board: BoardContext, seconds: float) -> list[str]:
-    """Queue again what dead workers had; the kinds of those jobs. See ``db.jobs.rescue``."""
+    """Requeue the jobs of dead workers; returns the kinds of those jobs. See `db.jobs`."""
     with board.database.transaction() as session:
         lost = jobs.requeue_lost(session, seconds)
         agents_by_worker: dict[int, set[str]] = {}
@@ -317,20 +316,20 @@ def requeue_lost_jobs(board: BoardContext, seconds: float) -> list[str]:
 
 
 def has_lost_jobs(board: BoardContext) -> bool:
-    """Whether what dead workers had waits for a free hand."""
+    """Return whether jobs of dead workers wait for a free worker."""
     with board.database.reading() as session:
         return jobs.has_lost_waiting(session)
 
 
 def last_ticks(board: BoardContext) -> dict[str, datetime]:
-    """The latest kept moment of every series."""
+    """Return the latest recorded tick of every series."""
     query = select(Tick.agent_id, func.max(Tick.tick)).group_by(Tick.agent_id)
     with board.database.reading() as session:
         return {row[0]: row[1] for row in session.execute(query)}
 
 
 def delete_old_ticks(board: BoardContext, before: datetime) -> int:
-    """Delete old moments, but never a series' latest: catching up begins there."""
+    """Delete old ticks, but never a series' latest, from which missed ticks are caught up."""
     other = aliased(Tick)
     newer = select(other.tick).where(other.agent_id == Tick.agent_id, other.tick > Tick.tick)
     old = delete(Tick).where(Tick.tick < before, newer.exists()).returning(Tick.tick)

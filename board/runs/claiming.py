@@ -1,7 +1,7 @@
-"""What an agent may claim, and what it claims next: first what lost its worker, then by priority.
+"""Select the task that an agent claims next: tasks of lost workers first, then by priority.
 
-A look reads a few rows, however many tasks wait: it goes along two partial indexes that lie in this
-order, one of what can always be claimed and one of what needs room.
+A lookup reads a few rows, however many tasks wait: it follows two partial indexes in this order,
+one of tasks that can always be claimed and one of tasks that need a free slot.
 """
 
 from __future__ import annotations
@@ -33,9 +33,9 @@ _ALWAYS = (State.RECEIVED, State.APPROVED, State.IN_PROGRESS)
 CLAIMABLE_STATES = (*_ALWAYS, State.PARSED)
 """States in which it is an agent's turn."""
 _BEGUN = (State.PENDING_APPROVAL, State.APPROVED, State.IN_PROGRESS)
-"""States in which a task counts towards what its agent has taken on."""
+"""States in which a task counts towards its agent's parallel tasks."""
 ROLLBACK_TASKS = select(Directive.task_id).where(Directive.state == "UNDOING")
-"""Tasks that an agent has still to undo on a person's order."""
+"""Tasks that an agent still has to roll back by a person's directive."""
 NOW = bindparam("now", type_=DateTime(timezone=True))
 AGENT = bindparam("agent", type_=Text())
 _STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
@@ -43,31 +43,31 @@ _ORDER = (Task.lost_at, Task.priority, Task.task_id)
 
 
 def has_claimable_task(agent_id: Any) -> ColumnElement[bool]:
-    """Whether a task waits that an agent may claim at the moment ``:now``."""
+    """Return whether a task waits that an agent may claim at time `:now`."""
     new = _exists(agent_id, (State.PARSED,))
     return or_(_exists(agent_id, _ALWAYS), and_(_has_room(agent_id), new))
 
 
 def _exists(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
-    # The first in order, not just any: that is one step into the index, whatever else lies around.
+    # The first in order, not any: that is one step into the index, whatever other rows exist.
     first = select(Task.task_id).where(_is_claimable(agent_id, states)).order_by(*_ORDER).limit(1)
     return first.correlate(Agent).scalar_subquery().is_not(None)
 
 
-def next_task(session: Session, wanted: Mapping[str, Any]) -> Task | None:
-    """The task that comes next, locked; ``wanted`` are ``agent``, ``now`` and, already ``done``.
+def next_task(session: Session, parameters: Mapping[str, Any]) -> Task | None:
+    """Return the next task, locked; `parameters` are `agent`, `now`, and `done` task ids.
 
-    A person who is writing on it is awaited: a task that is passed over is forgotten.
+    Waits for a person who is writing to it: a skipped task would not be looked at again.
     """
-    while (task_id := session.scalar(_NEXT, wanted)) is not None:
-        task: Task | None = session.scalar(_LOCK, {**wanted, "task": task_id})
+    while (task_id := session.scalar(_NEXT, parameters)) is not None:
+        task: Task | None = session.scalar(_LOCK, {**parameters, "task": task_id})
         if task is not None:
             return task
     return None
 
 
 def _is_claimable(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
-    # As constants, so that the planner knows the partial index whatever it prepares.
+    # As constants, so that the planner can use the partial index in a prepared statement.
     named: Any = bindparam(None, [s.value for s in states], expanding=True, literal_execute=True)
     return and_(
         Task.agent_id == agent_id,
@@ -81,12 +81,12 @@ def _is_claimable(agent_id: Any, states: Collection[State]) -> ColumnElement[boo
 
 
 def _has_room(agent_id: Any) -> ColumnElement[bool]:
-    """Whether an agent may begin another task beside those that it has begun."""
+    """Return whether an agent may start another task beside its current ones."""
     begun, agent = aliased(Task), aliased(Agent)
     limit = select(agent.spec["limits"]["parallel_tasks"].as_integer()).where(
         agent.agent_id == agent_id
     )
-    # Never of the task: it would be counted anew for each that waits.
+    # Not correlated with the task: it would be counted again for each that waits.
     most = limit.correlate(Agent).scalar_subquery()
     last = (
         select(begun.task_id)
@@ -106,7 +106,7 @@ def _next() -> Select[Any]:
 
 
 def _first(states: Collection[State], *more: ColumnElement[bool]) -> Any:
-    # An array: one statement, however much a beat has already done.
+    # An array: one prepared statement, however many tasks a beat has already done.
     others = Task.task_id != all_(bindparam("done", type_=ARRAY(BigInteger)))
     found = select(*_ORDER).where(_is_claimable(AGENT, states), others, *more)
     return found.order_by(*_ORDER).limit(1).subquery()
@@ -119,5 +119,5 @@ def _lock() -> Select[Any]:
     return query.with_for_update(of=Task, key_share=True)
 
 
-# Made once: composing them takes longer than running them.
+# Built once: composing the statements takes longer than running them.
 _NEXT, _LOCK = _next(), _lock()

@@ -1,4 +1,4 @@
-"""A person lets the agents go on with an issue on which they went round in circles."""
+"""Let agents continue on an issue that was stalled by a wake loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guardia.org.directory import PersonInfo
 
 
 def clear(board: BoardContext, person: PersonInfo, sr_id: int) -> None:
-    """Lift the mark, renew the wake budgets and wake the agents that have work on the issue."""
+    """Clear the stall, renew the wake budgets and wake the agents that have work on the issue."""
     require_permission(person, "stall.lift")
     actor, now = f"person:{person.id}", board.clock()
     with board.database.transaction() as session:

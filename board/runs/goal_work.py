@@ -1,4 +1,4 @@
-"""Whether a goal gives its agent something to do: conditions that a beat's one look can carry."""
+"""Conditions for goals that need work, composed into a beat's single lookup."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _OPEN = sorted(s.value for s in OPEN_STATES)
 
 
 def needs_review() -> ColumnElement[bool]:
-    """All issues of a row of ``Goal`` have ended, and nobody has said yet what follows."""
+    """Return whether all issues of a row of `Goal` have ended without a review."""
     child = aliased(Issue)
-    # One of each kind, never "whether there are any": that may be made out by reading all issues.
+    # One of each kind instead of "exists", which the planner may answer by reading all issues.
     children = select(child.sr_id).where(child.goal_id == Goal.sr_id).limit(1)
     still_open = children.where(child.status.in_(_OPEN)).scalar_subquery()
     not_done = children.where(child.status != State.COMPLETED).scalar_subquery()
@@ -29,10 +29,10 @@ def needs_review() -> ColumnElement[bool]:
 
 
 def has_goal_work() -> ColumnElement[bool]:
-    """Whether a goal waits for the head: to be broken down, or to be looked at."""
+    """Return whether a goal waits to be planned or reviewed."""
     return select(Goal.sr_id).where(or_(_in_state(GoalState.GIVEN), needs_review())).exists()
 
 
 def _in_state(state: GoalState) -> ColumnElement[bool]:
-    # As a constant, so that the planner knows the partial index whatever it prepares.
+    # As a constant, so that the planner can use the partial index in a prepared statement.
     return Goal.state == bindparam(None, state.value, literal_execute=True)

@@ -1,7 +1,7 @@
-"""What an agent answers that people mention on an issue which it has nothing to do on.
+"""Reply to people who mention an agent on an issue where it has no next step.
 
-It says what is on the board: how the issue stands, whose it is, what was done last and what comes
-next. No model is asked. An answer calls nobody, so agents cannot keep each other talking.
+The reply states what is on the board: state, owner, last step and next step. No model is asked. A
+reply wakes no agents, so they cannot keep each other talking.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from guardia.i18n import t_default
 from guardia.org import revisions
 
 _MOST = 20
-"""Issues that one beat answers on."""
+"""Maximum number of issues to which one beat replies."""
 _EXCERPT = 200
 _HIDDEN_KINDS = (EntryKind.COMMENT, EntryKind.MODEL_ASKED, EntryKind.VERIFIED)
 """Kinds of entries that are no step of the work."""
@@ -33,9 +33,10 @@ _OPEN = [state.value for state in OPEN_STATES]
 
 
 def reply_to_mentions(session: Session, agent_id: str, taken: Iterable[Any], now: datetime) -> bool:
-    """Answer the people among the reasons of a beat; call it last. Whether there were any.
+    """Reply to people's mentions among a beat's wakes; call it last. Returns whether there were
+    any.
 
-    In the transaction that takes the reasons, so each is answered exactly once.
+    Runs in the transaction that takes the wakes, so each mention is answered exactly once.
     """
     issues = _mentioned_issues(session, taken)
     for issue in issues:
@@ -63,7 +64,7 @@ def _mentioned_issues(session: Session, taken: Iterable[Any]) -> list[Issue]:
 
 
 def _has_next_step(session: Session, issue: Issue, agent_id: str) -> bool:
-    """Whether its own next step there answers: it is its turn."""
+    """Return whether the agent's own next step answers: it is its turn."""
     if issue.stalled_at is not None:
         return False
     turn = select(Task.task_id).where(

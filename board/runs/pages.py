@@ -1,4 +1,4 @@
-"""The page of agents' wakings."""
+"""The page of agents' runs."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def index(
     before: Cursor = None,
     after: Cursor = None,
 ) -> Response:
-    """The list, or, for its own live refresh, only its rows."""
+    """Show the list; only its rows for a live refresh."""
     query = view.RunQuery(agent=agent, before=before, after=after)
     fragment = request.headers.get("hx-request") == "true"
     return render.page(

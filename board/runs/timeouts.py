@@ -1,4 +1,4 @@
-"""A beat that takes longer than its entry allows: its hold is taken, and people are told."""
+"""Expire a beat that exceeds its timeout: revoke its claim and alert people."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ OUTCOME = "timeout"
 
 
 def expire_run(board: BoardContext, run_context: RunContext) -> bool:
-    """Close the run and take its tasks away through the fence; ``False`` where it has ended.
+    """Close the run and revoke its claims. Returns `False` if it has already ended.
 
-    The entry is announced, so every worker interrupts what still runs for the task. The task is
-    taken up again, as often as the issue's budget of recoveries allows.
+    The audit entry notifies every worker, which interrupts what still runs for the task. The task
+    is claimed again, as often as the issue's recovery budget allows.
     """
     now = board.clock()
     with board.database.transaction() as session:

@@ -1,4 +1,4 @@
-"""The wakings of agents as pages and the command line list them: why, on what, to which end."""
+"""Read agents' runs for pages and the command line: causes, task and outcome."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guardia.org.model import Agent
 
 @dataclass(frozen=True, slots=True)
 class RunQuery(Keyset):
-    """Which wakings of which page."""
+    """Filter and page of the list of runs."""
 
     agent: str = ""
     size: int = 50
@@ -26,7 +26,7 @@ class RunQuery(Keyset):
 
 @dataclass(frozen=True, slots=True)
 class RunRow:
-    """One waking."""
+    """One run."""
 
     run_id: int
     agent_id: str
@@ -35,7 +35,7 @@ class RunRow:
     sr_id: int | None
     task_id: int | None
     outcome: str | None
-    """``None`` while it lasts."""
+    """`None` while it is running."""
     steps: int
     revision: int | None
     started_at: datetime
@@ -43,12 +43,12 @@ class RunRow:
 
     @property
     def duration(self) -> timedelta | None:
-        """How long it lasted."""
+        """Return how long it took, or `None` while it is running."""
         return None if self.ended_at is None else self.ended_at - self.started_at
 
     @property
     def reasons(self) -> tuple[tuple[str, tuple[tuple[str, Any], ...]], ...]:
-        """Each reason with its first cause."""
+        """Return each reason with its first cause."""
         found: dict[str, tuple[tuple[str, Any], ...]] = {}
         for cause in self.causes:
             names = sorted(cause.keys() - {"reason"}, key=lambda n: (n != "issue", n))
@@ -62,13 +62,13 @@ class RunList(Slice[RunRow]):
     """One page of the list."""
 
     agents: tuple[tuple[str, str], ...]
-    """Id and title of every agent that there is or was, to choose from."""
+    """Id and title of every present and former agent, as filter options."""
     position: int
-    """Length of the record at this snapshot."""
+    """Length of the audit log in this snapshot."""
 
 
 def list_runs(board: BoardContext, query: RunQuery) -> RunList:
-    """One page of wakings, newest first."""
+    """Return one page of runs, newest first."""
     with board.database.reading() as session:
         found = read_slice(
             session, _row_query(query), Run.run_id, query, key=lambda r: int(r.run_id)

@@ -1,9 +1,9 @@
-"""Who answers for a worker's death: the task that may have caused it, not those that were there.
+"""Attribute a worker crash to its likely cause instead of to every task it held.
 
-A loss counts against a task while it comes no further: work that went on since is innocent of it.
-Where several tasks were in one worker's hands, those answer that have most to answer for already.
-A database that restarted has lost everybody's work, and nobody answers for that. What has lost its
-worker ``stalling.RECOVERIES`` times and once more is left to people.
+A loss counts against a task until the task makes progress, which shows that it did not cause the
+loss. Among several tasks of one worker, those with the most losses so far count it. A restart of
+the database interrupts all work and counts against no task. A task with more than
+`MAX_RECOVERIES` losses is handed to people.
 """
 
 from __future__ import annotations
@@ -29,27 +29,27 @@ _RESTARTED = sql("select pg_postmaster_start_time() > :begun").bindparams(
 
 @dataclass(frozen=True, slots=True)
 class _CrashCount:
-    """What a task has to answer for, as far as it stands where it stood."""
+    """Losses of a task since its last progress."""
 
     task_id: int
     losses: int
     mark: str
     since: datetime
     run_id: int | None
-    """The run whose loss was last looked at."""
+    """The run whose loss was counted last."""
 
 
 def record_worker_crashes(
     session: Session, agent_groups: Collection[Collection[str]], now: datetime
 ) -> None:
-    """Workers died: each of them had these agents' beats in its hands."""
+    """Count the crash of workers, each of which was running beats of one group of agents."""
     for agents in agent_groups:
         held = {row.task_id: row.run_id for row in session.execute(_held(agents))}
         crash_counts = _crash_counts(session, list(held), now)
         most = max((a.losses for a in crash_counts), default=0)
         for crash_count in crash_counts:
-            answers = crash_count.losses == most
-            _write(session, crash_count, held[crash_count.task_id], now, counts=answers)
+            counts = crash_count.losses == most
+            _write(session, crash_count, held[crash_count.task_id], now, counts=counts)
 
 
 def _held(agents: Collection[str]) -> Any:
@@ -63,18 +63,18 @@ def _held(agents: Collection[str]) -> Any:
 def record_lost_run(
     session: Session, run_id: int, begun: datetime, tasks: Sequence[int], now: datetime
 ) -> list[int]:
-    """Of the tasks that a lost beat held, those that have lost too many.
+    """Count the loss of a run against its tasks; returns those that have lost too many workers.
 
-    Where no worker died, the beat has lost the database in the middle: that counts too, unless the
-    database was restarted since the beat has begun.
+    If no worker died, the beat lost its database connection: that counts too, unless the database
+    was restarted after the beat began.
     """
     crash_counts = _crash_counts(session, tasks, now)
-    spared = bool(session.scalar(_RESTARTED, {"begun": begun}))
+    is_restarted = bool(session.scalar(_RESTARTED, {"begun": begun}))
     found = []
     for crash_count in crash_counts:
         losses = crash_count.losses
         if crash_count.run_id != run_id:
-            losses = _write(session, crash_count, run_id, now, counts=not spared)
+            losses = _write(session, crash_count, run_id, now, counts=not is_restarted)
         if losses > MAX_RECOVERIES:
             found.append(crash_count.task_id)
     return found
@@ -95,7 +95,7 @@ def _crash_counts(session: Session, tasks: Sequence[int], now: datetime) -> list
 
 
 def _crash_count(row: Any, now: datetime) -> _CrashCount:
-    """Whoever has come further, or has had a quiet day, begins anew."""
+    """Return the losses of a task; progress, or a day without losses, resets them."""
     mark = f"{row.status} {row.plan_hash or '-'} {row.attempt} {row.steps}"
     known: TaskCrashCount | None = row.TaskCrashCount
     if known is None:

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Assembly of the web application: routes, permissions, live events, HTTP server."""

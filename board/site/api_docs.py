@@ -11,5 +11,5 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/docs")
 def docs(request: Request) -> Response:
-    """Swagger UI over ``/openapi.json``, from our own files."""
+    """Show Swagger UI over `/openapi.json`, from our own files."""
     return render.page(request, "site/docs.html")

@@ -40,7 +40,7 @@ _LISTEN_SECONDS = 5.0
 
 
 def create_app(board: BoardContext, settings: Settings) -> FastAPI:
-    """The board as an ASGI application over a desk. Stop it with ``server.BoardServer``."""
+    """Build the ASGI application of a board. Stop it with `server.BoardServer`."""
     app = FastAPI(
         title="GUARDiA",
         version=guardia.__version__,
@@ -91,10 +91,10 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 class _Static(StaticFiles):
-    """Our files: addresses that name their version are kept for ever, others asked for again."""
+    """Static files: versioned addresses are cached forever, others are revalidated."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
-        """A file, or 404."""
+        """Return a file or 404, with its cache header."""
         response = await super().get_response(path, scope)
         for_ever = scope.get("query_string", b"").startswith(b"v=")
         response.headers["cache-control"] = (
@@ -108,7 +108,7 @@ health = APIRouter()
 
 @health.get("/healthz", summary="Whether the board and its database answer")
 def healthz(board: BoardDep) -> dict[str, str]:
-    """``{"status": "ok"}``; 503 where the database does not answer."""
+    """Return `{"status": "ok"}`, or 503 if the database does not answer."""
     with board.database.reading() as session:
         session.execute(text("select 1"))
     return {"status": "ok"}

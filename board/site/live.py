@@ -1,7 +1,7 @@
 """Live pages: one LISTEN connection per process, fanned out to every open page.
 
-A page is only told *that* something happened, and reads again what it may see. So nothing has to
-be queued: a page that has not yet heard of one event need not be told of the next.
+A page only learns *that* something changed and reads again what it may see. So no event has to be
+queued: a page with a pending signal needs no second one.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visito
 _PAUSE = 0.3
 """Seconds between two messages to one page: a burst of events is one message."""
 _HEARTBEAT = 15.0
-"""Seconds after which a quiet connection is written to, and its session looked at again."""
+"""Seconds after which an idle connection gets a comment line and its session is checked again."""
 _REMEMBERED = 2000
 _PAGES = 1000
 
@@ -44,14 +44,14 @@ class LivePage:
 
     person: PersonInfo
     sr_id: int | None
-    """The issue it shows; ``None`` for the list."""
+    """Number of the issue it shows; `None` for the list."""
     beats: bool = False
-    """Whether it shows what agents do, which is not all on record."""
+    """Whether it shows agents' runs, which are not all in the audit log."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 class LiveFeed:
-    """Tells open pages that something they show has changed."""
+    """Signals open pages that something they show has changed."""
 
     def __init__(self, board: BoardContext) -> None:
         self._board = board
@@ -60,7 +60,7 @@ class LiveFeed:
         """Entry number of the last event by issue."""
         self._latest = 0
         self._floor = 0
-        """Up to here events may have been missed or forgotten."""
+        """Up to this entry, events may have been missed or forgotten."""
         self._listening = asyncio.Event()
         self._closed = False
 
@@ -69,32 +69,32 @@ class LiveFeed:
         while True:
             try:
                 async for event in events.stream(self._board.database.dsn):
-                    await (self._happened(event) if event else self._connected())
+                    await (self._on_event(event) if event else self._on_connected())
             except Exception:
                 log.exception("live events")
                 await asyncio.sleep(1)
 
     async def wait_until_ready(self, seconds: float) -> None:
-        """Wait until the first connection listens, but not for ever."""
+        """Wait until the first connection listens, for at most `seconds`."""
         try:
             await asyncio.wait_for(self._listening.wait(), seconds)
         except TimeoutError:
             log.warning("live events: the database does not answer yet")
 
     def close(self) -> None:
-        """End every stream at once, so that a server that stops need not wait for its pages."""
+        """End every stream at once, so that a stopping server need not wait for its pages."""
         self._closed = True
         for page in self._pages:
             page.changed.set()
 
-    async def _connected(self) -> None:
-        # Whatever happened while nobody listened: every page reads again.
+    async def _on_connected(self) -> None:
+        # Events before the connection were missed, so every page reads again.
         self._floor = self._latest = await run_in_threadpool(_position, self._board)
         self._listening.set()
         for page in self._pages:
             page.changed.set()
 
-    async def _happened(self, event: dict[str, Any]) -> None:
+    async def _on_event(self, event: dict[str, Any]) -> None:
         if event.get("kind") == BEAT:
             for page in self._pages:
                 if page.beats:
@@ -114,34 +114,34 @@ class LiveFeed:
                 page.changed.set()
 
     async def _owner(self, sr_id: int) -> str | None:
-        """Whose issue it is, asked only where a customer watches."""
+        """Return the institution of an issue; only looked up if a customer watches."""
         if not any(p.person.role == "customer" for p in self._pages):
             return None
         return await run_in_threadpool(visibility.institution_of, self._board, sr_id)
 
     def has_missed(self, page: LivePage, seen: int) -> bool:
-        """Whether something may have happened since the page was written."""
+        """Return whether something may have happened since the page was rendered."""
         if page.beats or seen < self._floor:
             return True
         return (self._latest if page.sr_id is None else self._last.get(page.sr_id, 0)) > seen
 
     async def stream(self, page: LivePage, token: str, seen: int) -> AsyncIterator[str]:
-        """Server-sent events for one page, until it leaves, signs out, or the server stops."""
+        """Yield server-sent events for one page until it closes, signs out, or the server stops."""
         if self.has_missed(page, seen):
             page.changed.set()
         self._pages.add(page)
-        looked = time.monotonic()
+        checked_at = time.monotonic()
         try:
             yield "retry: 2000\n\n"
             while not self._closed:
-                told = await _within(page.changed, _HEARTBEAT)
+                changed = await _wait_for(page.changed, _HEARTBEAT)
                 if self._closed:
                     return
-                if time.monotonic() - looked >= _HEARTBEAT:
+                if time.monotonic() - checked_at >= _HEARTBEAT:
                     if await run_in_threadpool(signed_in_person, self._board, token) is None:
                         return
-                    looked = time.monotonic()
-                if told:
+                    checked_at = time.monotonic()
+                if changed:
                     page.changed.clear()
                     yield f"event: issue\ndata: {self._latest}\n\n"
                     await asyncio.sleep(_PAUSE)
@@ -152,7 +152,7 @@ class LiveFeed:
 
     @property
     def is_full(self) -> bool:
-        """Whether no further page can be told."""
+        """Return whether the limit of open pages is reached."""
         return len(self._pages) >= _PAGES
 
 
@@ -167,7 +167,7 @@ def _position(board: BoardContext) -> int:
         return audit_log.snapshot_size(session)
 
 
-async def _within(event: asyncio.Event, seconds: float) -> bool:
+async def _wait_for(event: asyncio.Event, seconds: float) -> bool:
     try:
         await asyncio.wait_for(event.wait(), seconds)
     except TimeoutError:
@@ -185,7 +185,7 @@ async def subscribe(
     *,
     beats: bool = False,
 ) -> Response:
-    """News of one issue, or of all that the visitor may see; with ``beats`` of agents' too."""
+    """Stream events of one issue or of all visible ones; `beats` adds agents' runs."""
     feed: LiveFeed = request.app.state.feed
     if feed.is_full:
         raise HTTPException(503, headers={"Retry-After": "30"})

@@ -1,4 +1,4 @@
-"""Which right each route needs. A route that is not listed here is closed to everyone."""
+"""Permission of each route. A route that is not listed here is closed to everyone."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from guardia.errors import Forbidden
 from guardia.org.access import require_permission as require
 
 PUBLIC = "open"
-"""Needs no right: the entrance, what tells nothing, and channels that prove themselves by token."""
+"""Needs no permission: sign-in, harmless data, and channels with tokens of their own."""
 
 AGENT_TOKEN = "agent"
-"""Needs the token of an outside agent's turn, which ``board.api.agent`` asks of every request."""
+"""Needs the token of an external agent's session, which `external_agents.api` checks."""
 
 ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): PUBLIC,
@@ -44,8 +44,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/issues"): "issue.create",
     ("GET", "/issues/{sr_id}"): "issue.read",
     ("GET", "/issues/{sr_id}/live"): "issue.read",
-    # Below an issue the desk asks for the right itself, after whether the issue exists for them:
-    # what one may not see answers 404, not 403.
+    # Below an issue the use cases check the permission, after whether the issue is visible: what
+    # a visitor may not see answers 404, not 403.
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/decision"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",
@@ -91,13 +91,13 @@ ROUTES: dict[tuple[str, str], str] = {
 
 
 async def require_permission(request: Request) -> None:
-    """Refuse what the visitor has no right to, and every route that nobody has thought about."""
+    """Refuse a request without permission, and every route that is not listed."""
     path = str(getattr(request.scope.get("route"), "path", ""))
     action = request.app.state.rules.get((request.method, path))
     if action is None:
         raise Forbidden(who=request.method, action=path)
     if action not in {PUBLIC, AGENT_TOKEN}:
-        # What would change something must be proven to come from our pages before anything else.
+        # A changing request must come from one of our pages before anything else is checked.
         await require_csrf_token(request)
         visitor = await run_in_threadpool(current_visitor, request)
         require(visitor.person, action)

@@ -1,4 +1,4 @@
-"""The HTTP server: uvicorn, which lets go of live pages at once when it stops."""
+"""HTTP server: uvicorn that ends live streams at once when it stops."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _GRACE = 3
 
 
 class BoardServer(uvicorn.Server):
-    """Ends the live streams before it waits for open connections."""
+    """Ends the live streams before waiting for open connections."""
 
     def __init__(self, app: FastAPI) -> None:
         self._app = app
@@ -22,13 +22,13 @@ class BoardServer(uvicorn.Server):
         )
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Start; answers leave at once, where a given socket would hold each back for 40 ms."""
+        """Start without Nagle's algorithm, which delays responses of a given socket by 40 ms."""
         for listener in sockets or []:
-            # asyncio does this by itself only for sockets that it has made. Inherited on accept.
+            # asyncio does this only for sockets that it creates itself. Inherited on accept.
             listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         await super().startup(sockets)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop: without this, a single open page would hold up the whole process."""
+        """Stop. Without closing the feed, a single open page would block the whole process."""
         self._app.state.feed.close()
         await super().shutdown(sockets)

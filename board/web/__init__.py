@@ -1,1 +1,1 @@
-"""The board's pages: server-rendered, live by server-sent events, nothing from elsewhere."""
+"""Page kit: rendering, session, forms, errors and security headers of server-rendered pages."""

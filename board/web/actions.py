@@ -1,4 +1,4 @@
-"""What a form does: it acts and leads on, or the page comes back with the reason of the refusal."""
+"""Handle a submitted form: redirect on success, show the page again on refusal."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Which program calls: a person's, by an access token in ``Authorization: Bearer``.
+"""Find the person behind a request, by an access token in `Authorization: Bearer` or a session.
 
-The application looks the caller up before any route runs and keeps them in ``request.state``.
+The application looks the caller up before any route runs and keeps them in `request.state`.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from guardia.org.tokens import TOKEN_PREFIX
 
 
 def bearer_token(request: Request) -> str | None:
-    """The token that a request carries; ``None`` where it carries no ``Authorization`` at all.
+    """Return the token of a request, or `None` without an `Authorization` header.
 
-    Whoever sends one is that token's holder or nobody: a cookie beside it does not count.
+    A request with the header is authenticated by that token alone: a cookie beside it is ignored.
     """
     given = request.headers.get("authorization")
     if given is None:
@@ -29,7 +29,7 @@ def bearer_token(request: Request) -> str | None:
 
 
 def caller(request: Request) -> PersonInfo:
-    """The person whose program calls, or who is signed in."""
+    """Return the person who is signed in or whose token the request carries."""
     found: PersonInfo | None = getattr(request.state, "person", None)
     if found is None:
         raise Forbidden(who=request.method, action=request.url.path)
@@ -37,7 +37,7 @@ def caller(request: Request) -> PersonInfo:
 
 
 def board_of(request: Request) -> BoardContext:
-    """The desk that this application serves."""
+    """Return the context of the board that this application serves."""
     board: BoardContext = request.app.state.board
     return board
 

@@ -1,7 +1,7 @@
-"""When something does not work: the same fault as a page for people, as JSON for programs.
+"""Answer errors: as a page for people, as JSON for programs.
 
-The JSON has the shape that GitHub's clients expect: ``{message, documentation_url?, errors?}``.
-Nothing of a trace, a query or a setting is ever shown.
+The JSON has the shape that GitHub's clients expect: `{message, documentation_url?, errors?}`.
+Traces, queries and settings are never shown.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _DOCS = "/docs"
 
 
 def install(app: FastAPI) -> None:
-    """Answer every fault of the application."""
+    """Register the handlers of all exceptions."""
     app.add_exception_handler(SignInNeeded, _sign_in)
     app.add_exception_handler(GuardiaError, _guardia_error)
     app.add_exception_handler(HTTPException, _http)
@@ -56,7 +56,7 @@ def install(app: FastAPI) -> None:
 
 
 def status_of(error: GuardiaError) -> int:
-    """The HTTP status of one of our errors."""
+    """Return the HTTP status of an error."""
     for kind in type(error).__mro__:
         if kind in STATUS_CODES:
             return STATUS_CODES[kind]
@@ -64,7 +64,7 @@ def status_of(error: GuardiaError) -> int:
 
 
 def wants_page(request: Request) -> bool:
-    """Whether a person looks at the answer."""
+    """Return whether a browser expects HTML."""
     if request.url.path.startswith(_API_PREFIXES):
         return False
     accepts = request.headers.get("accept", "")
@@ -72,7 +72,7 @@ def wants_page(request: Request) -> bool:
 
 
 def message_of(error: GuardiaError) -> str:
-    """What our error says, in the language that is being spoken."""
+    """Return the error's message in the current language."""
     return t(f"errors.{type(error).__name__}", **error.detail)
 
 
@@ -84,7 +84,7 @@ def error_response(
     reference: str = "",
     problems: list[dict[str, str]] | None = None,
 ) -> Response:
-    """A fault as a page or as JSON."""
+    """Return an error as a page or as JSON."""
     with render.use_visitor_language(request):
         title = _title(status)
         text = (
@@ -136,7 +136,7 @@ async def _guardia_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardiaError)
     status = status_of(error)
     if status >= 500:
-        # What an operator must know may name hosts and outputs: it goes to the log only.
+        # Details for operators may name hosts and outputs, so they only go to the log.
         return _internal_error(request, error)
     with render.use_visitor_language(request):
         text = message_of(error)
@@ -145,7 +145,7 @@ async def _guardia_error(request: Request, error: Exception) -> Response:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    # Libraries explain themselves in English; what is not is a sentence of ours.
+    # Messages of libraries are in English; any other text is from our catalogue.
     own = None if error.detail.isascii() or error.status_code >= 500 else error.detail
     response = error_response(request, error.status_code, own)
     response.headers.update(error.headers or {})
@@ -189,6 +189,6 @@ def _internal_error(request: Request, error: Exception) -> Response:
     reference = secrets.token_hex(4)
     log.error("fault %s on %s", reference, request.url.path, exc_info=error)
     response = error_response(request, 500, reference=reference)
-    # What nobody expected is answered outside of every middleware.
+    # Starlette answers unhandled exceptions outside of every middleware.
     response.headers.update(HEADERS | {"cache-control": "no-store"})
     return response

@@ -1,4 +1,4 @@
-"""What a tool found, as blocks that a page can lay out: facts, and tables of records."""
+"""Lay out a tool's findings as blocks for a page: fields, tables and lists."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from guardia.i18n import DEFAULT_LANGUAGE, catalogue
 
 _ROWS = 50
-# The database keeps no order of names, so the catalogue's order is the order for readers.
+# PostgreSQL does not keep the key order of jsonb, so the catalogue's order is shown.
 _ORDER = {name: n for n, name in enumerate(catalogue(DEFAULT_LANGUAGE, "web")["field"])}
 
 
@@ -22,13 +22,13 @@ class FieldBlock:
 
 @dataclass(frozen=True, slots=True)
 class TableBlock:
-    """A list of equal things."""
+    """A list of records with the same fields."""
 
     name: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
     more: int
-    """How many rows are not shown."""
+    """Number of rows that are not shown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ Block = FieldBlock | TableBlock | ListBlock
 
 
 def blocks(findings: Mapping[str, Any]) -> list[Block]:
-    """Single values first, then what is made of parts."""
+    """Return the findings as blocks, single values first."""
     single = tuple(
         (n, findings[n]) for n in ordered(findings) if not isinstance(findings[n], list | Mapping)
     )
@@ -58,7 +58,7 @@ def blocks(findings: Mapping[str, Any]) -> list[Block]:
 
 
 def ordered(names: Iterable[str]) -> list[str]:
-    """Names as people want to read them; unknown ones last, by name."""
+    """Return names in the catalogue's order; unknown ones last, alphabetically."""
     return sorted(names, key=lambda n: (_ORDER.get(n, len(_ORDER)), n))
 
 
@@ -71,7 +71,7 @@ def _list(name: str, values: list[Any]) -> Block:
 
 
 def _flat(value: Any) -> Any:
-    """A value that fits one cell."""
+    """Return a value as text or number for one cell."""
     if isinstance(value, list):
         return ", ".join(str(_flat(v)) for v in value)
     if isinstance(value, Mapping):

@@ -1,4 +1,4 @@
-"""The form with which people file something new: an issue, a goal."""
+"""Form for filing a new issue or goal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def render_form(
     notice: str = "",
     status: int = 200,
 ) -> HTMLResponse:
-    """The form, with what was written so far; sent twice, it files one thing."""
+    """Render the form with the input so far; its `ticket` makes a second submission a repeat."""
     return render.page(
         request,
         template,

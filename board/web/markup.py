@@ -1,4 +1,4 @@
-"""Markdown that people and agents wrote, as HTML that can do no harm."""
+"""Render untrusted Markdown as safe HTML."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from markupsafe import Markup
 _PARSER = MarkdownIt("commonmark", {"html": False, "breaks": True}).enable(
     ["table", "strikethrough"]
 )
-# Nothing that loads from elsewhere, submits, or runs; no ids or classes that could imitate a page.
+# Nothing that loads other resources, submits, or runs; no ids or classes that could imitate a
+# page.
 _TAGS = {
     *("p", "br", "hr", "em", "strong", "s", "code", "pre", "blockquote", "ul", "ol", "li", "a"),
     *("h4", "h5", "h6", "table", "thead", "tbody", "tr", "th", "td"),
@@ -17,11 +18,11 @@ _TAGS = {
 _ATTRIBUTES = {"a": {"href", "title"}, "ol": {"start"}}
 _SCHEMES = {"http", "https", "mailto"}
 _BELOW = 3
-"""A text stands below the headings h1 to h3 of the page that shows it."""
+"""Headings of a text are placed below the headings h1 to h3 of the page that shows it."""
 
 
 def markdown(text: str) -> Markup:
-    """``text`` rendered and cleaned; everything unknown is dropped."""
+    """Render `text` as sanitized HTML; unknown elements are removed."""
     tokens = _PARSER.parse(text)
     for token in tokens:
         if token.type in {"heading_open", "heading_close"}:

@@ -1,4 +1,4 @@
-"""Where the pages' navigation leads: one line a place, shown to whoever has its right."""
+"""Entries of the navigation bar, each shown only with its permission."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from guardia.org.directory import PersonInfo
 
 @dataclass(frozen=True, slots=True)
 class NavigationItem:
-    """One entry; ``key`` names its text in the catalogue."""
+    """One entry; `key` names its text in the catalogue."""
 
     key: str
     path: str
     action: str
-    """The right without which it is not shown."""
+    """Permission required to see it."""
     style: str = ""
 
 
@@ -33,11 +33,11 @@ NAVIGATION_ITEMS = (
 
 
 def visible_items(person: PersonInfo) -> list[NavigationItem]:
-    """What this person is shown, in order."""
-    return [place for place in NAVIGATION_ITEMS if is_allowed(person, place.action)]
+    """Return the entries that a person sees, in order."""
+    return [item for item in NAVIGATION_ITEMS if is_allowed(person, item.action)]
 
 
 def current_item(path: str) -> NavigationItem | None:
-    """The place that a page belongs to: the one whose path is the longest beginning of its own."""
+    """Return the entry with the longest path that is a prefix of `path`."""
     under = [p for p in NAVIGATION_ITEMS if path == p.path or path.startswith(p.path + "/")]
     return max(under, key=lambda p: len(p.path), default=None)

@@ -1,4 +1,4 @@
-"""Turning templates into answers: the environment, the words of a page, its parts."""
+"""Render templates as responses: environment, page context, live parts, filters."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from guardia.org.access import is_allowed
 from guardia.org.budgets import format_won
 
 STATIC = Path(__file__).parent / "static"
-# Everyone finds their language under the name that it has for itself.
+# The name of each language in that language.
 ENDONYMS = {"ko": "한국어", "en": "English"}
 STATUS_BADGE = {
     State.FAILED_ROLLBACK: "bg-danger",
@@ -44,8 +44,10 @@ RISK_BADGE = {
 
 @contextmanager
 def use_visitor_language(request: Request) -> Iterator[None]:
-    """The visitor's language while a page is written. Use cases run outside of it: what they
-    write into the record is Korean whoever asked."""
+    """Use the visitor's language while rendering.
+
+    Use cases run outside of it: the audit log is always written in the default language.
+    """
     token = language.set(session.language_of(request))
     try:
         yield
@@ -61,7 +63,7 @@ def page(
     visitor: Visitor | None = None,
     **context: Any,
 ) -> HTMLResponse:
-    """A template as an answer; every page and fragment goes through here."""
+    """Render a template as a response; every page and fragment goes through here."""
     with use_visitor_language(request):
         html = _template(name).render(_base_context(request, visitor), **context)
     response = HTMLResponse(html, status_code=status)
@@ -70,7 +72,7 @@ def page(
 
 
 def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
-    # A page that answers a form cannot be asked for again under the form's address.
+    # The address of a form's response cannot be loaded with GET, so links go to the list instead.
     again = request.method == "GET" or request.url.path == "/login"
     address = request.url if again else request.url.replace(path="/issues", query="")
     return {
@@ -97,7 +99,7 @@ def _template_folders() -> dict[str, BaseLoader]:
 
 @cache
 def environment() -> Environment:
-    """Templates with autoescape, where a forgotten value is an error."""
+    """Return the template environment: autoescape, and undefined variables are errors."""
     found = Environment(
         loader=PrefixLoader(_template_folders()),
         autoescape=True,
@@ -151,7 +153,7 @@ def part(path: str, tag: str = "div", *, swap: bool = False, **context: Any) -> 
 
 
 def web_label(table: str, name: object) -> str:
-    """``web.<table>.<name>`` where the catalogue has it, else the name itself."""
+    """Return the text `web.<table>.<name>`, or the name itself if the catalogue lacks it."""
     try:
         return t(f"web.{table}.{name}")
     except KeyError:
@@ -159,7 +161,7 @@ def web_label(table: str, name: object) -> str:
 
 
 def tool_title(name: str) -> str:
-    """A tool's title, or its name where the catalogue has none."""
+    """Return a tool's title, or its name if the catalogue lacks it."""
     try:
         return t(f"tools.{name}.title")
     except KeyError:
@@ -167,14 +169,14 @@ def tool_title(name: str) -> str:
 
 
 def format_arguments(call: ToolCall) -> list[tuple[str, str]]:
-    """A call's arguments as people read them."""
+    """Return a call's arguments as labels and texts."""
     return [
         (web_label("field", n), format_value(call.args[n])) for n in findings.ordered(call.args)
     ]
 
 
 def format_value(value: object) -> str:
-    """A finding as text; a time that names its zone as one in Seoul."""
+    """Return a finding as text; a time with a zone is converted to Seoul time."""
     if value is None:
         return "–"
     if isinstance(value, bool):
@@ -183,12 +185,12 @@ def format_value(value: object) -> str:
 
 
 def iso(value: datetime) -> str:
-    """A time for machines."""
+    """Return a time in ISO 8601."""
     return value.astimezone(labels.SEOUL).isoformat(timespec="seconds")
 
 
 @cache
 def asset(path: str) -> str:
-    """The address of a static file, changing with its content so that it can be kept for ever."""
+    """Return the address of a static file, with a content hash for unlimited caching."""
     digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
     return f"/static/{path}?v={digest}"

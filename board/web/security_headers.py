@@ -1,4 +1,4 @@
-"""What surrounds every answer: security headers, and a bound on what is accepted."""
+"""Middleware for security headers and a limit on the size of requests."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ class SecurityHeadersMiddleware:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Bound the request, dress the response."""
+        """Limit the request and add headers to the response."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
 
-        async def dressed(message: Message) -> None:
+        async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
                 for name, value in HEADERS.items():
@@ -44,16 +44,16 @@ class SecurityHeadersMiddleware:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        await self.app(scope, _bounded(scope, receive), dressed)
+        await self.app(scope, _limit_body(scope, receive), send_with_headers)
 
 
-def _bounded(scope: Scope, receive: Receive) -> Receive:
-    announced = Headers(scope=scope).get("content-length", "")
-    # Raised where the body is read, so that it becomes an ordinary error page.
-    too_large = announced.isdecimal() and int(announced) > MAX_BODY
+def _limit_body(scope: Scope, receive: Receive) -> Receive:
+    content_length = Headers(scope=scope).get("content-length", "")
+    # Raised on reading the body, so that it becomes an ordinary error page.
+    too_large = content_length.isdecimal() and int(content_length) > MAX_BODY
     total = 0
 
-    async def bounded() -> Message:
+    async def receive_limited() -> Message:
         nonlocal total
         if too_large:
             raise HTTPException(413)
@@ -63,4 +63,4 @@ def _bounded(scope: Scope, receive: Receive) -> Receive:
             raise HTTPException(413)
         return message
 
-    return bounded
+    return receive_limited

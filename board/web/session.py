@@ -1,7 +1,7 @@
-"""Who is visiting: the session cookie, the language, and the proof that a form is ours.
+"""Session cookie, language and CSRF token of a request.
 
-Every form carries a token that only pages of the same session can know (CSRF): it is derived from
-the session's secret cookie, so nothing needs to be stored.
+Every form carries a token that only pages of the same session know (CSRF). It is derived from the
+session's secret cookie, so nothing needs to be stored.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from guardia.settings import Settings
 
 SESSION_COOKIE = "guardia_session"
 VISIT_COOKIE = "guardia_visit"
-"""Cookie of someone who has not signed in yet; the sign-in form is bound to it."""
+"""Cookie of a visitor who has not signed in yet; the sign-in form is bound to it."""
 LANGUAGE_COOKIE = "guardia_lang"
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
@@ -33,7 +33,7 @@ _YEAR = 365 * 24 * 3600
 
 
 class SignInNeeded(UserError):
-    """Nobody is signed in here, or their session is over."""
+    """The request has no valid session."""
 
 
 class NotOurForm(UserError):
@@ -42,7 +42,7 @@ class NotOurForm(UserError):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """Someone who is signed in."""
+    """A person who is signed in."""
 
     person: PersonInfo
     token: str
@@ -50,13 +50,13 @@ class Visitor:
 
 
 def board_of(request: Request) -> BoardContext:
-    """The desk that this application serves."""
+    """Return the context of the board that this application serves."""
     board: BoardContext = request.app.state.board
     return board
 
 
 def signed_in_person(board: BoardContext, token: str) -> PersonInfo | None:
-    """Whose session this is now, or ``None``."""
+    """Return the person of a session or access token, or `None` if it is not valid now."""
     find = (
         tokens.person_of_token
         if token.startswith(tokens.TOKEN_PREFIX)
@@ -67,7 +67,10 @@ def signed_in_person(board: BoardContext, token: str) -> PersonInfo | None:
 
 
 def current_visitor(request: Request) -> Visitor:
-    """The person who is signed in; ``SignInNeeded`` else. Looked up once a request."""
+    """Return the person who is signed in. Raises `SignInNeeded` if none is.
+
+    Looked up once per request.
+    """
     known: Visitor | None = getattr(request.state, "visitor", None)
     if known is not None:
         return known
@@ -87,7 +90,7 @@ BoardDep = Annotated[BoardContext, Depends(board_of)]
 
 
 def csrf_token(request: Request) -> str:
-    """What forms of this visit must carry; empty before the visit has any cookie."""
+    """Return the token that forms of this visit must carry; empty before the visit has a cookie."""
     secret = _secret(request)
     if not secret:
         return ""
@@ -100,27 +103,28 @@ def _secret(request: Request) -> str:
 
 
 async def require_csrf_token(request: Request) -> None:
-    """Refuse whatever changes something and was not sent from one of our pages."""
-    # A browser sends an Authorization header for nobody: where one is, no page can be behind it.
+    """Raise `NotOurForm` for a changing request that was not sent from one of our pages."""
+    # A browser never sets an Authorization header by itself, so a request with one is not a
+    # page's.
     if request.method in _SAFE or caller.bearer_token(request) is not None:
         return
-    wanted = csrf_token(request)
+    expected = csrf_token(request)
     given = request.headers.get(TOKEN_HEADER) or (await request.form()).get(TOKEN_FIELD)
     foreign = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
-    if foreign or not wanted or not isinstance(given, str):
+    if foreign or not expected or not isinstance(given, str):
         raise NotOurForm()
-    if not hmac.compare_digest(wanted.encode(), given.encode()):
+    if not hmac.compare_digest(expected.encode(), given.encode()):
         raise NotOurForm()
 
 
 def begin_visit(request: Request) -> None:
-    """Give a visit without any cookie a secret of its own; ``keep_visit`` sends it."""
+    """Give a visit without a cookie its secret; `save_visit` sends it."""
     if not _secret(request):
         request.state.visit = secrets.token_urlsafe(32)
 
 
 def save_visit(request: Request, response: Response) -> None:
-    """Send the cookies that this visit has gained: its secret, and a chosen language."""
+    """Set the cookies that are new in this visit: its secret, and a chosen language."""
     visit = getattr(request.state, "visit", "")
     if visit:
         _set(request, response, VISIT_COOKIE, visit)
@@ -130,14 +134,14 @@ def save_visit(request: Request, response: Response) -> None:
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
-    """Sign the browser in."""
+    """Set the session cookie, which signs the browser in."""
     lifetime = int(access.SESSION_LIFETIME.total_seconds())
     _set(request, response, SESSION_COOKIE, token, max_age=lifetime)
     response.delete_cookie(VISIT_COOKIE, path="/")
 
 
 def clear_session_cookie(response: Response) -> None:
-    """Sign the browser out."""
+    """Delete the session cookie, which signs the browser out."""
     response.delete_cookie(SESSION_COOKIE, path="/")
 
 
@@ -156,14 +160,14 @@ def _https(request: Request) -> bool:
 
 
 def language_of(request: Request) -> str:
-    """The language to answer in: ``?lang=``, else the cookie, else Korean."""
-    for wish in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
-        if wish in LANGUAGES:
-            return wish
+    """Return the language of the response: from `?lang=`, the cookie, or the default (Korean)."""
+    for choice in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
+        if choice in LANGUAGES:
+            return choice
     return DEFAULT_LANGUAGE
 
 
 def safe_local_path(path: str) -> str:
-    """``path`` if it leads to a page of ours, else the list: never to another host."""
+    """Return `path` if it is one of our pages, or the list if it may lead to another host."""
     plain = path.isprintable() and "\\" not in path
     return path if plain and path.startswith("/") and not path.startswith("//") else "/issues"

@@ -145,7 +145,7 @@ def test_a_burst_is_told_in_few_words(web_env: BoardEnv, monkeypatch: pytest.Mon
         told = [await anext(stream)]
         for _ in range(2):
             for seq in range(1, 31):
-                await feed._happened({"kind": "received", "seq": seq, "sr_id": seq})
+                await feed._on_event({"kind": "received", "seq": seq, "sr_id": seq})
             told.append(await anext(stream))
         feed.close()
         return told + [message async for message in stream]
