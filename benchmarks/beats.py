@@ -31,6 +31,7 @@ from command_line import environment, running_worker, start_process
 
 from guardia.agents import checkpoints
 from guardia.board.core import wakes
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyless import keyless_context
 from guardia.board.core.wake_reasons import WakeReason
@@ -101,7 +102,7 @@ def bench(agents: int, heartbeat: str) -> Iterator[Bench]:
         )
         shipped = chart.shipped_chart_path().read_text("utf-8")
         written = shipped.replace("agents:\n", f"agents:\n{entries}", 1)
-        organization_chart.apply_chart(board, written, "operator:bench")
+        organization_chart.apply_chart(board, written, Actor.operator("bench"))
         yield Bench(cluster, home, dsn, board, names)
         database.close()
 

@@ -28,6 +28,7 @@ from typing import Any
 from command_line import run_process, start_process
 
 from guardia.agents import checkpoints
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyless import keyless_context
 from guardia.board.organization import agent_control
@@ -99,7 +100,7 @@ class Bench:
             time.sleep(0.01)
 
     def _beat(self, agent: str) -> int | None:
-        before = agent_control.wake_now(self.board, agent, "operator:bench")
+        before = agent_control.wake_now(self.board, agent, Actor.operator("bench"))
         while (found := agent_control.next_run(self.board, agent, before)) is None:
             time.sleep(0.01)
         return found.revision
@@ -146,7 +147,7 @@ def main() -> int:
         database = Database(dsn, pool_size=2)
         bench = Bench(keyless_context(database), home, environment)
         organization_chart.apply_chart(
-            bench.board, chart.shipped_chart_path().read_text("utf-8"), "operator:bench"
+            bench.board, chart.shipped_chart_path().read_text("utf-8"), Actor.operator("bench")
         )
         try:
             for _ in range(given.workers):

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from guardia.board.control import rollback
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.goals import planning, review
 from guardia.board.integrity import daily_report
@@ -158,5 +159,7 @@ class _BeatWork:
 def _run_audit(board: BoardContext, run_context: RunContext) -> str:
     issue = run_context.issues[-1] if run_context.issues else None
     daily = daily_report.DAILY in run_context.reasons
-    found = daily_report.verify_and_log(board, f"agent:{run_context.agent_id}", issue, daily=daily)
+    found = daily_report.verify_and_log(
+        board, Actor.agent(run_context.agent_id), issue, daily=daily
+    )
     return "intact" if found.intact else "broken"

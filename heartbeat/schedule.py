@@ -41,7 +41,7 @@ _KEEP_TICKS = timedelta(days=7)
 """How long ticks are kept; an agent's latest is always kept."""
 _AGAIN = timedelta(seconds=5)
 """Delay before work is retried that failed because the database was away."""
-_AGENT = "agent:"
+_JOB_PREFIX = "heartbeat:"
 _ONCE = {"coalesce": True, "max_instances": 1}
 
 
@@ -74,7 +74,7 @@ class HeartbeatScheduler:
 
     def find_trigger(self, name: str) -> HeartbeatTrigger | None:
         """Return the trigger of an agent, or `None`."""
-        found = self._scheduler.get_job(_AGENT + name)
+        found = self._scheduler.get_job(_JOB_PREFIX + name)
         return found.trigger if found else None
 
     def reload(self) -> None:
@@ -105,10 +105,10 @@ class HeartbeatScheduler:
                 beats.tick(self._board, trigger.agent_id, moment)
 
     def _agent_jobs(self) -> list[Job]:
-        return [j for j in self._scheduler.get_jobs() if j.id.startswith(_AGENT)]
+        return [j for j in self._scheduler.get_jobs() if j.id.startswith(_JOB_PREFIX)]
 
     def _add(self, trigger: HeartbeatTrigger) -> None:
-        name = _AGENT + trigger.agent_id
+        name = _JOB_PREFIX + trigger.agent_id
         self._scheduler.add_job(
             self._run_until_done,
             trigger,

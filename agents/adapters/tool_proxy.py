@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from guardia.agents.state import AgentContext
 from guardia.board.audit.chain import digest
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Category, Check, Citation, Plan, Risk, ToolCall
 from guardia.board.execution import grants, tasks, view
@@ -131,7 +132,7 @@ class ToolProxy:
 
     def _self_citation(self, because: str) -> Citation:
         title = t("agents.outside.citation", agent=self._entry.title)
-        document = f"agent:{self._entry.id}"
+        document = str(Actor.agent(self._entry.id))
         sha256 = digest({"because": because})
         return Citation(document=document, title=title, version=0, sha256=sha256, passage=because)
 

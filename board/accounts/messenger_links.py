@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.errors import Invalid, NotFound
@@ -63,7 +64,7 @@ def list_links(
 
 
 def link(
-    board: BoardContext, by: PersonInfo | str, person_id: str, channel: str, account: str
+    board: BoardContext, by: PersonInfo | Actor, person_id: str, channel: str, account: str
 ) -> None:
     """Link an account to a person. Raises `Invalid` if it is linked to another person."""
     actor = _require_permission(by)
@@ -79,7 +80,7 @@ def link(
             raise Invalid(what=f"{channel}:{account}", why=t("board.account.taken"))
 
 
-def unlink(board: BoardContext, by: PersonInfo | str, channel: str, account: str) -> None:
+def unlink(board: BoardContext, by: PersonInfo | Actor, channel: str, account: str) -> None:
     """Remove the link of an account; its lines are those of an unknown sender again."""
     actor = _require_permission(by)
     with board.database.transaction() as session:
@@ -107,16 +108,16 @@ def create_code(board: BoardContext, person: PersonInfo) -> str:
     return f"{code[:4]}-{code[4:]}"
 
 
-def _require_permission(by: PersonInfo | str) -> str:
+def _require_permission(by: PersonInfo | Actor) -> Actor:
     """Return the actor after checking a person's permission; an operator's was checked before."""
-    if isinstance(by, str):
+    if isinstance(by, Actor):
         return by
     require_permission(by, "account.link")
-    return f"person:{by.id}"
+    return Actor.of(by)
 
 
 def _link(
-    session: Session, board: BoardContext, actor: str, person: Person, channel: str, account: str
+    session: Session, board: BoardContext, actor: Actor, person: Person, channel: str, account: str
 ) -> bool:
     now = board.clock()
     session.execute(delete(LinkCode).where(LinkCode.person_id == person.person_id))
@@ -126,7 +127,7 @@ def _link(
             channel=channel,
             account=account,
             person_id=person.person_id,
-            linked_by=actor,
+            linked_by=str(actor),
             linked_at=now,
         )
         .on_conflict_do_nothing()
@@ -150,7 +151,7 @@ def _record(
     session: Session,
     board: BoardContext,
     kind: EntryKind,
-    actor: str,
+    actor: Actor,
     person: str,
     channel: str,
     account: str,
@@ -158,7 +159,7 @@ def _record(
     log.append(
         session,
         kind,
-        actor=actor,
+        actor=str(actor),
         now=board.clock(),
         detail={"person": person, "channel": channel, "account": account},
         person=person,

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -51,7 +52,7 @@ def list_accounts(board: BoardContext) -> list[PersonAccount]:
         )
 
 
-def add(board: BoardContext, by: str, person: PersonInfo, password: str | None = None) -> None:
+def add(board: BoardContext, by: Actor, person: PersonInfo, password: str | None = None) -> None:
     """Create an account. Raises `Invalid` if the id is taken or a value is invalid."""
     with board.database.transaction() as session:
         if session.get(Person, person.id) is not None:
@@ -65,7 +66,7 @@ def add(board: BoardContext, by: str, person: PersonInfo, password: str | None =
         _record(session, board, by, EntryKind.PERSON_ADDED, row, _audit_detail(row))
 
 
-def import_people(board: BoardContext, by: str, people: list[PersonInfo]) -> int:
+def import_people(board: BoardContext, by: Actor, people: list[PersonInfo]) -> int:
     """Import a directory's people: create new accounts and update changed ones.
 
     Accounts that are not in the list stay as they are, and so does an identity that the directory
@@ -87,7 +88,7 @@ def import_people(board: BoardContext, by: str, people: list[PersonInfo]) -> int
     return changed
 
 
-def set_role(board: BoardContext, by: str, account: str, role: str) -> None:
+def set_role(board: BoardContext, by: Actor, account: str, role: str) -> None:
     """Change the role of an account; takes effect at once in open sessions."""
     with board.database.transaction() as session:
         row = _person(session, account)
@@ -96,7 +97,7 @@ def set_role(board: BoardContext, by: str, account: str, role: str) -> None:
         _changed(session, board, by, row, before)
 
 
-def set_active(board: BoardContext, by: str, account: str, *, active: bool) -> None:
+def set_active(board: BoardContext, by: Actor, account: str, *, active: bool) -> None:
     """Close or reopen an account; closing takes effect at once in open sessions."""
     with board.database.transaction() as session:
         row = _person(session, account)
@@ -105,7 +106,7 @@ def set_active(board: BoardContext, by: str, account: str, *, active: bool) -> N
         _changed(session, board, by, row, before)
 
 
-def set_identity(board: BoardContext, by: str, account: str, identity: str | None) -> None:
+def set_identity(board: BoardContext, by: Actor, account: str, identity: str | None) -> None:
     """Set the human identity behind an account (`None`: only itself).
 
     Accounts of one human count as one for every separation of duties, also for earlier decisions.
@@ -117,7 +118,7 @@ def set_identity(board: BoardContext, by: str, account: str, identity: str | Non
         _changed(session, board, by, row, before)
 
 
-def join_accounts(board: BoardContext, by: str, one: str, other: str) -> str:
+def join_accounts(board: BoardContext, by: Actor, one: str, other: str) -> str:
     """Record that two accounts belong to one human; returns their common identity."""
     with board.database.transaction() as session:
         first, second = _person(session, one), _person(session, other)
@@ -131,7 +132,7 @@ def join_accounts(board: BoardContext, by: str, one: str, other: str) -> str:
         return human
 
 
-def set_password(board: BoardContext, by: str, account: str, password: str) -> None:
+def set_password(board: BoardContext, by: Actor, account: str, password: str) -> None:
     """Replace a password; sessions under the old one end."""
     with board.database.transaction() as session:
         row = _person(session, account)
@@ -208,7 +209,7 @@ def _difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]
 
 
 def _changed(
-    session: Session, board: BoardContext, by: str, row: Person, before: dict[str, Any]
+    session: Session, board: BoardContext, by: Actor, row: Person, before: dict[str, Any]
 ) -> None:
     difference = _difference(before, _audit_detail(row))
     if difference:
@@ -219,7 +220,7 @@ def _changed(
 def _record(
     session: Session,
     board: BoardContext,
-    by: str,
+    by: Actor,
     kind: EntryKind,
     row: Person,
     what: dict[str, Any],
@@ -227,7 +228,7 @@ def _record(
     log.append(
         session,
         kind,
-        actor=by,
+        actor=str(by),
         now=board.clock(),
         detail={"person": row.person_id, "what": what},
         person=row.person_id,

@@ -8,6 +8,7 @@ from datetime import timedelta
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
@@ -39,7 +40,7 @@ def create_token(
         log.append(
             session,
             EntryKind.TOKEN_ISSUED,
-            actor=f"person:{person.id}",
+            actor=str(Actor.of(person)),
             now=now,
             detail={"token": number, "name": name, "rights": sorted(rights), "days": days},
             name=name,
@@ -76,7 +77,7 @@ def revoke_token(board: BoardContext, person: PersonInfo, token_id: int) -> None
         log.append(
             session,
             EntryKind.TOKEN_REVOKED,
-            actor=f"person:{person.id}",
+            actor=str(Actor.of(person)),
             now=now,
             detail={"token": token_id, "name": name},
             name=name,

@@ -17,6 +17,7 @@ from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
@@ -31,7 +32,7 @@ from guardia.i18n import t
 
 log = logging.getLogger(__name__)
 
-_ACTOR = "system:clock"
+_ACTOR = Actor.system("clock")
 _BATCH = 200
 
 
@@ -178,7 +179,7 @@ def _record(
     audit_log.append(
         session,
         kind,
-        actor=_ACTOR,
+        actor=str(_ACTOR),
         now=now,
         sr_id=issue.sr_id,
         task_id=task.task_id,

@@ -15,6 +15,7 @@ from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core import wake_budget
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind, Move, State
@@ -93,7 +94,7 @@ def submit_decision(
         if task.plan_hash != plan_hash or task.status != State.PENDING_APPROVAL:
             raise Stale(what=issue_ref(task.sr_id))
         issue = get_issue(session, task.sr_id)
-        wake_budget.renew(session, task.sr_id, f"person:{person.id}", now)
+        wake_budget.renew(session, task.sr_id, Actor.of(person), now)
         steps = requests.active_steps(session, task)
         decision, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
         if verdict is not DecisionVerdict.APPROVE and not text:
@@ -211,7 +212,7 @@ def _notify(
     )
     if task.agent_id and state is not State.PENDING_APPROVAL:
         cause = {"decision": row.decision_id, "verdict": row.verdict}
-        by = f"person:{new_decision.person.id}"
+        by = Actor.of(new_decision.person)
         wake(
             session,
             task.agent_id,
@@ -258,7 +259,7 @@ def _record(
     log.append(
         session,
         _KIND[decision.verdict],
-        actor=f"person:{new_decision.person.id}",
+        actor=str(Actor.of(new_decision.person)),
         now=new_decision.now,
         sr_id=task.sr_id,
         task_id=task.task_id,

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session, aliased
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -65,7 +66,7 @@ def delegate(
         log.append(
             session,
             EntryKind.DELEGATED,
-            actor=f"person:{by.id}",
+            actor=str(Actor.of(by)),
             now=now,
             detail={
                 "delegation": given.delegation_id,
@@ -130,7 +131,7 @@ def _end(
         log.append(
             session,
             EntryKind.DELEGATION_REVOKED,
-            actor=f"person:{by.id}",
+            actor=str(Actor.of(by)),
             now=now,
             detail={"delegations": list(ended), "principal": principal_id, "delegate": to},
             principal=principal_id,

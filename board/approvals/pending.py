@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApproverRole
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.lookup import get_issue
@@ -61,7 +62,10 @@ def _decidable(
     return and_(
         or_(Approval.role == approver_role.role, escalated),
         or_(Issue.requester_id.is_(None), Issue.requester_id.not_in(parties)),
-        or_(Task.plan_author.is_(None), Task.plan_author.not_in([f"person:{p}" for p in parties])),
+        or_(
+            Task.plan_author.is_(None),
+            Task.plan_author.not_in([str(Actor.person(p)) for p in parties]),
+        ),
         ~spent.exists(),
     )
 

@@ -19,6 +19,8 @@ from guardia.board.approvals.policy import (
     evaluate_chain,
     next_opening,
 )
+from guardia.board.core.actors import Actor
+from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room
@@ -115,8 +117,9 @@ def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecisi
 
 def excluded_accounts(issue: Issue, task: Task) -> frozenset[str]:
     """Who has no say: the requester and the plan's author."""
-    author = (task.plan_author or "").removeprefix("person:")
-    return frozenset(who for who in (issue.requester_id, author) if who)
+    author = Actor.parse(task.plan_author)
+    person = author.id if author is not None and author.kind is ActorKind.PERSON else None
+    return frozenset(who for who in (issue.requester_id, person) if who)
 
 
 def requested_chain(

@@ -17,6 +17,7 @@ from guardia.board.approvals.policy import (
     evaluate_chain,
     find_permitted_decision,
 )
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
@@ -97,9 +98,9 @@ def _votes(session: Session, chain: list[Approval]) -> dict[int, list[Vote]]:
         return votes
     query = select(Decision).where(Decision.approval_id.in_([s.approval_id for s in chain]))
     for d in session.scalars(query.order_by(Decision.decision_id)):
-        principal = f"person:{d.principal_id}" if d.principal_id else None
+        principal = str(Actor.person(d.principal_id)) if d.principal_id else None
         votes.setdefault(d.approval_id, []).append(
-            Vote(f"person:{d.person_id}", principal, d.verdict, d.reason, d.decided_at)
+            Vote(str(Actor.person(d.person_id)), principal, d.verdict, d.reason, d.decided_at)
         )
     return votes
 

@@ -18,9 +18,9 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
 from guardia.board.audit.chain import clean
-from guardia.board.control import kill_switch, rollback
-from guardia.board.control.rollback import IssuedBy
+from guardia.board.control import rollback
 from guardia.board.core import wake_budget
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
@@ -69,7 +69,7 @@ class _DirectiveContext:
     task: Task
     issue: Issue
     request: DirectiveRequest
-    issued_by: IssuedBy
+    issued_by: Actor
     now: datetime
     detail: dict[str, Any] = field(default_factory=dict)
     after_log: Callable[[], object] | None = None
@@ -143,8 +143,8 @@ def issue_directive(
         if request.verb not in _allowed_verbs(task, undoing=undoing):
             raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"board.verb.{request.verb}"))
         issue = get_issue(session, task.sr_id)
-        ctx = _DirectiveContext(session, task, issue, request, kill_switch.issued_by(person), now)
-        wake_budget.renew(session, task.sr_id, ctx.issued_by.actor, now)
+        ctx = _DirectiveContext(session, task, issue, request, Actor.of(person), now)
+        wake_budget.renew(session, task.sr_id, ctx.issued_by, now)
         directive = act(ctx)
         session.flush()
         _announce(ctx)
@@ -182,7 +182,7 @@ def _is_rolling_back(session: Session, task_id: int) -> bool:
 
 def _announce(ctx: _DirectiveContext) -> None:
     verb = t(f"board.verb.{ctx.request.verb}")
-    words = {"sr": ctx.issue.sr_id, "who": ctx.issued_by.name, "verb": verb}
+    words = {"sr": ctx.issue.sr_id, "who": ctx.issued_by.label, "verb": verb}
     text = t("board.ordered", **words, reason=ctx.request.reason or "-")
     reply_to_room(ctx.session, ctx.issue, text, ctx.now)
 
@@ -218,10 +218,10 @@ def _manual(ctx: _DirectiveContext) -> Directive:
     """A person takes over, as the server is: nothing is undone."""
     directive = ctx.create_directive()
     rollback.abandon_rollback(
-        ctx.session, ctx.task, t("board.taken_over", who=ctx.issued_by.name), ctx.now
+        ctx.session, ctx.task, t("board.taken_over", who=ctx.issued_by.label), ctx.now
     )
     _void_approvals(ctx)
-    person = ctx.issued_by.actor.removeprefix("person:")
+    person = ctx.issued_by.id
     owner = ctx.session.get(Person, person)
     engineer = owner is not None and owner.role == "engineer"
     ctx.move(Move.HAND_OVER, paused=False, **({"owner_id": person} if engineer else {}))
@@ -262,7 +262,7 @@ def _change(ctx: _DirectiveContext) -> Directive:
         ctx.move(Move.RETURN, attempt=task.attempt + 1)
     elif task.status != _State.PARSED:
         ctx.move(Move.RETURN)
-    ctx.after_log = partial(store_plan, ctx.session, task, plan, ctx.issued_by.actor, ctx.now)
+    ctx.after_log = partial(store_plan, ctx.session, task, plan, ctx.issued_by, ctx.now)
     return directive
 
 
@@ -322,13 +322,13 @@ def _reassign_to_agent(ctx: _DirectiveContext, wanted: str) -> Directive:
         raise ctx.refusal("reassign_later")
     ctx.detail |= {"agent": wanted, "before": ctx.task.agent_id or "-"}
     directive = ctx.create_directive()
-    note = t_default("notes.reassigned", who=ctx.issued_by.name, reason=ctx.request.reason or "-")
+    note = t_default("notes.reassigned", who=ctx.issued_by.label, reason=ctx.request.reason or "-")
     agent_memory.hand_over_notes(
         ctx.session,
         ctx.issue.sr_id,
         ctx.task.agent_id,
         wanted,
-        ctx.issued_by.actor,
+        ctx.issued_by,
         note,
         ctx.now,
     )
@@ -395,7 +395,7 @@ def _wake_agent(ctx: _DirectiveContext, directive: Directive) -> None:
             ctx.now,
             ctx.issue.sr_id,
             cause=cause,
-            by=ctx.issued_by.actor,
+            by=ctx.issued_by,
         )
 
 

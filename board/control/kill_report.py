@@ -10,12 +10,15 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
 from guardia.board.core.outbox import send
 from guardia.i18n import t
+
+_AUTHOR = Actor.operator("guardia")
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +96,7 @@ def _send_report(
         issue = get_issue(session, sr_id)
         issue.updated_at = now
         rooms |= {issue.room} if issue.room else set()
-        session.add(Comment(sr_id=sr_id, author="operator:guardia", body=text, created_at=now))
+        session.add(Comment(sr_id=sr_id, author=str(_AUTHOR), body=text, created_at=now))
     for room in sorted(rooms):
         send(session, "message", text, now, room=room, sr_id=None)
     send(session, "alert", text, now, sr_id=None)
@@ -101,7 +104,7 @@ def _send_report(
     log.append(
         session,
         EntryKind.KILL_REPORT,
-        actor="operator:guardia",
+        actor=str(_AUTHOR),
         now=now,
         detail={
             "kill": kill.kill_id,

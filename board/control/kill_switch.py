@@ -14,7 +14,8 @@ from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
 from guardia.board.control.kill_report import StoppedTask
-from guardia.board.control.rollback import IssuedBy, create_directive, record_directive
+from guardia.board.control.rollback import create_directive, record_directive
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lifecycle import State
@@ -45,14 +46,7 @@ class KillResult:
     """The switch was on before; nothing was changed."""
 
 
-def issued_by(by: PersonInfo | str) -> IssuedBy:
-    """A person, or ``operator:…``/``channel:…`` where nobody is signed in."""
-    if isinstance(by, PersonInfo):
-        return IssuedBy(f"person:{by.id}", f"{by.name} {by.title}".strip())
-    return IssuedBy(by, by.partition(":")[2] or by)
-
-
-def kill(board: BoardContext, by: PersonInfo | str, reason: str = "") -> KillResult:
+def kill(board: BoardContext, by: PersonInfo | Actor, reason: str = "") -> KillResult:
     """Stop everything now; calling it again while it is on changes nothing.
 
     Nothing is signed before: a worker does so afterwards, and the stop neither waits for that
@@ -60,12 +54,13 @@ def kill(board: BoardContext, by: PersonInfo | str, reason: str = "") -> KillRes
     """
     if isinstance(by, PersonInfo):
         require_permission(by, "control.kill")
+    actor = Actor.of(by) if isinstance(by, PersonInfo) else by
     with board.database.transaction() as session:
-        return _kill(session, issued_by(by), clean(reason).strip()[:_REASON], "", board.clock())
+        return _kill(session, actor, clean(reason).strip()[:_REASON], "", board.clock())
 
 
 def _kill(
-    session: Session, by: IssuedBy, reason: str, room: str, now: datetime, account: str = ""
+    session: Session, by: Actor, reason: str, room: str, now: datetime, account: str = ""
 ) -> KillResult:
     session.execute(select(func.hold_kill_switch()))
     before = session.scalar(
@@ -73,7 +68,7 @@ def _kill(
     )
     if before is not None:
         return KillResult(before.kill_id, 0, 0, already_on=True)
-    activation = KillSwitchActivation(ordered_by=by.actor, reason=reason, room=room, ordered_at=now)
+    activation = KillSwitchActivation(ordered_by=str(by), reason=reason, room=room, ordered_at=now)
     session.add(activation)
     session.flush()
     running = _fence_all(session, activation.kill_id)
@@ -113,14 +108,14 @@ def _fence_all(session: Session, kill_id: int) -> list[Task]:
     return list(running)
 
 
-def _alert_text(by: IssuedBy, reason: str, running: list[Task]) -> str:
-    return t("board.killed", who=by.name, reason=reason or "-", tasks=len(running))
+def _alert_text(by: Actor, reason: str, running: list[Task]) -> str:
+    return t("board.killed", who=by.label, reason=reason or "-", tasks=len(running))
 
 
 def _record(
     session: Session,
     activation: KillSwitchActivation,
-    by: IssuedBy,
+    by: Actor,
     running: list[Task],
     now: datetime,
     account: str,
@@ -128,18 +123,18 @@ def _record(
     log.append(
         session,
         EntryKind.KILLED,
-        actor=by.actor,
+        actor=str(by),
         now=now,
         detail={
             "kill": activation.kill_id,
             "reason": activation.reason,
             "room": activation.room,
-            "sender": by.name,
+            "sender": by.label,
             "account": account,
             "tasks": [task.task_id for task in running],
             "states": dict(Counter(task.status for task in running)),
         },
-        who=by.name,
+        who=by.label,
         reason=activation.reason or "-",
         tasks=len(running),
     )
@@ -155,7 +150,7 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
     if not text:
         raise Missing(what=t("board.release_reason"))
     board.sign_checkpoint()
-    by = issued_by(person)
+    by = Actor.of(person)
     with board.database.transaction() as session:
         session.execute(select(func.hold_kill_switch()))
         activation = session.scalar(
@@ -164,7 +159,7 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
         if activation is None:
             raise Invalid(what=t("board.switch"), why=t("board.switch_off"))
         activation.released_by, activation.release_reason, activation.released_at = (
-            by.actor,
+            str(by),
             text,
             now,
         )
@@ -176,14 +171,14 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
             wake(
                 session, str(agent_id), WakeReason.RELEASED, now, cause={"kill": activation.kill_id}
             )
-        send(session, "alert", t("board.released", who=by.name, reason=text), now, sr_id=None)
+        send(session, "alert", t("board.released", who=by.label, reason=text), now, sr_id=None)
         log.append(
             session,
             EntryKind.RELEASED,
-            actor=by.actor,
+            actor=str(by),
             now=now,
             detail={"kill": activation.kill_id, "reason": text},
-            who=by.name,
+            who=by.label,
             reason=text,
         )
 

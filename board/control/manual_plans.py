@@ -14,8 +14,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean, digest
-from guardia.board.control import directives, kill_switch, rollback
+from guardia.board.control import directives, rollback
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
@@ -112,13 +113,13 @@ def force_action(
     with board.database.transaction() as session:
         issue = get_issue(session, sr_id)
         task = _create_task(session, issue, host, now)
-        by = kill_switch.issued_by(person)
+        by = Actor.of(person)
         given = {"tool": action.call.tool, "args": action.call.args}
         directive = rollback.create_directive(session, task, "force", by, text, now, detail=given)
-        words = {"sr": sr_id, "who": by.name, "verb": t("board.verb.force")}
+        words = {"sr": sr_id, "who": by.label, "verb": t("board.verb.force")}
         reply_to_room(session, issue, t("board.ordered", **words, reason=text), now)
         rollback.record_directive(session, directive, by, now, host.server_id)
-        tasks.store_plan(session, task, plan, by.actor, now)
+        tasks.store_plan(session, task, plan, by, now)
         return task.task_id
 
 

@@ -17,6 +17,7 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
@@ -55,20 +56,11 @@ class RollbackGrant:
     """So many actions at its beginning are part of what people want instead."""
 
 
-@dataclass(frozen=True, slots=True)
-class IssuedBy:
-    """Who gives an order."""
-
-    actor: str
-    """As the record names them: ``person:…``, ``operator:…`` or ``channel:…``."""
-    name: str
-
-
 def create_directive(
     session: Session,
     task: Task,
     verb: str,
-    issued_by: IssuedBy,
+    issued_by: Actor,
     reason: str,
     now: datetime,
     *,
@@ -85,7 +77,7 @@ def create_directive(
         kill_id=kill_id,
         verb=verb,
         detail=detail or {},
-        ordered_by=issued_by.actor,
+        ordered_by=str(issued_by),
         reason=reason,
         found=task.status,
         state="UNDOING" if undo else "DONE",
@@ -103,19 +95,19 @@ def create_directive(
             now,
             task.sr_id,
             cause=cause,
-            by=issued_by.actor,
+            by=issued_by,
         )
     return directive
 
 
 def record_directive(
-    session: Session, directive: Directive, issued_by: IssuedBy, now: datetime, server: str | None
+    session: Session, directive: Directive, issued_by: Actor, now: datetime, server: str | None
 ) -> None:
     """The order's entry; announces it, so that every worker ends what runs for the task."""
     log.append(
         session,
         EntryKind.ORDERED,
-        actor=issued_by.actor,
+        actor=str(issued_by),
         now=now,
         sr_id=directive.sr_id,
         task_id=directive.task_id,
@@ -127,7 +119,7 @@ def record_directive(
             "reason": directive.reason,
             **directive.detail,
         },
-        who=issued_by.name,
+        who=issued_by.label,
         verb=t_default(f"board.verb.{directive.verb}"),
         server=server or "-",
         reason=directive.reason or "-",
@@ -216,7 +208,9 @@ def finish_rollback(
         _record_end(session, order, directive, restored, lost, kept, now)
         kill_report.send_report_if_complete(session, directive.kill_id, now)
         if step is Move.RETURN and wanted is not None:
-            store_plan(session, task, wanted, directive.ordered_by, now)
+            author = Actor.parse(directive.ordered_by)
+            assert author is not None
+            store_plan(session, task, wanted, author, now)
             commands.carry_over(session, task.task_id, before, task.plan_hash or "", kept)
         return State(task.status)
 
@@ -269,13 +263,13 @@ def _record_end(
     kept: int,
     now: datetime,
 ) -> None:
-    claim, author, text = order.claim, f"agent:{order.claim.agent_id}", directive.outcome
-    session.add(Comment(sr_id=claim.sr_id, author=author, body=text, created_at=now))
+    claim, author, text = order.claim, order.claim.actor, directive.outcome
+    session.add(Comment(sr_id=claim.sr_id, author=str(author), body=text, created_at=now))
     session.flush()
     log.append(
         session,
         EntryKind.NOT_RESTORED if lost else EntryKind.UNDONE,
-        actor=author,
+        actor=str(author),
         now=now,
         sr_id=claim.sr_id,
         task_id=claim.task_id,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lookup import get_task, lock_task
@@ -24,6 +25,11 @@ class Claim:
     run_id: int
     fence: int
 
+    @property
+    def actor(self) -> Actor:
+        """The agent that holds it."""
+        return Actor.agent(self.agent_id)
+
 
 @dataclass(frozen=True, slots=True)
 class GoalClaim:
@@ -33,6 +39,11 @@ class GoalClaim:
     agent_id: str
     run_id: int
     fence: int
+
+    @property
+    def actor(self) -> Actor:
+        """The agent that holds it."""
+        return Actor.agent(self.agent_id)
 
     @property
     def task_id(self) -> None:

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.actors import Actor
+from guardia.board.core.lifecycle import ActorKind
 from guardia.org.model import Agent, Person
 
 
 def display_names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
     """What people call each of them; whoever is unknown, or a channel, is left out."""
-    known = set(actors)
-    people = [a.removeprefix("person:") for a in known if a.startswith("person:")]
-    agents = [a.removeprefix("agent:") for a in known if a.startswith("agent:")]
+    known = {actor for stored in actors if (actor := Actor.parse(stored)) is not None}
+    people = [a.id for a in known if a.kind is ActorKind.PERSON]
+    agents = [a.id for a in known if a.kind is ActorKind.AGENT]
     names = {
-        f"person:{p.person_id}": f"{p.name} {p.title}".strip()
+        str(Actor.person(p.person_id)): f"{p.name} {p.title}".strip()
         for p in session.execute(
             select(Person.person_id, Person.name, Person.title).where(Person.person_id.in_(people))
         )
@@ -24,5 +26,15 @@ def display_names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
     for agent in session.execute(
         select(Agent.agent_id, Agent.title).where(Agent.agent_id.in_(agents))
     ):
-        names[f"agent:{agent.agent_id}"] = agent.title
+        names[str(Actor.agent(agent.agent_id))] = agent.title
     return names
+
+
+def person_name(names: Mapping[str, str], person_id: str | None) -> str | None:
+    """Return what people call a person, or `None` if there is none of this id."""
+    return None if person_id is None else names.get(str(Actor.person(person_id)))
+
+
+def agent_name(names: Mapping[str, str], agent_id: str | None) -> str | None:
+    """Return what people call an agent, or `None` if there is none of this id."""
+    return None if agent_id is None else names.get(str(Actor.agent(agent_id)))

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.goal_lifecycle import GoalState
 from guardia.db.base import Base
 
@@ -45,3 +46,9 @@ class Goal(Base):
     end_reason: Mapped[str] = mapped_column(default="", server_default="")
     ended_at: Mapped[datetime | None]
     created_at: Mapped[datetime]
+
+    @property
+    def actor(self) -> Actor:
+        """The agent that breaks it down: no goal is created without one."""
+        assert self.agent_id is not None
+        return Actor.agent(self.agent_id)

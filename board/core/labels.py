@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime, timedelta, timezone
 
+from guardia.board.core.actors import Actor
+from guardia.board.core.lifecycle import ActorKind
 from guardia.i18n import t, t_default
 
 # Korea has no summer time, and small systems have no time zone database.
@@ -49,10 +51,12 @@ def actor_label(names: Mapping[str, str], actor: str) -> str:
     """The name of ``agent:…``, ``person:…``, ``channel:…`` or ``operator:…``."""
     if actor in names:
         return names[actor]
-    kind, _, name = actor.partition(":")
-    if kind == "operator":
+    known = Actor.parse(actor)
+    if known is None:
+        return actor.partition(":")[2] or actor
+    if known.kind is ActorKind.OPERATOR:
         return t("web.operator")
-    return label("web.channel", name) if kind == "channel" else name or actor
+    return label("web.channel", known.id) if known.kind is ActorKind.CHANNEL else known.id or actor
 
 
 def format_time(value: datetime, style: str = "full") -> str:

@@ -44,10 +44,13 @@ class Move(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Who makes a move."""
+    """Who acts; only agents and people make moves."""
 
     AGENT = "agent"
     PERSON = "person"
+    CHANNEL = "channel"
+    OPERATOR = "operator"
+    SYSTEM = "system"
 
 
 _S, _M = State, Move

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import TaskCrashCount, WakeBudget
 from guardia.board.core.wake_reasons import WakeReason
@@ -42,11 +43,6 @@ def limit_for(reason: WakeReason) -> int:
     return MAX_RECOVERIES if reason is WakeReason.RECOVERY else MAX_WAKES
 
 
-def is_by_person(actor: str) -> bool:
-    """Whether a person caused it, directly or through a channel."""
-    return actor.startswith(("person:", "operator:", "channel:"))
-
-
 def spend(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bool:
     """Take one wake from the issue's budget; ``False`` where it is spent or the issue stalled.
 
@@ -68,7 +64,7 @@ def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime
     return marked is not None
 
 
-def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
+def renew(session: Session, sr_id: int, actor: Actor, now: datetime) -> bool:
     """A person acts on the issue: its budgets are whole again; ``True`` where it was stalled."""
     cleared = session.scalar(
         update(Issue)
@@ -81,7 +77,7 @@ def renew(session: Session, sr_id: int, actor: str, now: datetime) -> bool:
     session.execute(delete(TaskCrashCount).where(TaskCrashCount.task_id.in_(tasks)))
     if cleared is None:
         return False
-    log.append(session, EntryKind.STALL_LIFTED, actor=actor, now=now, sr_id=sr_id, detail={})
+    log.append(session, EntryKind.STALL_LIFTED, actor=str(actor), now=now, sr_id=sr_id, detail={})
     return True
 
 
@@ -92,7 +88,7 @@ def log_stall(
     log.append(
         session,
         EntryKind.STALLED,
-        actor="system:board",
+        actor=str(Actor.system("board")),
         now=now,
         sr_id=sr_id,
         detail={"reason": reason.value, "agent": agent_id, "budget": limit_for(reason)},

@@ -9,6 +9,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core import wake_budget
+from guardia.board.core.actors import Actor
+from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
 from guardia.board.core.outbox import reply_to_room, send
@@ -30,7 +32,7 @@ def wake(
     sr_id: int | None = None,
     *,
     cause: dict[str, Any] | None = None,
-    by: str = "",
+    by: Actor | None = None,
 ) -> bool:
     """Give an agent a reason to wake, from the moment this transaction commits.
 
@@ -39,19 +41,24 @@ def wake(
     until a person acts on it. What can wait waits through the agent's quiet hours.
     """
     reason = WakeReason(reason)
-    if by == f"agent:{agent_id}":
+    if by == Actor.agent(agent_id):
         return False
     if sr_id is not None and not spend_wake(session, agent_id, reason, now, sr_id, by):
         return False
     row = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id, "cause": cause or {}}
     session.execute(_WAKE, {**row, "created_at": now})
     if not _is_deferred(session, agent_id, reason, now, sr_id, by):
-        jobs.defer(session, "beat", lock=f"agent:{agent_id}", agent_id=agent_id)
+        jobs.defer(session, "beat", lock=str(Actor.agent(agent_id)), agent_id=agent_id)
     return True
 
 
 def spend_wake(
-    session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int, by: str = ""
+    session: Session,
+    agent_id: str,
+    reason: WakeReason,
+    now: datetime,
+    sr_id: int,
+    by: Actor | None = None,
 ) -> bool:
     """Whether an issue may wake an agent once more; marks it as stalled where it may not.
 
@@ -60,7 +67,7 @@ def spend_wake(
     if reason is WakeReason.ORDER:
         # Outranks everything, and the kill switch must wait for no budget's row.
         return True
-    if wake_budget.is_by_person(by):
+    if by is not None and by.is_human:
         return True
     if wake_budget.spend(session, sr_id, reason, now):
         return True
@@ -81,10 +88,15 @@ def stall_issue(
 
 
 def _is_deferred(
-    session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int | None, by: str
+    session: Session,
+    agent_id: str,
+    reason: WakeReason,
+    now: datetime,
+    sr_id: int | None,
+    by: Actor | None,
 ) -> bool:
     """Whether quiet hours hold it back; the clock wakes the agent at their end."""
-    if reason not in DEFERRABLE or by.startswith("person:"):
+    if reason not in DEFERRABLE or (by is not None and by.kind is ActorKind.PERSON):
         return False
     spec = session.scalar(select(Agent.spec["heartbeat"]).where(Agent.agent_id == agent_id))
     if not spec or Heartbeat.model_validate(spec).quiet_until(now) is None:

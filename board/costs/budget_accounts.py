@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.outbox import send
 from guardia.board.costs.model import BudgetAccount
 from guardia.i18n import t
@@ -32,7 +33,7 @@ _KEY = (
 )
 _KINDS = ("spent", "reserved", "extra")
 _NOT_IN_CHART = AgentBudget(tokens=0, won=0)
-SYSTEM_ACTOR = "system:budget"
+SYSTEM_ACTOR = Actor.system("budget")
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +223,7 @@ def _alert(
     log.append(
         session,
         kind,
-        actor=SYSTEM_ACTOR,
+        actor=str(SYSTEM_ACTOR),
         now=now,
         detail={
             "scope": account.scope,

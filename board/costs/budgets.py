@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
@@ -60,7 +61,7 @@ def _announce_pause(
     log.append(
         session,
         EntryKind.BUDGET_PAUSED,
-        actor=SYSTEM_ACTOR,
+        actor=str(SYSTEM_ACTOR),
         now=now,
         sr_id=claim.sr_id,
         task_id=claim.task_id,
@@ -98,9 +99,7 @@ def raise_cap(
             account.extra_cost += more.cost
             account.exhausted_at = None
         session.flush()
-        resumed = scope == "agent" and _resume(
-            session, running, scope_id, f"person:{person.id}", now
-        )
+        resumed = scope == "agent" and _resume(session, running, scope_id, Actor.of(person), now)
         _record_raise(session, person, scope, scope_id, more, why, now)
         return resumed
 
@@ -147,7 +146,7 @@ def _record_raise(
     log.append(
         session,
         EntryKind.BUDGET_RAISED,
-        actor=f"person:{person.id}",
+        actor=str(Actor.of(person)),
         now=now,
         detail={
             "scope": scope,
@@ -187,12 +186,12 @@ def _renew(board: BoardContext, agent_id: str) -> bool:
         running = revisions.running_chart(session)
         day = budget_accounts.today(running, now)
         budget_accounts.lock_scopes(session, [("agent", agent_id)], day)
-        if not _resume(session, running, agent_id, "system:clock", now):
+        if not _resume(session, running, agent_id, Actor.system("clock"), now):
             return False
         log.append(
             session,
             EntryKind.BUDGET_RENEWED,
-            actor="system:clock",
+            actor=str(Actor.system("clock")),
             now=now,
             detail={"agent": agent_id},
             agent=agent_id,
@@ -200,7 +199,7 @@ def _renew(board: BoardContext, agent_id: str) -> bool:
         return True
 
 
-def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: datetime) -> bool:
+def _resume(session: Session, running: OrgChart, agent_id: str, by: Actor, now: datetime) -> bool:
     """Resume a paused agent if its accounts now have room for the refused call."""
     pause = _open_pause(session, agent_id)
     if pause is None:
@@ -214,7 +213,7 @@ def _resume(session: Session, running: OrgChart, agent_id: str, by: str, now: da
         running, own, Amount(pause.needed_tokens, pause.needed_cost)
     ):
         return False
-    pause.ended_at, pause.ended_by = now, by
+    pause.ended_at, pause.ended_by = now, str(by)
     if agent is None or not is_paused:
         # A person has resumed it, or it was fired.
         return False

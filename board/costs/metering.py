@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budget_accounts, daily_totals
@@ -287,7 +288,7 @@ def _record(session: Session, call: ModelCall, now: datetime) -> None:
     log.append(
         session,
         EntryKind.MODEL_ASKED,
-        actor=f"agent:{call.agent_id}",
+        actor=str(Actor.agent(call.agent_id)),
         now=now,
         sr_id=call.sr_id,
         task_id=call.task_id,

@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.board.costs import budget_accounts
@@ -166,7 +167,9 @@ def model_calls(session: Session, sr_id: int) -> tuple[ModelCallView, ...]:
     ).all()
     names = [name for name in ModelCallView.__slots__ if name != "actor"]
     return tuple(
-        ModelCallView(actor=f"agent:{c.agent_id}", **{name: getattr(c, name) for name in names})
+        ModelCallView(
+            actor=str(Actor.agent(c.agent_id)), **{name: getattr(c, name) for name in names}
+        )
         for c in reversed(found)
     )
 

@@ -89,7 +89,7 @@ def record_intent(
         link = log.append(
             session,
             EntryKind.INTENT,
-            actor=f"agent:{claim.agent_id}",
+            actor=str(claim.actor),
             now=now,
             sr_id=claim.sr_id,
             task_id=claim.task_id,
@@ -187,7 +187,7 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
         log.append(
             session,
             EntryKind.RESULT if outcome.ok else EntryKind.RESULT_FAILED,
-            actor=f"agent:{claim.agent_id}",
+            actor=str(claim.actor),
             now=now,
             sr_id=claim.sr_id,
             task_id=claim.task_id,
@@ -316,7 +316,7 @@ def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happen
         log.append(
             session,
             EntryKind.FOUND_DONE if happened else EntryKind.FOUND_UNKNOWN,
-            actor=f"agent:{claim.agent_id}",
+            actor=str(claim.actor),
             now=now,
             sr_id=claim.sr_id,
             task_id=claim.task_id,

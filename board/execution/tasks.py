@@ -13,6 +13,7 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
@@ -99,10 +100,15 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             )
         session.flush()
         update_issue_state(session, claim.sr_id, now)
-        author = f"agent:{claim.agent_id}"
         handover_note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
         agent_memory.hand_over_notes(
-            session, claim.sr_id, claim.agent_id, assignment.agent_id, author, handover_note, now
+            session,
+            claim.sr_id,
+            claim.agent_id,
+            assignment.agent_id,
+            claim.actor,
+            handover_note,
+            now,
         )
         wake(
             session,
@@ -111,12 +117,12 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             now,
             claim.sr_id,
             cause={"task": claim.task_id},
-            by=f"agent:{claim.agent_id}",
+            by=claim.actor,
         )
         log.append(
             session,
             EntryKind.PARSED,
-            actor=f"agent:{claim.agent_id}",
+            actor=str(claim.actor),
             now=now,
             sr_id=claim.sr_id,
             task_id=claim.task_id,
@@ -156,10 +162,10 @@ def file_plan(
         task = claimed_task(session, claim)
         task.action_type = task.action_type or action_type
         session.flush()
-        return store_plan(session, task, plan, f"agent:{claim.agent_id}", now)
+        return store_plan(session, task, plan, claim.actor, now)
 
 
-def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datetime) -> bool:
+def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: datetime) -> bool:
     """File an agent's or a person's plan in the caller's transaction; ``True`` where waived.
 
     Every approval that waits or was given is void, and the author has no say in the new ones.
@@ -176,11 +182,11 @@ def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datet
         session,
         task,
         Move.ASK if policy.steps else Move.WAIVE,
-        actor=ActorKind.PERSON if author.startswith("person:") else ActorKind.AGENT,
+        actor=author.kind,
         now=now,
         plan=body,
         plan_hash=bound,
-        plan_author=author,
+        plan_author=str(author),
         category=plan.category,
         run_after=None
         if policy.steps
@@ -190,7 +196,7 @@ def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datet
     log.append(
         session,
         EntryKind.PLANNED if policy.steps else EntryKind.WAIVED,
-        actor=author,
+        actor=str(author),
         now=now,
         sr_id=task.sr_id,
         task_id=task.task_id,
@@ -205,15 +211,15 @@ def store_plan(session: Session, task: Task, plan: Plan, author: str, now: datet
         category=log_label("web.policy", plan.category),
         hash=bound[:12],
     )
-    if not policy.steps and task.agent_id and author.startswith("person:"):
+    if not policy.steps and task.agent_id and author.kind is ActorKind.PERSON:
         wake(session, task.agent_id, WakeReason.DIRECTIVE, now, task.sr_id, by=author)
     return not policy.steps
 
 
-def _require_permitted(session: Session, task: Task, plan: Plan, author: str) -> None:
+def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) -> None:
     """An agent plans what the chart lets it; a person, what the agent has the tools for."""
-    if author.startswith("agent:"):
-        entry = permissions.chart_entry_of(session, author.removeprefix("agent:"), task.run_id)
+    if author.kind is ActorKind.AGENT:
+        entry = permissions.chart_entry_of(session, author.id, task.run_id)
         permissions.require_plan(entry, plan)
     elif task.agent_id is not None:
         permissions.require_tools(permissions.chart_entry_of(session, task.agent_id), plan)
@@ -231,7 +237,7 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
         plan = approved_plan(board, session, task)
         if task.status != State.APPROVED:
             raise IllegalMove(state=task.status, move=Move.START.value)
-        if (task.plan_author or "").startswith("agent:"):
+        if Actor.kind_of(task.plan_author) is ActorKind.AGENT:
             entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
             permissions.require_category(entry, plan.category)
         issue = get_issue(session, task.sr_id)
@@ -251,7 +257,7 @@ def _start(session: Session, task: Task, claim: Claim, plan: Plan, now: datetime
     log.append(
         session,
         EntryKind.STARTED,
-        actor=f"agent:{claim.agent_id}",
+        actor=str(claim.actor),
         now=now,
         sr_id=claim.sr_id,
         task_id=claim.task_id,
@@ -341,13 +347,14 @@ def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
 
 def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
     """Whether these are the agent's last words: a step that died after them runs again."""
-    by = f"agent:{claim.agent_id}"
-    last = select(Comment.body).where(Comment.sr_id == claim.sr_id, Comment.author == by)
+    last = select(Comment.body).where(
+        Comment.sr_id == claim.sr_id, Comment.author == str(claim.actor)
+    )
     return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)) == clean(text))
 
 
 def _write_comment(session: Session, claim: Claim, text: str, now: datetime) -> None:
-    write_comment(session, claim.sr_id, f"agent:{claim.agent_id}", text, now)
+    write_comment(session, claim.sr_id, claim.actor, text, now)
 
 
 def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
@@ -361,13 +368,13 @@ def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
 
 def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now: datetime) -> None:
     """The closing note, whose text the closing entry carries."""
-    author = f"agent:{claim.agent_id}"
+    author = str(claim.actor)
     session.add(Comment(sr_id=claim.sr_id, author=author, body=clean(text), created_at=now))
     session.flush()
     log.append(
         session,
         kind,
-        actor=f"agent:{claim.agent_id}",
+        actor=str(claim.actor),
         now=now,
         sr_id=claim.sr_id,
         task_id=claim.task_id,

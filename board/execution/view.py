@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 from sqlalchemy import select
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.errors import NotFound
@@ -69,7 +70,7 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             found.attempt,
             found.plan_hash,
             found.status in (State.APPROVED, State.IN_PROGRESS)
-            and (found.plan_author or "").startswith("person:"),
+            and Actor.kind_of(found.plan_author) is ActorKind.PERSON,
         )
 
 

@@ -19,6 +19,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
@@ -237,7 +238,7 @@ def close_session(board: BoardContext, claim: Claim, session_id: int, ending: Se
         )
         notify(session, session_id)
         if output and good:
-            write_comment(session, row.sr_id, f"agent:{row.agent_id}", _code_block(output), now)
+            write_comment(session, row.sr_id, Actor.agent(row.agent_id), _code_block(output), now)
         detail = {
             "session": session_id,
             "how": ending.how,
@@ -282,7 +283,7 @@ def _log_entry(
     log.append(
         session,
         kind,
-        actor=f"agent:{row.agent_id}",
+        actor=str(Actor.agent(row.agent_id)),
         now=now,
         sr_id=row.sr_id,
         task_id=row.task_id,

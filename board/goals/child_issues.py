@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.model import Issue, Task
@@ -27,7 +28,7 @@ CHANNEL = "goal"
 
 
 def open_child_issue(
-    session: Session, parent: Issue, goal: Goal, part: GoalPart, by: str, now: datetime
+    session: Session, parent: Issue, goal: Goal, part: GoalPart, by: Actor, now: datetime
 ) -> Task:
     """Open a part's issue and give it to whom the plan names: its agent, the colleague who is
     being hired, or people where neither is there any more. ``record`` puts it on record."""
@@ -64,7 +65,7 @@ def open_child_issue(
 
 
 def _assign(
-    session: Session, issue: Issue, task: Task, part: GoalPart, by: str, now: datetime
+    session: Session, issue: Issue, task: Task, part: GoalPart, by: Actor, now: datetime
 ) -> None:
     hire = session.get(HireRequest, part.hire_id) if part.hire_id else None
     if hire is not None and hire.state == "WAITING":
@@ -81,8 +82,9 @@ def _assign(
     note_text = t_default(
         "notes.from_goal", goal=issue.goal_id or 0, reasons=" ".join(part.reasons)
     )
-    head = f"agent:{registry.dispatcher(session)}"
-    agent_memory.hand_over_notes(session, issue.sr_id, None, agent.agent_id, head, note_text, now)
+    head = registry.dispatcher(session)
+    author = Actor.agent(head) if head else by
+    agent_memory.hand_over_notes(session, issue.sr_id, None, agent.agent_id, author, note_text, now)
     cause = {"goal": issue.goal_id}
     wake(session, agent.agent_id, WakeReason.ASSIGNMENT, now, issue.sr_id, cause=cause, by=by)
 
@@ -91,9 +93,8 @@ def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: 
     """What was received and who has it; call it after everything else of the transaction."""
     issue = session.get(Issue, task.sr_id)
     assert issue is not None
-    actor = f"agent:{goal.agent_id}"
     append_entry = partial(
-        log.append, session, actor=actor, now=now, sr_id=issue.sr_id, task_id=task.task_id
+        log.append, session, actor=str(goal.actor), now=now, sr_id=issue.sr_id, task_id=task.task_id
     )
     append_entry(
         EntryKind.RECEIVED,

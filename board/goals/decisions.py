@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import GoalMove, GoalState
 from guardia.board.core.goal_model import Goal
@@ -24,7 +25,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
-from guardia.board.goals.planning import MAX_ANSWER_LENGTH, goal_of, log_entry, move, person_actor
+from guardia.board.goals.planning import MAX_ANSWER_LENGTH, goal_of, log_entry, move
 from guardia.errors import Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org import registry
@@ -56,7 +57,7 @@ def answer(
         goal.plan_hash = None
         state = move(session, goal, GoalMove.ANSWER, ActorKind.PERSON, now)
         if head := registry.dispatcher(session):
-            wake(session, head, WakeReason.GOAL, now, sr_id, by=person_actor(person))
+            wake(session, head, WakeReason.GOAL, now, sr_id, by=Actor.of(person))
         detail = {"answers": {str(n): w for n, w in answers.items()}}
         _log_decision(
             session,
@@ -101,7 +102,7 @@ def approve(
         move(session, goal, GoalMove.APPROVE, ActorKind.PERSON, now)
         issue = get_issue(session, sr_id)
         tasks = [
-            child_issues.open_child_issue(session, issue, goal, part, person_actor(person), now)
+            child_issues.open_child_issue(session, issue, goal, part, Actor.of(person), now)
             for part in received
         ]
         numbers = tuple(task.sr_id for task in tasks)
@@ -157,5 +158,5 @@ def _log_decision(
     detail: dict[str, Any],
     **words: str | int,
 ) -> None:
-    actor = person_actor(person)
+    actor = Actor.of(person)
     log_entry(session, kind, goal.sr_id, actor, now, detail, who=person.name, **words)

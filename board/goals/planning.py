@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, digest
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import GoalClaim, claimed_goal
 from guardia.board.core.context import BoardContext
 from guardia.board.core.goal_lifecycle import ISSUE_STATE_OF, GoalMove, GoalState, next_goal_state
@@ -128,12 +129,12 @@ def create_goal(
         session.add(
             Goal(sr_id=issue.sr_id, state=given, agent_id=head, given_by=person.id, created_at=now)
         )
-        wake(session, head, WakeReason.GOAL, now, issue.sr_id, by=f"person:{person.id}")
+        wake(session, head, WakeReason.GOAL, now, issue.sr_id, by=Actor.of(person))
         log_entry(
             session,
             EntryKind.GOAL_GIVEN,
             issue.sr_id,
-            person_actor(person),
+            Actor.of(person),
             now,
             {"text": body},
             who=person.name,
@@ -209,7 +210,7 @@ def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalSt
             session,
             EntryKind.GOAL_PLANNED if clear else EntryKind.GOAL_ASKED,
             claim.sr_id,
-            f"agent:{claim.agent_id}",
+            claim.actor,
             now,
             {
                 "plan_hash": goal.plan_hash,
@@ -224,7 +225,7 @@ def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalSt
 
 def ask_people(board: BoardContext, claim: GoalClaim, why: str) -> GoalState:
     """GIVEN -> ASKED: nothing can be planned before a person has said more."""
-    now, actor = board.clock(), f"agent:{claim.agent_id}"
+    now, actor = board.clock(), claim.actor
     with board.database.transaction() as session:
         goal = claimed_goal(session, claim)
         goal.run_id, goal.plan_hash = None, None
@@ -250,7 +251,7 @@ def _part_row(
     now: datetime,
 ) -> GoalPart:
     hire = (
-        requests.open_request(session, part.opening, f"agent:{claim.agent_id}", claim.sr_id, now)
+        requests.open_request(session, part.opening, claim.actor, claim.sr_id, now)
         if part.opening
         else None
     )
@@ -336,16 +337,11 @@ def move(
     return following
 
 
-def person_actor(person: PersonInfo) -> str:
-    """A person as the record names them."""
-    return f"person:{person.id}"
-
-
 def log_entry(
     session: Session,
     kind: EntryKind,
     sr_id: int,
-    actor: str,
+    actor: Actor,
     now: datetime,
     detail: dict[str, Any],
     **words: str | int,
@@ -353,5 +349,5 @@ def log_entry(
     """An entry about a goal; call it last."""
     session.flush()
     log.append(
-        session, kind, actor=actor, now=now, sr_id=sr_id, task_id=None, detail=detail, **words
+        session, kind, actor=str(actor), now=now, sr_id=sr_id, task_id=None, detail=detail, **words
     )

@@ -66,13 +66,13 @@ def _review_goal(board: BoardContext, sr_id: int, agent_id: str) -> bool:
 def _achieve(session: Session, goal: Goal, goal_progress: GoalProgress, now: datetime) -> None:
     goal.ended_at = now
     planning.move(session, goal, GoalMove.ACHIEVE, ActorKind.AGENT, now)
-    actor, text = f"agent:{goal.agent_id}", t_default("goals.all_done", count=goal_progress.done)
+    text = t_default("goals.all_done", count=goal_progress.done)
     words = {"who": t_default("goals.agent"), "text": text}
     planning.log_entry(
         session,
         EntryKind.GOAL_ACHIEVED,
         goal.sr_id,
-        actor,
+        goal.actor,
         now,
         {"done": goal_progress.done},
         **words,
@@ -83,4 +83,4 @@ def _ask_people(session: Session, goal: Goal, goal_progress: GoalProgress, now: 
     goal.stuck_at = now
     text = t("goals.stuck", sr=goal.sr_id, done=goal_progress.done, failed=goal_progress.failed)
     send(session, "alert", text, now, sr_id=goal.sr_id)
-    comments.write_comment(session, goal.sr_id, f"agent:{goal.agent_id}", text, now)
+    comments.write_comment(session, goal.sr_id, goal.actor, text, now)

@@ -10,8 +10,9 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.display_names import display_names_of
+from guardia.board.core.display_names import agent_name, display_names_of, person_name
 from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
@@ -166,7 +167,7 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
             stuck=_is_stuck(goal, progress),
             due_on=goal.due_on,
             giver=issue.requester_name,
-            agent=names.get(f"agent:{goal.agent_id}"),
+            agent=agent_name(names, goal.agent_id),
             thought_by=goal.thought_by,
             plan_hash=goal.plan_hash,
             end_reason=goal.end_reason,
@@ -191,8 +192,8 @@ def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
         priority=row.priority,
         server=row.server,
         action_type=row.action_type,
-        agent=names.get(f"agent:{row.agent_id}"),
-        engineer=names.get(f"person:{row.engineer_id}"),
+        agent=agent_name(names, row.agent_id),
+        engineer=person_name(names, row.engineer_id),
         due_on=row.due_on,
         reasons=tuple(row.reasons),
         question=row.question,
@@ -223,8 +224,8 @@ def _names(
     return display_names_of(
         session,
         [
-            *(f"person:{p}" for p in people),
-            *(f"agent:{a}" for a in agents),
+            *(str(Actor.person(p)) for p in people if p),
+            *(str(Actor.agent(a)) for a in agents if a),
             *(h.requested_by for h in hires),
             *(note.author for note in comments),
         ],

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
@@ -58,19 +59,21 @@ def request_hire(board: BoardContext, claim: Claim, opening: Opening) -> int | N
         claimed_task(session, claim)
         if _rejected_before(session, opening):
             return None
-        number = open_request(session, opening, f"agent:{claim.agent_id}", claim.sr_id, now)
+        number = open_request(session, opening, claim.actor, claim.sr_id, now)
         _record_asked(session, number, now)
         return number
 
 
-def open_request(session: Session, opening: Opening, actor: str, sr_id: int, now: datetime) -> int:
+def open_request(
+    session: Session, opening: Opening, actor: Actor, sr_id: int, now: datetime
+) -> int:
     """Return a waiting request for this position: a new one, or the existing one."""
     expected = cost_estimate.estimate_cost(session, opening.skills, now)
     made = session.scalar(
         insert(HireRequest)
         .values(
             sr_id=sr_id,
-            requested_by=actor,
+            requested_by=str(actor),
             agent_id=opening.agent_id,
             title=opening.title,
             skills=list(opening.skills),
@@ -123,7 +126,7 @@ def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
     Returns the revision, whose author is this person. The new agent works from the next beat on.
     """
     require_permission(person, "hire.decide")
-    now, author = board.clock(), f"person:{person.id}"
+    now, author = board.clock(), Actor.of(person)
     with board.database.transaction() as session:
         row = _lock_waiting(session, hire_id)
         waiting = _waiting_tasks(session, hire_id)
@@ -202,7 +205,7 @@ def _waiting_tasks(session: Session, hire_id: int) -> Sequence[Task]:
     ).all()
 
 
-def _assign(session: Session, task: Task, agent_id: str, by: str, now: datetime) -> None:
+def _assign(session: Session, task: Task, agent_id: str, by: Actor, now: datetime) -> None:
     get_issue(session, task.sr_id).agent_id = agent_id
     session.flush()
     if task.status == State.RECEIVED:
@@ -231,7 +234,7 @@ def _record(
     log.append(
         session,
         kind,
-        actor=f"person:{person.id}",
+        actor=str(Actor.of(person)),
         now=now,
         sr_id=row.sr_id,
         task_id=None,

@@ -9,8 +9,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.display_names import display_names_of
+from guardia.board.core.display_names import agent_name, display_names_of, person_name
 from guardia.board.core.goal_model import Goal
 from guardia.board.hiring import cost_estimate
 from guardia.board.hiring.cost_estimate import RemainingBudget
@@ -62,7 +63,7 @@ def _view(row: HireRequest, names: dict[str, str], left: RemainingBudget | None)
         agent_id=row.agent_id,
         title=row.title,
         skills=tuple(row.skills),
-        superior=names.get(f"agent:{row.reports_to}"),
+        superior=agent_name(names, row.reports_to),
         monthly_won=row.monthly_won,
         estimate_basis=_estimate_basis(row),
         budget_note=_budget_note(left, share),
@@ -70,7 +71,7 @@ def _view(row: HireRequest, names: dict[str, str], left: RemainingBudget | None)
         reason=row.reason,
         requester=names.get(row.requested_by, row.requested_by),
         state=row.state,
-        decided_by=names.get(f"person:{row.decided_by}"),
+        decided_by=person_name(names, row.decided_by),
         decision_reason=row.decision_reason,
         revision=row.revision,
     )
@@ -106,8 +107,13 @@ def pending_hires(board: BoardContext, viewer: PersonInfo) -> tuple[HireView, ..
             select(HireRequest).where(HireRequest.state == "WAITING").order_by(HireRequest.hire_id)
         )
         rows = session.scalars(query).all()
-        actors = [a for row in rows for a in (row.requested_by, f"agent:{row.reports_to}")]
+        actors = [a for row in rows for a in _actors(row)]
         return hire_views(session, rows, display_names_of(session, actors), board.clock())
+
+
+def _actors(row: HireRequest) -> list[str]:
+    superior = [str(Actor.agent(row.reports_to))] if row.reports_to else []
+    return [row.requested_by, *superior]
 
 
 def goal_of(board: BoardContext, hire_id: int) -> int | None:

@@ -8,6 +8,7 @@ from enum import StrEnum
 from sqlalchemy import select
 
 from guardia.board.accounts.messenger_links import LINK_RULE, _hash, _link
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
@@ -52,7 +53,7 @@ def link_account(board: BoardContext, line: receiving.NewIssue, code: str) -> Li
         )
         if person is None:
             return LinkResult.UNKNOWN
-        actor = f"person:{person.person_id}"
+        actor = Actor.person(person.person_id)
         if not _link(session, board, actor, person, line.channel, line.account):
             return LinkResult.TAKEN
         return LinkResult.LINKED

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.intake.model import ChatMessage
@@ -126,7 +127,7 @@ def _log_offer(
     log.append(
         session,
         EntryKind.OFFERED,
-        actor=f"channel:{line.channel}",
+        actor=str(Actor.channel(line.channel)),
         now=now,
         detail={"rule": rule.id, "message": message_id, "room": line.room},
         title=rule.title,

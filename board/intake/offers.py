@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.accounts import messenger_links
 from guardia.board.audit.chain import clean
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Comment
 from guardia.board.intake.context_rules import applied_chart
@@ -137,8 +138,8 @@ def _context_comment(
     quoted = "\n".join(f"> {_escape_markdown(one)}" for one in formatted)
     who, title = _escape_markdown(clean(acceptance.sender)), _escape_markdown(rule.title)
     body = t_default("board.talk.context", who=who or "-", title=title, rule=rule.id)
-    author = f"channel:{acceptance.channel}"
-    return Comment(sr_id=sr_id, author=author, body=f"{body}\n\n{quoted}", created_at=now)
+    author = Actor.channel(acceptance.channel)
+    return Comment(sr_id=sr_id, author=str(author), body=f"{body}\n\n{quoted}", created_at=now)
 
 
 def _one_line(text: str) -> str:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import clean
-from guardia.board.control.kill_switch import _REASON, KillResult, _kill, issued_by
-from guardia.board.control.rollback import IssuedBy
+from guardia.board.control.kill_switch import _REASON, KillResult, _kill
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
@@ -31,9 +31,9 @@ def handle_stop(board: BoardContext, request: receiving.NewIssue) -> KillResult 
         return _kill(session, by, reason, clean(request.room), now, clean(request.account))
 
 
-def _sender(session: Session, request: receiving.NewIssue) -> IssuedBy:
+def _sender(session: Session, request: receiving.NewIssue) -> Actor:
     """Return the person who owns the account, or the channel with the name it gave."""
     known = identity.person_of_account(session, request.channel, clean(request.account))
     if known is not None and known.active:
-        return issued_by(known.as_info())
-    return IssuedBy(f"channel:{request.channel}", clean(request.sender))
+        return Actor.of(known.as_info())
+    return Actor.channel(request.channel, clean(request.sender))

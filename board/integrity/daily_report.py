@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
@@ -31,7 +32,7 @@ _DAYS = 7
 
 
 def verify_and_log(
-    board: BoardContext, actor: str, sr_id: int | None = None, *, daily: bool = False
+    board: BoardContext, actor: Actor, sr_id: int | None = None, *, daily: bool = False
 ) -> VerificationResult:
     """Verify what is new, or everything if `daily`, and log the result.
 
@@ -45,7 +46,7 @@ def verify_and_log(
             log.append(
                 session,
                 EntryKind.VERIFIED_DAILY if daily else EntryKind.VERIFIED,
-                actor=actor,
+                actor=str(actor),
                 now=now,
                 sr_id=sr_id,
                 detail=detail,
@@ -55,7 +56,13 @@ def verify_and_log(
         place = describe_fault(found)
         send(session, "alert", t_default("audit.broken", where=place), now, sr_id=sr_id)
         log.append(
-            session, EntryKind.BROKEN, actor=actor, now=now, sr_id=sr_id, detail=detail, where=place
+            session,
+            EntryKind.BROKEN,
+            actor=str(actor),
+            now=now,
+            sr_id=sr_id,
+            detail=detail,
+            where=place,
         )
         return found
 
@@ -149,7 +156,7 @@ def _alert_missing(session: Session, day: date, now: datetime) -> None:
     log.append(
         session,
         EntryKind.REPORT_MISSING,
-        actor="system:clock",
+        actor=str(Actor.system("clock")),
         now=now,
         detail={"day": word},
         day=word,

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 
 
@@ -31,7 +32,7 @@ def size(board: BoardContext) -> int:
 
 
 def after(
-    board: BoardContext, seq: int, *, sr_id: int | None = None, actor: str | None = None
+    board: BoardContext, seq: int, *, sr_id: int | None = None, actor: Actor | None = None
 ) -> Sequence[LoggedAct]:
     """Return the entries after number `seq`, in order, of one issue or of one actor."""
     query = select(
@@ -44,6 +45,6 @@ def after(
     if sr_id is not None:
         query = query.where(AuditEntry.sr_id == sr_id)
     if actor is not None:
-        query = query.where(AuditEntry.actor == actor)
+        query = query.where(AuditEntry.actor == str(actor))
     with board.database.reading() as session:
         return [LoggedAct(*row) for row in session.execute(query.order_by(AuditEntry.seq))]

@@ -12,6 +12,7 @@ from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log, signing, signing_keys
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, DECISION_KEYS
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.integrity.notary import NEXT_SUFFIX
 from guardia.errors import Invalid
@@ -19,7 +20,7 @@ from guardia.i18n import t, t_default
 from guardia.org.credential_store import FileCredentialStore
 
 
-def rotate_checkpoint_key(board: BoardContext, by: str) -> str:
+def rotate_checkpoint_key(board: BoardContext, by: Actor) -> str:
     """Replace the key of the checkpoints; returns the new one (hex).
 
     Raises `Refused` if the audit log is not intact: a new key would only certify the fault.
@@ -40,7 +41,7 @@ def rotate_checkpoint_key(board: BoardContext, by: str) -> str:
     return _log_rotation(board, by, CHECKPOINT_KEYS, notary.key(board))
 
 
-def rotate_decision_key(board: BoardContext, by: str, keys: FileCredentialStore) -> str:
+def rotate_decision_key(board: BoardContext, by: Actor, keys: FileCredentialStore) -> str:
     """Replace the key that signs people's decisions; returns the new one (hex)."""
     successor = signing.parse_key(keys.get_or_create(signing.NEXT_KEY_NAME, signing.generate_key))
     with board.database.reading() as session:
@@ -52,13 +53,13 @@ def rotate_decision_key(board: BoardContext, by: str, keys: FileCredentialStore)
     return _log_rotation(board, by, DECISION_KEYS, successor)
 
 
-def log_store_rotation(board: BoardContext, by: str, store: str, count: int, source: str) -> None:
+def log_store_rotation(board: BoardContext, by: Actor, store: str, count: int, source: str) -> None:
     """Log that a credential store's master key was replaced."""
     with board.database.transaction() as session:
         log.append(
             session,
             EntryKind.KEY_ROTATED,
-            actor=by,
+            actor=str(by),
             now=board.clock(),
             detail={"use": "store", "store": store, "credentials": count, "source": source},
             use=t_default("audit.use.store"),
@@ -66,7 +67,11 @@ def log_store_rotation(board: BoardContext, by: str, store: str, count: int, sou
 
 
 def _announce(
-    board: BoardContext, by: str, use: str, present: Ed25519PrivateKey, successor: Ed25519PrivateKey
+    board: BoardContext,
+    by: Actor,
+    use: str,
+    present: Ed25519PrivateKey,
+    successor: Ed25519PrivateKey,
 ) -> None:
     public = signing_keys.public_hex(successor.public_key())
     with board.database.transaction() as session:
@@ -81,7 +86,7 @@ def _announce(
         log.append(
             session,
             signing_keys.SUCCESSION_KIND,
-            actor=by,
+            actor=str(by),
             now=board.clock(),
             detail=dict(signing_keys.build_announcement(use, present, successor.public_key())),
             use=t_default(f"audit.use.{use}"),
@@ -89,13 +94,13 @@ def _announce(
         )
 
 
-def _log_rotation(board: BoardContext, by: str, use: str, key: Ed25519PrivateKey) -> str:
+def _log_rotation(board: BoardContext, by: Actor, use: str, key: Ed25519PrivateKey) -> str:
     public = signing_keys.public_hex(key.public_key())
     with board.database.transaction() as session:
         log.append(
             session,
             EntryKind.KEY_ROTATED,
-            actor=by,
+            actor=str(by),
             now=board.clock(),
             detail={"use": use, "public": public},
             use=t_default(f"audit.use.{use}"),

@@ -26,6 +26,7 @@ from guardia.board.audit.checkpoint import Checkpoint, fingerprint
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, KeySuccession
 from guardia.board.audit.witness_files import WitnessFiles
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
 from guardia.board.integrity.witnesses import CheckpointCopy
@@ -198,7 +199,7 @@ class Notary:
                 audit_log.append(
                     session,
                     EntryKind.COPY_FAILED,
-                    actor="system:notary",
+                    actor=str(Actor.system("notary")),
                     now=now,
                     detail={"place": place, "why": why},
                     place=place,

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment
@@ -23,7 +24,7 @@ from guardia.org import registry
 _EXCERPT = 500
 
 
-def add_comment(board: BoardContext, sr_id: int, author: str, body: str) -> None:
+def add_comment(board: BoardContext, sr_id: int, author: Actor, body: str) -> None:
     """Add a comment to an issue. Raises `Missing` if it is empty."""
     text = clean(body).strip()[:_BODY]
     if not text:
@@ -36,7 +37,7 @@ def add_comment(board: BoardContext, sr_id: int, author: str, body: str) -> None
 def write_comment(
     session: Session,
     sr_id: int,
-    author: str,
+    author: Actor,
     text: str,
     now: datetime,
     *,
@@ -45,15 +46,15 @@ def write_comment(
     """Add a comment in the caller's transaction, waking mentioned agents if asked to."""
     issue = get_issue(session, sr_id)
     issue.updated_at = now
-    row = Comment(sr_id=sr_id, author=author, body=clean(text), created_at=now)
+    row = Comment(sr_id=sr_id, author=str(author), body=clean(text), created_at=now)
     session.add(row)
     session.flush()
     if wakes_mentioned and "@" in row.body:
-        _wake_mentioned(session, row, now)
+        _wake_mentioned(session, row, author, now)
     log.append(
         session,
         EntryKind.COMMENT,
-        actor=author,
+        actor=str(author),
         now=now,
         sr_id=sr_id,
         detail={"body": text},
@@ -61,8 +62,8 @@ def write_comment(
     )
 
 
-def _wake_mentioned(session: Session, row: Comment, now: datetime) -> None:
+def _wake_mentioned(session: Session, row: Comment, author: Actor, now: datetime) -> None:
     """Wake the agents that a comment mentions, except its author."""
     cause = {"comment": row.comment_id}
     for agent in mentioned_agents(row.body, registry.agent_names(session)):
-        wake(session, agent, WakeReason.MENTION, now, row.sr_id, cause=cause, by=row.author)
+        wake(session, agent, WakeReason.MENTION, now, row.sr_id, cause=cause, by=author)

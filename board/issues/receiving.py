@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import State
@@ -150,7 +151,7 @@ def receive_within(session: Session, new_issue: NewIssue, now: datetime) -> int:
     log.append(
         session,
         EntryKind.RECEIVED,
-        actor=f"channel:{new_issue.channel}",
+        actor=str(Actor.channel(new_issue.channel)),
         now=now,
         sr_id=issue.sr_id,
         task_id=task.task_id,

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.actors import stored_prefix
 from guardia.board.core.context import BoardContext
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment
 
@@ -46,6 +47,6 @@ def comments(session: Session, sr_id: int, *, staff: bool) -> tuple[CommentView,
     query = select(Comment).where(Comment.sr_id == sr_id)
     if not staff:
         # Agents write of diagnoses and servers; customers read what people tell them.
-        query = query.where(Comment.author.startswith("person:"))
+        query = query.where(Comment.author.startswith(stored_prefix(ActorKind.PERSON)))
     found = session.scalars(query.order_by(Comment.comment_id.desc()).limit(_MAX_COMMENTS)).all()
     return tuple(CommentView(c.comment_id, c.author, c.body, c.created_at) for c in reversed(found))

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
@@ -18,7 +19,7 @@ from guardia.i18n import t
 from guardia.org.model import Agent
 
 
-def pause(board: BoardContext, agent_id: str, actor: str) -> bool:
+def pause(board: BoardContext, agent_id: str, actor: Actor) -> bool:
     """Start no more beats of an agent; a running one ends after its current task.
 
     Returns `False` if the agent is already paused.
@@ -26,12 +27,12 @@ def pause(board: BoardContext, agent_id: str, actor: str) -> bool:
     return _set_state(board, agent_id, actor, "paused")
 
 
-def resume(board: BoardContext, agent_id: str, actor: str) -> bool:
+def resume(board: BoardContext, agent_id: str, actor: Actor) -> bool:
     """Resume an agent and wake it, since work may be waiting. Returns `False` if it is active."""
     return _set_state(board, agent_id, actor, "active")
 
 
-def _set_state(board: BoardContext, agent_id: str, actor: str, state: str) -> bool:
+def _set_state(board: BoardContext, agent_id: str, actor: Actor, state: str) -> bool:
     now = board.clock()
     with board.database.transaction() as session:
         agent = _lock_agent(session, agent_id)
@@ -43,11 +44,13 @@ def _set_state(board: BoardContext, agent_id: str, actor: str, state: str) -> bo
             wake(session, agent_id, WakeReason.RESUMED, now, by=actor)
         paused = state == "paused"
         kind = EntryKind.AGENT_PAUSED if paused else EntryKind.AGENT_RESUMED
-        log.append(session, kind, actor=actor, now=now, detail={"agent": agent_id}, agent=agent_id)
+        log.append(
+            session, kind, actor=str(actor), now=now, detail={"agent": agent_id}, agent=agent_id
+        )
         return True
 
 
-def wake_now(board: BoardContext, agent_id: str, actor: str) -> int:
+def wake_now(board: BoardContext, agent_id: str, actor: Actor) -> int:
     """Wake an agent now; returns its last run before that. Raises `Refused` if it is paused."""
     now: datetime = board.clock()
     with board.database.transaction() as session:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Task
@@ -96,7 +97,7 @@ def write(
 
     Raises `Stale` if the claim is no longer valid. A line that is already there is not repeated.
     """
-    now, actor = board.clock(), f"agent:{claim.agent_id}"
+    now, actor = board.clock(), claim.actor
     with board.database.transaction() as session:
         server = claimed_task(session, claim).target_server
         _append_working(session, claim.agent_id, claim.sr_id, text, actor, now)
@@ -105,7 +106,7 @@ def write(
 
 
 def hand_over_notes(
-    session: Session, sr_id: int, before: str | None, to: str, by: str, text: str, now: datetime
+    session: Session, sr_id: int, before: str | None, to: str, by: Actor, text: str, now: datetime
 ) -> None:
     """Copy the previous agent's working memory to the successor, with a reason."""
     known = session.scalar(_working(before, sr_id)) if before else None
@@ -120,7 +121,7 @@ def _working(agent_id: str, sr_id: int) -> Select[Note]:
 
 
 def _append_working(
-    session: Session, agent_id: str, sr_id: int, text: str, actor: str, now: datetime
+    session: Session, agent_id: str, sr_id: int, text: str, actor: Actor, now: datetime
 ) -> None:
     _ensure_note(session, agent_id, "working", actor, now, sr_id=sr_id)
     note = session.scalars(_working(agent_id, sr_id).with_for_update()).one()
@@ -135,7 +136,7 @@ def _save_lesson(
 ) -> None:
     if server is None:
         return
-    actor, place = f"agent:{claim.agent_id}", {"server": server, "runbook": what.runbook}
+    actor, place = claim.actor, {"server": server, "runbook": what.runbook}
     _ensure_note(session, claim.agent_id, "lesson", actor, now, **place)
     note = session.scalars(
         select(Note)
@@ -151,7 +152,7 @@ def _save_lesson(
 
 
 def _ensure_note(
-    session: Session, agent_id: str, kind: str, actor: str, now: datetime, **values: Any
+    session: Session, agent_id: str, kind: str, actor: Actor, now: datetime, **values: Any
 ) -> int | None:
     """Create an empty note unless it exists; returns its number if it is new."""
     return session.scalar(
@@ -161,7 +162,7 @@ def _ensure_note(
             kind=kind,
             body="",
             version=0,
-            written_by=actor,
+            written_by=str(actor),
             created_at=now,
             updated_at=now,
             **values,
@@ -171,8 +172,8 @@ def _ensure_note(
     )
 
 
-def _revise(session: Session, note: Note, body: str, actor: str, now: datetime) -> None:
-    note.body, note.written_by, note.updated_at = body, actor, now
+def _revise(session: Session, note: Note, body: str, actor: Actor, now: datetime) -> None:
+    note.body, note.written_by, note.updated_at = body, str(actor), now
     note.version += 1
     session.flush()
     session.add(
@@ -181,7 +182,7 @@ def _revise(session: Session, note: Note, body: str, actor: str, now: datetime) 
             version=note.version,
             body=body,
             active=note.active,
-            written_by=actor,
+            written_by=str(actor),
             written_at=now,
         )
     )
@@ -194,7 +195,7 @@ def _revise(session: Session, note: Note, body: str, actor: str, now: datetime) 
 def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str) -> int:
     """Add a person's lesson for an agent; returns the note's number."""
     require_permission(person, "note.edit")
-    text, now, actor = _text(body), board.clock(), f"person:{person.id}"
+    text, now, actor = _text(body), board.clock(), Actor.of(person)
     with board.database.transaction() as session:
         if session.get(Agent, agent_id) is None:
             raise NotFound(what=agent_id)
@@ -247,7 +248,7 @@ def _lock_version(session: Session, agent_id: str, note_id: int, version: int) -
 def _save_change(
     session: Session, note: Note, body: str, kind: EntryKind, person: PersonInfo, now: datetime
 ) -> None:
-    actor = f"person:{person.id}"
+    actor = Actor.of(person)
     _revise(session, note, body, actor, now)
     _record(session, kind, note, actor, now, person.name)
 
@@ -260,12 +261,12 @@ def _text(body: str, limit: int = LESSON_LIMIT) -> str:
 
 
 def _record(
-    session: Session, kind: EntryKind, note: Note, actor: str, now: datetime, who: str
+    session: Session, kind: EntryKind, note: Note, actor: Actor, now: datetime, who: str
 ) -> None:
     log.append(
         session,
         kind,
-        actor=actor,
+        actor=str(actor),
         now=now,
         sr_id=note.sr_id,
         detail={

@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.display_names import display_names_of
+from guardia.board.core.display_names import agent_name, display_names_of
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import Run
@@ -140,7 +141,9 @@ def _rows(session: Session, agent_id: str | None) -> tuple[AgentRow, ...]:
     query = select(Agent, tasks, last).order_by(Agent.duty != "dispatch", Agent.agent_id)
     chosen = Agent.state != "fired" if agent_id is None else Agent.agent_id == agent_id
     found = session.execute(query.where(chosen)).all()
-    names = display_names_of(session, [f"agent:{agent.reports_to}" for agent, _, _ in found])
+    names = display_names_of(
+        session, [str(Actor.agent(a.reports_to)) for a, _, _ in found if a.reports_to]
+    )
     return tuple(
         AgentRow(
             agent.agent_id,
@@ -148,7 +151,7 @@ def _rows(session: Session, agent_id: str | None) -> tuple[AgentRow, ...]:
             agent.duty,
             tuple(agent.skills),
             agent.adapter,
-            names.get(f"agent:{agent.reports_to}"),
+            agent_name(names, agent.reports_to),
             agent.state,
             count,
             started,

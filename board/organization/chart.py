@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset, Slice, cut_slice
 from guardia.board.organization import handover
@@ -54,7 +55,7 @@ class ChartPreview:
 def apply_chart(
     board: BoardContext,
     text: str,
-    author: str,
+    author: Actor,
     expected_revision: int | None = None,
     *,
     back_to: int | None = None,
@@ -86,7 +87,7 @@ class AppliedChart:
 
 
 def replace_chart(
-    session: Session, text: str, author: str, now: datetime, expected_revision: int | None = None
+    session: Session, text: str, author: Actor, now: datetime, expected_revision: int | None = None
 ) -> AppliedChart:
     """Apply a chart in the caller's transaction, which must end with `record_chart`."""
     after = chart.parse_cached(text)
@@ -94,7 +95,7 @@ def replace_chart(
     if expected_revision is not None and expected_revision != held:
         raise Stale(what=t("org.chart.name"))
     before, positions = _readable_chart(session), handover.positions(session)
-    revision = revisions.apply_chart(session, text, author, now)
+    revision = revisions.apply_chart(session, text, str(author), now)
     found = tuple(chart_diff.diff_charts(before, after))
     passing = tuple(handover.plan_reassignments(positions, after))
     return AppliedChart(revision, held, chart.fingerprint(text), found, passing)
@@ -103,7 +104,7 @@ def replace_chart(
 def record_chart(
     session: Session,
     applied: AppliedChart,
-    author: str,
+    author: Actor,
     now: datetime,
     *,
     back_to: int | None = None,
@@ -116,7 +117,7 @@ def record_chart(
     log.append(
         session,
         EntryKind.ORG_APPLIED,
-        actor=author,
+        actor=str(author),
         now=now,
         detail={
             "revision": applied.revision,
@@ -132,7 +133,7 @@ def record_chart(
 
 
 def rollback(
-    board: BoardContext, number: int, author: str, expected_revision: int | None = None
+    board: BoardContext, number: int, author: Actor, expected_revision: int | None = None
 ) -> int:
     """Make an earlier revision's text the newest revision. Raises `NotFound` if there is none."""
     text = chart_text(board, number)

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
@@ -74,7 +75,7 @@ def _successor(
     return next(n for n, position in new.items() if position.duty == "dispatch")
 
 
-def reassign(session: Session, reassignment: Reassignment, actor: str, now: datetime) -> None:
+def reassign(session: Session, reassignment: Reassignment, actor: Actor, now: datetime) -> None:
     """Hand everything open over to the successor and wake it."""
     tasks = _reassign_tasks(session, reassignment)
     session.execute(
@@ -106,7 +107,7 @@ def reassign(session: Session, reassignment: Reassignment, actor: str, now: date
         log.append(
             session,
             EntryKind.HANDED_ON,
-            actor=actor,
+            actor=str(actor),
             now=now,
             sr_id=sr_id,
             detail={
@@ -162,7 +163,7 @@ def forward_task(board: BoardContext, claim: Claim, agent_id: str) -> None:
         task.fence += 1
         get_issue(session, claim.sr_id).agent_id = agent_id
         session.flush()
-        author, cause = f"agent:{claim.agent_id}", {"from": claim.agent_id}
+        author, cause = claim.actor, {"from": claim.agent_id}
         note = t_default("notes.passed_on", agent=claim.agent_id)
         agent_memory.hand_over_notes(
             session, claim.sr_id, claim.agent_id, agent_id, author, note, now
@@ -171,7 +172,7 @@ def forward_task(board: BoardContext, claim: Claim, agent_id: str) -> None:
         log.append(
             session,
             EntryKind.PASSED_ON,
-            actor=author,
+            actor=str(author),
             now=now,
             sr_id=claim.sr_id,
             task_id=claim.task_id,

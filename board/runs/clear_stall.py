@@ -5,6 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from guardia.board.core import wake_budget
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
@@ -20,7 +21,7 @@ from guardia.org.directory import PersonInfo
 def clear(board: BoardContext, person: PersonInfo, sr_id: int) -> None:
     """Clear the stall, renew the wake budgets and wake the agents that have work on the issue."""
     require_permission(person, "stall.lift")
-    actor, now = f"person:{person.id}", board.clock()
+    actor, now = Actor.of(person), board.clock()
     with board.database.transaction() as session:
         issue = get_issue(session, sr_id)
         if not wake_budget.renew(session, sr_id, actor, now):

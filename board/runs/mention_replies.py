@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.display_names import display_names_of
-from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.actors import Actor, stored_prefix
+from guardia.board.core.display_names import agent_name, display_names_of, person_name
+from guardia.board.core.lifecycle import OPEN_STATES, ActorKind
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import comments as issue_comments
@@ -43,7 +44,7 @@ def reply_to_mentions(session: Session, agent_id: str, taken: Iterable[Any], now
         if not _has_next_step(session, issue, agent_id):
             text = _reply_text(session, issue, agent_id)
             issue_comments.write_comment(
-                session, issue.sr_id, f"agent:{agent_id}", text, now, wakes_mentioned=False
+                session, issue.sr_id, Actor.agent(agent_id), text, now, wakes_mentioned=False
             )
     return bool(issues)
 
@@ -57,7 +58,8 @@ def _mentioned_issues(session: Session, taken: Iterable[Any]) -> list[Issue]:
     if not comments:
         return []
     mine = select(Comment.sr_id).where(
-        Comment.comment_id.in_(comments), Comment.author.startswith("person:", autoescape=True)
+        Comment.comment_id.in_(comments),
+        Comment.author.startswith(stored_prefix(ActorKind.PERSON), autoescape=True),
     )
     query = select(Issue).where(Issue.sr_id.in_(mine)).order_by(Issue.sr_id).limit(_MOST)
     return list(session.scalars(query))
@@ -94,11 +96,12 @@ def _reply_text(session: Session, issue: Issue, agent_id: str) -> str:
 
 def _holders(session: Session, issue: Issue, task: Task | None, agent_id: str) -> list[str]:
     agent, person = task.agent_id if task else issue.agent_id, issue.assignee_id
-    names = display_names_of(session, [f"agent:{agent}", f"person:{person}"])
-    engineer = names.get(f"person:{person}")
+    named = [Actor.agent(agent) if agent else None, Actor.person(person) if person else None]
+    names = display_names_of(session, [str(actor) for actor in named if actor is not None])
+    engineer = person_name(names, person)
     holder = "me" if agent == agent_id else "other" if agent else "nobody"
     return [
-        t_default(f"answers.agent.{holder}", agent=names.get(f"agent:{agent}", agent or "")),
+        t_default(f"answers.agent.{holder}", agent=agent_name(names, agent) or agent or ""),
         *([t_default("answers.engineer", person=engineer)] if engineer else []),
     ]
 

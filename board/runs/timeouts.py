@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
@@ -69,7 +70,7 @@ def _record(
     log.append(
         session,
         EntryKind.TIMED_OUT,
-        actor="system:clock",
+        actor=str(Actor.system("clock")),
         now=now,
         sr_id=sr_id,
         task_id=task_id,

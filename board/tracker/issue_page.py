@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
 from guardia.board.audit import log
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.display_names import display_names_of
+from guardia.board.core.display_names import agent_name, display_names_of, person_name
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
@@ -97,9 +98,9 @@ def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int 
             servers=tuple(dict.fromkeys(w.server for w in works if w.server)),
             channel=found.channel,
             room=found.room,
-            requester=names.get(f"person:{found.requester_id}") or found.requester_name,
-            agent=names.get(f"agent:{found.agent_id}"),
-            engineer=names.get(f"person:{found.assignee_id}"),
+            requester=person_name(names, found.requester_id) or found.requester_name,
+            agent=agent_name(names, found.agent_id),
+            engineer=person_name(names, found.assignee_id),
             created_at=found.created_at,
             updated_at=found.updated_at,
             reasons=tuple(found.triage.get("reasons", ())) if staff else (),
@@ -136,8 +137,8 @@ def _names(
     comments: Iterable[CommentView],
     done: Iterable[TimelineEntry | ModelCallView],
 ) -> dict[str, str]:
-    actors = {f"agent:{found.agent_id}"}
-    actors |= {f"person:{p}" for p in (found.requester_id, found.assignee_id) if p}
+    actors = {str(Actor.agent(found.agent_id))} if found.agent_id else set()
+    actors |= {str(Actor.person(p)) for p in (found.requester_id, found.assignee_id) if p}
     votes = [v for w in works for s in w.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
     actors |= {c.author for c in comments} | {e.actor for e in done}

@@ -12,6 +12,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from guardia.board.approvals import decisions
 from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.control import directives
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard.registry import read_cards
 from guardia.board.execution import output_view
@@ -225,7 +226,7 @@ def add_comment(
         if not body.strip():
             with render.use_visitor_language(request):
                 raise Missing(what=render.web_label("form", "reason"))
-        comments.add_comment(board, sr_id, f"person:{visitor.person.id}", body)
+        comments.add_comment(board, sr_id, Actor.of(visitor.person), body)
 
     return _submit(request, board, visitor, sr_id, act, draft=body)
 

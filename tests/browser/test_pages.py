@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, Page, expect
 from waiting import PATIENCE
 
 from guardia.board.approvals import decisions
+from guardia.board.core.actors import Actor
 from guardia.board.issues import comments
 
 pytestmark = pytest.mark.browser
@@ -75,7 +76,7 @@ def test_typed_text_and_open_details_survive_live_updates(
     reason.focus()
     # A second read updates the part of the page that contains all of that.
     scenario.diagnose({"waiting": 3})
-    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "먼저 봤습니다")
+    comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "먼저 봤습니다")
     expect(page.get_by_text("먼저 봤습니다").first).to_be_visible()
     expect(page.locator(".work .evidence > li")).to_have_count(2)
     expect(reason).to_have_value("쓰는 중인 의")
@@ -144,7 +145,7 @@ def test_a_page_survives_a_restart_of_the_board(browser: Browser, web_env: Board
         mark = page.locator(".live").first
         expect(mark).to_have_text("실시간")
     expect(mark).to_have_text(re.compile("연결이 끊겨"))
-    comments.add_comment(web_env.board, 1, "person:eng", "꺼져 있는 사이")
+    comments.add_comment(web_env.board, 1, Actor.person("eng"), "꺼져 있는 사이")
     with serve_app(page_app(web_env.board), port=int(site.rpartition(":")[2])):
         expect(mark).to_have_text("실시간")
         expect(page.get_by_text("꺼져 있는 사이").first).to_be_visible()
@@ -160,7 +161,7 @@ def test_hidden_tabs_pause_and_catch_up(sign_in: SignIn, web_env: BoardEnv) -> N
         document.dispatchEvent(new Event('visibilitychange'));
     }"""
     page.evaluate(hide, True)
-    comments.add_comment(web_env.board, 1, "person:eng", "자리를 비운 사이")
+    comments.add_comment(web_env.board, 1, Actor.person("eng"), "자리를 비운 사이")
     page.wait_for_timeout(700)
     expect(page.get_by_text("자리를 비운 사이")).to_have_count(0)
     page.evaluate(hide, False)
@@ -193,7 +194,9 @@ def test_no_page_is_wider_than_its_window(
     done.start().diagnose({"waiting": 0}).complete()
     failed = approved(web_env)
     failed.start().fail()
-    comments.add_comment(web_env.board, done.sr_id, "person:eng", f"`{unbroken}`\n\n    {unbroken}")
+    comments.add_comment(
+        web_env.board, done.sr_id, Actor.person("eng"), f"`{unbroken}`\n\n    {unbroken}"
+    )
     page = sign_in("lead")
     page.set_viewport_size({"width": WIDTHS[width], "height": 900})
     folder = os.environ.get("GUARDIA_SHOTS")

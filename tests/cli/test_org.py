@@ -16,6 +16,7 @@ from board_env import BoardEnv
 from command_line import command_env, invoke, refusal
 from ruamel.yaml import YAML
 
+from guardia.board.core.actors import Actor
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
@@ -133,7 +134,7 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(env: BoardEnv) -> 
     def beat() -> None:
         while (begun := beats.begin(env.board, "auditor")) is None:
             time.sleep(0.05)
-        daily_report.verify_and_log(env.board, "agent:auditor", None)
+        daily_report.verify_and_log(env.board, Actor.agent("auditor"), None)
         beats.end(env.board, begun, "intact", task_id=None, steps=1)
 
     with ThreadPoolExecutor(1) as worker:
@@ -179,10 +180,10 @@ def test_the_tree_marks_external_agents_and_the_history_names_authors(
 ) -> None:
     outside = "{kind: process, command: [/opt/agent]}"
     assert invoke("agent", "set", "sec-agent", "adapter", outside).exit_code == 0
-    organization_chart.apply_chart(env.board, f"{SHIPPED}# 다시\n", "person:lead")
+    organization_chart.apply_chart(env.board, f"{SHIPPED}# 다시\n", Actor.person("lead"))
     assert "정다은 팀장" in invoke("org", "history").output
     assert "외부 프로그램" not in invoke("org", "show").output
-    organization_chart.rollback(env.board, 2, "person:lead")
+    organization_chart.rollback(env.board, 2, Actor.person("lead"))
     shown = invoke("org", "show").output
     assert "외부 프로그램" in shown and "보안, 네트워크, 계정" in shown
     assert max(terminal_width(line) for line in shown.splitlines()) <= 80

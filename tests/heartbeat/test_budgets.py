@@ -13,6 +13,7 @@ from fake_chat import GOOD_ANSWER
 from model_server import MODEL, CannedReply, ModelServer
 from sqlalchemy import select
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Comment
 from guardia.board.core.run_model import Run
@@ -48,7 +49,7 @@ def apply_chat_chart(agents_env: AgentsEnv, server: ModelServer, budget: str = "
     text = chart.shipped_chart_path().read_text("utf-8")
     text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
     text += f"\nprices: {{{MODEL}: {{input: 1000, output: 1000}}}}\n"
-    organization_chart.apply_chart(agents_env.env.board, text, "operator:test")
+    organization_chart.apply_chart(agents_env.env.board, text, Actor.operator("test"))
 
 
 def dispatch(agents_env: AgentsEnv) -> str | None:

@@ -18,6 +18,7 @@ from audit_env import AuditEnv, open_audit_env
 from board_env import seeded_env
 from waiting import wait_until
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
@@ -151,7 +152,9 @@ def test_the_scheduler_follows_the_chart_and_catches_up_after_a_disconnect(
     try:
         assert every(scheduler, "auditor") == "1h"
         with following(scheduler, audit_env.board):
-            organization_chart.apply_chart(audit_env.board, chart_with("2h"), "operator:test")
+            organization_chart.apply_chart(
+                audit_env.board, chart_with("2h"), Actor.operator("test")
+            )
             assert wait_until(lambda: every(scheduler, "auditor") == "2h")
             # The chart changes again while the listener is disconnected.
             with psycopg.connect(database.superuser, autocommit=True) as connection:
@@ -160,7 +163,7 @@ def test_the_scheduler_follows_the_chart_and_catches_up_after_a_disconnect(
                     " where query like 'listen%' and datname = current_database()"
                 )
             hired = chart_with("3h").replace("- id: sec-agent", "- id: net-agent")
-            organization_chart.apply_chart(audit_env.board, hired, "operator:test")
+            organization_chart.apply_chart(audit_env.board, hired, Actor.operator("test"))
             assert wait_until(lambda: every(scheduler, "auditor") == "3h")
             assert every(scheduler, "net-agent") == "10m" and every(scheduler, "sec-agent") is None
     finally:
@@ -172,7 +175,7 @@ def test_missed_ticks_are_made_up_for_as_the_chart_says(
     audit_env: AuditEnv, policy: str, expected: int
 ) -> None:
     organization_chart.apply_chart(
-        audit_env.board, chart_with("1h", catch_up=policy), "operator:test"
+        audit_env.board, chart_with("1h", catch_up=policy), Actor.operator("test")
     )
     audit_env.env.create_issue()
     start = audit_env.board.clock()

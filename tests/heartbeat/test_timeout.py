@@ -14,6 +14,7 @@ from waiting import AN_HOUR, PATIENCE
 
 from guardia.agents.team import WorkResult
 from guardia.board.core import wakes
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import tasks
@@ -84,7 +85,7 @@ def test_a_beat_that_takes_too_long_loses_its_claim_and_people_are_alerted(
 ) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     quick = text.replace("heartbeat: {every: 10m}", "heartbeat: {every: 10m, timeout: 1s}")
-    organization_chart.apply_chart(env.board, quick, "operator:test")
+    organization_chart.apply_chart(env.board, quick, Actor.operator("test"))
     sr_id, slow = env.create_issue(), SlowTeam(env)
 
     def expire_after_claim(seconds: float, work: Any, expire: Any, **more: Any) -> Any:

@@ -26,6 +26,7 @@ from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
 from guardia.board.core import kill_switch
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.planner import ActionDraft
@@ -168,7 +169,7 @@ def test_firing_an_agent_during_a_repair_leaves_no_lock_and_repeats_nothing(
         )
         with at_work(stack, "was-agent"):
             replaced = chart_edit.hire(chart_edit.fire(shipped, "was-agent"), successor)
-            organization_chart.apply_chart(stack.board, replaced, "operator:test")
+            organization_chart.apply_chart(stack.board, replaced, Actor.operator("test"))
             with stack.board.database.reading() as session:
                 (task,) = session.scalars(select(Task).where(Task.sr_id == sr_id))
                 assert (task.agent_id, task.run_id) == ("dispatcher", None)

@@ -17,6 +17,7 @@ from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Wake
@@ -69,7 +70,7 @@ class AgentsEnv:
         board = self.env.board
         with board.database.reading() as session:
             text = revisions.chart_text(session, revisions.latest(session) or 0)
-        chart.apply_chart(board, chart_edit.fire(text, agent), "operator:test")
+        chart.apply_chart(board, chart_edit.fire(text, agent), Actor.operator("test"))
 
     def task(self, sr_id: int) -> Task:
         """Return an issue's only task."""

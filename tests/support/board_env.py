@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from signing_env import SilentNotary, ephemeral_signer
 
 from guardia.board.control import directives
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
@@ -137,7 +138,7 @@ def seeded_env(dsn: str) -> Iterator[BoardEnv]:
     """Open the board over `dsn`; apply the shipped chart, enrol people and servers."""
     with open_env(dsn) as env:
         organization_chart.apply_chart(
-            env.board, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
+            env.board, chart.shipped_chart_path().read_text("utf-8"), Actor.operator("test")
         )
         organization_chart.import_directory(
             env.board,

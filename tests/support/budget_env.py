@@ -6,6 +6,7 @@ from contextlib import suppress
 
 from board_env import BoardEnv
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets, metering
@@ -25,7 +26,7 @@ def apply_budget_chart(env: BoardEnv, budget: str = "", more: str = PRICES) -> N
     text = chart.shipped_chart_path().read_text("utf-8")
     if budget:
         text = text.replace("  - id: db-agent\n", f"  - id: db-agent\n    budget: {budget}\n")
-    organization_chart.apply_chart(env.board, f"{text}\n{more}", "operator:test")
+    organization_chart.apply_chart(env.board, f"{text}\n{more}", Actor.operator("test"))
 
 
 def reserve_call(board: BoardContext, claim: Claim, bid: ModelCallRequest = BID) -> int:

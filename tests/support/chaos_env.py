@@ -31,6 +31,7 @@ from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.issues import receiving, view
@@ -341,7 +342,7 @@ def open_chaos_run(
     )
     try:
         operators = "\n".join(OPERATOR.format(n=n) for n in range(1, 7))
-        chart.apply_chart(made.board, CHART.format(operators=operators), "operator:test")
+        chart.apply_chart(made.board, CHART.format(operators=operators), Actor.operator("test"))
         hosts = tuple(
             target.host(made.carrier_hosts[number % len(CARRIER_SERVERS)], services.server_port)
             for number, target in enumerate(targets.values())

@@ -19,6 +19,7 @@ from sqlalchemy import select
 
 from guardia.agents.adapters import process
 from guardia.board.audit.model import AuditEntry
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
 from guardia.db.account import SystemAccount
@@ -91,7 +92,7 @@ def stack_with_external_agent(
         serve_app(page_app(stack.board)) as address,
     ):
         organization_chart.apply_chart(
-            stack.board, chart_with_adapter(adapter, **more), "operator:test"
+            stack.board, chart_with_adapter(adapter, **more), Actor.operator("test")
         )
         env = environment(home, GUARDIA_DSN=dsn, GUARDIA_BOARD_URL=address)
         with running_worker(env, home / "worker.log"):

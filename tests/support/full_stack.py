@@ -17,6 +17,7 @@ from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyless import keyless_context
 from guardia.board.core.lifecycle import State
@@ -134,7 +135,7 @@ def seed_full_stack(owner_dsn: str, dsn: str, fleet: RunningFleet, keys: Path) -
     database = Database(dsn, pool_size=2)
     board = keyless_context(database)
     organization_chart.apply_chart(
-        board, chart.shipped_chart_path().read_text("utf-8"), "operator:test"
+        board, chart.shipped_chart_path().read_text("utf-8"), Actor.operator("test")
     )
     organization_chart.import_directory(board, fleet.directory(), {})
     database.close()

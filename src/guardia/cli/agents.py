@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from guardia.board.core.actors import Actor
 from guardia.cli import chart_file
 from guardia.cli.installation import migrate, open_installation
-from guardia.cli.org import OPERATOR_ACTOR
+from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid, OperatorError, Unreachable
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -100,7 +101,7 @@ def _apply_edit(chart: chart_file.ChartFile, text: str) -> int:
                 why = t("cli.staff.drifted", revision=number)
                 raise Invalid(what=str(chart.path), why=why)
             with chart.replacing(text):
-                return organization_chart.apply_chart(board, text, OPERATOR_ACTOR, number)
+                return organization_chart.apply_chart(board, text, CLI_OPERATOR, number)
 
 
 def _dispatcher(chart: chart_file.ChartFile) -> str:
@@ -131,7 +132,7 @@ def pause(agent: _Agent) -> None:
     from guardia.board.organization import agent_control
 
     with open_installation(Settings()) as installation, installation.board() as board:
-        done = agent_control.pause(board, agent, OPERATOR_ACTOR)
+        done = agent_control.pause(board, agent, CLI_OPERATOR)
     sys.stdout.write(t("cli.staff.paused" if done else "cli.staff.as_it_was") + "\n")
 
 
@@ -141,7 +142,7 @@ def resume(agent: _Agent) -> None:
     from guardia.board.organization import agent_control
 
     with open_installation(Settings()) as installation, installation.board() as board:
-        done = agent_control.resume(board, agent, OPERATOR_ACTOR)
+        done = agent_control.resume(board, agent, CLI_OPERATOR)
     sys.stdout.write(t("cli.staff.resumed" if done else "cli.staff.as_it_was") + "\n")
 
 
@@ -151,7 +152,7 @@ def run(agent: _Agent) -> None:
     from guardia.board.organization import agent_control
 
     with open_installation(Settings()) as installation, installation.board() as board:
-        agent_control.wake_now(board, agent, OPERATOR_ACTOR)
+        agent_control.wake_now(board, agent, CLI_OPERATOR)
     sys.stdout.write(t("cli.staff.woken", agent=agent) + "\n")
 
 
@@ -175,8 +176,8 @@ def _follow_beat(board: BoardContext, agent: str, timeout: float) -> str:
     console, announced = Console(), False
     news = events.listen(board.database.dsn, timeout=_POLL_SECONDS)
     next(news)
-    timeline = AuditTimeline(board, console, actor=f"agent:{agent}", after=entries.size(board))
-    last = agent_control.wake_now(board, agent, OPERATOR_ACTOR)
+    timeline = AuditTimeline(board, console, actor=Actor.agent(agent), after=entries.size(board))
+    last = agent_control.wake_now(board, agent, CLI_OPERATOR)
     deadline = time.monotonic() + timeout
     with timeline.spinner(t("cli.staff.waiting", agent=agent)):
         for _ in news:

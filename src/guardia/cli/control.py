@@ -10,6 +10,7 @@ import typer
 from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -28,7 +29,7 @@ def kill(
 
     # Stopping needs no key: a store that cannot be opened must not prevent it.
     with open_installation(Settings()) as installation, installation.board(signing=False) as board:
-        done = kill_switch.kill(board, authenticate(board, who) if who else "operator:cli", reason)
+        done = kill_switch.kill(board, authenticate(board, who) if who else CLI_OPERATOR, reason)
     key = "already" if done.already_on else "killed"
     words = {"tasks": done.stopped, "undoing": done.undoing}
     sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")

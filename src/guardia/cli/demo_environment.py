@@ -18,6 +18,7 @@ from pathlib import Path
 from rich.console import Console
 
 from guardia.board.accounts import messenger_links
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
 from guardia.cli.installation import Installation, migrate, open_installation
@@ -95,7 +96,7 @@ class DemoEnvironment:
     def _prepare(self, installation: Installation) -> None:
         migrate(installation)
         path = self.settings.chart or chart.shipped_chart_path()
-        organization_chart.apply_chart(self.board, path.read_text("utf-8"), "operator:demo")
+        organization_chart.apply_chart(self.board, path.read_text("utf-8"), Actor.operator("demo"))
 
     def _enrol(self) -> None:
         self.fleet.wait_until_ready()
@@ -103,7 +104,7 @@ class DemoEnvironment:
         FileCredentialStore(self.settings.secrets).put(*self.fleet.credential())
         passwords = {p.id: self.password for p in names.people}
         organization_chart.import_directory(self.board, names, passwords)
-        messenger_links.link(self.board, "operator:demo", *DEMO_REQUESTER)
+        messenger_links.link(self.board, Actor.operator("demo"), *DEMO_REQUESTER)
 
     def _load_secrets(self) -> None:
         """Load the demo's password and token; created once and reused at every start."""

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from guardia.cli.installation import open_installation
+from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from guardia.org.credential_store import FileCredentialStore
 
 app = typer.Typer(no_args_is_help=True)
-_OPERATOR_ACTOR = "operator:cli"
 
 
 @contextmanager
@@ -84,10 +84,10 @@ def rotate(which: Annotated[str, typer.Argument(help=t("cli.keys.which"))]) -> N
         raise Invalid(what=which, why="store, record, decisions")
     with _open_board(settings) as board:
         if which == "record":
-            key = key_rotation.rotate_checkpoint_key(board, _OPERATOR_ACTOR)
+            key = key_rotation.rotate_checkpoint_key(board, CLI_OPERATOR)
         elif which == "decisions":
             key = key_rotation.rotate_decision_key(
-                board, _OPERATOR_ACTOR, FileCredentialStore(settings.secrets)
+                board, CLI_OPERATOR, FileCredentialStore(settings.secrets)
             )
         else:
             for folder in _store_folders(settings, WitnessFiles.of(settings)):
@@ -104,7 +104,7 @@ def _rotate_store(board: BoardContext, folder: Path) -> None:
     store = FileCredentialStore(folder)
     source = (master_key.next_key(folder) or store.master()).source
     count = store.rotate()
-    key_rotation.log_store_rotation(board, _OPERATOR_ACTOR, str(folder), count, source)
+    key_rotation.log_store_rotation(board, CLI_OPERATOR, str(folder), count, source)
     sys.stdout.write(t("cli.keys.reencrypted", folder=folder, count=count) + "\n")
     if not master_key.current_key(folder).file:
         sys.stdout.write(t("cli.keys.hand_over", variable=master_key.KEY_VARIABLE) + "\n")

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from guardia.cli import chart_file
 from guardia.cli.installation import migrate, open_installation
+from guardia.cli.operator import CLI_OPERATOR
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from guardia.org.chart_diff import ChartChange
 
 app = typer.Typer(no_args_is_help=True)
-OPERATOR_ACTOR = "operator:cli"
 _File = Annotated[Path | None, typer.Argument(help=t("cli.org.file"))]
 _Yes = Annotated[bool, typer.Option("--yes", "-y", help=t("cli.org.yes"))]
 _Revision = Annotated[int, typer.Argument(help=t("cli.org.number"), min=1)]
@@ -99,7 +99,7 @@ def apply(file: _File = None, yes: _Yes = False) -> None:
         if preview.fired and not yes:
             _print_preview(read, preview)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = chart.apply_chart(board, read.text, OPERATOR_ACTOR, preview.running)
+        revision = chart.apply_chart(board, read.text, CLI_OPERATOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
 
 
@@ -152,7 +152,7 @@ def rollback(number: _Revision, yes: _Yes = False) -> None:
         if preview.fired and not yes:
             _print_changes(preview.changes, wording=preview.wording)
             typer.confirm(t("cli.org.fires", agents=", ".join(preview.fired)), abort=True)
-        revision = chart.rollback(board, number, OPERATOR_ACTOR, preview.running)
+        revision = chart.rollback(board, number, CLI_OPERATOR, preview.running)
     sys.stdout.write(t("cli.org.applied", revision=revision) + "\n")
     sys.stdout.write(t("cli.org.file_stays") + "\n")
 

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from guardia.cli.installation import open_installation
+from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from guardia.org.directory import PersonInfo
 
 app = typer.Typer(no_args_is_help=True)
-OPERATOR_ACTOR = "operator:cli"
 _Id = Annotated[str, typer.Argument(help=t("cli.person.id"))]
 _Role = Annotated[str, typer.Argument(help=t("cli.person.role"))]
 
@@ -79,7 +79,7 @@ def add(
         identity=identity or None,
     )
     with _open_board() as board:
-        people.add(board, OPERATOR_ACTOR, person, _ask_new_password(account))
+        people.add(board, CLI_OPERATOR, person, _ask_new_password(account))
     _print_result("added", id=account)
 
 
@@ -91,7 +91,7 @@ def load(file: Annotated[Path, typer.Argument(help=t("cli.person.file"))]) -> No
     named = _read_people(file)
     with _open_board() as board:
         _print_result(
-            "loaded", count=people.import_people(board, OPERATOR_ACTOR, named), all=len(named)
+            "loaded", count=people.import_people(board, CLI_OPERATOR, named), all=len(named)
         )
 
 
@@ -101,7 +101,7 @@ def role(account: _Id, role: _Role) -> None:
     from guardia.board.accounts import people
 
     with _open_board() as board:
-        people.set_role(board, OPERATOR_ACTOR, account, role)
+        people.set_role(board, CLI_OPERATOR, account, role)
     _print_result("changed", id=account)
 
 
@@ -121,7 +121,7 @@ def _set_active(account: str, *, active: bool) -> None:
     from guardia.board.accounts import people
 
     with _open_board() as board:
-        people.set_active(board, OPERATOR_ACTOR, account, active=active)
+        people.set_active(board, CLI_OPERATOR, account, active=active)
     _print_result("changed", id=account)
 
 
@@ -136,10 +136,10 @@ def link(
     channel, colon, name = other.partition(":")
     with _open_board() as board:
         if colon:
-            messenger_links.link(board, OPERATOR_ACTOR, account, channel, name)
+            messenger_links.link(board, CLI_OPERATOR, account, channel, name)
             _print_result("linked", id=account, account=other)
             return
-        human = people.join_accounts(board, OPERATOR_ACTOR, account, other)
+        human = people.join_accounts(board, CLI_OPERATOR, account, other)
         _print_result("joined", id=account, other=other, identity=human)
 
 
@@ -150,7 +150,7 @@ def unlink(other: Annotated[str, typer.Argument(help=t("cli.person.messenger"))]
 
     channel, _, name = other.partition(":")
     with _open_board() as board:
-        messenger_links.unlink(board, OPERATOR_ACTOR, channel, name)
+        messenger_links.unlink(board, CLI_OPERATOR, channel, name)
     _print_result("unlinked", account=other)
 
 
@@ -163,7 +163,7 @@ def identity(
     from guardia.board.accounts import people
 
     with _open_board() as board:
-        people.set_identity(board, OPERATOR_ACTOR, account, human or None)
+        people.set_identity(board, CLI_OPERATOR, account, human or None)
     _print_result("changed", id=account)
 
 
@@ -173,7 +173,7 @@ def password(account: _Id) -> None:
     from guardia.board.accounts import people
 
     with _open_board() as board:
-        people.set_password(board, OPERATOR_ACTOR, account, _ask_new_password(account))
+        people.set_password(board, CLI_OPERATOR, account, _ask_new_password(account))
     _print_result("changed", id=account)
 
 

@@ -13,6 +13,7 @@ import typer
 
 from guardia.cli import chart_file
 from guardia.cli.installation import Installation, migrate, open_installation
+from guardia.cli.operator import CLI_OPERATOR
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -78,9 +79,7 @@ def _apply_first_chart(installation: Installation, settings: Settings) -> None:
 
     with installation.board() as board:
         if not chart.has_chart(board):
-            chart.apply_chart(
-                board, chart_file.read_chart_file(settings.chart).text, "operator:cli"
-            )
+            chart.apply_chart(board, chart_file.read_chart_file(settings.chart).text, CLI_OPERATOR)
 
 
 def _exit(*_: object) -> NoReturn:

@@ -13,8 +13,10 @@ from rich.text import Text
 
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.cmdb import view as cmdb
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
+from guardia.board.core.lifecycle import ActorKind
 from guardia.board.integrity import entries
 
 _COLOURS = {
@@ -42,7 +44,7 @@ class AuditTimeline:
         console: Console,
         *,
         sr_id: int | None = None,
-        actor: str | None = None,
+        actor: Actor | None = None,
         after: int = 0,
     ) -> None:
         self._board = board
@@ -50,8 +52,8 @@ class AuditTimeline:
         self._sr_id, self._actor = sr_id, actor
         self._last = after
         names = cmdb.directory(board)
-        self._names = {f"agent:{a.id}": a.title for a in names.agents} | {
-            f"person:{p.id}": f"{p.name} {p.title}" for p in names.people
+        self._names = {Actor.agent(a.id): a.title for a in names.agents} | {
+            Actor.person(p.id): f"{p.name} {p.title}" for p in names.people
         }
 
     def print_new(self) -> list[str]:
@@ -68,9 +70,16 @@ class AuditTimeline:
         row.add_column(width=_ACTOR_WIDTH)
         row.add_column(ratio=1, overflow="fold")
         clock = f"{moment.astimezone(SEOUL):%H:%M:%S.%f}"[:_TIME_WIDTH]
-        name = self._names.get(actor, actor.removeprefix("channel:"))
+        name = self._name_of(actor)
         row.add_row(clock, Text(name), Text(sentence, _COLOURS.get(EntryKind(kind), "")))
         self._console.print(row)
+
+    def _name_of(self, stored: str) -> str:
+        actor = Actor.parse(stored)
+        if actor is None:
+            return stored
+        unnamed = actor.id if actor.kind is ActorKind.CHANNEL else stored
+        return self._names.get(actor, unnamed)
 
     @contextmanager
     def spinner(self, words: str) -> Iterator[Status]:

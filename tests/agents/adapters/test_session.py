@@ -26,6 +26,7 @@ from guardia.agents.adapters.runner import ExternalAgentRunner
 from guardia.board.approvals import decisions
 from guardia.board.control import directives, kill_switch
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.costs import metering
@@ -180,7 +181,7 @@ def test_a_started_plan_is_finished_without_its_author(env: BoardEnv, folder: Pa
 def test_an_agent_without_budget_is_paused_and_not_started(env: BoardEnv, folder: Path) -> None:
     session_run = SessionRun(env, folder, STAYS)
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 10})
-    organization_chart.apply_chart(env.board, chart, "operator:test")
+    organization_chart.apply_chart(env.board, chart, Actor.operator("test"))
     metering.report_usage(env.board, session_run.claim, ReportedUsage("m", 8, 4))
     session_run.run()
     assert isinstance(session_run.result[0], Stale) and session_run.state is State.PARSED

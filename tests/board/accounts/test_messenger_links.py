@@ -16,6 +16,7 @@ from guardia.board.accounts import messenger_links, people
 from guardia.board.approvals import decisions
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core import kill_switch
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
 from guardia.board.execution import tasks
@@ -27,7 +28,7 @@ from guardia.board.organization import chart as organization_chart
 from guardia.errors import Forbidden, Invalid, NotFound, Throttled
 from guardia.org import chart
 
-BY = "operator:test"
+BY = Actor.operator("test")
 
 
 def line(text: str, account: str = "u1", post: str = "") -> receiving.NewIssue:

@@ -13,6 +13,7 @@ from guardia.board.approvals import decisions, delegations, pending
 from guardia.board.approvals.model import Notice
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
@@ -21,7 +22,7 @@ from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
 from guardia.org.directory import PersonInfo
 
-BY = "operator:test"
+BY = Actor.operator("test")
 IN_AN_HOUR = utc_now().replace(year=utc_now().year + 1)
 
 

@@ -10,6 +10,7 @@ from sqlalchemy import select
 
 from guardia.board.approvals import decisions, delegations, pending
 from guardia.board.approvals.model import Notice
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.organization import chart as organization_chart
 from guardia.board.tracker import issue_page
@@ -22,7 +23,7 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 def name_people(env: BoardEnv, *duties: str) -> None:
     text = SHIPPED + "duties:\n" + "".join(f"  - {{{duty}}}\n" for duty in duties)
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
 
 
 def told(env: BoardEnv) -> set[str]:

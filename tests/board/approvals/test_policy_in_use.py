@@ -17,6 +17,7 @@ from guardia.board.audit import log, signing_keys
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import OutboxEntry, Task
 from guardia.board.core.plan import Plan
@@ -64,7 +65,7 @@ def rule(env: BoardEnv, policy: str, freezes: str = "[]") -> None:
     """Make ``policy`` that of MAINTENANCE."""
     head = chart.shipped_chart_path().read_text("utf-8").split("\napprovals:")[0]
     text = f"{head}\napprovals:\n  READ_ONLY: []\n  MAINTENANCE: {policy}\nfreezes: {freezes}\n"
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
 
 
 def approve(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:

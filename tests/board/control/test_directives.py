@@ -17,6 +17,7 @@ from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.control import directives, kill_switch, rollback
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import TRANSITIONS, Move, State
 from guardia.board.core.plan import Action, Risk, ToolCall
@@ -203,8 +204,8 @@ def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(env: Bo
 
 def test_a_paused_agent_undoes_what_people_order_and_nothing_else(env: BoardEnv) -> None:
     claim = started(env)
-    agent_control.pause(env.board, "db-agent", "operator:test")
-    agent_control.pause(env.board, "dispatcher", "operator:test")
+    agent_control.pause(env.board, "db-agent", Actor.operator("test"))
+    agent_control.pause(env.board, "dispatcher", Actor.operator("test"))
     env.create_issue()
     assert beats.begin(env.board, "dispatcher") is None
     kill_switch.kill(env.board, LEAD, "정지")

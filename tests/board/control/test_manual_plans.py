@@ -15,6 +15,7 @@ from guardia.board.control import directives, kill_switch, manual_plans, rollbac
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
 from guardia.board.control.rollback import RollbackGrant
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.keyless import NoPlanner
 from guardia.board.core.lifecycle import State
@@ -400,7 +401,7 @@ def test_a_chart_that_knows_no_forced_actions_allows_none(env: BoardEnv) -> None
     text = chart.shipped_chart_path().read_text("utf-8")
     line = next(x for x in text.splitlines() if x.strip().startswith("FORCED:"))
     sr_id = env.create_issue()
-    organization_chart.apply_chart(env.board, text.replace(line, ""), "operator:test")
+    organization_chart.apply_chart(env.board, text.replace(line, ""), Actor.operator("test"))
     with pytest.raises(Invalid):
         force(env, sr_id)
     with pytest.raises(Exception, match="FORCED"):

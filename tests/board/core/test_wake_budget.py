@@ -12,6 +12,7 @@ from board_env import CUSTOMER, ENGINEER, LEAD, BoardEnv
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core import wake_budget
+from guardia.board.core.actors import Actor
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import comments
 from guardia.board.organization import chart as organization_chart
@@ -33,7 +34,7 @@ def crowd(env: BoardEnv, count: int) -> list[str]:
     text = (
         chart.shipped_chart_path().read_text("utf-8").replace("agents:\n", f"agents:\n{entries}", 1)
     )
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
     return names
 
 
@@ -42,7 +43,7 @@ def storm(env: BoardEnv, names: list[str], issues: list[int], width: int, seed: 
     dice, beats = random.Random(seed), 0
     for sr_id in issues:
         words = " ".join(f"@{n}" for n in dice.sample(names, width))
-        comments.add_comment(env.board, sr_id, "agent:auditor", words)
+        comments.add_comment(env.board, sr_id, Actor.agent("auditor"), words)
     waiting = "select distinct agent_id from tb_wake where agent_id like 'talker-%'"
     while awake := rows(env, waiting):
         begun = run_beats.begin(env.board, dice.choice(sorted(awake))[0])
@@ -51,7 +52,7 @@ def storm(env: BoardEnv, names: list[str], issues: list[int], width: int, seed: 
         assert beats <= 10 * len(issues) * wake_budget.MAX_WAKES, "it does not end"
         for sr_id in begun.issues:
             words = " ".join(f"@{n}" for n in dice.sample(names, width))
-            comments.add_comment(env.board, sr_id, f"agent:{begun.agent_id}", words)
+            comments.add_comment(env.board, sr_id, Actor.agent(begun.agent_id), words)
     return beats
 
 
@@ -75,13 +76,13 @@ def exhausted(env: BoardEnv) -> int:
     """An issue whose agents have spent its budget."""
     sr_id = env.create_issue()
     for number in range(wake_budget.MAX_WAKES + 3):
-        comments.add_comment(env.board, sr_id, "agent:auditor", f"{number} @was-agent")
+        comments.add_comment(env.board, sr_id, Actor.agent("auditor"), f"{number} @was-agent")
     return sr_id
 
 
 def test_an_agents_own_words_never_wake_it(env: BoardEnv) -> None:
     sr_id = env.create_issue()
-    comments.add_comment(env.board, sr_id, "agent:db-agent", "@DB 에이전트 @was-agent 는?")
+    comments.add_comment(env.board, sr_id, Actor.agent("db-agent"), "@DB 에이전트 @was-agent 는?")
     query = "select agent_id, reason, cause from tb_wake where agent_id <> 'dispatcher'"
     assert rows(env, query) == [("was-agent", "mention", {"comment": 1})]
 
@@ -92,11 +93,11 @@ def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(
     claim = env.create_parsed_task()
     run_beats.end(env.board, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(env.board, claim.sr_id, "agent:auditor", "@db-agent")
+        comments.add_comment(env.board, claim.sr_id, Actor.agent("auditor"), "@db-agent")
     assert not run_beats.tick(env.board, "was-agent", env.board.clock())
     begun = run_beats.begin(env.board, "db-agent")
     assert begun is not None and not begun.has_work
-    comments.add_comment(env.board, claim.sr_id, f"person:{LEAD.id}", "@db-agent 왜 멈췄나요?")
+    comments.add_comment(env.board, claim.sr_id, Actor.person(LEAD.id), "@db-agent 왜 멈췄나요?")
     assert rows(env, "select reason from tb_wake where agent_id = 'db-agent'") == [("mention",)]
     assert rows(env, "select count(*) from tb_sr_request where stalled_at is not null") == [(1,)]
 
@@ -112,7 +113,7 @@ def test_a_person_lifts_the_mark_and_the_agents_go_on(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     run_beats.end(env.board, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(env.board, claim.sr_id, "agent:auditor", "@db-agent")
+        comments.add_comment(env.board, claim.sr_id, Actor.agent("auditor"), "@db-agent")
     run_beats.begin(env.board, "db-agent")
     with pytest.raises(Forbidden):
         clear_stall.clear(env.board, CUSTOMER, claim.sr_id)

@@ -8,6 +8,7 @@ from sqlalchemy import select
 
 from guardia.board.approvals import decisions
 from guardia.board.audit.model import AuditEntry
+from guardia.board.core.actors import Actor
 from guardia.board.core.plan import Category, ToolCall
 from guardia.board.execution import commands, grants, tasks
 from guardia.board.organization import chart as organization_chart
@@ -24,7 +25,7 @@ def give(env: BoardEnv, **fields: object) -> None:
     _, text = organization_chart.running_text(env.board)
     for name, value in fields.items():
         text = chart_edit.set_field(text, "db-agent", name.replace("__", "."), value)
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from guardia import errors as guardia_errors
 from guardia.board.approvals import decisions
 from guardia.board.control import directives, kill_switch
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
@@ -217,7 +218,7 @@ def test_requests_are_counted_and_refusals_end_the_turn(env: BoardEnv) -> None:
 
 def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(env: BoardEnv) -> None:
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 100})
-    organization_chart.apply_chart(env.board, chart, "operator:test")
+    organization_chart.apply_chart(env.board, chart, Actor.operator("test"))
     used = {"model": "m", "input_tokens": 40, "output_tokens": 10}
     with open_adapter_run(env) as found:
         assert found.ask("POST", "/usage", used).status_code == 204

@@ -10,6 +10,7 @@ from board_env import LEAD, PM, BoardEnv, seeded_env
 from budget_env import PRICES, pay_calls
 from sqlalchemy import select
 
+from guardia.board.core.actors import Actor
 from guardia.board.costs.model import CostDay
 from guardia.board.goals import planning
 from guardia.board.goals.planning import Breakdown, GoalPartDraft
@@ -34,7 +35,7 @@ def env(database: Any) -> Iterator[BoardEnv]:
 def charter(env: BoardEnv, more: str) -> None:
     """All specialists ask a model."""
     text = chart.shipped_chart_path().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
-    organization_chart.apply_chart(env.board, f"{text}\n{more}", "operator:test")
+    organization_chart.apply_chart(env.board, f"{text}\n{more}", Actor.operator("test"))
 
 
 def asked(env: BoardEnv) -> HireView:

@@ -11,6 +11,7 @@ from sqlalchemy import select
 
 from guardia.board.accounts import messenger_links
 from guardia.board.audit.model import AuditEntry
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.board.core.run_model import Wake
@@ -84,7 +85,7 @@ def entries(board: BoardContext, kind: str) -> list[AuditEntry]:
 
 def apply(board: BoardContext, old: str, new: str) -> None:
     assert old in SHIPPED
-    organization_chart.apply_chart(board, SHIPPED.replace(old, new), "operator:test")
+    organization_chart.apply_chart(board, SHIPPED.replace(old, new), Actor.operator("test"))
 
 
 def test_talk_is_logged_and_opens_nothing(board: BoardContext) -> None:
@@ -145,7 +146,7 @@ def test_a_rule_offers_once_in_a_room_until_it_has_rested(
 
 
 def test_an_offer_becomes_one_issue_of_whoever_was_first(board: BoardContext) -> None:
-    messenger_links.link(board, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
+    messenger_links.link(board, Actor.operator("test"), CUSTOMER.id, "mattermost", "u-lee")
     heard = context_rules.handle_line(board, line())
     with ThreadPoolExecutor(8) as pool:
         taken = list(pool.map(lambda _: offers.accept(board, acceptance(heard)), range(8)))
@@ -167,7 +168,7 @@ def test_an_offer_becomes_one_issue_of_whoever_was_first(board: BoardContext) ->
 def test_the_talk_around_it_is_for_the_staff_and_can_order_nothing(
     board: BoardContext, clock: Clock
 ) -> None:
-    messenger_links.link(board, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
+    messenger_links.link(board, Actor.operator("test"), CUSTOMER.id, "mattermost", "u-lee")
     context_rules.handle_line(board, line("아주 오래된 말", post="old"))
     clock.now += timedelta(hours=2)
     for n in range(20):
@@ -214,7 +215,7 @@ def test_a_rule_that_has_gone_and_an_offer_that_is_over_open_nothing(
     assert offers.accept(board, unknown).outcome is AcceptanceOutcome.UNKNOWN
     other = replace(acceptance(heard, expires_at=later), channel="slack")
     assert offers.accept(board, other).outcome is AcceptanceOutcome.UNKNOWN
-    organization_chart.apply_chart(board, SHIPPED, "operator:test")
+    organization_chart.apply_chart(board, SHIPPED, Actor.operator("test"))
     assert (
         offers.accept(board, acceptance(heard, expires_at=later)).outcome
         is AcceptanceOutcome.OPENED

@@ -14,6 +14,7 @@ from page_env import page_app
 from starlette.testclient import TestClient
 
 from guardia.board.accounts import messenger_links
+from guardia.board.core.actors import Actor
 from guardia.board.intake import button_token, mattermost_buttons
 from guardia.board.organization import chart as organization_chart
 from guardia.org import chart
@@ -63,7 +64,7 @@ def test_talk_is_answered_only_where_a_rule_fires(env: BoardEnv, room: Mattermos
 def test_pressing_opens_the_issue_once_and_replaces_the_message(
     env: BoardEnv, room: Mattermost
 ) -> None:
-    messenger_links.link(env.board, "operator:test", CUSTOMER.id, "mattermost", "u-lee")
+    messenger_links.link(env.board, Actor.operator("test"), CUSTOMER.id, "mattermost", "u-lee")
     message = offered(room)
     same = RoomMessage(message.text, dict(message.props))
     room.press(message, "lee")
@@ -95,7 +96,7 @@ def test_what_no_longer_holds_says_so_and_takes_the_button_away(
     room.press(late)
     assert "유효 시간" in late.text and not late.buttons
     text = chart.shipped_chart_path().read_text("utf-8").replace("id: disk-space", "id: disk-full")
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
     room.press(gone)
     assert "조직도에 없는 규칙" in gone.text and not gone.buttons
     assert [who for who, _ in room.ephemeral_messages] == ["choi", "lee", "lee"]

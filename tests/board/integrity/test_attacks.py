@@ -31,6 +31,7 @@ from guardia.board.audit.checkpoint import (
 )
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.signing_keys import public_hex
+from guardia.board.core.actors import Actor
 from guardia.board.core.plan import ToolCall
 from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
@@ -321,7 +322,7 @@ def rotated(grown: AuditEnv) -> tuple[str, str]:
     notary = grown.board.notary
     assert notary is not None
     before = public_hex(notary.key(grown.board).public_key())
-    return before, key_rotation.rotate_checkpoint_key(grown.board, "operator:test")
+    return before, key_rotation.rotate_checkpoint_key(grown.board, Actor.operator("test"))
 
 
 def test_a_replaced_key_is_followed_everywhere(grown: AuditEnv) -> None:
@@ -421,7 +422,11 @@ def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: AuditEnv,
     store = FileCredentialStore(path.parent)
     successor = store.get_or_create(f"{path.name}.next", checkpoints.generate_key)
     key_rotation._announce(
-        grown.board, "operator:x", "record", notary.key(grown.board), load_private_key(successor)
+        grown.board,
+        Actor.operator("x"),
+        "record",
+        notary.key(grown.board),
+        load_private_key(successor),
     )
     if step != "announced":
         grown.sign_checkpoint()
@@ -459,10 +464,10 @@ def test_the_key_of_decisions_is_replaced_while_boards_run(grown: AuditEnv) -> N
     decided(audit_env)
     operator, _ = kept_seal(grown)
     before = operator.board.decision_signer.public
-    after = key_rotation.rotate_decision_key(operator.board, "operator:x", store)
+    after = key_rotation.rotate_decision_key(operator.board, Actor.operator("x"), store)
     at = decided(audit_env)
     assert audit_env.links()[at - 1].detail["key"] == after != before
-    key_rotation.rotate_decision_key(operator.board, "operator:x", store)
+    key_rotation.rotate_decision_key(operator.board, Actor.operator("x"), store)
     decided(audit_env)
     assert audit_env.verify().intact
 
@@ -474,7 +479,7 @@ def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> Non
     forger = replace(audit_env.board, decision_signer=ephemeral_signer())
     at = decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
     assert told(audit_env) == (at, "seal")
-    key_rotation.rotate_decision_key(audit_env.board, "operator:x", store)
+    key_rotation.rotate_decision_key(audit_env.board, Actor.operator("x"), store)
     with pytest.raises(Misconfigured):
         decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
 

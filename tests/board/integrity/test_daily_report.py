@@ -8,6 +8,7 @@ import psycopg
 import pytest
 from audit_env import AuditEnv
 
+from guardia.board.core.actors import Actor
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
@@ -49,10 +50,10 @@ def today() -> date:
 def test_the_days_report_is_an_entry_of_a_full_verification(sealed: AuditEnv) -> None:
     sealed.write(2)
     sealed.sign_checkpoint()
-    daily_report.verify_and_log(sealed.board, "agent:auditor")
+    daily_report.verify_and_log(sealed.board, Actor.agent("auditor"))
     board = sealed.board
     before = today(), daily_report.company_today(board)
-    found = daily_report.verify_and_log(sealed.board, "agent:auditor", daily=True)
+    found = daily_report.verify_and_log(sealed.board, Actor.agent("auditor"), daily=True)
     after = daily_report.company_today(board), today()
     assert found.start == 0
     entry = sealed.links()[-1]
@@ -65,7 +66,7 @@ def test_a_broken_record_alerts_and_names_the_entry(sealed: AuditEnv) -> None:
     sealed.write(4)
     sealed.sign_checkpoint()
     sealed.attack("update tb_audit_log set actor = 'x' where seq = 3")
-    found = daily_report.verify_and_log(sealed.board, "agent:auditor")
+    found = daily_report.verify_and_log(sealed.board, Actor.agent("auditor"))
     assert found.verdict.bad == 3
     assert ["3번 항목" in text for text in alerts(sealed)] == [True]
     assert sealed.links()[-1].kind == "broken"
@@ -75,7 +76,7 @@ def test_a_broken_record_alerts_and_names_the_entry(sealed: AuditEnv) -> None:
 def test_a_broken_checkpoint_is_named_in_words(sealed: AuditEnv) -> None:
     size = sealed.sign_checkpoint()
     sealed.attack("update tb_audit_checkpoint set signature = 'ff'")
-    daily_report.verify_and_log(sealed.board, "agent:auditor")
+    daily_report.verify_and_log(sealed.board, Actor.agent("auditor"))
     assert [f"항목 {size}건의 체크포인트" in text for text in alerts(sealed)] == [True]
 
 
@@ -108,7 +109,7 @@ def test_a_missing_report_alerts_once_for_each_day_and_is_made_up_for(sealed: Au
 def test_a_report_that_is_there_is_not_missed(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(minutes=5))
     assert daily_report.alert_missing_reports(now.board) == []  # it may still be at work
-    daily_report.verify_and_log(now.board, "agent:auditor", daily=True)
+    daily_report.verify_and_log(now.board, Actor.agent("auditor"), daily=True)
     assert (
         daily_report.alert_missing_reports(
             at(sealed, midnight(sealed, 1) + timedelta(hours=20)).board
@@ -120,11 +121,11 @@ def test_a_report_that_is_there_is_not_missed(sealed: AuditEnv) -> None:
 
 def test_an_ordinary_verification_is_no_daily_report(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(hours=2))
-    daily_report.verify_and_log(now.board, "agent:auditor")
+    daily_report.verify_and_log(now.board, Actor.agent("auditor"))
     assert len(daily_report.alert_missing_reports(now.board)) == 1
 
 
 def test_a_time_zone_that_nobody_knows(sealed: AuditEnv) -> None:
     text = chart.shipped_chart_path().read_text("utf-8").replace("Asia/Seoul", "Asia/Nowhere")
     with pytest.raises(Misconfigured):
-        organization_chart.apply_chart(sealed.board, text, "operator:test")
+        organization_chart.apply_chart(sealed.board, text, Actor.operator("test"))

@@ -6,6 +6,7 @@ import psycopg
 import pytest
 from board_env import BoardEnv
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.intake import chat_log
 from guardia.board.issues import comments, receiving, view
@@ -73,9 +74,9 @@ def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
 
 def test_a_comment_needs_an_issue_and_words(env: BoardEnv) -> None:
     sr_id = receiving.receive_issue(env.board, request())
-    comments.add_comment(env.board, sr_id, "person:lead", "확인 중")
+    comments.add_comment(env.board, sr_id, Actor.person("lead"), "확인 중")
     assert count(env, "tb_comment") == 1
     with pytest.raises(Invalid):
-        comments.add_comment(env.board, sr_id, "person:lead", " ")
+        comments.add_comment(env.board, sr_id, Actor.person("lead"), " ")
     with pytest.raises(NotFound):
-        comments.add_comment(env.board, 999, "person:lead", "없는 이슈")
+        comments.add_comment(env.board, 999, Actor.person("lead"), "없는 이슈")

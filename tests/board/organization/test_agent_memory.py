@@ -9,6 +9,7 @@ from sqlalchemy import select
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.model import Task
 from guardia.board.organization import agent_memory, chart, handover
@@ -125,7 +126,7 @@ def test_whoever_goes_leaves_its_notes_to_the_heir(env: BoardEnv) -> None:
     agent_memory.write(env.board, held, "세션 7이 막고 있음")
     with env.board.database.reading() as session:
         text = revisions.chart_text(session, revisions.latest(session) or 0)
-    chart.apply_chart(env.board, chart_edit.fire(text, "db-agent"), "operator:test")
+    chart.apply_chart(env.board, chart_edit.fire(text, "db-agent"), Actor.operator("test"))
     inherited = again(env, replace(held, agent_id="dispatcher"))
     assert "세션 7이 막고 있음" in agent_memory.recall(env.board, inherited).working
     handover.forward_task(env.board, inherited, "was-agent")

@@ -11,6 +11,7 @@ from board_env import BoardEnv, seeded_env
 from sqlalchemy import select
 
 from guardia.board.audit.model import AuditEntry
+from guardia.board.core.actors import Actor
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Misconfigured, Stale
 from guardia.org import chart, chart_edit, revisions
@@ -42,7 +43,8 @@ def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> N
     )
     text = chart_edit.fire(text, "sec-agent")
     assert (
-        organization_chart.apply_chart(env.board, text, "operator:test", expected_revision=1) == 2
+        organization_chart.apply_chart(env.board, text, Actor.operator("test"), expected_revision=1)
+        == 2
     )
     entry = latest_entry(env)
     assert (entry.actor, entry.detail["before"]) == ("operator:test", 1)
@@ -51,7 +53,7 @@ def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> N
         "에이전트 추가: net-agent (네트워크 전문가)",
         "변경: db-agent.heartbeat.every: 10m → 3m",
     ]
-    organization_chart.apply_chart(env.board, text + "# 글\n", "operator:test")
+    organization_chart.apply_chart(env.board, text + "# 글\n", Actor.operator("test"))
     assert latest_entry(env).detail["changes"] == ["설정은 동일하며 문구와 주석만 변경됨"]
     with env.board.database.reading() as session:
         found = revisions.history(session, limit=2)
@@ -62,8 +64,10 @@ def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> N
 
 def test_a_bad_or_an_unchanged_chart_changes_nothing(env: BoardEnv) -> None:
     with pytest.raises(Misconfigured):
-        organization_chart.apply_chart(env.board, SHIPPED.replace("duty: audit", "duty: x"), "o:t")
-    assert organization_chart.apply_chart(env.board, SHIPPED, "operator:test") == 1
+        organization_chart.apply_chart(
+            env.board, SHIPPED.replace("duty: audit", "duty: x"), Actor.operator("test")
+        )
+    assert organization_chart.apply_chart(env.board, SHIPPED, Actor.operator("test")) == 1
     assert latest_entry(env).detail["revision"] == 1
 
 
@@ -71,7 +75,7 @@ def test_of_two_who_have_seen_the_same_revision_one_is_told(env: BoardEnv) -> No
     def hire(number: int) -> int | None:
         text = chart_edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
         try:
-            return organization_chart.apply_chart(env.board, text, f"person:{number}", 1)
+            return organization_chart.apply_chart(env.board, text, Actor.person(str(number)), 1)
         except Stale:
             return None
 

@@ -15,6 +15,7 @@ from sqlalchemy import select
 from guardia.agents.nodes import dispatch
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.execution import tasks as execution_tasks
@@ -38,7 +39,7 @@ def env(database: Any) -> Iterator[BoardEnv]:
 def test_open_work_passes_to_the_superior_and_late_effects_are_refused(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     held = env.create_parsed_task("MOF-DB-01")
-    organization_chart.apply_chart(env.board, FIRED, "operator:test", 1)
+    organization_chart.apply_chart(env.board, FIRED, Actor.operator("test"), 1)
     with pytest.raises(Stale):
         execution_tasks.file_plan(env.board, held, plan())
     with env.board.database.reading() as session:
@@ -60,7 +61,7 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(env: BoardEnv) -> None:
         "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
         "skills": ["DB"],
     })  # fmt: skip
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
     taken = env.claim("dispatcher")
     assert taken.task_id == held.task_id
     gate = SimpleNamespace()
@@ -72,7 +73,7 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(env: BoardEnv) -> None:
 def test_work_is_never_given_to_someone_who_has_gone(env: BoardEnv) -> None:
     env.create_issue()
     dispatcher = env.claim("dispatcher")
-    organization_chart.apply_chart(env.board, FIRED, "operator:test")
+    organization_chart.apply_chart(env.board, FIRED, Actor.operator("test"))
     with pytest.raises(Stale):
         execution_tasks.file_triage(env.board, dispatcher, assignment("MOF-DB-01"))
 
@@ -82,7 +83,7 @@ def test_a_new_dispatcher_takes_over_what_the_old_one_had(env: BoardEnv) -> None
     text = SHIPPED.replace("duty: dispatch\n", "duty: audit\n", 1).replace(
         "    duty: operate\n", "    duty: dispatch\n", 1
     )
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
     assert env.claim("db-agent").sr_id
 
 
@@ -124,17 +125,17 @@ def _sequences(env: BoardEnv) -> None:
             ids = [a.id for a in chart.parse(text).agents]
             if step < 4:
                 organization_chart.rollback(
-                    env.board, 1 + step * 7 % number, "operator:test", number
+                    env.board, 1 + step * 7 % number, Actor.operator("test"), number
                 )
             else:
                 name = f"clerk-{step}"
                 entry = {"id": name, "title": name, "duty": "operate", "reports_to": "dispatcher"}
                 new = chart_edit.fire(text, name) if name in ids else chart_edit.hire(text, entry)
-                organization_chart.apply_chart(env.board, new, "operator:test", number)
+                organization_chart.apply_chart(env.board, new, Actor.operator("test"), number)
             _equal(env)
 
     play()
-    organization_chart.rollback(env.board, 1, "operator:test")
+    organization_chart.rollback(env.board, 1, Actor.operator("test"))
     assert organization_chart.running_text(env.board)[1] == SHIPPED
     _equal(env)
 

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from board_env import BoardEnv
 from page_env import IssueScenario, PageClient
 
+from guardia.board.core.actors import Actor
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
@@ -17,7 +18,7 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 def test_the_tree_shows_who_does_what_and_who_rests(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = IssueScenario(web_env).receive().parse().sr_id
-    agent_control.pause(web_env.board, "sec-agent", "operator:test")
+    agent_control.pause(web_env.board, "sec-agent", Actor.operator("test"))
     lead = sign_in_as("lead")
     html = lead.get_page("/org").text
     for shown in (
@@ -43,7 +44,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(
     )
     text = text.replace("rooms: [ops-talk]", "rooms: []")
     text += "duties:\n  - {role: pm, institution: MOF, people: [ghost], substitutes: [pm]}\n"
-    organization_chart.apply_chart(web_env.board, text, "operator:test")
+    organization_chart.apply_chart(web_env.board, text, Actor.operator("test"))
     officer = sign_in_as("officer")
     html = officer.get_page("/org/revisions/2").text
     assert "에이전트 삭제: sec-agent" in html and "<b>도사" not in html and "&lt;b&gt;도사" in html
@@ -60,7 +61,7 @@ def test_revisions_have_authors_and_outside_agents_their_kind(
     text = chart_edit.set_field(
         SHIPPED, "sec-agent", "adapter", {"kind": "process", "command": ["/a"]}
     )
-    organization_chart.apply_chart(web_env.board, text, "person:pm")
+    organization_chart.apply_chart(web_env.board, text, Actor.person("pm"))
     lead = sign_in_as("lead")
     for place in ("/org", "/org/revisions/2"):
         page = lead.get_page(place).text
@@ -79,7 +80,9 @@ def test_the_last_look_is_a_waking_or_a_moment_without_work(
 
 def test_the_history_goes_on_page_by_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
     for number in range(25):
-        organization_chart.apply_chart(web_env.board, f"{SHIPPED}# {number}\n", "operator:test")
+        organization_chart.apply_chart(
+            web_env.board, f"{SHIPPED}# {number}\n", Actor.operator("test")
+        )
     lead = sign_in_as("lead")
     first = lead.get_page("/org").text
     assert "조직도 개정 26" in first and "/org?before=7" in first

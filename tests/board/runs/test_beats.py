@@ -15,6 +15,7 @@ from guardia.board.approvals import decisions
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core import lookup, wakes
+from guardia.board.core.actors import Actor
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import tasks
 from guardia.board.organization import agent_control
@@ -78,7 +79,7 @@ def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(env: Boar
     begun = beats.begin(env.board, "db-agent")
     assert begun is not None and begun.has_work
     text = chart.shipped_chart_path().read_text("utf-8").replace("DB 전문가", "디비 전문가")
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
     assert begun.entry.title == "DB 전문가"
     beats.end(env.board, begun, "done", task_id=None, steps=0)
     wake(env, "db-agent", cause={"why": "보고 싶어서"})
@@ -116,11 +117,11 @@ def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(
     claim = env.create_parsed_task()
     begun = beats.begin(env.board, "dispatcher")
     assert begun is not None
-    agent_control.pause(env.board, "dispatcher", "operator:test")
+    agent_control.pause(env.board, "dispatcher", Actor.operator("test"))
     assert beats.claim_task(env.board, begun) is None
-    agent_control.pause(env.board, "db-agent", "operator:test")
+    agent_control.pause(env.board, "db-agent", Actor.operator("test"))
     tasks.add_comment(env.board, claim, "끝까지 합니다")
-    agent_control.resume(env.board, "dispatcher", "operator:test")
+    agent_control.resume(env.board, "dispatcher", Actor.operator("test"))
     assert beats.claim_task(env.board, begun) is not None
 
 
@@ -149,7 +150,7 @@ def sleeping(env: BoardEnv) -> BoardEnv:
         )
     )
     assert "quiet" in text
-    organization_chart.apply_chart(env.board, text, "operator:test")
+    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
     night = datetime(2026, 11, 23, 14, tzinfo=UTC)
     return replace(env, board=replace(env.board, clock=lambda: night))
 
@@ -182,7 +183,7 @@ def test_quiet_hours_hold_back_what_can_wait(
         sr_id = night.create_issue()
         with env.board.database.transaction() as session:
             lookup.get_issue(session, sr_id).priority = priority
-    assert wake(night, "db-agent", reason, sr_id=sr_id, by=by)
+    assert wake(night, "db-agent", reason, sr_id=sr_id, by=Actor.parse(by))
     assert queued(env) == (0 if waits else 1)
     assert len(rows(env, "select from tb_wake where agent_id = 'db-agent'")) == 1
 

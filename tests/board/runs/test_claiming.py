@@ -13,6 +13,7 @@ from sqlalchemy import text
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core import wakes
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import tasks
@@ -115,7 +116,7 @@ def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
         entry = "    role: roles/database.md\n"
         limited = chart.shipped_chart_path().read_text("utf-8")
         limited = limited.replace(entry, f"{entry}    limits: {{parallel_tasks: {limit}}}\n")
-        organization_chart.apply_chart(env.board, limited, "operator:test")
+        organization_chart.apply_chart(env.board, limited, Actor.operator("test"))
         env.create_filed_plan()
     reads = []
     for more in (100, 1_900):

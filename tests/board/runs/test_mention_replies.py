@@ -11,12 +11,13 @@ from sqlalchemy import select
 
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
+from guardia.board.core.actors import Actor
 from guardia.board.core.model import Comment
 from guardia.board.core.run_model import Run, Wake
 from guardia.board.issues import comments
 from guardia.board.runs import beats, view
 
-LEADER = f"person:{LEAD.id}"
+LEADER = Actor.of(LEAD)
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_whoever_has_it_answers_unless_its_own_next_step_will(env: BoardEnv) -> 
 
 def test_agents_get_no_answer_and_an_answer_calls_nobody(env: BoardEnv) -> None:
     sr_id = env.create_issue(text="@db-agent @was-agent @보안 전문가 서로 불러요")
-    comments.add_comment(env.board, sr_id, "agent:auditor", "@db-agent 보세요")
+    comments.add_comment(env.board, sr_id, Actor.agent("auditor"), "@db-agent 보세요")
     beats.begin(env.board, "db-agent")
     assert answers(env, "db-agent") == []
     comments.add_comment(env.board, sr_id, LEADER, "@sec-agent")

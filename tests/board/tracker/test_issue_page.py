@@ -16,6 +16,7 @@ from page_env import (
 )
 
 from guardia.board.approvals import decisions
+from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.issues import comments
@@ -35,7 +36,7 @@ def web_env(env: BoardEnv) -> BoardEnv:
 
 def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
-    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "확인했습니다")
+    comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "확인했습니다")
     page = issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id)
     (task,) = page.works
     assert (page.status, task.plan, task.plan_hash) == (
@@ -74,7 +75,7 @@ def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
 
 def test_customers_read_the_request_its_progress_and_what_people_wrote(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
-    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "확인했습니다")
+    comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "확인했습니다")
     page = issue_page.get_issue(web_env.board, CUSTOMER, scenario.sr_id)
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
@@ -170,7 +171,7 @@ def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(web_env: Boar
         issue_page.get_issue(web_env.board, LEAD, scenario.sr_id)
     for _ in range(5):
         scenario.diagnose()
-        comments.add_comment(web_env.board, scenario.sr_id, "person:eng", "또 봤습니다")
+        comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "또 봤습니다")
     with recorded_statements(web_env.board) as many:
         issue_page.get_issue(web_env.board, LEAD, scenario.sr_id)
     assert len(many) == len(few) <= 18

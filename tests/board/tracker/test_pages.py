@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from guardia.board.approvals import decisions
 from guardia.board.core import wake_budget
+from guardia.board.core.actors import Actor
 from guardia.board.issues import comments
 
 Browse = Callable[[str], PageClient]
@@ -229,7 +230,7 @@ def test_untrusted_text_stays_text_wherever_it_appears(
     scenario.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
     scenario.diagnose({"waiting": ATTACK, ATTACK: [{ATTACK: ATTACK}], "lines": [ATTACK]}, ATTACK)
     scenario.file()
-    comments.add_comment(web_env.board, scenario.sr_id, "person:eng", ATTACK)
+    comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), ATTACK)
     browser = sign_in_as("lead")
     clean = Built(browser.get_page("/login").text).tags.count("script")
     for path in ("/issues", f"/issues/{scenario.sr_id}", f"/issues/{scenario.sr_id}/live"):
@@ -501,7 +502,7 @@ def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
 ) -> None:
     sr_id = web_env.create_issue()
     for _ in range(wake_budget.MAX_WAKES + 1):
-        comments.add_comment(web_env.board, sr_id, "agent:auditor", "@was-agent 확인")
+        comments.add_comment(web_env.board, sr_id, Actor.agent("auditor"), "@was-agent 확인")
     lead, path = sign_in_as("lead"), f"/issues/{sr_id}/stall/lift"
     assert "반복 실행으로 중단" in lead.get_page("/issues").text
     page = lead.get_page(f"/issues/{sr_id}").text
