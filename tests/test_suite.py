@@ -29,8 +29,8 @@ class Measured:
     """Which names of a scope hold a clock's reading, and which the time between two."""
 
     def __init__(self, nodes: list[ast.AST], outer: Measured | None = None) -> None:
-        self.moments = set(outer.moments) if outer else set[str]()
-        self.spans = set(outer.spans) if outer else set[str]()
+        self.moments: set[str] = set(outer.moments) if outer else set()
+        self.spans: set[str] = set(outer.spans) if outer else set()
         while self._learn(nodes):
             pass
 

@@ -331,8 +331,8 @@ def _steps(env: BoardEnv, claim: Claim, deep: bool, step: Callable[[], None]) ->
                 tasks.add_comment(board, claim, "봅니다")
                 step()
             if deep:
-                step = commands.record_intent(board, grant, LEVEL.call, "…", PlanStep(0, "do"))
-                commands.record_result(board, step, GOOD)
+                intent = commands.record_intent(board, grant, LEVEL.call, "…", PlanStep(0, "do"))
+                commands.record_result(board, intent, GOOD)
                 tasks.complete(board, claim, "끝")
             else:
                 tasks.file_plan(board, claim, plan())

@@ -10,9 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
+from command_line import output
 
-from guardia.cli import app
 from guardia.errors import NotFound, Refused
 from guardia.i18n import LANGUAGES, catalogue
 from guardia.tools.lab import faults
@@ -85,8 +84,8 @@ def test_a_fault_can_be_healed_with_the_command(
     practice: RunningFleet, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("GUARDIA_HOME", str(practice.home.parent))
-    done = CliRunner().invoke(app, ["lab", "heal", name, "--json"], catch_exceptions=False)
-    assert json.loads(done.stdout) == {"name": name, "good": True}
+    healed = json.loads(output("lab", "heal", name, "--json"))
+    assert healed == {"name": name, "good": True}
 
 
 @ALL
