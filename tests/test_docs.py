@@ -75,16 +75,17 @@ def is_importable(name: str) -> bool:
 
 
 def missing_functions(text: str) -> list[str]:
-    """Return every `owner.name()` whose module or class has no such function."""
-    found = (m for part in code(text) for m in FUNCTION.findall(part))
+    """Return every `name()` and `owner.name()` that no module or class defines."""
+    found = {m for part in code(text) for m in FUNCTION.findall(part)}
     return sorted(
-        {
-            f"{owner}.{name}()".lstrip(".")
-            for owner, name in found
-            if (owner or None) not in definitions().get(name, set()) | {None}
-            or name not in definitions()
-        }
+        f"{owner}.{name}()".lstrip(".") for owner, name in found if not defines(owner, name)
     )
+
+
+def defines(owner: str, name: str) -> bool:
+    """Return whether a module or class called `owner` defines a function, or anything if empty."""
+    owners = definitions().get(name, set())
+    return owner in owners if owner else bool(owners)
 
 
 def missing_classes(text: str) -> list[str]:
@@ -140,18 +141,26 @@ def sources() -> tuple[Path, ...]:
 
 
 @cache
-def definitions() -> dict[str, set[str | None]]:
+def definitions() -> dict[str, set[str]]:
     """Return the modules and classes that define each function or class, by its name."""
-    found: dict[str, set[str | None]] = {}
+    found: dict[str, set[str]] = {}
     for folder in FOLDERS:
         for path in (ROOT / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-                    found.setdefault(node.name, set()).add(path.stem)
-                for inner in node.body if isinstance(node, ast.ClassDef) else ():
-                    if isinstance(inner, ast.FunctionDef | ast.AsyncFunctionDef):
-                        found.setdefault(inner.name, set()).add(node.name)
+            for owner, name in defined_in(ast.parse(path.read_text("utf-8")), path.stem):
+                found.setdefault(name, set()).add(owner)
     return found
+
+
+def defined_in(tree: ast.Module, module: str) -> Iterator[tuple[str, str]]:
+    """Yield every function and class of a module with its owner: the module, or a class."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            yield module, node.name
+        if isinstance(node, ast.ClassDef):
+            functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+            yield from (
+                (node.name, inner.name) for inner in node.body if isinstance(inner, functions)
+            )
 
 
 CHECKS: dict[str, Callable[[str], list[str]]] = {
