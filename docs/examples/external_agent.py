@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""An outside agent in one file, standard library only: it ends sessions that block others.
+"""An external agent in one file, standard library only: it ends sessions that block others.
 
-It gets the task on standard input, the board's address and a token in the environment, and works
-through the board's API. In ``org_chart.yaml``::
+It receives the task on standard input and the board's address and a token in the environment, and
+works through the board's API. Its entry in `org_chart.yaml`::
 
     - id: lock-agent
       title: 잠금 해소 담당
@@ -27,7 +27,7 @@ ORIGIN = API.partition("/api/")[0]
 
 
 def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[int, Any]:
-    """One request; an answer that takes longer is asked for again."""
+    """Send one request; poll for the result if it takes longer."""
     address = ORIGIN + path if path.startswith("/api/") else API + path
     request = urllib.request.Request(
         address,
@@ -48,7 +48,7 @@ def call(method: str, path: str, body: dict[str, Any] | None = None) -> tuple[in
 
 
 def diagnose(service: str) -> None:
-    """Read the locks; file a plan for whoever holds them idly, else say what was found."""
+    """Read the locks; plan to end the idle sessions that hold them, or finish with the findings."""
     status, found = call("POST", "/reads", {"tool": "database.locks", "args": {"service": service}})
     if status != 200 or not found["ok"]:
         call("POST", "/handover", {"text": f"잠금 현황을 조회할 수 없습니다. {found['message']}"})
@@ -59,8 +59,8 @@ def diagnose(service: str) -> None:
         call("POST", "/finish", {"text": "잠금을 점유한 유휴 세션이 없습니다."})
         return
     plan = {
-        "because": f"트랜잭션을 연 채 쉬는 세션 {len(idle)}개가 "
-        f"다른 세션 {locks['waiting']}개를 막고 있습니다.",
+        "because": f"유휴 트랜잭션 세션 {len(idle)}개가 잠금을 점유하여 "
+        f"다른 세션 {locks['waiting']}개가 대기 중입니다.",
         "actions": [
             {
                 "tool": "database.terminate_session",
@@ -86,7 +86,7 @@ def diagnose(service: str) -> None:
 
 
 def main() -> None:
-    """One turn: look and plan, or apply what people have approved."""
+    """Run one session: diagnose and plan, or apply the approved plan."""
     task = json.load(sys.stdin)
     if task["state"] == "APPROVED":
         status, found = call("POST", "/apply", {"plan_hash": task["plan_hash"]})
