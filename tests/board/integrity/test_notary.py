@@ -36,7 +36,7 @@ def sizes(sealed: AuditEnv, place: int) -> list[int]:
     return [json.loads(line)["size"] for line in text.splitlines()]
 
 
-def test_the_key_is_made_once_and_is_ours_alone(sealed: AuditEnv) -> None:
+def test_the_key_is_created_once_and_private(sealed: AuditEnv) -> None:
     assert sealed.board.notary.root_key() is None
     sealed.sign_checkpoint()
     key, public = sealed.witness_files.key, sealed.witness_files.public
@@ -49,7 +49,7 @@ def test_the_key_is_made_once_and_is_ours_alone(sealed: AuditEnv) -> None:
     assert key.read_text() == made
 
 
-def test_it_signs_what_is_new_and_only_that(sealed: AuditEnv) -> None:
+def test_it_signs_only_new_entries(sealed: AuditEnv) -> None:
     first = sealed.sign_checkpoint()
     assert sealed.sign_checkpoint() == first
     sealed.write(2)
@@ -57,7 +57,7 @@ def test_it_signs_what_is_new_and_only_that(sealed: AuditEnv) -> None:
     assert sizes(sealed, 0) == sizes(sealed, 1) == [first, first + 2]
 
 
-def test_a_host_without_the_key_makes_no_second_one(sealed: AuditEnv) -> None:
+def test_a_host_without_the_key_creates_no_second_one(sealed: AuditEnv) -> None:
     sealed.sign_checkpoint()
     sealed.witness_files.key.unlink()
     sealed.write(1)
@@ -79,7 +79,7 @@ def test_a_checkpoint_comes_before_the_first_command(sealed: AuditEnv) -> None:
 
 
 def covered(sealed: AuditEnv) -> list[str]:
-    """Kinds of the newest entry that each checkpoint covers."""
+    """Return the kind of the newest entry that each checkpoint covers."""
     with sealed.board.database.reading() as session:
         found = [log.entry_at(session, c.size) for c in log.checkpoints(session)]
     return [link.kind for link in found if link is not None]
@@ -97,7 +97,9 @@ def test_a_checkpoint_comes_before_each_privileged_action(sealed: AuditEnv) -> N
     assert covered(sealed)[2:] == ["kill_report"]
 
 
-def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: AuditEnv) -> None:
+def test_stopping_work_neither_waits_for_a_signature_nor_fails_without_one(
+    sealed: AuditEnv,
+) -> None:
     claim, _, bound = sealed.env.create_filed_plan()
     other, _, _ = sealed.env.create_filed_plan()
     sealed.sign_checkpoint()
@@ -119,11 +121,11 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(sealed: A
             privileged()
     with psycopg.connect(sealed.superuser) as connection:
         query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
-        assert connection.execute(query).fetchone() == (4,)  # a worker signs what was stopped
+        assert connection.execute(query).fetchone() == (4,)  # a worker signs the stop
     assert sum("서명하지 못했습니다" in alert for alert in alerts(sealed)) == 1
 
 
-def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: AuditEnv) -> None:
+def test_a_lost_second_copy_alerts_once_and_stops_nothing(sealed: AuditEnv) -> None:
     shutil.rmtree(sealed.witness_files.copies[1])
     claim = sealed.approved()
     tasks.begin_execution(sealed.board, claim)
@@ -132,14 +134,14 @@ def test_a_lost_second_place_alerts_once_and_stops_nothing(sealed: AuditEnv) -> 
     assert len(alerts(sealed)) == 1
     assert str(sealed.witness_files.copies[1]) in alerts(sealed)[0]
     assert sealed.verify().missing == (str(sealed.witness_files.copies[1] / "main.jsonl"),)
-    # Back again, it gets what it has missed.
+    # Once it is reachable again, it gets the missed checkpoints.
     sealed.witness_files.copies[1].mkdir()
     sealed.sign_checkpoint()
     assert sizes(sealed, 1) == sizes(sealed, 0)
     assert sealed.verify().intact
 
 
-def test_a_place_that_hangs_does_not_hang_us(
+def test_a_hanging_copy_does_not_block_work(
     sealed: AuditEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.board.integrity.notary._COPY_TIMEOUT", 0.2)
@@ -155,7 +157,7 @@ def test_a_place_that_hangs_does_not_hang_us(
     os.close(descriptor)
 
 
-def test_a_line_that_was_half_written_is_written_again(sealed: AuditEnv) -> None:
+def test_a_half_written_line_is_written_again(sealed: AuditEnv) -> None:
     sealed.sign_checkpoint()
     sealed.write(1)
     sealed.sign_checkpoint()
@@ -179,7 +181,7 @@ def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(sealed
     assert (verdict.fault, verdict.checkpoint) == ("missing", newest)
 
 
-def test_hosts_that_sign_at_once_make_one_series(sealed: AuditEnv) -> None:
+def test_hosts_that_sign_concurrently_create_one_series(sealed: AuditEnv) -> None:
     sealed.sign_checkpoint()
     hosts = [replace(sealed, board=replace(sealed.board, notary=Notary(sealed.witness_files)))] * 4
 
@@ -218,7 +220,7 @@ def test_fifty_writers_and_a_notary_keep_the_order(sealed: AuditEnv) -> None:
     assert sealed.verify().verdict.sealed == sealed.size() >= 200
 
 
-def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: AuditEnv) -> None:
+def test_every_thousandth_entry_requests_a_checkpoint(sealed: AuditEnv) -> None:
     def asked() -> int:
         with psycopg.connect(sealed.superuser) as connection:
             query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
@@ -227,14 +229,14 @@ def test_every_thousandth_entry_asks_for_a_checkpoint(sealed: AuditEnv) -> None:
 
     sealed.attack(
         "update tb_audit_head set size = %(size)s", size=log.CHECKPOINT_EVERY - 2
-    )  # a chain that long takes its time to write
+    )  # writing such a long chain takes time
     sealed.write(1)
     assert asked() == 0
     sealed.write(2)
     assert asked() == 1
 
 
-def test_a_second_look_begins_where_the_first_ended(sealed: AuditEnv) -> None:
+def test_a_second_verification_starts_where_the_first_ended(sealed: AuditEnv) -> None:
     sealed.write(4)
     sealed.sign_checkpoint()
     assert sealed.verify(full=False).start == 0
@@ -244,7 +246,7 @@ def test_a_second_look_begins_where_the_first_ended(sealed: AuditEnv) -> None:
     assert found.verdict.size == sealed.size() == 7
 
 
-def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: AuditEnv) -> None:
+def test_the_verifier_state_is_private(sealed: AuditEnv) -> None:
     sealed.sign_checkpoint()
     sealed.verify()
     assert stat.S_IMODE(sealed.witness_files.verifier_state.stat().st_mode) == 0o600
@@ -253,8 +255,8 @@ def test_what_the_verifier_remembers_is_ours_alone_to_read(sealed: AuditEnv) -> 
         sealed.verify()
 
 
-def test_a_long_copy_is_searched_not_read(sealed: AuditEnv) -> None:
-    """Lines before what is looked at are skipped, and none after it is."""
+def test_a_long_copy_is_searched_instead_of_read(sealed: AuditEnv) -> None:
+    """Earlier lines are skipped, and none after the range is read."""
     from guardia.board.audit.checkpoint import parse_checkpoint
     from guardia.board.integrity.witnesses import CheckpointCopy
 
