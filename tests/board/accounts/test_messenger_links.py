@@ -1,4 +1,4 @@
-"""Messenger accounts belong to people, so that who speaks in a room is someone, or nobody."""
+"""Linked messenger accounts identify the people who write in rooms."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def line(text: str, account: str = "u1", post: str = "") -> receiving.NewIssue:
 
 
 def planned(env: BoardEnv, sr_id: int) -> tuple[int, str]:
-    """The request's plan, waiting for a team lead."""
+    """Return the request's plan, waiting for a team lead."""
     tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held, filed = env.claim("db-agent"), plan()
     assert held.sr_id == sr_id
@@ -55,7 +55,7 @@ def approve(env: BoardEnv, who: Any, task: tuple[int, str]) -> State:
     return decisions.decide(env.board, who, task[0], approve=True, plan_hash=task[1])
 
 
-def heard(env: BoardEnv, request: receiving.NewIssue) -> Issue:
+def logged_line(env: BoardEnv, request: receiving.NewIssue) -> Issue:
     sr_id = chat_log.receive_line(env.board, request, rule="webhook")
     with env.board.database.reading() as session:
         found = session.get(Issue, sr_id)
@@ -64,13 +64,13 @@ def heard(env: BoardEnv, request: receiving.NewIssue) -> Issue:
 
 
 @pytest.mark.parametrize("linked", ["before", "after", "to another account of theirs"])
-def test_who_asked_in_a_room_does_not_approve_it(env: BoardEnv, linked: str) -> None:
+def test_a_requester_in_a_room_cannot_approve(env: BoardEnv, linked: str) -> None:
     whose = "cus" if linked.startswith("to") else "lead"
     if whose == "cus":
         people.join_accounts(env.board, BY, "lead", "cus")
     if linked == "before":
         messenger_links.link(env.board, BY, whose, "mattermost", "u1")
-    issue = heard(env, line("운영DB가 느려요"))
+    issue = logged_line(env, line("운영DB가 느려요"))
     assert issue.requester_id == ("lead" if linked == "before" else None)
     task = planned(env, issue.sr_id)
     if linked != "before":
@@ -80,11 +80,11 @@ def test_who_asked_in_a_room_does_not_approve_it(env: BoardEnv, linked: str) -> 
     assert approve(env, LEAD2, task) is State.APPROVED
 
 
-def test_where_the_requester_must_be_known_nobody_approves_before(env: BoardEnv) -> None:
+def test_a_request_of_an_unknown_requester_cannot_be_approved(env: BoardEnv) -> None:
     shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
     organization_chart.apply_chart(env.board, stricter, BY)
-    task = planned(env, heard(env, line("운영DB가 느려요")).sr_id)
+    task = planned(env, logged_line(env, line("운영DB가 느려요")).sr_id)
     for who in (LEAD, LEAD2):
         with pytest.raises(Forbidden, match="메신저 계정"):
             approve(env, who, task)
@@ -92,32 +92,30 @@ def test_where_the_requester_must_be_known_nobody_approves_before(env: BoardEnv)
     state = decisions.decide(env.board, LEAD, task[0], **refusal)  # type: ignore[arg-type]
     assert state is State.REJECTED
     messenger_links.link(env.board, BY, "lead", "mattermost", "u1")
-    task = planned(env, heard(env, line("또 느려요")).sr_id)
+    task = planned(env, logged_line(env, line("또 느려요")).sr_id)
     with pytest.raises(Forbidden, match="본인이"):
         approve(env, LEAD, task)
     assert approve(env, LEAD2, task) is State.APPROVED
 
 
-def test_what_no_messenger_brings_needs_no_messenger_account(env: BoardEnv) -> None:
+def test_a_request_outside_messengers_needs_no_messenger_account(env: BoardEnv) -> None:
     shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
     organization_chart.apply_chart(env.board, stricter, BY)
     alert = replace(line("디스크 90%", ""), channel="alert")
-    assert approve(env, LEAD, planned(env, heard(env, alert).sr_id)) is State.APPROVED
+    assert approve(env, LEAD, planned(env, logged_line(env, alert).sr_id)) is State.APPROVED
 
 
-def test_a_customer_who_asks_in_a_room_asks_for_their_institution(env: BoardEnv) -> None:
+def test_a_customers_request_in_a_room_belongs_to_their_institution(env: BoardEnv) -> None:
     messenger_links.link(env.board, BY, "cus", "mattermost", "u1")
-    assert heard(env, line("느려요")).inst_id == "MOF"
-    # The same id in another messenger is somebody else.
-    stranger = heard(env, replace(line("느려요"), channel="slack"))
+    assert logged_line(env, line("느려요")).inst_id == "MOF"
+    # The same id in another messenger belongs to another person.
+    stranger = logged_line(env, replace(line("느려요"), channel="slack"))
     assert (stranger.requester_id, stranger.inst_id) == (None, None)
 
 
 @pytest.mark.parametrize("who", ["known", "closed", "unknown", "nameless"])
-def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(
-    env: BoardEnv, who: str
-) -> None:
+def test_anyone_may_stop_and_is_logged_as_the_actor(env: BoardEnv, who: str) -> None:
     messenger_links.link(env.board, BY, "cus", "mattermost", "u1")
     if who == "closed":
         people.set_active(env.board, BY, "cus", active=False)
@@ -131,7 +129,7 @@ def test_the_stop_is_obeyed_from_anybody_and_recorded_as_who_it_was(
     assert entry.detail["sender"] == ("장하늘 주무관" if who == "known" else "아무 이름")
 
 
-def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(env: BoardEnv) -> None:
+def test_a_valid_code_links_the_account_and_is_not_stored(env: BoardEnv) -> None:
     board = env.board
     first = messenger_links.create_code(board, LEAD)
     code = messenger_links.create_code(board, LEAD)
@@ -167,7 +165,7 @@ def test_a_code_said_once_in_time_links_the_account_and_is_in_no_table(env: Boar
     assert not any(c in everything or c.replace("-", "") in everything for c in (code, other))
 
 
-def test_who_guesses_codes_is_stopped(env: BoardEnv) -> None:
+def test_guessing_codes_is_throttled(env: BoardEnv) -> None:
     for n in range(5):
         found = account_linking.link_account(
             env.board, line("연결 AAAA-AAAA", post=str(n)), "AAAA-AAAA"
@@ -177,7 +175,7 @@ def test_who_guesses_codes_is_stopped(env: BoardEnv) -> None:
         account_linking.link_account(env.board, line("연결 AAAA-AAAA", post="6"), "AAAA-AAAA")
 
 
-def test_only_an_administrator_links_for_others_and_nobody_takes_a_linked_account(
+def test_only_an_administrator_links_for_others_and_links_are_exclusive(
     env: BoardEnv,
 ) -> None:
     enrol_page_users(env)

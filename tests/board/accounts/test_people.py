@@ -1,4 +1,4 @@
-"""Accounts are not people: duties stay separated however many accounts a human holds."""
+"""Separation of duties counts humans, however many accounts each has."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def alias(of: str, role: str, account: str) -> PersonInfo:
 
 
 def waits(env: BoardEnv, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
-    """A plan that waits for its first step, on a request of this person's."""
+    """Return a plan that waits for its first step, on a request of this person."""
     env.create_issue(**({"requester_id": requester} if requester else {}))
     tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held = env.claim("db-agent")
@@ -53,8 +53,8 @@ def waiting_for(board: BoardContext, who: PersonInfo) -> int:
     return len(pending.pending_steps(board, who))
 
 
-def test_the_requester_approves_under_no_other_account(env: BoardEnv) -> None:
-    """The attack: file as a customer, approve as a team lead; joined before or after."""
+def test_the_requester_cannot_approve_under_another_account(env: BoardEnv) -> None:
+    """The attack: file as a customer, approve as a team lead; accounts joined before or after."""
     task = waits(env, "cus")
     assert waiting_for(env.board, LEAD) == 1
     people.join_accounts(env.board, BY, "lead", "cus")
@@ -64,7 +64,7 @@ def test_the_requester_approves_under_no_other_account(env: BoardEnv) -> None:
         decisions.decide(
             env.board, LEAD, task[0], approve=False, plan_hash=task[1], reason="반려도"
         )
-    # Nor in the name of somebody else, nor somebody else in theirs.
+    # Neither may act in the other's name.
     delegations.delegate(env.board, LEAD, "eng", ends=IN_AN_HOUR)
     refused(env, ENGINEER, task)
     delegations.delegate(env.board, LEAD2, "lead", ends=IN_AN_HOUR)
@@ -72,7 +72,7 @@ def test_the_requester_approves_under_no_other_account(env: BoardEnv) -> None:
     assert approve(env, LEAD2, task) is State.APPROVED
 
 
-def test_the_plans_author_approves_under_no_other_account(env: BoardEnv) -> None:
+def test_the_plans_author_cannot_approve_under_another_account(env: BoardEnv) -> None:
     held, filed, _ = env.create_filed_plan()
     replace_plan(env.board, held.task_id, filed, ENGINEER)
     people.join_accounts(env.board, BY, "eng", "lead")
@@ -112,14 +112,14 @@ def test_approvals_that_turn_out_to_be_one_humans_start_nothing(env: BoardEnv) -
         tasks.begin_execution(env.board, claim)
 
 
-def test_nobody_is_asked_for_what_they_may_not_decide(env: BoardEnv) -> None:
+def test_people_are_only_asked_for_decisions_they_may_make(env: BoardEnv) -> None:
     people.join_accounts(env.board, BY, "cus", "lead")
     waits(env, "cus")
     with env.board.database.reading() as session:
         assert set(session.scalars(select(Notice.person_id))) == {"lead2"}
 
 
-def test_nobody_delegates_to_themselves_under_another_account(env: BoardEnv) -> None:
+def test_delegation_to_ones_own_other_account_is_refused(env: BoardEnv) -> None:
     people.join_accounts(env.board, BY, "lead", "eng")
     with pytest.raises(Invalid):
         delegations.delegate(env.board, LEAD, "eng", ends=IN_AN_HOUR)
@@ -135,7 +135,7 @@ def test_joining_two_of_several_accounts_joins_them_all(env: BoardEnv) -> None:
     assert found["officer"] is None
 
 
-def test_every_change_of_an_account_is_on_record_and_bad_input_changes_nothing(
+def test_every_account_change_is_logged_and_bad_input_changes_nothing(
     env: BoardEnv,
 ) -> None:
     board = env.board

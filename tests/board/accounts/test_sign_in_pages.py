@@ -54,7 +54,7 @@ def test_guessing_is_slowed_down_even_with_the_right_password(anonymous: PageCli
     answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
     assert answer.status_code == 429
     assert "5분 후에" in answer.text
-    # Someone else at the same desk is not locked out.
+    # Another account from the same source is not locked out.
     assert (
         anonymous.submit_form("/login", "/login", account="pm", password=PASSWORD).status_code
         == 303
@@ -62,12 +62,12 @@ def test_guessing_is_slowed_down_even_with_the_right_password(anonymous: PageCli
 
 
 @pytest.mark.parametrize("account", ["lead", "nobody"])
-def test_several_board_processes_count_together_and_tell_nobody_which_accounts_exist(
+def test_throttling_is_shared_by_processes_and_hides_which_accounts_exist(
     web_env: BoardEnv, account: str
 ) -> None:
     said = []
     for _ in range(3):
-        # Each application is what one process has; only the database is shared.
+        # Each application represents one process; only the database is shared.
         anonymous = PageClient(page_app(web_env.board))
         for _ in range(2):
             answer = anonymous.submit_form("/login", "/login", account=account, password="틀림")
@@ -85,7 +85,7 @@ def test_several_board_processes_count_together_and_tell_nobody_which_accounts_e
         ("/issues\r\nset-cookie: x=1", "/issues"),
     ],
 )
-def test_signing_in_leads_to_a_page_of_ours_only(
+def test_signing_in_redirects_to_our_own_pages_only(
     anonymous: PageClient, wish: str, leads_to: str
 ) -> None:
     answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD, next=wish)
@@ -106,7 +106,7 @@ def test_signing_out_ends_the_session_on_the_server_too(
     assert browser.get_page("/issues").status_code == 303
 
 
-def test_a_closed_account_is_out_at_once(
+def test_closing_an_account_ends_its_sessions_at_once(
     sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     browser = sign_in_as("lead")
@@ -123,7 +123,7 @@ def test_an_expired_session_leads_back_to_the_page_after_signing_in(
         session.execute(text("update tb_session set expires_at = now() - interval '1 second'"))
     away = browser.get_page("/issues/12")
     assert away.headers["location"] == "/login?next=%2Fissues%2F12"
-    # The old cookie must not stand in the way of the form.
+    # The old cookie must not break the form.
     again = browser.submit_form(
         "/login", "/login", account="lead", password=PASSWORD, next="/issues/12"
     )

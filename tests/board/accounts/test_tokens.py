@@ -1,4 +1,4 @@
-"""Access tokens: what may be given, and that only a hash is kept."""
+"""Access tokens: valid requests, and storage of the hash only."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from guardia.org.tokens import SESSION_ONLY_ACTIONS
         ("결정", ["approval.answer"], 30),
     ],
 )
-def test_what_no_token_may_be_is_refused(
+def test_an_invalid_token_request_is_refused(
     env: BoardEnv, name: str, rights: list[str], days: int
 ) -> None:
     with pytest.raises(Invalid):
@@ -36,7 +36,7 @@ def test_what_no_token_may_be_is_refused(
     assert tokens.list_tokens(env.board, LEAD) == []
 
 
-def test_only_a_hash_is_kept_and_the_record_tells_of_it(env: BoardEnv, database: Any) -> None:
+def test_only_a_hash_is_stored_and_creation_is_logged(env: BoardEnv, database: Any) -> None:
     secret = tokens.create_token(env.board, LEAD, "관제 연동", ["control.kill", "issue.read"], 30)
     with env.board.database.reading() as session:
         rows = [
@@ -71,7 +71,7 @@ def test_a_row_that_names_a_personal_right_still_gives_none(env: BoardEnv, datab
     assert not any(is_allowed(found, action) for action in SESSION_ONLY_ACTIONS)
 
 
-def test_people_end_only_their_own(env: BoardEnv) -> None:
+def test_people_revoke_only_their_own_tokens(env: BoardEnv) -> None:
     tokens.create_token(env.board, LEAD, "조회", ["plan.read"], 30)
     number = tokens.list_tokens(env.board, LEAD)[0].token_id
     with pytest.raises(NotFound):

@@ -64,7 +64,7 @@ def test_composed_and_decomposed_text_have_one_digest(text: str) -> None:
     assert digest(unicodedata.normalize("NFD", text)) == digest(unicodedata.normalize("NFC", text))
 
 
-def test_control_characters_are_dropped_from_entries_and_kept_apart_in_digests() -> None:
+def test_control_characters_are_dropped_from_entries_but_change_digests() -> None:
     assert clean("가\x1b[31m\x00나\n") == "가[31m나\n"
     assert digest("a\x08") != digest("a")
 
@@ -73,17 +73,17 @@ TURNING = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2
 
 
 @given(text=texts, at=st.integers(0, 20), sign=st.sampled_from(TURNING + "\x9b\x7f"))
-def test_what_turns_text_around_is_dropped_and_nothing_else(text: str, at: int, sign: str) -> None:
+def test_only_bidirectional_controls_are_dropped(text: str, at: int, sign: str) -> None:
     assert clean(text[:at] + sign + text[at:]) == clean(text)
     assert digest(f"a{sign}") != digest("a")
 
 
 @pytest.mark.parametrize("text", ["👩‍👩‍👧‍👦 가족", "🏴󠁧󠁢󠁥󠁮󠁧󠁿", "❤️ 각 ㄱ", "عربي", "a\u200bb"])
-def test_emoji_hangul_and_other_scripts_stay_whole(text: str) -> None:
+def test_emoji_hangul_and_other_scripts_are_unchanged(text: str) -> None:
     assert clean(text) == unicodedata.normalize("NFC", text)
 
 
-def test_what_approvers_read_is_what_is_asked() -> None:
+def test_approvers_read_the_text_that_is_executed() -> None:
     assert clean("rm \u202e/tmp/sgol\u202c") == "rm /tmp/sgol"
 
 
@@ -109,12 +109,12 @@ def test_key_order_does_not_matter(value: dict[str, int]) -> None:
         ('"\\\n', '"\\"\\\\\\n"'),
     ],
 )
-def test_canonical_form_is_that_of_rfc_8785(value: Any, expected: str) -> None:
+def test_canonical_form_follows_rfc_8785(value: Any, expected: str) -> None:
     assert canonical(value).decode() == expected
 
 
 @pytest.mark.parametrize("value", [1.5, {"a": 0.1}, object(), {"a": {1, 2}}])
-def test_what_has_no_canonical_form_is_refused(value: Any) -> None:
+def test_values_without_a_canonical_form_are_refused(value: Any) -> None:
     with pytest.raises(TypeError):
         digest(value)
 
@@ -123,7 +123,7 @@ def test_time_is_counted_in_exact_microseconds() -> None:
     assert to_microseconds(datetime(2026, 1, 1, 0, 0, 0, 1, tzinfo=UTC)) == 1767225600000001
 
 
-def test_an_untouched_chain_holds() -> None:
+def test_an_untouched_chain_is_intact() -> None:
     links = chain(5)
     assert verify(links, size=5, head=links[-1].current_hash).intact
     assert verify([], size=0, head=ORIGIN).intact
@@ -143,14 +143,14 @@ CHANGES: dict[str, Callable[[ChainEntry], ChainEntry]] = {
 
 
 @pytest.mark.parametrize("field", CHANGES)
-def test_a_change_of_any_field_is_named(field: str) -> None:
+def test_a_change_of_any_field_is_reported(field: str) -> None:
     links = chain(5)
     links[2] = CHANGES[field](links[2])
     assert verify(links).bad == 3
 
 
 @given(st.integers(2, 8), st.data())
-def test_deletion_insertion_and_swap_are_named(length: int, data: st.DataObject) -> None:
+def test_deletion_insertion_and_swap_are_reported(length: int, data: st.DataObject) -> None:
     links = chain(length)
     at = data.draw(st.integers(0, length - 2))
     gone = links[:at] + links[at + 1 :]
@@ -162,7 +162,7 @@ def test_deletion_insertion_and_swap_are_named(length: int, data: st.DataObject)
     assert verify(swapped, size=length, head=head).bad == at + 1
 
 
-def test_a_cut_off_tail_is_named() -> None:
+def test_a_truncated_tail_is_reported() -> None:
     links = chain(5)
     verdict = verify(links[:3], size=5, head=links[-1].current_hash)
     assert (verdict.bad, verdict.fault) == (4, "tail")

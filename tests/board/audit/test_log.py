@@ -39,7 +39,7 @@ def test_concurrent_writers_make_one_chain_in_time_order(env: BoardEnv) -> None:
     assert all(a < b for a, b in pairwise(times))
 
 
-def test_what_is_rolled_back_leaves_no_link(env: BoardEnv) -> None:
+def test_a_rollback_leaves_no_entry(env: BoardEnv) -> None:
     before = verdict(env).size
 
     class Failure(Exception):
@@ -54,7 +54,7 @@ def test_what_is_rolled_back_leaves_no_link(env: BoardEnv) -> None:
 
 
 @pytest.mark.parametrize("word", ["update", "delete", "truncate"])
-def test_the_application_cannot_rewrite_the_record(env: BoardEnv, word: str) -> None:
+def test_the_application_cannot_rewrite_the_audit_log(env: BoardEnv, word: str) -> None:
     sql = {
         "update": "update tb_audit_log set actor = 'x'",
         "delete": "delete from tb_audit_log",
@@ -94,7 +94,7 @@ def test_a_superuser_who_disables_the_trigger_is_found(
     assert verdict(env).bad == 4
 
 
-def test_a_cut_off_tail_is_found(env: BoardEnv, database: object) -> None:
+def test_a_truncated_tail_is_found(env: BoardEnv, database: object) -> None:
     for n in range(6):
         append(env, n)
     with psycopg.connect(database.superuser) as connection:  # type: ignore[attr-defined]
@@ -104,14 +104,14 @@ def test_a_cut_off_tail_is_found(env: BoardEnv, database: object) -> None:
     assert (found.bad, found.fault) == (4, "tail")
 
 
-def test_the_view_calls_an_untouched_first_link_valid(env: BoardEnv) -> None:
+def test_the_view_reports_an_untouched_first_entry_as_valid(env: BoardEnv) -> None:
     append(env, 1)
     with psycopg.connect(env.dsn) as connection:
         rows = connection.execute("select integrity_status from v_audit_integrity").fetchall()
     assert {row[0] for row in rows} == {"VALID"}
 
 
-def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
+def test_hostile_text_is_stored_as_text(env: BoardEnv) -> None:
     hostile = "'); drop table tb_audit_log; -- \x00\ud800 {who} {text}"
     with env.board.database.transaction() as session:
         log.append(

@@ -1,4 +1,4 @@
-"""The stand-alone verifier: every attack on an export is named, and would be by no mutant of it."""
+"""The offline verifier detects every attack on an export, and its mutants fail to."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ PEM = checkpoint.generate_key()
 OTHER = checkpoint.generate_key()
 SIZE, SEALED = 9, (3, 6, 9)
 Lines = list[dict[str, Any]]
-Told = tuple[int | None, int | None, str | None, int, int]
-"""Bad entry, bad checkpoint, fault, entries that hold, entries that are signed for."""
+Outcome = tuple[int | None, int | None, str | None, int, int]
+"""Bad entry, bad checkpoint, fault, number of valid entries, number of signed entries."""
 
 
 @dataclass
 class Board:
-    """The modules under test, ours or mutated ones."""
+    """The modules under test, original or mutated."""
 
     chain: types.ModuleType
     signers: types.ModuleType
@@ -88,7 +88,7 @@ def board() -> Board:
     return Board(chain, signing_keys, checkpoint, verifier)
 
 
-def told(verdict: Any) -> Told:
+def outcome(verdict: Any) -> Outcome:
     assert verdict.intact == (verdict.fault is None)
     return verdict.bad, verdict.checkpoint, verdict.fault, verdict.size, verdict.sealed
 
@@ -98,7 +98,7 @@ def whole(b: Board) -> Lines:
     return b.export(links, b.signed(links, SEALED))
 
 
-# Where each line stands: 0 export, 1-3 entries, 4 checkpoint 3, 5-7, 8 checkpoint 6, 9-11, 12, 13.
+# Lines of the export: 0 export, 1-3 entries, 4 checkpoint 3, 5-7, 8 checkpoint 6, 9-11, 12, 13.
 def entry_changed(name: str, value: Any) -> Callable[[Board], Lines]:
     def attack(b: Board) -> Lines:
         lines = whole(b)
@@ -158,8 +158,8 @@ def signed_by_another(b: Board) -> Lines:
     return b.export(links, b.signed(links, SEALED, OTHER))
 
 
-def signed_under_our_name(b: Board) -> Lines:
-    """Another key signs, with our key's fingerprint in the text."""
+def signed_with_our_fingerprint(b: Board) -> Lines:
+    """Sign with another key but name our key's fingerprint."""
     links, made = b.links(), []
     ours = b.checkpoint.fingerprint(b.key().public_key())
     for c in b.signed(links, SEALED):
@@ -168,8 +168,8 @@ def signed_under_our_name(b: Board) -> Lines:
     return b.export(links, made)
 
 
-def resigned(**changes: Any) -> Callable[[Board], Lines]:
-    """The second checkpoint says something else, and is signed by the right key."""
+def signed_again(**changes: Any) -> Callable[[Board], Lines]:
+    """Change the second checkpoint and sign it with the right key."""
 
     def attack(b: Board) -> Lines:
         links = b.links()
@@ -184,7 +184,7 @@ def resigned(**changes: Any) -> Callable[[Board], Lines]:
 
 
 def timed(b: Board) -> Lines:
-    """Two entries of one moment, hashes and signatures made anew."""
+    """Give two entries the same time, with recomputed hashes and signatures."""
     links: list[Any] = []
     for link in b.links():
         at = START + timedelta(seconds=3) if link.seq == 4 else link.created_at
@@ -201,13 +201,13 @@ def unsealed(b: Board) -> Lines:
 
 D1, D2 = (Ed25519PrivateKey.generate() for _ in range(2))
 Special = Callable[[Board, str], tuple[str, dict[str, Any]]]
-"""An entry's kind and detail, after the hash of the entry before it."""
+"""An entry's kind and detail, from the hash of the entry before it."""
 
 
 def announced(
     by: str = PEM, successor: str = OTHER, use: str = "record", **changes: object
 ) -> Special:
-    """The entry by which one key of the checkpoints hands over to another."""
+    """Return the entry with which a checkpoint key announces another."""
 
     def made(b: Board, _: str) -> tuple[str, dict[str, Any]]:
         said = b.signers.build_announcement(use, b.key(by), b.key(successor).public_key())
@@ -219,7 +219,7 @@ def announced(
 def replaced(
     by: Ed25519PrivateKey = D1, successor: Ed25519PrivateKey = D2, **changes: str
 ) -> Special:
-    """The same for decisions."""
+    """Return the same for decision keys."""
     return lambda b, _: (
         "key_succeeded",
         {**b.signers.build_announcement("decisions", by, successor.public_key()), **changes},
@@ -227,7 +227,7 @@ def replaced(
 
 
 def decided(key: Ed25519PrivateKey = D1, kind: str = "approved", **changes: Any) -> Special:
-    """A decision on task 7; ``changes`` of what is signed, ``lost`` names what is left out."""
+    """Return a decision on task 7 with `changes` of signed fields and without the field `lost`."""
     lost = changes.pop("lost", "")
 
     def made(b: Board, before: str) -> tuple[str, dict[str, Any]]:
@@ -250,7 +250,7 @@ BY = (PEM, PEM, OTHER)
 def turned(
     special: dict[int, Special] | None = None, by: tuple[str, ...] = BY, root: str | None = PEM
 ) -> Callable[[Board], Lines]:
-    """A record in which both keys are replaced; ``special`` are the entries that are not plain."""
+    """Return a log in which both keys are rotated; `special` are the entries that differ."""
 
     def made(b: Board) -> Lines:
         links: list[Any] = []
@@ -282,7 +282,7 @@ def plain(b: Board, _: str) -> tuple[str, dict[str, Any]]:
 
 
 F = "f" * 64
-KEYS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
+KEYS: dict[str, tuple[Callable[[Board], Lines], Outcome]] = {
     "keys are replaced": (turned(), (None, None, None, 9, 9)),
     "keys are replaced, no root": (turned(root=None), (None, None, None, 9, 9)),
     "a root that is none": (
@@ -325,7 +325,7 @@ KEYS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
     ),
     "another kind with one": (turned({2: decided(kind="forced")}), (None, None, None, 9, 9)),
 }
-ATTACKS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
+ATTACKS: dict[str, tuple[Callable[[Board], Lines], Outcome]] = {
     "nothing": (whole, (None, None, None, 9, 9)),
     **KEYS,
     "empty": (lambda b: b.export([], []), (None, None, None, 0, 0)),
@@ -379,12 +379,12 @@ ATTACKS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
     "doubled": (doubled(6), (6, None, "gap", 5, 3)),
     "swapped": (swapped(6, 7), (5, None, "gap", 4, 3)),
     "checkpoint early": (swapped(7, 8), (6, None, "tail", 5, 3)),
-    # It was not read where it belongs.
+    # An entry in the wrong place is not read.
     "checkpoint late": (swapped(8, 9), (6, None, "rewritten", 3, 3)),
     "checkpoint replayed": (doubled(8), (None, 6, "order", 6, 6)),
     "recomputed": (recomputed, (6, None, "rewritten", 3, 3)),
     "another key": (signed_by_another, (None, 3, "key", 3, 0)),
-    "another key, our name": (signed_under_our_name, (None, 3, "signature", 3, 0)),
+    "another key, our name": (signed_with_our_fingerprint, (None, 3, "signature", 3, 0)),
     **{
         f"checkpoint {name}={value!r:.20}": (
             checkpoint_changed(name, value),
@@ -405,17 +405,17 @@ ATTACKS: dict[str, tuple[Callable[[Board], Lines], Told]] = {
         f"checkpoint line {name}": (checkpoint_changed(name, value), (7, None, "format", 6, 3))
         for name, value in (("size", True), ("head", 1), ("time", 10**30), ("more", 1))
     },
-    "signed: other head": (resigned(head=F), (6, None, "rewritten", 3, 3)),
-    "signed: other size": (resigned(size=5), (5, None, "rewritten", 3, 3)),
-    "signed: beyond": (resigned(size=7), (7, None, "tail", 6, 3)),
-    "signed: same size": (resigned(size=3), (None, 3, "order", 6, 3)),
-    "signed: earlier": (resigned(time=START), (None, 6, "order", 6, 3)),
+    "signed: other head": (signed_again(head=F), (6, None, "rewritten", 3, 3)),
+    "signed: other size": (signed_again(size=5), (5, None, "rewritten", 3, 3)),
+    "signed: beyond": (signed_again(size=7), (7, None, "tail", 6, 3)),
+    "signed: same size": (signed_again(size=3), (None, 3, "order", 6, 3)),
+    "signed: earlier": (signed_again(time=START), (None, 6, "order", 6, 3)),
     "signed: same time": (
-        resigned(time=START + timedelta(minutes=3)),
+        signed_again(time=START + timedelta(minutes=3)),
         (None, 6, "order", 6, 3),
     ),
-    "signed: other series": (resigned(previous=F), (None, 6, "previous", 6, 3)),
-    "signed: other chain": (resigned(chain="x"), (None, 6, "chain", 6, 3)),
+    "signed: other series": (signed_again(previous=F), (None, 6, "previous", 6, 3)),
+    "signed: other chain": (signed_again(chain="x"), (None, 6, "chain", 6, 3)),
     "no export line": (without(0), (1, None, "format", 0, 0)),
     "other format": (
         lambda b: [{"export": {"format": "x", "chain": "main"}}, *whole(b)[1:]],
@@ -446,11 +446,11 @@ MORE = {
 @pytest.mark.parametrize("name", ATTACKS)
 def test_attacks_on_an_export(name: str) -> None:
     attack, expected = ATTACKS[name]
-    assert told(board().verify(attack(board()))) == expected
+    assert outcome(board().verify(attack(board()))) == expected
 
 
-# Who trusts the second key alone: what it has sealed holds from the first entry on.
-TRUSTED: dict[str, tuple[Callable[[Board], Lines], Told]] = {
+# With the second key as the only trusted one, its checkpoints cover the log from the first entry.
+TRUSTED: dict[str, tuple[Callable[[Board], Lines], Outcome]] = {
     "signed by it at last": (turned(), (None, None, None, 9, 9)),
     "no root": (turned(root=None), (None, 3, "key", 3, 0)),
     "announced, and signed nothing": (
@@ -470,27 +470,27 @@ def trusted(b: Board) -> None:
         assert (found.bad, found.checkpoint, found.fault) == expected[:3], name
 
 
-def test_any_key_of_the_line_can_be_the_one_that_is_trusted() -> None:
+def test_any_key_of_the_succession_can_be_the_trusted_one() -> None:
     trusted(board())
 
 
 @pytest.mark.parametrize("name", MORE)
-def test_what_is_no_export(name: str) -> None:
+def test_files_that_are_no_export(name: str) -> None:
     more, expected = MORE[name]
     b = board()
-    assert told(b.verify(whole(b)[:-1], more)) == expected
-    # After the end there is nothing.
-    assert told(b.verify(whole(b), more)) == expected
+    assert outcome(b.verify(whole(b)[:-1], more)) == expected
+    # Nothing may follow the end.
+    assert outcome(b.verify(whole(b), more)) == expected
 
 
 def series(b: Board) -> None:
-    """The walk over the database: entries and marks from two places."""
+    """Walk a database with entries and with heads from two witnesses."""
     links = b.links()
     made = b.signed(links, SEALED)
 
-    def walk(given: list[Any], signed: list[Any], before: Any = None, **more: Any) -> Told:
+    def walk(given: list[Any], signed: list[Any], before: Any = None, **more: Any) -> Outcome:
         witnessed_heads = list(b.checkpoint.witnessed_heads(signed, "main", b.line(), before))
-        return told(b.chain.verify(given, witnessed_heads=witnessed_heads, **more))
+        return outcome(b.chain.verify(given, witnessed_heads=witnessed_heads, **more))
 
     assert walk(links, made, size=9, head=links[8].current_hash) == (None, None, None, 9, 9)
     assert walk(links, [], size=9) == (None, None, None, 9, 0)
@@ -502,23 +502,23 @@ def series(b: Board) -> None:
     assert walk(links[3:], made[1:], made[0], start=start) == (None, None, None, 9, 9)
     assert walk(links[4:], made[1:], made[0], start=start) == (4, None, "gap", 3, 0)
     assert walk(links, [made[0], made[2]]) == (None, 9, "previous", 9, 3)
-    # Nothing is said after the first checkpoint that does not hold.
+    # Heads after the first invalid checkpoint are ignored.
     found = list(b.checkpoint.witnessed_heads(made, "x", b.line()))
     assert [(m.size, m.fault, m.witness) for m in found] == [(3, "chain", "checkpoint")]
     memory = b.chain.WitnessedHead(5, links[4].current_hash, "memory")
     found = b.chain.verify(links, witnessed_heads=[memory])
-    assert (told(found), found.witness) == ((None, None, None, 9, 0), None)
+    assert (outcome(found), found.witness) == ((None, None, None, 9, 0), None)
     found = b.chain.verify(links, witnessed_heads=[replace(memory, head=F)])
-    assert (told(found), found.witness) == ((5, None, "rewritten", 0, 0), "memory")
+    assert (outcome(found), found.witness) == ((5, None, "rewritten", 0, 0), "memory")
     found = b.chain.verify(links[:4], witnessed_heads=[memory])
-    assert (told(found), found.witness) == ((5, None, "tail", 4, 0), "memory")
+    assert (outcome(found), found.witness) == ((5, None, "tail", 4, 0), "memory")
     found = b.chain.verify(links, witnessed_heads=[replace(memory, fault="key")])
-    assert (told(found), found.witness) == ((None, 5, "key", 5, 0), "memory")
+    assert (outcome(found), found.witness) == ((None, 5, "key", 5, 0), "memory")
     assert b.chain.verify(links).head == links[8].current_hash
 
 
 def succession(b: Board) -> None:
-    """The database's marks and decisions where keys are replaced."""
+    """Check the database's checkpoints and decisions after key rotations."""
     lines = SECOND["signed by it at last"]
     links = [b.verifier.parse_entry(line["entry"]) for line in lines if "entry" in line]
     signed = [
@@ -538,7 +538,7 @@ def succession(b: Board) -> None:
     assert found([]) == [*good[:2], (9, "checkpoint", "key")]
     forged = {**links[4].detail, "public": "00" * 32}
     assert found([(5, forged)]) == [good[0], (5, "checkpoint", "succession")]
-    # At the very end of what is sealed, and beyond it.
+    # At the very end of the signed part, and beyond it.
     assert found([(6, said[0][1])]) == good
     assert found(said, signed[:1]) == good[:1]
     assert found([(5, forged)], signed[:1]) == [good[0], (5, "checkpoint", "succession")]
@@ -556,15 +556,15 @@ def test_a_walk_over_the_database() -> None:
 
 
 def everything(b: Board) -> None:
-    """All attacks against one set of modules; an error of any kind is a mutant killed.
+    """Run all attacks against one set of modules; any error kills the mutant.
 
-    The attacker's files are made by our own modules: a mutant must judge the world's bytes.
+    The attacker's files are built by the original modules: a mutant must judge genuine bytes.
     """
     for name, (attack, expected) in ATTACKS.items():
-        assert told(b.verify(LINES[name])) == expected, (name, attack)
+        assert outcome(b.verify(LINES[name])) == expected, (name, attack)
     for more, expected in MORE.values():
-        assert told(b.verify(LINES["nothing"][:-1], more)) == expected
-        assert told(b.verify(LINES["nothing"], more)) == expected
+        assert outcome(b.verify(LINES["nothing"][:-1], more)) == expected
+        assert outcome(b.verify(LINES["nothing"], more)) == expected
     found = b.verifier.report(b.verify(LINES["recomputed"]), b.key().public_key())
     assert (found["verdict"], found["intact"]) == ("detected at entry 6: rewritten", False)
     found = b.verifier.report(b.verify(LINES["another key"]), b.key().public_key())

@@ -1,4 +1,4 @@
-"""Accounts of models: reserved before, settled after, never beyond a cap, whoever asks at once."""
+"""Budget accounts: reserved before a call, settled after, never beyond a cap."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _fresh = itertools.count()
 
 
 def at(env: BoardEnv, now: datetime) -> BoardContext:
-    """The same desk at another time."""
+    """Return the same board at another time."""
     return replace(env.board, clock=lambda: now)
 
 
@@ -50,7 +50,7 @@ def board(env: BoardEnv) -> BoardContext:
 def account(
     board: BoardContext, span: str = "month", scope: str = "agent", of: str = "db-agent"
 ) -> Any:
-    """The newest account of a kind."""
+    """Return the newest account of a kind."""
     with board.database.reading() as session:
         return session.scalar(
             select(BudgetAccount)
@@ -64,11 +64,13 @@ def account(
         )
 
 
-def kinds(board: BoardContext, *wanted: str) -> list[str]:
-    """Those entries of the record, which holds."""
+def kinds(board: BoardContext, *selected: str) -> list[str]:
+    """Return the entries of these kinds from an intact audit log."""
     with board.database.reading() as session:
         assert log.verify_all(session).intact
-        found = select(AuditEntry.kind).where(AuditEntry.kind.in_(wanted)).order_by(AuditEntry.seq)
+        found = (
+            select(AuditEntry.kind).where(AuditEntry.kind.in_(selected)).order_by(AuditEntry.seq)
+        )
         return list(session.scalars(found))
 
 
@@ -80,9 +82,7 @@ def state(board: BoardContext, agent: str = "db-agent") -> str:
 # --- one call ---------------------------------------------------------------------------------
 
 
-def test_a_call_is_booked_on_every_account_with_what_it_was(
-    env: BoardEnv, board: BoardContext
-) -> None:
+def test_a_call_is_booked_on_every_account(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env)
     claim = env.create_parsed_task()
     call = reserve_call(board, claim)
@@ -130,10 +130,10 @@ HOSTILE = st.one_of(
     max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(HOSTILE, HOSTILE)
-def test_whatever_a_server_claims_the_accounts_hold(
+def test_implausible_usage_never_breaks_the_accounts(
     env: BoardEnv, board: BoardContext, tokens_in: Any, tokens_out: Any
 ) -> None:
-    claim = _standing(env, board)
+    claim = _claim_only_task(env, board)
     before = account(board) or BudgetAccount(spent_tokens=0, spent_cost=0)
     used = metering.settle(
         board, reserve_call(board, claim), ModelCallResult("used", "", tokens_in, tokens_out)
@@ -145,8 +145,8 @@ def test_whatever_a_server_claims_the_accounts_hold(
     assert (after.reserved_tokens, after.reserved_cost) == (0, 0)
 
 
-def _standing(env: BoardEnv, board: BoardContext) -> Claim:
-    """The hold on the only task, which the first example makes."""
+def _claim_only_task(env: BoardEnv, board: BoardContext) -> Claim:
+    """Return the claim on the only task, which the first example creates."""
     with board.database.reading() as session:
         task = session.scalar(select(Task))
     if task is None:
@@ -175,9 +175,7 @@ def test_overtaken_work_spends_nothing(env: BoardEnv, board: BoardContext) -> No
     assert account(board) is None
 
 
-def test_what_a_dead_worker_reserved_counts_at_its_worst(
-    env: BoardEnv, board: BoardContext
-) -> None:
+def test_a_dead_workers_reservation_counts_at_its_worst(env: BoardEnv, board: BoardContext) -> None:
     claim = env.create_parsed_task()
     call = reserve_call(board, claim)
     assert budgets.process_due(at(env, NOW + timedelta(seconds=80))) == 0
@@ -192,7 +190,7 @@ def test_what_a_dead_worker_reserved_counts_at_its_worst(
 # --- caps -------------------------------------------------------------------------------------
 
 
-def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(
+def test_at_the_cap_nothing_more_is_sent_and_people_are_alerted_once(
     env: BoardEnv, board: BoardContext
 ) -> None:
     apply_budget_chart(env, "{tokens: 3000}")
@@ -230,10 +228,10 @@ def test_at_the_cap_nothing_more_is_sent_and_people_hear_once(
         ("", "budgets: {institutions: {MOF: {daily_tokens: 1500}}}\n"),
     ],
 )
-def test_every_kind_of_cap_holds(
+def test_every_kind_of_cap_is_enforced(
     env: BoardEnv, board: BoardContext, budget: str, more: str
 ) -> None:
-    """One question costs at most 0.46 won and 1,000 tokens."""
+    """One call costs at most 0.46 won and 1,000 tokens."""
     apply_budget_chart(env, budget, PRICES + more)
     claim = env.create_parsed_task()
     permitted = 0
@@ -247,7 +245,7 @@ def test_every_kind_of_cap_holds(
     assert isinstance(metering.reserve(tomorrow, claim, BID), int) == ("daily" in budget + more)
 
 
-def test_what_others_hold_for_now_is_not_used_up(env: BoardEnv, board: BoardContext) -> None:
+def test_open_reservations_do_not_exhaust_a_cap(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env, "", PRICES + "budgets: {company: {tokens: 1500}}\n")
     claim = env.create_parsed_task()
     under_way = reserve_call(board, claim)
@@ -269,13 +267,13 @@ CALLS = st.lists(
     max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 @given(CALLS, st.integers(500, 4000))
-def test_two_workers_at_once_never_pass_a_cap(
+def test_two_concurrent_workers_never_exceed_a_cap(
     env: BoardEnv, calls: list[tuple[int, int, int, bool]], cap: int
 ) -> None:
-    """Each call: the most it may use, what the server says, and whether its worker lives."""
+    """Each call: its two limits, the reported usage, and whether its worker survives."""
     moment = datetime(2030, 1, 1, tzinfo=UTC) + timedelta(days=40 * next(_fresh))
     here = at(env, moment)
-    claim = _standing(env, here)
+    claim = _claim_only_task(env, here)
     apply_budget_chart(env, f"{{tokens: {cap}, won: 2}}")
 
     def work(call: tuple[int, int, int, bool]) -> int:
@@ -286,9 +284,9 @@ def test_two_workers_at_once_never_pass_a_cap(
         return metering.settle(here, number, ModelCallResult("used", "", said, said)).tokens
 
     with ThreadPoolExecutor(2) as pool:
-        told = sum(pool.map(work, calls))
+        total = sum(pool.map(work, calls))
     found = account(here)
-    assert found.spent_tokens == told
+    assert found.spent_tokens == total
     assert found.spent_tokens + found.reserved_tokens <= cap
     assert found.spent_cost + found.reserved_cost <= 2 * MICROS_PER_WON
     while budgets.process_due(at(env, moment + timedelta(hours=1))):
@@ -297,12 +295,12 @@ def test_two_workers_at_once_never_pass_a_cap(
     assert found.reserved_tokens == 0 and found.spent_tokens <= cap
 
 
-# --- rest and approval ------------------------------------------------------------------------
+# --- pause and approval -----------------------------------------------------------------------
 
 
 @pytest.fixture
-def resting(env: BoardEnv, board: BoardContext) -> Iterator[Claim]:
-    """An agent whose budget is used up, which waits for people."""
+def paused_claim(env: BoardEnv, board: BoardContext) -> Iterator[Claim]:
+    """The claim of an agent that is paused because its budget is used up."""
     apply_budget_chart(env, "{tokens: 1500, on_exhausted: pause}")
     claim = env.create_parsed_task()
     metering.settle(board, reserve_call(board, claim), ModelCallResult("used", "", 600, 400))
@@ -314,8 +312,8 @@ def resting(env: BoardEnv, board: BoardContext) -> Iterator[Claim]:
     yield claim
 
 
-def test_an_agent_rests_until_people_raise_its_budget(
-    env: BoardEnv, board: BoardContext, resting: Claim
+def test_an_agent_is_paused_until_people_raise_its_budget(
+    env: BoardEnv, board: BoardContext, paused_claim: Claim
 ) -> None:
     assert state(board) == "paused"
     assert kinds(board, "budget_paused") == ["budget_paused"]
@@ -327,14 +325,14 @@ def test_an_agent_rests_until_people_raise_its_budget(
     assert budgets.raise_cap(board, PM, "agent", "db-agent", **{**raise_, "tokens": 2000})
     assert state(board) == "active"
     again = env.claim("db-agent")
-    assert again.task_id == resting.task_id, "its task waited where it was"
+    assert again.task_id == paused_claim.task_id, "its task waited where it was"
     reserve_call(board, again)
     assert kinds(board, "budget_raised") == ["budget_raised"] * 2
     assert account(board).extra_tokens == 2100
 
 
-def test_a_new_month_or_a_larger_budget_ends_the_rest_too(
-    env: BoardEnv, board: BoardContext, resting: Claim
+def test_a_new_month_or_a_larger_budget_ends_the_pause_too(
+    env: BoardEnv, board: BoardContext, paused_claim: Claim
 ) -> None:
     assert budgets.process_due(at(env, NOW + timedelta(days=1))) == 0
     assert budgets.process_due(at(env, NOW + timedelta(days=10))) == 1
@@ -343,7 +341,7 @@ def test_a_new_month_or_a_larger_budget_ends_the_rest_too(
 
 
 def test_a_person_who_paused_it_is_not_overruled(
-    env: BoardEnv, board: BoardContext, resting: Claim
+    env: BoardEnv, board: BoardContext, paused_claim: Claim
 ) -> None:
     with board.database.transaction() as session:
         session.get_one(Agent, "db-agent").state = "active"
@@ -369,7 +367,9 @@ NONSENSE: list[dict[str, Any]] = [
 ]
 
 
-def test_a_raise_must_make_sense(env: BoardEnv, board: BoardContext, resting: Claim) -> None:
+def test_an_invalid_raise_is_refused(
+    env: BoardEnv, board: BoardContext, paused_claim: Claim
+) -> None:
     for wrong in NONSENSE:
         words = {"scope": "agent", "scope_id": "db-agent", "reason": "이유", **wrong}
         with pytest.raises(Invalid):
@@ -377,16 +377,16 @@ def test_a_raise_must_make_sense(env: BoardEnv, board: BoardContext, resting: Cl
     assert state(board) == "paused" and account(board).extra_tokens == 0
 
 
-def test_only_who_may_raises(board: BoardContext, resting: Claim) -> None:
+def test_a_raise_needs_the_permission(board: BoardContext, paused_claim: Claim) -> None:
     with pytest.raises(Forbidden):
         budgets.raise_cap(board, LEAD, "agent", "db-agent", tokens=1000, reason="계속")
     assert account(board).extra_tokens == 0
 
 
-# --- outside agents ---------------------------------------------------------------------------
+# --- external agents --------------------------------------------------------------------------
 
 
-def test_an_outside_agent_reports_what_it_used(env: BoardEnv, board: BoardContext) -> None:
+def test_an_external_agent_reports_its_usage(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env, "{tokens: 3000, won: 10}")
     claim = env.create_parsed_task()
     assert metering.allowance(board, claim) == metering.Allowance(3000, 10 * MICROS_PER_WON)
@@ -407,7 +407,7 @@ def test_an_outside_agent_reports_what_it_used(env: BoardEnv, board: BoardContex
 @pytest.mark.parametrize(
     "wrong", [(-1, 0, None), (0, 10**9, None), (1, 1, -1), (1, 1, 10**10), (10**30, 0, 0)]
 )
-def test_a_report_that_cannot_be_is_refused(env: BoardEnv, board: BoardContext, wrong: Any) -> None:
+def test_an_impossible_report_is_refused(env: BoardEnv, board: BoardContext, wrong: Any) -> None:
     claim = env.create_parsed_task()
     tokens_in, tokens_out, won = wrong
     with pytest.raises(Invalid):

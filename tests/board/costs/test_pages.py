@@ -1,4 +1,4 @@
-"""The page of costs: who sees it, what it shows, and raising a budget on it."""
+"""The page of costs: permission, content, and raising a budget."""
 
 from __future__ import annotations
 
@@ -44,9 +44,7 @@ def test_the_page_shows_the_month_by_agent_institution_and_model(
         assert sign_in_as("lead").get_page(f"/costs?month={wrong}").status_code == 422
 
 
-def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
-    sign_in_as: Browse, web_env: BoardEnv
-) -> None:
+def test_raising_the_budget_resumes_the_agent(sign_in_as: Browse, web_env: BoardEnv) -> None:
     claim = exhaust_budget(web_env)
     assert "예산 소진으로 중지되었습니다" in sign_in_as("lead").get_page("/costs").text
     assert sign_in_as("lead").submit_form("/costs/raise", "/issues/new", target="agent:db-agent",
@@ -64,7 +62,7 @@ def test_a_person_with_the_right_raises_the_budget_and_the_agent_goes_on(
     assert web_env.claim("db-agent").task_id == claim.task_id
 
 
-def test_the_issue_tells_which_models_were_asked(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_the_issue_lists_its_model_calls(sign_in_as: Browse, web_env: BoardEnv) -> None:
     apply_budget_chart(web_env)
     scenario = IssueScenario(web_env).receive().parse()
     pay_calls(web_env, scenario.claim, why="<b>형식</b>")
@@ -92,7 +90,7 @@ def test_the_page_costs_the_same_however_often_models_were_asked(
 
 
 @pytest.mark.parametrize("scope", ["agent:nobody", "company", "", "x:y:z"])
-def test_nonsense_raises_nothing(sign_in_as: Browse, web_env: BoardEnv, scope: str) -> None:
+def test_invalid_input_raises_nothing(sign_in_as: Browse, web_env: BoardEnv, scope: str) -> None:
     apply_budget_chart(web_env, "{won: 10}")
     sent = sign_in_as("pm").submit_form(
         "/costs/raise", "/costs", target=scope, won="1", reason="이유"

@@ -1,4 +1,4 @@
-"""What the registry of cards promises, and that one file and one line add a card."""
+"""Promises of the card registry; one file and one line add a card."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ BOARD = Path(next(iter(guardia.board.__path__)))
 
 
 def broken_promises(cards: Sequence[Card]) -> list[str]:
-    """Every promise that a registered card breaks, as `card: promise`."""
+    """Return every promise that a registered card breaks, as `card: promise`."""
     names = Counter(card.name for card in cards)
     broken = []
     for card in cards:
@@ -45,14 +45,14 @@ def broken_promises(cards: Sequence[Card]) -> list[str]:
     return broken
 
 
-def test_every_card_keeps_what_the_registry_promises() -> None:
+def test_every_card_keeps_the_promises_of_the_registry() -> None:
     assert registry.CARDS
     assert broken_promises(registry.CARDS) == []
 
 
 @dataclass
 class ClockCard:
-    """A card that is not registered; `readers` are those for whom it was read."""
+    """A card that is not registered; `readers` are the people for whom it was read."""
 
     name: str = "clock"
     permission: str = "hire.decide"

@@ -20,7 +20,7 @@ def approve(web_env: BoardEnv, scenario: IssueScenario, person: PersonInfo) -> N
     decisions.decide(web_env.board, person, task, approve=True, plan_hash=bound)
 
 
-def test_approvals_wait_for_whoever_has_the_step_that_is_due(web_env: BoardEnv) -> None:
+def test_approvals_wait_for_the_approver_of_the_due_step(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env, plan=realistic_plan("DEPLOY_SECURE")).waiting()
     everyone = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)
     due = {p.id for p in everyone if waiting(web_env, p)}
@@ -30,19 +30,19 @@ def test_approvals_wait_for_whoever_has_the_step_that_is_due(web_env: BoardEnv) 
     approve(web_env, scenario, PM)
     assert {p.id for p in everyone if waiting(web_env, p)} == {"officer"}
     approve(web_env, scenario, OFFICER)
-    # Its plan ends a session, which nothing brings back: the shipped chart asks one more.
+    # Its plan ends a session, which cannot be undone: the shipped chart requires one more step.
     assert {p.id for p in everyone if waiting(web_env, p)} == {"admin"}
     approve(web_env, scenario, ADMIN)
     assert not {p.id for p in everyone if waiting(web_env, p)}
 
 
-def test_nobody_is_asked_to_approve_their_own_request(web_env: BoardEnv) -> None:
+def test_a_requester_is_not_asked_to_approve(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(requester_id=LEAD.id)
     assert waiting(web_env, LEAD) == []
     assert waiting(web_env, LEAD2) == [scenario.sr_id]
 
 
-def test_a_step_of_a_plan_that_was_replaced_waits_for_nobody(web_env: BoardEnv) -> None:
+def test_a_step_of_a_replaced_plan_is_not_shown(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     with web_env.board.database.transaction() as session:
         session.execute(

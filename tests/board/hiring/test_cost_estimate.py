@@ -1,4 +1,4 @@
-"""The expected cost of a hire: from prices and measured use, and what is left for it."""
+"""Expected cost of a hire from prices and measured usage, and the remaining budget."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def env(database: Any) -> Iterator[BoardEnv]:
 
 
 def charter(env: BoardEnv, more: str) -> None:
-    """All specialists ask a model."""
+    """Apply a chart in which all specialists use a model."""
     text = chart.shipped_chart_path().read_text("utf-8").replace("brain: {kind: embedded}", CHAT)
     organization_chart.apply_chart(env.board, f"{text}\n{more}", Actor.operator("test"))
 
 
 def asked(env: BoardEnv) -> HireView:
-    """A head's wish for a network specialist, as the board sees it."""
+    """Return a team head's request for a network specialist, as the board shows it."""
     planning.create_goal(env.board, LEAD, "회선 점검", channel="web")
     begun = beats.begin(env.board, "dispatcher")
     assert begun is not None
@@ -75,13 +75,13 @@ def test_a_model_costs_what_its_peers_have_used(env: BoardEnv) -> None:
 
 
 @pytest.mark.parametrize(("prices", "why"), [("", "단가가 없어"), (PRICES, "실적이 없어")])
-def test_what_cannot_be_told_is_not_shown_as_nothing(env: BoardEnv, prices: str, why: str) -> None:
+def test_an_unknown_cost_is_not_shown_as_zero(env: BoardEnv, prices: str, why: str) -> None:
     charter(env, prices)
     found = asked(env)
     assert found.monthly_won is None and why in found.estimate_basis
 
 
-def test_a_cost_beyond_what_the_company_has_left_is_said(env: BoardEnv) -> None:
+def test_a_cost_beyond_the_remaining_budget_is_shown(env: BoardEnv) -> None:
     charter(env, PRICES + COMPANY % 1)
     pay_calls(env, env.create_parsed_task())
     with env.board.database.transaction() as session:

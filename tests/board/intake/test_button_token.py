@@ -17,7 +17,7 @@ GOOD = create("열쇠", "mattermost", 12, END)
     number=st.integers(1, 10**18 - 1),
     end=st.integers(1, 10**10),
 )
-def test_what_was_written_is_read(token: str, number: int, end: int) -> None:
+def test_a_created_token_is_verified(token: str, number: int, end: int) -> None:
     until = datetime.fromtimestamp(end, UTC)
     said = create(token, "mattermost", number, until)
     assert verify(("other", token), "mattermost", said) == ButtonToken(number, until)
@@ -36,5 +36,5 @@ def test_a_change_of_any_character_voids_it(at: int, sign: str) -> None:
     "text",
     ["", GOOD + "0", GOOD[:-1], GOOD + "\n", " " + GOOD, GOOD.replace(".12.", ".١٢."), "v1..."],
 )
-def test_anything_else_is_no_ticket(text: str) -> None:
+def test_other_texts_are_not_tokens(text: str) -> None:
     assert verify(("열쇠",), "mattermost", text) is None

@@ -19,5 +19,5 @@ from guardia.board.intake.link_code_parser import parse_link_code
         ("연결 ABCD-2345" + " " * 80, None),
     ],
 )
-def test_only_a_line_that_is_nothing_else_says_a_code(line: str, code: str | None) -> None:
+def test_only_a_line_with_nothing_else_is_a_code(line: str, code: str | None) -> None:
     assert parse_link_code(line) == code

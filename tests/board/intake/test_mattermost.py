@@ -74,7 +74,7 @@ def test_a_repeated_post_gets_the_same_answer_and_opens_nothing(
         ({"token": None}, 422),
     ],
 )
-def test_what_does_not_hold_is_refused_and_leaves_nothing(
+def test_invalid_posts_are_refused_without_a_trace(
     env: BoardEnv, room: TestClient, change: dict[str, Any], status: int
 ) -> None:
     answer = room.post("/intake/mattermost", json={**POST, **change})
@@ -83,7 +83,7 @@ def test_what_does_not_hold_is_refused_and_leaves_nothing(
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{", b"\xff\xfe", b'"text"'])
-def test_a_body_that_is_no_object_is_refused(room: TestClient, body: bytes) -> None:
+def test_a_body_that_is_not_an_object_is_refused(room: TestClient, body: bytes) -> None:
     headers = {"content-type": "application/json"}
     assert room.post("/intake/mattermost", content=body, headers=headers).status_code == 400
 
@@ -103,5 +103,5 @@ def test_without_a_configured_token_the_channel_is_closed(env: BoardEnv) -> None
 def test_no_text_breaks_it(room: TestClient, text: str) -> None:
     post = {**POST, "post_id": str(hash(text)), "text": text}
     answer = room.post("/intake/mattermost", json=post)
-    # The channel itself takes any text; a request of nothing but blanks is the board's to refuse.
+    # The channel accepts any text; the board refuses a request of blanks only.
     assert answer.status_code == 200 or not clean(text).strip()

@@ -1,4 +1,4 @@
-"""Talk, the button, and the issue, through the whole application and as Mattermost sees it."""
+"""Chat line, button and issue, through the whole application and as Mattermost sees it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def issues(env: BoardEnv) -> int:
     return int(rows(env, "select count(*) from tb_sr_request")[0][0])
 
 
-def test_talk_is_answered_only_where_a_rule_fires(env: BoardEnv, room: Mattermost) -> None:
+def test_chat_is_answered_only_if_a_rule_matches(env: BoardEnv, room: Mattermost) -> None:
     assert room.post("점심 뭐 먹죠", TALK) is None
     message = offered(room)
     (button,) = message.buttons
@@ -55,7 +55,7 @@ def test_talk_is_answered_only_where_a_rule_fires(env: BoardEnv, room: Mattermos
     )
     (shown,) = message.props["attachments"]
     assert "디스크 용량 부족" in shown["text"] and shown["fallback"] == shown["text"]
-    # Nothing of what was said is repeated, so nothing of it can act.
+    # The reply quotes no part of the line, so the line cannot act through it.
     assert not any(part in str(message.props) for part in ("굵게", "@all", "http://x"))
     assert room.post("디스크 진짜 꽉 찼네", TALK) is None
     assert issues(env) == 0
@@ -78,9 +78,7 @@ def test_pressing_opens_the_issue_once_and_replaces_the_message(
     assert issues(env) == 1
 
 
-def test_what_no_longer_holds_says_so_and_takes_the_button_away(
-    env: BoardEnv, room: Mattermost
-) -> None:
+def test_an_outdated_offer_says_so_and_loses_its_button(env: BoardEnv, room: Mattermost) -> None:
     gone, late = offered(room), RoomMessage("", {})
     now = datetime.now(UTC)
     lost = button_token.create("열쇠", "mattermost", 99, now + timedelta(hours=1))
@@ -143,7 +141,7 @@ def test_a_forged_button_opens_nothing(env: BoardEnv, room: Mattermost) -> None:
     assert issues(env) == 0
 
 
-def test_people_and_orders_are_heard_in_rooms_of_talk_too(env: BoardEnv, room: Mattermost) -> None:
+def test_requests_and_commands_work_in_chat_rooms_too(env: BoardEnv, room: Mattermost) -> None:
     code = messenger_links.create_code(env.board, CUSTOMER)
     linked = room.post(f"연결 {code}", TALK, "lee")
     asked = room.post("가디아 디스크 꽉 찼는지 봐줘", TALK, "lee")

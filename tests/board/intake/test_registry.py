@@ -1,4 +1,4 @@
-"""What the registry of channels promises, and that one file and one line add a channel."""
+"""Promises of the channel registry; one file and one line add a channel."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ PACKAGES = ("db", "org", "board", "tools", "knowledge", "agents", "heartbeat")
 
 
 def broken_promises(channels: Sequence[Channel]) -> list[str]:
-    """Every promise that a registered channel breaks, as `channel: promise`."""
+    """Return every promise that a registered channel breaks, as `channel: promise`."""
     api = (ROOT / "docs" / "api.md").read_text("utf-8")
     operations = (ROOT / "docs" / "operations.md").read_text("utf-8")
     names, paths = (
@@ -65,7 +65,7 @@ def broken_promises(channels: Sequence[Channel]) -> list[str]:
     return broken
 
 
-def test_every_channel_keeps_what_the_registry_promises() -> None:
+def test_every_channel_keeps_the_promises_of_the_registry() -> None:
     assert registry.CHANNELS
     assert broken_promises(registry.CHANNELS) == []
 
@@ -80,7 +80,7 @@ class Careless:
 
     @property
     def endpoints(self) -> Mapping[str, Endpoint[None]]:
-        """Endpoints that let everyone in."""
+        """Return endpoints that accept every sender."""
         open_to_all = Endpoint[None]("", lambda *_: None, lambda *_: InboundReply())
         return dict.fromkeys(self.paths, open_to_all)
 
@@ -126,7 +126,7 @@ def test_every_endpoint_refuses_a_sender_without_proof(env: BoardEnv, path: str)
     [
         ("message", "mattermost", "mattermost"),
         ("message", "pager", "pager"),
-        # What has no channel here, and every alert, goes out through the first one.
+        # Replies without a registered channel, and all alerts, go out through the first channel.
         ("message", "web", "mattermost"),
         ("message", "", "mattermost"),
         ("alert", "pager", "mattermost"),
@@ -176,7 +176,7 @@ def gateway() -> Iterator[Gateway]:
 
 @pytest.fixture
 def product_with_pager(tmp_path: Path) -> Path:
-    """A copy of the product with the pager channel added."""
+    """Return a copy of the product with the pager channel added."""
     leave_out = shutil.ignore_patterns("__pycache__", "vendor", "node_modules")
     for package in PACKAGES:
         shutil.copytree(ROOT / package, tmp_path / package, ignore=leave_out)
@@ -200,7 +200,7 @@ def product_with_pager(tmp_path: Path) -> Path:
 
 
 def add(path: Path, *additions: tuple[str, str]) -> None:
-    """Write each addition behind its anchor, which occurs once in the file."""
+    """Insert each addition after its anchor, which occurs once in the file."""
     text = path.read_text("utf-8")
     for anchor, addition in additions:
         assert text.count(anchor) == 1, anchor
@@ -236,7 +236,7 @@ def test_one_file_and_one_line_add_a_channel(
     assert [status for status, _ in malformed] == [400, 422]
     assert large[0] == 413
     assert found["described"]
-    # A reply goes to the issue's own channel; what is not the pager's leaves as before.
+    # A reply goes to the issue's own channel; other messages leave as before.
     assert [(path, key) for path, _, key in gateway.posts] == [
         ("/pager", "guardia-1"),
         ("/alerts", "guardia-2"),

@@ -21,7 +21,7 @@ CASES = _cases()
 
 
 @pytest.mark.parametrize(("text", "stops"), CASES, ids=[repr(text) for text, _ in CASES])
-def test_only_the_bare_order_stops(text: str, stops: bool) -> None:
+def test_only_the_bare_command_stops(text: str, stops: bool) -> None:
     assert is_stop_command(text) is stops
 
 
@@ -30,5 +30,5 @@ def test_there_are_cases_of_both_kinds() -> None:
     assert sum(not stops for _, stops in CASES) >= 30
 
 
-def test_a_long_line_is_never_the_order() -> None:
+def test_a_long_line_is_never_the_command() -> None:
     assert not is_stop_command("정지" + "!" * 10_000)

@@ -1,4 +1,4 @@
-"""Attacks on the record by someone who owns the database; each is found, by name, or refused."""
+"""Attacks on the audit log by an owner of the database; each is identified or refused."""
 
 from __future__ import annotations
 
@@ -40,18 +40,18 @@ from guardia.errors import Forbidden, Misconfigured, Refused
 from guardia.org.credential_store import FileCredentialStore
 
 READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
-Told = tuple[int | None, str | None]
+Outcome = tuple[int | None, str | None]
 
 
-def told(audit_env: AuditEnv, *, full: bool = True) -> Told:
-    """First bad entry and its fault."""
+def outcome(audit_env: AuditEnv, *, full: bool = True) -> Outcome:
+    """Return the first bad entry and its fault."""
     verdict = audit_env.verify(full=full).verdict
     return verdict.bad, verdict.fault
 
 
 @pytest.fixture
 def grown(audit_env: AuditEnv) -> AuditEnv:
-    """Twelve entries and two checkpoints, not yet looked at by the verifier."""
+    """Twelve entries and two checkpoints, not verified yet."""
     audit_env.write(6 - audit_env.size())
     audit_env.sign_checkpoint()
     audit_env.write(12 - audit_env.size())
@@ -59,7 +59,7 @@ def grown(audit_env: AuditEnv) -> AuditEnv:
     return audit_env
 
 
-def test_an_untouched_record_holds(grown: AuditEnv) -> None:
+def test_an_untouched_log_is_intact(grown: AuditEnv) -> None:
     for full in (True, False, True):
         found = grown.verify(full=full)
         assert found.intact
@@ -81,7 +81,7 @@ COLUMNS = {
 }
 
 
-def test_the_columns_below_are_all_there_are() -> None:
+def test_every_column_is_attacked() -> None:
     assert set(COLUMNS) == set(ChainEntry.__slots__)
 
 
@@ -89,7 +89,7 @@ def test_the_columns_below_are_all_there_are() -> None:
 def test_a_change_of_any_column(grown: AuditEnv, column: str) -> None:
     change, fault = COLUMNS[column]
     grown.attack(f"update tb_audit_log set {change} where seq = 5")
-    assert told(grown) == (5, fault)
+    assert outcome(grown) == (5, fault)
 
 
 HEAD = """update tb_audit_head set
@@ -109,7 +109,7 @@ def test_deletion(grown: AuditEnv, which: str, hide: bool) -> None:
     statement, expected = DELETIONS[which]
     head = HEAD if which != "all" else "update tb_audit_head set size = 0, head = repeat('0', 64)"
     grown.attack(statement, *([head] if hide else []))
-    assert told(grown) == expected
+    assert outcome(grown) == expected
 
 
 def test_insertion(grown: AuditEnv) -> None:
@@ -120,7 +120,7 @@ def test_insertion(grown: AuditEnv) -> None:
     )
     forged = replace(copied, created_at=copied.created_at - timedelta(microseconds=1))
     grown.insert(replace(forged, current_hash=forged.hash()))
-    assert told(grown) == (6, "link")
+    assert outcome(grown) == (6, "link")
 
 
 def test_swap(grown: AuditEnv) -> None:
@@ -129,7 +129,7 @@ def test_swap(grown: AuditEnv) -> None:
         "update tb_audit_log set seq = 5 where seq = 6",
         "update tb_audit_log set seq = 6 where seq = 0",
     )
-    assert told(grown) == (5, "link")
+    assert outcome(grown) == (5, "link")
 
 
 def test_replay_of_an_old_entry(grown: AuditEnv) -> None:
@@ -137,7 +137,7 @@ def test_replay_of_an_old_entry(grown: AuditEnv) -> None:
     later = replace(old, seq=13, created_at=old.created_at + timedelta(days=1))
     grown.insert(replace(later, current_hash=later.hash()))
     grown.attack(HEAD)
-    assert told(grown) == (13, "link")
+    assert outcome(grown) == (13, "link")
 
 
 def edited(grown: AuditEnv) -> list[ChainEntry]:
@@ -161,7 +161,8 @@ def without(place: str) -> Callable[[AuditEnv], None]:
 @pytest.mark.parametrize(
     ("lost", "expected"),
     [
-        # The first checkpoint after the edit contradicts, then each copy, and at last the memory.
+        # The first checkpoint after the edit contradicts, then each copy, finally the verifier
+        # state.
         ("nothing", (6, "rewritten")),
         ("checkpoints", (6, "rewritten")),
         ("first-copy", (6, "rewritten")),
@@ -169,7 +170,7 @@ def without(place: str) -> Callable[[AuditEnv], None]:
     ],
 )
 def test_the_whole_chain_recomputed_after_an_edit(
-    audit_env: AuditEnv, lost: str, expected: Told
+    audit_env: AuditEnv, lost: str, expected: Outcome
 ) -> None:
     audit_env.write(6 - audit_env.size())
     audit_env.sign_checkpoint()
@@ -179,7 +180,7 @@ def test_the_whole_chain_recomputed_after_an_edit(
         assert audit_env.verify().intact  # so that the verifier remembers
     audit_env.rewrite(edited(audit_env))
     without(lost)(audit_env)
-    assert told(audit_env) == expected
+    assert outcome(audit_env) == expected
 
 
 def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
@@ -200,17 +201,17 @@ def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
     assert "서명하지 않았습니다" in alerts[0][0]
 
 
-def test_yesterdays_backup_restored(grown: AuditEnv) -> None:
+def test_a_restored_backup(grown: AuditEnv) -> None:
     grown.backup()
     grown.write(5)
     grown.sign_checkpoint()
     assert grown.verify(full=False).intact
     grown.restore()
-    assert told(grown, full=False) == (13, "tail")
-    assert told(grown) == (13, "tail")
-    # The copies alone know it too.
+    assert outcome(grown, full=False) == (13, "tail")
+    assert outcome(grown) == (13, "tail")
+    # Only the copies know it.
     grown.witness_files.verifier_state.unlink()
-    assert told(grown) == (13, "tail")
+    assert outcome(grown) == (13, "tail")
 
 
 def test_a_backup_that_has_grown_again(grown: AuditEnv) -> None:
@@ -220,9 +221,9 @@ def test_a_backup_that_has_grown_again(grown: AuditEnv) -> None:
     assert grown.verify().intact
     grown.restore()
     grown.write(9)
-    assert told(grown, full=False) == (17, "rewritten")
+    assert outcome(grown, full=False) == (17, "rewritten")
     grown.witness_files.verifier_state.unlink()
-    assert told(grown) == (17, "rewritten")
+    assert outcome(grown) == (17, "rewritten")
 
 
 def test_the_newest_checkpoint_deleted(grown: AuditEnv) -> None:
@@ -257,7 +258,7 @@ CHECKPOINT_COLUMNS = {
 }
 
 
-def test_the_checkpoint_columns_below_are_all_there_are() -> None:
+def test_every_checkpoint_column_is_attacked() -> None:
     assert set(CHECKPOINT_COLUMNS) == set(Checkpoint.__slots__)
 
 
@@ -269,8 +270,8 @@ def test_a_change_of_any_column_of_a_checkpoint(grown: AuditEnv, column: str) ->
     assert (verdict.checkpoint, verdict.fault) == expected.get(column, (12, "signature"))
 
 
-def resigned(grown: AuditEnv) -> None:
-    """Every checkpoint signed anew with another key, whose files replace ours."""
+def signed_again(grown: AuditEnv) -> None:
+    """Sign every checkpoint again with another key and replace the key files."""
     pem, path = checkpoints.generate_key(), grown.witness_files.key
     path.write_text(pem)
     key = load_private_key(pem)
@@ -295,9 +296,9 @@ def test_the_key_swapped(grown: AuditEnv, memory: bool) -> None:
     assert grown.verify().intact
     if not memory:
         grown.witness_files.verifier_state.unlink()
-    resigned(grown)
+    signed_again(grown)
     verdict = grown.verify().verdict
-    # Without a memory, only the second place still knows; and it cannot tell who is right.
+    # Without verifier state, only the second copy differs; it cannot tell which key is right.
     assert verdict.fault == ("key" if memory else "copy_damaged")
 
 
@@ -318,7 +319,7 @@ def test_another_private_key_signs_nothing(grown: AuditEnv) -> None:
 
 
 def rotated(grown: AuditEnv) -> tuple[str, str]:
-    """The key of the checkpoints before and after it was replaced."""
+    """The checkpoint key before and after a rotation."""
     notary = grown.board.notary
     assert notary is not None
     before = public_hex(notary.key(grown.board).public_key())
@@ -351,9 +352,7 @@ def copied(grown: AuditEnv) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
-    grown: AuditEnv, tmp_path: Path
-) -> None:
+def test_an_export_verifies_with_the_first_or_the_last_key(grown: AuditEnv, tmp_path: Path) -> None:
     first = grown.witness_files.public.read_text()
     rotated(grown)
     export.export_log(grown.board, tmp_path / "export")
@@ -372,7 +371,7 @@ def test_an_export_holds_for_who_trusts_the_first_or_the_last_key(
 
 
 def announce(grown: AuditEnv, by: str, **changes: str) -> int:
-    """An entry by which ``by`` hands over, appended by who owns the database."""
+    """Append, as owner of the database, an entry in which `by` announces a successor."""
     successor = load_private_key(checkpoints.generate_key()).public_key()
     said = {**signing_keys.build_announcement("record", load_private_key(by), successor), **changes}
     with grown.board.database.transaction() as session:
@@ -389,7 +388,7 @@ def announce(grown: AuditEnv, by: str, **changes: str) -> int:
 
 
 @pytest.mark.parametrize("who", ["another key", "the old key", "a changed one"])
-def test_a_key_that_the_present_one_has_not_announced(grown: AuditEnv, who: str) -> None:
+def test_a_key_that_the_current_one_has_not_announced(grown: AuditEnv, who: str) -> None:
     store = FileCredentialStore(grown.witness_files.key.parent)
     old = store.get(grown.witness_files.key.name)
     rotated(grown)
@@ -398,11 +397,11 @@ def test_a_key_that_the_present_one_has_not_announced(grown: AuditEnv, who: str)
     )
     changes = {"public": "ab" * 32} if who == "a changed one" else {}
     at = announce(grown, by, **changes)
-    # It is not signed, nothing privileged begins on it, and the verification names it.
+    # It is not signed, no privileged action starts on it, and the verification names it.
     with pytest.raises(Refused):
         grown.sign_checkpoint()
-    assert told(grown) == (at, "succession")
-    assert told(grown, full=False) == (at, "succession")
+    assert outcome(grown) == (at, "succession")
+    assert outcome(grown, full=False) == (at, "succession")
 
 
 def test_the_old_key_signs_nothing_more(grown: AuditEnv) -> None:
@@ -416,7 +415,9 @@ def test_the_old_key_signs_nothing_more(grown: AuditEnv) -> None:
 
 
 @pytest.mark.parametrize("step", ["announced", "sealed", "placed"])
-def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: AuditEnv, step: str) -> None:
+def test_an_interrupted_rotation_is_finished_by_the_next_signature(
+    grown: AuditEnv, step: str
+) -> None:
     notary, path = grown.board.notary, grown.witness_files.key
     assert notary is not None
     store = FileCredentialStore(path.parent)
@@ -445,24 +446,24 @@ def test_a_rotation_that_died_is_finished_by_whoever_signs_next(grown: AuditEnv,
 
 
 def decided(grown: AuditEnv) -> int:
-    """A decision on a fresh plan; its entry."""
+    """Make a decision on a fresh plan; returns its entry."""
     held, _, bound = grown.env.create_filed_plan()
     words = {"approve": False, "plan_hash": bound, "reason": "반려"}
     decisions.decide(grown.board, LEAD, held.task_id, **words)  # type: ignore[arg-type]
     return max(x.seq for x in grown.links() if x.kind == "rejected")
 
 
-def kept_seal(grown: AuditEnv) -> tuple[AuditEnv, FileCredentialStore]:
-    """The same board with an installation's kept seal."""
+def kept_decision_key(grown: AuditEnv) -> tuple[AuditEnv, FileCredentialStore]:
+    """Return the same board with an installation's stored decision key."""
     store = FileCredentialStore(grown.witness_files.key.parent)
     board = replace(grown.board, decision_signer=DecisionSigner.from_store(store))
     return replace(grown, board=board, env=BoardEnv(board, grown.env.dsn)), store
 
 
-def test_the_key_of_decisions_is_replaced_while_boards_run(grown: AuditEnv) -> None:
-    audit_env, store = kept_seal(grown)
+def test_the_decision_key_is_replaced_while_boards_run(grown: AuditEnv) -> None:
+    audit_env, store = kept_decision_key(grown)
     decided(audit_env)
-    operator, _ = kept_seal(grown)
+    operator, _ = kept_decision_key(grown)
     before = operator.board.decision_signer.public
     after = key_rotation.rotate_decision_key(operator.board, Actor.operator("x"), store)
     at = decided(audit_env)
@@ -473,12 +474,12 @@ def test_the_key_of_decisions_is_replaced_while_boards_run(grown: AuditEnv) -> N
 
 
 def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> None:
-    audit_env, store = kept_seal(grown)
+    audit_env, store = kept_decision_key(grown)
     decided(audit_env)
-    # Whoever can write the database but has not the key; and another host's own key.
+    # An owner of the database without the key, and another host with a key of its own.
     forger = replace(audit_env.board, decision_signer=ephemeral_signer())
     at = decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
-    assert told(audit_env) == (at, "seal")
+    assert outcome(audit_env) == (at, "seal")
     key_rotation.rotate_decision_key(audit_env.board, Actor.operator("x"), store)
     with pytest.raises(Misconfigured):
         decided(replace(audit_env, board=forger, env=BoardEnv(forger, audit_env.env.dsn)))
@@ -490,27 +491,27 @@ def test_two_heads(grown: AuditEnv) -> None:
     first = json.loads((grown.witness_files.copies[0] / "main.jsonl").read_text().splitlines()[0])
     root = checkpoints.parse_checkpoint(first)
     other = sign(replace(root, size=13, head="e" * 64), key)
-    # The database refuses a second series that goes on from the same checkpoint ...
+    # The database refuses a second series from the same checkpoint ...
     with pytest.raises(psycopg.errors.UniqueViolation):
         grown.attack(
             "insert into tb_audit_checkpoint"
             " values ('main', 13, 'e', now(), %(previous)s, 'k', 's')",
             previous=other.previous,
         )
-    # ... and one that was shown to somebody else contradicts ours.
+    # ... and one that was shown elsewhere contradicts the stored one.
     lines = (grown.witness_files.copies[1] / "main.jsonl").read_text().splitlines()
     forged = sign(replace(checkpoints.parse_checkpoint(json.loads(lines[1])), head="e" * 64), key)
     lines[1] = json.dumps(forged.to_dict())
     (grown.witness_files.copies[1] / "main.jsonl").write_text("\n".join(lines) + "\n")
-    assert told(grown) == (12, "rewritten")
+    assert outcome(grown) == (12, "rewritten")
     assert fingerprint(key.public_key()) == forged.key
 
 
-def test_the_end_of_a_copy_cut_off(grown: AuditEnv) -> None:
+def test_a_truncated_copy(grown: AuditEnv) -> None:
     path = grown.witness_files.copies[1] / "main.jsonl"
     path.write_bytes(path.read_bytes()[:-40])
     later = replace(grown.board, clock=lambda: grown.links()[-1].created_at + timedelta(hours=1))
-    # It may be on its way: so it is told, and not called a forgery.
+    # It may still be on its way: it is reported as missing, not as forged.
     assert grown.verify().missing == ()
     assert replace(grown, board=later).verify().missing == (str(path),)
 
@@ -533,7 +534,7 @@ def test_decomposed_text(audit_env: AuditEnv) -> None:
     at = audit_env.size()
     text = unicodedata.normalize("NFD", audit_env.links()[-1].log_content)
     audit_env.attack("update tb_audit_log set log_content = %(t)s where seq = %(n)s", t=text, n=at)
-    assert told(audit_env) == (at, "content")
+    assert outcome(audit_env) == (at, "content")
 
 
 def test_the_application_cannot_switch_the_trigger_off(env: BoardEnv) -> None:
@@ -553,14 +554,14 @@ def test_a_superuser_switches_the_trigger_off_and_lets_the_application_write(
         connection.execute("grant update, delete on tb_audit_log to guardia_app")
     with psycopg.connect(grown.board.database.dsn) as connection:
         connection.execute("update tb_audit_log set actor = 'person:pm' where seq = 7")
-    assert told(grown) == (7, "content")
+    assert outcome(grown) == (7, "content")
     with psycopg.connect(grown.board.database.dsn) as connection:
         connection.execute("delete from tb_audit_log where seq = 3")
-    assert told(grown) == (3, "gap")
+    assert outcome(grown) == (3, "gap")
 
 
 def read_once(audit_env: AuditEnv, *, conclude: bool = True) -> int:
-    """A remote read on the record; the number of its intent."""
+    """Log a remote read; returns the number of its intent."""
     claim = audit_env.env.create_parsed_task()
     intent = commands.record_intent(
         audit_env.board, grants.grant_reads(audit_env.board, claim), READ, "psql …"
@@ -590,7 +591,7 @@ def test_a_result_without_an_intent(audit_env: AuditEnv, which: str) -> None:
     if which == "never":
         result = replace(result, detail={**result.detail, "intent": 1})
     audit_env.rewrite([*links, result])
-    assert told(audit_env) == (seq + 2, "orphan")
+    assert outcome(audit_env) == (seq + 2, "orphan")
 
 
 EVIDENCE = {
@@ -611,7 +612,7 @@ def test_kept_outputs(audit_env: AuditEnv, how: str) -> None:
     result = read_once(audit_env) + 1
     assert audit_env.verify().intact
     audit_env.attack(EVIDENCE[how])
-    assert told(audit_env) == (result, "evidence")
+    assert outcome(audit_env) == (result, "evidence")
 
 
 def test_a_plan_changed_after_its_approval_is_refused(audit_env: AuditEnv) -> None:
@@ -631,7 +632,7 @@ def test_a_plan_changed_after_its_approval_is_refused(audit_env: AuditEnv) -> No
         commands.record_intent(audit_env.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
-def test_who_asked_does_not_approve(audit_env: AuditEnv) -> None:
+def test_a_requester_cannot_approve(audit_env: AuditEnv) -> None:
     audit_env.env.create_issue(requester_id=LEAD.id)
     tasks.file_triage(audit_env.board, audit_env.env.claim("dispatcher"), assignment("MOF-DB-01"))
     claim = audit_env.env.claim("db-agent")

@@ -19,12 +19,12 @@ SEOUL = ZoneInfo("Asia/Seoul")
 
 
 def at(sealed: AuditEnv, moment: datetime) -> AuditEnv:
-    """The same board at another time."""
+    """Return the same board at another time."""
     return replace(sealed, board=replace(sealed.board, clock=lambda: moment))
 
 
 def midnight(sealed: AuditEnv, days: int) -> datetime:
-    """The beginning of a day, counted from the one on which the record began."""
+    """Return the start of a day, counted from the day of the first audit entry."""
     first = sealed.links()[0].created_at.astimezone(SEOUL).date()
     return datetime.combine(first + timedelta(days=days), datetime.min.time(), SEOUL)
 
@@ -62,7 +62,7 @@ def test_the_days_report_is_an_entry_of_a_full_verification(sealed: AuditEnv) ->
     assert before[0] <= before[1] <= after[0] <= after[1]
 
 
-def test_a_broken_record_alerts_and_names_the_entry(sealed: AuditEnv) -> None:
+def test_a_broken_log_alerts_and_names_the_entry(sealed: AuditEnv) -> None:
     sealed.write(4)
     sealed.sign_checkpoint()
     sealed.attack("update tb_audit_log set actor = 'x' where seq = 3")
@@ -80,13 +80,13 @@ def test_a_broken_checkpoint_is_named_in_words(sealed: AuditEnv) -> None:
     assert [f"항목 {size}건의 체크포인트" in text for text in alerts(sealed)] == [True]
 
 
-def test_each_day_is_begun_once_whoever_ticks(sealed: AuditEnv) -> None:
+def test_each_day_is_verified_once_across_hosts(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(seconds=1))
     for _ in range(2):
         daily_report.start_daily_verification(now.board)
     assert reasons(now) == ("daily",)
     assert reasons(now) == ()
-    # The hourly tick of the same moment is another one.
+    # The hourly tick at the same time is a different one.
     assert beats.tick(now.board, "auditor", midnight(sealed, 1))
 
 
@@ -95,7 +95,7 @@ def test_the_first_day_needs_no_report(sealed: AuditEnv) -> None:
     assert reasons(sealed) == ()
 
 
-def test_a_missing_report_alerts_once_for_each_day_and_is_made_up_for(sealed: AuditEnv) -> None:
+def test_a_missing_report_alerts_once_for_each_day_and_is_caught_up(sealed: AuditEnv) -> None:
     later = at(sealed, midnight(sealed, 2) + timedelta(hours=9))
     days = [midnight(sealed, n).date() for n in (1, 2)]
     assert daily_report.alert_missing_reports(later.board) == days
@@ -106,9 +106,9 @@ def test_a_missing_report_alerts_once_for_each_day_and_is_made_up_for(sealed: Au
     assert reasons(later) == ("daily",)
 
 
-def test_a_report_that_is_there_is_not_missed(sealed: AuditEnv) -> None:
+def test_an_existing_report_raises_no_alert(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(minutes=5))
-    assert daily_report.alert_missing_reports(now.board) == []  # it may still be at work
+    assert daily_report.alert_missing_reports(now.board) == []  # it may still be running
     daily_report.verify_and_log(now.board, Actor.agent("auditor"), daily=True)
     assert (
         daily_report.alert_missing_reports(
@@ -119,13 +119,13 @@ def test_a_report_that_is_there_is_not_missed(sealed: AuditEnv) -> None:
     assert alerts(sealed) == []
 
 
-def test_an_ordinary_verification_is_no_daily_report(sealed: AuditEnv) -> None:
+def test_an_ordinary_verification_is_not_a_daily_report(sealed: AuditEnv) -> None:
     now = at(sealed, midnight(sealed, 1) + timedelta(hours=2))
     daily_report.verify_and_log(now.board, Actor.agent("auditor"))
     assert len(daily_report.alert_missing_reports(now.board)) == 1
 
 
-def test_a_time_zone_that_nobody_knows(sealed: AuditEnv) -> None:
+def test_an_unknown_time_zone(sealed: AuditEnv) -> None:
     text = chart.shipped_chart_path().read_text("utf-8").replace("Asia/Seoul", "Asia/Nowhere")
     with pytest.raises(Misconfigured):
         organization_chart.apply_chart(sealed.board, text, Actor.operator("test"))

@@ -36,7 +36,7 @@ def sizes(audit_env: AuditEnv, place: int) -> list[int]:
     return [json.loads(line)["size"] for line in text.splitlines()]
 
 
-def test_the_key_is_made_once_and_is_ours_alone(audit_env: AuditEnv) -> None:
+def test_the_key_is_created_once_and_private(audit_env: AuditEnv) -> None:
     assert audit_env.board.notary.root_key() is None
     audit_env.sign_checkpoint()
     key, public = audit_env.witness_files.key, audit_env.witness_files.public
@@ -49,7 +49,7 @@ def test_the_key_is_made_once_and_is_ours_alone(audit_env: AuditEnv) -> None:
     assert key.read_text() == made
 
 
-def test_it_signs_what_is_new_and_only_that(audit_env: AuditEnv) -> None:
+def test_it_signs_only_new_entries(audit_env: AuditEnv) -> None:
     first = audit_env.sign_checkpoint()
     assert audit_env.sign_checkpoint() == first
     audit_env.write(2)
@@ -57,7 +57,7 @@ def test_it_signs_what_is_new_and_only_that(audit_env: AuditEnv) -> None:
     assert sizes(audit_env, 0) == sizes(audit_env, 1) == [first, first + 2]
 
 
-def test_a_host_without_the_key_makes_no_second_one(audit_env: AuditEnv) -> None:
+def test_a_host_without_the_key_creates_no_second_one(audit_env: AuditEnv) -> None:
     audit_env.sign_checkpoint()
     audit_env.witness_files.key.unlink()
     audit_env.write(1)
@@ -79,7 +79,7 @@ def test_a_checkpoint_comes_before_the_first_command(audit_env: AuditEnv) -> Non
 
 
 def covered(audit_env: AuditEnv) -> list[str]:
-    """Kinds of the newest entry that each checkpoint covers."""
+    """Return the kind of the newest entry that each checkpoint covers."""
     with audit_env.board.database.reading() as session:
         found = [log.entry_at(session, c.size) for c in log.checkpoints(session)]
     return [link.kind for link in found if link is not None]
@@ -97,7 +97,9 @@ def test_a_checkpoint_comes_before_each_privileged_action(audit_env: AuditEnv) -
     assert covered(audit_env)[2:] == ["kill_report"]
 
 
-def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(audit_env: AuditEnv) -> None:
+def test_stopping_work_neither_waits_for_a_signature_nor_fails_without_one(
+    audit_env: AuditEnv,
+) -> None:
     claim, _, bound = audit_env.env.create_filed_plan()
     other, _, _ = audit_env.env.create_filed_plan()
     audit_env.sign_checkpoint()
@@ -121,11 +123,11 @@ def test_what_stops_work_neither_waits_for_a_signature_nor_fails_by_it(audit_env
             privileged()
     with psycopg.connect(audit_env.superuser) as connection:
         query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
-        assert connection.execute(query).fetchone() == (4,)  # a worker signs what was stopped
+        assert connection.execute(query).fetchone() == (4,)  # a worker signs the stop
     assert sum("서명하지 못했습니다" in alert for alert in alerts(audit_env)) == 1
 
 
-def test_a_lost_second_place_alerts_once_and_stops_nothing(audit_env: AuditEnv) -> None:
+def test_a_lost_second_copy_alerts_once_and_stops_nothing(audit_env: AuditEnv) -> None:
     shutil.rmtree(audit_env.witness_files.copies[1])
     claim = audit_env.approved()
     tasks.begin_execution(audit_env.board, claim)
@@ -134,14 +136,14 @@ def test_a_lost_second_place_alerts_once_and_stops_nothing(audit_env: AuditEnv) 
     assert len(alerts(audit_env)) == 1
     assert str(audit_env.witness_files.copies[1]) in alerts(audit_env)[0]
     assert audit_env.verify().missing == (str(audit_env.witness_files.copies[1] / "main.jsonl"),)
-    # Back again, it gets what it has missed.
+    # Once it is reachable again, it gets the missed checkpoints.
     audit_env.witness_files.copies[1].mkdir()
     audit_env.sign_checkpoint()
     assert sizes(audit_env, 1) == sizes(audit_env, 0)
     assert audit_env.verify().intact
 
 
-def test_a_place_that_hangs_does_not_hang_us(
+def test_a_hanging_copy_does_not_block_work(
     audit_env: AuditEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("guardia.board.integrity.notary._COPY_TIMEOUT", 0.2)
@@ -157,7 +159,7 @@ def test_a_place_that_hangs_does_not_hang_us(
     os.close(descriptor)
 
 
-def test_a_line_that_was_half_written_is_written_again(audit_env: AuditEnv) -> None:
+def test_a_half_written_line_is_written_again(audit_env: AuditEnv) -> None:
     audit_env.sign_checkpoint()
     audit_env.write(1)
     audit_env.sign_checkpoint()
@@ -183,7 +185,7 @@ def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(
     assert (verdict.fault, verdict.checkpoint) == ("missing", newest)
 
 
-def test_hosts_that_sign_at_once_make_one_series(audit_env: AuditEnv) -> None:
+def test_hosts_that_sign_concurrently_create_one_series(audit_env: AuditEnv) -> None:
     audit_env.sign_checkpoint()
     hosts = [
         replace(audit_env, board=replace(audit_env.board, notary=Notary(audit_env.witness_files)))
@@ -224,7 +226,7 @@ def test_fifty_writers_and_a_notary_keep_the_order(audit_env: AuditEnv) -> None:
     assert audit_env.verify().verdict.sealed == audit_env.size() >= 200
 
 
-def test_every_thousandth_entry_asks_for_a_checkpoint(audit_env: AuditEnv) -> None:
+def test_every_thousandth_entry_requests_a_checkpoint(audit_env: AuditEnv) -> None:
     def asked() -> int:
         with psycopg.connect(audit_env.superuser) as connection:
             query = "select count(*) from procrastinate_jobs where task_name = 'seal'"
@@ -233,14 +235,14 @@ def test_every_thousandth_entry_asks_for_a_checkpoint(audit_env: AuditEnv) -> No
 
     audit_env.attack(
         "update tb_audit_head set size = %(size)s", size=log.CHECKPOINT_EVERY - 2
-    )  # a chain that long takes its time to write
+    )  # writing such a long chain takes time
     audit_env.write(1)
     assert asked() == 0
     audit_env.write(2)
     assert asked() == 1
 
 
-def test_a_second_look_begins_where_the_first_ended(audit_env: AuditEnv) -> None:
+def test_a_second_verification_starts_where_the_first_ended(audit_env: AuditEnv) -> None:
     audit_env.write(4)
     audit_env.sign_checkpoint()
     assert audit_env.verify(full=False).start == 0
@@ -250,7 +252,7 @@ def test_a_second_look_begins_where_the_first_ended(audit_env: AuditEnv) -> None
     assert found.verdict.size == audit_env.size() == 7
 
 
-def test_what_the_verifier_remembers_is_ours_alone_to_read(audit_env: AuditEnv) -> None:
+def test_the_verifier_state_is_private(audit_env: AuditEnv) -> None:
     audit_env.sign_checkpoint()
     audit_env.verify()
     assert stat.S_IMODE(audit_env.witness_files.verifier_state.stat().st_mode) == 0o600
@@ -259,8 +261,8 @@ def test_what_the_verifier_remembers_is_ours_alone_to_read(audit_env: AuditEnv) 
         audit_env.verify()
 
 
-def test_a_long_copy_is_searched_not_read(audit_env: AuditEnv) -> None:
-    """Lines before what is looked at are skipped, and none after it is."""
+def test_a_long_copy_is_searched_instead_of_read(audit_env: AuditEnv) -> None:
+    """Earlier lines are skipped, and none after the range is read."""
     from guardia.board.audit.checkpoint import parse_checkpoint
     from guardia.board.integrity.witnesses import CheckpointCopy
 

@@ -29,15 +29,15 @@ NAMES = (
         ("@없는사람", []),
     ],
 )
-def test_whom_a_comment_mentions(text: str, found: list[str]) -> None:
+def test_mentions_in_a_comment(text: str, found: list[str]) -> None:
     assert mentioned_agents(text, NAMES) == found
 
 
 @given(st.text(alphabet="@`db-agent총괄 \n2", max_size=80))
-def test_any_text_mentions_only_those_who_exist_each_once(text: str) -> None:
+def test_any_text_mentions_only_existing_agents_each_once(text: str) -> None:
     found = mentioned_agents(text, NAMES)
     assert set(found) <= {agent for agent, _ in NAMES} and len(found) == len(set(found))
 
 
-def test_without_agents_nobody_is_mentioned() -> None:
+def test_without_agents_there_are_no_mentions() -> None:
     assert mentioned_agents("@db-agent", ()) == []

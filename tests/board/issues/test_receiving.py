@@ -31,7 +31,7 @@ def test_a_request_becomes_an_issue_with_a_received_task(env: BoardEnv) -> None:
     assert count(env, "tb_ops_task where status = 'RECEIVED'") == 1
 
 
-def test_a_repeated_delivery_opens_nothing_twice_even_at_once(env: BoardEnv) -> None:
+def test_a_repeated_delivery_opens_one_issue_even_concurrently(env: BoardEnv) -> None:
     def deliver(_: int) -> int | None:
         return chat_log.receive_line(
             env.board, request(external_id="p1", room="방"), rule="webhook"
@@ -43,7 +43,7 @@ def test_a_repeated_delivery_opens_nothing_twice_even_at_once(env: BoardEnv) -> 
     assert count(env, "tb_sr_request") == count(env, "tb_msg_chat_log") == 1
 
 
-def test_the_same_web_request_sent_twice_at_once_opens_one_issue(env: BoardEnv) -> None:
+def test_a_form_sent_twice_concurrently_opens_one_issue(env: BoardEnv) -> None:
     with ThreadPoolExecutor(6) as pool:
         numbers = set(
             pool.map(
@@ -54,7 +54,7 @@ def test_the_same_web_request_sent_twice_at_once_opens_one_issue(env: BoardEnv) 
     assert count(env, "tb_sr_request") == 1
 
 
-def test_talk_without_a_rule_is_only_logged(env: BoardEnv) -> None:
+def test_a_chat_line_without_a_rule_is_only_logged(env: BoardEnv) -> None:
     assert chat_log.receive_line(env.board, request(external_id="p2")) is None
     assert (count(env, "tb_msg_chat_log"), count(env, "tb_sr_request")) == (1, 0)
 
@@ -65,14 +65,14 @@ def test_an_empty_request_is_refused(env: BoardEnv, text: str) -> None:
         receiving.receive_issue(env.board, request(text=text))
 
 
-def test_hostile_text_is_kept_as_text(env: BoardEnv) -> None:
+def test_hostile_text_is_stored_as_text(env: BoardEnv) -> None:
     sr_id = receiving.receive_issue(
         env.board, request(text="'; drop table tb_sr_request; --\x00\ud800")
     )
     assert view.issue(env.board, sr_id).title.startswith("'; drop table")
 
 
-def test_a_comment_needs_an_issue_and_words(env: BoardEnv) -> None:
+def test_a_comment_needs_an_issue_and_text(env: BoardEnv) -> None:
     sr_id = receiving.receive_issue(env.board, request())
     comments.add_comment(env.board, sr_id, Actor.person("lead"), "확인 중")
     assert count(env, "tb_comment") == 1

@@ -1,4 +1,4 @@
-"""Whether an issue and its tasks exist for a person: one select each."""
+"""Check visibility of an issue and its tasks with one select each."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def numbers(env: BoardEnv) -> tuple[int, int]:
     return claim.sr_id, claim.task_id
 
 
-def test_what_is_there_takes_one_select(env: BoardEnv, numbers: tuple[int, int]) -> None:
+def test_a_visible_issue_takes_one_select(env: BoardEnv, numbers: tuple[int, int]) -> None:
     sr_id, task_id = numbers
     for viewer in (LEAD, CUSTOMER):
         with recorded_statements(env.board) as asked:
@@ -28,7 +28,7 @@ def test_what_is_there_takes_one_select(env: BoardEnv, numbers: tuple[int, int])
         assert len(asked) == 1
 
 
-def test_what_a_person_may_not_see_is_missing_like_what_is_not_there(
+def test_an_invisible_issue_looks_like_a_missing_one(
     env: BoardEnv, numbers: tuple[int, int]
 ) -> None:
     sr_id, task_id = numbers

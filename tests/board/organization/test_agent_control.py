@@ -1,4 +1,4 @@
-"""Agents that people let rest: what comes meanwhile waits for them."""
+"""Paused agents: new work waits for them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardia.board.organization import agent_control
 from guardia.board.runs import beats
 
 
-def test_a_request_that_comes_while_the_dispatcher_rests_waits_for_it(env: BoardEnv) -> None:
+def test_a_request_waits_for_the_paused_dispatcher(env: BoardEnv) -> None:
     assert agent_control.pause(env.board, "dispatcher", Actor.operator("cli"))
     number = env.create_issue()
     assert beats.begin(env.board, "dispatcher") is None

@@ -36,17 +36,17 @@ def recorded(env: BoardEnv, *kinds: str) -> list[str]:
 
 
 def again(env: BoardEnv, held: Claim) -> Claim:
-    """The same task, claimed anew."""
+    """Claim the same task again."""
     begun = beats.RunContext(held.run_id, held.agent_id, (), (), None)  # type: ignore[arg-type]
     found = beats.claim_task(env.board, begun)
     assert found is not None
     return found
 
 
-def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(env: BoardEnv) -> None:
+def test_an_agent_recalls_its_notes_and_hand_over_notes(env: BoardEnv) -> None:
     held = env.create_parsed_task()
-    told = agent_memory.recall(env.board, held).working
-    assert "디스패처 배정" in told and "성능 저하" in told
+    recalled = agent_memory.recall(env.board, held).working
+    assert "디스패처 배정" in recalled and "성능 저하" in recalled
     agent_memory.write(env.board, held, "세션 7이 막고 있음\n\n", [WORKED])
     agent_memory.write(env.board, held, "세션 7이 막고 있음", [WORKED])
     known = agent_memory.recall(env.board, held)
@@ -63,7 +63,7 @@ def test_an_agent_remembers_what_it_wrote_and_what_it_was_told(env: BoardEnv) ->
     assert len(agent_memory.recall(env.board, held).working) == WORKING_MEMORY_LIMIT
 
 
-def test_who_has_lost_the_hold_writes_nothing(env: BoardEnv) -> None:
+def test_a_stale_claim_cannot_write_notes(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     newer = again(env, held)
     for lost in (held, replace(newer, run_id=newer.run_id + 1)):
@@ -73,7 +73,7 @@ def test_who_has_lost_the_hold_writes_nothing(env: BoardEnv) -> None:
     assert not agent_memory.recall(env.board, newer).lessons
 
 
-def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(env: BoardEnv) -> None:
+def test_lessons_of_other_servers_or_struck_out_are_not_recalled(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     agent_memory.write(env.board, held, "끝", [WORKED])
     general = agent_memory.add_lesson(env.board, ENGINEER, "db-agent", "월말에는 배치를 먼저 본다")
@@ -92,7 +92,7 @@ def test_a_lesson_of_another_server_or_a_struck_one_is_not_brought(env: BoardEnv
     assert recorded(env, *kinds) == kinds
 
 
-def test_people_edit_with_history_and_of_two_one_is_told(env: BoardEnv) -> None:
+def test_edits_keep_history_and_the_second_of_two_is_stale(env: BoardEnv) -> None:
     note = agent_memory.add_lesson(env.board, ENGINEER, "db-agent", " 처음 \x07")
     agent_memory.edit(env.board, LEAD, "db-agent", note, version=1, body="다음")
     with pytest.raises(Stale):
@@ -108,7 +108,7 @@ def test_people_edit_with_history_and_of_two_one_is_told(env: BoardEnv) -> None:
         agent_memory.add_lesson(env.board, CUSTOMER, "db-agent", "고객")
 
 
-def test_a_reassigned_issue_goes_with_its_note(env: BoardEnv) -> None:
+def test_a_reassigned_issue_keeps_its_note(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     agent_memory.write(env.board, held, "세션 7이 막고 있음")
     directives.issue_directive(
@@ -121,7 +121,7 @@ def test_a_reassigned_issue_goes_with_its_note(env: BoardEnv) -> None:
     assert note.written_by == "person:lead"
 
 
-def test_whoever_goes_leaves_its_notes_to_the_heir(env: BoardEnv) -> None:
+def test_a_leaving_agent_leaves_its_notes_to_the_successor(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     agent_memory.write(env.board, held, "세션 7이 막고 있음")
     with env.board.database.reading() as session:

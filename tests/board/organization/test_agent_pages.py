@@ -46,7 +46,7 @@ def test_people_teach_edit_and_strike_with_history(sign_in_as: Browse, web_env: 
     assert "사용 중지" in engineer.get_page(path).text
 
 
-def test_who_has_no_right_neither_reads_nor_writes_notes(
+def test_notes_need_the_permission_to_read_and_to_edit(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     sign_in_as("eng").submit_form("/agents/db-agent/notes", "/agents/db-agent", body="메모")

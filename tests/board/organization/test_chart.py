@@ -1,4 +1,4 @@
-"""Applying a chart: numbered, audited with author and differences, one after the other."""
+"""Applied charts are numbered, logged with author and differences, and serialized."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def latest_entry(env: BoardEnv) -> AuditEntry:
         return session.scalars(query.order_by(AuditEntry.seq.desc())).first()  # type: ignore[return-value]
 
 
-def test_a_revision_is_on_record_with_author_and_differences(env: BoardEnv) -> None:
+def test_a_revision_is_logged_with_author_and_differences(env: BoardEnv) -> None:
     text = chart_edit.set_field(
         chart_edit.hire(SHIPPED, CLERK), "db-agent", "heartbeat.every", "3m"
     )
@@ -71,7 +71,7 @@ def test_a_bad_or_an_unchanged_chart_changes_nothing(env: BoardEnv) -> None:
     assert latest_entry(env).detail["revision"] == 1
 
 
-def test_of_two_who_have_seen_the_same_revision_one_is_told(env: BoardEnv) -> None:
+def test_the_second_of_two_concurrent_revisions_is_stale(env: BoardEnv) -> None:
     def hire(number: int) -> int | None:
         text = chart_edit.hire(SHIPPED, {**CLERK, "id": f"agent-{number}"})
         try:

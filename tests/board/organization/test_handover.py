@@ -1,4 +1,4 @@
-"""Whoever is fired hands everything open to their superior, and leaves no lock."""
+"""A fired agent's open work passes to its superior, without a lock left behind."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def env(database: Any) -> Iterator[BoardEnv]:
         yield found
 
 
-def test_open_work_passes_to_the_superior_and_late_effects_are_refused(env: BoardEnv) -> None:
+def test_open_work_passes_to_the_superior_and_late_writes_are_refused(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     held = env.create_parsed_task("MOF-DB-01")
     organization_chart.apply_chart(env.board, FIRED, Actor.operator("test"), 1)
@@ -49,13 +49,13 @@ def test_open_work_passes_to_the_superior_and_late_effects_are_refused(env: Boar
         assert session.get(Agent, "db-agent").state == "fired"  # type: ignore[union-attr]
         assert log.verify_all(session).intact
     assert beats.begin(env.board, "db-agent") is None
-    # What people were asked stands: the plan is theirs to decide, whoever will carry it out.
+    # A pending approval stays: people decide on the plan, independent of its executor.
     decide = {"approve": True, "plan_hash": bound}
     state = decisions.decide(env.board, LEAD, claim.task_id, **decide)  # type: ignore[arg-type]
     assert state is State.APPROVED
 
 
-def test_the_dispatcher_passes_on_what_it_has_inherited(env: BoardEnv) -> None:
+def test_the_dispatcher_passes_inherited_work_on(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     text = chart_edit.hire(FIRED, {
         "id": "db-two", "title": "둘째", "duty": "operate", "reports_to": "dispatcher",
@@ -70,7 +70,7 @@ def test_the_dispatcher_passes_on_what_it_has_inherited(env: BoardEnv) -> None:
     assert env.claim("db-two").task_id == held.task_id
 
 
-def test_work_is_never_given_to_someone_who_has_gone(env: BoardEnv) -> None:
+def test_work_is_never_assigned_to_a_former_agent(env: BoardEnv) -> None:
     env.create_issue()
     dispatcher = env.claim("dispatcher")
     organization_chart.apply_chart(env.board, FIRED, Actor.operator("test"))
@@ -78,7 +78,7 @@ def test_work_is_never_given_to_someone_who_has_gone(env: BoardEnv) -> None:
         execution_tasks.file_triage(env.board, dispatcher, assignment("MOF-DB-01"))
 
 
-def test_a_new_dispatcher_takes_over_what_the_old_one_had(env: BoardEnv) -> None:
+def test_a_new_dispatcher_takes_over_the_work_of_the_old_one(env: BoardEnv) -> None:
     env.create_issue()
     text = SHIPPED.replace("duty: dispatch\n", "duty: audit\n", 1).replace(
         "    duty: operate\n", "    duty: dispatch\n", 1
@@ -87,7 +87,7 @@ def test_a_new_dispatcher_takes_over_what_the_old_one_had(env: BoardEnv) -> None
     assert env.claim("db-agent").sr_id
 
 
-def test_heirs_are_those_who_stay_and_can_work() -> None:
+def test_successors_stay_and_can_work() -> None:
     position = handover.AgentPosition
     old = {
         "ceo": position("dispatch", None),

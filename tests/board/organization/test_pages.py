@@ -16,7 +16,9 @@ Browse = Callable[[str], PageClient]
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
-def test_the_tree_shows_who_does_what_and_who_rests(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_the_tree_shows_current_work_and_paused_agents(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
     sr_id = IssueScenario(web_env).receive().parse().sr_id
     agent_control.pause(web_env.board, "sec-agent", Actor.operator("test"))
     lead = sign_in_as("lead")
@@ -55,7 +57,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(
     assert "보안 전문가" not in page and "대화방이 없습니다" in page
 
 
-def test_revisions_have_authors_and_outside_agents_their_kind(
+def test_revisions_have_authors_and_external_agents_their_kind(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     text = chart_edit.set_field(
@@ -70,7 +72,7 @@ def test_revisions_have_authors_and_outside_agents_their_kind(
         assert "외부 프로그램" in lead.get_page(place).text
 
 
-def test_the_last_look_is_a_waking_or_a_moment_without_work(
+def test_the_last_beat_is_a_run_or_a_tick_without_work(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     assert "최근 실행" not in sign_in_as("lead").get_page("/org").text
@@ -78,7 +80,7 @@ def test_the_last_look_is_a_waking_or_a_moment_without_work(
     assert "01-02 12:04" in sign_in_as("lead").get_page("/org").text
 
 
-def test_the_history_goes_on_page_by_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_the_history_has_pages(sign_in_as: Browse, web_env: BoardEnv) -> None:
     for number in range(25):
         organization_chart.apply_chart(
             web_env.board, f"{SHIPPED}# {number}\n", Actor.operator("test")

@@ -1,4 +1,4 @@
-"""Waking on the board: reasons with their causes, ticks that cost nothing, quiet hours, budgets."""
+"""Beats: wakes with their causes, ticks without work, quiet hours, paused agents."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def wake(env: BoardEnv, agent: str, reason: WakeReason = WakeReason.MANUAL, **mo
         return wakes.wake(session, agent, reason, env.board.clock(), **more)
 
 
-def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(env: BoardEnv) -> None:
+def test_an_idle_agent_is_not_woken_and_a_tick_counts_once(env: BoardEnv) -> None:
     assert not beats.tick(env.board, "db-agent", MOMENT)
     assert rows(env, "select agent_id, tick from tb_tick") == [("db-agent", MOMENT)]
     assert rows(env, "select from tb_wake") == []
@@ -58,7 +58,7 @@ def test_an_idle_agent_is_not_woken_and_a_moment_counts_once(env: BoardEnv) -> N
     assert rows(env, query) == [("schedule", {"tick": later.isoformat()})]
 
 
-def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(env: BoardEnv) -> None:
+def test_old_ticks_are_deleted_except_the_latest(env: BoardEnv) -> None:
     for agent, days in (("db-agent", (30, 20, 1)), ("was-agent", (30, 20))):
         for day in days:
             beats.tick(env.board, agent, MOMENT - timedelta(days=day))
@@ -69,7 +69,7 @@ def test_old_ticks_are_forgotten_but_not_where_catching_up_begins(env: BoardEnv)
     }
 
 
-def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(env: BoardEnv) -> None:
+def test_a_run_stores_its_causes_and_its_chart_revision(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     beats.begin(env.board, "db-agent")
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
@@ -94,7 +94,7 @@ def test_a_run_keeps_what_exactly_woke_it_and_the_chart_it_began_under(env: Boar
     ]
 
 
-def test_nothing_to_do_ends_the_beat_in_the_transaction_that_began_it(env: BoardEnv) -> None:
+def test_a_beat_without_work_ends_in_its_first_transaction(env: BoardEnv) -> None:
     wake(env, "was-agent")
     begun = beats.begin(env.board, "was-agent")
     assert begun is not None and not begun.has_work
@@ -110,7 +110,7 @@ def test_a_paused_agent_keeps_its_reasons(env: BoardEnv, database: Any) -> None:
     assert len(rows(env, "select from tb_wake")) == 1
 
 
-def test_an_agent_that_is_paused_in_a_beat_ends_its_task_and_begins_no_other(
+def test_an_agent_paused_in_a_beat_ends_its_task_and_starts_no_other(
     env: BoardEnv,
 ) -> None:
     env.create_issue()
@@ -139,7 +139,7 @@ def test_a_lost_beats_reasons_are_taken_again(env: BoardEnv) -> None:
 
 
 def sleeping(env: BoardEnv) -> BoardEnv:
-    """It is 23:00 in Seoul, and the specialist's night lasts until 07:00."""
+    """At 23:00 in Seoul, with quiet hours of the specialist until 07:00."""
     text = (
         chart.shipped_chart_path()
         .read_text("utf-8")
@@ -174,7 +174,7 @@ def queued(env: BoardEnv, agent: str = "db-agent") -> int:
         (WakeReason.RECOVERY, "", "P3", False),
     ],
 )
-def test_quiet_hours_hold_back_what_can_wait(
+def test_quiet_hours_delay_wakes_that_can_wait(
     env: BoardEnv, reason: WakeReason, by: str, priority: str | None, waits: bool
 ) -> None:
     night = sleeping(env)
@@ -188,7 +188,7 @@ def test_quiet_hours_hold_back_what_can_wait(
     assert len(rows(env, "select from tb_wake where agent_id = 'db-agent'")) == 1
 
 
-def test_what_was_held_back_wakes_once_at_the_end_of_the_night(env: BoardEnv) -> None:
+def test_delayed_wakes_start_one_beat_at_the_end_of_quiet_hours(env: BoardEnv) -> None:
     night = sleeping(env)
     for _ in range(3):
         wake(night, "db-agent", WakeReason.SCHEDULE)

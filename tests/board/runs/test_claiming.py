@@ -1,4 +1,4 @@
-"""What an agent claims next, and what that costs however much waits."""
+"""Order of claims, and their cost with many waiting tasks."""
 
 from __future__ import annotations
 
@@ -69,14 +69,14 @@ def claimed(env: BoardEnv, beat: RunContext, *done: Claim) -> Claim:
     return found
 
 
-def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
+def test_tasks_of_lost_workers_come_first_then_urgent_then_old_ones(
     env: BoardEnv,
 ) -> None:
     lost = env.create_parsed_task()
     sql(env.dsn, FILL.format(n=6))
     old, urgent = (t for t, _ in sql(env.dsn, "select task_id, sr_id from tb_ops_task")[-2:])
     directives.issue_directive(env.board, LEAD, urgent, DirectiveRequest("priority", argument="P1"))
-    beat = begun(env)  # which finds that the beat before was lost
+    beat = begun(env)  # which closes the previous run as lost
     first = claimed(env, beat)
     assert first.task_id == lost.task_id and first.fence > lost.fence
     tasks.hand_over(env.board, first, "사람에게")
@@ -87,12 +87,12 @@ def test_what_lost_its_worker_comes_first_then_what_is_urgent_then_what_is_old(
     assert claimed(env, beat, second, third).task_id == old
 
 
-def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(env: BoardEnv) -> None:
+def test_a_beat_claims_one_task_so_losing_it_loses_no_other(env: BoardEnv) -> None:
     sql(env.dsn, FILL.format(n=2))
     woken(env)
     beat = begun(env)
     second = claimed(env, beat)
-    third = claimed(env, beat, second)  # whatever became of the second
+    third = claimed(env, beat, second)  # independent of the second
     rows = "select task_id from tb_ops_task where run_id is not null"
     assert sql(env.dsn, rows) == [(third.task_id,)]
     begun(env)
@@ -101,7 +101,7 @@ def test_a_beat_has_one_task_in_its_hands_so_losing_it_loses_no_other(env: Board
 
 
 def read_so_far(env: BoardEnv) -> int:
-    """How many rows of the board's tables were read by all that has ended."""
+    """Return the number of rows that ended transactions have read of the board's tables."""
     with env.board.database.transaction() as session:
         session.execute(text(FLUSH))
     return int(sql(env.dsn, READ)[0][0])
@@ -111,7 +111,7 @@ def read_so_far(env: BoardEnv) -> int:
 def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
     env: BoardEnv, database: Any, limit: int | None
 ) -> None:
-    """Also where an agent that has no room has to pass over all that is new."""
+    """Also if an agent without a free slot has to skip all new tasks."""
     if limit:
         entry = "    role: roles/database.md\n"
         limited = chart.shipped_chart_path().read_text("utf-8")

@@ -1,4 +1,4 @@
-"""An agent that people mention answers once with what is on the board, and calls nobody."""
+"""A mentioned agent replies once with the state of the issue, and wakes no agents."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def wakes(env: BoardEnv) -> list[str]:
         return list(session.scalars(select(Wake.agent_id).where(Wake.agent_id != "dispatcher")))
 
 
-def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(env: BoardEnv) -> None:
+def test_an_uninvolved_agent_replies_with_state_and_owner(env: BoardEnv) -> None:
     held, _, _ = env.create_filed_plan()
     for text in ("@was-agent 어떻게 되고 있나요?", "@WAS 전문가 답 주세요"):
         comments.add_comment(env.board, held.sr_id, LEADER, text)
@@ -53,7 +53,7 @@ def test_who_does_not_work_on_it_says_how_it_stands_and_whose_it_is(env: BoardEn
     assert view.list_runs(env.board, view.RunQuery(agent="was-agent")).rows[0].outcome == "answered"
 
 
-def test_whoever_has_it_answers_unless_its_own_next_step_will(env: BoardEnv) -> None:
+def test_the_assigned_agent_replies_unless_its_next_step_will(env: BoardEnv) -> None:
     held = env.create_parsed_task()
     comments.add_comment(env.board, held.sr_id, LEADER, "@db-agent 서둘러 주세요")
     beats.begin(env.board, "db-agent")
@@ -65,7 +65,7 @@ def test_whoever_has_it_answers_unless_its_own_next_step_will(env: BoardEnv) -> 
     assert "이 에이전트가 담당하고 있습니다" in said and "일시 중지" in said
 
 
-def test_agents_get_no_answer_and_an_answer_calls_nobody(env: BoardEnv) -> None:
+def test_agents_get_no_reply_and_a_reply_wakes_no_agent(env: BoardEnv) -> None:
     sr_id = env.create_issue(text="@db-agent @was-agent @보안 전문가 서로 불러요")
     comments.add_comment(env.board, sr_id, Actor.agent("auditor"), "@db-agent 보세요")
     beats.begin(env.board, "db-agent")
@@ -76,7 +76,7 @@ def test_agents_get_no_answer_and_an_answer_calls_nobody(env: BoardEnv) -> None:
     assert len(answers(env, "sec-agent")) == 1 and wakes(env) == []
 
 
-def test_a_beat_that_dies_after_its_answer_does_not_answer_again(env: BoardEnv) -> None:
+def test_a_beat_that_dies_after_its_reply_does_not_reply_again(env: BoardEnv) -> None:
     env.create_parsed_task()
     other = env.create_issue()
     comments.add_comment(env.board, other, LEADER, "@db-agent 이것도 봅니까?")

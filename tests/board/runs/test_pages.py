@@ -27,7 +27,7 @@ def test_staff_see_why_agents_woke_and_customers_do_not(
     assert lead.get_page("/runs?before=-1").status_code == 422
 
 
-def test_what_agents_wrote_is_only_text(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_texts_of_agents_are_shown_as_text(sign_in_as: Browse, web_env: BoardEnv) -> None:
     with web_env.board.database.transaction() as session:
         cause = {"why": "<script>alert(1)</script>"}
         wakes.wake(session, "auditor", WakeReason.MANUAL, web_env.board.clock(), cause=cause)

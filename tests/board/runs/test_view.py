@@ -1,4 +1,4 @@
-"""The list of wakings, as the page and the command line show it."""
+"""The list of runs, as page and command line show it."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def test_pages_follow_each_other_without_gap_or_repeat(env: BoardEnv) -> None:
     assert first.newer is None and third.older is None
     back = view.list_runs(env.board, view.RunQuery(size=3, after=third.newer))
     assert numbers(back) == numbers(second)
-    # Towards the newest end the page is filled up rather than left short.
+    # The page at the newest end is filled up rather than left short.
     newest = view.list_runs(env.board, view.RunQuery(size=3, after=first.rows[1].run_id))
     assert (numbers(newest), newest.newer) == (numbers(first), None)
     assert view.list_runs(env.board, view.RunQuery(agent="db-agent")).rows == ()
 
 
-def test_a_row_says_why_on_what_and_to_which_end(env: BoardEnv) -> None:
+def test_a_row_shows_causes_task_and_outcome(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     begun = beats.begin(env.board, "db-agent")

@@ -1,4 +1,4 @@
-"""Who answers for a worker's death; those who were merely there do not."""
+"""A worker crash counts against the task that caused it, not against its other tasks."""
 
 from __future__ import annotations
 
@@ -45,20 +45,19 @@ def sql(env: BoardEnv, statement: str) -> list[Any]:
 
 
 def filed(env: BoardEnv, agent: str) -> int:
-    """A task for an agent."""
+    """Create a task for an agent."""
     return int(sql(env, FILE.format(agent=agent))[0][0])
 
 
 def died(env: BoardEnv, *agents: str) -> None:
-    """A worker that had these agents' beats in its hands, each with a task, dies; and its jobs
-    are queued again."""
+    """Let a worker die that runs these agents' beats, each with a task, and requeue its jobs."""
     sql(env, FALL.format(agents="{" + ",".join(agents) + "}"))
     assert beats.requeue_lost_jobs(env.board, 1.0) == ["beat"] * len(agents)
     sql(env, "delete from procrastinate_jobs")
 
 
 def taken(env: BoardEnv, agent: str) -> int | None:
-    """The task that the agent's next beat claims."""
+    """Return the task that the agent's next beat claims."""
     begun = beats.begin(env.board, agent)
     found = beats.claim_task(env.board, begun) if begun else None
     return found.task_id if found else None
@@ -81,7 +80,7 @@ def stalled(env: BoardEnv) -> list[int]:
     return [row[0] for row in found]
 
 
-def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(
+def test_a_task_that_makes_progress_is_not_blamed_for_crashes(
     env: BoardEnv,
 ) -> None:
     task = filed(env, "db-agent")
@@ -93,10 +92,10 @@ def test_work_that_comes_further_each_time_is_innocent_of_its_workers_deaths(
     assert stalled(env) == []
 
 
-def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on(
+def test_a_task_that_kills_workers_is_stalled_and_other_tasks_continue(
     env: BoardEnv,
 ) -> None:
-    """It dies with one other after another, neither of which comes any further."""
+    """It crashes together with one task after another, none of which makes progress."""
     poison = filed(env, "sec-agent")
     others = {agent: filed(env, agent) for agent in ("db-agent", "was-agent")}
     for agent in ("sec-agent", *others):
@@ -113,7 +112,7 @@ def test_what_kills_its_worker_is_stopped_and_what_was_in_the_same_hands_goes_on
     assert {agent: taken(env, agent) for agent in others} == others
 
 
-def test_nobody_answers_for_a_database_that_restarted(env: BoardEnv) -> None:
+def test_a_database_restart_counts_against_no_task(env: BoardEnv) -> None:
     before = replace(env, board=replace(env.board, clock=lambda: datetime(2026, 1, 1, tzinfo=UTC)))
     task = filed(env, "db-agent")
     begin(env, "db-agent")

@@ -12,12 +12,12 @@ from guardia.board.web.security_headers import MAX_BODY
 from guardia.db.engine import Database
 
 OPEN = {"/login", "/healthz", "/docs", "/openapi.json", "/intake/mattermost"}
-"""What works without signing in; ``/static`` holds nobody's data."""
+"""Addresses that need no sign-in; `/static` contains no personal data."""
 EXAMPLES = {"{sr_id}": "1", "{task_id}": "1", "{evidence_id}": "1"}
 
 
 def walk(app: FastAPI) -> list[tuple[str, str]]:
-    """Every (method, path) that the application answers."""
+    """Return every (method, path) of the application."""
     found: list[tuple[str, str]] = []
 
     def down(routes: list[Any]) -> None:
@@ -45,7 +45,7 @@ def test_the_walk_finds_the_routes(app: FastAPI) -> None:
     assert len(paths) >= 14
 
 
-def test_every_route_but_the_named_ones_demands_a_sign_in(
+def test_every_route_but_the_public_ones_requires_a_sign_in(
     app: FastAPI, anonymous: PageClient
 ) -> None:
     anonymous.token("/login")
@@ -66,7 +66,7 @@ def test_every_route_but_the_named_ones_demands_a_sign_in(
         assert set(data.json()) == {"message", "documentation_url"}
 
 
-def test_a_persons_session_opens_nothing_of_an_outside_agents(
+def test_a_persons_session_opens_no_route_of_external_agents(
     app: FastAPI, sign_in_as: Callable[[str], PageClient]
 ) -> None:
     browser = sign_in_as("lead")
@@ -76,7 +76,7 @@ def test_a_persons_session_opens_nothing_of_an_outside_agents(
         assert browser.request(method, address(path)).status_code == 401, path
 
 
-def test_every_change_demands_the_token_of_a_page(
+def test_every_change_requires_the_csrf_token(
     app: FastAPI, sign_in_as: Callable[[str], PageClient]
 ) -> None:
     browser = sign_in_as("lead")
@@ -117,7 +117,7 @@ def test_the_token_may_come_in_a_header(sign_in_as: Callable[[str], PageClient])
 
 
 @pytest.mark.parametrize("path", ["/login", "/issues", "/issues/999", "/docs", "/nowhere"])
-def test_pages_are_never_cached_framed_or_fed_from_elsewhere(
+def test_pages_are_never_cached_framed_or_loaded_from_other_hosts(
     sign_in_as: Callable[[str], PageClient], path: str
 ) -> None:
     headers = sign_in_as("lead").get_page(path).headers
@@ -147,7 +147,7 @@ def test_pages_name_no_other_host_and_hold_no_script_of_their_own(
         assert all("src=" in tag for tag in html.split("<script")[1:])
 
 
-def test_static_files_are_kept_for_ever_only_under_their_version(anonymous: PageClient) -> None:
+def test_static_files_are_cached_forever_only_with_a_version(anonymous: PageClient) -> None:
     html = anonymous.get_page("/login").text
     versioned = html.split('href="/static/guardia.css')[1].split('"')[0]
     kept = anonymous.get(f"/static/guardia.css{versioned}")
@@ -160,7 +160,7 @@ def test_static_files_are_kept_for_ever_only_under_their_version(anonymous: Page
     assert anonymous.get("/static/%2e%2e/app.py").status_code == 404
 
 
-def test_everything_that_pages_load_is_there(
+def test_every_file_that_pages_load_exists(
     anonymous: PageClient, sign_in_as: Callable[[str], PageClient]
 ) -> None:
     for html in (anonymous.get_page("/login").text, sign_in_as("lead").get_page("/docs").text):
@@ -170,7 +170,7 @@ def test_everything_that_pages_load_is_there(
                 assert anonymous.get(path).status_code == 200, path
 
 
-def test_health_asks_the_database(anonymous: PageClient, database: Any) -> None:
+def test_health_checks_the_database(anonymous: PageClient, database: Any) -> None:
     assert anonymous.get("/healthz").json() == {"status": "ok"}
     elsewhere = keyless_context(Database("postgresql://nobody:x@127.0.0.1:1/none"))
     answer = PageClient(page_app(elsewhere), raise_server_exceptions=False).get("/healthz")

@@ -34,7 +34,7 @@ def site(app: FastAPI) -> Iterator[str]:
 def listening(
     site: str, browser: PageClient, query: str = ""
 ) -> Iterator[Callable[..., str | None]]:
-    """An open event stream; calling it waits for the next event."""
+    """Open an event stream; calling it waits for the next event."""
     arrived: Queue[str] = Queue()
     cookies = {"guardia_session": browser.cookies["guardia_session"]}
     ended = threading.Event()
@@ -74,7 +74,7 @@ def position(web_env: BoardEnv) -> int:
         return session.scalar(text("select size from tb_audit_head")) or 0
 
 
-def test_whoever_looks_at_an_issue_hears_of_it_and_of_no_other(
+def test_an_issue_page_gets_events_of_that_issue_only(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     scenario = IssueScenario(web_env).receive()
@@ -88,7 +88,7 @@ def test_whoever_looks_at_an_issue_hears_of_it_and_of_no_other(
         assert following() == "event: issue"
 
 
-def test_the_list_hears_of_everything(
+def test_the_list_gets_all_events(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     with listening(site, sign_in_as("eng"), f"?seen={position(web_env)}") as following:
@@ -96,7 +96,7 @@ def test_the_list_hears_of_everything(
         assert following() == "event: issue"
 
 
-def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
+def test_only_agent_pages_get_beats(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     web_env.create_issue()
@@ -113,7 +113,7 @@ def test_who_looks_at_agents_hears_of_beats_and_others_do_not(
         assert issues(0.5) is None and position(web_env) == seen
 
 
-def test_customers_hear_of_their_own_institution_only(
+def test_customers_get_events_of_their_own_institution_only(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     seen = f"?seen={position(web_env)}"
@@ -122,15 +122,15 @@ def test_customers_hear_of_their_own_institution_only(
         listening(site, sign_in_as("cus2"), seen) as strangers,
     ):
         web_env.create_issue()
-        # Nobody knows yet whose it is.
+        # Its institution is not known yet.
         assert theirs(0.7) is None
         IssueScenario(web_env, sr_id=1).parse()
         assert theirs() == "event: issue"
         assert strangers(0.7) is None
 
 
-def test_a_burst_is_told_in_few_words(web_env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What comes during the pause after a message is one further message."""
+def test_a_burst_becomes_few_messages(web_env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events during the pause after a message become one further message."""
     person = PersonInfo(id="eng", name="김철수", title="대리", role="engineer")
     pauses = []
 
@@ -155,7 +155,7 @@ def test_a_burst_is_told_in_few_words(web_env: BoardEnv, monkeypatch: pytest.Mon
     assert pauses == [live._PAUSE] * 2 and live._PAUSE > 0
 
 
-def test_what_happened_between_page_and_stream_is_told_at_once(
+def test_events_between_page_and_stream_are_sent_at_once(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
     before = position(web_env)
@@ -213,7 +213,7 @@ def test_one_connection_listens_for_all_pages(
     assert count == (1,)
 
 
-def test_too_many_pages_are_sent_away(
+def test_too_many_pages_are_refused(
     site: str,
     sign_in_as: Callable[[str], PageClient],
     monkeypatch: pytest.MonkeyPatch,
@@ -226,7 +226,7 @@ def test_too_many_pages_are_sent_away(
     assert json.loads(answer.text)["message"]
 
 
-def test_pages_that_leave_are_forgotten(
+def test_closed_pages_are_forgotten(
     site: str, sign_in_as: Callable[[str], PageClient], app: FastAPI
 ) -> None:
     cookies = {"guardia_session": sign_in_as("eng").cookies["guardia_session"]}

@@ -32,7 +32,7 @@ server.run([listener])
 def test_it_stops_at_once_while_pages_are_open(
     database: Any, sign_in_as: Callable[[str], PageClient]
 ) -> None:
-    """Ctrl-C ends the process in well under the time that open connections would be waited for."""
+    """Ctrl-C ends the process well before the timeout for open connections."""
     token = sign_in_as("lead").cookies["guardia_session"]
     listener = socket.create_server(("127.0.0.1", 0))
     address = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -63,8 +63,8 @@ def test_it_stops_at_once_while_pages_are_open(
         listener.close()
 
 
-def test_answers_leave_at_once(anonymous: PageClient) -> None:
-    """Headers and body are two packets; held back, each answer would take at least 40 ms."""
+def test_responses_are_sent_without_delay(anonymous: PageClient) -> None:
+    """Headers and body are two packets; with Nagle's algorithm each answer would take 40 ms."""
     app = anonymous.app
     assert isinstance(app, FastAPI)
     with run_server(app) as (server, site), httpx.Client(timeout=PATIENCE) as client:

@@ -1,4 +1,4 @@
-"""What a form does once it is sent: lead on, or come back with the reason of the refusal."""
+"""A submitted form redirects on success and returns with the reason on refusal."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guardia.board.web import actions
 def sending(
     app: FastAPI, act: Callable[[], Any], on_success: str | Callable[[Any], str] = "/there"
 ) -> PageClient:
-    """The application with one more form, which acts so."""
+    """Return the application with one more form, which runs `act`."""
 
     def again(*, status: int, notice: str) -> Response:
         return PlainTextResponse(f"again: {notice}", status)
@@ -34,7 +34,7 @@ def sending(
 @pytest.mark.parametrize(
     ("on_success", "location"), [("/there", "/there"), (lambda n: f"/goals/{n}", "/goals/7")]
 )
-def test_what_is_done_leads_on_to_where_it_shows(
+def test_success_redirects_to_the_result(
     app: FastAPI, on_success: str | Callable[[int], str], location: str
 ) -> None:
     answer = sending(app, lambda: 7, on_success).get_page("/form")
@@ -45,7 +45,7 @@ def refuse() -> None:
     raise errors.Stale(what="SR-1")
 
 
-def test_a_refusal_comes_back_in_the_language_of_the_visitor(app: FastAPI) -> None:
+def test_a_refusal_is_shown_in_the_language_of_the_visitor(app: FastAPI) -> None:
     browser = sending(app, refuse)
     korean, english = browser.get_page("/form"), browser.get_page("/form?lang=en")
     assert korean.status_code == english.status_code == 409
@@ -59,7 +59,7 @@ def test_programs_get_a_refusal_as_data(app: FastAPI) -> None:
     assert answer.json()["message"] == str(errors.Stale(what="SR-1"))
 
 
-def test_what_is_no_refusal_is_not_shown_on_the_page(app: FastAPI) -> None:
+def test_an_unexpected_error_is_not_shown_on_the_page(app: FastAPI) -> None:
     def fail() -> None:
         raise errors.Misconfigured(what="dsn", why="secret")
 

@@ -15,7 +15,7 @@ SECRET = "postgresql://guardia_app:hunter2@10.0.0.1/guardia"
 
 
 def raising(app: FastAPI, error: Exception) -> PageClient:
-    """The application with one more address, which fails so."""
+    """Return the application with one more route, which raises `error`."""
 
     def fail() -> None:
         raise error
@@ -37,7 +37,7 @@ def raising(app: FastAPI, error: Exception) -> PageClient:
         (errors.UserError(), 400),
     ],
 )
-def test_what_the_asker_can_mend_is_said_in_both_shapes(
+def test_user_errors_are_explained_as_page_and_as_json(
     app: FastAPI, error: GuardiaError, status: int
 ) -> None:
     browser = raising(app, error)
@@ -58,7 +58,7 @@ def test_what_the_asker_can_mend_is_said_in_both_shapes(
         KeyError(SECRET),
     ],
 )
-def test_what_others_must_mend_is_said_without_any_detail(
+def test_operator_errors_are_shown_without_detail(
     app: FastAPI, error: Exception, caplog: pytest.LogCaptureFixture
 ) -> None:
     browser = raising(app, error)
@@ -70,12 +70,12 @@ def test_what_others_must_mend_is_said_without_any_detail(
             assert hidden not in answer.text
         assert "content-security-policy" in answer.headers
         assert answer.headers["cache-control"] == "no-store"
-    # What was told to the asker leads the operator to the trace.
+    # The reference shown to the person leads the operator to the trace.
     assert data.json()["reference"] in caplog.text
     assert "hunter2" in caplog.text
 
 
-def test_every_error_of_ours_has_a_status() -> None:
+def test_every_error_has_a_status() -> None:
     for kind in vars(errors).values():
         if isinstance(kind, type) and issubclass(kind, GuardiaError):
             assert web_errors.status_of(kind.__new__(kind)) in range(400, 600)
@@ -90,7 +90,7 @@ def test_unknown_addresses_and_methods_in_korean(anonymous: PageClient) -> None:
     assert anonymous.put("/healthz").json()["message"]
 
 
-def test_a_form_that_lacks_fields_says_which(sign_in_as: Callable[[str], PageClient]) -> None:
+def test_a_form_without_required_fields_names_them(sign_in_as: Callable[[str], PageClient]) -> None:
     browser = sign_in_as("lead")
     path = "/issues/1/tasks/1/decision"
     page = browser.submit_form(path)
@@ -107,10 +107,10 @@ def test_a_form_that_lacks_fields_says_which(sign_in_as: Callable[[str], PageCli
     assert all(set(e) == {"resource", "field", "code", "message"} for e in data.json()["errors"])
 
 
-def test_a_fragment_that_needs_a_sign_in_sends_the_whole_page_there(anonymous: PageClient) -> None:
+def test_a_fragment_that_needs_a_sign_in_redirects_the_whole_page(anonymous: PageClient) -> None:
     answer = anonymous.get("/issues", headers={"hx-request": "true"}, follow_redirects=False)
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
 
 
-def test_english_faults_for_english_readers(anonymous: PageClient) -> None:
+def test_errors_are_in_english_for_english_readers(anonymous: PageClient) -> None:
     assert "Not found" in anonymous.get_page("/nowhere?lang=en").text

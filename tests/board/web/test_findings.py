@@ -5,7 +5,7 @@ from page_env import LOCK_FINDINGS
 from guardia.board.web.findings import FieldBlock, ListBlock, TableBlock, blocks, ordered
 
 
-def test_locks_are_a_fact_and_two_tables() -> None:
+def test_locks_are_fields_and_two_tables() -> None:
     facts, roots, waiters = blocks(LOCK_FINDINGS)
     assert facts == FieldBlock((("waiting", 2),))
     assert isinstance(roots, TableBlock)
@@ -22,7 +22,7 @@ def test_records_may_differ_in_their_columns() -> None:
     assert table.rows == (("a", None), ("b", True))
 
 
-def test_long_tables_say_how_much_they_leave_out() -> None:
+def test_long_tables_count_their_omitted_rows() -> None:
     (table,) = blocks({"files": [{"name": str(n)} for n in range(60)]})
     assert isinstance(table, TableBlock)
     assert (len(table.rows), table.more) == (50, 10)

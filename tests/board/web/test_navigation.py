@@ -1,4 +1,4 @@
-"""The navigation: what leads where, for whom."""
+"""Navigation entries, their permissions and the current one."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from guardia.i18n import LANGUAGES, language, t
 
 
 @pytest.mark.parametrize("place", navigation.NAVIGATION_ITEMS, ids=lambda p: p.path)
-def test_a_place_is_shown_to_those_whom_its_page_admits(place: navigation.NavigationItem) -> None:
+def test_an_entry_is_shown_to_those_whom_its_page_admits(place: navigation.NavigationItem) -> None:
     assert permissions.ROUTES["GET", place.path] == place.action
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_every_place_has_a_name(code: str) -> None:
+def test_every_entry_has_a_name(code: str) -> None:
     token = language.set(code)
     try:
         assert all(t(place.key) for place in navigation.NAVIGATION_ITEMS)
@@ -24,7 +24,7 @@ def test_every_place_has_a_name(code: str) -> None:
         language.reset(token)
 
 
-def test_a_customer_is_not_led_to_the_kill_switch() -> None:
+def test_a_customer_does_not_see_the_kill_switch() -> None:
     assert "/control" in [p.path for p in navigation.visible_items(LEAD)]
     assert "/control" not in [p.path for p in navigation.visible_items(CUSTOMER)]
 
@@ -39,6 +39,6 @@ def test_a_customer_is_not_led_to_the_kill_switch() -> None:
         ("/login", None),
     ],
 )
-def test_the_present_place_is_the_nearest(path: str, place: str | None) -> None:
+def test_the_current_entry_is_the_nearest(path: str, place: str | None) -> None:
     found = navigation.current_item(path)
     assert (found.path if found else None) == place

@@ -29,14 +29,14 @@ def test_values_as_people_read_them(given: object, shown: str) -> None:
     assert render.format_value(given) == shown
 
 
-def test_times_are_told_in_seoul() -> None:
+def test_times_are_shown_in_seoul_time() -> None:
     at = datetime(2026, 12, 31, 15, 0, 1, tzinfo=UTC)
     assert labels.format_time(at) == "2027-01-01 00:00:01"
     assert labels.format_time(at, "short") == "01-01 00:00"
     assert render.iso(at) == "2027-01-01T00:00:01+09:00"
 
 
-def test_a_part_is_versioned_by_what_it_says() -> None:
+def test_a_part_is_versioned_by_its_content() -> None:
     class Issue:
         reasons = ("하나",)
 
@@ -52,7 +52,7 @@ def test_a_part_is_versioned_by_what_it_says() -> None:
     assert "둘 &lt;b&gt;" in other
 
 
-def test_actors_by_name_else_by_what_is_known() -> None:
+def test_actors_by_name_or_by_id() -> None:
     names = {"agent:db-agent": "DB 전문가"}
     assert labels.actor_label(names, "agent:db-agent") == "DB 전문가"
     assert labels.actor_label(names, "agent:gone") == "gone"
@@ -72,14 +72,14 @@ def test_an_address_changes_with_its_file() -> None:
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
-def test_every_state_and_risk_has_its_words(code: str) -> None:
+def test_every_state_and_risk_has_its_text(code: str) -> None:
     words = catalogue(code, "web")
     assert set(catalogue(code, "state")) == {s.value for s in State}
     assert set(words["risk"]) == {r.name for r in Risk}
     assert set(render.RISK_BADGE) == set(Risk)
 
 
-def test_words_follow_the_language_of_the_reader() -> None:
+def test_texts_follow_the_language_of_the_reader() -> None:
     token = language.set("en")
     try:
         assert render.web_label("category", "BACKUP") == "Backup"

@@ -1,4 +1,4 @@
-"""A second channel, planted by `test_registry.py`: all that a channel needs to be."""
+"""A second channel, added by `test_registry.py`: everything that a channel needs."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from guardia.settings import Settings
 
 
 class Page(BaseModel):
-    """What the pager posts."""
+    """A post of the pager."""
 
     number: str
     text: str
