@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -16,6 +16,7 @@ from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
+from guardia.text import Name, clean_json
 
 
 class _Entry(BaseModel):
@@ -26,7 +27,7 @@ class AgentEntry(_Entry):
     """One agent."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")
-    title: str
+    title: Name
     aliases: tuple[str, ...] = ()
     duty: Literal["dispatch", "operate", "audit"]
     reports_to: str | None = None
@@ -48,7 +49,7 @@ class AgentEntry(_Entry):
 class Company(_Entry):
     """The organization as a whole."""
 
-    name: str
+    name: Name
     timezone: str = "Asia/Seoul"
 
     @field_validator("timezone")
@@ -79,6 +80,12 @@ class OrgChart(_Entry):
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()
     talk: ChatRules = ChatRules()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _clean(cls, data: Any) -> Any:
+        """Clean the values, which YAML's escapes may fill with anything."""
+        return clean_json(data)
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:

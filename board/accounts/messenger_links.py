@@ -16,7 +16,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
@@ -26,6 +25,7 @@ from guardia.org import identity
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, LinkCode, Person
+from guardia.text import trim
 
 LINK_RULE = "link"
 """Under which the messenger's log keeps a line that said a code."""
@@ -67,7 +67,7 @@ def link(
 ) -> None:
     """Say whose an account is; ``Invalid`` where it is another's, who must be unlinked first."""
     actor = _require_permission(by)
-    account = clean(account).strip()
+    account = trim(account)
     if channel not in CHANNELS or not account or len(account) > _MAX_LENGTH:
         why = t("board.account.form", channels=", ".join(CHANNELS))
         raise Invalid(what=f"{channel}:{account}"[:_MAX_LENGTH], why=why)

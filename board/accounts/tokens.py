@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.errors import Invalid, Missing
@@ -15,6 +14,7 @@ from guardia.org import tokens
 from guardia.org.access import PERMISSIONS, is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.tokens import TokenInfo
+from guardia.text import trim
 
 _MAX_NAME = 80
 _MAX_DAYS = 366
@@ -26,7 +26,7 @@ def create_token(
     """A new token's secret, told this once. ``Invalid`` for a right that the person has not got,
     or that no token may carry; ``days`` of validity, at most a year."""
     require_permission(person, "token.own")
-    name = clean(name).strip()[:_MAX_NAME]
+    name = trim(name, _MAX_NAME)
     _check(person, name, rights, days)
     now = board.clock()
     with board.database.transaction() as session:

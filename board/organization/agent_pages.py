@@ -12,6 +12,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.organization import agent_memory, agent_view
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.text import CLEANED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -59,7 +60,7 @@ def teach(
     board: BoardDep,
     visitor: CurrentVisitor,
     agent_id: AgentId,
-    body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT)] = "",
+    body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT), CLEANED] = "",
 ) -> Response:
     """Write something down for an agent."""
     return actions.submit(
@@ -114,7 +115,7 @@ def change(
     note_id: NoteNumber,
     verb: Annotated[Literal["save", "strike", "restore"], Form()],
     version: Annotated[int, Form(ge=1)],
-    body: Annotated[str, Form(max_length=agent_memory.WORKING_MEMORY_LIMIT)] = "",
+    body: Annotated[str, Form(max_length=agent_memory.WORKING_MEMORY_LIMIT), CLEANED] = "",
 ) -> Response:
     """Change a note, take it out of use, or back into it; for exactly the version that was seen."""
     seen = {"version": version}
