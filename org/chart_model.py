@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -16,7 +16,7 @@ from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
-from guardia.text import Name, clean_json
+from guardia.text import CleanStr, Name
 
 
 class _Entry(BaseModel):
@@ -28,10 +28,10 @@ class AgentEntry(_Entry):
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")
     title: Name
-    aliases: tuple[str, ...] = ()
+    aliases: tuple[Name, ...] = ()
     duty: Literal["dispatch", "operate", "audit"]
-    reports_to: str | None = None
-    skills: tuple[str, ...] = ()
+    reports_to: CleanStr | None = None
+    skills: tuple[CleanStr, ...] = ()
     role: str | None = None
     """Instructions for a chat model, as a path relative to `agents/`."""
     brain: BrainChoice = BrainChoice()
@@ -41,7 +41,7 @@ class AgentEntry(_Entry):
     """An external agent that works in place of our graph."""
     tools: tuple[ToolPattern, ...] | None = None
     """`None`: all tools; empty: none, so nothing on any server."""
-    autonomy: tuple[str, ...] | None = None
+    autonomy: tuple[CleanStr, ...] | None = None
     """Categories that it may plan and carry out; work of other categories goes to people."""
     limits: WorkLimits = WorkLimits()
 
@@ -72,20 +72,14 @@ class OrgChart(_Entry):
 
     company: Company
     agents: tuple[AgentEntry, ...]
-    approvals: dict[str, ApprovalPolicy]
+    approvals: dict[CleanStr, ApprovalPolicy]
     """By category; `MAINTENANCE: [team_lead]` is short for `{steps: [team_lead]}`."""
     freezes: tuple[Freeze, ...] = ()
     duties: tuple[ApproverAssignment, ...] = ()
-    prices: dict[str, Price] = {}
+    prices: dict[CleanStr, Price] = {}
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()
     talk: ChatRules = ChatRules()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _clean(cls, data: Any) -> Any:
-        """Clean the values, which YAML's escapes may fill with anything."""
-        return clean_json(data)
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:
