@@ -16,7 +16,7 @@ from guardia.text import CLEANED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
-AgentId = Annotated[str, Path(max_length=64)]
+AgentId = Annotated[str, Path(max_length=64), CLEANED]
 NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
