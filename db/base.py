@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import BigInteger, DateTime, MetaData, Text
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import BigInteger, DateTime, MetaData
 from sqlalchemy.orm import DeclarativeBase
+
+from guardia.db.columns import CleanJsonb, CleanText
 
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -19,14 +20,14 @@ NAMING = {
 
 
 class Base(DeclarativeBase):
-    """Maps each Python type to one PostgreSQL type: text without limits, time with zone."""
+    """Maps each Python type to one PostgreSQL type: clean text without limits, time with zone."""
 
     metadata = MetaData(naming_convention=NAMING)
     type_annotation_map: ClassVar[dict[Any, Any]] = {
-        str: Text(),
+        str: CleanText(),
         int: BigInteger(),
-        dict[str, Any]: JSONB(),
-        list[str]: JSONB(),
-        list[dict[str, Any]]: JSONB(),
+        dict[str, Any]: CleanJsonb(),
+        list[str]: CleanJsonb(),
+        list[dict[str, Any]]: CleanJsonb(),
         datetime: DateTime(timezone=True),
     }

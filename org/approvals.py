@@ -22,6 +22,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from guardia.i18n import t
+from guardia.text import CleanStr
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -88,7 +89,7 @@ class ApprovalStep(_Entry):
 
     short_form = {"type": "string"}
 
-    role: str
+    role: CleanStr
     quorum: int = Field(default=1, ge=1, le=9)
 
     @model_validator(mode="before")
@@ -104,7 +105,7 @@ class Window(_Entry):
     """Days on which the window begins."""
     begins: ClockTime = Field(alias="from")
     ends: ClockTime = Field(alias="until")
-    institutions: tuple[str, ...] = ()
+    institutions: tuple[CleanStr, ...] = ()
     """Institutions whose servers it covers; empty: all."""
 
     @model_validator(mode="after")
@@ -119,10 +120,10 @@ class Freeze(_Entry):
 
     begins: Timestamp = Field(alias="from")
     ends: Timestamp = Field(alias="until")
-    categories: tuple[str, ...] = ()
+    categories: tuple[CleanStr, ...] = ()
     """Empty: all but READ_ONLY."""
-    institutions: tuple[str, ...] = ()
-    because: str = ""
+    institutions: tuple[CleanStr, ...] = ()
+    because: CleanStr = ""
 
     @model_validator(mode="after")
     def _ordered(self) -> Freeze:
@@ -143,7 +144,7 @@ class ApprovalPolicy(_Entry):
     """How long each step may wait; then it escalates, and after the same time again it expires."""
     remind: Period | None = None
     """Interval of reminders to those whose decision is due."""
-    escalate_to: str | None = None
+    escalate_to: CleanStr | None = None
     """A role whose people may also decide after escalation."""
     windows: tuple[Window, ...] = ()
     """Empty: at any time."""

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
+from guardia.text import CleanStr
 
 
 class ApproverAssignment(BaseModel):
@@ -23,11 +24,11 @@ class ApproverAssignment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    role: str
-    institution: str | None = None
+    role: CleanStr
+    institution: CleanStr | None = None
     """`None`: every institution without an assignment of its own for this role."""
-    people: tuple[str, ...] = Field(min_length=1)
-    substitutes: tuple[str, ...] = ()
+    people: tuple[CleanStr, ...] = Field(min_length=1)
+    substitutes: tuple[CleanStr, ...] = ()
     """Accounts that act while all of `people` are absent or have no open account."""
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.org.brains import BrainChoice
+from guardia.text import CleanStr
 
 MICROS_PER_WON = 1_000_000
 """Millionths of a won in one won."""
@@ -135,7 +136,7 @@ class Budgets(_Entry):
     """Caps shared by several agents. If one is reached, the embedded brain take over."""
 
     company: Budget = Budget()
-    institutions: dict[str, Budget] = {}
+    institutions: dict[CleanStr, Budget] = {}
 
 
 class BudgetedAgent(Protocol):

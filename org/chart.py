@@ -15,6 +15,7 @@ from guardia.org import chart_yaml, validation
 from guardia.org.approvals import ApprovalPolicy
 from guardia.org.chart_model import OrgChart
 from guardia.org.consistency import find_inconsistencies
+from guardia.text import clean
 
 
 def shipped_chart_path() -> Path:
@@ -56,8 +57,8 @@ def chart_error(name: str, problems: list[validation.ChartProblem]) -> Misconfig
 
 
 def fingerprint(text: str) -> str:
-    """Return the SHA-256 of a chart's text; it identifies a chart."""
-    return hashlib.sha256(text.encode()).hexdigest()
+    """Return the SHA-256 of a chart's text as it is stored; it identifies a chart."""
+    return hashlib.sha256(clean(text).encode()).hexdigest()
 
 
 def approval_policy(chart: OrgChart, category: str) -> ApprovalPolicy:

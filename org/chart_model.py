@@ -16,6 +16,7 @@ from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
+from guardia.text import CleanStr, Name
 
 
 class _Entry(BaseModel):
@@ -26,11 +27,11 @@ class AgentEntry(_Entry):
     """One agent."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9-]{1,39}$")
-    title: str
-    aliases: tuple[str, ...] = ()
+    title: Name
+    aliases: tuple[Name, ...] = ()
     duty: Literal["dispatch", "operate", "audit"]
-    reports_to: str | None = None
-    skills: tuple[str, ...] = ()
+    reports_to: CleanStr | None = None
+    skills: tuple[CleanStr, ...] = ()
     role: str | None = None
     """Instructions for a chat model, as a path relative to `agents/`."""
     brain: BrainChoice = BrainChoice()
@@ -40,7 +41,7 @@ class AgentEntry(_Entry):
     """An external agent that works in place of our graph."""
     tools: tuple[ToolPattern, ...] | None = None
     """`None`: all tools; empty: none, so nothing on any server."""
-    autonomy: tuple[str, ...] | None = None
+    autonomy: tuple[CleanStr, ...] | None = None
     """Categories that it may plan and carry out; work of other categories goes to people."""
     limits: WorkLimits = WorkLimits()
 
@@ -48,7 +49,7 @@ class AgentEntry(_Entry):
 class Company(_Entry):
     """The organization as a whole."""
 
-    name: str
+    name: Name
     timezone: str = "Asia/Seoul"
 
     @field_validator("timezone")
@@ -71,11 +72,11 @@ class OrgChart(_Entry):
 
     company: Company
     agents: tuple[AgentEntry, ...]
-    approvals: dict[str, ApprovalPolicy]
+    approvals: dict[CleanStr, ApprovalPolicy]
     """By category; `MAINTENANCE: [team_lead]` is short for `{steps: [team_lead]}`."""
     freezes: tuple[Freeze, ...] = ()
     duties: tuple[ApproverAssignment, ...] = ()
-    prices: dict[str, Price] = {}
+    prices: dict[CleanStr, Price] = {}
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()
     talk: ChatRules = ChatRules()

@@ -17,6 +17,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from guardia.i18n import t
 from guardia.org import phrase_match
 from guardia.org.approvals import Period
+from guardia.text import CLEANED, CleanStr, is_blank
 
 RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link"})
 """Names that the chat log uses for lines that no rule of the chart matched."""
@@ -59,7 +60,7 @@ def _check_retention(length: timedelta) -> timedelta:
 
 
 def _check_line(text: str) -> str:
-    if not text.isprintable() or not text.strip():
+    if not text.isprintable() or is_blank(text):
         raise ValueError(t("org.talk.line"))
     return text
 
@@ -70,10 +71,10 @@ def _check_name(text: str) -> str:
     return text
 
 
-Phrase = Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_phrase)]
+Phrase = Annotated[str, StringConstraints(max_length=40), CLEANED, AfterValidator(_check_phrase)]
 Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=40)]
 RoomName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_check_line)]
-CallName = Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_name)]
+CallName = Annotated[str, StringConstraints(max_length=40), CLEANED, AfterValidator(_check_name)]
 Cooldown = Annotated[Period, AfterValidator(_check_cooldown)]
 Retention = Annotated[Period, AfterValidator(_check_retention)]
 
@@ -95,8 +96,8 @@ class ChatRule(_Entry):
     """Empty: every chat room."""
     cooldown: Cooldown = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
     """How long the rule stays silent in a room after it made an offer there."""
-    institution: str | None = None
-    skill: str | None = None
+    institution: CleanStr | None = None
+    skill: CleanStr | None = None
     """What the issue is about; overrides triage."""
     priority: Literal["P1", "P2", "P3", "P4"] | None = None
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from guardia.text import CleanStr, Name
+
 
 class _Value(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -73,16 +75,16 @@ class InstitutionInfo(_Value):
 class PersonInfo(_Value):
     """A person as registered in the organization."""
 
-    id: str
-    name: str
-    title: str
+    id: Name
+    name: Name
+    title: Name
     role: str
     """`customer engineer team_lead pm security_officer admin auditor`."""
-    skills: tuple[str, ...] = ()
-    institution: str | None = None
+    skills: tuple[CleanStr, ...] = ()
+    institution: CleanStr | None = None
     allowed_actions: frozenset[str] | None = None
     """The only actions that an access token permits; `None`: all actions of the role."""
-    identity: str | None = None
+    identity: Name | None = None
     """The human behind the account, such as a staff number; accounts that share it belong to one
     human."""
 

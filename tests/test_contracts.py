@@ -138,6 +138,7 @@ PURE_TYPES = {
     "guardia.board.core.lifecycle",
     "guardia.board.core.plan",
     "guardia.org.approvals",
+    "guardia.text",
 }
 
 
@@ -177,6 +178,29 @@ def writes_from_a_reader(path: str, tree: ast.Module) -> bool:
     return path.startswith("board/") and inside and _database_calls(tree, {"transaction"})
 
 
+CLEANERS = {"clean", "clean_json"}
+
+
+def cleans_in_between(path: str, tree: ast.Module) -> bool:
+    """Whether the board cleans text elsewhere than in the types of a door and in the log.
+
+    Pages and use cases get clean text; the column types clean once more what is stored.
+    """
+    name = path.rsplit("/", 1)[-1]
+    if not path.startswith("board/") or path.startswith("board/audit/") or name == "schemas.py":
+        return False
+    calls = (node.func for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return any(
+        (isinstance(call, ast.Name) and call.id in CLEANERS)
+        or (
+            isinstance(call, ast.Attribute)
+            and call.attr in CLEANERS
+            and ast.unparse(call.value) != "nh3"  # cleans HTML
+        )
+        for call in calls
+    )
+
+
 RULES: dict[str, tuple[Callable[[str, ast.Module], bool], tuple[str, str]]] = {
     "a worker loads no web stack": (
         loads_the_web_stack,
@@ -193,6 +217,10 @@ RULES: dict[str, tuple[Callable[[str, ast.Module], bool], tuple[str, str]]] = {
     "only use cases write": (
         writes_from_a_reader,
         ("board/costs/pages.py", "def write(board):\n    board.database.transaction()"),
+    ),
+    "text is cleaned at the edges": (
+        cleans_in_between,
+        ("board/goals/decisions.py", "def drop(reason):\n    return clean(reason).strip()"),
     ),
 }
 
@@ -220,6 +248,11 @@ def test_each_rule_breaks_on_a_violation(rule: str) -> None:
 )
 def test_of_channels_and_cards_only_the_routes_load_the_web_stack(path: str, breaks: bool) -> None:
     assert loads_the_web_stack(path, ast.parse("from fastapi import Request")) is breaks
+
+
+def test_the_rules_about_text_are_pure() -> None:
+    modules = {name.split(".")[0] for name in _modules("src/guardia/text.py")}
+    assert modules <= sys.stdlib_module_names | {"pydantic"}
 
 
 def test_a_worker_really_loads_no_web_stack() -> None:

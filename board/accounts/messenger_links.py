@@ -16,7 +16,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -27,6 +26,7 @@ from guardia.org import identity
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, LinkCode, Person
+from guardia.text import trim
 
 LINK_RULE = "link"
 """Rule name under which the messenger log stores a line that contained a code."""
@@ -68,7 +68,7 @@ def link(
 ) -> None:
     """Link an account to a person. Raises `Invalid` if it is linked to another person."""
     actor = _require_permission(by)
-    account = clean(account).strip()
+    account = trim(account)
     if channel not in CHANNELS or not account or len(account) > _MAX_LENGTH:
         why = t("board.account.form", channels=", ".join(CHANNELS))
         raise Invalid(what=f"{channel}:{account}"[:_MAX_LENGTH], why=why)

@@ -13,11 +13,12 @@ from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import is_allowed
+from guardia.text import TRIMMED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _PATH = "/account"
-_Text = Annotated[str, Form(max_length=128)]
+_Text = Annotated[str, Form(max_length=128), TRIMMED]
 
 
 @router.get(_PATH)
@@ -45,7 +46,7 @@ def link(
     """Link a messenger account to a person."""
 
     def act() -> None:
-        messenger_links.link(board, visitor.person, person.strip(), channel, account)
+        messenger_links.link(board, visitor.person, person, channel, account)
 
     return _submit(request, board, visitor, act)
 

@@ -12,7 +12,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -21,6 +20,7 @@ from guardia.i18n import t
 from guardia.org import access
 from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, Institution, Person
+from guardia.text import trim
 
 _MAX_LENGTH = 64
 _MIN_PASSWORD_LENGTH = 10
@@ -160,7 +160,7 @@ def _fill(session: Session, row: Person, given: PersonInfo) -> None:
         raise Invalid(what=given.id, why=t("board.person.homeless"))
     if given.institution and session.get(Institution, given.institution) is None:
         raise Invalid(what=given.institution, why=t("board.person.institution"))
-    row.name, row.title = _validated(given.name, t("board.person.name")), clean(given.title).strip()
+    row.name, row.title = _validated(given.name, t("board.person.name")), trim(given.title)
     row.role, row.inst_id, row.skills = _role(given.role), given.institution, list(given.skills)
     if given.identity:
         row.identity = _validated(given.identity, t("board.person.identity"))
@@ -173,7 +173,7 @@ def _role(role: str) -> str:
 
 
 def _validated(text: str, what: str) -> str:
-    found: str = clean(text).strip()
+    found = trim(text)
     if not found or len(found) > _MAX_LENGTH or any(c.isspace() and c != " " for c in found):
         raise Invalid(what=what, why=t("board.person.length", longest=_MAX_LENGTH))
     return found

@@ -9,10 +9,10 @@ from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
 from guardia.board.accounts import sign_in as account_sign_in
-from guardia.board.audit.chain import clean
 from guardia.board.web import render, session
 from guardia.board.web.session import BoardDep
 from guardia.errors import Throttled
+from guardia.text import CLEANED, TRIMMED, CleanStr
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,7 +21,7 @@ _PASSWORD_CHECKS = threading.BoundedSemaphore(2)
 
 
 @router.get("/login")
-def form(request: Request, next: str = "/issues") -> Response:
+def form(request: Request, next: CleanStr = "/issues") -> Response:
     """Show the sign-in form."""
     session.begin_visit(request)
     return render.page(
@@ -33,12 +33,12 @@ def form(request: Request, next: str = "/issues") -> Response:
 def sign_in(
     request: Request,
     board: BoardDep,
-    account: Annotated[str, Form(max_length=64)] = "",
+    account: Annotated[str, Form(max_length=64), TRIMMED] = "",
     password: Annotated[str, Form(max_length=256)] = "",
-    next: Annotated[str, Form(max_length=500)] = "/issues",
+    next: Annotated[str, Form(max_length=500), CLEANED] = "/issues",
 ) -> Response:
     """Open a session, or show that id and password do not match."""
-    account, target = clean(account).strip(), session.safe_local_path(next)
+    target = session.safe_local_path(next)
 
     def show_again(fault: str, status: int) -> Response:
         return render.page(

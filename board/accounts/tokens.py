@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -16,6 +15,7 @@ from guardia.org import tokens
 from guardia.org.access import PERMISSIONS, is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.tokens import TokenInfo
+from guardia.text import trim
 
 _MAX_NAME = 80
 _MAX_DAYS = 366
@@ -30,7 +30,7 @@ def create_token(
     `days` of validity exceed a year.
     """
     require_permission(person, "token.own")
-    name = clean(name).strip()[:_MAX_NAME]
+    name = trim(name, _MAX_NAME)
     _check(person, name, rights, days)
     now = board.clock()
     with board.database.transaction() as session:

@@ -11,7 +11,6 @@ from guardia.board.approvals import policy, requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApprovalProgress, DecisionVerdict, Denial
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core import wake_budget
@@ -22,15 +21,16 @@ from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
+from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.errors import Forbidden, Missing, Stale
+from guardia.errors import Forbidden, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.text import MAX_REASON, trim
 
-_REASON = 1000
 _KIND = {
     DecisionVerdict.APPROVE: EntryKind.APPROVED,
     DecisionVerdict.REJECT: EntryKind.REJECTED,
@@ -85,7 +85,7 @@ def submit_decision(
     reason: str,
 ) -> State:
     """Any of the three verdicts; ``Invalid`` where a refusal has no reason."""
-    text = clean(reason).strip()[:_REASON]
+    text = trim(reason, MAX_REASON)
     if verdict is DecisionVerdict.APPROVE:
         board.sign_checkpoint()
     now = board.clock()
@@ -97,8 +97,8 @@ def submit_decision(
         wake_budget.renew(session, task.sr_id, Actor.of(person), now)
         steps = requests.active_steps(session, task)
         decision, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
-        if verdict is not DecisionVerdict.APPROVE and not text:
-            raise Missing(what=t("board.reason"))
+        if verdict is not DecisionVerdict.APPROVE:
+            require_reason(text)
         new_decision = _NewDecision(person, decision, text, now)
         step = steps[decision.step - 1]
         row = _add_row(session, step, new_decision)

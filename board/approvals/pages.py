@@ -15,12 +15,13 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
+from guardia.text import TRIMMED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _PATH = "/delegations"
-_Id = Annotated[str, Form(max_length=64)]
-_Moment = Annotated[str, Form(max_length=32)]
+_Id = Annotated[str, Form(max_length=64), TRIMMED]
+_Moment = Annotated[str, Form(max_length=32), TRIMMED]
 _MAX = 2**63 - 1
 
 
@@ -77,10 +78,10 @@ def revoke(
 
 
 def _parse_time(given: str, zone: tzinfo) -> datetime | None:
-    if not given.strip():
+    if not given:
         return None
     try:
-        found = datetime.fromisoformat(given.strip())
+        found = datetime.fromisoformat(given)
     except ValueError:
         raise Invalid(what=given, why=t("cli.delegate.format")) from None
     return found if found.tzinfo else found.replace(tzinfo=zone)

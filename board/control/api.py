@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel
 
 from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.core import kill_switch
 from guardia.board.core.context import BoardContext
 from guardia.board.web.caller import BoardDep, Caller
+from guardia.text import Reason
 
 router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
 
@@ -19,7 +19,7 @@ router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
 class KillSwitchRequest(BaseModel):
     """Why the switch is turned."""
 
-    reason: Annotated[str, Field(max_length=1000)] = ""
+    reason: Reason = ""
 
 
 class StoppedTaskOut(BaseModel):

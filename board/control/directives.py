@@ -17,7 +17,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
-from guardia.board.audit.chain import clean
 from guardia.board.control import rollback
 from guardia.board.core import wake_budget
 from guardia.board.core.actors import Actor
@@ -28,19 +27,20 @@ from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
 from guardia.board.core.plan import Plan
+from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution.tasks import normalize_plan, store_plan, stored_plan
+from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.organization import agent_memory
-from guardia.errors import IllegalMove, Invalid, Missing, NoSuchAssignee, NotFound, Refused, Stale
+from guardia.errors import IllegalMove, Invalid, NoSuchAssignee, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Person
+from guardia.text import MAX_REASON, trim
 
-_REASON = 1000
 _State = State
 _WAITING = (_State.RECEIVED, _State.PARSED, _State.PENDING_APPROVAL, _State.APPROVED)
 _STOPPING = frozenset({"abort", "pause", "manual"})
@@ -132,7 +132,7 @@ def issue_directive(
     if act is None:
         raise NotFound(what=request.verb)
     require_permission(person, f"directive.{request.verb}")
-    reason, argument = clean(request.reason).strip()[:_REASON], clean(request.argument).strip()
+    reason, argument = trim(request.reason, MAX_REASON), trim(request.argument)
     request = replace(request, reason=reason, argument=argument)
     if request.verb not in _STOPPING:
         board.sign_checkpoint()
@@ -254,7 +254,7 @@ def _change(ctx: _DirectiveContext) -> Directive:
     if plan.category != task.category:
         raise ctx.refusal("other_category")
     _require_agent(ctx)
-    ctx.detail |= {"plan": normalize_plan(plan).model_dump(mode="json")}
+    ctx.detail |= {"plan": plan.model_dump(mode="json")}
     if task.status == _State.IN_PROGRESS:
         return ctx.create_directive(undo=True)
     directive = ctx.create_directive()
@@ -268,8 +268,7 @@ def _change(ctx: _DirectiveContext) -> Directive:
 
 def _complete(ctx: _DirectiveContext) -> Directive:
     """A person has done by hand what was to be done."""
-    if not ctx.request.reason:
-        raise Missing(what=t("board.reason"))
+    require_reason(ctx.request.reason)
     directive = ctx.create_directive()
     ctx.move(Move.COMPLETE)
     _wake_auditors(ctx)
@@ -278,8 +277,7 @@ def _complete(ctx: _DirectiveContext) -> Directive:
 
 def _rollback(ctx: _DirectiveContext) -> Directive:
     """Undo a completed task; refused where one of its changes cannot be undone."""
-    if not ctx.request.reason:
-        raise Missing(what=t("board.reason"))
+    require_reason(ctx.request.reason)
     plan = stored_plan(ctx.task)
     attempted = set(
         ctx.session.scalars(

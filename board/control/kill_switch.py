@@ -10,7 +10,6 @@ from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
 from guardia.board.control.kill_report import StoppedTask
@@ -21,15 +20,16 @@ from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Directive, Task
 from guardia.board.core.outbox import schedule_checkpoint, send
+from guardia.board.core.reasons import require_reason
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.runs.claiming import CLAIMABLE_STATES, ROLLBACK_TASKS
-from guardia.errors import Invalid, Missing
+from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.text import MAX_REASON, trim
 
-_REASON = 1000
 _AGENT_STATES = (*CLAIMABLE_STATES, State.PENDING_APPROVAL)
 
 
@@ -56,7 +56,7 @@ def kill(board: BoardContext, by: PersonInfo | Actor, reason: str = "") -> KillR
         require_permission(by, "control.kill")
     actor = Actor.of(by) if isinstance(by, PersonInfo) else by
     with board.database.transaction() as session:
-        return _kill(session, actor, clean(reason).strip()[:_REASON], "", board.clock())
+        return _kill(session, actor, trim(reason, MAX_REASON), "", board.clock())
 
 
 def _kill(
@@ -146,9 +146,7 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
     After a signed checkpoint: ``Refused`` where the record was rewritten.
     """
     require_permission(person, "control.release")
-    text, now = clean(reason).strip()[:_REASON], board.clock()
-    if not text:
-        raise Missing(what=t("board.release_reason"))
+    text, now = require_reason(reason, "board.release_reason"), board.clock()
     board.sign_checkpoint()
     by = Actor.of(person)
     with board.database.transaction() as session:

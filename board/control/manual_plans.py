@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import clean, digest
+from guardia.board.audit.chain import digest
 from guardia.board.control import directives, rollback
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.actors import Actor
@@ -25,17 +25,18 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Action, Category, Citation, Plan
 from guardia.board.core.planner import ActionDraft, Planner
+from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import update_issue_state
 from guardia.board.execution import tasks
 from guardia.board.issues.receiving import open_task
-from guardia.errors import Invalid, Missing, NotFound, Refused, Stale
+from guardia.errors import Invalid, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
 from guardia.org.directory import Host, PersonInfo
 from guardia.org.model import Agent
+from guardia.text import trim
 
-_REASON = 1000
 _MAX_ACTIONS = 50
 
 
@@ -59,7 +60,7 @@ def change_plan(
     has changed since the person saw it, ``Invalid`` or ``Refused`` where an action does not hold.
     """
     require_permission(person, "directive.change")
-    reason = _reason(revision.reason)
+    reason = require_reason(revision.reason)
     with board.database.reading() as session:
         task = session.get(Task, task_id)
         if task is None:
@@ -74,7 +75,7 @@ def change_plan(
     why = t_default(
         "board.changed_because", because=old.because, who=_display_name(person), reason=reason
     )
-    plan = old.model_copy(update={"actions": actions, "because": why})
+    plan = Plan.model_validate({**dict(old), "actions": actions, "because": why})
     return directives.issue_directive(
         board, person, task_id, DirectiveRequest("change", reason, revision.plan_hash, plan)
     )
@@ -102,10 +103,10 @@ def force_action(
     out, verified and, where it fails, undone by an agent like any other.
     """
     require_permission(person, "directive.force")
-    text = _reason(reason)
+    text = require_reason(reason)
     with board.database.reading() as session:
         get_issue(session, sr_id)
-        host = registry.host(session, clean(server).strip())
+        host = registry.host(session, trim(server))
     action = board.planner.build_action(draft, host, Category.FORCED)
     plan = _forced_plan(person, host, action, text)
     board.sign_checkpoint()
@@ -161,13 +162,6 @@ def _choose_agent(session: Session, issue: Issue, host: Host) -> str:
         raise Refused(why=t("board.no_hands"))
     best = min(operating, key=lambda a: (a.agent_id != issue.agent_id, host.kind not in a.skills))
     return best.agent_id
-
-
-def _reason(reason: str) -> str:
-    text: str = clean(reason).strip()[:_REASON]
-    if not text:
-        raise Missing(what=t("board.reason"))
-    return text
 
 
 def _display_name(person: PersonInfo) -> str:

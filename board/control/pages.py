@@ -14,10 +14,11 @@ from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
+from guardia.text import Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
-_Reason = Annotated[str, Form(max_length=1000)]
+_Reason = Annotated[Reason, Form()]
 
 
 @router.get("/control")

@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
 from guardia.board.core.actors import Actor
@@ -242,7 +241,7 @@ def _close(
     session: Session, directive: Directive, text: str, now: datetime, *, whole: bool
 ) -> None:
     directive.state = "RESTORED" if whole else "NOT_RESTORED"
-    directive.outcome, directive.ended_at = clean(text), now
+    directive.outcome, directive.ended_at = text, now
     session.flush()
 
 

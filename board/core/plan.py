@@ -1,15 +1,17 @@
 """A plan as data: what exactly would be done, on which server, and how each step is undone.
 
 Everything is concrete when a plan is filed (no value is worked out later), so its hash binds an
-approval to exactly these commands. Standard library and pydantic only.
+approval to exactly these commands. Its texts are clean as soon as it is made, so what people
+approve is what is stored. Standard library and pydantic only.
 """
 
 from __future__ import annotations
 
 from enum import IntEnum, StrEnum
-from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
+
+from guardia.text import CleanObject, CleanStr
 
 
 class Risk(IntEnum):
@@ -39,15 +41,15 @@ class _Value(BaseModel):
 class ToolCall(_Value):
     """One tool with its arguments."""
 
-    tool: str
-    args: dict[str, Any] = Field(default_factory=dict)
+    tool: CleanStr
+    args: CleanObject = Field(default_factory=dict)
 
 
 class Check(_Value):
     """A read whose parsed findings must satisfy ``expect`` (a JMESPath expression, truthy)."""
 
     call: ToolCall
-    expect: str
+    expect: CleanStr
     within: int = 0
     """Whole seconds to keep trying; 0 is once. (No floats: a plan is hashed.)"""
 
@@ -57,15 +59,15 @@ class Action(_Value):
 
     call: ToolCall
     risk: Risk
-    effect: str
+    effect: CleanStr
     """One Korean sentence: what this will do."""
-    command: str
+    command: CleanStr
     """The command as it would run, masked: what a dry run shows."""
     precheck: tuple[Check, ...] = ()
     verify: tuple[Check, ...] = ()
     undo: ToolCall | None = None
     undo_verify: tuple[Check, ...] = ()
-    irreversible: str | None = None
+    irreversible: CleanStr | None = None
     """Why there is no undo; exactly one of ``undo`` and ``irreversible`` is set."""
 
     def runs_like(self, other: Action) -> bool:
@@ -83,19 +85,19 @@ class Action(_Value):
 class Citation(_Value):
     """The passage a plan rests on."""
 
-    document: str
-    title: str
+    document: CleanStr
+    title: CleanStr
     version: int
-    sha256: str
-    passage: str
+    sha256: CleanStr
+    passage: CleanStr
 
 
 class Plan(_Value):
     """What an agent proposes for one task."""
 
-    server: str
-    category: str
-    because: str
+    server: CleanStr
+    category: CleanStr
+    because: CleanStr
     """Korean: the diagnosis, from evidence."""
     citation: Citation
     actions: tuple[Action, ...]

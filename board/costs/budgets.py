@@ -8,17 +8,17 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
+from guardia.board.core.reasons import require_reason
 from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
 from guardia.board.costs.budget_accounts import SYSTEM_ACTOR, BudgetRefusal
 from guardia.board.costs.model import BudgetPause
-from guardia.errors import Exhausted, Invalid, Missing
+from guardia.errors import Exhausted, Invalid
 from guardia.i18n import t
 from guardia.org import revisions
 from guardia.org.access import require_permission
@@ -28,7 +28,6 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution
 
 SCOPES = ("agent", "institution", "company")
-_REASON = 1000
 _BATCH = 200
 
 
@@ -86,8 +85,9 @@ def raise_cap(
     if there is no cap to raise.
     """
     require_permission(person, "budget.raise")
-    why, now = clean(reason).strip()[:_REASON], board.clock()
-    _check_amount(won, tokens, why)
+    now = board.clock()
+    _check_amount(won, tokens)
+    why = require_reason(reason)
     more = Amount(tokens, won * MICROS_PER_WON)
     with board.database.transaction() as session:
         running = revisions.running_chart(session)
@@ -104,11 +104,9 @@ def raise_cap(
         return resumed
 
 
-def _check_amount(won: int, tokens: int, reason: str) -> None:
+def _check_amount(won: int, tokens: int) -> None:
     if not (0 <= won <= MAX_WON and 0 <= tokens <= MAX_TOKENS and won + tokens > 0):
         raise Invalid(what=t("costs.amount"), why=t("costs.amount_needed"))
-    if not reason:
-        raise Missing(what=t("board.reason"))
 
 
 def _require_scope(session: Session, running: OrgChart, scope: str, scope_id: str) -> str:

@@ -14,7 +14,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, GoalClaim, lock_claim
@@ -224,9 +223,9 @@ def _new_call(
         sr_id=claim.sr_id,
         agent_id=claim.agent_id,
         inst_id=daily_totals.institution_of(session, claim.sr_id),
-        question=clean(request.question)[:_MAX_NAME],
+        question=request.question[:_MAX_NAME],
         provider=request.provider,
-        model=clean(request.model)[:_MAX_NAME],
+        model=request.model[:_MAX_NAME],
         prompt_version=request.prompt_version,
         state="RESERVED",
         day=day,
@@ -260,7 +259,7 @@ def _plausible_count(reported: object, most: int) -> tuple[int, bool]:
 
 def _close(call: ModelCall, result: ModelCallResult, used: Amount, now: datetime) -> None:
     call.state, call.outcome, call.ended_at = "SETTLED", result.outcome, now
-    call.why, call.cost = clean(result.why)[:_MAX_REASON], used.cost
+    call.why, call.cost = result.why[:_MAX_REASON], used.cost
     call.latency_ms = max(0, result.latency_ms)
 
 

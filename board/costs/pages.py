@@ -15,11 +15,12 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
 from guardia.org.budgets import format_won
+from guardia.text import CLEANED, TRIMMED, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Month = Annotated[str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
-_Amount = Annotated[str, Form(max_length=20)]
+_Amount = Annotated[str, Form(max_length=20), TRIMMED]
 _CHART_HEIGHT = 100
 
 
@@ -49,7 +50,7 @@ def show(
     board: BoardDep,
     visitor: CurrentVisitor,
     month: Month = None,
-    raise_: Annotated[str, Query(alias="raise", max_length=100)] = "",
+    raise_: Annotated[str, Query(alias="raise", max_length=100), CLEANED] = "",
 ) -> Response:
     """Show one month: costs by agent, institution and model, against the budgets, and by day."""
     shown = date.fromisoformat(f"{month}-01") if month else report.this_month(board)
@@ -61,10 +62,10 @@ def raise_cap(
     request: Request,
     board: BoardDep,
     visitor: CurrentVisitor,
-    target: Annotated[str, Form(max_length=100)] = "",
+    target: Annotated[str, Form(max_length=100), CLEANED] = "",
     won: _Amount = "",
     tokens: _Amount = "",
-    reason: Annotated[str, Form(max_length=1000)] = "",
+    reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Raise a budget for this month and today."""
     scope, _, name = target.partition(":")

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from sqlalchemy import literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean, digest
+from guardia.board.audit.chain import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
@@ -27,6 +28,7 @@ from guardia.board.execution.model import CommandOutput
 from guardia.board.execution.tasks import approved_plan, stored_plan
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
+from guardia.text import CleanObject, CleanStr
 
 _OUTPUT = 20_000
 
@@ -52,13 +54,13 @@ class Intent:
     seq: int
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What came back."""
+    """What came back. Its texts are clean as soon as it is made: they are hashed."""
 
     ok: bool
-    findings: dict[str, Any]
-    output: str
+    findings: CleanObject
+    output: CleanStr
     milliseconds: int
 
 
@@ -163,7 +165,7 @@ def _first_attempt(
 def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -> None:
     """Write down what came back. Recorded even when the hold has gone stale: it happened."""
     claim, now = intent.grant.claim, board.clock()
-    output = clean(outcome.output)[:_OUTPUT]
+    output = outcome.output[:_OUTPUT]
     findings = _hashable(outcome.findings)
     sha = digest({"findings": findings, "output": output})
     with board.database.transaction() as session:
@@ -209,10 +211,10 @@ def _hashable(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
-        return {clean(k): _hashable(v) for k, v in value.items()}
+        return {k: _hashable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_hashable(v) for v in value]
-    return clean(value)
+    return value
 
 
 def _set_state(session: Session, intent: Intent, state: str, now: datetime) -> None:

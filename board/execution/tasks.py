@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import proofs, requests
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean, digest
+from guardia.board.audit.chain import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.actors import Actor
@@ -57,7 +57,7 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     The same plan after people have given the task back is another one, to be approved anew.
     """
     again = {"attempt": attempt} if attempt else {}
-    return digest({"task": task_id, "plan": normalize_plan(plan).model_dump(mode="json"), **again})
+    return digest({"task": task_id, "plan": plan.model_dump(mode="json"), **again})
 
 
 def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> None:
@@ -145,11 +145,6 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         )
 
 
-def normalize_plan(plan: Plan) -> Plan:
-    """The plan as the board can keep it; what people approve is then what is stored."""
-    return Plan.model_validate(clean(plan.model_dump(mode="json")))
-
-
 def file_plan(
     board: BoardContext, claim: Claim, plan: Plan, *, action_type: str | None = None
 ) -> bool:
@@ -170,7 +165,6 @@ def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: dat
 
     Every approval that waits or was given is void, and the author has no say in the new ones.
     """
-    plan = normalize_plan(plan)
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
     _require_permitted(session, task, plan, author)
@@ -347,10 +341,10 @@ def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
 
 def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
     """Whether these are the agent's last words: a step that died after them runs again."""
-    last = select(Comment.body).where(
+    last = select(Comment.body == text).where(
         Comment.sr_id == claim.sr_id, Comment.author == str(claim.actor)
     )
-    return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)) == clean(text))
+    return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)))
 
 
 def _write_comment(session: Session, claim: Claim, text: str, now: datetime) -> None:
@@ -369,7 +363,7 @@ def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
 def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now: datetime) -> None:
     """The closing note, whose text the closing entry carries."""
     author = str(claim.actor)
-    session.add(Comment(sr_id=claim.sr_id, author=author, body=clean(text), created_at=now))
+    session.add(Comment(sr_id=claim.sr_id, author=author, body=text, created_at=now))
     session.flush()
     log.append(
         session,

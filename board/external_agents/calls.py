@@ -13,7 +13,6 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from guardia.board.audit.chain import clean
 from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
@@ -56,7 +55,7 @@ def submit(
         row = insert(ExternalAgentCall).values(
             session_id=agent_session.session_id,
             kind=kind,
-            body=clean(body),
+            body=body,
             state="WAITING",
             created_at=board.clock(),
         )
@@ -98,14 +97,14 @@ def respond(board: BoardContext, session_id: int, call_id: int, response: CallRe
 
 
 def json_safe(value: Any) -> Any:
-    """An answer as the table can hold it; unlike the record it knows fractions."""
+    """Return an answer as JSON can hold it: without NaN and infinities."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {clean(str(k)): json_safe(v) for k, v in value.items()}
+        return {str(k): json_safe(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [json_safe(v) for v in value]
-    return clean(value)
+    return value
 
 
 def find_response(

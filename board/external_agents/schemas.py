@@ -12,10 +12,16 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from guardia.board.audit.chain import clean
+from guardia.text import TRIMMED, VISIBLE, CleanStr
 
 TOOL = r"^[a-z]{1,30}\.[a-z_]{1,40}$"
 _MAX_ARGUMENTS_SIZE = 4000
-Sentence = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=4000)]
+Sentence = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=4000),
+    TRIMMED,
+    VISIBLE,
+]
 
 
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:
@@ -50,7 +56,7 @@ class Expectation(_Payload):
 
     tool: ToolName
     args: Arguments = Field(default_factory=dict)
-    expect: str = Field(
+    expect: CleanStr = Field(
         min_length=1, max_length=500, description="JMESPath over the findings, truthy when it holds"
     )
     within: int = Field(default=0, ge=0, le=120, description="Seconds to keep looking")

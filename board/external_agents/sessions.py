@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
@@ -30,6 +30,7 @@ from guardia.board.issues.comments import write_comment
 from guardia.board.runs.claiming import CLAIMABLE_STATES
 from guardia.db import events
 from guardia.errors import GuardiaError, NoCallsLeft, NotFound, Stale, TokenNeeded
+from guardia.text import CleanStr, trim
 
 REFUSALS = 20
 """Refusals on the record until the token is closed."""
@@ -60,7 +61,7 @@ class SessionStatus:
     """Whether the task still waits for its agent."""
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True)
 class SessionEnd:
     """How an outside agent's turn ended."""
 
@@ -70,7 +71,7 @@ class SessionEnd:
     exit: int | None = None
     left: int = 0
     """Processes that it left behind and that were ended."""
-    output: str = ""
+    output: CleanStr = ""
     usage: dict[str, Any] | None = None
     """``models`` with their tokens, and ``micro_usd``, where the program itself says so."""
 
@@ -109,7 +110,7 @@ def open_session(
             task_id=claim.task_id,
             sr_id=claim.sr_id,
             fence=claim.fence,
-            offer=clean(offer),
+            offer=offer,
             budget=budget,
             opened_at=now,
             expires_at=now + timedelta(seconds=seconds),
@@ -225,7 +226,7 @@ def close_session(board: BoardContext, claim: Claim, session_id: int, ending: Se
 
     What a program has printed becomes a note where nobody has decided otherwise since.
     """
-    now, output = board.clock(), clean(ending.output).strip()[:_MAX_OUTPUT]
+    now, output = board.clock(), trim(ending.output, _MAX_OUTPUT)
     with board.database.transaction() as session:
         good = _is_claim_current(session, claim)
         query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)

@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -21,16 +20,18 @@ from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
+from guardia.board.core.reasons import require_reason
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
-from guardia.board.goals.planning import MAX_ANSWER_LENGTH, goal_of, log_entry, move
+from guardia.board.goals.planning import goal_of, log_entry, move
 from guardia.errors import Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.text import MAX_REASON, trim
 
 
 def answer(
@@ -39,9 +40,7 @@ def answer(
     """Word unclear pieces anew, by their number, or the whole goal where nothing of it was
     understood (number 0); the agent breaks the goal down again."""
     require_permission(person, "goal.decide")
-    answers = {
-        n: clean(w).strip()[:MAX_ANSWER_LENGTH] for n, w in words.items() if clean(w).strip()
-    }
+    answers = {n: found for n, w in words.items() if (found := trim(w, MAX_REASON))}
     if not answers:
         raise Missing(what=t("goals.answer"))
     now = board.clock()
@@ -139,9 +138,7 @@ def _end_goal(
     kind: EntryKind,
 ) -> None:
     require_permission(person, "goal.decide")
-    text, now = clean(reason).strip()[:MAX_ANSWER_LENGTH], board.clock()
-    if not text:
-        raise Missing(what=t("board.reason"))
+    text, now = require_reason(reason), board.clock()
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         goal.end_reason, goal.ended_at = text, now

@@ -15,13 +15,14 @@ from guardia.board.hiring import view as hiring_view
 from guardia.board.web import actions, forms, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
+from guardia.text import CLEANED, CleanStr, Reason, Title
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _MAX = 2**63 - 1
 _NEW = "goals/goal_new.html"
 Number = Annotated[int, Path(ge=1, le=_MAX)]
-_Reason = Annotated[str, Form(max_length=1000)]
+_Reason = Annotated[Reason, Form()]
 
 
 @router.get("/goals")
@@ -75,9 +76,9 @@ def create_goal(
     request: Request,
     board: BoardDep,
     visitor: CurrentVisitor,
-    title: Annotated[str, Form(max_length=200)] = "",
-    body: Annotated[str, Form(max_length=10_000)] = "",
-    ticket: Annotated[str, Form(max_length=64)] = "",
+    title: Annotated[Title, Form()] = "",
+    body: Annotated[str, Form(max_length=10_000), CLEANED] = "",
+    ticket: Annotated[str, Form(max_length=64), CLEANED] = "",
 ) -> Response:
     """Give the head agent a goal."""
     words = {"title": title, "ticket": ticket}
@@ -138,7 +139,7 @@ def decide_goal(
     visitor: CurrentVisitor,
     sr_id: Number,
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
-    plan_hash: Annotated[str, Form(max_length=128)] = "",
+    plan_hash: Annotated[str, Form(max_length=128), CLEANED] = "",
     keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
     reason: _Reason = "",
 ) -> Response:
@@ -163,7 +164,7 @@ def answer(
     visitor: CurrentVisitor,
     sr_id: Number,
     piece: Annotated[list[int], Form()] = [],  # noqa: B006
-    words: Annotated[list[str], Form()] = [],  # noqa: B006
+    words: Annotated[list[CleanStr], Form()] = [],  # noqa: B006
 ) -> Response:
     """Word what was unclear anew; the plan is made again."""
     answers = dict(zip(piece, words, strict=False))

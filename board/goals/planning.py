@@ -12,11 +12,12 @@ from datetime import date, datetime
 from textwrap import shorten
 from typing import Any
 
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean, digest
+from guardia.board.audit.chain import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import GoalClaim, claimed_goal
@@ -40,12 +41,13 @@ from guardia.i18n import t
 from guardia.org import registry, revisions
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.text import CleanStr, first_line, trim
 
 KIND = "GOAL"
 MAX_PARTS = 60
 _MAX_TITLE = 80
 _MAX_TEXT = 10_000
-MAX_ANSWER_LENGTH = 1_000
+_MAX_PART = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +61,12 @@ class GoalBrief:
     """In the company's time zone."""
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True)
 class GoalPartDraft:
-    """One issue that the plan wants, or one question that stands before it."""
+    """One issue of a plan, or a question to answer before it. Clean, because it is hashed."""
 
     piece: int
-    text: str
+    text: CleanStr
     kind: str
     category: str
     priority: str
@@ -74,8 +76,8 @@ class GoalPartDraft:
     agent_id: str | None = None
     engineer_id: str | None = None
     due_on: date | None = None
-    reasons: tuple[str, ...] = ()
-    question: str = ""
+    reasons: tuple[CleanStr, ...] = ()
+    question: CleanStr = ""
     opening: Opening | None = None
     """Whom it takes, where nobody has the skill."""
 
@@ -104,13 +106,13 @@ def create_goal(
     A form that is sent twice gives one goal.
     """
     require_permission(person, "goal.give")
-    body = clean(text).strip()[:_MAX_TEXT]
+    body = trim(text, _MAX_TEXT)
     if not body:
         raise Missing(what=t("goals.goal"))
     now = board.clock()
     new_issue = receiving.NewIssue(
         text=body,
-        title=shorten(clean(title).strip() or body.splitlines()[0], _MAX_TITLE, placeholder="…"),
+        title=shorten(trim(title) or first_line(body), _MAX_TITLE, placeholder="…"),
         channel=channel,
         sender=f"{person.name} {person.title}".strip(),
         requester_id=person.id,
@@ -255,7 +257,7 @@ def _part_row(
         if part.opening
         else None
     )
-    text = clean(part.text)[:MAX_ANSWER_LENGTH]
+    text = part.text[:_MAX_PART]
     return GoalPart(
         sr_id=claim.sr_id,
         ordinal=ordinal,
@@ -270,7 +272,7 @@ def _part_row(
         agent_id=part.agent_id,
         engineer_id=part.engineer_id,
         due_on=part.due_on,
-        reasons=clean(list(part.reasons)),
+        reasons=list(part.reasons),
         question=part.question,
         state="TAKEN_OUT" if (text, part.server) in out else "PROPOSED",
         hire_id=hire,

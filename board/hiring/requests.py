@@ -12,7 +12,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
@@ -20,19 +19,20 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
+from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.hiring import cost_estimate
 from guardia.board.hiring.model import HireRequest
 from guardia.board.organization import chart
-from guardia.errors import Missing, NotFound, Stale
+from guardia.errors import NotFound, Stale
 from guardia.i18n import t, t_default
 from guardia.org import chart_edit, revisions
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.text import MAX_REASON
 
-_REASON = 1_000
 _UNASSIGNED = (State.RECEIVED, State.PARSED)
 
 
@@ -80,7 +80,7 @@ def open_request(
             reports_to=opening.reports_to,
             monthly_won=expected.won,
             estimate=expected.basis,
-            reason=clean(opening.reason)[:_REASON],
+            reason=opening.reason[:MAX_REASON],
             state="WAITING",
             created_at=now,
         )
@@ -145,9 +145,7 @@ def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
 def reject(board: BoardContext, person: PersonInfo, hire_id: int, reason: str) -> None:
     """Reject a request; the tasks that waited for the new agent are handed over to people."""
     require_permission(person, "hire.decide")
-    text, now = clean(reason).strip()[:_REASON], board.clock()
-    if not text:
-        raise Missing(what=t("board.reason"))
+    text, now = require_reason(reason), board.clock()
     with board.database.transaction() as session:
         row = _lock_waiting(session, hire_id)
         row.state, row.decision_reason = "REJECTED", text

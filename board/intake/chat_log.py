@@ -8,10 +8,10 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import clean
 from guardia.board.core.context import BoardContext
 from guardia.board.intake.model import ChatMessage
-from guardia.board.issues.receiving import _BODY, NewIssue, receive_within
+from guardia.board.issues.receiving import NewIssue, receive_within
+from guardia.text import MAX_BODY
 
 
 def receive_line(board: BoardContext, request: NewIssue, *, rule: str | None = None) -> int | None:
@@ -50,10 +50,10 @@ def log_line(
         .values(
             channel=request.channel,
             external_id=request.external_id,
-            room=clean(request.room),
-            sender=clean(request.sender),
-            account=clean(request.account),
-            text=clean(request.text if text is None else text)[:_BODY],
+            room=request.room,
+            sender=request.sender,
+            account=request.account,
+            text=(request.text if text is None else text)[:MAX_BODY],
             rule=rule,
             created_at=now,
         )

@@ -12,7 +12,6 @@ from sqlalchemy import delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -98,13 +97,12 @@ def _is_cooling_down(
     session: Session, rule: ChatRule, line: receiving.NewIssue, now: datetime
 ) -> bool:
     """Return whether a rule made an offer in this room recently; serializes concurrent callers."""
-    room = clean(line.room)
-    key = f"talk|{line.channel}|{rule.id}|{room}"
+    key = f"talk|{line.channel}|{rule.id}|{line.room}"
     session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
     earlier = (
         select(ChatMessage.message_id)
         .where(
-            ChatMessage.room == room,
+            ChatMessage.room == line.room,
             ChatMessage.created_at > now - rule.cooldown,
             ChatMessage.channel == line.channel,
             ChatMessage.rule == rule.id,

@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
+from pydantic.dataclasses import dataclass as pydantic_dataclass
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.accounts import messenger_links
-from guardia.board.audit.chain import clean
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Comment
@@ -22,6 +22,7 @@ from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
 from guardia.i18n import t_default
 from guardia.org.chat_rules import ChatRule
+from guardia.text import CleanStr
 
 _CONTEXT_LINES = 12
 _CONTEXT_PERIOD = timedelta(hours=1)
@@ -43,15 +44,15 @@ class AcceptanceOutcome(StrEnum):
     """There is no such line."""
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True)
 class OfferAcceptance:
     """A person who accepts an offer, as the channel names them."""
 
     channel: str
     message_id: int
     expires_at: datetime
-    account: str
-    sender: str
+    account: CleanStr
+    sender: CleanStr
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +137,7 @@ def _context_comment(
 ) -> Comment:
     """Return the conversation as a comment for the assignee; it wakes no mentioned agents."""
     quoted = "\n".join(f"> {_escape_markdown(one)}" for one in formatted)
-    who, title = _escape_markdown(clean(acceptance.sender)), _escape_markdown(rule.title)
+    who, title = _escape_markdown(acceptance.sender), _escape_markdown(rule.title)
     body = t_default("board.talk.context", who=who or "-", title=title, rule=rule.id)
     author = Actor.channel(acceptance.channel)
     return Comment(sr_id=sr_id, author=str(author), body=f"{body}\n\n{quoted}", created_at=now)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import clean
-from guardia.board.control.kill_switch import _REASON, KillResult, _kill
+from guardia.board.control.kill_switch import KillResult, _kill
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
 from guardia.org import identity
+from guardia.text import MAX_REASON, trim
 
 RULE = "kill"
 """Rule name under which the log stores a line that stopped everything."""
@@ -27,13 +27,13 @@ def handle_stop(board: BoardContext, request: receiving.NewIssue) -> KillResult 
         if chat_log.log_line(session, request, RULE, now) is None:
             return None
         by = _sender(session, request)
-        reason = clean(request.text).strip()[:_REASON]
-        return _kill(session, by, reason, clean(request.room), now, clean(request.account))
+        reason = trim(request.text, MAX_REASON)
+        return _kill(session, by, reason, request.room, now, request.account)
 
 
 def _sender(session: Session, request: receiving.NewIssue) -> Actor:
     """Return the person who owns the account, or the channel with the name it gave."""
-    known = identity.person_of_account(session, request.channel, clean(request.account))
+    known = identity.person_of_account(session, request.channel, request.account)
     if known is not None and known.active:
         return Actor.of(known.as_info())
-    return Actor.channel(request.channel, clean(request.sender))
+    return Actor.channel(request.channel, request.sender)

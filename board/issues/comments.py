@@ -7,7 +7,6 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -16,17 +15,17 @@ from guardia.board.core.model import Comment
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.issues.mentions import mentioned_agents
-from guardia.board.issues.receiving import _BODY
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org import registry
+from guardia.text import MAX_BODY, trim
 
 _EXCERPT = 500
 
 
 def add_comment(board: BoardContext, sr_id: int, author: Actor, body: str) -> None:
     """Add a comment to an issue. Raises `Missing` if it is empty."""
-    text = clean(body).strip()[:_BODY]
+    text = trim(body, MAX_BODY)
     if not text:
         raise Missing(what=t("web.form.reason"))
     now = board.clock()
@@ -46,10 +45,11 @@ def write_comment(
     """Add a comment in the caller's transaction, waking mentioned agents if asked to."""
     issue = get_issue(session, sr_id)
     issue.updated_at = now
-    row = Comment(sr_id=sr_id, author=str(author), body=clean(text), created_at=now)
+    row = Comment(sr_id=sr_id, author=str(author), body=text, created_at=now)
     session.add(row)
     session.flush()
-    if wakes_mentioned and "@" in row.body:
+    if wakes_mentioned and "@" in text:
+        session.refresh(row)  # clean, as it is stored
         _wake_mentioned(session, row, author, now)
     log.append(
         session,

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import date, datetime
-from typing import Any
 
+from pydantic.dataclasses import dataclass
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -22,37 +21,37 @@ from guardia.board.core.wakes import wake
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org import identity, registry
+from guardia.text import MAX_BODY, CleanObject, CleanStr, first_line, trim
 
 _TITLE = 80
-_BODY = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class NewIssue:
-    """An issue to open: a request of a channel, a goal or a part of one. `text` is untrusted."""
+    """An issue to open: a request of a channel, a goal or a part of one. Cleans its texts."""
 
-    text: str
+    text: CleanStr
     channel: str
-    sender: str
-    title: str = ""
-    room: str = ""
+    sender: CleanStr
+    title: CleanStr = ""
+    room: CleanStr = ""
     requester_id: str | None = None
     institution: str | None = None
-    account: str = ""
+    account: CleanStr = ""
     """The channel's own id of the sender, if it has one."""
-    external_id: str | None = None
+    external_id: CleanStr | None = None
     """The channel's own id of the message, so that a repeated delivery opens only one issue."""
     kind: str | None = None
     category: str | None = None
     priority: str | None = None
     """Category and priority known before triage, which keeps them."""
-    talk: tuple[str, ...] = ()
+    talk: tuple[CleanStr, ...] = ()
     """Lines of the conversation around it; they may name a server that the request does not."""
-    origin: dict[str, Any] = field(default_factory=dict)
+    origin: CleanObject = field(default_factory=dict)
     """Further details of its origin for the audit log."""
     agent_id: str | None = None
     engineer_id: str | None = None
-    triage: dict[str, Any] = field(default_factory=dict)
+    triage: CleanObject = field(default_factory=dict)
     """The result of a triage that came before it."""
     parent_id: int | None = None
     goal_id: int | None = None
@@ -66,11 +65,11 @@ class NewIssue:
 
 def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
     """Add an issue's row: the only place that makes one. Raises `Missing` if it has no text."""
-    body = clean(new_issue.text).strip()[:_BODY]
+    body = trim(new_issue.text, MAX_BODY)
     if not body:
         raise Missing(what=t("web.form.body"))
-    title = clean(new_issue.title).strip() or body.splitlines()[0]
-    account = clean(new_issue.account)
+    title = trim(new_issue.title) or first_line(body)
+    account = new_issue.account
     known = identity.person_of_account(session, new_issue.channel, account)
     talk = {"talk": list(new_issue.talk)} if new_issue.talk else {}
     issue = Issue(
@@ -83,9 +82,9 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
         inst_id=new_issue.institution or (known.inst_id if known else None),
         requester_id=new_issue.requester_id or (known.person_id if known else None),
         requester_account=f"{new_issue.channel}:{account}" if account else None,
-        requester_name=clean(new_issue.sender),
+        requester_name=new_issue.sender,
         channel=new_issue.channel,
-        room=clean(new_issue.room),
+        room=new_issue.room,
         dedupe_key=new_issue.dedupe_key,
         agent_id=new_issue.agent_id,
         assignee_id=new_issue.engineer_id,

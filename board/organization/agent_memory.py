@@ -15,7 +15,6 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
@@ -27,6 +26,7 @@ from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent
+from guardia.text import trim
 
 WORKING_MEMORY_LIMIT = 4_000
 """Characters of one issue's working memory; the oldest lines are dropped first."""
@@ -126,7 +126,7 @@ def _append_working(
     _ensure_note(session, agent_id, "working", actor, now, sr_id=sr_id)
     note = session.scalars(_working(agent_id, sr_id).with_for_update()).one()
     known = note.body.splitlines()
-    new = [line for line in clean(text).splitlines() if line.strip() and line not in known]
+    new = [line for line in text.splitlines() if line.strip() and line not in known]
     if new:
         _revise(session, note, "\n".join([*known, *new])[-WORKING_MEMORY_LIMIT:], actor, now)
 
@@ -147,7 +147,7 @@ def _save_lesson(
     if (note.sr_id, note.outcome) == (claim.sr_id, what.outcome):
         return
     note.sr_id, note.outcome = claim.sr_id, what.outcome
-    _revise(session, note, clean(what.body)[:LESSON_LIMIT], actor, now)
+    _revise(session, note, what.body[:LESSON_LIMIT], actor, now)
     _record(session, EntryKind.LESSON_LEARNED, note, actor, now, claim.agent_id)
 
 
@@ -254,7 +254,7 @@ def _save_change(
 
 
 def _text(body: str, limit: int = LESSON_LIMIT) -> str:
-    text: str = clean(body).strip()[:limit]
+    text = trim(body, limit)
     if not text:
         raise Missing(what=t("notes.note"))
     return text

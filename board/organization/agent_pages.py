@@ -12,10 +12,11 @@ from guardia.board.core.context import BoardContext
 from guardia.board.organization import agent_memory, agent_view
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.text import CLEANED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
-AgentId = Annotated[str, Path(max_length=64)]
+AgentId = Annotated[str, Path(max_length=64), CLEANED]
 NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
@@ -59,7 +60,7 @@ def teach(
     board: BoardDep,
     visitor: CurrentVisitor,
     agent_id: AgentId,
-    body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT)] = "",
+    body: Annotated[str, Form(max_length=agent_memory.LESSON_LIMIT), CLEANED] = "",
 ) -> Response:
     """Add a lesson for an agent."""
     return actions.submit(
@@ -114,7 +115,7 @@ def change(
     note_id: NoteNumber,
     verb: Annotated[Literal["save", "strike", "restore"], Form()],
     version: Annotated[int, Form(ge=1)],
-    body: Annotated[str, Form(max_length=agent_memory.WORKING_MEMORY_LIMIT)] = "",
+    body: Annotated[str, Form(max_length=agent_memory.WORKING_MEMORY_LIMIT), CLEANED] = "",
 ) -> Response:
     """Edit, strike or restore exactly the version of a note that was shown."""
     seen = {"version": version}

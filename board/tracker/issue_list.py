@@ -12,7 +12,6 @@ from typing import Any, Literal
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
 from sqlalchemy.dialects.postgresql import aggregate_order_by
 
-from guardia.board.audit.chain import clean
 from guardia.board.audit.log import snapshot_size
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import parse_issue_ref
@@ -121,7 +120,7 @@ def _filters(query: IssueQuery) -> list[ColumnElement[bool]]:
     if query.state != "all":
         is_open = Issue.status.in_(_OPEN)
         conditions.append(is_open if query.state == "open" else ~is_open)
-    for word in clean(query.words).split()[:_MAX_WORDS]:
+    for word in query.words.split()[:_MAX_WORDS]:
         conditions.append(_meets(word))
     return conditions
 

@@ -24,6 +24,7 @@ from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org.access import require_permission
+from guardia.text import CLEANED, TRIMMED, Body, Reason, Title, is_blank, trim
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -47,7 +48,7 @@ def list_issues(
     board: BoardDep,
     visitor: CurrentVisitor,
     state: States = "open",
-    q: Annotated[str, Query(max_length=200)] = "",
+    q: Annotated[str, Query(max_length=200), CLEANED] = "",
     before: Cursor = None,
     after: Cursor = None,
 ) -> Response:
@@ -79,19 +80,19 @@ def create_issue(
     request: Request,
     board: BoardDep,
     visitor: CurrentVisitor,
-    title: Annotated[str, Form(max_length=200)] = "",
-    body: Annotated[str, Form(max_length=20_000)] = "",
-    ticket: Annotated[str, Form(max_length=64)] = "",
+    title: Annotated[Title, Form()] = "",
+    body: Annotated[Body, Form()] = "",
+    ticket: Annotated[str, Form(max_length=64), CLEANED] = "",
 ) -> Response:
     """Receive a request from a person; the title alone is enough."""
     require_permission(visitor.person, "issue.create")
-    if not (title.strip() or body.strip()):
+    if is_blank(title + body):
         with render.use_visitor_language(request):
             notice = t("web.new.empty")
         return forms.render_form(request, _NEW, visitor, ticket=ticket, notice=notice, status=422)
     person = visitor.person
     new_request = receiving.NewIssue(
-        text=body.strip() or title,
+        text=trim(body) or title,
         title=title,
         channel=CHANNEL,
         sender=f"{person.name} {person.title}".strip(),
@@ -163,8 +164,8 @@ def decide_step(
     sr_id: Number,
     task_id: Number,
     decision: Annotated[Literal["approve", "change", "reject"], Form()],
-    plan_hash: Annotated[str, Form(min_length=1, max_length=128)],
-    reason: Annotated[str, Form(max_length=1000)] = "",
+    plan_hash: Annotated[str, Form(min_length=1, max_length=128), CLEANED],
+    reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Decide one step, for exactly the plan that the form showed."""
     visibility.require_task(board, visitor.person, sr_id, task_id)
@@ -185,9 +186,9 @@ def issue_directive(
     visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
-    verb: Annotated[str, Form(min_length=1, max_length=20)],
-    argument: Annotated[str, Form(max_length=64)] = "",
-    reason: Annotated[str, Form(max_length=1000)] = "",
+    verb: Annotated[str, Form(min_length=1, max_length=20), CLEANED],
+    argument: Annotated[str, Form(max_length=64), TRIMMED] = "",
+    reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Order something of a task; it takes effect while its commands run."""
     visibility.require_task(board, visitor.person, sr_id, task_id)
@@ -216,14 +217,14 @@ def add_comment(
     board: BoardDep,
     visitor: CurrentVisitor,
     sr_id: Number,
-    body: Annotated[str, Form(max_length=20_000)] = "",
+    body: Annotated[Body, Form()] = "",
 ) -> Response:
     """Add a note."""
     visibility.require_issue(board, visitor.person, sr_id)
     require_permission(visitor.person, "issue.comment")
 
     def act() -> None:
-        if not body.strip():
+        if is_blank(body):
             with render.use_visitor_language(request):
                 raise Missing(what=render.web_label("form", "reason"))
         comments.add_comment(board, sr_id, Actor.of(visitor.person), body)

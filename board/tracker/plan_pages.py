@@ -7,6 +7,7 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
+from pydantic import TypeAdapter
 
 from guardia.board.control import manual_plans
 from guardia.board.control.manual_plans import PlanRevision
@@ -17,17 +18,19 @@ from guardia.board.tracker.plan_form import PlannedTask
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.org.access import require_permission
+from guardia.text import CLEANED, TRIMMED, CleanStr, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_Text = Annotated[str, Form(max_length=1000)]
+_TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
 
 
 async def read_form_texts(request: Request) -> dict[str, str]:
     """All texts of a form whose fields depend on the plan."""
     form = await request.form()
-    return {name: text for name, text in form.items() if isinstance(text, str)}
+    texts = {name: text for name, text in form.items() if isinstance(text, str)}
+    return _TEXTS.validate_python(texts)
 
 
 FormTexts = Annotated[dict[str, str], Depends(read_form_texts)]
@@ -52,8 +55,8 @@ def change_plan(
     sr_id: Number,
     task_id: Number,
     form: FormTexts,
-    plan_hash: Annotated[str, Form(min_length=1, max_length=128)],
-    reason: _Text = "",
+    plan_hash: Annotated[str, Form(min_length=1, max_length=128), CLEANED],
+    reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Put the person's plan in the place of the one that the form showed."""
     task = plan_form.planned_task(board, visitor.person, sr_id, task_id)
@@ -89,9 +92,9 @@ def force_action(
     visitor: CurrentVisitor,
     sr_id: Number,
     form: FormTexts,
-    server: Annotated[str, Form(max_length=100)] = "",
-    tool: Annotated[str, Form(max_length=100)] = "",
-    reason: _Text = "",
+    server: Annotated[str, Form(max_length=100), TRIMMED] = "",
+    tool: Annotated[str, Form(max_length=100), CLEANED] = "",
+    reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Order it; it runs once it is approved."""
     visibility.require_issue(board, visitor.person, sr_id)

@@ -1,4 +1,7 @@
-"""The permission that each command needs. A command that is not listed here does not run."""
+"""The permission that each command needs, and the cleaning of its arguments.
+
+A command that is not listed here does not run.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Any
 import typer
 
 from guardia.errors import Forbidden
+from guardia.text import clean_json
 
 COMMAND_ACTIONS: dict[str, str] = {
     "version": "version.read",
@@ -91,7 +95,7 @@ def commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
 
 
 def enforce_permissions(app: typer.Typer) -> None:
-    """Add the permission check to every command."""
+    """Check the permission of every command and clean its arguments before it runs."""
     for name, command in commands(app):
         command.callback = _guarded(name, command.callback)
 
@@ -107,6 +111,6 @@ def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
         # Permissions of people are checked by the board, for the person who signs in.
         if action in OPERATOR_ACTIONS or action not in PERMISSIONS:
             require_operator(action)
-        return run(*args, **words)
+        return run(*args, **clean_json(words))
 
     return guarded

@@ -3,6 +3,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 from board_env import LEAD, TERMINATE, BoardEnv
+from stored_texts import unclean_texts
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
@@ -10,6 +11,7 @@ from guardia.board.core.claims import Claim, Grant
 from guardia.board.core.plan import ToolCall
 from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
+from guardia.board.integrity import output_check
 from guardia.errors import Refused, Stale
 
 READ = ToolCall(tool="database.locks", args={"service": "budgetdb"})
@@ -38,6 +40,17 @@ def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
     with psycopg.connect(env.dsn) as connection:
         found = connection.execute("select findings from tb_evidence").fetchone()
     assert found == ({"waiting": 3, "seconds": "1.5"},)
+
+
+def test_a_hostile_servers_output_is_stored_as_it_was_hashed(env: BoardEnv) -> None:
+    hostile = "각\u202e가\x00\x1b[31m\ud800"
+    held = env.create_parsed_task()
+    intent = commands.record_intent(env.board, tasks.grant_reads(env.board, held), READ, hostile)
+    found = {hostile: [hostile, 1.5], "a": 1, "a\x00": 2}
+    commands.record_result(env.board, intent, CommandResult(True, found, hostile, 12))
+    with env.board.database.reading() as session:
+        assert output_check.first_altered(session) is None
+    assert unclean_texts(env.dsn) == []
 
 
 def test_a_change_is_attempted_once_only(env: BoardEnv) -> None:

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import psycopg
 import pytest
-from board_env import LEAD, BoardEnv, plan
+from board_env import LEAD, BoardEnv, action, plan
+from stored_texts import unclean_texts
 
 from guardia.board.approvals import decisions
 from guardia.board.core.lifecycle import State
+from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.execution import tasks
 from guardia.board.issues import view
 from guardia.board.runs import beats
 from guardia.errors import IllegalMove, Invalid, Refused, Stale
+from guardia.text import clean
 
 
 def state(env: BoardEnv, sr_id: int) -> State:
@@ -27,6 +30,20 @@ def test_several_servers_make_several_tasks_and_the_issue_follows_them(env: Boar
     assert rows == [("MOF-DB-01", "PARSED"), ("MOF-WAS-01", "PARSED")]
     tasks.hand_over(env.board, held, "사람에게")
     assert state(env, held.sr_id) is State.PARSED
+
+
+def test_what_people_approve_of_a_plan_is_what_is_stored(env: BoardEnv) -> None:
+    hostile = "각\u202e가\x00\x1b[31m\ud800"
+    call = ToolCall(tool="service.set_log_level", args={hostile: (hostile, 1, None)})
+    written = action().model_dump() | {"call": call, "effect": hostile, "command": hostile}
+    filed = plan("MAINTENANCE", Action.model_validate(written))
+    filed = Plan.model_validate({**dict(filed), "because": hostile})
+    held, _, bound = env.create_filed_plan(filed)
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
+    [(kept,)] = sql(env, "select plan from tb_ops_task")
+    assert Plan.model_validate(kept) == filed and filed.because == clean(hostile)
+    assert view.plan_state(env.board, held.task_id).approved
+    assert unclean_texts(env.dsn) == []
 
 
 def test_a_plan_for_another_server_is_refused(env: BoardEnv) -> None:

@@ -1,0 +1,38 @@
+"""Column types that store foreign text only in its clean form, regardless of how it got here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import Dialect, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.types import TypeDecorator
+
+from guardia.text import clean, clean_json
+
+
+class CleanText(TypeDecorator[str]):
+    """Text. A value to compare with is cleaned as well, so it finds what was stored."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Clean what is stored or compared."""
+        return None if value is None else clean(value)
+
+
+class CleanJsonb(TypeDecorator[Any]):
+    """A JSON value, of which every text is cleaned."""
+
+    impl = JSONB
+    cache_ok = True
+    should_evaluate_none = True  # as in JSONB itself: `None` is the JSON null
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Clean what is stored or compared."""
+        return clean_json(value)
+
+    def coerce_compared_value(self, op: Any, value: Any) -> Any:
+        """Leave the types of keys and paths in `column["key"]` to JSONB."""
+        return self.impl_instance.coerce_compared_value(op, value)

@@ -1,0 +1,106 @@
+"""Foreign text: which characters are kept, and when a text says nothing.
+
+Text is cleaned where it enters, by one of the annotated types below, and once more where it is
+stored, by the column types of `guardia.db.columns`. Code in between gets clean text and only
+bounds it and refuses what is blank.
+
+The audit log has a rule of its own (`guardia.board.audit.chain.clean`), which is part of its
+format and must not change; a test holds that it leaves clean text as it is.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, StringConstraints
+
+# Controls go because terminals obey some of them, and the marks that turn the direction of text
+# because people would approve something other than what is done. Tab and line breaks stay.
+_HIDDEN = re.compile(
+    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
+)
+# Lone surrogates cannot be written as UTF-8, so PostgreSQL does not store them.
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_EMPTY_LOOKING = re.compile(
+    "[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2065\u2800\u3164\ufe00-\ufe0f\uffa0\ufff0-\ufff8"
+    "\U0001d159\U000e0000-\U000e0fff]"
+)
+"""Letters, marks and signs that fonts draw as nothing: fillers, variation selectors, blanks."""
+_EDGES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() or _HIDDEN.match(c))
+
+MAX_REASON = 1000
+"""Characters of a reason, also of a person's answer."""
+MAX_TITLE = 200
+MAX_BODY = 20_000
+
+
+def clean(text: str) -> str:
+    """Return `text` in the one form in which it is kept: NFC, without hidden characters.
+
+    Emoji, Hangul and right-to-left scripts keep every character that they need.
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return unicodedata.normalize("NFC", _SURROGATE.sub("?", _HIDDEN.sub("", text)))
+
+
+def clean_json(value: Any) -> Any:
+    """Return a JSON value with every text in it cleaned, keys included.
+
+    Of two keys that become the same the last one counts: a server's answer is not refused for it.
+    """
+    if isinstance(value, str):
+        return clean(value)
+    if isinstance(value, dict):
+        return {clean(k) if isinstance(k, str) else k: clean_json(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [clean_json(v) for v in value]
+    return value
+
+
+def is_blank(text: str) -> bool:
+    """Return whether a reader sees nothing of `text`."""
+    return all(map(_is_invisible, text))
+
+
+def _is_invisible(character: str) -> bool:
+    return (
+        character.isspace()
+        or unicodedata.category(character) in {"Cc", "Cf"}
+        or _EMPTY_LOOKING.match(character) is not None
+    )
+
+
+def trim(text: str, limit: int | None = None) -> str:
+    """Return `text` without blanks around it, cut to `limit`; empty if nothing of it is visible."""
+    kept = text.strip(_EDGES)[:limit]
+    return "" if is_blank(kept) else kept
+
+
+def first_line(text: str) -> str:
+    """Return the first line of `text` that shows something; empty if there is none."""
+    return next((line for line in text.splitlines() if not is_blank(line)), "")
+
+
+def _visible(text: str) -> str:
+    if is_blank(text):
+        raise ValueError("nothing of it is visible")
+    return text
+
+
+CLEANED = AfterValidator(clean)
+"""Cleans a field; it follows the bound: `Annotated[str, Form(max_length=9), CLEANED]`."""
+TRIMMED = AfterValidator(lambda text: trim(clean(text)))
+"""Cleans a field and trims it; what shows nothing becomes empty, so the use case refuses it."""
+VISIBLE = AfterValidator(_visible)
+"""Refuses a field that shows nothing."""
+
+CleanStr = Annotated[str, CLEANED]
+CleanObject = Annotated[dict[str, Any], AfterValidator(clean_json)]
+Reason = Annotated[str, StringConstraints(max_length=MAX_REASON), TRIMMED]
+Title = Annotated[str, StringConstraints(max_length=MAX_TITLE), TRIMMED]
+Body = Annotated[str, StringConstraints(max_length=MAX_BODY), CLEANED]
+Name = Annotated[str, TRIMMED]
+"""The name or title of a person, an agent or the company."""

@@ -1,0 +1,235 @@
+"""Where people must give a reason or a text, nothing visible is no reason and no text."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from board_env import LEAD, PM, BoardEnv, plan
+from stored_texts import unclean_texts
+
+from guardia.board.accounts import messenger_links, people, tokens
+from guardia.board.approvals import decisions
+from guardia.board.audit import log
+from guardia.board.control import directives, kill_switch, manual_plans
+from guardia.board.control.directives import DirectiveRequest
+from guardia.board.control.manual_plans import PlanRevision
+from guardia.board.core.claims import Claim
+from guardia.board.core.plan import Action, Risk, ToolCall
+from guardia.board.core.planner import ActionDraft
+from guardia.board.core.reasons import require_reason
+from guardia.board.costs import budgets
+from guardia.board.execution import commands, tasks
+from guardia.board.execution.commands import CommandResult, PlanStep
+from guardia.board.goals import decisions as goal_decisions
+from guardia.board.goals import planning
+from guardia.board.goals.planning import Breakdown, GoalPartDraft
+from guardia.board.hiring import requests
+from guardia.board.hiring.requests import Opening
+from guardia.board.issues import comments, receiving
+from guardia.board.organization import agent_memory, chart
+from guardia.board.runs import beats
+from guardia.errors import Invalid
+from guardia.org import chart as charts
+from guardia.org.access import ROLES
+from guardia.org.directory import PersonInfo
+from guardia.text import MAX_REASON, clean
+
+BOARD = Path(__file__).resolve().parents[3] / "board"
+INVISIBLE = ["", " \n\t", "\u200b", "\u2800 \u2800", "\u3164", "\u202e\u2066", "\ufeff\x00\x1b"]
+HOSTILE = " 결산\u202e 때문\x00에\x1b[31m "
+LEVEL = Action(
+    call=ToolCall(tool="service.set_log_level", args={"service": "budgetdb", "level": "INFO"}),
+    risk=Risk.CHANGE,
+    effect="로그 수준 변경",
+    command="…",
+    undo=ToolCall(tool="service.set_log_level", args={"service": "budgetdb", "level": "DEBUG"}),
+)
+Act = Callable[[str], object]
+
+
+def _decide(env: BoardEnv, verdict: str) -> Act:
+    claim, _, bound = env.create_filed_plan()
+    word = decisions.DecisionVerdict(verdict)
+    return lambda text: decisions.submit_decision(env.board, LEAD, claim.task_id, word, bound, text)
+
+
+def _running(env: BoardEnv) -> Claim:
+    held, _, bound = env.create_filed_plan(plan("MAINTENANCE", LEVEL))
+    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
+    return env.claim("db-agent")
+
+
+def _directive(env: BoardEnv, claim: Claim, verb: str) -> Act:
+    return lambda text: directives.issue_directive(
+        env.board, LEAD, claim.task_id, DirectiveRequest(verb, text)
+    )
+
+
+def complete(env: BoardEnv) -> Act:
+    claim = _running(env)
+    directives.issue_directive(env.board, LEAD, claim.task_id, DirectiveRequest("manual"))
+    return _directive(env, claim, "complete")
+
+
+def rollback(env: BoardEnv) -> Act:
+    claim = _running(env)
+    grant = tasks.begin_execution(env.board, claim)
+    intent = commands.record_intent(env.board, grant, LEVEL.call, "…", PlanStep(0, "do"))
+    commands.record_result(env.board, intent, CommandResult(True, {}, "", 1))
+    tasks.complete(env.board, claim, "끝")
+    return _directive(env, claim, "rollback")
+
+
+def change_plan(env: BoardEnv) -> Act:
+    claim, filed, bound = env.create_filed_plan()
+    args = {name: str(value) for name, value in filed.actions[0].call.args.items()}
+    draft = ActionDraft(filed.actions[0].call.tool, {**args, "pid": "8"})
+    return lambda text: manual_plans.change_plan(
+        env.board, LEAD, claim.task_id, PlanRevision(bound, [draft], text)
+    )
+
+
+def force_action(env: BoardEnv) -> Act:
+    sr_id, session = env.create_issue(), {"pid": "7", "backend_start": "2026-11-20 05:00:00+00"}
+    draft = ActionDraft("database.terminate_session", {"service": "budgetdb", **session})
+    return lambda text: manual_plans.force_action(env.board, LEAD, sr_id, "MOF-DB-01", draft, text)
+
+
+def release(env: BoardEnv) -> Act:
+    kill_switch.kill(env.board, PM, "이상")
+    return lambda text: kill_switch.release(env.board, PM, text)
+
+
+def raise_cap(env: BoardEnv) -> Act:
+    text = charts.shipped_chart_path().read_text("utf-8")
+    capped = text.replace("  - id: db-agent\n", "  - id: db-agent\n    budget: {tokens: 10}\n")
+    chart.apply_chart(env.board, capped, "operator:test")
+    return lambda text: budgets.raise_cap(env.board, PM, "agent", "db-agent", tokens=1, reason=text)
+
+
+def _goal(env: BoardEnv) -> int:
+    """A goal that waits for an answer; its agent asks for a colleague as well."""
+    sr_id = planning.create_goal(env.board, LEAD, "회선 점검", channel="web")
+    begun = beats.begin(env.board, "dispatcher")
+    assert begun is not None
+    claim = planning.claim_goal(env.board, begun)
+    assert claim is not None
+    opening = Opening("net-agent", "회선 전문가", ("NETWORK",), "dispatcher", "없음")
+    draft = GoalPartDraft(0, "회선", "REQUEST", "NETWORK", "P3", question="?", opening=opening)
+    planning.file_plan(env.board, claim, Breakdown(({"text": "회선"},), (draft,), "내장 규칙"))
+    return sr_id
+
+
+def drop(env: BoardEnv) -> Act:
+    sr_id = _goal(env)
+    return lambda text: goal_decisions.drop(env.board, LEAD, sr_id, text)
+
+
+def answer(env: BoardEnv) -> Act:
+    sr_id = _goal(env)
+    return lambda text: goal_decisions.answer(env.board, LEAD, sr_id, {0: text})
+
+
+def reject_hire(env: BoardEnv) -> Act:
+    _goal(env)
+    return lambda text: requests.reject(env.board, PM, 1, text)
+
+
+def edit_note(env: BoardEnv) -> Act:
+    number = agent_memory.add_lesson(env.board, LEAD, "db-agent", "처음")
+    return lambda text: agent_memory.edit(env.board, LEAD, "db-agent", number, version=1, body=text)
+
+
+def comment(env: BoardEnv) -> Act:
+    sr_id = env.create_issue()
+    return lambda text: comments.add_comment(env.board, sr_id, "person:lead", text)
+
+
+def _person(env: BoardEnv, name: str) -> None:
+    person = PersonInfo(id="new", name=name, title="", role=ROLES[1])
+    people.add(env.board, "operator:test", person)
+
+
+REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
+    "reject": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "reject")),
+    "changes": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "change")),
+    "complete": ("board/control/directives.py:_complete", complete),
+    "rollback": ("board/control/directives.py:_rollback", rollback),
+    "change plan": ("board/control/manual_plans.py:change_plan", change_plan),
+    "force": ("board/control/manual_plans.py:force_action", force_action),
+    "release": ("board/control/kill_switch.py:release", release),
+    "budget": ("board/costs/budgets.py:raise_cap", raise_cap),
+    "drop": ("board/goals/decisions.py:_end_goal", drop),
+    "hire": ("board/hiring/requests.py:reject", reject_hire),
+}
+"""By what a reason is for: the function that demands it, and how a test comes to that."""
+TEXTS: dict[str, Callable[[BoardEnv], Act]] = {
+    "goal": lambda env: lambda text: planning.create_goal(env.board, LEAD, text, channel="web"),
+    "answer": answer,
+    "lesson": lambda env: lambda text: agent_memory.add_lesson(env.board, LEAD, "db-agent", text),
+    "note": edit_note,
+    "comment": comment,
+    "request": lambda env: lambda text: env.create_issue(text=text),
+    "token": lambda env: (
+        lambda text: tokens.create_token(env.board, LEAD, text, ["issue.read"], 30)
+    ),
+    "person": lambda env: lambda text: _person(env, text),
+    "messenger": lambda env: (
+        lambda text: messenger_links.link(env.board, "operator:t", "lead", "mattermost", text)
+    ),
+}
+
+
+def demanding() -> set[str]:
+    """Return the functions of the board that demand a reason."""
+    found = set()
+    for path in sorted(BOARD.rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef) and any(
+                isinstance(call, ast.Call) and ast.unparse(call.func) == "require_reason"
+                for call in ast.walk(node)
+            ):
+                found.add(f"{path.relative_to(BOARD.parent)}:{node.name}")
+    return found
+
+
+def test_every_demand_is_tested_here() -> None:
+    assert demanding() == {where for where, _ in REASONS.values()}
+
+
+@pytest.mark.parametrize("name", [*REASONS, *TEXTS])
+def test_what_shows_nothing_is_refused_and_the_rest_is_kept_clean(env: BoardEnv, name: str) -> None:
+    prepare = TEXTS[name] if name in TEXTS else REASONS[name][1]
+    act = prepare(env)
+    with env.board.database.reading() as session:
+        before = log.count_entries(session)
+    for text in INVISIBLE:
+        with pytest.raises(Invalid):
+            act(text)
+    with env.board.database.reading() as session:
+        assert log.count_entries(session) == before, "nothing of it is in the log"
+    act(HOSTILE)
+    assert unclean_texts(env.dsn) == []
+    with env.board.database.reading() as session:
+        assert log.verify_all(session).intact
+        entries = [str(e.detail) + e.log_content for e in log.entries(session, before)]
+    assert any(clean(HOSTILE).strip() in text for text in entries)
+
+
+def test_a_reason_is_cut_and_names_what_it_is_for() -> None:
+    assert require_reason(f" {'가' * 2000} ") == "가" * MAX_REASON
+    with pytest.raises(Invalid, match="사유"):
+        require_reason("\u200b")
+
+
+def test_a_request_takes_its_title_from_the_first_line_that_shows_something(env: BoardEnv) -> None:
+    hidden = receiving.NewIssue("\u200b\n제목\n본문", "web", "장하늘", title="\u2800")
+    assert hidden == replace(hidden, title="\u2800")
+    sr_id = receiving.receive_issue(env.board, hidden)
+    with env.board.database.reading() as session:
+        [entry] = [e for e in log.entries(session) if e.sr_id == sr_id]
+    assert entry.detail["title"] == "제목"
