@@ -19,7 +19,7 @@ from guardia.agents.brain.chat.brain import ChatBrain
 from guardia.org.brains import ModelChoice
 
 Body = dict[str, Any]
-_INVALID = ("형식이 맞지 않습니다", "unusable")
+_INVALID = ("형식이 올바르지 않습니다", "unusable")
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,7 @@ ANTHROPIC = ChatProvider(
     headers=lambda key: {"authorization": f"Bearer {key}"},
     wrong_key=401,
     withheld=("refusal", (31, 13)),
-    too_long=("접속할 수 없습니다", "failed"),  # its library reports any error like this
+    too_long=("연결할 수 없습니다", "failed"),  # its library reports any error like this
     addresses=("ANTHROPIC_BASE_URL", "ANTHROPIC_API_URL", "ANTHROPIC_PROXY"),
     keys=("ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"),
     library="langchain_anthropic",
