@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConst
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.core.model import _TASK
+from guardia.board.core.model import TASK_ID
 from guardia.db.base import Base
 
 
@@ -41,7 +41,7 @@ class Approval(Base):
     )
 
     approval_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID))
     plan_hash: Mapped[str]
     step: Mapped[int]
     role: Mapped[str]

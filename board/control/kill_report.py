@@ -12,9 +12,8 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lookup import get_issue
-from guardia.board.core.model import Comment, Directive, Task
+from guardia.board.core.model import Comment, Directive, KillSwitchActivation, Task
 from guardia.board.core.outbox import send
 from guardia.i18n import t
 

@@ -16,9 +16,8 @@ from guardia.board.control.kill_report import StoppedTask
 from guardia.board.control.rollback import create_directive, record_directive
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.kill_switch import KillSwitchActivation
 from guardia.board.core.lifecycle import State
-from guardia.board.core.model import Directive, Task
+from guardia.board.core.model import Directive, KillSwitchActivation, Task
 from guardia.board.core.outbox import schedule_checkpoint, send
 from guardia.board.core.reasons import require_reason
 from guardia.board.core.wake_reasons import WakeReason

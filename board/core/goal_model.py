@@ -11,9 +11,9 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.board.core.actors import Actor
 from guardia.board.core.goal_lifecycle import GoalState
+from guardia.board.core.model import ISSUE_ID
 from guardia.db.base import Base
 
-_ISSUE = "tb_sr_request.sr_id"
 _STATES = ", ".join(f"'{s}'" for s in GoalState)
 
 
@@ -26,7 +26,7 @@ class Goal(Base):
         Index("ix_tb_goal_open", "sr_id", postgresql_where=sql("state in ('GIVEN', 'ACTIVE')")),
     )
 
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE), primary_key=True, autoincrement=False)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID), primary_key=True, autoincrement=False)
     state: Mapped[str]
     agent_id: Mapped[str | None]
     """Who breaks it down and watches over it."""

@@ -1,4 +1,4 @@
-"""Tables of the board: issues, tasks, approvals, orders and talk."""
+"""Tables of issues, tasks, directives, comments and outgoing messages."""
 
 from __future__ import annotations
 
@@ -9,16 +9,11 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-import guardia.board.audit.model
-
-# The tables that issues and tasks refer to.
-import guardia.board.core.goal_model
-import guardia.board.core.run_model  # noqa: F401
 from guardia.board.core.issue_ref import issue_ref
 from guardia.db.base import Base
 
-_ISSUE = "tb_sr_request.sr_id"
-_TASK = "tb_ops_task.task_id"
+ISSUE_ID = "tb_sr_request.sr_id"
+TASK_ID = "tb_ops_task.task_id"
 
 
 class Issue(Base):
@@ -71,8 +66,8 @@ class Issue(Base):
     """Since when agents go round in circles on it: none of them works on it until a person acts."""
     stalled_on: Mapped[str | None]
     """The reason whose wakes were spent."""
-    parent_id: Mapped[int | None] = mapped_column(ForeignKey(_ISSUE))
-    goal_id: Mapped[int | None] = mapped_column(ForeignKey(_ISSUE))
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
+    goal_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
     """The goal that it serves, however deep below it."""
     due_on: Mapped[date | None]
     created_at: Mapped[datetime]
@@ -118,7 +113,7 @@ class Task(Base):
     )
 
     task_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE), index=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID), index=True)
     status: Mapped[str]
     target_server: Mapped[str | None]
     action_type: Mapped[str | None]
@@ -139,7 +134,7 @@ class Task(Base):
     """Who made the plan, ``agent:`` or ``person:``; never one of its approvers."""
     run_after: Mapped[datetime | None]
     """Approved now, run later: no agent claims it before."""
-    hire_id: Mapped[int | None] = mapped_column(ForeignKey("tb_hire.hire_id"))
+    hire_id: Mapped[int | None]
     """The colleague who has to be hired for it; nobody claims it before."""
     priority: Mapped[str] = mapped_column(default="P3", server_default=sql("'P3'"))
     """Its issue's; triggers keep it so."""
@@ -158,7 +153,7 @@ class ActionRun(Base):
         CheckConstraint("state in ('INTENT', 'DONE', 'FAILED', 'UNKNOWN')", name="state"),
     )
 
-    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID), primary_key=True)
     plan_hash: Mapped[str] = mapped_column(primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True)
     phase: Mapped[str] = mapped_column(primary_key=True)
@@ -194,8 +189,8 @@ class Directive(Base):
     )
 
     directive_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID))
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     kill_id: Mapped[int | None] = mapped_column(ForeignKey("tb_kill.kill_id"), index=True)
     verb: Mapped[str]
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
@@ -216,7 +211,7 @@ class Comment(Base):
     __table_args__ = (Index("ix_tb_comment_sr_id", "sr_id", "comment_id"),)
 
     comment_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     author: Mapped[str]
     body: Mapped[str]
     created_at: Mapped[datetime]
@@ -240,3 +235,25 @@ class OutboxEntry(Base):
     delivered_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     last_error: Mapped[str | None]
+
+
+class KillSwitchActivation(Base):
+    """One use of the kill switch, which is on while one of these is not released."""
+
+    __tablename__ = "tb_kill"
+    __table_args__ = (
+        # One at a time can be on.
+        Index(
+            "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
+        ),
+    )
+
+    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    ordered_by: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    room: Mapped[str] = mapped_column(default="", server_default="")
+    ordered_at: Mapped[datetime]
+    reported_at: Mapped[datetime | None]
+    released_by: Mapped[str | None]
+    release_reason: Mapped[str] = mapped_column(default="", server_default="")
+    released_at: Mapped[datetime | None]

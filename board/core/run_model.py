@@ -9,6 +9,7 @@ from sqlalchemy import ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.core.model import ISSUE_ID, TASK_ID
 from guardia.db.base import Base
 
 
@@ -58,7 +59,7 @@ class WakeBudget(Base):
 
     __tablename__ = "tb_wake_budget"
 
-    sr_id: Mapped[int] = mapped_column(ForeignKey("tb_sr_request.sr_id"), primary_key=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID), primary_key=True)
     reason: Mapped[str] = mapped_column(primary_key=True)
     spent: Mapped[int]
     since: Mapped[datetime]
@@ -69,7 +70,7 @@ class TaskCrashCount(Base):
 
     __tablename__ = "tb_task_loss"
 
-    task_id: Mapped[int] = mapped_column(ForeignKey("tb_ops_task.task_id"), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID), primary_key=True)
     run_id: Mapped[int]
     """The run whose loss was looked at last."""
     losses: Mapped[int]

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, Identity, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.core.model import _ISSUE, _TASK
+from guardia.board.core.model import ISSUE_ID, TASK_ID
 from guardia.db.base import Base
 
 
@@ -19,8 +19,8 @@ class CommandOutput(Base):
     __table_args__ = (Index("ix_tb_evidence_task_id", "task_id", "evidence_id"),)
 
     evidence_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
-    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID))
     tool: Mapped[str]
     command: Mapped[str]
     findings: Mapped[dict[str, Any]]

@@ -9,10 +9,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.core.model import ISSUE_ID, TASK_ID
 from guardia.db.base import Base
-
-_ISSUE = "tb_sr_request.sr_id"
-_TASK = "tb_ops_task.task_id"
 
 
 class ExternalAgentSession(Base):
@@ -29,8 +27,8 @@ class ExternalAgentSession(Base):
     token_hash: Mapped[str] = mapped_column(unique=True)
     agent_id: Mapped[str]
     run_id: Mapped[int]
-    task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
-    sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID))
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     fence: Mapped[int]
     offer: Mapped[dict[str, Any]]
     """Server and tools that it may use, as the worker put them together."""

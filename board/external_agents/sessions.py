@@ -23,8 +23,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.core.kill_switch import KillSwitchActivation
-from guardia.board.core.model import Task
+from guardia.board.core.model import KillSwitchActivation, Task
 from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
 from guardia.board.issues.comments import write_comment
 from guardia.board.runs.claiming import CLAIMABLE_STATES

@@ -8,7 +8,9 @@ from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.core.goal_model import _ISSUE
+from guardia.board.core.goal_model import Goal
+from guardia.board.core.model import ISSUE_ID
+from guardia.board.hiring.model import HireRequest
 from guardia.db.base import Base
 
 
@@ -20,7 +22,7 @@ class GoalPart(Base):
         CheckConstraint("state in ('PROPOSED', 'TAKEN_OUT', 'RECEIVED')", name="state"),
     )
 
-    sr_id: Mapped[int] = mapped_column(ForeignKey("tb_goal.sr_id"), primary_key=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(Goal.sr_id), primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     piece: Mapped[int]
     """Number of the piece of the goal's text that it comes from."""
@@ -38,5 +40,5 @@ class GoalPart(Base):
     question: Mapped[str] = mapped_column(default="", server_default="")
     """What a person must say before it can become an issue."""
     state: Mapped[str]
-    hire_id: Mapped[int | None] = mapped_column(ForeignKey("tb_hire.hire_id"))
-    child_id: Mapped[int | None] = mapped_column(ForeignKey(_ISSUE))
+    hire_id: Mapped[int | None] = mapped_column(ForeignKey(HireRequest.hire_id))
+    child_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))

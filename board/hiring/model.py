@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Table,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.core.goal_model import _ISSUE
+from guardia.board.core.model import ISSUE_ID, Task
 from guardia.db.base import Base
 
 
@@ -29,7 +36,7 @@ class HireRequest(Base):
     )
 
     hire_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    sr_id: Mapped[int | None] = mapped_column(ForeignKey(_ISSUE))
+    sr_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
     """The goal or issue that needs it."""
     requested_by: Mapped[str]
     agent_id: Mapped[str]
@@ -49,3 +56,9 @@ class HireRequest(Base):
     revision: Mapped[int | None]
     """The revision of the org chart that the approval created."""
     created_at: Mapped[datetime]
+
+
+# The core has the column, but must not know the table that it refers to.
+cast(Table, Task.__table__).append_constraint(
+    ForeignKeyConstraint(["hire_id"], [HireRequest.hire_id])
+)

@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.core.model import ISSUE_ID
 from guardia.db.base import Base
 
 
@@ -39,7 +40,7 @@ class Note(Base):
     note_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     agent_id: Mapped[str]
     kind: Mapped[str]
-    sr_id: Mapped[int | None] = mapped_column(ForeignKey("tb_sr_request.sr_id"))
+    sr_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
     """The issue that it is about, or the last one that taught it."""
     server: Mapped[str | None]
     runbook: Mapped[str | None]

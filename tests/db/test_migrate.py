@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import itertools
 from collections.abc import Iterator
 from typing import Any
@@ -13,10 +14,8 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
+from table_modules import table_modules
 
-import guardia.board.core.model
-import guardia.board.external_agents.model
-import guardia.org.model  # noqa: F401  (both describe their tables when they are imported)
 from guardia.db import migrate
 from guardia.db.base import Base
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
@@ -40,6 +39,8 @@ def is_own_table(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
 
 
 def test_tables_match_the_models(database: Any) -> None:
+    for module in table_modules():
+        importlib.import_module(module)
     engine = create_engine(
         database.owner.replace("postgresql://", "postgresql+psycopg://"), poolclass=NullPool
     )
