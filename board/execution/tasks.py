@@ -265,13 +265,13 @@ def _start(session: Session, task: Task, claim: Claim, plan: Plan, now: datetime
 def approved_plan(board: BoardContext, session: Session, task: Task) -> Plan:
     """Return the task's plan if its approvals are complete and proven for exactly this plan.
 
-    Raises `Forged` if the audit log does not prove the decisions that the tables hold.
+    Raises `Forged` if the audit log does not prove the decisions in the tables.
     """
     return _plan_if_approved(session, task, board.decision_signer)
 
 
 def plan_approved_in_tables(session: Session, task: Task) -> Plan:
-    """Return the task's plan if the tables hold every approval that it needs.
+    """Return the task's plan if the tables contain every required approval.
 
     Proves no signature, so it permits no change: see `approved_plan`.
     """
