@@ -16,7 +16,7 @@ _TASK = "tb_ops_task.task_id"
 
 
 class ExternalAgentSession(Base):
-    """An external agent's access to one task. Its token is valid only while the claim is current."""
+    """An external agent's access to one task. Its token is valid while the claim is current."""
 
     __tablename__ = "tb_outside_session"
     __table_args__ = (

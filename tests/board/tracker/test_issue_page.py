@@ -38,7 +38,7 @@ def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "확인했습니다")
     page = issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id)
-    (task,) = page.works
+    (task,) = page.tasks
     assert (page.status, task.plan, task.plan_hash) == (
         State.PENDING_APPROVAL,
         scenario.plan,
@@ -48,7 +48,7 @@ def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
     assert [(s.number, s.role, s.state, s.current) for s in task.steps] == [
         (1, "team_lead", "WAITING", True)
     ]
-    (reading,) = task.readings
+    (reading,) = task.outputs
     assert (reading.tool, reading.findings, reading.before_plan) == (
         "database.locks",
         LOCK_FINDINGS,
@@ -109,7 +109,7 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
         task, bound = scenario.claim.task_id, scenario.plan_hash
         for earlier in decided:
             decisions.decide(web_env.board, earlier, task, approve=True, plan_hash=bound)
-        steps = issue_page.get_issue(web_env.board, person, scenario.sr_id).works[0].steps
+        steps = issue_page.get_issue(web_env.board, person, scenario.sr_id).tasks[0].steps
         offered = any(s.mine for s in steps)
         try:
             decisions.decide(web_env.board, person, task, approve=True, plan_hash=bound)
@@ -126,8 +126,8 @@ def test_evidence_before_and_after_the_plan_is_told_apart(web_env: BoardEnv) -> 
         web_env.board, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
     )
     scenario.start().diagnose({"waiting": 0})
-    task = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).works[0]
-    assert [(r.before_plan, r.findings["waiting"]) for r in task.readings] == [
+    task = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).tasks[0]
+    assert [(r.before_plan, r.findings["waiting"]) for r in task.outputs] == [
         (True, 2),
         (False, 0),
     ]
@@ -142,7 +142,7 @@ def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
         connection.execute(
             "update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"아무 일 없음\"')"
         )
-    (task,) = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).works
+    (task,) = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).tasks
     assert not task.is_hash_valid
     assert task.plan is not None
 
