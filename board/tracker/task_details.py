@@ -93,10 +93,8 @@ def task_details(
             },
             outputs=tuple(outputs.get(task.task_id, ())),
             paused=task.paused,
-            undoing=task.task_id in undoing,
-            available_directives=_available_directives(
-                viewer, task, undoing=task.task_id in undoing
-            ),
+            undoing=is_undoing,
+            available_directives=_available_directives(viewer, task, undoing=is_undoing),
         )
 
 
