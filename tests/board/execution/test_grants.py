@@ -48,10 +48,10 @@ def forge_decision(env: BoardEnv) -> None:
 
 def test_the_grant_of_a_started_execution_is_read_without_signing(sealed: AuditEnv) -> None:
     claim = sealed.approved()
-    run_context = tasks.begin_execution(sealed.board, claim)
+    grant = tasks.begin_execution(sealed.board, claim)
     sealed.write(1)
     before = signed_sizes(sealed), sealed.size()
-    assert grants.execution_grant(sealed.board, claim) == run_context
+    assert grants.execution_grant(sealed.board, claim) == grant
     assert (signed_sizes(sealed), sealed.size()) == before
 
 

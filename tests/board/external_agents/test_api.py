@@ -146,10 +146,10 @@ def test_only_an_approved_plan_is_applied(env: BoardEnv) -> None:
         assert changed.status_code == 409 and again.transport.sent == []
         assert again.ask("POST", "/finish", {"text": "됐습니다"}).status_code == 409
         # A person changes the plan after its approval: this ends the claim and the approval.
-        wish = DirectiveRequest(
+        directive = DirectiveRequest(
             "change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE")
         )
-        directives.issue_directive(board, LEAD, again.claim.task_id, wish)
+        directives.issue_directive(board, LEAD, again.claim.task_id, directive)
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.transport.sent == []
         assert state(again) is State.PENDING_APPROVAL

@@ -26,9 +26,9 @@ def part(piece: int, text: str, **more: object) -> GoalPartDraft:
 
 def planned(web_env: BoardEnv, sr_id: int) -> None:
     """File a plan as the head agent would."""
-    begun = beats.begin(web_env.board, "dispatcher")
-    assert begun is not None
-    claim = planning.claim_goal(web_env.board, begun)
+    run_context = beats.begin(web_env.board, "dispatcher")
+    assert run_context is not None
+    claim = planning.claim_goal(web_env.board, run_context)
     assert claim is not None and claim.sr_id == sr_id
     parts = (
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),

@@ -80,9 +80,9 @@ def test_customers_read_the_request_its_progress_and_what_people_wrote(web_env: 
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
     # No field may contain anything more, at any depth.
-    told = repr(page)
+    contents = repr(page)
     for secret in ("4711", "pg_locks", "db-lock-chain", scenario.plan_hash, "성능 저하", "잠금"):
-        assert secret not in told
+        assert secret not in contents
 
 
 @pytest.mark.parametrize("viewer", [OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION])
