@@ -1,1 +1,1 @@
-"""TODO."""
+"""Execution of tasks: plans, grants, remote commands and what they returned."""

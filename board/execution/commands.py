@@ -1,4 +1,7 @@
-"""Remote commands on the record: an intent before, a result after, each in its transaction."""
+"""Write-ahead log of remote commands: intent before sending, result afterwards.
+
+Each is written in its own transaction, so a crash in between leaves an intent without a result.
+"""
 
 from __future__ import annotations
 
@@ -30,33 +33,33 @@ from guardia.errors import Refused, Stale
 from guardia.i18n import t
 from guardia.text import CleanObject, CleanStr
 
-_OUTPUT = 20_000
+_MAX_OUTPUT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
 class PlanStep:
-    """Which change of a plan a command carries out."""
+    """The action of a plan that a command performs."""
 
     ordinal: int
     phase: str
-    """``do`` or ``undo``."""
+    """`do` or `undo`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Intent:
-    """A command that is on the record and may now be sent."""
+    """A command that is in the audit log and may now be sent."""
 
     grant: Grant
     call: ToolCall
     command: str
-    """Masked, as people may read it."""
+    """The command line with its secrets masked."""
     step: PlanStep | None
     seq: int
 
 
 @pydantic_dataclass(frozen=True, slots=True)
 class CommandResult:
-    """What came back. Its texts are clean as soon as it is made: they are hashed."""
+    """The result of a command. Its texts are cleaned on creation, because they are hashed."""
 
     ok: bool
     findings: CleanObject
@@ -67,10 +70,11 @@ class CommandResult:
 def record_intent(
     board: BoardContext, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None
 ) -> Intent:
-    """Write down what is about to run; ``Refused`` or ``Stale`` where it must not.
+    """Log the command that is about to run.
 
-    A change is refused unless it is exactly the plan's, the chain of approvals is complete, and
-    it was never attempted before.
+    Raises `Stale` if the claim is no longer current, and `Refused` if the command is not allowed.
+    A change is allowed only if it is exactly the plan's, its approvals are complete, and it was
+    never attempted before.
     """
     now, claim = board.clock(), grant.claim
     with board.database.transaction() as session:
@@ -83,11 +87,11 @@ def record_intent(
         elif switch_is_on:
             raise Refused(why=t("board.switch_on"))
         elif step is None or step.phase == "do":
-            # What was done may be undone, whatever the chart says by then.
+            # An undo is always allowed, even if the chart has changed since the action.
             permissions.require_tool(session, claim, call.tool)
         if step is not None:
             action = _planned_action(board, session, task, grant, step)
-            _first_attempt(session, task, grant, action, call, step, now)
+            _record_first_attempt(session, task, grant, action, call, step, now)
         link = log.append(
             session,
             EntryKind.INTENT,
@@ -112,7 +116,7 @@ def record_intent(
 def _require_rollback(
     session: Session, task: Task, directive_id: int, step: PlanStep | None
 ) -> None:
-    """A person's order to undo lets an agent undo and look, and nothing else."""
+    """Raise `Refused` unless the directive allows a rollback and the step is a read or an undo."""
     directive = session.get(Directive, directive_id)
     known = directive is not None and directive.task_id == task.task_id
     if directive is None or not known or directive.state != "UNDOING":
@@ -133,7 +137,7 @@ def _planned_action(
     return approved_plan(board, session, task).actions[step.ordinal]
 
 
-def _first_attempt(
+def _record_first_attempt(
     session: Session,
     task: Task,
     grant: Grant,
@@ -163,9 +167,9 @@ def _first_attempt(
 
 
 def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -> None:
-    """Write down what came back. Recorded even when the hold has gone stale: it happened."""
+    """Log the result of a command, even if the claim is stale by now: the command did run."""
     claim, now = intent.grant.claim, board.clock()
-    output = outcome.output[:_OUTPUT]
+    output = outcome.output[:_MAX_OUTPUT]
     findings = _hashable(outcome.findings)
     sha = digest({"findings": findings, "output": output})
     with board.database.transaction() as session:
@@ -207,7 +211,7 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
 
 
 def _hashable(value: Any) -> Any:
-    """Findings as the record can hash them: floats become text."""
+    """Return findings that the audit log can hash: floats become text."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
@@ -235,7 +239,7 @@ def _set_state(session: Session, intent: Intent, state: str, now: datetime) -> N
 def attempted_actions(
     board: BoardContext, claim: Claim, plan_hash: str
 ) -> dict[tuple[int, str], str]:
-    """State by (ordinal, phase) of everything that was attempted of a plan."""
+    """Return the state of every attempted action of a plan, by (ordinal, phase)."""
     with board.database.reading() as session:
         rows = session.execute(
             select(ActionRun.ordinal, ActionRun.phase, ActionRun.state).where(
@@ -246,7 +250,7 @@ def attempted_actions(
 
 
 def completed_prefix(session: Session, task: Task, plan: Plan) -> int:
-    """How many actions at the beginning of ``plan`` the task's present plan has carried out."""
+    """Count the first actions of `plan` that are already done under the task's current plan."""
     done = set(
         session.scalars(
             select(ActionRun.ordinal).where(
@@ -267,8 +271,11 @@ def completed_prefix(session: Session, task: Task, plan: Plan) -> int:
 
 
 def carry_over(session: Session, task_id: int, before: str, after: str, kept: int) -> None:
-    """The first ``kept`` actions count as done under another plan, so that nothing repeats them
-    and whoever undoes that plan undoes them too."""
+    """Copy the first `kept` actions from the plan `before` to the plan `after`.
+
+    They then count as done under the new plan: they are not repeated, and a rollback of the new
+    plan undoes them too.
+    """
     columns = [ActionRun.phase, ActionRun.state, ActionRun.fence, ActionRun.intent_at]
     columns += [ActionRun.task_id, ActionRun.ordinal, ActionRun.result_at]
     rows = select(literal(after), *columns).where(
@@ -281,7 +288,7 @@ def carry_over(session: Session, task_id: int, before: str, after: str, kept: in
 
 
 def stale_fences(board: BoardContext, fences: Collection[tuple[int, int]]) -> set[tuple[int, int]]:
-    """Which of these (task, fence) pairs are no longer current: what runs under them must end."""
+    """Return the (task, fence) pairs that are no longer current: their commands must end."""
     with board.database.reading() as session:
         numbers = {task_id for task_id, _ in fences}
         rows = session.execute(select(Task.task_id, Task.fence).where(Task.task_id.in_(numbers)))
@@ -289,7 +296,7 @@ def stale_fences(board: BoardContext, fences: Collection[tuple[int, int]]) -> se
 
 
 def require_current(board: BoardContext, claim: Claim) -> None:
-    """``Stale`` where someone has claimed the task or decided otherwise since."""
+    """Raise `Stale` if the task was reclaimed or overridden since this claim."""
     with board.database.reading() as session:
         row = session.execute(
             select(Task.fence, Task.run_id).where(Task.task_id == claim.task_id)
@@ -299,7 +306,7 @@ def require_current(board: BoardContext, claim: Claim) -> None:
 
 
 def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happened: bool) -> None:
-    """Close an intent that has no result, after the server was read to see what happened."""
+    """Close an intent that has no result, once a read of the server has shown what happened."""
     claim, now = grant.claim, board.clock()
     state = "DONE" if happened else "UNKNOWN"
     with board.database.transaction() as session:

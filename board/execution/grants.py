@@ -1,4 +1,4 @@
-"""Grants for a claimed task: reads on its server, or the plan that its claim executes."""
+"""Grants for a claimed task: reads on its server, or the execution of its plan."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def grant_reads(board: BoardContext, claim: Claim) -> Grant:
 
 
 def execution_grant(board: BoardContext, claim: Claim) -> Grant:
-    """Return the grant of a plan whose execution this claim has begun or resumed.
+    """Return the grant of a plan whose execution this claim has started or resumed.
 
     Verifies and signs nothing: `commands.record_intent` proves the approvals again before each
     change. Raises `Refused` if the task is not IN_PROGRESS or its plan is no longer approved.
@@ -33,7 +33,7 @@ def execution_grant(board: BoardContext, claim: Claim) -> Grant:
 
 
 def resume_execution(board: BoardContext, claim: Claim) -> Grant:
-    """Take over an execution that an earlier claim began; returns the plan's grant.
+    """Take over an execution that an earlier claim started, and return the plan's grant.
 
     Proves the approvals and signs a checkpoint like `tasks.begin_execution`: the earlier worker may
     have died between its START and the checkpoint.

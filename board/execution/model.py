@@ -1,4 +1,4 @@
-"""TODO."""
+"""Table of the outputs of remote reads."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.db.base import Base
 
 
 class CommandOutput(Base):
-    """What a remote read found; the record holds its hash."""
+    """The output of one remote read. The audit log holds its hash."""
 
     __tablename__ = "tb_evidence"
     __table_args__ = (Index("ix_tb_evidence_task_id", "task_id", "evidence_id"),)

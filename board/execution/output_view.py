@@ -1,4 +1,4 @@
-"""What remote reads found, as the page of their issue shows it."""
+"""Outputs of remote reads, as the page of their issue shows them."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ _MAX_OUTPUTS = 200
 
 @dataclass(frozen=True, slots=True)
 class CommandOutputView:
-    """What a remote read found."""
+    """The output of one remote read."""
 
     evidence_id: int
     tool: str
     command: str
     findings: dict[str, Any]
     output: str
-    """The beginning of the raw output."""
+    """The raw output, truncated."""
     length: int
     """Characters of the whole output."""
     sha256: str
     created_at: datetime
     before_plan: bool
-    """Whether it led to the plan, rather than checked what the plan did."""
+    """Whether it was read before the plan was filed, rather than to check the plan's effect."""
 
 
 def outputs_by_task(session: Session, sr_id: int) -> Mapping[int, Sequence[CommandOutputView]]:
@@ -92,7 +92,7 @@ def _output_view(row: Any, planned: datetime | None) -> CommandOutputView:
 
 
 def _plan_times(session: Session, sr_id: int) -> dict[int | None, datetime]:
-    """Return when each task's present plan was filed."""
+    """Return when each task's current plan was filed, by task."""
     found = session.execute(
         select(AuditEntry.task_id, func.max(AuditEntry.created_at))
         .where(

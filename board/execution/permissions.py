@@ -1,4 +1,4 @@
-"""Whether the chart lets an agent do what it is about to do. What cannot be told is refused."""
+"""Permissions of agents by the org chart. Anything that cannot be determined is refused."""
 
 from __future__ import annotations
 
@@ -17,42 +17,45 @@ from guardia.org.model import Agent
 
 
 def chart_entry_of(session: Session, agent_id: str | None, run_id: int | None = None) -> AgentEntry:
-    """The agent as the chart defines it, for a run as it did when that began."""
+    """Return the agent's entry in the chart; for a run, as it was when the run started.
+
+    Raises `Refused` if the agent does not exist.
+    """
     agent = session.get(Agent, agent_id) if agent_id else None
     if agent is None:
         raise Refused(why=t("board.agent_gone", agent=agent_id or "-"))
     run = session.get(Run, run_id) if run_id is not None else None
     if run is None or run.revision is None or agent.revision <= run.revision:
         return AgentEntry.model_validate(agent.spec)
-    began = revisions.chart_at(session, run.revision)
-    entry = next((a for a in began.agents if a.id == agent_id), None)
+    chart = revisions.chart_at(session, run.revision)
+    entry = next((a for a in chart.agents if a.id == agent_id), None)
     if entry is None:
         raise Refused(why=t("board.agent_gone", agent=agent_id))
     return entry
 
 
 def require_tool(session: Session, claim: Claim, tool: str) -> None:
-    """``Refused`` where the agent has not been given this tool."""
+    """Raise `Refused` if the chart does not allow the agent this tool."""
     _require(chart_entry_of(session, claim.agent_id, claim.run_id), tool)
 
 
 def require_tools(entry: AgentEntry, plan: Plan) -> None:
-    """``Refused`` where a plan needs a tool, if only to verify or undo, that the agent lacks."""
+    """Raise `Refused` if the agent lacks a tool of the plan, including its checks and undos."""
     for call in _calls(plan):
         _require(entry, call.tool)
 
 
 def require_plan(entry: AgentEntry, plan: Plan) -> None:
-    """``Refused`` where a plan is not the agent's to make or to carry out of its own accord."""
+    """Raise `Refused` if the agent may not file or execute this plan on its own."""
     require_tools(entry, plan)
     require_category(entry, plan.category)
-    most = entry.limits.actions_per_plan
-    if most is not None and len(plan.actions) > most:
-        raise Refused(why=t("board.too_many_actions", agent=entry.id, most=most))
+    limit = entry.limits.actions_per_plan
+    if limit is not None and len(plan.actions) > limit:
+        raise Refused(why=t("board.too_many_actions", agent=entry.id, most=limit))
 
 
 def require_category(entry: AgentEntry, category: str) -> None:
-    """``Refused`` where people must do work of this category themselves."""
+    """Raise `Refused` if work of this category is reserved for people."""
     if entry.autonomy is not None and category not in entry.autonomy:
         raise Refused(why=t("board.not_its_category", agent=entry.id, category=category))
 

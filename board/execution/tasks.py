@@ -1,4 +1,4 @@
-"""What agents do to a task they hold: parse, plan, start, complete, fail, hand over."""
+"""Transitions of a claimed task by its agent: triage, plan, start, complete, fail, hand over."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ from guardia.org.model import Agent
 
 @dataclass(frozen=True, slots=True)
 class Assignment:
-    """What the dispatcher decided, with its reasons."""
+    """The dispatcher's triage of a request, with its reasons."""
 
     kind: str
     category: str
@@ -52,16 +52,17 @@ class Assignment:
 
 
 def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
-    """What an approval is bound to: the plan as it is stored, and the task it is for.
+    """Return the hash that approvals are bound to: the stored plan and its task.
 
-    The same plan after people have given the task back is another one, to be approved anew.
+    `attempt` makes it differ after people have given the task back: the same plan then needs a new
+    approval.
     """
     again = {"attempt": attempt} if attempt else {}
     return digest({"task": task_id, "plan": plan.model_dump(mode="json"), **again})
 
 
 def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> None:
-    """RECEIVED -> PARSED: file the triage, one task per server, and wake the specialist."""
+    """File the triage (RECEIVED -> PARSED), one task per server, and wake the specialist."""
     now = board.clock()
     with board.database.transaction() as session:
         handover.require_assignable(session, assignment.agent_id)
@@ -148,9 +149,9 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
 def file_plan(
     board: BoardContext, claim: Claim, plan: Plan, *, action_type: str | None = None
 ) -> bool:
-    """File a plan and ask for its approvals; ``True`` where policy waives them (APPROVED).
+    """File a plan and request its approvals. Returns whether policy waives them (APPROVED).
 
-    ``action_type`` is the kind of work it is, where the request itself named none.
+    `action_type` is the kind of work, used if the request itself did not name one.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -161,9 +162,10 @@ def file_plan(
 
 
 def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: datetime) -> bool:
-    """File an agent's or a person's plan in the caller's transaction; ``True`` where waived.
+    """File an agent's or a person's plan in the caller's transaction.
 
-    Every approval that waits or was given is void, and the author has no say in the new ones.
+    Voids every earlier approval, pending or given; the author is excluded from the new ones.
+    Returns whether policy waives the approvals.
     """
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
@@ -211,7 +213,7 @@ def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: dat
 
 
 def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) -> None:
-    """An agent plans what the chart lets it; a person, what the agent has the tools for."""
+    """Check an agent's plan against its chart entry, and a person's against the agent's tools."""
     if author.kind is ActorKind.AGENT:
         entry = permissions.chart_entry_of(session, author.id, task.run_id)
         permissions.require_plan(entry, plan)
@@ -220,10 +222,10 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) 
 
 
 def begin_execution(board: BoardContext, claim: Claim) -> Grant:
-    """APPROVED -> IN_PROGRESS; returns the plan's grant after a checkpoint is signed.
+    """Start the plan (APPROVED -> IN_PROGRESS), sign a checkpoint and return the plan's grant.
 
     Raises `Forged` if the audit log does not prove the approvals, and `Stale` if the plan's window
-    has closed: the task then waits until it opens. What has begun is not begun again: see `grants`.
+    has closed: the task then waits until it opens. A plan that has started is resumed by `grants`.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -263,13 +265,13 @@ def _start(session: Session, task: Task, claim: Claim, plan: Plan, now: datetime
 def approved_plan(board: BoardContext, session: Session, task: Task) -> Plan:
     """Return the task's plan if its approvals are complete and proven for exactly this plan.
 
-    Raises `Forged` if the audit log does not prove the decisions that the tables hold.
+    Raises `Forged` if the audit log does not prove the decisions in the tables.
     """
     return _plan_if_approved(session, task, board.decision_signer)
 
 
 def plan_approved_in_tables(session: Session, task: Task) -> Plan:
-    """Return the task's plan if the tables hold every approval that it needs.
+    """Return the task's plan if the tables contain every required approval.
 
     Proves no signature, so it permits no change: see `approved_plan`.
     """
@@ -289,7 +291,7 @@ def _plan_if_approved(session: Session, task: Task, signer: DecisionSigner | Non
 
 
 def stored_plan(task: Task) -> Plan:
-    """The task's plan, only if it is the one that was filed."""
+    """Return the task's plan. Raises `Refused` if it is missing or does not match its hash."""
     if task.plan is None or task.plan_hash is None:
         raise Refused(why=t("board.no_plan"))
     plan = Plan.model_validate(task.plan)
@@ -299,7 +301,7 @@ def stored_plan(task: Task) -> Plan:
 
 
 def complete(board: BoardContext, claim: Claim, text: str) -> None:
-    """IN_PROGRESS -> COMPLETED, a note, a message to the room, and a wake for the auditor."""
+    """Complete the task (IN_PROGRESS -> COMPLETED), reply to the room and wake the auditors."""
     now = board.clock()
     with board.database.transaction() as session:
         issue = _finish(session, claim, Move.COMPLETE, now)
@@ -308,7 +310,7 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
 
 
 def fail(board: BoardContext, claim: Claim, text: str) -> None:
-    """IN_PROGRESS -> FAILED_ROLLBACK: failed, and everything undone and verified; an alert."""
+    """Fail the task (IN_PROGRESS -> FAILED_ROLLBACK) after a verified rollback; send an alert."""
     now = board.clock()
     with board.database.transaction() as session:
         issue = _finish(session, claim, Move.FAIL, now)
@@ -319,7 +321,7 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
 
 
 def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool = False) -> None:
-    """Any open state -> MANUAL: people take it from here; with an alert in an emergency."""
+    """Hand the task over to people (any open state -> MANUAL); in an emergency send an alert."""
     now = board.clock()
     with board.database.transaction() as session:
         issue = _finish(session, claim, Move.HAND_OVER, now)
@@ -331,7 +333,7 @@ def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool =
 
 
 def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
-    """A note by the agent on the issue it holds."""
+    """Comment on the claimed task's issue, unless it only repeats the agent's last comment."""
     now = board.clock()
     with board.database.transaction() as session:
         claimed_task(session, claim)
@@ -340,7 +342,7 @@ def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
 
 
 def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
-    """Whether these are the agent's last words: a step that died after them runs again."""
+    """Whether the agent's last comment has this text: a step that crashed after it runs again."""
     last = select(Comment.body == text).where(
         Comment.sr_id == claim.sr_id, Comment.author == str(claim.actor)
     )
@@ -361,7 +363,7 @@ def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
 
 
 def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now: datetime) -> None:
-    """The closing note, whose text the closing entry carries."""
+    """Write the closing comment and its audit entry, both with the same text."""
     author = str(claim.actor)
     session.add(Comment(sr_id=claim.sr_id, author=author, body=text, created_at=now))
     session.flush()

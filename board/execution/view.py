@@ -1,4 +1,4 @@
-"""What agents read of their task: what is asked of them, and its plan as it is filed."""
+"""Read access of agents to their task: its request and its filed plan."""
 
 from __future__ import annotations
 
@@ -16,39 +16,39 @@ from guardia.errors import NotFound
 
 @dataclass(frozen=True, slots=True)
 class TaskView:
-    """A task with the request it serves."""
+    """A task with its issue's request."""
 
     state: State
     title: str
     body: str
     server: str | None
     kind: str | None
-    """The issue's kind, e.g. ``INCIDENT``."""
+    """The issue's kind, e.g. `INCIDENT`."""
     category: str | None
-    """The issue's category, e.g. ``DB``."""
+    """The issue's category, e.g. `DB`."""
     priority: str | None
     talk: tuple[str, ...]
-    """What was said around the request, until it is triaged."""
+    """Chat messages around the request, until it is triaged."""
     attempt: int
     """How often people have given it back to agents."""
     plan_hash: str | None
     has_manual_plan: bool
-    """Whether it is to carry out a plan that a person has written."""
+    """Whether it executes a plan that a person has written."""
 
 
 @dataclass(frozen=True, slots=True)
 class PlanState:
-    """A task's plan as it is filed."""
+    """A task's filed plan."""
 
     plan: Plan | None
     plan_hash: str | None
     approved: bool
     is_current: bool
-    """Whether it still counts: not where people have sent it back."""
+    """Whether the plan is still in force. False after people have sent it back."""
 
 
 def task(board: BoardContext, task_id: int) -> TaskView:
-    """A task; ``NotFound`` else."""
+    """Return a task. Raises `NotFound` if it does not exist."""
     with board.database.reading() as session:
         row = session.execute(
             select(Task, Issue)
@@ -75,7 +75,10 @@ def task(board: BoardContext, task_id: int) -> TaskView:
 
 
 def plan_state(board: BoardContext, task_id: int) -> PlanState:
-    """The filed plan, or an empty state."""
+    """Return the filed plan, or an empty state if none is filed.
+
+    Raises `NotFound` if the task does not exist.
+    """
     with board.database.reading() as session:
         row = session.get(Task, task_id)
         if row is None:

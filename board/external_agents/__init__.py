@@ -1,1 +1,1 @@
-"""TODO."""
+"""External agents: their sessions, their API, and the requests that a worker executes for them."""

@@ -1,7 +1,7 @@
-"""What outside agents ask for, carried from the API to the worker that holds the task and back.
+"""Calls of external agents: a queue from the API to the worker that has claimed the task.
 
-The board knows no tools, so a request is a row; the worker executes it through the one gate with
-the grant of its own hold, and writes the answer beside it.
+The board knows no tools, so a call is a row: the worker executes it through the gate with the grant
+of its own claim, and stores the response in the same row.
 """
 
 from __future__ import annotations
@@ -23,34 +23,38 @@ from guardia.i18n import t
 
 @dataclass(frozen=True, slots=True)
 class CallRequest:
-    """One request that the worker has taken."""
+    """A call that the worker has taken from the queue."""
 
     call_id: int
     kind: str
-    """``read``, ``plan``, ``apply`` or ``finish``."""
+    """`read`, `plan`, `apply` or `finish`."""
     body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
 class CallResponse:
-    """What came of a request."""
+    """The response to a call."""
 
     status: int
-    """As the API answers it."""
+    """HTTP status that the API returns."""
     body: dict[str, Any]
 
 
 def submit(
     board: BoardContext, agent_session: AuthorizedSession, kind: str, body: dict[str, Any]
 ) -> int:
-    """Ask the worker; the request's number. ``Refused`` while another one is under way."""
+    """Queue a call for the worker and return its number.
+
+    Raises `Refused` if the session already has a call in progress, `TokenNeeded` if it is closed.
+    """
     with board.database.transaction() as session:
         claimed_task(session, agent_session.claim)
-        # Whoever closes the session waits for this, and then answers; or we see that it is closed.
-        still = select(ExternalAgentSession.closed_at).where(
+        # The lock serializes this with closing the session: either the close ends this call too,
+        # or the session is seen to be closed here.
+        closed = select(ExternalAgentSession.closed_at).where(
             ExternalAgentSession.session_id == agent_session.session_id
         )
-        if session.scalar(still.with_for_update(read=True)) is not None:
+        if session.scalar(closed.with_for_update(read=True)) is not None:
             raise TokenNeeded()
         row = insert(ExternalAgentCall).values(
             session_id=agent_session.session_id,
@@ -69,7 +73,7 @@ def submit(
 
 
 def take_next(board: BoardContext, session_id: int) -> CallRequest | None:
-    """The request that waits for the worker, if any; it is taken once."""
+    """Take the session's waiting call, if any. No call is returned twice."""
     with board.database.transaction() as session:
         row = session.execute(
             update(ExternalAgentCall)
@@ -81,7 +85,7 @@ def take_next(board: BoardContext, session_id: int) -> CallRequest | None:
 
 
 def respond(board: BoardContext, session_id: int, call_id: int, response: CallResponse) -> None:
-    """Write down what came of a request, and tell who waits for it."""
+    """Store the response to a call and notify the API."""
     with board.database.transaction() as session:
         session.execute(
             update(ExternalAgentCall)
@@ -97,7 +101,7 @@ def respond(board: BoardContext, session_id: int, call_id: int, response: CallRe
 
 
 def json_safe(value: Any) -> Any:
-    """Return an answer as JSON can hold it: without NaN and infinities."""
+    """Return a value that JSON can represent: NaN and infinities become `None`."""
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
@@ -110,7 +114,10 @@ def json_safe(value: Any) -> Any:
 def find_response(
     board: BoardContext, agent_session: AuthorizedSession, call_id: int
 ) -> CallResponse | None:
-    """The answer to a request of this session; ``None`` while it is under way."""
+    """Return the response to a call, or `None` while it is in progress.
+
+    Raises `NotFound` if the session has no such call.
+    """
     with board.database.reading() as session:
         row = session.get(ExternalAgentCall, call_id)
         if row is None or row.session_id != agent_session.session_id:

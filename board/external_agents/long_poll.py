@@ -1,4 +1,4 @@
-"""Waiting for the worker's answer to a request of an outside agent, told by notification."""
+"""Long polling for the response to an external agent's call, driven by database notifications."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from guardia.db import events
 async def wait_for_response(
     board: BoardContext, agent_session: AuthorizedSession, call_id: int, seconds: float
 ) -> CallResponse | None:
-    """The answer as soon as it is there; ``None`` where it takes longer.
+    """Return the response as soon as it is stored, or `None` after `seconds`.
 
-    One connection listens for as long as someone waits: a session has one request under way, so
-    there are never more than there are outside agents at work.
+    Each wait holds one listening connection. A session has at most one call in progress, so there
+    are never more connections than running external agents.
     """
     try:
         async with asyncio.timeout(seconds):
@@ -32,7 +32,7 @@ async def _notified_response(
 ) -> CallResponse | None:
     async with aclosing(events.stream(board.database.dsn)) as stream:
         async for event in stream:
-            # An empty event: it listens from now on, so what was told before is looked up.
+            # An empty event means that listening has started: look up what was stored before.
             if event and event.get("outside") != agent_session.session_id:
                 continue
             found = await asyncio.to_thread(calls.find_response, board, agent_session, call_id)

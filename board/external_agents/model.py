@@ -1,4 +1,4 @@
-"""Tables of outside agents: their tokens, and what they asked for."""
+"""Tables of external agents: their sessions and their calls."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardia.db.base import Base
 
 
 class ExternalAgentSession(Base):
-    """One outside agent at work on one task: its token is worth what this hold is worth."""
+    """An external agent's access to one task. Its token is valid while the claim is current."""
 
     __tablename__ = "tb_outside_session"
     __table_args__ = (
@@ -31,9 +31,9 @@ class ExternalAgentSession(Base):
     sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     fence: Mapped[int]
     offer: Mapped[dict[str, Any]]
-    """Server and tools that it may use, as the worker put them together."""
+    """Server and tools that the agent may use, as the worker compiled them."""
     budget: Mapped[int]
-    """Requests that it may make."""
+    """Maximum number of requests."""
     calls: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     refusals: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     opened_at: Mapped[datetime]
@@ -42,7 +42,7 @@ class ExternalAgentSession(Base):
 
 
 class ExternalAgentCall(Base):
-    """What an outside agent asks the worker that holds its task to do."""
+    """A call of an external agent, executed by the worker that has claimed the task."""
 
     __tablename__ = "tb_outside_call"
     __table_args__ = (
@@ -63,7 +63,7 @@ class ExternalAgentCall(Base):
     body: Mapped[dict[str, Any]]
     state: Mapped[str]
     status: Mapped[int | None]
-    """What the API answers, as an HTTP status."""
+    """HTTP status of the response."""
     result: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

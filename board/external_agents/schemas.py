@@ -1,7 +1,7 @@
-"""What an outside agent may ask of the board, as bounded values.
+"""Request bodies of external agents, with bounded sizes.
 
-The API and the MCP server take exactly these; the worker that executes one reads it again by the
-same types. Nothing here knows a tool: arguments are checked by the catalogue where they are used.
+The API and the MCP server accept exactly these types, and the worker that executes a call validates
+it against them again. They know no tools: the catalog checks the arguments when they are used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Sentence = Annotated[
 
 
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:
-    """Values that a plan can be hashed over: no fractions, nothing deep, nothing large."""
+    """Return arguments that can be hashed in a plan: no floats, not deeply nested, not large."""
     try:
         value = clean(found)
     except (TypeError, RecursionError) as error:
@@ -36,7 +36,7 @@ def _arguments(found: dict[str, Any]) -> dict[str, Any]:
 
 
 Arguments = Annotated[dict[str, Any], Field(max_length=20), AfterValidator(_arguments)]
-"""Arguments of one call; what each may be is the tool's own affair."""
+"""Arguments of one tool call. The tool itself validates them."""
 ToolName = Annotated[str, StringConstraints(pattern=TOOL)]
 
 
@@ -45,14 +45,14 @@ class _Payload(BaseModel):
 
 
 class ToolUse(_Payload):
-    """One tool of the catalogue with its arguments."""
+    """A tool of the catalog with its arguments."""
 
-    tool: ToolName = Field(description="Name of a tool of the catalogue, e.g. database.locks")
-    args: Arguments = Field(default_factory=dict, description="Its arguments, by its own schema")
+    tool: ToolName = Field(description="Name of a tool of the catalog, e.g. database.locks")
+    args: Arguments = Field(default_factory=dict, description="Arguments by the schema of the tool")
 
 
 class Expectation(_Payload):
-    """A read whose findings must satisfy ``expect`` once everything is done."""
+    """A read whose findings must satisfy `expect` after all actions are done."""
 
     tool: ToolName
     args: Arguments = Field(default_factory=dict)
@@ -63,7 +63,7 @@ class Expectation(_Payload):
 
 
 class PlanProposal(_Payload):
-    """A plan: tools with arguments, never commands. It is filed and hashed; people then decide."""
+    """A plan of tool calls, never commands. It is filed and hashed, then decided on by people."""
 
     because: Sentence = Field(description="The diagnosis, in Korean, from what was read")
     actions: tuple[ToolUse, ...] = Field(min_length=1, max_length=20)
@@ -71,19 +71,19 @@ class PlanProposal(_Payload):
 
 
 class ApplyRequest(_Payload):
-    """Carry out the approved plan, exactly the one of this hash."""
+    """Apply the approved plan that has exactly this hash."""
 
     plan_hash: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
 class TextBody(_Payload):
-    """Words for people."""
+    """A text for people."""
 
     text: Sentence
 
 
 class UsageReport(_Payload):
-    """What a model has used on this task since the last report."""
+    """Token usage of a model on this task since the last report."""
 
     model: Annotated[str, StringConstraints(pattern=r"^[\w.:/@-]{1,120}$")]
     input_tokens: int = Field(ge=0, le=10**8)

@@ -1,8 +1,8 @@
-"""Outside agents at the board: a token for one hold, and what they are refused.
+"""Sessions of external agents: one token per claim, with refused requests in the audit log.
 
-A token is bound to {agent, run, task, fence} and worth what that hold is worth: it ends with the
-hold, with the beat, or when its time is up. Only its hash is kept. Every refusal is on the record,
-as many as it takes to see what was tried; then the token is closed.
+A token is bound to {agent, run, task, fence} and valid only while that claim is current: it ends
+with the claim, with the beat, or when it expires. Only its hash is stored. Refusals are logged up
+to a limit, enough to see what was tried; then the token is closed.
 """
 
 from __future__ import annotations
@@ -32,47 +32,46 @@ from guardia.errors import GuardiaError, NoCallsLeft, NotFound, Stale, TokenNeed
 from guardia.text import CleanStr, trim
 
 REFUSALS = 20
-"""Refusals on the record until the token is closed."""
+"""Refusals that are logged before the token is closed."""
 _MAX_OUTPUT = 4000
-"""Characters of what a program printed that are kept."""
+"""Characters of a program's output that are stored."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuthorizedSession:
-    """A token that has been accepted for one request."""
+    """A session whose token was accepted for one request."""
 
     session_id: int
     claim: Claim
     offer: dict[str, Any]
     left: int
-    """Requests that remain."""
+    """Remaining requests."""
     expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class SessionStatus:
-    """How a session stands, for the worker that watches over it."""
+    """Status of a session, for the worker that supervises it."""
 
     open: bool
     overruled: bool
-    """Whether a person or another worker has decided otherwise since, or all has been stopped."""
+    """Whether the task was reclaimed or overridden, or the kill switch is on."""
     awaits_agent: bool
-    """Whether the task still waits for its agent."""
+    """Whether the task is in a state in which its agent has work to do."""
 
 
 @pydantic_dataclass(frozen=True, slots=True)
 class SessionEnd:
-    """How an outside agent's turn ended."""
+    """How an external agent's session ended."""
 
     how: str
-    """``ended``, ``failed``, ``flooded``, ``timeout``, ``overruled``, ``closed``, ``turn_over`` or
-    ``closing``."""
+    """`ended`, `failed`, `flooded`, `timeout`, `overruled`, `closed`, `turn_over` or `closing`."""
     exit: int | None = None
     left: int = 0
-    """Processes that it left behind and that were ended."""
+    """Processes that the program left behind and the worker ended."""
     output: CleanStr = ""
     usage: dict[str, Any] | None = None
-    """``models`` with their tokens, and ``micro_usd``, where the program itself says so."""
+    """`models` with their tokens, and `micro_usd`, if the program reports them."""
 
 
 def open_session(
@@ -84,9 +83,9 @@ def open_session(
     seconds: int,
     budget: int,
 ) -> tuple[int, str]:
-    """A new token for a hold, and its session's number; older ones of the task are closed.
+    """Open a session for a claim, closing older sessions of the task. Returns its id and its token.
 
-    ``seconds`` is its lifetime.
+    The token expires after `seconds`. Raises `Stale` if the claim is no longer current.
     """
     now, token = board.clock(), secrets.token_urlsafe(32)
     with board.database.transaction() as session:
@@ -122,15 +121,15 @@ def open_session(
 
 
 def hash_token(token: str) -> str:
-    """What is kept of a token."""
+    """Return the hash under which a token is stored."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
 def authorize(board: BoardContext, token: str, task_id: int, asked: str) -> AuthorizedSession:
-    """Let a token in for one request on its task.
+    """Accept a token for one request on its task, and count the request.
 
-    ``TokenNeeded``, ``NotFound`` (another task), ``Stale`` (someone has decided since) or
-    ``NoCallsLeft``; of a token that is known, each is on the record.
+    Raises `TokenNeeded`, `NotFound` (another task), `Stale` (reclaimed or overridden) or
+    `NoCallsLeft`. Each refusal of a known token is written to the audit log.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -163,16 +162,16 @@ def _check_access(
         return TokenNeeded()
     if task_id != row.task_id:
         return NotFound(what=f"task {task_id}")
-    holder = session.execute(
+    current = session.execute(
         select(Task.fence, Task.run_id).where(Task.task_id == row.task_id)
     ).one()
-    if tuple(holder) != (row.fence, row.run_id):
+    if tuple(current) != (row.fence, row.run_id):
         return Stale(what=issue_ref(row.sr_id))
     return NoCallsLeft(limit=row.budget) if row.calls >= row.budget else None
 
 
 def record_refusal(board: BoardContext, session_id: int, asked: str, error: GuardiaError) -> None:
-    """Put on the record what was refused where it would have been done."""
+    """Log a refusal that happened later, when the worker executed the call."""
     now = board.clock()
     with board.database.transaction() as session:
         query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
@@ -193,41 +192,41 @@ def _log_refusal(
     _log_entry(session, EntryKind.OUTSIDE_REFUSED, row, now, detail, asked=asked, why=why)
 
 
-def finish(board: BoardContext, holder: AuthorizedSession) -> None:
-    """The agent says that it has done for now."""
+def finish(board: BoardContext, agent_session: AuthorizedSession) -> None:
+    """Close a session at the request of its agent."""
     with board.database.transaction() as session:
         session.execute(
             update(ExternalAgentSession)
-            .where(ExternalAgentSession.session_id == holder.session_id)
+            .where(ExternalAgentSession.session_id == agent_session.session_id)
             .values(closed_at=board.clock())
         )
-        notify(session, holder.session_id)
+        notify(session, agent_session.session_id)
 
 
 def status(board: BoardContext, session_id: int) -> SessionStatus:
-    """How a session stands now."""
+    """Return the current status of a session."""
     with board.database.reading() as session:
         row = session.execute(
             select(ExternalAgentSession, Task.fence, Task.status)
             .join(Task, Task.task_id == ExternalAgentSession.task_id)
             .where(ExternalAgentSession.session_id == session_id)
         ).one()
-        mine: ExternalAgentSession = row[0]
+        found: ExternalAgentSession = row[0]
         killed = session.scalar(
             select(KillSwitchActivation.kill_id).where(KillSwitchActivation.released_at.is_(None))
         )
-        overruled = row.fence != mine.fence or killed is not None
-        return SessionStatus(mine.closed_at is None, overruled, row.status in CLAIMABLE_STATES)
+        overruled = row.fence != found.fence or killed is not None
+        return SessionStatus(found.closed_at is None, overruled, row.status in CLAIMABLE_STATES)
 
 
 def close_session(board: BoardContext, claim: Claim, session_id: int, ending: SessionEnd) -> None:
-    """The end of a token and its entry, which holds whatever the hold is worth by now.
+    """Close a session and log its end, even if the claim is stale by now.
 
-    What a program has printed becomes a note where nobody has decided otherwise since.
+    The program's output becomes a comment only if the claim is still current.
     """
     now, output = board.clock(), trim(ending.output, _MAX_OUTPUT)
     with board.database.transaction() as session:
-        good = _is_claim_current(session, claim)
+        is_current = _is_claim_current(session, claim)
         query = select(ExternalAgentSession).where(ExternalAgentSession.session_id == session_id)
         row = session.scalars(query.with_for_update()).one()
         row.closed_at = row.closed_at or now
@@ -237,7 +236,7 @@ def close_session(board: BoardContext, claim: Claim, session_id: int, ending: Se
             .values(state="ENDED", status=409, result={"message": ending.how}, ended_at=now)
         )
         notify(session, session_id)
-        if output and good:
+        if output and is_current:
             write_comment(session, row.sr_id, Actor.agent(row.agent_id), _code_block(output), now)
         detail = {
             "session": session_id,
@@ -263,12 +262,12 @@ def _is_claim_current(session: Session, claim: Claim) -> bool:
 
 
 def _code_block(output: str) -> str:
-    """Printed text as a block of Markdown that it cannot break out of."""
+    """Return output as an indented Markdown block, which it cannot break out of."""
     return "\n".join(f"    {line}" for line in output.splitlines())
 
 
 def notify(session: Session, session_id: int, **more: int) -> None:
-    """Tell the worker and the API that something of this session has changed."""
+    """Notify the worker and the API of a change of this session."""
     events.announce(session, outside=session_id, **more)
 
 

@@ -1,4 +1,4 @@
-"""What an outside agent reads of its task: the request, the plan as it stands, the evidence."""
+"""Read access of external agents to their task: the request, the filed plan, the evidence."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from guardia.board.execution import view
 from guardia.board.execution.model import CommandOutput
 
 PAGE_SIZE = 20
-"""Pieces of evidence in one answer."""
+"""Evidence items in one response."""
 _MAX_OUTPUT = 4000
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceItem:
-    """One piece of evidence."""
+    """The result of one read."""
 
     evidence_id: int
     tool: str
@@ -32,7 +32,7 @@ class EvidenceItem:
 
 
 def evidence(board: BoardContext, claim: Claim, after: int) -> list[EvidenceItem]:
-    """The next pieces of the task's evidence after that number, oldest first."""
+    """Return the next page of the task's evidence after the id `after`, oldest first."""
     with board.database.reading() as session:
         rows = session.scalars(
             select(CommandOutput)
@@ -49,7 +49,7 @@ def evidence(board: BoardContext, claim: Claim, after: int) -> list[EvidenceItem
 
 
 def task(board: BoardContext, claim: Claim) -> dict[str, Any]:
-    """The task as JSON: what is asked, where it stands, what people want of its plan."""
+    """Return the task as JSON: its request, state and plan, with the changes people requested."""
     found, filed = view.task(board, claim.task_id), view.plan_state(board, claim.task_id)
     return {
         "task": claim.task_id,

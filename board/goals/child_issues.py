@@ -1,4 +1,4 @@
-"""Issues that a goal's plan wants: received once it is approved, each with its parent."""
+"""Child issues of a goal, opened once its plan is approved."""
 
 from __future__ import annotations
 
@@ -30,10 +30,13 @@ CHANNEL = "goal"
 def open_child_issue(
     session: Session, parent: Issue, goal: Goal, part: GoalPart, by: Actor, now: datetime
 ) -> Task:
-    """Open a part's issue and give it to whom the plan names: its agent, the colleague who is
-    being hired, or people where neither is there any more. ``record`` puts it on record."""
-    named = part.server is None or part.server in part.text
-    text = part.text if named else f"{part.server}: {part.text}"
+    """Open a part's issue and assign it as planned; returns its task.
+
+    It goes to the planned agent, waits for the agent that is being hired, or is handed over to
+    people if neither exists any more. `log_received` writes the audit entries.
+    """
+    names_server = part.server is None or part.server in part.text
+    text = part.text if names_server else f"{part.server}: {part.text}"
     new_issue = NewIssue(
         text=text,
         title=text,
@@ -71,8 +74,8 @@ def _assign(
     if hire is not None and hire.state == "WAITING":
         task.hire_id = hire.hire_id
         return
-    wanted = hire.agent_id if hire is not None and hire.state == "APPROVED" else part.agent_id
-    agent = session.get(Agent, wanted) if wanted else None
+    agent_id = hire.agent_id if hire is not None and hire.state == "APPROVED" else part.agent_id
+    agent = session.get(Agent, agent_id) if agent_id else None
     if agent is None or agent.state == "fired" or part.server is None:
         move_task(session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now)
         return
@@ -90,7 +93,7 @@ def _assign(
 
 
 def log_received(session: Session, goal: Goal, part: GoalPart, task: Task, now: datetime) -> None:
-    """What was received and who has it; call it after everything else of the transaction."""
+    """Log that an issue was received and how it was assigned; call it last in the transaction."""
     issue = session.get(Issue, task.sr_id)
     assert issue is not None
     append_entry = partial(

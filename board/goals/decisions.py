@@ -1,6 +1,6 @@
-"""What people decide of goals: answers, approval of a plan or of parts of it, the end.
+"""Decisions of people on goals: answer questions, approve the plan or parts of it, end the goal.
 
-Every word of a person raises the goal's fence, so whatever its agent has in flight is overtaken.
+Every decision raises the goal's fence, so that results its agent still has in flight are rejected.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ from guardia.text import MAX_REASON, trim
 def answer(
     board: BoardContext, person: PersonInfo, sr_id: int, words: Mapping[int, str]
 ) -> GoalState:
-    """Word unclear pieces anew, by their number, or the whole goal where nothing of it was
-    understood (number 0); the agent breaks the goal down again."""
+    """Reword unclear pieces of a goal; its agent then breaks the goal down again.
+
+    `words` are the new texts by the number of the piece. If no piece was understood, number 0 is
+    the whole goal. Raises `Missing` without a text and `Stale` if a piece no longer exists.
+    """
     require_permission(person, "goal.decide")
     answers = {n: found for n, w in words.items() if (found := trim(w, MAX_REASON))}
     if not answers:
@@ -78,10 +81,11 @@ def approve(
     plan_hash: str,
     kept: frozenset[int] | None = None,
 ) -> tuple[int, ...]:
-    """Approve exactly the plan that was seen and receive the issues of its parts.
+    """Approve exactly the plan that the person saw, and open the issues of its parts.
 
-    `kept` are the ordinals of the parts to receive, all if it is `None`; a part with an open
-    question is never received. Returns the issues' numbers. Raises `Stale` if the plan has changed.
+    `kept` are the ordinals of the parts to open, all if `None`; a part with an open question is
+    never opened. Returns the issues' numbers. Raises `Stale` if the plan has changed, and `Invalid`
+    if no part is left.
     """
     require_permission(person, "goal.decide")
     now = board.clock()
@@ -119,13 +123,15 @@ def approve(
 
 
 def drop(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
-    """Any open state -> DROPPED. Issues that are under way stay with their own people and agents:
-    each is stopped on its own page."""
+    """Drop the goal (any open state -> DROPPED).
+
+    Its open issues stay with their people and agents: each is stopped on its own page.
+    """
     _end_goal(board, person, sr_id, reason, GoalMove.DROP, EntryKind.GOAL_DROPPED)
 
 
 def achieve(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
-    """ACTIVE -> ACHIEVED by a person, where not everything ended as planned."""
+    """Close the goal as achieved (ACTIVE -> ACHIEVED), although not every issue was completed."""
     _end_goal(board, person, sr_id, reason, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
 
 

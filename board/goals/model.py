@@ -1,4 +1,4 @@
-"""TODO."""
+"""Table of the parts of a goal's plan."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from guardia.db.base import Base
 
 
 class GoalPart(Base):
-    """One issue that the plan wants, or one question that stands before it."""
+    """One planned issue of a goal, or a question to answer before it can be planned."""
 
     __tablename__ = "tb_goal_part"
     __table_args__ = (
@@ -25,7 +25,7 @@ class GoalPart(Base):
     sr_id: Mapped[int] = mapped_column(ForeignKey(Goal.sr_id), primary_key=True)
     ordinal: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     piece: Mapped[int]
-    """Number of the piece of the goal's text that it comes from."""
+    """Number of the piece of the goal's text that the part was made from."""
     text: Mapped[str]
     kind: Mapped[str]
     category: Mapped[str]
@@ -38,7 +38,7 @@ class GoalPart(Base):
     due_on: Mapped[date | None]
     reasons: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
     question: Mapped[str] = mapped_column(default="", server_default="")
-    """What a person must say before it can become an issue."""
+    """The question that a person must answer before the part can become an issue."""
     state: Mapped[str]
     hire_id: Mapped[int | None] = mapped_column(ForeignKey(HireRequest.hire_id))
     child_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))

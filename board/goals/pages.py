@@ -1,4 +1,4 @@
-"""Goals and hire requests on the pages: giving one, its plan and progress, what people decide."""
+"""Web pages of goals: list, form, plan and progress, and decisions on goals and hires."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def list_goals(
     closed: bool = False,
     before: Annotated[int | None, Query(ge=0, le=_MAX)] = None,
 ) -> Response:
-    """The list with the hires that wait, or, for its live refresh, only what changes of it."""
+    """Show the list and the pending hires; a live refresh gets only the changing part."""
     live = request.headers.get("hx-request") == "true"
     template = "goals/goals_live.html" if live else "goals/goals.html"
     return _list(request, board, visitor, template, closed=closed, before=before)
@@ -67,7 +67,7 @@ def _list(
 
 @router.get("/goals/new")
 def new_goal_form(request: Request, visitor: CurrentVisitor) -> Response:
-    """The form for a new goal."""
+    """Show the form for a new goal."""
     return _goal_form(request, visitor)
 
 
@@ -103,7 +103,7 @@ def _path(sr_id: int | None) -> str:
 def show_goal(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
-    """The page of a goal."""
+    """Show a goal's page."""
     return _page(request, board, visitor, sr_id)
 
 
@@ -111,7 +111,7 @@ def show_goal(
 def refresh_goal(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
-    """The changing parts of a goal's page."""
+    """Show the changing parts of a goal's page."""
     found = view.get_goal(board, visitor.person, sr_id)
     return render.page(request, "goals/goal_live.html", visitor=visitor, goal=found)
 
@@ -143,7 +143,7 @@ def decide_goal(
     keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
     reason: _Reason = "",
 ) -> Response:
-    """Approve the plan that the form showed without what is not marked, or end the goal."""
+    """Approve the marked parts of the plan that the form showed, or end the goal."""
     person = visitor.person
 
     def act() -> object:
@@ -166,7 +166,7 @@ def answer(
     piece: Annotated[list[int], Form()] = [],  # noqa: B006
     words: Annotated[list[CleanStr], Form()] = [],  # noqa: B006
 ) -> Response:
-    """Word what was unclear anew; the plan is made again."""
+    """Reword the unclear pieces; the agent then plans again."""
     answers = dict(zip(piece, words, strict=False))
 
     return _submit(
@@ -188,7 +188,7 @@ def decide_hire(
     decision: Annotated[Literal["approve", "reject"], Form()],
     reason: _Reason = "",
 ) -> Response:
-    """Hire whom an agent asks for, or not."""
+    """Approve or reject an agent's hire request."""
 
     def act() -> None:
         if decision == "approve":

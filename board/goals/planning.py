@@ -1,7 +1,7 @@
-"""Goals: the board gives one, its agent breaks it down and files a plan of issues.
+"""Goals and their plans: a person files a goal, the head agent breaks it down into issues.
 
-A goal is an issue without tasks; what stands in ``tb_goal`` decides its state. What people decide
-of it is in ``goal_decisions``.
+A goal is an issue without tasks; the row in `tb_goal` determines its state. Decisions of people are
+in `decisions`.
 """
 
 from __future__ import annotations
@@ -52,18 +52,18 @@ _MAX_PART = 1_000
 
 @dataclass(frozen=True, slots=True)
 class GoalBrief:
-    """What an agent breaks down."""
+    """The goal that an agent breaks down."""
 
     text: str
     pieces: tuple[dict[str, Any], ...]
-    """How it was divided before and what people have reworded since; empty the first time."""
+    """Pieces of the previous breakdown, as people have reworded them; empty the first time."""
     today: date
     """In the company's time zone."""
 
 
 @pydantic_dataclass(frozen=True, slots=True)
 class GoalPartDraft:
-    """One issue of a plan, or a question to answer before it. Clean, because it is hashed."""
+    """One issue of a plan, or a question about it. Its texts are cleaned, because it is hashed."""
 
     piece: int
     text: CleanStr
@@ -79,12 +79,12 @@ class GoalPartDraft:
     reasons: tuple[CleanStr, ...] = ()
     question: CleanStr = ""
     opening: Opening | None = None
-    """Whom it takes, where nobody has the skill."""
+    """The agent to hire, if no agent has the skill."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breakdown:
-    """What an agent made of a goal."""
+    """An agent's breakdown of a goal."""
 
     pieces: tuple[dict[str, Any], ...]
     parts: tuple[GoalPartDraft, ...]
@@ -101,9 +101,10 @@ def create_goal(
     channel: str,
     ticket: str = "",
 ) -> int:
-    """A person gives the organization's head a goal; returns the number of its issue.
+    """File a goal for the head agent and return the number of its issue.
 
-    A form that is sent twice gives one goal.
+    A form that is sent twice, with the same `ticket`, files one goal. Raises `Missing` without a
+    text and `Invalid` if there is no head agent.
     """
     require_permission(person, "goal.give")
     body = trim(text, _MAX_TEXT)
@@ -147,9 +148,10 @@ def create_goal(
 def claim_goal(
     board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> GoalClaim | None:
-    """Claim the oldest goal that the head has to break down; ``None`` where none waits.
+    """Claim the oldest goal to break down, or return `None` if there is none.
 
-    The claim raises the fence. Nothing is claimed while the kill switch is on.
+    The claim raises the fence. Nothing is claimed while the kill switch is on. `done` are goals to
+    skip.
     """
     with board.database.transaction() as session:
         if kill_switch_is_on(session) or not is_active(session, run_context):
@@ -167,13 +169,13 @@ def claim_goal(
         if goal is None:
             return None
         goal.fence += 1
-        # There is one head; who has become it takes over the goals of the one before.
+        # There is one head; a new one takes over the goals of its predecessor.
         goal.run_id, goal.agent_id = run_context.run_id, run_context.agent_id
         return GoalClaim(goal.sr_id, run_context.agent_id, run_context.run_id, goal.fence)
 
 
 def load_brief(board: BoardContext, claim: GoalClaim) -> GoalBrief:
-    """What is to be broken down."""
+    """Return the text and context of the claimed goal."""
     with board.database.reading() as session:
         goal, issue = goal_of(session, claim.sr_id), get_issue(session, claim.sr_id)
         zone = revisions.running_chart(session).company.zone
@@ -182,19 +184,19 @@ def load_brief(board: BoardContext, claim: GoalClaim) -> GoalBrief:
 
 
 def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalState:
-    """GIVEN -> PLANNED, or ASKED where no part is clear: the parts, the hires, the questions.
+    """File the parts, hires and questions of a plan (GIVEN -> PLANNED, or ASKED if none is clear).
 
-    What a person had taken out before stays out.
+    Parts that a person removed from an earlier plan stay removed.
     """
     if not found.parts:
         return ask_people(board, claim, t("goals.no_work"))
     now = board.clock()
     with board.database.transaction() as session:
         goal = claimed_goal(session, claim)
-        out = {(text, server) for text, server in session.execute(_removed_parts(claim.sr_id))}
+        removed = {(text, server) for text, server in session.execute(_removed_parts(claim.sr_id))}
         session.execute(delete(GoalPart).where(GoalPart.sr_id == claim.sr_id))
         rows = [
-            _part_row(session, claim, n, part, out, now)
+            _part_row(session, claim, n, part, removed, now)
             for n, part in enumerate(found.parts[:MAX_PARTS])
         ]
         session.add_all(rows)
@@ -226,7 +228,7 @@ def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalSt
 
 
 def ask_people(board: BoardContext, claim: GoalClaim, why: str) -> GoalState:
-    """GIVEN -> ASKED: nothing can be planned before a person has said more."""
+    """Ask a person for more detail before anything can be planned (GIVEN -> ASKED)."""
     now, actor = board.clock(), claim.actor
     with board.database.transaction() as session:
         goal = claimed_goal(session, claim)
@@ -249,7 +251,7 @@ def _part_row(
     claim: GoalClaim,
     ordinal: int,
     part: GoalPartDraft,
-    out: set[tuple[str, str | None]],
+    removed: set[tuple[str, str | None]],
     now: datetime,
 ) -> GoalPart:
     hire = (
@@ -274,13 +276,13 @@ def _part_row(
         due_on=part.due_on,
         reasons=list(part.reasons),
         question=part.question,
-        state="TAKEN_OUT" if (text, part.server) in out else "PROPOSED",
+        state="TAKEN_OUT" if (text, part.server) in removed else "PROPOSED",
         hire_id=hire,
     )
 
 
 def _part_detail(row: GoalPart) -> dict[str, Any]:
-    """A part as the record and the hash hold it."""
+    """Return a part as the audit log and the plan hash contain it."""
     return {
         "text": row.text,
         "server": row.server,
@@ -300,7 +302,7 @@ def _plan_hash(sr_id: int, rows: Sequence[GoalPart]) -> str:
 
 
 def goal_of(session: Session, sr_id: int, *, lock: bool = False) -> Goal:
-    """A goal; ``NotFound`` else."""
+    """Return a goal. Raises `NotFound` if it does not exist."""
     query = select(Goal).where(Goal.sr_id == sr_id)
     goal = session.scalar(query.with_for_update(key_share=True) if lock else query)
     if goal is None:
@@ -311,7 +313,10 @@ def goal_of(session: Session, sr_id: int, *, lock: bool = False) -> Goal:
 def move(
     session: Session, goal: Goal, step: GoalMove, actor: ActorKind, now: datetime
 ) -> GoalState:
-    """Compare-and-set a goal's state along its table, and its issue's after it."""
+    """Move a goal to its next state by compare-and-set, and its issue accordingly.
+
+    Raises `IllegalMove` if the state table has no such move, and `Stale` on a concurrent change.
+    """
     following = next_goal_state(GoalState(goal.state), step, actor)
     if following is None:
         state, words = t(f"goals.state.{goal.state}"), t(f"goals.move.{step}")
@@ -321,7 +326,7 @@ def move(
         .where(Goal.sr_id == goal.sr_id, Goal.state == goal.state, Goal.fence == goal.fence)
         .values(
             state=following.value,
-            # A person's word overtakes what the agent still has in flight.
+            # A person's decision invalidates what the agent still has in flight.
             fence=Goal.fence + int(actor is ActorKind.PERSON),
             **({"run_id": None} if actor is ActorKind.PERSON else {}),
         )
@@ -348,7 +353,7 @@ def log_entry(
     detail: dict[str, Any],
     **words: str | int,
 ) -> None:
-    """An entry about a goal; call it last."""
+    """Append an audit entry about a goal; call it last in the transaction."""
     session.flush()
     log.append(
         session, kind, actor=str(actor), now=now, sr_id=sr_id, task_id=None, detail=detail, **words

@@ -1,4 +1,4 @@
-"""Whether goals are reached: looked at by their agent when an issue of one has ended."""
+"""Review of active goals by the head agent, after one of their issues has ended."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BATCH_SIZE = 50
 
 
 def count_progress(session: Session, numbers: Iterable[int]) -> dict[int, GoalProgress]:
-    """The progress of goals, in one query."""
+    """Return the progress of goals by their number, in one query."""
     found: dict[int, dict[State, int]] = {n: {} for n in numbers}
     rows = session.execute(
         select(Issue.goal_id, Issue.status, func.count())
@@ -39,12 +39,14 @@ def count_progress(session: Session, numbers: Iterable[int]) -> dict[int, GoalPr
 
 
 def review_goals(board: BoardContext, agent_id: str) -> tuple[int, ...]:
-    """The head calls goals achieved whose issues are all completed, and say once of those that
-    cannot be that people must decide; returns the numbers of the achieved ones."""
+    """Close goals whose issues are all completed, and return their numbers.
+
+    If issues of a goal have ended otherwise, people are asked once to decide.
+    """
     with board.database.reading() as session:
         query = select(Goal.sr_id).where(goal_work.needs_review())
-        over = session.scalars(query.order_by(Goal.sr_id).limit(_BATCH_SIZE)).all()
-    return tuple(n for n in over if _review_goal(board, n, agent_id))
+        due = session.scalars(query.order_by(Goal.sr_id).limit(_BATCH_SIZE)).all()
+    return tuple(n for n in due if _review_goal(board, n, agent_id))
 
 
 def _review_goal(board: BoardContext, sr_id: int, agent_id: str) -> bool:

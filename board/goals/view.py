@@ -1,4 +1,4 @@
-"""What pages and commands show of goals: the list, and one with its plan, hires and issues."""
+"""Read access to goals: the list, and one goal with its plan, hires and issues."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ _OPEN = sorted(s.value for s in OPEN_GOAL_STATES)
 
 @dataclass(frozen=True, slots=True)
 class GoalRow:
-    """One goal in the list."""
+    """A goal in the list."""
 
     sr_id: int
     title: str
@@ -55,7 +55,7 @@ class GoalList:
 
     rows: tuple[GoalRow, ...]
     older: int | None
-    """Cursor for ``before``; ``None`` on the last page."""
+    """Cursor for `before`; `None` on the last page."""
     position: int
 
 
@@ -83,7 +83,7 @@ class GoalPartView:
 
 @dataclass(frozen=True, slots=True)
 class GoalPage:
-    """Everything one page shows of one goal."""
+    """A goal with everything that its page shows."""
 
     sr_id: int
     title: str
@@ -109,7 +109,7 @@ class GoalPage:
 def list_goals(
     board: BoardContext, viewer: PersonInfo, *, closed: bool = False, before: int | None = None
 ) -> GoalList:
-    """One page of the open or the ended goals, with their progress: three queries in all."""
+    """Return one page of the open or the closed goals with their progress, in three queries."""
     require_permission(viewer, "goal.read")
     query = (
         select(Issue, Goal)
@@ -144,7 +144,7 @@ def _is_stuck(goal: Goal, progress: GoalProgress) -> bool:
 
 
 def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
-    """One goal; ``NotFound`` where there is none."""
+    """Return a goal. Raises `NotFound` if it does not exist."""
     require_permission(viewer, "goal.read")
     with board.database.reading() as session:
         goal, issue = session.get(Goal, sr_id), session.get(Issue, sr_id)
@@ -204,10 +204,10 @@ def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
 
 
 def _hires(session: Session, sr_id: int, parts: Sequence[GoalPart]) -> Sequence[HireRequest]:
-    """The goal's own requests and those of others that its parts wait for too."""
-    wanted = [p.hire_id for p in parts if p.hire_id]
+    """Return the goal's hire requests, and those of other goals that its parts wait for."""
+    awaited = [p.hire_id for p in parts if p.hire_id]
     query = select(HireRequest).where(
-        (HireRequest.sr_id == sr_id) | HireRequest.hire_id.in_(wanted)
+        (HireRequest.sr_id == sr_id) | HireRequest.hire_id.in_(awaited)
     )
     return session.scalars(query.order_by(HireRequest.hire_id)).all()
 
@@ -227,6 +227,6 @@ def _names(
             *(str(Actor.person(p)) for p in people if p),
             *(str(Actor.agent(a)) for a in agents if a),
             *(h.requested_by for h in hires),
-            *(note.author for note in comments),
+            *(comment.author for comment in comments),
         ],
     )

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Web pages of issues: list, issue page, timeline and forms of plans."""

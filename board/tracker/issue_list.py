@@ -1,6 +1,6 @@
-"""The list of issues: which of them, searched by words, one page at a time.
+"""The list of issues, filtered by state and search words, one page at a time.
 
-Everything here reads one snapshot and is limited to what the viewer may see.
+Every query reads one snapshot and returns only what the viewer may see.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution, Person
 
 _RELATIONS = {"parent": Issue.parent_id, "goal": Issue.goal_id}
-"""``parent:12``: its children; ``goal:12``: all that serves the goal."""
+"""`parent:12` finds the children of issue 12; `goal:12` finds all issues of goal 12."""
 _MAX_WORDS = 6
 _OPEN = sorted(s.value for s in OPEN_STATES)
 
 
 @dataclass(frozen=True, slots=True)
 class IssueQuery(Keyset):
-    """Which issues of which page."""
+    """Filter and page of the list."""
 
     state: Literal["open", "closed", "all"] = "open"
     words: str = ""
@@ -38,7 +38,7 @@ class IssueQuery(Keyset):
 
 @dataclass(frozen=True, slots=True)
 class IssueRow:
-    """One issue in a list."""
+    """An issue in the list."""
 
     sr_id: int
     title: str
@@ -52,7 +52,7 @@ class IssueRow:
     created_at: datetime
     updated_at: datetime
     stalled_at: datetime | None = None
-    """Since when its agents go round in circles."""
+    """When its agents were stopped because of a wake loop."""
     kind: str | None = None
     parent: int | None = None
 
@@ -62,11 +62,11 @@ class IssueList(Slice[IssueRow]):
     """One page of the list."""
 
     position: int
-    """Length of the record at this snapshot: what the page has seen of what happened."""
+    """Length of the audit log at this snapshot, up to which the page is current."""
 
 
 def list_issues(board: BoardContext, viewer: PersonInfo, query: IssueQuery) -> IssueList:
-    """One page of issues, newest first."""
+    """Return one page of issues, newest first."""
     with board.database.reading() as session:
         found = _row_query().where(visible_to(viewer), *_filters(query))
         page = read_slice(session, found, Issue.sr_id, query, key=lambda row: int(row.sr_id))
@@ -121,21 +121,21 @@ def _filters(query: IssueQuery) -> list[ColumnElement[bool]]:
         is_open = Issue.status.in_(_OPEN)
         conditions.append(is_open if query.state == "open" else ~is_open)
     for word in query.words.split()[:_MAX_WORDS]:
-        conditions.append(_meets(word))
+        conditions.append(_word_condition(word))
     return conditions
 
 
-def _meets(word: str) -> ColumnElement[bool]:
+def _word_condition(word: str) -> ColumnElement[bool]:
     kind, _, ref = word.partition(":")
     column, number = _RELATIONS.get(kind.lower()), parse_issue_ref(ref)
-    return _matches(word) if column is None or number is None else column == number
+    return _contains(word) if column is None or number is None else column == number
 
 
-def _matches(word: str) -> ColumnElement[bool]:
+def _contains(word: str) -> ColumnElement[bool]:
     on_server = select(Task.task_id).where(
         Task.sr_id == Issue.sr_id, Task.target_server.icontains(word, autoescape=True)
     )
-    ways = [
+    matches = [
         *(
             column.icontains(word, autoescape=True)
             for column in (Issue.title, Issue.body, Institution.inst_name, Person.name)
@@ -143,4 +143,4 @@ def _matches(word: str) -> ColumnElement[bool]:
         on_server.exists(),
     ]
     number = parse_issue_ref(word)
-    return or_(*ways) if number is None else or_(*ways, Issue.sr_id == number)
+    return or_(*matches) if number is None else or_(*matches, Issue.sr_id == number)

@@ -1,7 +1,7 @@
-"""Everything one page shows of one issue, in one snapshot.
+"""One issue with everything that its page shows, read in one snapshot.
 
-What a viewer may not see is not read at all: customers get the request, its progress and what
-people wrote; plans, evidence, commands and the record are for staff.
+Data that the viewer may not see is not read at all: customers get the request, its progress and
+people's comments; plans, evidence, commands and the audit log are for staff.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from guardia.org.model import Institution
 
 @dataclass(frozen=True, slots=True)
 class IssueDetail:
-    """The issue page."""
+    """An issue as its page shows it."""
 
     sr_id: int
     title: str
@@ -54,37 +54,39 @@ class IssueDetail:
     created_at: datetime
     updated_at: datetime
     reasons: tuple[str, ...]
-    works: tuple[TaskDetail, ...]
+    tasks: tuple[TaskDetail, ...]
     comments: tuple[CommentView, ...]
     entries: tuple[TimelineEntry, ...]
     outcome: str
-    """What the last ending said, for those who may read the record."""
+    """Text of the last closing entry, for viewers who may read the audit log."""
     position: int
     stalled_at: datetime | None = None
-    """Since when its agents go round in circles, for which reason."""
+    """When its agents were stopped because of a wake loop."""
     stalled_on: str | None = None
+    """The wake reason that kept repeating."""
     parent: RelatedIssue | None = None
     children: tuple[RelatedIssue, ...] = ()
     due_on: date | None = None
-    asked: tuple[ModelCallView, ...] = ()
-    """What models were asked about it."""
+    model_calls: tuple[ModelCallView, ...] = ()
+    """Calls of language models about the issue."""
     names: dict[str, str] = field(default_factory=dict)
-    """Names of ``agent:`` and ``person:`` ids that appear."""
+    """Display names of the `agent:` and `person:` ids on the page."""
 
 
 def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int = 0) -> IssueDetail:
-    """The page of an issue; ``NotFound`` where there is none for this viewer.
+    """Return the page of an issue. Raises `NotFound` if the viewer may not see it.
 
-    ``seen``: the length of the record that a page has seen; only later entries are read.
+    `seen` is the length of the audit log that the page has already shown: only later entries are
+    read.
     """
-    staff, reads_record = is_allowed(viewer, "plan.read"), is_allowed(viewer, "audit.read")
+    staff, reads_log = is_allowed(viewer, "plan.read"), is_allowed(viewer, "audit.read")
     with board.database.reading() as session:
         found = visibility.find_issue(session, viewer, sr_id)
-        works = _works(session, viewer, found, board.clock(), staff=staff)
+        tasks = _tasks(session, viewer, found, board.clock(), staff=staff)
         comments = view.comments(session, sr_id, staff=staff)
-        entries = timeline.entries(session, sr_id, seen, whole=reads_record)
-        asked = report.model_calls(session, sr_id) if staff else ()
-        names = _names(session, found, works, comments, (*entries, *asked))
+        entries = timeline.entries(session, sr_id, seen, whole=reads_log)
+        model_calls = report.model_calls(session, sr_id) if staff else ()
+        names = _names(session, found, tasks, comments, (*entries, *model_calls))
         inst = session.get(Institution, found.inst_id) if found.inst_id else None
         return IssueDetail(
             sr_id=sr_id,
@@ -95,7 +97,7 @@ def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int 
             category=found.category,
             priority=found.priority,
             institution=inst.inst_name if inst else found.inst_id,
-            servers=tuple(dict.fromkeys(w.server for w in works if w.server)),
+            servers=tuple(dict.fromkeys(task.server for task in tasks if task.server)),
             channel=found.channel,
             room=found.room,
             requester=person_name(names, found.requester_id) or found.requester_name,
@@ -104,22 +106,22 @@ def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int 
             created_at=found.created_at,
             updated_at=found.updated_at,
             reasons=tuple(found.triage.get("reasons", ())) if staff else (),
-            works=works,
+            tasks=tasks,
             comments=comments,
             entries=entries,
-            outcome=timeline.outcome(session, sr_id) if reads_record else "",
+            outcome=timeline.outcome(session, sr_id) if reads_log else "",
             position=log.snapshot_size(session),
             stalled_at=found.stalled_at,
             stalled_on=found.stalled_on,
             parent=relations.parent(session, viewer, found),
             children=relations.children(session, viewer, sr_id),
             due_on=found.due_on,
-            asked=asked,
+            model_calls=model_calls,
             names=names,
         )
 
 
-def _works(
+def _tasks(
     session: Session, viewer: PersonInfo, found: Issue, now: datetime, *, staff: bool
 ) -> tuple[TaskDetail, ...]:
     query = select(Task).where(Task.sr_id == found.sr_id).order_by(Task.task_id)
@@ -133,13 +135,13 @@ def _works(
 def _names(
     session: Session,
     found: Issue,
-    works: Iterable[TaskDetail],
+    tasks: Iterable[TaskDetail],
     comments: Iterable[CommentView],
-    done: Iterable[TimelineEntry | ModelCallView],
+    actions: Iterable[TimelineEntry | ModelCallView],
 ) -> dict[str, str]:
     actors = {str(Actor.agent(found.agent_id))} if found.agent_id else set()
     actors |= {str(Actor.person(p)) for p in (found.requester_id, found.assignee_id) if p}
-    votes = [v for w in works for s in w.steps for v in s.votes]
+    votes = [v for task in tasks for s in task.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
-    actors |= {c.author for c in comments} | {e.actor for e in done}
+    actors |= {c.author for c in comments} | {action.actor for action in actions}
     return display_names_of(session, actors)

@@ -1,4 +1,4 @@
-"""The list of issues, filing one, and the page of one with what people do there."""
+"""Web pages of issues: list, form, issue page, and the actions on it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ States = Literal["open", "closed", "all"]
 
 @router.get("/")
 def home() -> Response:
-    """The start page is the list."""
+    """Redirect to the list of issues."""
     return RedirectResponse("/issues", status_code=303)
 
 
@@ -52,7 +52,7 @@ def list_issues(
     before: Cursor = None,
     after: Cursor = None,
 ) -> Response:
-    """The list, or, for its own live refresh, only what changes of it."""
+    """Show the list; a live refresh gets only the changing part."""
     query = issue_list.IssueQuery(state=state, words=q, before=before, after=after)
     found = issue_list.list_issues(board, visitor.person, query)
     fragment = request.headers.get("hx-request") == "true"
@@ -61,7 +61,7 @@ def list_issues(
         "tracker/issues_live.html" if fragment else "tracker/issues.html",
         visitor=visitor,
         listing=found,
-        # After the list: whatever happens in between lies behind its position, and is asked for.
+        # Read after the list: a change in between is later than its position and is fetched next.
         cards=read_cards(board, visitor.person),
         query=query,
         address=f"/issues?{request.url.query}" if request.url.query else "/issues",
@@ -70,7 +70,7 @@ def list_issues(
 
 @router.get("/issues/new")
 def new_issue_form(request: Request, visitor: CurrentVisitor) -> Response:
-    """The form for a new request."""
+    """Show the form for a new request."""
     require_permission(visitor.person, "issue.create")
     return forms.render_form(request, _NEW, visitor)
 
@@ -84,7 +84,7 @@ def create_issue(
     body: Annotated[Body, Form()] = "",
     ticket: Annotated[str, Form(max_length=64), CLEANED] = "",
 ) -> Response:
-    """Receive a request from a person; the title alone is enough."""
+    """File a person's request; the title alone is enough."""
     require_permission(visitor.person, "issue.create")
     if is_blank(title + body):
         with render.use_visitor_language(request):
@@ -108,7 +108,7 @@ def create_issue(
 def show_issue(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
-    """The page of an issue."""
+    """Show an issue's page."""
     return _page(request, board, visitor, sr_id)
 
 
@@ -142,7 +142,7 @@ def refresh_issue(
     sr_id: Number,
     seen: Annotated[int, Query(ge=0, le=_MAX)] = 0,
 ) -> Response:
-    """What has changed of an issue's page since it has seen so much of the record."""
+    """Show what changed on an issue's page since the first `seen` entries of the audit log."""
     found = issue_page.get_issue(board, visitor.person, sr_id, seen=seen)
     return render.page(request, "tracker/issue_live.html", visitor=visitor, issue=found)
 
@@ -151,7 +151,7 @@ def refresh_issue(
 def show_output(
     board: BoardDep, visitor: CurrentVisitor, sr_id: Number, evidence_id: Number
 ) -> Response:
-    """The whole raw output of one read, as text."""
+    """Return the whole raw output of one read, as text."""
     return PlainTextResponse(output_view.get_output(board, visitor.person, sr_id, evidence_id))
 
 
@@ -167,7 +167,7 @@ def decide_step(
     plan_hash: Annotated[str, Form(min_length=1, max_length=128), CLEANED],
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
-    """Decide one step, for exactly the plan that the form showed."""
+    """Decide one approval step, for exactly the plan that the form showed."""
     visibility.require_task(board, visitor.person, sr_id, task_id)
 
     def act() -> object:
@@ -190,7 +190,7 @@ def issue_directive(
     argument: Annotated[str, Form(max_length=64), TRIMMED] = "",
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
-    """Order something of a task; it takes effect while its commands run."""
+    """Issue a directive for a task; it takes effect even while a command is running."""
     visibility.require_task(board, visitor.person, sr_id, task_id)
     new_request = directives.DirectiveRequest(verb, reason, argument)
 
@@ -204,7 +204,7 @@ def issue_directive(
 def clear_issue_stall(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
-    """Let the agents go on where they went round in circles."""
+    """Clear the stall of an issue, so that its agents may continue."""
     visibility.require_issue(board, visitor.person, sr_id)
     return _submit(
         request, board, visitor, sr_id, lambda: clear_stall.clear(board, visitor.person, sr_id)
@@ -219,7 +219,7 @@ def add_comment(
     sr_id: Number,
     body: Annotated[Body, Form()] = "",
 ) -> Response:
-    """Add a note."""
+    """Add a comment."""
     visibility.require_issue(board, visitor.person, sr_id)
     require_permission(visitor.person, "issue.comment")
 

@@ -1,4 +1,4 @@
-"""The form of a task's plan: its actions and arguments, with what a person has written instead."""
+"""Form of a task's plan: its actions and arguments, with a person's changes."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_ARGUMENTS_LENGTH = 2000
 
 @dataclass(frozen=True, slots=True)
 class PlannedTask:
-    """A task with the plan that the form changes."""
+    """A task with the plan that the form edits."""
 
     task_id: int
     status: State
@@ -34,7 +34,7 @@ class PlannedTask:
 
 @dataclass(frozen=True, slots=True)
 class PlanActionRow:
-    """One action of a plan as the form shows it."""
+    """An action of a plan as the form shows it."""
 
     ordinal: int
     tool: str
@@ -43,7 +43,7 @@ class PlanActionRow:
 
 
 def planned_task(board: BoardContext, viewer: PersonInfo, sr_id: int, task_id: int) -> PlannedTask:
-    """Return a task with its plan. Raises `NotFound` if there is none for this viewer."""
+    """Return a task with its plan. Raises `NotFound` if the viewer may not see one."""
     with board.database.reading() as session:
         found = visibility.find_task(session, viewer, sr_id, task_id)
         if found is None or not found.plan or not is_allowed(viewer, "plan.read"):
@@ -71,12 +71,12 @@ def first_server(board: BoardContext, viewer: PersonInfo, sr_id: int) -> str:
 
 
 def action_rows(task: PlannedTask, form: Mapping[str, str]) -> list[PlanActionRow]:
-    """Return the plan's actions, with what a form says instead."""
+    """Return the plan's actions with the changes of a form."""
     return list(_each_row(task.plan, form))
 
 
 def drafts(rows: list[PlanActionRow], form: Mapping[str, str]) -> list[ActionDraft]:
-    """Return the actions that a form leaves, and the one that it adds."""
+    """Return the actions that a form keeps, and the one that it adds."""
     found = [ActionDraft(row.tool, row.args) for row in rows if not row.dropped]
     if tool := form.get("tool", ""):
         found.append(added_action(tool, form))

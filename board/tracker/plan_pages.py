@@ -1,4 +1,4 @@
-"""The forms with which people plan: changing what a task's plan does, and forcing one action."""
+"""Web forms for people's plans: edit a task's plan, or force one action."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
 
 
 async def read_form_texts(request: Request) -> dict[str, str]:
-    """All texts of a form whose fields depend on the plan."""
+    """Return all text fields of a form; their names depend on the plan."""
     form = await request.form()
     texts = {name: text for name, text in form.items() if isinstance(text, str)}
     return _TEXTS.validate_python(texts)
@@ -40,7 +40,7 @@ FormTexts = Annotated[dict[str, str], Depends(read_form_texts)]
 def edit_plan(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, task_id: Number
 ) -> Response:
-    """The plan as a form."""
+    """Show the plan as a form."""
     task = plan_form.planned_task(board, visitor.person, sr_id, task_id)
     require_permission(visitor.person, "directive.change")
     return _plan_form(request, visitor, sr_id, task, {})
@@ -58,7 +58,7 @@ def change_plan(
     plan_hash: Annotated[str, Form(min_length=1, max_length=128), CLEANED],
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
-    """Put the person's plan in the place of the one that the form showed."""
+    """Replace the plan that the form showed with the person's plan."""
     task = plan_form.planned_task(board, visitor.person, sr_id, task_id)
 
     def act() -> object:
@@ -78,7 +78,7 @@ def change_plan(
 def force_action_form(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
 ) -> Response:
-    """The form for one action outside of any plan."""
+    """Show the form for one action that is in no plan."""
     server = plan_form.first_server(board, visitor.person, sr_id)
     require_permission(visitor.person, "directive.force")
     return _force_form(request, visitor, sr_id, {"server": server})
@@ -96,7 +96,7 @@ def force_action(
     tool: Annotated[str, Form(max_length=100), CLEANED] = "",
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
-    """Order it; it runs once it is approved."""
+    """File the action as a plan of its own, which runs once it is approved."""
     visibility.require_issue(board, visitor.person, sr_id)
 
     def act() -> object:

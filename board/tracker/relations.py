@@ -1,4 +1,4 @@
-"""Parents and children among issues, as far as a viewer may see them."""
+"""Parent and child issues that a viewer may see."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LIMIT = 200
 
 @dataclass(frozen=True, slots=True)
 class RelatedIssue:
-    """A parent or child in one line."""
+    """A parent or child issue in a list."""
 
     sr_id: int
     title: str
@@ -28,7 +28,7 @@ class RelatedIssue:
 
 
 def parent(session: Session, viewer: PersonInfo, issue: Issue) -> RelatedIssue | None:
-    """The issue that this one came of; ``None`` where there is none for this viewer."""
+    """Return the parent issue, or `None` if there is none that the viewer may see."""
     if issue.parent_id is None:
         return None
     found = session.execute(
@@ -38,7 +38,7 @@ def parent(session: Session, viewer: PersonInfo, issue: Issue) -> RelatedIssue |
 
 
 def children(session: Session, viewer: PersonInfo, sr_id: int) -> tuple[RelatedIssue, ...]:
-    """The issues that came of this one, in order."""
+    """Return the child issues, oldest first."""
     query = (
         _related_query(viewer).where(Issue.parent_id == sr_id).order_by(Issue.sr_id).limit(_LIMIT)
     )

@@ -1,4 +1,4 @@
-"""The tasks of an issue as its page shows them: plan, approvals, what ran and what was found."""
+"""The tasks of an issue as its page shows them: plan, approvals, attempts and outputs."""
 
 from __future__ import annotations
 
@@ -35,22 +35,22 @@ class TaskDetail:
     plan: Plan | None = None
     plan_hash: str | None = None
     run_after: datetime | None = None
-    """Approved, but not to be run before."""
+    """The earliest start of an approved plan."""
     is_hash_valid: bool = True
-    """Whether the plan is the one that its hash names."""
+    """Whether the stored plan matches its hash."""
     steps: tuple[ApprovalStepView, ...] = ()
     attempts: dict[tuple[int, str], str] = field(default_factory=dict)
-    """State by (ordinal, ``do`` or ``undo``)."""
-    readings: tuple[CommandOutputView, ...] = ()
+    """State by (ordinal, `do` or `undo`)."""
+    outputs: tuple[CommandOutputView, ...] = ()
     paused: bool = False
     undoing: bool = False
-    """Whether its agent has still to undo it on a person's order."""
-    orders: tuple[str, ...] = ()
-    """What the viewer may order of it now."""
+    """Whether its agent is to roll it back on a directive."""
+    available_directives: tuple[str, ...] = ()
+    """Verbs of the directives that the viewer may issue now."""
 
 
 def progress(tasks: Sequence[Task]) -> tuple[TaskDetail, ...]:
-    """Return what a customer may know of tasks."""
+    """Return the details of tasks that a customer may see."""
     return tuple(TaskDetail(t.task_id, State(t.status), t.target_server) for t in tasks)
 
 
@@ -61,9 +61,9 @@ def task_details(
     issue: Issue,
     tasks: Sequence[Task],
 ) -> Iterable[TaskDetail]:
-    """Yield all that staff may know of tasks, each table read once for all of them."""
+    """Yield the full details of tasks for staff, reading each table once for all of them."""
     ids = [t.task_id for t in tasks]
-    asked = session.scalars(
+    approvals = session.scalars(
         select(Approval)
         .where(Approval.task_id.in_(ids))
         .order_by(Approval.approval_id, Approval.step)
@@ -73,7 +73,8 @@ def task_details(
     undoing = _undoing_tasks(session, ids)
     for task in tasks:
         plan = Plan.model_validate(task.plan) if task.plan else None
-        chain = view.latest_steps(asked, task)
+        chain = view.latest_steps(approvals, task)
+        is_undoing = task.task_id in undoing
         yield TaskDetail(
             task_id=task.task_id,
             status=State(task.status),
@@ -90,10 +91,10 @@ def task_details(
                 for a in attempts
                 if (a.task_id, a.plan_hash) == (task.task_id, task.plan_hash)
             },
-            readings=tuple(outputs.get(task.task_id, ())),
+            outputs=tuple(outputs.get(task.task_id, ())),
             paused=task.paused,
-            undoing=task.task_id in undoing,
-            orders=_available_directives(viewer, task, undoing=task.task_id in undoing),
+            undoing=is_undoing,
+            available_directives=_available_directives(viewer, task, undoing=is_undoing),
         )
 
 

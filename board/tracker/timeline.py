@@ -1,4 +1,4 @@
-"""What happened to an issue, from the audit log: its timeline and how it ended."""
+"""Timeline and outcome of an issue, read from the audit log."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ PROGRESS_KINDS = (
     EntryKind.FAILED,
     EntryKind.HANDED_OVER,
 )
-"""Kinds of entries whose bare fact a customer may know."""
+"""Kinds of entries that a customer may see, without their content."""
 _END_KINDS = (
     EntryKind.COMPLETED,
     EntryKind.FAILED,
@@ -38,7 +38,7 @@ _MAX_ENTRIES = 500
 
 @dataclass(frozen=True, slots=True)
 class TimelineEntry:
-    """An entry of the audit log as people read it. Without the right to read it, only its kind."""
+    """An entry of the audit log. Without permission to read the log, only its kind and time."""
 
     kind: str
     created_at: datetime
@@ -63,7 +63,7 @@ def entries(session: Session, sr_id: int, seen: int, *, whole: bool) -> tuple[Ti
 
 
 def outcome(session: Session, sr_id: int) -> str:
-    """Return the text of an issue's last ending, or its reason."""
+    """Return the text, or the reason, of an issue's last closing entry."""
     detail = session.scalar(
         select(AuditEntry.detail)
         .where(AuditEntry.sr_id == sr_id, AuditEntry.kind.in_(_END_KINDS))

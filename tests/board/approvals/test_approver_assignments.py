@@ -33,7 +33,7 @@ def told(env: BoardEnv) -> set[str]:
 
 def waits_for(env: BoardEnv, who: PersonInfo, sr_id: int = 1) -> bool:
     """On the list and on the page alike."""
-    mine = any(s.mine for s in issue_page.get_issue(env.board, who, sr_id).works[0].steps)
+    mine = any(s.mine for s in issue_page.get_issue(env.board, who, sr_id).tasks[0].steps)
     assert mine is bool(pending.pending_steps(env.board, who))
     return mine
 

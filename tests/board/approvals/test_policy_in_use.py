@@ -114,7 +114,7 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(env: BoardEnv) -> Non
     assert pending.pending_plans(env.board, held.sr_id)[0].given == 1
     with pytest.raises(Forbidden, match="중복 결재"):
         approve(env, LEAD, held.task_id, bound)
-    [step] = issue_page.get_issue(env.board, LEAD2, held.sr_id).works[0].steps
+    [step] = issue_page.get_issue(env.board, LEAD2, held.sr_id).tasks[0].steps
     assert (step.quorum, len(step.votes), step.mine) == (2, 1, True)
     assert approve(env, LEAD2, held.task_id, bound) is State.APPROVED
 
@@ -129,13 +129,13 @@ def test_a_delegate_decides_in_the_others_name_and_only_as_long(
     held, _, bound = env.create_filed_plan()
     assert told(env, "due") == {"eng"}
     assert pending.pending_steps(env.board, engineer)
-    assert issue_page.get_issue(env.board, engineer, held.sr_id).works[0].steps[0].mine
+    assert issue_page.get_issue(env.board, engineer, held.sr_id).tasks[0].steps[0].mine
     clock.later(days=2)
     with pytest.raises(Forbidden):
         approve(env, engineer, held.task_id, bound)
     clock.later(days=-2)
     assert approve(env, engineer, held.task_id, bound) is State.APPROVED
-    [vote] = issue_page.get_issue(env.board, LEAD, held.sr_id).works[0].steps[0].votes
+    [vote] = issue_page.get_issue(env.board, LEAD, held.sr_id).tasks[0].steps[0].votes
     assert (vote.person, vote.principal) == ("person:eng", "person:pm")
 
 
@@ -214,7 +214,7 @@ def test_the_same_plan_filed_again_is_asked_anew(env: BoardEnv) -> None:
     decisions.ask_changes(env.board, PM, held.task_id, plan_hash=bound, reason="다시")
     again = env.claim("db-agent")
     tasks.file_plan(env.board, again, filed)
-    steps = issue_page.get_issue(env.board, LEAD, held.sr_id).works[0].steps
+    steps = issue_page.get_issue(env.board, LEAD, held.sr_id).tasks[0].steps
     assert [s.state for s in steps] == ["WAITING", "WAITING"]
     assert approve(env, LEAD, held.task_id, bound) is State.PENDING_APPROVAL
     assert approve(env, PM, held.task_id, bound) is State.APPROVED
@@ -261,7 +261,7 @@ def test_approved_now_run_when_the_window_opens(env: BoardEnv, clock: Clock) -> 
     rule(env, '{steps: [team_lead], windows: [{from: "22:00", until: "23:00"}]}')
     held, _, bound = env.create_filed_plan()
     assert approve(env, LEAD, held.task_id, bound) is State.APPROVED
-    work_row = issue_page.get_issue(env.board, LEAD, held.sr_id).works[0]
+    work_row = issue_page.get_issue(env.board, LEAD, held.sr_id).tasks[0]
     assert work_row.run_after == datetime(2026, 11, 20, 13, 0, tzinfo=UTC)
     begun = beats.begin(env.board, "db-agent")
     assert begun is not None and beats.claim_task(env.board, begun) is None

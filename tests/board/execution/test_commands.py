@@ -20,8 +20,8 @@ GOOD = CommandResult(True, {"waiting": 3, "seconds": 1.5}, "출력", 12)
 
 
 def started(env: BoardEnv) -> tuple[Claim, Grant]:
-    held, _, bound = env.create_filed_plan()
-    decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
+    claim, _, bound = env.create_filed_plan()
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")
     return again, tasks.begin_execution(env.board, again)
 
@@ -33,8 +33,8 @@ def kinds(env: BoardEnv) -> list[str]:
 
 
 def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
-    held = env.create_parsed_task()
-    intent = commands.record_intent(env.board, grants.grant_reads(env.board, held), READ, "psql …")
+    claim = env.create_parsed_task()
+    intent = commands.record_intent(env.board, grants.grant_reads(env.board, claim), READ, "psql …")
     commands.record_result(env.board, intent, GOOD)
     assert kinds(env)[-2:] == ["intent", "result"]
     with psycopg.connect(env.dsn) as connection:
@@ -44,8 +44,8 @@ def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
 
 def test_a_hostile_servers_output_is_stored_as_it_was_hashed(env: BoardEnv) -> None:
     hostile = "각\u202e가\x00\x1b[31m\ud800"
-    held = env.create_parsed_task()
-    intent = commands.record_intent(env.board, tasks.grant_reads(env.board, held), READ, hostile)
+    claim = env.create_parsed_task()
+    intent = commands.record_intent(env.board, tasks.grant_reads(env.board, claim), READ, hostile)
     found = {hostile: [hostile, 1.5], "a": 1, "a\x00": 2}
     commands.record_result(env.board, intent, CommandResult(True, found, hostile, 12))
     with env.board.database.reading() as session:
@@ -54,13 +54,13 @@ def test_a_hostile_servers_output_is_stored_as_it_was_hashed(env: BoardEnv) -> N
 
 
 def test_a_change_is_attempted_once_only(env: BoardEnv) -> None:
-    held, grant = started(env)
+    claim, grant = started(env)
     intent = commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
     with pytest.raises(Refused, match="이미"):
         commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
     commands.record_result(env.board, intent, GOOD)
     assert grant.plan_hash is not None
-    assert commands.attempted_actions(env.board, held, grant.plan_hash) == {(0, "do"): "DONE"}
+    assert commands.attempted_actions(env.board, claim, grant.plan_hash) == {(0, "do"): "DONE"}
     with pytest.raises(Refused, match="이미"):
         commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
 
@@ -72,25 +72,25 @@ def test_a_call_that_is_not_the_plans_is_refused(env: BoardEnv) -> None:
         commands.record_intent(env.board, grant, other, "psql …", DO)
 
 
-def test_a_read_grant_carries_no_change(env: BoardEnv) -> None:
-    held, _ = started(env)
+def test_a_read_grant_permits_no_change(env: BoardEnv) -> None:
+    claim, _ = started(env)
     with pytest.raises(Refused):
         commands.record_intent(
-            env.board, grants.grant_reads(env.board, held), TERMINATE, "psql …", DO
+            env.board, grants.grant_reads(env.board, claim), TERMINATE, "psql …", DO
         )
 
 
-def test_a_forged_grant_opens_nothing(env: BoardEnv) -> None:
-    held, _, bound = env.create_filed_plan()
-    forged = Grant(held, "MOF-DB-01", "DESTRUCTIVE", bound)
+def test_a_forged_grant_permits_nothing(env: BoardEnv) -> None:
+    claim, _, bound = env.create_filed_plan()
+    forged = Grant(claim, "MOF-DB-01", "DESTRUCTIVE", bound)
     with pytest.raises(Refused):
         commands.record_intent(env.board, forged, TERMINATE, "psql …", DO)
-    elsewhere = Grant(held, "MOF-WAS-01", "READ_ONLY", None)
+    elsewhere = Grant(claim, "MOF-WAS-01", "READ_ONLY", None)
     with pytest.raises(Refused):
         commands.record_intent(env.board, elsewhere, READ, "psql …")
 
 
-def test_after_someone_else_has_claimed_nothing_new_runs_but_what_ran_is_recorded(
+def test_a_stale_claim_sends_no_command_but_its_results_are_recorded(
     env: BoardEnv,
 ) -> None:
     _, grant = started(env)
@@ -102,7 +102,7 @@ def test_after_someone_else_has_claimed_nothing_new_runs_but_what_ran_is_recorde
     assert kinds(env)[-1] == "result"
 
 
-def test_an_intent_without_a_result_is_settled_by_what_the_server_shows(env: BoardEnv) -> None:
+def test_an_intent_without_a_result_is_resolved_by_reading_the_server(env: BoardEnv) -> None:
     _, grant = started(env)
     commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
     again = env.claim("db-agent")

@@ -1,4 +1,4 @@
-"""What an outside agent can do through the API, and everything else that it may try."""
+"""The API of external agents: what it allows, and what it refuses."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ def state(found: AdapterRun) -> State:
 
 
 def refusals(found: AdapterRun) -> list[str]:
-    """What is on the record of it."""
+    """Return the refusals in the audit log."""
     return [e.detail["error"] for e in audit_entries(found.env.board, "outside_refused")]
 
 
-def test_it_reads_its_task_and_server_and_asks_for_reads(env: BoardEnv) -> None:
+def test_an_agent_reads_its_task_and_server_and_requests_reads(env: BoardEnv) -> None:
     with open_adapter_run(env, tools=("database.*",)) as found:
         task = found.ask("GET", "").json()
         assert (task["task"], task["state"]) == (found.claim.task_id, "PARSED")
@@ -60,19 +60,19 @@ def test_it_reads_its_task_and_server_and_asks_for_reads(env: BoardEnv) -> None:
     assert found.endings[0].how == "ended"
 
 
-def test_nothing_is_reached_without_a_live_token_on_its_own_task(env: BoardEnv) -> None:
+def test_every_request_needs_a_live_token_for_its_own_task(env: BoardEnv) -> None:
     agent_routes = [r for r, rule in permissions.ROUTES.items() if rule == permissions.AGENT_TOKEN]
     with open_adapter_run(env) as found:
         for method, path in agent_routes:
             address = path.replace("{task_id}", "1").replace("{call_id}", "1")
             for headers in ({}, {"authorization": "Bearer wrong"}, {"authorization": found.token}):
                 assert found.browser.request(method, address, headers=headers).status_code == 401
-        # A known token on another task: it does not exist for it, and that is on the record.
+        # A known token on another task: the task is not found, and the refusal is logged.
         other = found.env.create_issue()
         assert found.ask("GET", "", task=other + 1).status_code == 404
         assert found.ask("POST", "/notes", {"text": "x"}, task=999).status_code == 404
         assert refusals(found) == ["NotFound", "NotFound"]
-        # Nor is the token worth anything elsewhere.
+        # The token gives access to no other endpoint either.
         bearer = {"authorization": f"Bearer {found.token}"}
         assert found.browser.put("/api/v3/kill-switch", headers=bearer).status_code in {401, 403}
         decision = f"/issues/{found.claim.sr_id}/tasks/{found.claim.task_id}/decision"
@@ -113,7 +113,7 @@ WRONG: dict[str, tuple[str, Any, int]] = {
 }  # fmt: skip
 
 
-def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(env: BoardEnv) -> None:
+def test_calls_beyond_the_grant_are_refused_and_reach_no_server(env: BoardEnv) -> None:
     with open_adapter_run(env, tools=("database.*",)) as found:
         outcomes = {name: found.ask("POST", path, body) for name, (path, body, _) in WRONG.items()}
         assert {n: a.status_code for n, a in outcomes.items()} == {
@@ -121,14 +121,14 @@ def test_whatever_exceeds_its_grant_is_refused_and_reaches_no_server(env: BoardE
         }
         assert all(a.json()["message"] for a in outcomes.values())
         assert found.transport.sent == [] and state(found) is State.PARSED
-        # What had the right shape reached the worker, which put its refusal on the record.
+        # Well-formed calls reached the worker, which logged its refusals.
         entries = audit_entries(env.board, "outside_refused")
         assert {e.detail["error"] for e in entries} == {"Refused", "Forbidden", "Invalid"}
         assert all(e.actor == "agent:db-agent" and e.detail["why"] for e in entries)
         assert len(entries) == 14
 
 
-def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: BoardEnv) -> None:
+def test_only_an_approved_plan_is_applied(env: BoardEnv) -> None:
     with open_adapter_run(env, tools=("database.*",)) as found:
         answer = found.ask("POST", "/plan", PLAN).json()
         assert (answer["state"], answer["category"]) == ("PENDING_APPROVAL", "MAINTENANCE")
@@ -145,11 +145,11 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
         changed = again.ask("POST", "/apply", {"plan_hash": "f" * 64})
         assert changed.status_code == 409 and again.transport.sent == []
         assert again.ask("POST", "/finish", {"text": "됐습니다"}).status_code == 409
-        # A person changes the plan after its approval: the hold is over, and so is the approval.
-        wish = DirectiveRequest(
+        # A person changes the plan after its approval: this ends the claim and the approval.
+        directive = DirectiveRequest(
             "change", "다른 세션입니다", answer["plan_hash"], plan("MAINTENANCE")
         )
-        directives.issue_directive(board, LEAD, again.claim.task_id, wish)
+        directives.issue_directive(board, LEAD, again.claim.task_id, directive)
         late = again.ask("POST", "/apply", bound)
         assert late.status_code in {401, 409} and again.transport.sent == []
         assert state(again) is State.PENDING_APPROVAL
@@ -157,7 +157,7 @@ def test_a_plan_waits_for_people_and_only_the_approved_one_is_applied(env: Board
     assert again.endings[0].how == "overruled"
 
 
-def test_an_order_and_the_kill_switch_end_the_turn_at_once(env: BoardEnv) -> None:
+def test_a_directive_and_the_kill_switch_end_the_session_at_once(env: BoardEnv) -> None:
     def abort(found: AdapterRun) -> None:
         directives.issue_directive(
             env.board, LEAD, found.claim.task_id, DirectiveRequest("abort", "그만")
@@ -178,7 +178,7 @@ def test_an_order_and_the_kill_switch_end_the_turn_at_once(env: BoardEnv) -> Non
         assert {"TokenNeeded"} <= set(refusals(found))
 
 
-def test_a_token_ends_with_its_time_and_with_its_run(env: BoardEnv) -> None:
+def test_a_token_ends_at_its_expiry_and_with_its_run(env: BoardEnv) -> None:
     def opened(claim: Claim) -> str:
         offered = {"host": {}, "tools": []}
         return sessions.open_session(env.board, claim, offered, kind="http", seconds=60, budget=9)[
@@ -190,7 +190,7 @@ def test_a_token_ends_with_its_time_and_with_its_run(env: BoardEnv) -> None:
     later = replace(env.board, clock=lambda: env.board.clock() + timedelta(hours=1))
     with pytest.raises(guardia_errors.TokenNeeded):
         sessions.authorize(later, token, first.task_id, "GET")
-    # Another worker takes the task over: the older token opens nothing.
+    # Another worker reclaims the task: the older token no longer works.
     second = env.claim("db-agent")
     assert second.task_id == first.task_id
     with pytest.raises(Stale):
@@ -203,7 +203,7 @@ def test_a_token_ends_with_its_time_and_with_its_run(env: BoardEnv) -> None:
     assert errors == ["TokenNeeded", "Stale", "TokenNeeded"]
 
 
-def test_requests_are_counted_and_refusals_end_the_turn(env: BoardEnv) -> None:
+def test_requests_are_counted_and_refusals_end_the_session(env: BoardEnv) -> None:
     with open_adapter_run(env, calls=3) as found:
         answers = [found.ask("GET", "").status_code for _ in range(6)]
         assert answers == [200, 200, 200, 429, 429, 429]
@@ -216,7 +216,7 @@ def test_requests_are_counted_and_refusals_end_the_turn(env: BoardEnv) -> None:
     assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= sessions.REFUSALS
 
 
-def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(env: BoardEnv) -> None:
+def test_usage_is_recorded_and_an_exhausted_budget_ends_the_session(env: BoardEnv) -> None:
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 100})
     organization_chart.apply_chart(env.board, chart, Actor.operator("test"))
     used = {"model": "m", "input_tokens": 40, "output_tokens": 10}
@@ -229,7 +229,7 @@ def test_what_it_uses_is_booked_and_ends_the_turn_with_the_budget(env: BoardEnv)
         assert found.endings[0].how == "closed"
 
 
-def test_a_late_answer_is_asked_for_again(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_late_response_is_polled(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guardia.board.external_agents.api.WAIT_SECONDS", 0.0)
     with open_adapter_run(env) as found:
         answer = found.ask("POST", "/reads", LOCKS)
@@ -240,7 +240,7 @@ def test_a_late_answer_is_asked_for_again(env: BoardEnv, monkeypatch: pytest.Mon
         assert found.ask("GET", "/calls/999").status_code == 404
 
 
-def test_saying_that_nothing_needs_changing_never_closes_an_incident(env: BoardEnv) -> None:
+def test_finishing_without_a_change_never_closes_an_incident(env: BoardEnv) -> None:
     with open_adapter_run(env) as found:
         answer = found.ask("POST", "/finish", {"text": "이상이 없습니다"})
         assert answer.json() == {"state": "MANUAL"}

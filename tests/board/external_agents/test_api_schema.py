@@ -1,4 +1,4 @@
-"""The agent API keeps to its own description, whatever it is sent."""
+"""Fuzz tests: the agent API conforms to its OpenAPI description for any input."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ BOUNDED = settings(
 
 
 ENDING = ("plan", "apply", "finish", "handover", "end")
-"""Calls after which a turn may be over; each has one of its own."""
+"""Calls that may end the session; each gets a session of its own."""
 
 
 def fuzzed(operation: Any, found: AdapterRun, statuses: set[int]) -> None:
-    """Send one operation whatever its description permits, and more."""
+    """Send one operation valid and invalid input generated from its description."""
 
     @BOUNDED
     @given(case=operation.as_strategy())
@@ -49,7 +49,7 @@ def fuzzed(operation: Any, found: AdapterRun, statuses: set[int]) -> None:
     answered()
 
 
-def test_every_answer_is_one_that_is_described(
+def test_every_response_conforms_to_the_description(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sessions, "REFUSALS", 10_000)

@@ -25,10 +25,10 @@ def part(piece: int, text: str, **more: object) -> GoalPartDraft:
 
 
 def planned(web_env: BoardEnv, sr_id: int) -> None:
-    """What the head would file."""
-    begun = beats.begin(web_env.board, "dispatcher")
-    assert begun is not None
-    claim = planning.claim_goal(web_env.board, begun)
+    """File a plan as the head agent would."""
+    run_context = beats.begin(web_env.board, "dispatcher")
+    assert run_context is not None
+    claim = planning.claim_goal(web_env.board, run_context)
     assert claim is not None and claim.sr_id == sr_id
     parts = (
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
@@ -48,7 +48,7 @@ def given(browser: PageClient) -> int:
     return int(answer.headers["location"].rpartition("/")[2])
 
 
-def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
+def test_a_goal_is_filed_and_partly_approved_and_its_children_are_linked(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     lead = sign_in_as("lead")
@@ -86,7 +86,7 @@ def test_a_goal_is_given_approved_in_part_and_its_children_are_linked(
     assert f'id="sr-{second.sr_id}"' in lead.get_page(f"/issues?q=goal:SR-{sr_id}&state=all").text
 
 
-def test_answers_drop_and_their_refusals_are_said(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_answers_drop_and_their_refusals_are_shown(sign_in_as: Browse, web_env: BoardEnv) -> None:
     lead = sign_in_as("lead")
     sr_id = given(lead)
     planned(web_env, sr_id)
@@ -107,7 +107,7 @@ def test_answers_drop_and_their_refusals_are_said(sign_in_as: Browse, web_env: B
     assert again.status_code == 409 and "중단" in again.text
 
 
-def test_a_hire_is_decided_by_who_may(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_only_people_with_permission_decide_hires(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = given(sign_in_as("lead"))
     planned(web_env, sr_id)
     lead, pm = sign_in_as("lead"), sign_in_as("pm")
@@ -121,7 +121,7 @@ def test_a_hire_is_decided_by_who_may(sign_in_as: Browse, web_env: BoardEnv) -> 
     assert "조직도 개정 2" in pm.get_page(f"/goals/{sr_id}").text
 
 
-def test_who_may_not_see_goals_does_not(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_people_without_permission_cannot_see_goals(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = given(sign_in_as("lead"))
     customer, engineer = sign_in_as("cus"), sign_in_as("eng")
     assert customer.get_page("/goals").status_code == 403

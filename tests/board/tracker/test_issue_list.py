@@ -65,20 +65,20 @@ def test_pages_by_keyset_show_every_issue_once_in_both_directions(web_env: Board
     assert page.newer is not None
     back = issue_list.list_issues(web_env.board, LEAD, IssueQuery(size=5, after=page.newer))
     assert [r.sr_id for r in back.rows] == all_of_them[5:10]
-    # Towards the newest end the page is filled up rather than left short.
+    # The page at the newest end is full rather than short.
     first = issue_list.list_issues(web_env.board, LEAD, IssueQuery(size=5, after=all_of_them[2]))
     assert [r.sr_id for r in first.rows] == all_of_them[:5]
     assert first.newer is None
 
 
-def test_an_issue_that_arrives_meanwhile_moves_nothing_on_older_pages(web_env: BoardEnv) -> None:
+def test_a_new_issue_does_not_shift_older_pages(web_env: BoardEnv) -> None:
     known = received(web_env, 6)[::-1]
     page = issue_list.list_issues(web_env.board, LEAD, IssueQuery(size=3))
     received(web_env, 2)
     assert numbers(web_env, size=3, before=page.older) == known[3:]
 
 
-def test_a_row_says_who_what_and_where(web_env: BoardEnv) -> None:
+def test_a_row_shows_people_title_and_servers(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive("기재부 운영DB 쿼리가 너무 느려요").parse()
     (row,) = issue_list.list_issues(web_env.board, LEAD, IssueQuery()).rows
     assert isinstance(row, IssueRow)
@@ -87,7 +87,7 @@ def test_a_row_says_who_what_and_where(web_env: BoardEnv) -> None:
     assert (row.category, row.priority) == ("DB", "P2")
 
 
-def test_the_list_asks_as_much_for_many_issues_as_for_few(web_env: BoardEnv) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_list(web_env: BoardEnv) -> None:
     IssueScenario(web_env).waiting()
     with recorded_statements(web_env.board) as few:
         issue_list.list_issues(web_env.board, LEAD, IssueQuery())
@@ -134,7 +134,7 @@ def test_open_closed_and_all(web_env: BoardEnv) -> None:
         ("", [2, 1]),
     ],
 )
-def test_words_find_titles_texts_servers_people_and_numbers(
+def test_search_finds_titles_texts_servers_people_and_numbers(
     web_env: BoardEnv, words: str, found: list[int]
 ) -> None:
     IssueScenario(web_env).receive("운영DB가 느려요").parse()
@@ -164,13 +164,13 @@ def test_customers_see_their_institution_and_nothing_else(web_env: BoardEnv) -> 
     assert visibility.institution_of(web_env.board, unknown) is None
 
 
-def test_a_role_that_nobody_knows_sees_nothing(web_env: BoardEnv) -> None:
+def test_an_unknown_role_sees_nothing(web_env: BoardEnv) -> None:
     web_env.create_issue()
     odd = PersonInfo(id="x", name="x", title="", role="king", institution="MOF")
     assert numbers(web_env, odd, state="all") == []
 
 
-def test_the_list_says_how_much_of_the_record_it_has_seen(web_env: BoardEnv) -> None:
+def test_the_list_contains_its_position_in_the_audit_log(web_env: BoardEnv) -> None:
     before = issue_list.list_issues(web_env.board, LEAD, IssueQuery()).position
     web_env.create_issue()
     assert issue_list.list_issues(web_env.board, LEAD, IssueQuery()).position > before

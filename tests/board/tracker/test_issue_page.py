@@ -34,11 +34,11 @@ def web_env(env: BoardEnv) -> BoardEnv:
     return env
 
 
-def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
+def test_staff_see_the_whole_issue(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "확인했습니다")
     page = issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id)
-    (task,) = page.works
+    (task,) = page.tasks
     assert (page.status, task.plan, task.plan_hash) == (
         State.PENDING_APPROVAL,
         scenario.plan,
@@ -48,7 +48,7 @@ def test_staff_read_the_whole_story(web_env: BoardEnv) -> None:
     assert [(s.number, s.role, s.state, s.current) for s in task.steps] == [
         (1, "team_lead", "WAITING", True)
     ]
-    (reading,) = task.readings
+    (reading,) = task.outputs
     assert (reading.tool, reading.findings, reading.before_plan) == (
         "database.locks",
         LOCK_FINDINGS,
@@ -79,10 +79,10 @@ def test_customers_read_the_request_its_progress_and_what_people_wrote(web_env: 
     page = issue_page.get_issue(web_env.board, CUSTOMER, scenario.sr_id)
     assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
     assert [c.author for c in page.comments] == ["person:eng"]
-    # Nothing else may be in there at all: not in a field, not in a field of a field.
-    told = repr(page)
+    # No field may contain anything more, at any depth.
+    contents = repr(page)
     for secret in ("4711", "pg_locks", "db-lock-chain", scenario.plan_hash, "성능 저하", "잠금"):
-        assert secret not in told
+        assert secret not in contents
 
 
 @pytest.mark.parametrize("viewer", [OTHER_CUSTOMER, CUSTOMER_WITHOUT_INSTITUTION])
@@ -100,7 +100,7 @@ def test_for_another_institution_the_issue_does_not_exist(
     ("decided", "requester"),
     [((), None), ((), "lead"), ((LEAD,), None), ((LEAD,), "pm"), ((LEAD, PM), None)],
 )
-def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
+def test_a_step_is_offered_to_exactly_the_people_who_may_decide_it(
     web_env: BoardEnv, decided: tuple[PersonInfo, ...], requester: str | None
 ) -> None:
     for person in EVERYONE:
@@ -109,7 +109,7 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
         task, bound = scenario.claim.task_id, scenario.plan_hash
         for earlier in decided:
             decisions.decide(web_env.board, earlier, task, approve=True, plan_hash=bound)
-        steps = issue_page.get_issue(web_env.board, person, scenario.sr_id).works[0].steps
+        steps = issue_page.get_issue(web_env.board, person, scenario.sr_id).tasks[0].steps
         offered = any(s.mine for s in steps)
         try:
             decisions.decide(web_env.board, person, task, approve=True, plan_hash=bound)
@@ -120,21 +120,21 @@ def test_a_step_is_offered_to_exactly_those_whom_the_desk_lets_decide(
         assert offered is allowed, person
 
 
-def test_evidence_before_and_after_the_plan_is_told_apart(web_env: BoardEnv) -> None:
+def test_evidence_before_and_after_the_plan_is_distinguished(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     decisions.decide(
         web_env.board, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
     )
     scenario.start().diagnose({"waiting": 0})
-    task = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).works[0]
-    assert [(r.before_plan, r.findings["waiting"]) for r in task.readings] == [
+    task = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).tasks[0]
+    assert [(r.before_plan, r.findings["waiting"]) for r in task.outputs] == [
         (True, 2),
         (False, 0),
     ]
     assert task.attempts == {(0, "do"): "DONE", (1, "do"): "DONE"}
 
 
-def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
+def test_a_plan_that_was_changed_in_the_table_is_shown_as_such(
     web_env: BoardEnv, database: object
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
@@ -142,7 +142,7 @@ def test_a_plan_that_was_changed_behind_the_desk_is_shown_as_such(
         connection.execute(
             "update tb_ops_task set plan = jsonb_set(plan, '{because}', '\"아무 일 없음\"')"
         )
-    (task,) = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).works
+    (task,) = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).tasks
     assert not task.is_hash_valid
     assert task.plan is not None
 
@@ -158,14 +158,14 @@ def test_only_what_a_page_has_not_seen_is_read_again(web_env: BoardEnv) -> None:
     assert nothing.entries == ()
 
 
-def test_how_it_ended_is_told_to_those_who_read_the_record(web_env: BoardEnv) -> None:
+def test_the_outcome_is_shown_to_readers_of_the_audit_log(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse()
     tasks.hand_over(web_env.board, scenario.claim, "사람이 확인해 주세요: 포트 5432")
     assert "5432" in issue_page.get_issue(web_env.board, ENGINEER, scenario.sr_id).outcome
     assert issue_page.get_issue(web_env.board, CUSTOMER, scenario.sr_id).outcome == ""
 
 
-def test_the_page_asks_as_much_for_a_long_story_as_for_a_short_one(web_env: BoardEnv) -> None:
+def test_the_number_of_queries_does_not_grow_with_the_issue(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse().diagnose()
     with recorded_statements(web_env.board) as few:
         issue_page.get_issue(web_env.board, LEAD, scenario.sr_id)

@@ -49,14 +49,14 @@ def test_the_start_page_is_the_list(sign_in_as: Browse) -> None:
     assert answer.headers["location"] == "/issues"
 
 
-def test_an_empty_list_says_so(sign_in_as: Browse) -> None:
+def test_an_empty_list_shows_a_message(sign_in_as: Browse) -> None:
     browser = sign_in_as("lead")
     assert "진행 중인 요청이 없습니다" in browser.get_page("/issues").text
     nothing = browser.get_page("/issues?q=<b>없는말</b>").text
     assert "‘&lt;b&gt;없는말&lt;/b&gt;’에 해당하는 요청이 없습니다" in nothing
 
 
-def test_the_list_names_what_matters(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_the_list_shows_the_main_fields(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     html = sign_in_as("lead").get_page("/issues").text
     assert f'href="/issues/{scenario.sr_id}"' in html
@@ -113,7 +113,7 @@ def test_the_live_refresh_sends_only_what_may_have_changed(
 
 
 @pytest.mark.parametrize("query", ["state=x", "before=-1", "after=x", f"before={2**70}"])
-def test_a_bent_query_is_the_askers_fault(sign_in_as: Browse, query: str) -> None:
+def test_an_invalid_query_is_a_client_error(sign_in_as: Browse, query: str) -> None:
     assert sign_in_as("lead").get_page(f"/issues?{query}").status_code == 422
 
 
@@ -136,20 +136,20 @@ def test_the_same_form_sent_twice_opens_one_issue(sign_in_as: Browse, web_env: B
     for _ in range(2):
         answer = browser.submit_form("/issues", title="한 번만", ticket="same")
         assert answer.headers["location"] == "/issues/1"
-    # Another person's form is another form, even if it could guess the ticket.
+    # Tickets are per person: a guessed ticket does not match another person's form.
     assert sign_in_as("pm").submit_form("/issues", title="다른", ticket="same").headers[
         "location"
     ] != ("/issues/1")
 
 
-def test_an_empty_request_stays_a_form(sign_in_as: Browse) -> None:
+def test_an_empty_request_shows_the_form_again(sign_in_as: Browse) -> None:
     answer = sign_in_as("eng").submit_form("/issues", title="  ", body="", ticket="t")
     assert answer.status_code == 422
     assert "제목 또는 내용" in answer.text
     assert 'value="t"' in answer.text
 
 
-def test_the_auditor_files_nothing(sign_in_as: Browse) -> None:
+def test_the_auditor_cannot_file_a_request(sign_in_as: Browse) -> None:
     browser = sign_in_as("audit")
     assert browser.get_page("/issues/new").status_code == 403
     assert browser.submit_form("/issues", title="x").status_code == 403
@@ -159,7 +159,7 @@ def test_the_auditor_files_nothing(sign_in_as: Browse) -> None:
 # --- the page of an issue ----------------------------------------------------------------------
 
 
-def test_staff_see_plan_evidence_citation_approval_and_record(
+def test_staff_see_plan_evidence_citation_approval_and_audit_log(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
@@ -181,7 +181,7 @@ def test_staff_see_plan_evidence_citation_approval_and_record(
     assert 'name="decision"' not in html
 
 
-def test_customers_see_neither_plan_nor_evidence_nor_record(
+def test_customers_see_neither_plan_nor_evidence_nor_audit_log(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
@@ -194,7 +194,7 @@ def test_customers_see_neither_plan_nor_evidence_nor_record(
 
 
 @pytest.mark.parametrize("account", ["cus2", "cus3"])
-def test_another_institutions_issue_looks_like_none_at_all(
+def test_another_institutions_issue_is_not_found(
     sign_in_as: Browse, web_env: BoardEnv, account: str
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
@@ -219,13 +219,11 @@ def test_another_institutions_issue_looks_like_none_at_all(
 
 
 @pytest.mark.parametrize("number", ["0", "-1", "x", str(2**63), "1e3"])
-def test_a_number_that_is_none_is_not_found(sign_in_as: Browse, number: str) -> None:
+def test_an_invalid_number_is_not_found(sign_in_as: Browse, number: str) -> None:
     assert sign_in_as("lead").get_page(f"/issues/{number}").status_code == 404
 
 
-def test_untrusted_text_stays_text_wherever_it_appears(
-    sign_in_as: Browse, web_env: BoardEnv
-) -> None:
+def test_untrusted_text_is_escaped_everywhere(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env, plan=realistic_plan().model_copy(update={"because": ATTACK}))
     scenario.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
     scenario.diagnose({"waiting": ATTACK, ATTACK: [{ATTACK: ATTACK}], "lines": [ATTACK]}, ATTACK)
@@ -245,7 +243,7 @@ def test_untrusted_text_stays_text_wherever_it_appears(
     assert raw.text == ATTACK
 
 
-def test_the_live_part_brings_only_new_entries(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_the_live_part_contains_only_new_entries(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse()
     browser = sign_in_as("lead")
     seen = re.search(r'id="seen" name="seen" value="(\d+)"', browser.get_page("/issues/1").text)
@@ -261,7 +259,7 @@ def test_the_live_part_brings_only_new_entries(sign_in_as: Browse, web_env: Boar
     assert "beforeend" not in nothing
 
 
-def test_how_it_ended_stands_at_the_top(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_the_outcome_is_shown_at_the_top(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     decision(sign_in_as("lead"), scenario, decision="approve")
     scenario.start().complete()
@@ -282,7 +280,7 @@ def test_a_plan_that_is_not_the_filed_one_is_shown_with_a_warning(
     assert "승인하지 말고" in sign_in_as("lead").get_page(f"/issues/{scenario.sr_id}").text
 
 
-def test_times_are_those_of_seoul(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_times_are_shown_in_seoul_time(sign_in_as: Browse, web_env: BoardEnv) -> None:
     web_env.create_issue()
     with web_env.board.database.transaction() as session:
         session.execute(text("update tb_sr_request set created_at = '2026-11-20 16:30:05+00'"))
@@ -308,21 +306,19 @@ def test_the_lead_approves_the_plan_that_the_page_showed(
     assert 'name="decision"' not in after
 
 
-def test_a_plan_that_changed_meanwhile_is_not_approved(
-    sign_in_as: Browse, web_env: BoardEnv
-) -> None:
+def test_a_plan_that_has_changed_is_not_approved(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     answer = decision(sign_in_as("lead"), scenario, decision="approve", plan_hash="0" * 64)
     assert answer.status_code == 409
     assert "변경되었습니다" in answer.text
-    # The page comes back with the plan as it is now, still to be decided.
+    # The response shows the current plan, which is still undecided.
     shown = PLAN_HASH.search(answer.text)
     assert shown and shown[1] == scenario.plan_hash
     assert "승인 대기" in answer.text
 
 
 @pytest.mark.parametrize("account", ["eng", "pm", "officer", "admin", "audit", "cus"])
-def test_whose_step_it_is_not_cannot_decide(
+def test_other_people_cannot_decide_a_step(
     sign_in_as: Browse, web_env: BoardEnv, account: str
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
@@ -334,7 +330,7 @@ def test_whose_step_it_is_not_cannot_decide(
     assert "pg_terminate" not in answer.text or account != "cus"
 
 
-def test_nobody_approves_their_own_request(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_people_cannot_approve_their_own_request(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(requester_id="lead")
     assert decision(sign_in_as("lead"), scenario, decision="approve").status_code == 403
     assert decision(sign_in_as("lead2"), scenario, decision="approve").status_code == 303
@@ -365,7 +361,7 @@ def test_the_task_must_be_of_the_issue_in_the_address(
     )
 
 
-def test_a_program_gets_the_refusal_as_data(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_an_api_client_gets_the_refusal_as_json(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     browser = sign_in_as("lead")
     answer = browser.post(
@@ -377,9 +373,9 @@ def test_a_program_gets_the_refusal_as_data(sign_in_as: Browse, web_env: BoardEn
     assert "변경되었습니다" in answer.json()["message"]
 
 
-def pages_built(asked: list[str]) -> int:
-    """How often the page of an issue was read: nothing but it selects comments."""
-    return sum("FROM tb_comment" in statement for statement in asked)
+def pages_built(statements: list[str]) -> int:
+    """Count how often the issue page was built: only it selects comments."""
+    return sum("FROM tb_comment" in statement for statement in statements)
 
 
 def test_a_form_that_is_accepted_does_not_build_the_page(
@@ -394,13 +390,13 @@ def test_a_form_that_is_accepted_does_not_build_the_page(
         ("/tasks/1/decision", {"decision": "approve", "plan_hash": scenario.plan_hash}),
     ):
         data = {"csrf": lead.token(), **fields}
-        with recorded_statements(web_env.board) as asked:
+        with recorded_statements(web_env.board) as statements:
             answer = lead.post(at + path, data=data, headers=PAGE, follow_redirects=False)
         assert (answer.status_code, answer.headers["location"]) == (303, at), path
-        assert pages_built(asked) == 0, path
+        assert pages_built(statements) == 0, path
 
 
-def test_a_form_that_is_refused_builds_the_page_once_and_for_programs_never(
+def test_a_refused_form_builds_the_page_once_and_for_api_clients_never(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
@@ -413,14 +409,14 @@ def test_a_form_that_is_refused_builds_the_page_once_and_for_programs_never(
         (4040, PAGE, 404, 0),
     ):
         path = f"/issues/{sr_id}/tasks/{scenario.claim.task_id}"
-        with recorded_statements(web_env.board) as asked:
+        with recorded_statements(web_env.board) as statements:
             answer = lead.post(f"{path}/decision", data=data, headers=headers)
-        assert (answer.status_code, pages_built(asked)) == (status, built)
-        # Who calls takes two statements, whether the task is there one, the decision another.
-        assert built or len(asked) <= 4
-    with recorded_statements(web_env.board) as asked:
+        assert (answer.status_code, pages_built(statements)) == (status, built)
+        # Two statements identify the caller, one finds the task, one starts the decision.
+        assert built or len(statements) <= 4
+    with recorded_statements(web_env.board) as statements:
         assert lead.post(f"/issues/{other}/tasks/1/orders", data=data).status_code == 404
-    assert len(asked) <= 3
+    assert len(statements) <= 3
 
 
 # --- comments ------------------------------------------------------------------------------------
@@ -479,7 +475,7 @@ def test_the_engineer_and_the_decision_appear_by_name(
     assert "영향 없음" in approval[:1500]
 
 
-def test_changes_are_asked_for_with_a_reason_on_the_page(
+def test_changes_are_requested_with_a_reason_on_the_page(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     scenario = IssueScenario(web_env).waiting()
@@ -497,7 +493,7 @@ def test_changes_are_asked_for_with_a_reason_on_the_page(
 # --- a stalled issue -------------------------------------------------------------------------
 
 
-def test_a_stalled_issue_is_marked_until_a_person_lets_its_agents_go_on(
+def test_a_stalled_issue_is_marked_until_a_person_clears_the_stall(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     sr_id = web_env.create_issue()

@@ -1,4 +1,4 @@
-"""People plan on the pages: the form of a plan, and of one forced action."""
+"""Web forms for people's plans: edit a plan, and force one action."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ CALL = ToolCall(
 
 @pytest.fixture
 def claim(web_env: BoardEnv) -> Claim:
-    """A plan that waits, on a server that has what its tool needs."""
+    """A pending plan on a server that has what its tool requires."""
     chart.import_directory(web_env.board, Directory(servers=(HOST,)), {})
     return web_env.create_filed_plan(plan("MAINTENANCE", catalogue.propose(CALL, HOST)))[0]
 
@@ -40,7 +40,7 @@ def pages(claim: Claim) -> tuple[str, str]:
     return issue, f"{issue}/tasks/{claim.task_id}/plan"
 
 
-def test_an_engineer_changes_an_argument_and_the_plan_is_asked_anew(
+def test_a_plan_with_a_changed_argument_needs_a_new_approval(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
     issue, form = pages(claim)
@@ -50,27 +50,27 @@ def test_an_engineer_changes_an_argument_and_the_plan_is_asked_anew(
     assert 'name="1.level"' in html and 'value="INFO"' in html
     assert 'value="change"' not in engineer.get_page(issue).text  # only with its own form
     before = view.plan_state(web_env.board, claim.task_id).plan_hash or ""
-    wish = {"plan_hash": before, "1.level": "WARN", "reason": "경고는 남깁니다"}
-    assert engineer.submit_form(form, form, **wish).status_code == 303
+    changes = {"plan_hash": before, "1.level": "WARN", "reason": "경고는 남깁니다"}
+    assert engineer.submit_form(form, form, **changes).status_code == 303
     found = view.plan_state(web_env.board, claim.task_id)
     assert found.plan is not None and found.plan_hash != before
     assert found.plan.actions[0].call.args["level"] == "WARN"
     assert view.task(web_env.board, claim.task_id).state is State.PENDING_APPROVAL
     assert "경고는 남깁니다" in engineer.get_page(issue).text
-    # The form of the plan that is gone says so.
-    stale = engineer.submit_form(form, form, **{**wish, "1.level": "ERROR"})
+    # The form of a replaced plan shows that it is outdated.
+    stale = engineer.submit_form(form, form, **{**changes, "1.level": "ERROR"})
     assert stale.status_code == 409 and 'role="alert"' in stale.text
 
 
-def test_what_does_not_hold_comes_back_with_all_that_was_written(
+def test_an_invalid_form_is_shown_again_with_its_input(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
     _, form = pages(claim)
     lead = sign_in_as("lead")
     before = view.plan_state(web_env.board, claim.task_id).plan_hash or ""
-    wish = {"plan_hash": before, "reason": "<b>사유</b>", "1.level": '"><script>'}
+    changes = {"plan_hash": before, "reason": "<b>사유</b>", "1.level": '"><script>'}
     answer = lead.submit_form(
-        form, form, **wish, tool="service.restart", arguments="service=budgetdb"
+        form, form, **changes, tool="service.restart", arguments="service=budgetdb"
     )
     assert answer.status_code == 422 and 'role="alert"' in answer.text
     assert "&#34;&gt;&lt;script&gt;" in answer.text and "<script>" not in answer.text
@@ -91,7 +91,7 @@ def test_what_does_not_hold_comes_back_with_all_that_was_written(
     assert found is not None and [a.call.tool for a in found.actions] == ["service.restart"]
 
 
-def test_a_forced_action_is_asked_for_on_its_own_page(
+def test_a_forced_action_has_its_own_form(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
     issue, form = f"/issues/{claim.sr_id}", f"/issues/{claim.sr_id}/force"
@@ -99,17 +99,17 @@ def test_a_forced_action_is_asked_for_on_its_own_page(
     assert form in manager.get_page(issue).text
     html = manager.get_page(form).text
     assert 'value="MOF-DB-01"' in html and "service.restart" in html
-    wish = {"server": "MOF-DB-01", "tool": "service.restart", "arguments": "service=budgetdb"}
+    changes = {"server": "MOF-DB-01", "tool": "service.restart", "arguments": "service=budgetdb"}
     for wrong in ({"reason": ""}, {"server": "x"}, {"tool": ""}, {"arguments": "service=x y"}):
-        answer = manager.submit_form(form, form, **{**wish, "reason": "긴급", **wrong})
+        answer = manager.submit_form(form, form, **{**changes, "reason": "긴급", **wrong})
         assert answer.status_code in (404, 409, 422) and 'role="alert"' in answer.text
-    assert manager.submit_form(form, form, **wish, reason="긴급 복구").status_code == 303
+    assert manager.submit_form(form, form, **changes, reason="긴급 복구").status_code == 303
     assert "강제 조치" in manager.get_page(issue).text
     waiting = pending.pending_plans(web_env.board, claim.sr_id)
     assert [w.plan.category for w in waiting] == ["MAINTENANCE", "FORCED"]
 
 
-def test_who_may_not_plan_has_no_form_and_what_is_not_theirs_does_not_exist(
+def test_people_without_permission_get_no_form_and_other_issues_are_not_found(
     sign_in_as: Browse, claim: Claim
 ) -> None:
     issue, form = pages(claim)
@@ -137,7 +137,7 @@ def test_forms_of_plans_never_build_the_page_of_the_issue(
     action = {"server": "MOF-DB-01", "tool": "service.restart", "arguments": "service=budgetdb"}
     data = {"csrf": manager.token(), **action}
     changed = {"csrf": data["csrf"], "plan_hash": bound, "1.level": "WARN"}
-    with recorded_statements(web_env.board) as asked:
+    with recorded_statements(web_env.board) as statements:
         found = [
             *(manager.get_page(path) for path in (form, force)),
             *(
@@ -152,4 +152,4 @@ def test_forms_of_plans_never_build_the_page_of_the_issue(
             ),
         ]
     assert [a.status_code for a in found] == [200, 200, 422, 303, 422, 303, 404]
-    assert not [statement for statement in asked if "FROM tb_comment" in statement]
+    assert not [statement for statement in statements if "FROM tb_comment" in statement]
