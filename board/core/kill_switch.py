@@ -1,4 +1,4 @@
-"""TODO."""
+"""Table and state of the kill switch; `control.kill_switch` turns it on and off."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from guardia.db.base import Base
 
 
 class KillSwitchActivation(Base):
-    """One use of the kill switch, which is on while one of these is not released."""
+    """One activation of the kill switch, which is on until the activation is released."""
 
     __tablename__ = "tb_kill"
     __table_args__ = (
-        # One at a time can be on.
+        # At most one activation is unreleased.
         Index(
             "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
         ),
@@ -41,27 +41,27 @@ _IS_ON = select(func.kill_switch_is_on())
 
 
 def kill_switch_is_on(session: Session) -> bool:
-    """Whether the kill switch is on; nobody can turn it until this transaction ends.
+    """Return whether the kill switch is on, and lock it until this transaction ends.
 
-    Call it before a task is locked: whoever turns the switch locks in that order too.
+    Call it before locking a task: activating the switch takes the locks in the same order.
     """
     return bool(session.scalar(_IS_ON))
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveKillSwitch:
-    """The switch while it is on."""
+    """The unreleased activation of the kill switch."""
 
     kill_id: int
     ordered_by: str
     reason: str
     ordered_at: datetime
     undoing: int
-    """Tasks that are still being undone."""
+    """Number of tasks that are still being undone."""
 
 
 def active_kill_switch(board: BoardContext) -> ActiveKillSwitch | None:
-    """The switch where it is on; ``None`` where work may go on."""
+    """Return the activation of the kill switch, or `None` if it is off."""
     with board.database.reading() as session:
         activation = session.scalar(
             select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
@@ -81,6 +81,6 @@ def active_kill_switch(board: BoardContext) -> ActiveKillSwitch | None:
 
 
 def activator_names(board: BoardContext, active: ActiveKillSwitch) -> dict[str, str]:
-    """What people call whoever turned the switch."""
+    """Return the display name of the person who activated the switch, by stored form."""
     with board.database.reading() as session:
         return display_names_of(session, [active.ordered_by])
