@@ -1,1 +1,1 @@
-"""TODO."""
+"""Approvals: policy, approval chains, decisions, delegations, deadlines and proofs."""

@@ -1,6 +1,8 @@
-"""What the clock does about people who wait and work that waits: reminders, escalation, expiry,
-and windows that open. One short look over two small indexes; each row in its own transaction, and
-a row that fails keeps no other one waiting."""
+"""Time-driven changes: reminders, escalation and expiry of approval steps, and opening windows.
+
+Each pass scans two small indexes. Every row has its own transaction, so a row that fails does not
+block the others.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +39,13 @@ _BATCH = 200
 
 
 def process_due(board: BoardContext) -> int:
-    """Do what is due now; returns how much that was. Any number of hosts may look at once.
+    """Process all due rows and return how many succeeded; several hosts may do so at once.
 
-    What fails is logged each time, and alarmed once for the moment at which it was due.
+    A failure is logged each time, and raises one alert per row and due time.
     """
     now, done = board.clock(), 0
-    waits = Approval.state == "WAITING"
-    for due, number in _due_rows(board, now, Approval.look_at, Approval.approval_id, waits):
+    waiting = Approval.state == "WAITING"
+    for due, number in _due_rows(board, now, Approval.look_at, Approval.approval_id, waiting):
         done += _process_row(board, "approval", number, due)
     for due, number in _due_rows(board, now, Task.run_after, Task.task_id):
         done += _process_row(board, "task", number, due)
@@ -57,14 +59,14 @@ def _due_rows(
     number: InstrumentedAttribute[int],
     *where: ColumnElement[bool],
 ) -> Iterator[tuple[datetime, int]]:
-    """Moment and number of what is due, oldest first, in batches: also behind rows that fail."""
+    """Yield due time and number of due rows, oldest first, also of those after failed rows."""
     query = select(moment, number).where(moment <= now, *where)
     query = query.order_by(moment, number).limit(_BATCH)
     last: tuple[datetime, int] | None = None
     while True:
         with board.database.reading() as session:
-            further = query.where(tuple_(moment, number) > last) if last else query
-            batch = [(due, n) for due, n in session.execute(further) if due is not None]
+            next_page = query.where(tuple_(moment, number) > last) if last else query
+            batch = [(due, n) for due, n in session.execute(next_page) if due is not None]
         yield from batch
         if len(batch) < _BATCH:
             return
@@ -76,8 +78,8 @@ def _process_row(board: BoardContext, what: str, number: int, due: datetime) -> 
         return _process_step(board, number) if what == "approval" else _process_task(board, number)
     except Exception as error:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
-            raise  # the database is gone: not this row's fault, and nothing can be alarmed
-        log.exception("%s %s is due and fails", what, number)
+            raise  # the database is gone: not this row's fault, and no alert can be written
+        log.exception("cannot process due %s %s", what, number)
         why = str(error) if isinstance(error, GuardiaError) else type(error).__name__
         _alert(board, f"{what} {number}", why, due)
         return False
@@ -99,7 +101,7 @@ def _process_step(board: BoardContext, approval_id: int) -> bool:
             return False
         task = lock_task(session, known.task_id)
         step = session.get(Approval, approval_id, with_for_update=True, populate_existing=True)
-        # Another host, or a person, may have been faster.
+        # Another host or a person may have handled it first.
         if step is None or step.state != "WAITING" or not step.look_at or step.look_at > now:
             return False
         issue = get_issue(session, task.sr_id)
@@ -126,18 +128,18 @@ def _schedule_check(session: Session, task: Task, step: Approval, now: datetime)
 
 
 def _escalate(session: Session, issue: Issue, task: Task, step: Approval, now: datetime) -> None:
-    """The same time again, with more people who may decide."""
+    """Extend the step by the same period and let a further role decide."""
     step.escalated_at = now
     step.due_at = now + requests.policy_for(session, task.category).expires
     _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "escalated", now)
     role = t(f"org.role.{step.escalate_to}")
     reply_to_room(session, issue, t("board.escalated", sr=issue.sr_id, role=role, who=names), now)
-    _record(session, EntryKind.APPROVAL_ESCALATED, issue, task, step, now, role=role)
+    _log_step(session, EntryKind.APPROVAL_ESCALATED, issue, task, step, now, role=role)
 
 
 def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: datetime) -> None:
-    """Nobody has decided in time: nothing runs, and people take it from here."""
+    """Void an approval that was not given in time and hand the task over to people."""
     step.state, step.look_at = "EXPIRED", None
     session.flush()
     requests.void(session, task)
@@ -146,7 +148,7 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
         session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, fence=fence, run_id=None
     )
     reply_to_room(session, issue, t("board.expired", sr=issue.sr_id, step=step.step), now)
-    _record(session, EntryKind.APPROVAL_EXPIRED, issue, task, step, now)
+    _log_step(session, EntryKind.APPROVAL_EXPIRED, issue, task, step, now)
 
 
 def _process_task(board: BoardContext, task_id: int) -> bool:
@@ -156,18 +158,18 @@ def _process_task(board: BoardContext, task_id: int) -> bool:
         if task.run_after is None or task.run_after > now:
             return False
         issue = get_issue(session, task.sr_id)
-        waits = task.status == State.APPROVED
-        # The chart may have changed since: a freeze that was declared meanwhile holds.
+        approved = task.status == State.APPROVED
+        # The chart may have changed since: a freeze declared after the approval applies.
         task.run_after = (
-            requests.earliest_start(session, issue, task.category or "", now) if waits else None
+            requests.earliest_start(session, issue, task.category or "", now) if approved else None
         )
-        if waits and task.run_after is None and task.agent_id:
+        if approved and task.run_after is None and task.agent_id:
             cause = {"task": task.task_id}
             wake(session, task.agent_id, WakeReason.WINDOW_OPEN, now, task.sr_id, cause=cause)
         return True
 
 
-def _record(
+def _log_step(
     session: Session,
     kind: EntryKind,
     issue: Issue,

@@ -1,4 +1,4 @@
-"""What people decide on a plan: approve or reject one step of its chain, or ask for changes."""
+"""Decisions on a plan: approve or reject a step of its approval chain, or ask for changes."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _STATE = {DecisionVerdict.REJECT: "REJECTED", DecisionVerdict.CHANGE: "CHANGES"}
 
 @dataclass(frozen=True, slots=True)
 class _NewDecision:
-    """One decision in the making."""
+    """A permitted decision that is being stored."""
 
     person: PersonInfo
     decision: policy.StepDecision
@@ -58,12 +58,11 @@ def decide(
     plan_hash: str,
     reason: str = "",
 ) -> State:
-    """Approve or reject the step that waits, for exactly the plan that the person saw.
+    """Approve or reject the current step for the plan that the person saw; return the new state.
 
-    An approval comes after a signed checkpoint; nothing is approved on a rewritten record.
-
-    Neither the requester nor the plan's author approves, and one person counts once in a chain.
-    A rejection needs a reason. Returns the task's state after it.
+    Signs a checkpoint before an approval: nothing is approved if the audit log was rewritten.
+    Neither the requester nor the plan's author may approve, and one person counts once in a
+    chain. A rejection needs a reason.
     """
     verdict = DecisionVerdict.APPROVE if approve else DecisionVerdict.REJECT
     return submit_decision(board, person, task_id, verdict, plan_hash, reason)
@@ -72,7 +71,7 @@ def decide(
 def ask_changes(
     board: BoardContext, person: PersonInfo, task_id: int, *, plan_hash: str, reason: str
 ) -> State:
-    """Send the plan back (PARSED) with what must be different; the agent is woken with it."""
+    """Return the plan to its agent with the requested changes, and wake the agent."""
     return submit_decision(board, person, task_id, DecisionVerdict.CHANGE, plan_hash, reason)
 
 
@@ -84,7 +83,10 @@ def submit_decision(
     plan_hash: str,
     reason: str,
 ) -> State:
-    """Any of the three verdicts; ``Invalid`` where a refusal has no reason."""
+    """Store a decision with any verdict; return the new state.
+
+    Raises `Missing` if a refusal has no reason, `Stale` if the plan or its state has changed.
+    """
     text = trim(reason, MAX_REASON)
     if verdict is DecisionVerdict.APPROVE:
         board.sign_checkpoint()
@@ -113,7 +115,7 @@ def submit_decision(
         given = sum(d.step == step.step for d in after.given)
         if verdict is not DecisionVerdict.APPROVE:
             schedule_checkpoint(session)
-        _record(session, board, task, step, new_decision, given)
+        _log_decision(session, board, task, step, new_decision, given)
         return state
 
 
@@ -126,7 +128,10 @@ def _permitted_decision(
     verdict: DecisionVerdict,
     now: datetime,
 ) -> tuple[policy.StepDecision, ApprovalProgress]:
-    """The decision that this person may make now, and where the chain stands before it."""
+    """Return the decision that a person may make now, and the progress of the chain before it.
+
+    Raises `Forbidden` if the person may not decide, `Stale` if no step is open.
+    """
     approver_roles = requests.approver_roles(session, person, now, issue.inst_id)
     if not approver_roles:
         require_permission(person, "approval.decide")
@@ -162,7 +167,7 @@ def _add_row(session: Session, step: Approval, new_decision: _NewDecision) -> De
 
 
 def _settle_step(step: Approval, new_decision: _NewDecision, after: ApprovalProgress) -> None:
-    """The step's own row: still waiting for others of its quorum, or decided."""
+    """Close the row of a step, unless its quorum is incomplete."""
     if not after.refused and after.current == step.step:
         return
     step.state = _STATE.get(new_decision.decision.verdict, "APPROVED")
@@ -177,14 +182,14 @@ def _settle_step(step: Approval, new_decision: _NewDecision, after: ApprovalProg
 def _advance(
     session: Session, issue: Issue, task: Task, after: ApprovalProgress, new_decision: _NewDecision
 ) -> State:
-    """The move that follows, if any: all three verdicts go through the lifecycle."""
+    """Make the move that follows from a decision, if any; return the new state."""
     now, verdict = new_decision.now, new_decision.decision.verdict
     if verdict is DecisionVerdict.REJECT:
         requests.void(session, task)
         return move_task(session, task, Move.REJECT, actor=ActorKind.PERSON, now=now)
     if verdict is DecisionVerdict.CHANGE:
         requests.void(session, task)
-        # Whatever the agent still has in flight was about the plan that is refused.
+        # Fences off writes that the agent still has in flight for the refused plan.
         fence = task.fence + 1
         return move_task(
             session, task, Move.RETURN, actor=ActorKind.PERSON, now=now, fence=fence, run_id=None
@@ -205,7 +210,7 @@ def _notify(
     state: State,
     row: Decision,
 ) -> None:
-    """The room, and the agent where it is its turn again."""
+    """Notify the room, and wake the agent if the chain has ended."""
     kind, who = (
         _KIND[new_decision.decision.verdict],
         f"{new_decision.person.name} {new_decision.person.title}",
@@ -235,7 +240,7 @@ def _notify(
         )
 
 
-def _record(
+def _log_decision(
     session: Session,
     board: BoardContext,
     task: Task,
@@ -243,7 +248,7 @@ def _record(
     new_decision: _NewDecision,
     given: int,
 ) -> None:
-    """The entry, with the sealed statement of who decided what, at this very place."""
+    """Append the audit entry with a signed statement, bound to its position in the log."""
     decision = new_decision.decision
     statement = {
         "issue": task.sr_id,

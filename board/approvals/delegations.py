@@ -1,4 +1,4 @@
-"""Giving one's decisions to another for a time: delegation, and absence."""
+"""Delegation of approval decisions for a limited time, and absence."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def delegate(
     principal: str | None = None,
     absent: bool = False,
 ) -> int:
-    """Let ``to`` decide in one's role and name until ``ends``; returns its number.
+    """Let `to` decide in the principal's name until `ends`; return the number of the delegation.
 
-    An administrator may do so for someone else (``principal``). ``absent``: the principal is not
-    notified meanwhile, only the delegate. What is delegated cannot be passed on.
+    The principal is `by` unless an administrator names another one. If `absent`, only the delegate
+    is notified during that time. A delegate cannot delegate further.
     """
     now = board.clock()
     begin, principal_id = begins or now, principal or by.id
@@ -84,7 +84,7 @@ def delegate(
 
 
 def revoke(board: BoardContext, by: PersonInfo, to: str, *, principal: str | None = None) -> int:
-    """End what was delegated to ``to``; returns how many delegations that were."""
+    """End all delegations to `to`; return how many were ended."""
     principal_id = principal or by.id
     _require_revoke(by, principal_id)
     with board.database.transaction() as session:
@@ -92,7 +92,7 @@ def revoke(board: BoardContext, by: PersonInfo, to: str, *, principal: str | Non
 
 
 def revoke_one(board: BoardContext, by: PersonInfo, number: int) -> None:
-    """End one delegation, in force or still to come; ``NotFound`` where there is none for them."""
+    """End one current or future delegation. Raises `NotFound` if it is neither."""
     with board.database.transaction() as session:
         given = session.get(Delegation, number)
         if given is None:
@@ -142,7 +142,7 @@ def _end(
 
 @dataclass(frozen=True, slots=True)
 class DelegationView:
-    """One delegation as people see it."""
+    """A delegation for display."""
 
     number: int
     principal: PersonInfo
@@ -156,23 +156,23 @@ class DelegationView:
 
 @dataclass(frozen=True, slots=True)
 class DelegationOverview:
-    """What somebody sees of delegations, and whom they can name in a new one."""
+    """Delegations visible to a person, and the people selectable in a new one."""
 
     given: tuple[DelegationView, ...]
-    """By themselves."""
+    """By the person."""
     received: tuple[DelegationView, ...]
     others: tuple[DelegationView, ...]
-    """Of everybody else, for whoever may set them."""
+    """Between other people, for those who may manage them."""
     delegates: tuple[PersonInfo, ...]
     principals: tuple[PersonInfo, ...]
-    """For whom they may delegate, besides themselves."""
+    """Other people for whom the person may delegate."""
 
 
 def overview(board: BoardContext, person: PersonInfo) -> DelegationOverview:
-    """Every delegation that concerns a person and is not over; all of them for who sets others'."""
-    everybody = is_allowed(person, "delegation.set_others")
+    """Return the unexpired delegations of a person, or all for those who may manage them."""
+    sees_all = is_allowed(person, "delegation.set_others")
     with board.database.reading() as session:
-        found = _current(session, None if everybody else person.id, board.clock())
+        found = _current(session, None if sees_all else person.id, board.clock())
         people: list[PersonInfo] = []
         if is_allowed(person, "delegation.set"):
             rows = session.scalars(select(Person).where(Person.active).order_by(Person.name))
@@ -184,7 +184,7 @@ def overview(board: BoardContext, person: PersonInfo) -> DelegationOverview:
         others=tuple(g for g in found if not {g.principal.id, g.delegate.id} & own),
         delegates=tuple(p for p in people if is_allowed(p, "approval.answer")),
         principals=tuple(
-            p for p in people if everybody and p.id not in own and is_allowed(p, "approval.decide")
+            p for p in people if sees_all and p.id not in own and is_allowed(p, "approval.decide")
         ),
     )
 
@@ -200,8 +200,8 @@ def _current(session: Session, principal_id: str | None, now: datetime) -> list[
         .limit(_LIMIT)
     )
     if principal_id is not None:
-        mine = (Delegation.principal_id == principal_id) | (Delegation.delegate_id == principal_id)
-        query = query.where(mine)
+        own = (Delegation.principal_id == principal_id) | (Delegation.delegate_id == principal_id)
+        query = query.where(own)
     return [
         DelegationView(
             number=d.delegation_id,

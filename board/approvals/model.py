@@ -1,4 +1,4 @@
-"""TODO."""
+"""Tables of approvals: the steps of chains, decisions on them, and notices to people."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.db.base import Base
 
 
 class Approval(Base):
-    """One step of the chain that a plan needs, bound to the hash of the exact plan."""
+    """One step of a plan's approval chain, bound to the hash of the exact plan."""
 
     __tablename__ = "tb_approval"
     __table_args__ = (
@@ -46,26 +46,26 @@ class Approval(Base):
     step: Mapped[int]
     role: Mapped[str]
     quorum: Mapped[int] = mapped_column(default=1, server_default=sql("1"))
-    """How many different persons it takes."""
+    """Number of different people required."""
     state: Mapped[str]
     decided_by: Mapped[str | None]
-    """Who decided last; every single decision is a ``Decision``."""
+    """Last person to decide; each decision is a row of `Decision`."""
     reason: Mapped[str] = mapped_column(default="", server_default="")
     decided_at: Mapped[datetime | None]
     opened_at: Mapped[datetime | None]
-    """When its turn came."""
+    """When it became the current step."""
     due_at: Mapped[datetime | None]
     """When it escalates or expires."""
     look_at: Mapped[datetime | None]
-    """When the clock must look at it next: a reminder, or ``due_at``."""
+    """When the clock must check it next: at a reminder or at `due_at`."""
     escalate_to: Mapped[str | None]
     escalated_at: Mapped[datetime | None]
-    """Since when people of ``escalate_to`` may decide as well."""
+    """Since when people in `escalate_to` may decide as well."""
     created_at: Mapped[datetime]
 
 
 class Decision(Base):
-    """One person's word on one step, in their own name or in that of who delegated."""
+    """One person's decision on one step, in their own name or that of a principal."""
 
     __tablename__ = "tb_decision"
     __table_args__ = (
@@ -79,14 +79,14 @@ class Decision(Base):
     role: Mapped[str]
     """The role in which they decided."""
     principal_id: Mapped[str | None]
-    """In whose name; ``None`` in their own."""
+    """The person in whose name it was made; `None` if in their own."""
     verdict: Mapped[str]
     reason: Mapped[str] = mapped_column(default="", server_default="")
     decided_at: Mapped[datetime]
 
 
 class Notice(Base):
-    """Who was told that a step waits for them."""
+    """A notice to a person that a step waits for them."""
 
     __tablename__ = "tb_notice"
     __table_args__ = (

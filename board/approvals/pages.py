@@ -1,4 +1,4 @@
-"""Delegations and absences on the pages: one's own, those one was given, and everybody's."""
+"""Pages for delegations and absences."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _MAX = 2**63 - 1
 
 @router.get(_PATH)
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
-    """What is delegated now and later, and the form for more."""
+    """Show current and future delegations and the form for a new one."""
     return _page(request, board, visitor)
 
 
@@ -43,7 +43,7 @@ def create(
     principal: _Id = "",
     absent: Annotated[bool, Form()] = False,
 ) -> Response:
-    """Delegate for a time, one's own decisions or, as an administrator, another's."""
+    """Create a delegation, as an administrator also for another person."""
 
     def act() -> None:
         with board.database.reading() as session:
@@ -71,7 +71,7 @@ def revoke(
     visitor: CurrentVisitor,
     number: Annotated[int, Form(ge=1, le=_MAX)],
 ) -> Response:
-    """End one."""
+    """End one delegation."""
     return _submit(
         request, board, visitor, lambda: delegations.revoke_one(board, visitor.person, number)
     )

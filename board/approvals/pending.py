@@ -1,4 +1,4 @@
-"""Approvals that wait: for one person, and of one issue."""
+"""Queries of pending approvals, by person and by issue."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from guardia.org.directory import PersonInfo
 
 @dataclass(frozen=True, slots=True)
 class PendingStep:
-    """A step of an approval chain that this person can decide now."""
+    """A step of an approval chain that a person can decide now."""
 
     sr_id: int
     title: str
@@ -41,14 +41,14 @@ class PendingStep:
 def _decidable(
     viewer: PersonInfo, approver_role: ApproverRole, human_by_account: Mapping[str, str]
 ) -> ColumnElement[bool]:
-    """Steps whose turn it is and that the viewer may fill so; ``board.policy`` as a query.
+    """Return the condition for steps that the viewer may decide in a role: `policy` in SQL.
 
-    ``kin``: every account of the humans who are concerned.
+    `human_by_account` maps every account of the people concerned to its person.
     """
     humans = {human_by_account.get(p, p) for p in (viewer.id, approver_role.principal) if p}
     parties = [account for account, human in human_by_account.items() if human in humans]
     other = aliased(Approval)
-    spent = (
+    already_decided = (
         select(Decision.decision_id)
         .join(other, other.approval_id == Decision.approval_id)
         .where(
@@ -66,15 +66,15 @@ def _decidable(
             Task.plan_author.is_(None),
             Task.plan_author.not_in([str(Actor.person(p)) for p in parties]),
         ),
-        ~spent.exists(),
+        ~already_decided.exists(),
     )
 
 
-def _in_reach(reach: RoleCoverage) -> ColumnElement[bool]:
-    """Issues of the institutions for which somebody holds a role."""
-    if reach.by_default:
-        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(reach.exceptions))
-    return Issue.inst_id.in_(reach.exceptions)
+def _covered(coverage: RoleCoverage) -> ColumnElement[bool]:
+    """Return the condition for issues of institutions that a role covers."""
+    if coverage.by_default:
+        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(coverage.exceptions))
+    return Issue.inst_id.in_(coverage.exceptions)
 
 
 def pending_steps(board: BoardContext, viewer: PersonInfo) -> tuple[PendingStep, ...]:
@@ -89,7 +89,7 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
         return ()
     accounts = [
         viewer.id,
-        *(o.approver_role.principal for o in scoped_roles if o.approver_role.principal),
+        *(s.approver_role.principal for s in scoped_roles if s.approver_role.principal),
     ]
     human_by_account = identity.accounts_of_same_people(session, accounts)
     found = session.execute(
@@ -107,8 +107,8 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
         .where(
             or_(
                 *(
-                    _decidable(viewer, o.approver_role, human_by_account) & _in_reach(o.reach)
-                    for o in scoped_roles
+                    _decidable(viewer, s.approver_role, human_by_account) & _covered(s.coverage)
+                    for s in scoped_roles
                 )
             ),
             Approval.state == "WAITING",
@@ -124,13 +124,13 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
 
 @dataclass(frozen=True, slots=True)
 class PendingPlan:
-    """A plan that waits for the next person of its chain."""
+    """A plan that waits for the current step of its chain."""
 
     task_id: int
     plan_hash: str
     plan: Plan
     role: str
-    """Whose turn it is."""
+    """Role of the current step."""
     quorum: int = 1
     given: int = 0
     """How many of the quorum have approved."""
@@ -139,7 +139,7 @@ class PendingPlan:
 
 @dataclass(frozen=True, slots=True)
 class FiledPlan:
-    """A task's plan, whatever its state."""
+    """A task's plan in any state."""
 
     task_id: int
     state: State
@@ -148,7 +148,7 @@ class FiledPlan:
 
 
 def editable_plans(board: BoardContext, sr_id: int) -> list[FiledPlan]:
-    """The plans of an issue's open tasks, which people may still change."""
+    """Return the plans of an issue's open tasks, which people may still change."""
     with board.database.reading() as session:
         get_issue(session, sr_id)
         rows = session.scalars(
@@ -163,7 +163,7 @@ def editable_plans(board: BoardContext, sr_id: int) -> list[FiledPlan]:
 
 
 def pending_plans(board: BoardContext, sr_id: int) -> list[PendingPlan]:
-    """The plans of an issue that wait for a decision, with the role whose turn it is."""
+    """Return the plans of an issue that wait for a decision, with the current step."""
     given = (
         select(func.count())
         .where(Decision.approval_id == Approval.approval_id)

@@ -1,7 +1,7 @@
-"""The approval policy applied: whose decision counts, when a chain is complete, when work may run.
+"""Evaluation of the approval policy: valid decisions, complete chains, permitted start times.
 
-Pure: no database, no clock. Whoever cannot be proven to be allowed is not; a decision that does
-not fit where the chain stands counts for nothing. Standard library and the policy's types only.
+Pure: no database, no clock. Denies by default; a decision that does not fit the progress of the
+chain is ignored. Standard library and the policy's types only.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from enum import StrEnum
 from guardia.org.approvals import DAYS, ApprovalPolicy, ApprovalStep, Freeze, Window
 
 _HORIZON = 400
-"""Days in which a window must open; beyond it, work never may run."""
+"""Days within which a window must open; a later one counts as never."""
 _READS = "READ_ONLY"
 
 
 class DecisionVerdict(StrEnum):
-    """What a person can say to a plan."""
+    """Verdicts on a plan."""
 
     APPROVE = "approve"
     REJECT = "reject"
@@ -30,28 +30,28 @@ class Denial(StrEnum):
     """Why a decision does not count."""
 
     NO_TURN = "no_turn"
-    """Nothing waits, or it is another step's turn."""
+    """No step is open, or another step is current."""
     ROLE = "role"
     OWN = "own"
-    """The requester and the plan's author have no say in it, under whatever account."""
+    """The requester and the plan's author may not decide, under any of their accounts."""
     TWICE = "twice"
-    """One human counts once in a chain, in whoever's name and under whatever account they act."""
+    """One human counts once in a chain, under all accounts and on behalf of anyone."""
     ANONYMOUS = "anonymous"
-    """Nobody knows who asked, so nobody can be known to be somebody else."""
+    """The requester is unknown, so no approver can be shown to be another human."""
 
 
 @dataclass(frozen=True, slots=True)
 class ApproverRole:
-    """In which role, and in whose name, a person acts."""
+    """The role, and on whose behalf, a person decides."""
 
     role: str
     principal: str | None = None
-    """Who has delegated; ``None`` in one's own right."""
+    """The delegating person; `None` if they act in their own name."""
 
 
 @dataclass(frozen=True, slots=True)
 class StepDecision:
-    """One person's word on one step (counted from 1)."""
+    """One person's decision on one step; steps count from 1."""
 
     step: int
     person: str
@@ -60,53 +60,53 @@ class StepDecision:
 
     @property
     def parties(self) -> frozenset[str]:
-        """Everyone whose authority it uses up."""
+        """The accounts whose single decision in the chain it spends."""
         principal = self.approver_role.principal
         return frozenset({self.person} | ({principal} if principal else set()))
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalChain:
-    """What must be decided, by whom not, and which steps have escalated."""
+    """The steps of a chain, the accounts excluded from it, and its escalations."""
 
     steps: tuple[ApprovalStep, ...]
     excluded: frozenset[str] = frozenset()
-    """The requester, the plan's author."""
+    """Accounts of the requester and the plan's author."""
     escalated: Mapping[int, str] = field(default_factory=dict)
-    """The role that may fill a step as well, by the number of the step."""
+    """Additional role that may decide a step, by step number."""
     humans: Mapping[str, str] = field(default_factory=dict)
-    """Who is behind an account that is one of several; any other stands for itself."""
+    """The human behind each account of people with several; other accounts map to themselves."""
     requester_unknown: bool = False
-    """The requester must be known, and is not: it can be refused, and not approved."""
+    """The policy requires a known requester and there is none: only refusals count."""
 
     def humans_behind(self, accounts: Iterable[str]) -> frozenset[str]:
-        """The humans of these accounts."""
+        """Return the humans behind accounts."""
         return frozenset(self.humans.get(account, account) for account in accounts)
 
     def roles(self, step: int) -> frozenset[str]:
-        """Who may fill a step."""
-        further = self.escalated.get(step)
-        return frozenset({self.steps[step - 1].role} | ({further} if further else set()))
+        """Return the roles that may decide a step."""
+        additional = self.escalated.get(step)
+        return frozenset({self.steps[step - 1].role} | ({additional} if additional else set()))
 
 
 @dataclass(frozen=True, slots=True)
 class ApprovalProgress:
-    """How far a chain has come."""
+    """Progress of a chain."""
 
     current: int | None
-    """The step whose turn it is; ``None`` where it is complete or has been refused."""
+    """Number of the current step; `None` if the chain is complete or refused."""
     given: tuple[StepDecision, ...]
-    """The decisions that count."""
+    """The valid decisions."""
     refused: bool = False
 
     @property
     def complete(self) -> bool:
-        """Whether everything that is demanded has been given."""
+        """Whether all steps are approved."""
         return self.current is None and not self.refused
 
 
 def evaluate_chain(chain: ApprovalChain, decisions: Iterable[StepDecision]) -> ApprovalProgress:
-    """Where a chain stands after decisions in the order they were made."""
+    """Compute the progress of a chain from decisions in the order they were made."""
     now = ApprovalProgress(1 if chain.steps else None, ())
     for decision in decisions:
         if check_decision(chain, now, decision) is None:
@@ -117,7 +117,7 @@ def evaluate_chain(chain: ApprovalChain, decisions: Iterable[StepDecision]) -> A
 def check_decision(
     chain: ApprovalChain, now: ApprovalProgress, decision: StepDecision
 ) -> Denial | None:
-    """Why a decision would not count here, or ``None``."""
+    """Return why a decision would not count, or `None` if it would."""
     if now.current is None or decision.step != now.current:
         return Denial.NO_TURN
     if decision.approver_role.role not in chain.roles(now.current):
@@ -151,7 +151,10 @@ def find_permitted_decision(
     approver_roles: Sequence[ApproverRole],
     verdict: DecisionVerdict = DecisionVerdict.APPROVE,
 ) -> tuple[StepDecision | None, Denial]:
-    """The first capacity in which a person may decide now; else the most telling denial."""
+    """Find the first role in which a person may decide now.
+
+    Returns `None` and the most specific denial if there is none.
+    """
     if now.current is None:
         return None, Denial.NO_TURN
     why = Denial.ROLE
@@ -170,7 +173,7 @@ def find_permitted_decision(
 
 @dataclass(frozen=True, slots=True)
 class ChangeCalendar:
-    """Windows and freezes of one piece of work."""
+    """Windows and freezes that apply to a task."""
 
     windows: tuple[Window, ...]
     freezes: tuple[Freeze, ...]
@@ -184,20 +187,20 @@ def calendar_for(
     category: str,
     institution: str | None,
 ) -> ChangeCalendar:
-    """What of a policy concerns this category and institution.
+    """Return the windows and freezes for a category and an institution.
 
-    Work whose institution nobody knows is bound by everyone's windows and freezes.
+    All windows and freezes apply to work of an unknown institution.
     """
 
-    def concerns(institutions: tuple[str, ...]) -> bool:
+    def applies(institutions: tuple[str, ...]) -> bool:
         return not institutions or institution is None or institution in institutions
 
     return ChangeCalendar(
-        tuple(w for w in policy.windows if concerns(w.institutions)),
+        tuple(w for w in policy.windows if applies(w.institutions)),
         tuple(
             f
             for f in freezes
-            if concerns(f.institutions)
+            if applies(f.institutions)
             and (category in f.categories if f.categories else category != _READS)
         ),
         zone,
@@ -205,7 +208,7 @@ def calendar_for(
 
 
 def next_opening(when: ChangeCalendar, now: datetime) -> datetime | None:
-    """The first moment from ``now`` on at which work may run; ``None``: never that we can see."""
+    """Return the first time from `now` on at which work may run, or `None` if there is none."""
     moment, last = now, now + timedelta(days=_HORIZON)
     while moment <= last:
         frozen = [
@@ -234,7 +237,7 @@ def _is_frozen(freeze: Freeze, moment: datetime, zone: tzinfo) -> bool:
 
 
 def _window_opening(window: Window, moment: datetime, zone: tzinfo) -> datetime | None:
-    """``moment`` itself where the window is open then, else when it opens next."""
+    """Return `moment` if the window is open then, or the time when it opens next."""
     today = moment.astimezone(zone).date()
     for offset in range(-1, 9):
         day = today + timedelta(days=offset)

@@ -1,8 +1,8 @@
-"""What the record proves of a task's approvals, whatever the tables of approvals say.
+"""Proof of approvals from the audit log, independent of the approval tables.
 
-A decision counts only where its sealed statement stands in the record, at the very place it was
-made for, after the present plan was filed and after everything that voided earlier decisions. So
-rows that somebody writes past the desk open nothing: they have not the installation's key.
+A decision counts only if its signed statement is in the audit log, at the position it was made
+for, after the present plan was filed and after the last entry that voids earlier decisions. Rows
+forged in the tables therefore permit nothing: they lack a signature of the installation's key.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
 
 VOIDING = frozenset({"abort", "manual", "return", "change"})
-"""Orders after which earlier decisions on a task's plan count no longer."""
+"""Directives that void earlier decisions on a task's plan."""
 _FILED = (EntryKind.PLANNED, EntryKind.WAIVED)
 _OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, *_FILED)
 
@@ -36,9 +36,9 @@ _OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, *_FILED)
 def are_proven(
     session: Session, signer: DecisionSigner, task: Task, decisions: list[StepDecision]
 ) -> bool:
-    """Whether the record names the present plan's author and proves each of these decisions.
+    """Return whether the audit log proves the present plan's author and each of these decisions.
 
-    ``Misconfigured`` where this host has not the key that seals decisions now.
+    Raises `Misconfigured` if this host lacks the key that signs decisions now.
     """
     checker, filed, proven = DecisionSignatureChecker(), False, set[tuple[Any, ...]]()
     for link in _links(session, task):
@@ -53,12 +53,12 @@ def are_proven(
             filed = link.kind in _FILED and _files_present_plan(session, task, link)
             proven.clear()
     if decisions and checker.key is not None:
-        signer.key(checker.key)  # else somebody's record begins with somebody's own key
+        signer.key(checker.key)  # otherwise a forged log could start with a forged key
     return filed and {_decision_key(decision) for decision in decisions} <= proven
 
 
 def _links(session: Session, task: Task) -> Iterable[ChainEntry]:
-    """What the record says of this task's plans, and of the keys that seal decisions."""
+    """Load the audit entries on a task's plans and on the keys that sign decisions."""
     entry = AuditEntry
     first = select(entry.seq).where(entry.kind.in_(SIGNED_KINDS)).order_by(entry.seq).limit(1)
     keys = select(entry.seq).where(
@@ -73,10 +73,10 @@ def _links(session: Session, task: Task) -> Iterable[ChainEntry]:
 
 
 def _files_present_plan(session: Session, task: Task, link: ChainEntry) -> bool:
-    """Whether an entry files the present plan, by whom and for whom the tables say."""
+    """Return whether an entry files the present plan with the tables' author and requester."""
     if (link.detail.get("plan_hash"), link.actor) != (task.plan_hash, task.plan_author):
         return False
-    # Who asked may become known later, and is then barred; nobody who was known is forgotten.
+    # The requester may become known later, and is then excluded; a known one never changes.
     known = link.detail.get("requester")
     return known is None or known == get_issue(session, task.sr_id).requester_id
 

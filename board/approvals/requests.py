@@ -1,4 +1,4 @@
-"""Asking people: the steps of a plan's chain, whose turn it is, and who is told."""
+"""Approval requests: the steps of a plan's chain, the current step, and notices to approvers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def request_approvals(
     policy: ApprovalPolicy,
     now: datetime,
 ) -> None:
-    """File the steps of a chain for the plan ``bound`` and open the first."""
+    """Create the steps of the chain for a plan and open the first."""
     for number, step in enumerate(policy.steps, start=1):
         session.add(
             Approval(
@@ -64,13 +64,13 @@ def request_approvals(
 
 
 def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
-    """What the running chart demands of a plan; ``Invalid`` where it does not know its category."""
+    """Return the running policy for a plan. Raises `Invalid` if its category is unknown."""
     policy = chart.approval_policy(revisions.running_chart(session), plan.category)
     return policy.for_plan(irreversible=plan.irreversible)
 
 
 def void(session: Session, task: Task) -> None:
-    """Nothing that was asked or given for this task counts any longer."""
+    """Void all open and given approvals of a task."""
     session.execute(
         update(Approval)
         .where(Approval.task_id == task.task_id, Approval.state.in_(ACTIVE_STATES))
@@ -80,7 +80,7 @@ def void(session: Session, task: Task) -> None:
 
 
 def active_steps(session: Session, task: Task) -> list[Approval]:
-    """The steps that count for the task's present plan, in order."""
+    """Return the active steps for the task's present plan, in order."""
     return list(
         session.scalars(
             select(Approval)
@@ -95,7 +95,7 @@ def active_steps(session: Session, task: Task) -> list[Approval]:
 
 
 def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecision]:
-    """What was decided on these steps, in the order it was."""
+    """Return the decisions on steps, in the order they were made."""
     numbers = {s.approval_id: s.step for s in steps}
     if not numbers:
         return []
@@ -116,7 +116,7 @@ def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecisi
 
 
 def excluded_accounts(issue: Issue, task: Task) -> frozenset[str]:
-    """Who has no say: the requester and the plan's author."""
+    """Return the accounts that may not decide: the requester and the plan's author."""
     author = Actor.parse(task.plan_author)
     person = author.id if author is not None and author.kind is ActorKind.PERSON else None
     return frozenset(who for who in (issue.requester_id, person) if who)
@@ -127,29 +127,31 @@ def requested_chain(
     issue: Issue,
     task: Task,
     steps: Iterable[Approval],
-    words: Collection[StepDecision],
+    decisions: Collection[StepDecision],
 ) -> ApprovalChain:
-    """The chain as it was asked, with every account of those who have no say or have spent it in
-    ``words``, the decisions on its steps."""
-    known, out = list(steps), excluded_accounts(issue, task)
+    """Return the chain as requested, with all accounts of those who are excluded or have decided.
+
+    `decisions` are the decisions on its steps.
+    """
+    known, excluded = list(steps), excluded_accounts(issue, task)
     return ApprovalChain(
         tuple(ApprovalStep(role=s.role, quorum=s.quorum) for s in known),
-        out,
+        excluded,
         {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
-        identity.accounts_of_same_people(session, out | _decided_parties(words)),
+        identity.accounts_of_same_people(session, excluded | _decided_parties(decisions)),
         _is_requester_unknown(session, issue, task),
     )
 
 
 def _is_requester_unknown(session: Session, issue: Issue, task: Task) -> bool:
-    """Whether the running policy wants to know who asked in a messenger, and nobody does."""
+    """Return whether the policy requires a known requester and the messenger user is unknown."""
     if issue.requester_id is not None or issue.channel not in identity.MESSENGERS:
         return False
     return policy_for(session, task.category).known_requester
 
 
-def _decided_parties(words: Iterable[StepDecision]) -> frozenset[str]:
-    return frozenset(party for decision in words for party in decision.parties)
+def _decided_parties(decisions: Iterable[StepDecision]) -> frozenset[str]:
+    return frozenset(party for decision in decisions for party in decision.parties)
 
 
 def required_chain(
@@ -157,13 +159,13 @@ def required_chain(
     issue: Issue,
     task: Task,
     steps: Iterable[Approval],
-    words: Collection[StepDecision],
+    decisions: Collection[StepDecision],
     policy: ApprovalPolicy,
 ) -> ApprovalChain:
-    """The chain as the running chart demands it, whatever was asked."""
-    asked = requested_chain(session, issue, task, steps, words)
-    escalated = {n: role for n, role in asked.escalated.items() if role == policy.escalate_to}
-    return replace(asked, steps=policy.steps, escalated=escalated)
+    """Return the chain that the running chart demands, which may differ from the requested one."""
+    requested = requested_chain(session, issue, task, steps, decisions)
+    escalated = {n: role for n, role in requested.escalated.items() if role == policy.escalate_to}
+    return replace(requested, steps=policy.steps, escalated=escalated)
 
 
 def is_satisfied(
@@ -171,30 +173,30 @@ def is_satisfied(
     task: Task,
     policy: ApprovalPolicy,
     steps: Iterable[Approval],
-    words: Collection[StepDecision],
+    decisions: Collection[StepDecision],
 ) -> bool:
-    """Whether the running policy is satisfied by these decisions on the steps of the task's present
-    plan."""
+    """Return whether decisions on the steps of the present plan satisfy the running policy."""
     issue = get_issue(session, task.sr_id)
     return evaluate_chain(
-        required_chain(session, issue, task, steps, words, policy), words
+        required_chain(session, issue, task, steps, decisions, policy), decisions
     ).complete
 
 
 @dataclass(frozen=True, slots=True)
 class ScopedApproverRole:
-    """A capacity in which somebody may decide, and for which institutions."""
+    """A role in which a person may decide, with the institutions that it covers."""
 
     approver_role: ApproverRole
-    reach: RoleCoverage
+    coverage: RoleCoverage
 
 
 def scoped_roles(
     session: Session, person: PersonInfo, now: datetime
 ) -> tuple[ScopedApproverRole, ...]:
-    """In which roles, in whose name and for whom a person may decide now.
+    """Return the roles in which a person may decide now, own and delegated, with their coverage.
 
-    The chart's duties say who holds a role; where they do not, the account's own role does.
+    The chart's approver assignments determine who holds a role; the account's own role applies if
+    the chart assigns no one.
     """
     duties = revisions.running_chart(session).duties
     parties: list[tuple[PersonInfo, str | None]] = []
@@ -204,26 +206,26 @@ def scoped_roles(
         given = delegation.principals(session, person.id, now)
         parties += [(p, p.id) for p in given if is_allowed(p, "approval.decide")]
     return tuple(
-        ScopedApproverRole(ApproverRole(role, principal), reach)
+        ScopedApproverRole(ApproverRole(role, principal), coverage)
         for party, principal in parties
-        for role, reach in role_coverage(session, duties, party, now).items()
+        for role, coverage in role_coverage(session, duties, party, now).items()
     )
 
 
 def approver_roles(
     session: Session, person: PersonInfo, now: datetime, institution: str | None
 ) -> tuple[ApproverRole, ...]:
-    """The capacities in which a person may decide on an institution's work now."""
+    """Return the roles in which a person may decide on an institution's work now."""
     found = scoped_roles(session, person, now)
     return tuple(
         scoped_role.approver_role
         for scoped_role in found
-        if scoped_role.reach.is_responsible_for(institution)
+        if scoped_role.coverage.is_responsible_for(institution)
     )
 
 
 def policy_for(session: Session, category: str | None) -> ApprovalPolicy:
-    """The running policy's terms; the default ones where the category has left the chart."""
+    """Return the running policy of a category, or the default if the chart no longer has it."""
     return revisions.running_chart(session).approvals.get(category or "") or ApprovalPolicy()
 
 
@@ -235,7 +237,7 @@ def open_next(
     policy: ApprovalPolicy,
     now: datetime,
 ) -> None:
-    """Start the time of the step whose turn it is, and tell everyone who may fill it."""
+    """Open the next step, start its deadline and notify everyone who may decide it."""
     step = session.scalar(
         select(Approval)
         .where(
@@ -259,12 +261,12 @@ def open_next(
 def notify(
     session: Session, issue: Issue, task: Task, step: Approval, kind: str, now: datetime
 ) -> str:
-    """A notice for everyone who may fill a step now; returns their names."""
+    """Create a notice for everyone who may decide a step now; return their names."""
     roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
     steps = active_steps(session, task)
-    words = decisions_on(session, steps)
-    chain = requested_chain(session, issue, task, steps, words)
-    out = chain.humans_behind(_decided_parties(words) | chain.excluded)
+    decisions = decisions_on(session, steps)
+    chain = requested_chain(session, issue, task, steps, decisions)
+    excluded = chain.humans_behind(_decided_parties(decisions) | chain.excluded)
     names = []
     duties = revisions.running_chart(session).duties
     people = [
@@ -273,7 +275,7 @@ def notify(
         if is_allowed(p.as_info(), "approval.decide")
     ]
     for person, principal in delegation.people_who_may_act(session, people, now):
-        if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & out:
+        if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & excluded:
             continue
         session.add(
             Notice(
@@ -301,19 +303,19 @@ def _role(step: Approval) -> str:
 
 
 def format_local(session: Session, moment: datetime) -> str:
-    """A moment as the company's clocks show it."""
+    """Format a time in the company's time zone."""
     return moment.astimezone(company_zone(session)).strftime("%Y-%m-%d %H:%M")
 
 
 def company_zone(session: Session) -> tzinfo:
-    """The company's time zone."""
+    """Return the company's time zone."""
     return revisions.running_chart(session).company.zone
 
 
 def earliest_start(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
-    """From when approved work of a category may run; ``None``: at once.
+    """Return when approved work of a category may start, or `None` if at once.
 
-    A calendar that never opens is looked at again every day: the chart may change.
+    A calendar that never opens is checked again every day, because the chart may change.
     """
     running = revisions.running_chart(session)
     policy = running.approvals.get(category) or ApprovalPolicy()

@@ -1,4 +1,4 @@
-"""The steps of a plan's chain as a page shows them: quorum, who decided, whose turn it is."""
+"""View of a plan's approval chain: quorum, votes and the current step."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ from guardia.org.directory import PersonInfo
 
 @dataclass(frozen=True, slots=True)
 class Vote:
-    """One person's word on a step."""
+    """One person's vote on a step."""
 
     person: str
     principal: str | None
-    """In whose name they acted."""
+    """The person in whose name it was given."""
     verdict: str
     reason: str
     at: datetime
@@ -38,7 +38,7 @@ class Vote:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalStepView:
-    """One step of a plan's chain of approvals."""
+    """One step of a plan's approval chain."""
 
     number: int
     role: str
@@ -46,11 +46,11 @@ class ApprovalStepView:
     quorum: int
     votes: tuple[Vote, ...]
     due_at: datetime | None
-    """While it waits: when it escalates or expires."""
+    """When the current step escalates or expires."""
     escalated_to: str | None
-    """The role that may decide as well since its time was up."""
+    """The additional role that may decide since its deadline passed."""
     current: bool
-    """Whether the chain waits for this step."""
+    """Whether this is the current step."""
     mine: bool
     """Whether the viewer can decide it now."""
 
@@ -63,14 +63,14 @@ def step_views(
     task: Task,
     chain: list[Approval],
 ) -> Iterable[ApprovalStepView]:
-    """The chain; ``desk.decisions`` asks the same policy and has the last word."""
+    """Yield the steps of a chain; `decisions` applies the same policy and is authoritative."""
     pending = task.status == State.PENDING_APPROVAL
     votes = _votes(session, chain)
     asked = [s for s in chain if s.state in requests.ACTIVE_STATES]
     decisions = requests.decisions_on(session, asked)
     rules = requests.requested_chain(session, issue, task, asked, decisions)
     progress = evaluate_chain(rules, decisions) if pending else None
-    # Whoever may refuse is shown the form: what stands against approving is then told.
+    # Shown to all who may refuse; an approval may still be denied, with the reason.
     verdict = DecisionVerdict.REJECT
     mine = (
         progress is not None
@@ -106,19 +106,19 @@ def _votes(session: Session, chain: list[Approval]) -> dict[int, list[Vote]]:
 
 
 def latest_steps(steps: Iterable[Approval], task: Task) -> list[Approval]:
-    """The chain as it was asked last for the present plan; the same plan may be filed twice."""
+    """Return the latest chain for the present plan; the same plan may be filed twice."""
     own = [s for s in steps if (s.task_id, s.plan_hash) == (task.task_id, task.plan_hash)]
     last = max((s.created_at for s in own), default=None)
     return [s for s in own if s.created_at == last]
 
 
 def requested_changes(board: BoardContext, task_id: int) -> str | None:
-    """Return why people sent a task's plan back, or `None` if they have not."""
+    """Return the reason why a task's plan was returned, or `None` if it was not."""
     with board.database.reading() as session:
         row = session.get(Task, task_id)
         if row is None or row.status != State.PARSED:
             return None
-        said = session.scalar(
+        reason = session.scalar(
             select(Decision.reason)
             .join(Approval, Approval.approval_id == Decision.approval_id)
             .where(
@@ -129,4 +129,4 @@ def requested_changes(board: BoardContext, task_id: int) -> str | None:
             .order_by(Decision.decision_id.desc())
             .limit(1)
         )
-        return said or ""
+        return reason or ""

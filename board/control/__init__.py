@@ -1,1 +1,1 @@
-"""TODO."""
+"""Control of running work: directives, rollback, plans made by people and the kill switch."""

@@ -1,4 +1,4 @@
-"""The kill switch for programs: its state, turning it on, lifting it."""
+"""API of the kill switch: read its state, activate it and release it."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ router = APIRouter(prefix="/api/v3/kill-switch", tags=["control"])
 
 
 class KillSwitchRequest(BaseModel):
-    """Why the switch is turned."""
+    """Reason for activating or releasing the switch."""
 
     reason: Reason = ""
 
 
 class StoppedTaskOut(BaseModel):
-    """One task that the switch has stopped."""
+    """A task stopped by the switch."""
 
     sr: int
     task: int
@@ -34,7 +34,7 @@ class StoppedTaskOut(BaseModel):
 
 
 class KillSwitchOut(BaseModel):
-    """The switch, and where it is on: since when, by whom, and what became of what it stopped."""
+    """State of the switch; if it is on, its activation and the tasks that it stopped."""
 
     on: bool
     ordered_by: str | None = None
@@ -46,21 +46,21 @@ class KillSwitchOut(BaseModel):
 
 @router.get("", summary="Whether the kill switch is on, and what it has stopped")
 def show(board: BoardDep) -> KillSwitchOut:
-    """The switch as it is now."""
+    """Return the current state of the switch."""
     return _state(board)
 
 
 @router.put("", summary="Stop everything at once")
-def kill(board: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
-    """Turn it on; turned on already, it stays as it is."""
-    control_kill_switch.kill(board, caller, order.reason)
+def kill(board: BoardDep, caller: Caller, body: KillSwitchRequest) -> KillSwitchOut:
+    """Activate the switch; no effect if it is on already."""
+    control_kill_switch.kill(board, caller, body.reason)
     return _state(board)
 
 
 @router.post("/release", summary="Lift the kill switch, with a reason")
-def release(board: BoardDep, caller: Caller, order: KillSwitchRequest) -> KillSwitchOut:
-    """Turn it off; 422 without a reason, or where it is off."""
-    control_kill_switch.release(board, caller, order.reason)
+def release(board: BoardDep, caller: Caller, body: KillSwitchRequest) -> KillSwitchOut:
+    """Release the switch; 422 if there is no reason or the switch is off."""
+    control_kill_switch.release(board, caller, body.reason)
     return _state(board)
 
 

@@ -1,7 +1,7 @@
-"""What people order of a task: stop, rest, take over, give back, roll back, pass on, change.
+"""Directives of people on a task: abort, pause, take over, return, roll back, reassign, change.
 
-Each is one transaction that outranks agents: it takes the task from whoever holds it, goes on
-record, and wakes whom it concerns. A remote command that runs for the task is ended, not awaited.
+Each is one transaction that outranks agents: it revokes the task's claim, appends an audit entry
+and wakes the agents concerned. A remote command running for the task is stopped, not awaited.
 """
 
 from __future__ import annotations
@@ -41,29 +41,28 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Person
 from guardia.text import MAX_REASON, trim
 
-_State = State
-_WAITING = (_State.RECEIVED, _State.PARSED, _State.PENDING_APPROVAL, _State.APPROVED)
+_BEFORE_WORK = (State.RECEIVED, State.PARSED, State.PENDING_APPROVAL, State.APPROVED)
 _STOPPING = frozenset({"abort", "pause", "manual"})
-"""What only stops something is never kept waiting: the record is signed right after it."""
+"""Directives that only stop work do not wait for a checkpoint: the log is signed afterwards."""
 _PRIORITIES = ("P1", "P2", "P3", "P4")
 
 
 @dataclass(frozen=True, slots=True)
 class DirectiveRequest:
-    """What a person orders."""
+    """A directive as requested by a person."""
 
     verb: str
     reason: str = ""
     argument: str = ""
-    """An agent's or engineer's id for ``reassign``, ``P1`` to ``P4`` for ``priority``, the hash of
-    the plan that the person saw for ``change``."""
+    """An agent's or engineer's id for `reassign`, `P1` to `P4` for `priority`, the hash of the plan
+    that the person saw for `change`."""
     plan: Plan | None = None
-    """What ``change`` puts in its place: see ``desk.planning``."""
+    """The new plan for `change`: see `manual_plans`."""
 
 
 @dataclass(slots=True)
 class _DirectiveContext:
-    """One order on its way through its transaction."""
+    """A directive in its transaction."""
 
     session: Session
     task: Task
@@ -73,7 +72,7 @@ class _DirectiveContext:
     now: datetime
     detail: dict[str, Any] = field(default_factory=dict)
     after_log: Callable[[], object] | None = None
-    """What follows once the order is on record."""
+    """Called after the audit entry of the directive."""
 
     def create_directive(self, *, undo: bool = False) -> Directive:
         return rollback.create_directive(
@@ -97,39 +96,35 @@ class _DirectiveContext:
 def allowed_verbs(
     state: State, *, paused: bool, undoing: bool, planned: bool = False
 ) -> tuple[str, ...]:
-    """The orders that a task in this state can be given now; ``planned``: it has a plan."""
+    """Return the directives that a task in this state accepts; `planned` if it has a plan."""
     if undoing:
         return ("manual",)
-    found = []
-    if state in (*_WAITING, _State.IN_PROGRESS):
-        found.append("resume" if paused else "pause")
-    if state in (*_WAITING, _State.IN_PROGRESS, _State.FAILED_ROLLBACK):
-        found.append("manual")
-    if state is _State.MANUAL:
-        found += ["return", "complete"]
-    if state in OPEN_STATES:
-        found.append("abort")
-    if state is _State.COMPLETED:
-        found.append("rollback")
-    if state in (*_WAITING, _State.MANUAL):
-        found.append("reassign")
-    if state in OPEN_STATES:
-        found.append("priority")
-    if planned and state in OPEN_STATES:
-        found.append("change")
-    return tuple(found)
+    agent_work = (*_BEFORE_WORK, State.IN_PROGRESS)
+    is_open = state in OPEN_STATES
+    permitted = {
+        "resume" if paused else "pause": state in agent_work,
+        "manual": state in (*agent_work, State.FAILED_ROLLBACK),
+        "return": state is State.MANUAL,
+        "complete": state is State.MANUAL,
+        "abort": is_open,
+        "rollback": state is State.COMPLETED,
+        "reassign": state in (*_BEFORE_WORK, State.MANUAL),
+        "priority": is_open,
+        "change": planned and is_open,
+    }
+    return tuple(verb for verb, allowed in permitted.items() if allowed)
 
 
 def issue_directive(
     board: BoardContext, person: PersonInfo, task_id: int, request: DirectiveRequest
 ) -> State:
-    """Carry out one order; returns the task's state right after it.
+    """Carry out a directive; return the task's state after it.
 
-    ``Forbidden`` without the right, ``IllegalMove`` where the task's state does not know it,
-    ``Refused`` where something else stands against it.
+    Raises `Forbidden` without the permission, `IllegalMove` if the task's state does not permit
+    the directive, `Refused` if another condition prevents it.
     """
-    act = _HANDLERS.get(request.verb)
-    if act is None:
+    handler = _HANDLERS.get(request.verb)
+    if handler is None:
         raise NotFound(what=request.verb)
     require_permission(person, f"directive.{request.verb}")
     reason, argument = trim(request.reason, MAX_REASON), trim(request.argument)
@@ -145,7 +140,7 @@ def issue_directive(
         issue = get_issue(session, task.sr_id)
         ctx = _DirectiveContext(session, task, issue, request, Actor.of(person), now)
         wake_budget.renew(session, task.sr_id, ctx.issued_by, now)
-        directive = act(ctx)
+        directive = handler(ctx)
         session.flush()
         _announce(ctx)
         if request.verb in _STOPPING:
@@ -157,7 +152,7 @@ def issue_directive(
 
 
 def eligible_tasks(board: BoardContext, sr_id: int, verb: str) -> list[int]:
-    """The tasks of an issue that can be given an order now."""
+    """Return the tasks of an issue that accept a directive now."""
     with board.database.reading() as session:
         get_issue(session, sr_id)
         rows = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
@@ -187,12 +182,12 @@ def _announce(ctx: _DirectiveContext) -> None:
     reply_to_room(ctx.session, ctx.issue, text, ctx.now)
 
 
-# --- the orders ---------------------------------------------------------------------------------
+# --- Handlers -----------------------------------------------------------------------------------
 
 
 def _abort(ctx: _DirectiveContext) -> Directive:
-    """Before work: ended. While it runs: interrupted, and undone by its agent."""
-    if ctx.task.status == _State.IN_PROGRESS:
+    """End a task before work starts; interrupt running work and have its agent undo it."""
+    if ctx.task.status == State.IN_PROGRESS:
         return ctx.create_directive(undo=True)
     directive = ctx.create_directive()
     _void_approvals(ctx)
@@ -215,21 +210,21 @@ def _resume(ctx: _DirectiveContext) -> Directive:
 
 
 def _manual(ctx: _DirectiveContext) -> Directive:
-    """A person takes over, as the server is: nothing is undone."""
+    """Hand the task to a person with the server as it is: nothing is undone."""
     directive = ctx.create_directive()
     rollback.abandon_rollback(
         ctx.session, ctx.task, t("board.taken_over", who=ctx.issued_by.label), ctx.now
     )
     _void_approvals(ctx)
-    person = ctx.issued_by.id
-    owner = ctx.session.get(Person, person)
-    engineer = owner is not None and owner.role == "engineer"
-    ctx.move(Move.HAND_OVER, paused=False, **({"owner_id": person} if engineer else {}))
+    person = ctx.session.get(Person, ctx.issued_by.id)
+    is_engineer = person is not None and person.role == "engineer"
+    owner = {"owner_id": ctx.issued_by.id} if is_engineer else {}
+    ctx.move(Move.HAND_OVER, paused=False, **owner)
     return directive
 
 
 def _return(ctx: _DirectiveContext) -> Directive:
-    """Back to its agent, who begins anew; every approval is asked anew too."""
+    """Return the task to its agent, which starts over; approvals are requested again."""
     _require_agent(ctx)
     directive = ctx.create_directive()
     ctx.move(Move.RETURN, attempt=ctx.task.attempt + 1, plan=None, plan_hash=None, category=None)
@@ -244,8 +239,10 @@ def _require_agent(ctx: _DirectiveContext) -> None:
 
 
 def _change(ctx: _DirectiveContext) -> Directive:
-    """A person's plan instead of the task's own. While that is carried out, its agent first undoes
-    what is not the beginning of the new one."""
+    """Replace the task's plan by a person's plan.
+
+    If work is in progress, its agent first undoes every action outside the common prefix.
+    """
     plan, task = ctx.request.plan, ctx.task
     if plan is None:
         raise Invalid(what=t("board.verb.change"), why=t("board.change_how"))
@@ -255,19 +252,19 @@ def _change(ctx: _DirectiveContext) -> Directive:
         raise ctx.refusal("other_category")
     _require_agent(ctx)
     ctx.detail |= {"plan": plan.model_dump(mode="json")}
-    if task.status == _State.IN_PROGRESS:
+    if task.status == State.IN_PROGRESS:
         return ctx.create_directive(undo=True)
     directive = ctx.create_directive()
-    if task.status == _State.MANUAL:
+    if task.status == State.MANUAL:
         ctx.move(Move.RETURN, attempt=task.attempt + 1)
-    elif task.status != _State.PARSED:
+    elif task.status != State.PARSED:
         ctx.move(Move.RETURN)
     ctx.after_log = partial(store_plan, ctx.session, task, plan, ctx.issued_by, ctx.now)
     return directive
 
 
 def _complete(ctx: _DirectiveContext) -> Directive:
-    """A person has done by hand what was to be done."""
+    """Complete a task that a person has done by hand."""
     require_reason(ctx.request.reason)
     directive = ctx.create_directive()
     ctx.move(Move.COMPLETE)
@@ -276,7 +273,7 @@ def _complete(ctx: _DirectiveContext) -> Directive:
 
 
 def _rollback(ctx: _DirectiveContext) -> Directive:
-    """Undo a completed task; refused where one of its changes cannot be undone."""
+    """Undo a completed task. Raises `Refused` if one of its changes cannot be undone."""
     require_reason(ctx.request.reason)
     plan = stored_plan(ctx.task)
     attempted = set(
@@ -291,14 +288,14 @@ def _rollback(ctx: _DirectiveContext) -> Directive:
     done = [action for number, action in enumerate(plan.actions) if number in attempted]
     if not done:
         raise ctx.refusal("nothing_to_undo")
-    lasting = [f"{a.effect} ({a.irreversible})" for a in done if a.undo is None]
-    if lasting:
-        raise ctx.refusal("irreversible", actions="\n".join(lasting))
+    irreversible = [f"{a.effect} ({a.irreversible})" for a in done if a.undo is None]
+    if irreversible:
+        raise ctx.refusal("irreversible", actions="\n".join(irreversible))
     return ctx.create_directive(undo=True)
 
 
 def _reassign(ctx: _DirectiveContext) -> Directive:
-    """To another agent, who begins anew, or to another engineer, who answers for it."""
+    """Assign the task to another agent, which starts over, or to another engineer."""
     wanted = ctx.request.argument
     agent = ctx.session.get(Agent, wanted)
     if agent is not None and agent.duty == "operate" and agent.state == "active":
@@ -309,44 +306,38 @@ def _reassign(ctx: _DirectiveContext) -> Directive:
     ctx.detail |= {"engineer": wanted}
     directive = ctx.create_directive()
     ctx.task.owner_id = ctx.issue.assignee_id = wanted
-    if ctx.task.status != _State.MANUAL:
+    if ctx.task.status != State.MANUAL:
         _wake_agent(ctx, directive)
     return directive
 
 
 def _reassign_to_agent(ctx: _DirectiveContext, wanted: str) -> Directive:
-    if ctx.task.status in (_State.RECEIVED, _State.PENDING_APPROVAL, _State.APPROVED):
-        # Its plan is another agent's: people take it back first, or wait for its triage.
+    if ctx.task.status in (State.RECEIVED, State.PENDING_APPROVAL, State.APPROVED):
+        # Its plan belongs to the present agent: people take over first, or wait for triage.
         raise ctx.refusal("reassign_later")
     ctx.detail |= {"agent": wanted, "before": ctx.task.agent_id or "-"}
     directive = ctx.create_directive()
     note = t_default("notes.reassigned", who=ctx.issued_by.label, reason=ctx.request.reason or "-")
     agent_memory.hand_over_notes(
-        ctx.session,
-        ctx.issue.sr_id,
-        ctx.task.agent_id,
-        wanted,
-        ctx.issued_by,
-        note,
-        ctx.now,
+        ctx.session, ctx.issue.sr_id, ctx.task.agent_id, wanted, ctx.issued_by, note, ctx.now
     )
     ctx.task.agent_id = ctx.issue.agent_id = wanted
     ctx.task.attempt += 1
-    if ctx.task.status != _State.MANUAL:
+    if ctx.task.status != State.MANUAL:
         _wake_agent(ctx, directive)
     return directive
 
 
 def _priority(ctx: _DirectiveContext) -> Directive:
-    """Moves it in its agent's queue. Work in progress goes on: there is nothing to interrupt."""
+    """Change the position in the agent's queue; work in progress continues."""
     wanted = ctx.request.argument.upper()
     if wanted not in _PRIORITIES:
         raise Invalid(what=t("board.verb.priority"), why=", ".join(_PRIORITIES))
     ctx.detail |= {"priority": wanted, "before": ctx.issue.priority or "-"}
-    held_by, fence = ctx.task.run_id, ctx.task.fence
+    run_id, fence = ctx.task.run_id, ctx.task.fence
     directive = ctx.create_directive()
-    if ctx.task.status == _State.IN_PROGRESS:
-        ctx.task.run_id, ctx.task.fence = held_by, fence
+    if ctx.task.status == State.IN_PROGRESS:
+        ctx.task.run_id, ctx.task.fence = run_id, fence
     _lock_siblings(ctx)
     ctx.issue.priority = wanted
     _wake_agent(ctx, directive)
@@ -354,7 +345,7 @@ def _priority(ctx: _DirectiveContext) -> Directive:
 
 
 def _lock_siblings(ctx: _DirectiveContext) -> None:
-    """All tasks follow their issue's priority: as everywhere, they are locked before it."""
+    """Lock all tasks of the issue, which take over its priority, before the issue itself."""
     siblings = select(Task.task_id).where(Task.sr_id == ctx.task.sr_id).order_by(Task.task_id)
     ctx.session.execute(siblings.with_for_update(key_share=True))
 
@@ -374,11 +365,11 @@ _HANDLERS: MappingProxyType[str, Callable[[_DirectiveContext], Directive]] = Map
     }
 )
 VERBS = tuple(verb for verb in _HANDLERS if verb != "change")
-"""What can be ordered by a word and an argument; a change needs a plan."""
+"""Directives that need only a verb and an argument; `change` needs a plan."""
 
 
 def _void_approvals(ctx: _DirectiveContext) -> None:
-    """Nobody need decide on a plan that will not run, and nothing waits for its window."""
+    """Void the approvals and the start time of a plan that will not run."""
     requests.void(ctx.session, ctx.task)
     ctx.task.run_after = None
 

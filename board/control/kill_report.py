@@ -1,4 +1,4 @@
-"""What the kill switch stopped, and the one report of it when everything has been undone."""
+"""Report on a kill switch activation, sent once when every stopped task has been undone."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ _AUTHOR = Actor.operator("guardia")
 
 @dataclass(frozen=True, slots=True)
 class StoppedTask:
-    """One task that was stopped."""
+    """A task stopped by the kill switch."""
 
     sr_id: int
     task_id: int
     server: str
     found: str
-    """Its state when the order came."""
+    """State of the task when it was stopped."""
     state: str
-    """Its state now."""
+    """Current state of the task."""
     outcome: str
-    """``waiting``, ``UNDOING``, ``RESTORED`` or ``NOT_RESTORED``."""
+    """`waiting`, `UNDOING`, `RESTORED` or `NOT_RESTORED`."""
     text: str
 
 
 def stopped_tasks(session: Session, kill_id: int) -> list[StoppedTask]:
-    """All that one use of the switch has stopped, in order."""
+    """Return the tasks that an activation has stopped, in order."""
     rows = session.execute(
         select(Directive, Task)
         .join(Task, Task.task_id == Directive.task_id)
@@ -59,16 +59,16 @@ def stopped_tasks(session: Session, kill_id: int) -> list[StoppedTask]:
 
 
 def alert_listener_failed(board: BoardContext, host: str, error: str) -> None:
-    """An alert: a worker cannot find out which of its running commands people have stopped."""
+    """Alert that a worker cannot learn which of its running commands people have stopped."""
     with board.database.transaction() as session:
         text = t("board.deaf", host=host, error=error)
         send(session, "alert", text, board.clock(), sr_id=None)
 
 
 def send_report_if_complete(session: Session, kill_id: int | None, now: datetime) -> None:
-    """The report, once, when nothing of a stop is still being undone.
+    """Send the report once, when no stopped task is still being undone.
 
-    The row is locked, so of two tasks that end at once the second one sees the first.
+    Locks the activation, so the second of two tasks that end at the same time sees the first.
     """
     if kill_id is None:
         return

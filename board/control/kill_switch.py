@@ -1,4 +1,4 @@
-"""The kill switch: everything stops at once, is undone, and stays still until a person lifts it."""
+"""Kill switch: stop and undo all work, and block new work until a person releases it."""
 
 from __future__ import annotations
 
@@ -34,22 +34,22 @@ _AGENT_STATES = (*CLAIMABLE_STATES, State.PENDING_APPROVAL)
 
 @dataclass(frozen=True, slots=True)
 class KillResult:
-    """What one call of the switch did."""
+    """Result of activating the switch."""
 
     kill_id: int
     stopped: int
-    """Tasks that were under way, now taken from their agents."""
+    """Number of running tasks taken from their agents."""
     undoing: int
-    """Those of them on which changes may have been made: they are being undone."""
+    """Number of those that may have changed something and are being undone."""
     already_on: bool = False
-    """The switch was on before; nothing was changed."""
+    """Whether the switch was on before; nothing was changed then."""
 
 
 def kill(board: BoardContext, by: PersonInfo | Actor, reason: str = "") -> KillResult:
-    """Stop everything now; calling it again while it is on changes nothing.
+    """Stop all work now; no effect if the switch is on already.
 
-    Nothing is signed before: a worker does so afterwards, and the stop neither waits for that
-    nor fails by it.
+    A worker signs the audit log afterwards: the stop neither waits for the signature nor fails
+    because of it.
     """
     if isinstance(by, PersonInfo):
         require_permission(by, "control.kill")
@@ -80,7 +80,7 @@ def _kill(
     ]
     send(session, "alert", _alert_text(by, reason, running), now, sr_id=None)
     schedule_checkpoint(session)
-    _record(session, activation, by, running, now, account)
+    _log_activation(session, activation, by, running, now, account)
     for task, directive in zip(running, directives, strict=True):
         record_directive(session, directive, by, now, task.target_server)
     kill_report.send_report_if_complete(session, activation.kill_id, now)
@@ -88,19 +88,22 @@ def _kill(
 
 
 def _fence_all(session: Session, kill_id: int) -> list[Task]:
-    """Raise the fences of all open tasks; returns those that were under way.
+    """Raise the fences of all open tasks; return those that were running.
 
-    What is already being undone on someone's order goes on with that, and into the report.
+    A rollback that is already running continues and is included in the report.
     """
     session.execute(update(Directive).where(Directive.state == "UNDOING").values(kill_id=kill_id))
-    here = (Task.status.in_(_AGENT_STATES), Task.task_id.not_in(ROLLBACK_TASKS))
-    under_way = or_(Task.status == State.IN_PROGRESS, Task.run_id.is_not(None))
+    stoppable = (Task.status.in_(_AGENT_STATES), Task.task_id.not_in(ROLLBACK_TASKS))
+    is_running = or_(Task.status == State.IN_PROGRESS, Task.run_id.is_not(None))
     running = session.scalars(
-        select(Task).where(*here, under_way).order_by(Task.task_id).with_for_update(key_share=True)
+        select(Task)
+        .where(*stoppable, is_running)
+        .order_by(Task.task_id)
+        .with_for_update(key_share=True)
     ).all()
     session.execute(
         update(Task)
-        .where(*here, Task.task_id.not_in([task.task_id for task in running]))
+        .where(*stoppable, Task.task_id.not_in([task.task_id for task in running]))
         .values(fence=Task.fence + 1, run_id=None)
         .execution_options(synchronize_session=False)
     )
@@ -111,7 +114,7 @@ def _alert_text(by: Actor, reason: str, running: list[Task]) -> str:
     return t("board.killed", who=by.label, reason=reason or "-", tasks=len(running))
 
 
-def _record(
+def _log_activation(
     session: Session,
     activation: KillSwitchActivation,
     by: Actor,
@@ -140,9 +143,10 @@ def _record(
 
 
 def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
-    """Lift the switch: the right role and a reason; every agent with work is woken.
+    """Release the switch and wake every agent with claimable work.
 
-    After a signed checkpoint: ``Refused`` where the record was rewritten.
+    Needs permission and a reason. Signs a checkpoint first: raises `Refused` if the audit log was
+    rewritten.
     """
     require_permission(person, "control.release")
     text, now = require_reason(reason, "board.release_reason"), board.clock()
@@ -161,10 +165,10 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
             now,
         )
         session.flush()
-        waiting = select(Task.agent_id).where(
+        agents = select(Task.agent_id).where(
             Task.status.in_(CLAIMABLE_STATES), ~Task.paused, Task.agent_id.is_not(None)
         )
-        for agent_id in session.scalars(waiting.distinct().order_by(Task.agent_id)).all():
+        for agent_id in session.scalars(agents.distinct().order_by(Task.agent_id)).all():
             wake(
                 session, str(agent_id), WakeReason.RELEASED, now, cause={"kill": activation.kill_id}
             )
@@ -181,6 +185,6 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
 
 
 def stopped_tasks(board: BoardContext, kill_id: int) -> list[StoppedTask]:
-    """Everything that one stop has taken, with what became of it so far."""
+    """Return the tasks that an activation has stopped, with their present outcome."""
     with board.database.reading() as session:
         return kill_report.stopped_tasks(session, kill_id)

@@ -1,7 +1,6 @@
-"""What people plan themselves: another plan for a task, or one action outside of any plan.
+"""Plans made by people: a changed plan for a task, or a single forced action.
 
-Both are made concrete by the catalogue and approved like an agent's plan; whoever has written one
-has no say in its approval.
+Both are built by the planner and approved like an agent's plan; the author may not approve.
 """
 
 from __future__ import annotations
@@ -42,10 +41,10 @@ _MAX_ACTIONS = 50
 
 @dataclass(frozen=True, slots=True)
 class PlanRevision:
-    """What a person wants a task's plan to do instead."""
+    """A person's replacement for the actions of a task's plan."""
 
     plan_hash: str
-    """Of the plan that the person saw."""
+    """Hash of the plan that the person saw."""
     actions: Sequence[ActionDraft]
     reason: str
 
@@ -53,11 +52,11 @@ class PlanRevision:
 def change_plan(
     board: BoardContext, person: PersonInfo, task_id: int, revision: PlanRevision
 ) -> State:
-    """Put a person's plan in the place of a task's own; every approval is asked anew.
+    """Replace a task's plan by a person's plan and request all approvals again.
 
-    While the plan is being carried out, the running command is ended, and what was done and is not
-    the beginning of the changed plan is undone, before anybody is asked. ``Stale`` where the plan
-    has changed since the person saw it, ``Invalid`` or ``Refused`` where an action does not hold.
+    If the plan is running, its command is stopped and the actions outside the common prefix of
+    both plans are undone before approvals are requested. Raises `Stale` if the plan has changed
+    since the person saw it, `Invalid` or `Refused` if an action is not valid.
     """
     require_permission(person, "directive.change")
     reason = require_reason(revision.reason)
@@ -97,10 +96,10 @@ def force_action(
     draft: ActionDraft,
     reason: str,
 ) -> int:
-    """Order one action of the catalogue on a server, outside of any plan; its task's number.
+    """Create a task for one action of the catalogue, outside of any plan; return its number.
 
-    It is a task of its own on the issue, approved as ``FORCED`` in org_chart.yaml, and then carried
-    out, verified and, where it fails, undone by an agent like any other.
+    The task is approved by the `FORCED` policy in org_chart.yaml, and then executed, verified and,
+    on failure, undone by an agent like any other.
     """
     require_permission(person, "directive.force")
     text = require_reason(reason)
@@ -125,7 +124,7 @@ def force_action(
 
 
 def _forced_plan(person: PersonInfo, host: Host, action: Action, reason: str) -> Plan:
-    """It rests on nothing but the order, and says so."""
+    """Build the plan of a forced action, which cites the directive instead of a runbook."""
     because = t_default("board.forced_because", who=_display_name(person), reason=reason)
     title = t_default("board.verb.force")
     return Plan(
@@ -154,13 +153,12 @@ def _create_task(session: Session, issue: Issue, host: Host, now: datetime) -> T
 
 
 def _choose_agent(session: Session, issue: Issue, host: Host) -> str:
-    """The agent that carries it out: the issue's own, else one that knows such servers, else any
-    that operates servers at all."""
+    """Choose the agent: the issue's own, or one with the server's skill, or any operator."""
     query = select(Agent).where(Agent.duty == "operate", Agent.state == "active")
-    operating = session.scalars(query.order_by(Agent.agent_id)).all()
-    if not operating:
+    operators = session.scalars(query.order_by(Agent.agent_id)).all()
+    if not operators:
         raise Refused(why=t("board.no_hands"))
-    best = min(operating, key=lambda a: (a.agent_id != issue.agent_id, host.kind not in a.skills))
+    best = min(operators, key=lambda a: (a.agent_id != issue.agent_id, host.kind not in a.skills))
     return best.agent_id
 
 

@@ -1,4 +1,4 @@
-"""The kill switch on the pages: its state, the red button with its confirmation, and lifting it."""
+"""Page of the kill switch: its state, the confirmed activation and the release."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Reason = Annotated[Reason, Form()]
 
 @router.get("/control")
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
-    """What the switch does, whether it is on, and what it has stopped."""
+    """Show the state of the switch and the tasks that it has stopped."""
     return _page(request, board, visitor)
 
 
@@ -50,7 +50,7 @@ def _page(
 def kill(
     request: Request, board: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
-    """Stop everything."""
+    """Activate the switch."""
     return _submit(
         request, board, visitor, lambda: control_kill_switch.kill(board, visitor.person, reason)
     )
@@ -60,7 +60,7 @@ def kill(
 def release(
     request: Request, board: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
-    """Lift the switch."""
+    """Release the switch."""
     return _submit(
         request, board, visitor, lambda: control_kill_switch.release(board, visitor.person, reason)
     )

@@ -1,7 +1,7 @@
-"""People's orders on tasks: putting them down, and how an agent obeys one that must be undone.
+"""Store directives, and let agents carry out the rollbacks that they demand.
 
-An order raises the task's fence, so nothing that an agent still has in flight can land after it;
-a task on which changes may have been made is then undone by its agent under a grant of its own.
+A directive raises the task's fence, so that no in-flight write of an agent can land after it. A
+task that may have changed something is then undone by its agent under a grant for that rollback.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from guardia.org import registry
 
 @dataclass(frozen=True, slots=True)
 class RollbackClaim:
-    """A task that an agent holds in order to undo it."""
+    """A claim on a task for its rollback."""
 
     directive_id: int
     claim: Claim
@@ -47,12 +47,12 @@ class RollbackClaim:
 
 @dataclass(frozen=True, slots=True)
 class RollbackGrant:
-    """What an order permits, and how much of the plan it leaves as it is."""
+    """Permission to roll back a plan, except for its first actions."""
 
     grant: Grant
     plan: Plan
     kept: int
-    """So many actions at its beginning are part of what people want instead."""
+    """Number of leading actions that the changed plan shares and that stay in place."""
 
 
 def create_directive(
@@ -67,7 +67,7 @@ def create_directive(
     kill_id: int | None = None,
     detail: dict[str, Any] | None = None,
 ) -> Directive:
-    """Take a task from whoever holds it and write the order down; ``undo`` wakes its agent."""
+    """Revoke the claim on a task and store a directive; `undo` wakes its agent."""
     task.fence += 1
     task.run_id = None
     directive = Directive(
@@ -102,7 +102,7 @@ def create_directive(
 def record_directive(
     session: Session, directive: Directive, issued_by: Actor, now: datetime, server: str | None
 ) -> None:
-    """The order's entry; announces it, so that every worker ends what runs for the task."""
+    """Append the directive's audit entry, on which workers stop running commands of the task."""
     log.append(
         session,
         EntryKind.ORDERED,
@@ -128,7 +128,7 @@ def record_directive(
 def claim_rollback(
     board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> RollbackClaim | None:
-    """Claim a task of this agent that is to be undone, also while the kill switch is on."""
+    """Claim a task of this agent that must be rolled back, even if the kill switch is on."""
     with board.database.transaction() as session:
         if not is_current(session, run_context):
             return None
@@ -160,62 +160,67 @@ def _lock_directive(session: Session, task_id: int) -> Directive | None:
     return session.scalar(query.with_for_update())
 
 
-def grant_rollback(board: BoardContext, order: RollbackClaim) -> RollbackGrant:
-    """Permission to undo what the task's plan did, and to look at the server meanwhile."""
+def grant_rollback(board: BoardContext, rollback: RollbackClaim) -> RollbackGrant:
+    """Grant the undo of a task's plan, and reads on its server."""
     with board.database.transaction() as session:
-        task = claimed_task(session, order.claim)
+        task = claimed_task(session, rollback.claim)
         plan = stored_plan(task)
         directive = _lock_directive(session, task.task_id)
-        wanted = _replacement_plan(directive) if directive else None
-        kept = commands.completed_prefix(session, task, wanted) if wanted else 0
+        new_plan = _replacement_plan(directive) if directive else None
+        kept = commands.completed_prefix(session, task, new_plan) if new_plan else 0
         category = task.category or Category.READ_ONLY
-        given = Grant(order.claim, plan.server, category, task.plan_hash, order.directive_id)
-        return RollbackGrant(given, plan, kept)
+        grant = Grant(rollback.claim, plan.server, category, task.plan_hash, rollback.directive_id)
+        return RollbackGrant(grant, plan, kept)
 
 
 def _replacement_plan(directive: Directive) -> Plan | None:
-    """The plan that people want instead; none where everything was stopped meanwhile."""
+    """Return the changed plan, or `None` if there is none or the kill switch has overridden it."""
     if directive.verb != "change" or directive.kill_id is not None:
         return None
     return Plan.model_validate(directive.detail["plan"])
 
 
 def finish_rollback(
-    board: BoardContext, order: RollbackClaim, restored: list[str], lost: list[str], kept: int = 0
+    board: BoardContext,
+    rollback: RollbackClaim,
+    restored: list[str],
+    lost: list[str],
+    kept: int = 0,
 ) -> State:
-    """Close an order with what came of it; people and an alert where something is not restored.
+    """Close a directive with the result of its rollback; return the task's new state.
 
-    A changed plan is then filed, and asked anew: its author is whoever has ordered it.
+    Hands the task to people with an alert if something was not restored. A changed plan is then
+    filed with the person who issued the directive as author, and its approvals are requested.
     """
-    now, claim = board.clock(), order.claim
+    now, claim = board.clock(), rollback.claim
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
         directive = _lock_directive(session, claim.task_id)
-        if directive is None or directive.directive_id != order.directive_id:
+        if directive is None or directive.directive_id != rollback.directive_id:
             raise Stale(what=issue_ref(claim.sr_id))
-        wanted, before = _replacement_plan(directive), task.plan_hash or ""
-        if kept and wanted is None:  # everything was stopped meanwhile: nothing is kept
+        new_plan, before = _replacement_plan(directive), task.plan_hash or ""
+        if kept and new_plan is None:  # the kill switch overrode the change: nothing is kept
             task.run_id = None
             cause = {"directive": directive.directive_id, "verb": "kill"}
             wake(session, claim.agent_id, WakeReason.ORDER, now, claim.sr_id, cause=cause)
             return State(task.status)
-        step, actor = _final_move(State(task.status), lost, changed=wanted is not None)
-        again = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
-        move_task(session, task, step, actor=actor, now=now, run_id=None, **again)
+        step, actor = _final_move(State(task.status), lost, changed=new_plan is not None)
+        values = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
+        move_task(session, task, step, actor=actor, now=now, run_id=None, **values)
         _close(session, directive, _outcome_text(restored, lost), now, whole=not lost)
         _announce_end(session, directive, lost, now)
-        _record_end(session, order, directive, restored, lost, kept, now)
+        _log_end(session, rollback, directive, restored, lost, kept, now)
         kill_report.send_report_if_complete(session, directive.kill_id, now)
-        if step is Move.RETURN and wanted is not None:
+        if step is Move.RETURN and new_plan is not None:
             author = Actor.parse(directive.ordered_by)
             assert author is not None
-            store_plan(session, task, wanted, author, now)
+            store_plan(session, task, new_plan, author, now)
             commands.carry_over(session, task.task_id, before, task.plan_hash or "", kept)
         return State(task.status)
 
 
 def _announce_end(session: Session, directive: Directive, lost: list[str], now: datetime) -> None:
-    """The room; an alert, which the kill switch's report is for what it stopped; the auditors."""
+    """Notify the room and wake auditors; alert people unless the kill report covers it."""
     sr_id = directive.sr_id
     key = "not_restored" if lost else "undone"
     message = t(f"board.{key}", sr=sr_id, text=directive.outcome)
@@ -233,7 +238,7 @@ def _final_move(state: State, lost: list[str], *, changed: bool) -> tuple[Move, 
     if changed:
         return Move.RETURN, ActorKind.PERSON
     if state is State.COMPLETED:
-        return Move.UNDO, ActorKind.PERSON  # whose order this is
+        return Move.UNDO, ActorKind.PERSON  # who issued the directive
     return Move.FAIL, ActorKind.AGENT
 
 
@@ -246,23 +251,23 @@ def _close(
 
 
 def abandon_rollback(session: Session, task: Task, text: str, now: datetime) -> None:
-    """A person takes over what an agent was still undoing."""
+    """Close an unfinished rollback of a task that a person takes over."""
     directive = _lock_directive(session, task.task_id)
     if directive is not None:
         _close(session, directive, text, now, whole=False)
         kill_report.send_report_if_complete(session, directive.kill_id, now)
 
 
-def _record_end(
+def _log_end(
     session: Session,
-    order: RollbackClaim,
+    rollback: RollbackClaim,
     directive: Directive,
     restored: list[str],
     lost: list[str],
     kept: int,
     now: datetime,
 ) -> None:
-    claim, author, text = order.claim, order.claim.actor, directive.outcome
+    claim, author, text = rollback.claim, rollback.claim.actor, directive.outcome
     session.add(Comment(sr_id=claim.sr_id, author=str(author), body=text, created_at=now))
     session.flush()
     log.append(

@@ -1,1 +1,1 @@
-"""TODO."""
+"""Core of the board: issues, tasks, their lifecycle, claims and wakes."""

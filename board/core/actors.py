@@ -1,4 +1,4 @@
-"""Who acts: the value behind `person:lead`, as the database and the audit log name it."""
+"""Actors (people, agents, channels, operators, the system) and their stored form, `person:lead`."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Actor:
 
     @classmethod
     def channel(cls, name: str, sender: str | None = None) -> Actor:
-        """Return a channel; `sender` is who writes there without an account here."""
+        """Return a channel; `sender` names a writer who has no account here."""
         return cls(ActorKind.CHANNEL, name, name if sender is None else sender)
 
     @classmethod
@@ -74,5 +74,5 @@ class Actor:
 
 
 def stored_prefix(kind: ActorKind) -> str:
-    """Return what the stored forms of a kind begin with, for queries."""
+    """Return the prefix of the stored forms of a kind, for queries."""
     return f"{kind.value}:"

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Claims of agents on tasks and goals, grants, and the checks that they are still current."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from guardia.errors import Stale
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """An agent's claim on a task; worth something only while the task's fence is still this."""
+    """A claim on a task. Valid only while `fence` equals the task's fencing token."""
 
     task_id: int
     sr_id: int
@@ -27,13 +27,13 @@ class Claim:
 
     @property
     def actor(self) -> Actor:
-        """The agent that holds it."""
+        """The agent that made the claim."""
         return Actor.agent(self.agent_id)
 
 
 @dataclass(frozen=True, slots=True)
 class GoalClaim:
-    """An agent's claim on a goal; worth something only while its fence is still this."""
+    """A claim on a goal. Valid only while `fence` equals the goal's fencing token."""
 
     sr_id: int
     agent_id: str
@@ -42,21 +42,20 @@ class GoalClaim:
 
     @property
     def actor(self) -> Actor:
-        """The agent that holds it."""
+        """The agent that made the claim."""
         return Actor.agent(self.agent_id)
 
     @property
     def task_id(self) -> None:
-        """A goal has no task."""
+        """Always `None`: a goal has no task."""
         return None
 
 
 @dataclass(frozen=True, slots=True)
 class Grant:
-    """Permission to run exactly one plan, or reads only where ``plan_hash`` is ``None``.
+    """Permission to run exactly one plan, or only reads if `plan_hash` is `None`.
 
-    Only the desk makes grants, and every use is checked against the tables again, so a grant
-    made elsewhere opens nothing.
+    Every use is checked against the tables again, so a forged grant permits nothing.
     """
 
     claim: Claim
@@ -64,11 +63,12 @@ class Grant:
     category: str
     plan_hash: str | None
     directive_id: int | None = None
-    """The person's directive that this grant obeys: it undoes and reads, also under the switch."""
+    """The directive behind a rollback grant: it permits undo and reads, even if the kill switch is
+    on."""
 
 
 def claimed_task(session: Session, claim: Claim) -> Task:
-    """The task of a hold, locked; ``Stale`` where someone has claimed or decided since."""
+    """Lock and return the claimed task. Raises `Stale` if it was reclaimed or overridden."""
     return _require_current(lock_task(session, claim.task_id), claim)
 
 
@@ -84,7 +84,7 @@ def _require_current(task: Task, claim: Claim) -> Task:
 
 
 def claimed_goal(session: Session, claim: GoalClaim) -> Goal:
-    """The goal of a hold, locked; ``Stale`` where someone has claimed or decided since."""
+    """Lock and return the claimed goal. Raises `Stale` if it was reclaimed or overridden."""
     query = select(Goal).where(Goal.sr_id == claim.sr_id)
     goal = session.scalar(query.with_for_update(key_share=True))
     if goal is None or (goal.fence, goal.run_id) != (claim.fence, claim.run_id):
@@ -93,7 +93,7 @@ def claimed_goal(session: Session, claim: GoalClaim) -> Goal:
 
 
 def lock_claim(session: Session, claim: Claim | GoalClaim) -> None:
-    """``Stale`` unless the hold is still worth something, until this transaction ends."""
+    """Keep a claim valid until this transaction ends. Raises `Stale` if it no longer is."""
     if isinstance(claim, GoalClaim):
         claimed_goal(session, claim)
     else:

@@ -1,4 +1,4 @@
-"""What a use case is given: the database, the keys that sign, the catalogue and the clock."""
+"""Dependencies of every use case: database, signing keys, planner and clock."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """The wall clock."""
+    """Return the current time in UTC."""
     return datetime.now(UTC)
 
 
 class CheckpointSigner(Protocol):
-    """Signs checkpoints of the audit log; `integrity.notary` is the one that does."""
+    """Signs checkpoints of the audit log; implemented in `integrity.notary`."""
 
     @property
     def witness_files(self) -> WitnessFiles:
@@ -37,28 +37,28 @@ class CheckpointSigner(Protocol):
         """Sign the log as it is now. Raises `Refused` if it was rewritten."""
 
     def root_key(self) -> Ed25519PublicKey | None:
-        """Return the first key of all, or `None` before the first checkpoint."""
+        """Return the first public key, or `None` before the first checkpoint."""
 
     def key(self, board: BoardContext) -> Ed25519PrivateKey:
-        """Return the key of the next checkpoint. Raises `Misconfigured` if it is not here."""
+        """Return the key of the next checkpoint. Raises `Misconfigured` if this host lacks it."""
 
 
 @dataclass(frozen=True, slots=True)
 class BoardContext:
-    """What every use case needs. A process without keys uses `keyless.keyless_context`."""
+    """Dependencies of every use case. A process without keys uses `keyless.keyless_context`."""
 
     database: Database
     decision_signer: DecisionSigner
     """Signs people's decisions with the installation's key."""
     notary: CheckpointSigner
     planner: Planner
-    """Makes what people plan concrete."""
+    """Turns the drafts of people into concrete actions."""
     clock: Callable[[], datetime] = utc_now
 
     def sign_checkpoint(self) -> None:
-        """Sign the audit log before something privileged; never in a transaction.
+        """Sign the audit log before a privileged act; call it outside of any transaction.
 
-        Raises `Refused` if it was rewritten since the last checkpoint: nothing is built on that.
-        What stops work does not wait for this, nor fail by it: see `directives`.
+        Raises `Refused` if the log was rewritten since the last checkpoint. Directives that stop
+        work neither wait for this nor fail because of it: see `directives`.
         """
         self.notary.sign(self)

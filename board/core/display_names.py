@@ -1,4 +1,4 @@
-"""The names of those whom the record and the tables call ``person:…`` and ``agent:…``."""
+"""Display names of the people and agents stored as `person:…` and `agent:…`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.org.model import Agent, Person
 
 
 def display_names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
-    """What people call each of them; whoever is unknown, or a channel, is left out."""
+    """Return display names by stored form, without channels and unknown actors."""
     known = {actor for stored in actors if (actor := Actor.parse(stored)) is not None}
     people = [a.id for a in known if a.kind is ActorKind.PERSON]
     agents = [a.id for a in known if a.kind is ActorKind.AGENT]
@@ -31,10 +31,10 @@ def display_names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
 
 
 def person_name(names: Mapping[str, str], person_id: str | None) -> str | None:
-    """Return what people call a person, or `None` if there is none of this id."""
+    """Return the display name of a person, or `None` if the id is unknown."""
     return None if person_id is None else names.get(str(Actor.person(person_id)))
 
 
 def agent_name(names: Mapping[str, str], agent_id: str | None) -> str | None:
-    """Return what people call an agent, or `None` if there is none of this id."""
+    """Return the display name of an agent, or `None` if the id is unknown."""
     return None if agent_id is None else names.get(str(Actor.agent(agent_id)))

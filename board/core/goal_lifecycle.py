@@ -1,7 +1,5 @@
-"""The lifecycle of a goal: one pure table ``(GoalState, GoalMove) -> GoalState``, who may make a
-move, and what its issues say of its progress.
-
-``board.desk`` only looks moves up here.
+"""Lifecycle of a goal: the table `(GoalState, GoalMove) -> GoalState`, who may make which move,
+and the progress computed from its issues. No other module decides which state follows which.
 """
 
 from __future__ import annotations
@@ -15,22 +13,22 @@ from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, State
 
 
 class GoalState(StrEnum):
-    """Where a goal stands."""
+    """State of a goal."""
 
     GIVEN = "GIVEN"
-    """Its agent has still to break it down."""
+    """Waits for its agent to break it down."""
     ASKED = "ASKED"
-    """Nothing of it is clear enough to be planned: a person must say more."""
+    """Too unclear to plan: waits for an answer of a person."""
     PLANNED = "PLANNED"
-    """A plan of issues waits for the board."""
+    """A plan of issues waits for approval."""
     ACTIVE = "ACTIVE"
-    """Its issues are received and worked on."""
+    """Its issues are open and in progress."""
     ACHIEVED = "ACHIEVED"
     DROPPED = "DROPPED"
 
 
 class GoalMove(StrEnum):
-    """What can happen to a goal."""
+    """Moves of a goal between its states."""
 
     ASK = "ask"
     PLAN = "plan"
@@ -42,7 +40,7 @@ class GoalMove(StrEnum):
 
 _S, _M = GoalState, GoalMove
 OPEN_GOAL_STATES = frozenset((_S.GIVEN, _S.ASKED, _S.PLANNED, _S.ACTIVE))
-"""States in which something is still to be done."""
+"""States in which work remains."""
 
 GOAL_TRANSITIONS: MappingProxyType[tuple[GoalState, GoalMove], GoalState] = MappingProxyType(
     {
@@ -63,7 +61,7 @@ GOAL_MOVE_ACTORS: MappingProxyType[GoalMove, frozenset[ActorKind]] = MappingProx
         _M.PLAN: _AGENT,
         _M.ANSWER: _PERSON,
         _M.APPROVE: _PERSON,
-        # An agent only where every issue is completed; a person may call it done with a reason.
+        # An agent only if every issue is completed; a person may close the goal with a reason.
         _M.ACHIEVE: _AGENT | _PERSON,
         _M.DROP: _PERSON,
     }
@@ -79,41 +77,41 @@ ISSUE_STATE_OF: MappingProxyType[GoalState, State] = MappingProxyType(
         _S.DROPPED: State.ABORTED,
     }
 )
-"""The state of the goal's own issue, which has no tasks; a trigger holds both together."""
+"""State of the goal's own issue, which has no tasks; a trigger keeps both in step."""
 
 
 @dataclass(frozen=True, slots=True)
 class GoalProgress:
-    """How far a goal's issues are."""
+    """Number of a goal's issues by result."""
 
     done: int = 0
     open: int = 0
     failed: int = 0
-    """Ended otherwise than completed: undone, rejected, aborted."""
+    """Ended without completion: undone, rejected or aborted."""
 
     @property
     def total(self) -> int:
-        """All its issues."""
+        """Number of all its issues."""
         return self.done + self.open + self.failed
 
     @property
     def percent(self) -> int:
-        """Of what is completed, rounded down: 100 only when all is."""
+        """Percentage of completed issues, rounded down: 100 only if all are completed."""
         return 100 * self.done // self.total if self.total else 0
 
 
 def next_goal_state(state: GoalState, move: GoalMove, actor: ActorKind) -> GoalState | None:
-    """The state that follows, or ``None`` where this actor has no such move from here."""
+    """Return the next state, or `None` if this actor may not make the move in this state."""
     return GOAL_TRANSITIONS.get((state, move)) if actor in GOAL_MOVE_ACTORS[move] else None
 
 
 def count_progress(counts: Mapping[State, int]) -> GoalProgress:
-    """From the number of issues in each state."""
+    """Compute the progress from the number of issues in each state."""
     done = counts.get(State.COMPLETED, 0)
-    waiting = sum(n for state, n in counts.items() if state in OPEN_STATES)
-    return GoalProgress(done, waiting, sum(counts.values()) - done - waiting)
+    open_count = sum(n for state, n in counts.items() if state in OPEN_STATES)
+    return GoalProgress(done, open_count, sum(counts.values()) - done - open_count)
 
 
 def is_reached(progress: GoalProgress) -> bool:
-    """Whether a goal's agent may call it achieved: there are issues, and all are completed."""
+    """Return whether a goal has issues and all of them are completed."""
     return progress.total > 0 and progress.done == progress.total

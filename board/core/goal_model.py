@@ -1,4 +1,4 @@
-"""Tables of goals: what the board wants, the plan that its agent made of it, whom it must hire."""
+"""Table of goals: their state, their agent and the plan that it made."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STATES = ", ".join(f"'{s}'" for s in GoalState)
 
 
 class Goal(Base):
-    """A goal; its title, text and talk are those of its issue, which has no tasks."""
+    """A goal; its title, text and comments are those of its issue, which has no tasks."""
 
     __tablename__ = "tb_goal"
     __table_args__ = (
@@ -29,18 +29,18 @@ class Goal(Base):
     sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID), primary_key=True, autoincrement=False)
     state: Mapped[str]
     agent_id: Mapped[str | None]
-    """Who breaks it down and watches over it."""
+    """The agent that breaks it down and reviews its progress."""
     given_by: Mapped[str]
     due_on: Mapped[date | None]
     fence: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     run_id: Mapped[int | None]
     pieces: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
-    """The sentences and clauses that its text was divided into, as people have reworded them."""
+    """Sentences and clauses of its text, as reworded by people."""
     plan_hash: Mapped[str | None]
-    """What an approval is bound to: the parts as they were shown."""
+    """Hash of the parts as shown; an approval is bound to it."""
     thought_by: Mapped[str] = mapped_column(default="", server_default="")
     stuck_at: Mapped[datetime | None]
-    """Since when all its issues have ended, and not all well."""
+    """Since when all its issues have ended with at least one failure."""
     decided_by: Mapped[str | None]
     decided_at: Mapped[datetime | None]
     end_reason: Mapped[str] = mapped_column(default="", server_default="")
@@ -49,6 +49,6 @@ class Goal(Base):
 
     @property
     def actor(self) -> Actor:
-        """The agent that breaks it down: no goal is created without one."""
+        """The agent of the goal; every goal is created with one."""
         assert self.agent_id is not None
         return Actor.agent(self.agent_id)

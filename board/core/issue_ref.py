@@ -10,7 +10,7 @@ _MAX_DIGITS = 18
 
 
 def issue_ref(sr_id: int | str) -> str:
-    """Return the reference to the issue of a number."""
+    """Return the reference of an issue number."""
     return f"SR-{sr_id}"
 
 
@@ -27,6 +27,6 @@ def parse_issue_ref(text: str) -> int | None:
 
 def find_issue_ref(text: str) -> int | None:
     """Return the number of the first `SR-12` in a sentence, or `None` if there is none."""
-    # In Korean a particle follows without a space: SR-1로.
+    # A Korean particle follows without a space: SR-1로.
     found = re.search(r"SR-(\d+)", text)
     return int(found[1]) if found else None

@@ -1,4 +1,4 @@
-"""The context of a process that holds no key, like `guardia kill`: what would sign is refused."""
+"""Context of a process without keys, like `guardia kill`: refuses everything that signs."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class NoNotary:
 
 
 class NoPlanner:
-    """Offers no change and plans none."""
+    """Offers no tool and refuses to plan."""
 
     def options(self) -> tuple[ToolOption, ...]:
-        """Return no option."""
+        """Return an empty tuple."""
         return ()
 
     def build_action(self, draft: ActionDraft, host: Host, category: str) -> NoReturn:

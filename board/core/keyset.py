@@ -16,12 +16,12 @@ _Column = InstrumentedAttribute[int]
 
 @dataclass(frozen=True, slots=True)
 class Keyset:
-    """Which page of a list; at most one of `before` and `after` is used."""
+    """Cursor and size of a page; at most one of `before` and `after` is used."""
 
     before: int | None = None
-    """Only rows of a lower key."""
+    """Only rows with a lower key."""
     after: int | None = None
-    """Only rows of a higher key."""
+    """Only rows with a higher key."""
     size: int = 25
 
 
@@ -43,7 +43,7 @@ def read_slice(
     page: Keyset,
     key: Callable[[Row[*_Columns]], int],
 ) -> Slice[Row[*_Columns]]:
-    """Read one page of a query; `key` takes the value of `column` from a row."""
+    """Read one page of a query; `key` returns the value of `column` in a row."""
     found = session.execute(_bounded(query, column, page).limit(page.size + 1)).all()
     if page.after is not None and len(found) <= page.size:
         # Nothing newer remains, so this is the first page: show a whole one.
@@ -60,7 +60,7 @@ def _bounded(query: Select[*_Columns], column: _Column, page: Keyset) -> Select[
 
 
 def cut_slice(found: Sequence[_Row], page: Keyset, key: Callable[[_Row], int]) -> Slice[_Row]:
-    """Return the page of what was read: one row beyond it means that more follow."""
+    """Return the page of rows read with one extra row, which shows that more follow."""
     more, rows = len(found) > page.size, found[: page.size]
     if page.after is not None:
         rows = rows[::-1]

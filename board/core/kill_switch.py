@@ -1,4 +1,4 @@
-"""TODO."""
+"""Table and state of the kill switch; `control.kill_switch` turns it on and off."""
 
 from __future__ import annotations
 
@@ -10,33 +10,101 @@ from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
-from guardia.board.core.model import Directive, KillSwitchActivation
+from guardia.board.core.model import Directive
+<<<<<<<
 
+|||||||
+
+from guardia.db.base import Base
+
+
+class KillSwitchActivation(Base):
+    """One use of the kill switch
+=======
+
+from guardia.db.base import Base
+
+
+class KillSwitchActivation(Base):
+    """One activation of the kill switch
+>>>>>>>
+, 
+<<<<<<<
+KillSwitchActivation
+
+
+|||||||
+which is on while one of these is not released."""
+
+    __tablename__ = "tb_kill"
+    __table_args__ = (
+        # One at a time can be on.
+        Index(
+            "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
+        ),
+    )
+
+    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    ordered_by: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    room: Mapped[str] = mapped_column(default="", server_default="")
+    ordered_at: Mapped[datetime]
+    reported_at: Mapped[datetime | None]
+    released_by: Mapped[str | None]
+    release_reason: Mapped[str] = mapped_column(default="", server_default="")
+    released_at: Mapped[datetime | None]
+
+
+
+=======
+which is on until the activation is released."""
+
+    __tablename__ = "tb_kill"
+    __table_args__ = (
+        # At most one activation is unreleased.
+        Index(
+            "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
+        ),
+    )
+
+    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    ordered_by: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    room: Mapped[str] = mapped_column(default="", server_default="")
+    ordered_at: Mapped[datetime]
+    reported_at: Mapped[datetime | None]
+    released_by: Mapped[str | None]
+    release_reason: Mapped[str] = mapped_column(default="", server_default="")
+    released_at: Mapped[datetime | None]
+
+
+
+>>>>>>>
 _IS_ON = select(func.kill_switch_is_on())
 
 
 def kill_switch_is_on(session: Session) -> bool:
-    """Whether the kill switch is on; nobody can turn it until this transaction ends.
+    """Return whether the kill switch is on, and lock it until this transaction ends.
 
-    Call it before a task is locked: whoever turns the switch locks in that order too.
+    Call it before locking a task: activating the switch takes the locks in the same order.
     """
     return bool(session.scalar(_IS_ON))
 
 
 @dataclass(frozen=True, slots=True)
 class ActiveKillSwitch:
-    """The switch while it is on."""
+    """The unreleased activation of the kill switch."""
 
     kill_id: int
     ordered_by: str
     reason: str
     ordered_at: datetime
     undoing: int
-    """Tasks that are still being undone."""
+    """Number of tasks that are still being undone."""
 
 
 def active_kill_switch(board: BoardContext) -> ActiveKillSwitch | None:
-    """The switch where it is on; ``None`` where work may go on."""
+    """Return the activation of the kill switch, or `None` if it is off."""
     with board.database.reading() as session:
         activation = session.scalar(
             select(KillSwitchActivation).where(KillSwitchActivation.released_at.is_(None))
@@ -56,6 +124,6 @@ def active_kill_switch(board: BoardContext) -> ActiveKillSwitch | None:
 
 
 def activator_names(board: BoardContext, active: ActiveKillSwitch) -> dict[str, str]:
-    """What people call whoever turned the switch."""
+    """Return the display name of the person who activated the switch, by stored form."""
     with board.database.reading() as session:
         return display_names_of(session, [active.ordered_by])

@@ -1,4 +1,4 @@
-"""Words for what the board keeps as a name: who did something, why agents woke, how it ended."""
+"""Display labels of stored names: actors, wake reasons, outcomes, states and times."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import ActorKind
 from guardia.i18n import t, t_default
 
-# Korea has no summer time, and small systems have no time zone database.
+# Korea has no daylight saving time, and small systems have no time zone database.
 SEOUL = timezone(timedelta(hours=9), "KST")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
 
 def label(table: str, name: str) -> str:
-    """``<table>.<name>`` of the catalogue where it has it, else the name itself."""
+    """Return the text `<table>.<name>`, or the name itself if the catalogue lacks it."""
     try:
         return t(f"{table}.{name}")
     except KeyError:
@@ -25,7 +25,7 @@ def label(table: str, name: str) -> str:
 
 
 def log_label(table: str, name: str) -> str:
-    """``word`` in the language of the record."""
+    """Return `label` in the language of the audit log."""
     try:
         return t_default(f"{table}.{name}")
     except KeyError:
@@ -33,22 +33,22 @@ def log_label(table: str, name: str) -> str:
 
 
 def outcome_label(name: str | None) -> str:
-    """How a waking ended: a word of its own, or the state in which it left its task."""
+    """Return the label of how a run ended: its own outcome or the state of its task."""
     if not name:
         return t("wake.lasts")
-    own = label("wake.outcome", name)
-    return own if own != name else label("state", name)
+    text = label("wake.outcome", name)
+    return text if text != name else label("state", name)
 
 
 def cause_label(name: str, value: object) -> object:
-    """A cause's value as people read it."""
+    """Return the label of a value in a wake's cause."""
     if name == "verb":
         return label("board.verb", str(value))
     return label(f"wake.{name}", str(value)) if name in ("verdict", "move") else value
 
 
 def actor_label(names: Mapping[str, str], actor: str) -> str:
-    """The name of ``agent:…``, ``person:…``, ``channel:…`` or ``operator:…``."""
+    """Return the display name of a stored actor such as `agent:…` or `person:…`."""
     if actor in names:
         return names[actor]
     known = Actor.parse(actor)
@@ -60,13 +60,13 @@ def actor_label(names: Mapping[str, str], actor: str) -> str:
 
 
 def format_time(value: datetime, style: str = "full") -> str:
-    """A time in Seoul: ``full`` with the year and seconds, ``short`` for lists."""
+    """Format a time in Seoul: `full` with year and seconds, `short` for lists."""
     local = value.astimezone(SEOUL)
     return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
 
 
 def to_seoul_time(text: str) -> str:
-    """A time that names its zone as one in Seoul; any other text as it is."""
+    """Convert a timestamp with a zone to Seoul time; return any other text unchanged."""
     if _TIME.fullmatch(text):
         with suppress(ValueError):
             return format_time(datetime.fromisoformat(text))

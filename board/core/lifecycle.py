@@ -1,6 +1,6 @@
-"""The lifecycle of a task: one pure table ``(State, Move) -> State``, and who may make which move.
+"""Lifecycle of a task: the table `(State, Move) -> State`, and who may make which move.
 
-Nothing else decides what state follows what; ``board.desk`` only looks moves up here.
+No other module decides which state follows which.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from types import MappingProxyType
 
 
 class State(StrEnum):
-    """Where a task stands."""
+    """State of a task."""
 
     RECEIVED = "RECEIVED"
     PARSED = "PARSED"
@@ -27,7 +27,7 @@ class State(StrEnum):
 
 
 class Move(StrEnum):
-    """What can happen to a task."""
+    """Moves of a task between its states."""
 
     PARSE = "parse"
     ASK = "ask"
@@ -44,7 +44,7 @@ class Move(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Who acts; only agents and people make moves."""
+    """Kind of an actor; only agents and people make moves."""
 
     AGENT = "agent"
     PERSON = "person"
@@ -68,7 +68,7 @@ TRANSITIONS: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
         (_S.IN_PROGRESS, _M.COMPLETE): _S.COMPLETED,
         (_S.IN_PROGRESS, _M.FAIL): _S.FAILED_ROLLBACK,
         (_S.COMPLETED, _M.UNDO): _S.ROLLED_BACK,
-        # Only where an undo that a person ordered has failed: never silently.
+        # Only after a rollback that a person directed has failed: never silently.
         (_S.COMPLETED, _M.HAND_OVER): _S.MANUAL,
         (_S.MANUAL, _M.COMPLETE): _S.COMPLETED,
         (_S.MANUAL, _M.ABORT): _S.ABORTED,
@@ -76,7 +76,7 @@ TRANSITIONS: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
         # A person asks for another plan, or changes it.
         (_S.PENDING_APPROVAL, _M.RETURN): _S.PARSED,
         (_S.APPROVED, _M.RETURN): _S.PARSED,
-        # Only once what does not fit the changed plan has been undone.
+        # Only after the actions that do not fit the changed plan have been undone.
         (_S.IN_PROGRESS, _M.RETURN): _S.PARSED,
         **{(s, _M.ABORT): _S.ABORTED for s in _BEFORE_WORK},
         **{
@@ -105,10 +105,10 @@ MOVE_ACTORS: MappingProxyType[Move, frozenset[ActorKind]] = MappingProxyType(
         _M.RETURN: _PERSON,
     }
 )
-"""Who may make a move at all; roles and approval chains narrow it further."""
+"""Kinds of actor that may make a move; roles and approval chains restrict it further."""
 
 OPEN_STATES = frozenset((*_BEFORE_WORK, _S.IN_PROGRESS, _S.MANUAL))
-"""States in which something is still to be done."""
+"""States in which work remains."""
 
 _ADVANCE = (
     _S.RECEIVED,
@@ -121,7 +121,7 @@ _ADVANCE = (
 
 
 def next_state(state: State, move: Move, actor: ActorKind) -> State | None:
-    """The state that follows, or ``None`` where this actor has no such move from here."""
+    """Return the next state, or `None` if this actor may not make the move in this state."""
     if actor not in MOVE_ACTORS[move]:
         return None
     if (state, move) == (_S.MANUAL, _M.COMPLETE) and actor is not ActorKind.PERSON:
@@ -130,8 +130,10 @@ def next_state(state: State, move: Move, actor: ActorKind) -> State | None:
 
 
 def issue_state(states: Iterable[State]) -> State:
-    """An issue's state from those of its tasks in order of creation: the least advanced open
-    one, else the last one."""
-    known = list(states)
-    waiting = [s for s in known if s in OPEN_STATES]
-    return min(waiting, key=_ADVANCE.index) if waiting else known[-1]
+    """Return an issue's state from those of its tasks in order of creation.
+
+    That is the least advanced open state, or the last state if no task is open.
+    """
+    ordered = list(states)
+    still_open = [s for s in ordered if s in OPEN_STATES]
+    return min(still_open, key=_ADVANCE.index) if still_open else ordered[-1]

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Load an issue or a task, with or without a lock."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _TASK = (
 
 
 def lock_task(session: Session, task_id: int) -> Task:
-    """A task, locked for this transaction; ``NotFound`` else.
+    """Lock and return a task. Raises `NotFound` if there is none.
 
-    Rows that merely refer to it (evidence, directives) can still be written: otherwise two who
-    lock task and issue in different orders would wait for each other.
+    Rows that only refer to it (command output, directives) can still be written; a stronger lock
+    would deadlock transactions that lock task and issue in different orders.
     """
     task: Task | None = session.scalar(_TASK, {"task": task_id})
     if task is None:
@@ -29,7 +29,7 @@ def lock_task(session: Session, task_id: int) -> Task:
 
 
 def get_task(session: Session, task_id: int) -> Task:
-    """Return a task. Raises `NotFound` if there is none of this number."""
+    """Return a task. Raises `NotFound` if there is none."""
     task = session.get(Task, task_id)
     if task is None:
         raise NotFound(what=f"task {task_id}")
@@ -37,7 +37,7 @@ def get_task(session: Session, task_id: int) -> Task:
 
 
 def get_issue(session: Session, sr_id: int) -> Issue:
-    """An issue; ``NotFound`` else."""
+    """Return an issue. Raises `NotFound` if there is none."""
     issue = session.get(Issue, sr_id)
     if issue is None:
         raise NotFound(what=issue_ref(sr_id))

@@ -1,4 +1,20 @@
-"""Tables of issues, tasks, directives, comments and outgoing messages."""
+"""Tables of issues, tasks,
+<<<<<<<
+directives
+|||||||
+approvals
+=======
+action runs, directives
+>>>>>>>
+, comments and
+<<<<<<<
+outgoing messages
+|||||||
+talk
+=======
+the outbox
+>>>>>>>
+."""
 
 from __future__ import annotations
 
@@ -17,7 +33,7 @@ TASK_ID = "tb_ops_task.task_id"
 
 
 class Issue(Base):
-    """The card on the board: an SR, an incident, a change. Its state follows its tasks."""
+    """An issue: a service request, an incident or a change. Its state follows its tasks."""
 
     __tablename__ = "tb_sr_request"
     __table_args__ = (
@@ -53,34 +69,34 @@ class Issue(Base):
     inst_id: Mapped[str | None]
     requester_id: Mapped[str | None]
     requester_account: Mapped[str | None]
-    """``channel:account`` of who asked in a messenger, whoever that turns out to be."""
+    """`channel:account` of a messenger user, who may not be identified yet."""
     requester_name: Mapped[str] = mapped_column(default="", server_default="")
     channel: Mapped[str]
     room: Mapped[str] = mapped_column(default="", server_default="")
     dedupe_key: Mapped[str | None] = mapped_column(unique=True)
     assignee_id: Mapped[str | None]
-    """The engineer who answers for it."""
+    """The responsible engineer."""
     agent_id: Mapped[str | None]
     triage: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
     stalled_at: Mapped[datetime | None]
-    """Since when agents go round in circles on it: none of them works on it until a person acts."""
+    """Since when its wake budget is spent: no agent works on it until a person acts."""
     stalled_on: Mapped[str | None]
-    """The reason whose wakes were spent."""
+    """The wake reason whose budget was spent."""
     parent_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
     goal_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
-    """The goal that it serves, however deep below it."""
+    """The goal that it belongs to, at any depth below it."""
     due_on: Mapped[date | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
 
     @property
     def ref(self) -> str:
-        """The reference by which people name it, e.g. `SR-12`."""
+        """The reference for people, e.g. `SR-12`."""
         return issue_ref(self.sr_id)
 
 
 class Task(Base):
-    """One piece of operations work on one server for an issue; has the lifecycle."""
+    """Operations work on one server for an issue; follows the lifecycle."""
 
     __tablename__ = "tb_ops_task"
     __table_args__ = (
@@ -91,7 +107,7 @@ class Task(Base):
         ),
         Index("ix_tb_ops_task_hire_id", "hire_id", postgresql_where=sql("hire_id is not null")),
         Index("ix_tb_ops_task_run_id", "run_id", postgresql_where=sql("run_id is not null")),
-        # What waits for an agent, in the order in which it claims: see ``desk.claiming``.
+        # Claimable tasks of an agent in the order of claiming: see `runs.claiming`.
         Index(
             "ix_tb_ops_task_begun",
             "agent_id",
@@ -120,32 +136,32 @@ class Task(Base):
     owner_id: Mapped[str | None]
     agent_id: Mapped[str | None]
     run_id: Mapped[int | None]
-    """The waking that works on it now; ``None`` when nobody does."""
+    """The run that works on it now, if any."""
     fence: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
-    """Raised by every claim and every override; an agent writes only with the one it holds."""
+    """Fencing token: raised by every claim and override; an agent writes only with its own."""
     plan: Mapped[dict[str, Any] | None]
     plan_hash: Mapped[str | None]
     category: Mapped[str | None]
     paused: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
-    """A person wants it to rest; nobody claims it."""
+    """Paused by a person; no agent claims it."""
     attempt: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
-    """How often people have given it back to agents, who then begin anew."""
+    """How often people have returned it to an agent, which then starts over."""
     plan_author: Mapped[str | None]
-    """Who made the plan, ``agent:`` or ``person:``; never one of its approvers."""
+    """Author of the plan, `agent:…` or `person:…`; never one of its approvers."""
     run_after: Mapped[datetime | None]
-    """Approved now, run later: no agent claims it before."""
+    """Earliest start of approved work; no agent claims it before."""
     hire_id: Mapped[int | None]
-    """The colleague who has to be hired for it; nobody claims it before."""
+    """The hire that it waits for; no agent claims it before."""
     priority: Mapped[str] = mapped_column(default="P3", server_default=sql("'P3'"))
-    """Its issue's; triggers keep it so."""
+    """Priority of its issue; triggers keep both equal."""
     lost_at: Mapped[datetime | None]
-    """When it lost its worker; the next free hand takes it up first, and forgets that."""
+    """When its worker was lost; claimed first, and cleared by the claim."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
 
 
 class ActionRun(Base):
-    """One attempt at one action; its key makes a second attempt impossible."""
+    """One attempt at one action; the primary key prevents a second one."""
 
     __tablename__ = "tb_action_run"
     __table_args__ = (
@@ -164,8 +180,10 @@ class ActionRun(Base):
 
 
 class LifecycleTransition(Base):
-    """The states that may follow one another, as the database's trigger enforces them; a test
-    holds it equal to ``board.lifecycle.TABLE``."""
+    """Permitted state changes, as the database's trigger enforces them.
+
+    A test keeps it equal to `lifecycle.TRANSITIONS`.
+    """
 
     __tablename__ = "tb_lifecycle"
 
@@ -174,7 +192,7 @@ class LifecycleTransition(Base):
 
 
 class Directive(Base):
-    """A person's command to running work; outranks agents."""
+    """A person's directive on a task; outranks agents."""
 
     __tablename__ = "tb_directive"
     __table_args__ = (
@@ -197,7 +215,7 @@ class Directive(Base):
     ordered_by: Mapped[str]
     reason: Mapped[str] = mapped_column(default="", server_default="")
     found: Mapped[str]
-    """The task's state when the order came."""
+    """The task's state when the directive was issued."""
     state: Mapped[str]
     outcome: Mapped[str] = mapped_column(default="", server_default="")
     ordered_at: Mapped[datetime]
@@ -205,7 +223,7 @@ class Directive(Base):
 
 
 class Comment(Base):
-    """A note on an issue, by a person or an agent; Markdown."""
+    """A comment on an issue, by a person or an agent, in Markdown."""
 
     __tablename__ = "tb_comment"
     __table_args__ = (Index("ix_tb_comment_sr_id", "sr_id", "comment_id"),)
@@ -218,7 +236,7 @@ class Comment(Base):
 
 
 class OutboxEntry(Base):
-    """A message or alert that must leave; written with its cause, delivered after."""
+    """A message or alert to deliver, written in the same transaction as its cause."""
 
     __tablename__ = "tb_outbox"
     __table_args__ = (

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Messages, alerts and checkpoint jobs queued in the transaction of their cause."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from guardia.db import jobs
 def send(
     session: Session, kind: str, text: str, now: datetime, *, room: str = "", sr_id: int | None
 ) -> None:
-    """Put a message (to a room) or an alert into the outbox."""
+    """Queue a message to a room, or an alert."""
     row = OutboxEntry(kind=kind, room=room, sr_id=sr_id, text=text, created_at=now)
     session.add(row)
     session.flush()
@@ -21,15 +21,15 @@ def send(
 
 
 def schedule_checkpoint(session: Session) -> None:
-    """Have a worker sign the record once this transaction commits, whatever comes of that.
+    """Have a worker sign the audit log after this transaction commits.
 
-    For orders that stop something: they take effect at once, and the checkpoint after them covers
-    all that was before. A signing that fails has raised its own alert.
+    For directives that stop work: they take effect even if signing fails, and the checkpoint
+    after them covers all earlier entries. A failure to sign raises its own alert.
     """
     jobs.defer(session, "seal", lock="seal")
 
 
 def reply_to_room(session: Session, issue: Issue, text: str, now: datetime) -> None:
-    """Tell the room where an issue came from; nothing where it came from no room."""
+    """Send a message to the room that an issue came from, if it came from one."""
     if issue.room:
         send(session, "message", text, now, room=issue.room, sr_id=issue.sr_id)

@@ -1,8 +1,8 @@
-"""A plan as data: what exactly would be done, on which server, and how each step is undone.
+"""A plan as data: the exact actions, their server, their checks and how each is undone.
 
-Everything is concrete when a plan is filed (no value is worked out later), so its hash binds an
-approval to exactly these commands. Its texts are clean as soon as it is made, so what people
-approve is what is stored. Standard library and pydantic only.
+Everything is concrete when a plan is filed, so its hash binds an approval to exactly these
+commands. Texts are cleaned on construction, so people approve exactly what is stored. Standard
+library and pydantic only.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from guardia.text import CleanObject, CleanStr
 
 
 class Risk(IntEnum):
-    """How much harm a tool can do; ordered, so that a grant can bound it."""
+    """Possible harm of a tool; ordered, so that a grant can limit it."""
 
     READ = 0
     CHANGE = 1
@@ -24,14 +24,14 @@ class Risk(IntEnum):
 
 
 class Category(StrEnum):
-    """Approval policy categories that ship; org_chart.yaml may add an institution's own."""
+    """Built-in categories of the approval policy; org_chart.yaml may add more."""
 
     READ_ONLY = "READ_ONLY"
     MAINTENANCE = "MAINTENANCE"
     DEPLOY_SECURE = "DEPLOY_SECURE"
     DESTRUCTIVE = "DESTRUCTIVE"
     FORCED = "FORCED"
-    """A single action that a person orders outside of any procedure."""
+    """A single action directed by a person, outside of any runbook."""
 
 
 class _Value(BaseModel):
@@ -46,34 +46,34 @@ class ToolCall(_Value):
 
 
 class Check(_Value):
-    """A read whose parsed findings must satisfy ``expect`` (a JMESPath expression, truthy)."""
+    """A read whose parsed result must satisfy `expect`, a JMESPath expression."""
 
     call: ToolCall
     expect: CleanStr
     within: int = 0
-    """Whole seconds to keep trying; 0 is once. (No floats: a plan is hashed.)"""
+    """Seconds to keep trying; 0 tries once. An integer because the plan is hashed."""
 
 
 class Action(_Value):
-    """One change: its call, how it is checked before and after, and how it is undone."""
+    """One change with its call, the checks before and after it, and its undo."""
 
     call: ToolCall
     risk: Risk
     effect: CleanStr
-    """One Korean sentence: what this will do."""
+    """One Korean sentence that describes the effect."""
     command: CleanStr
-    """The command as it would run, masked: what a dry run shows."""
+    """The masked command, as a dry run shows it."""
     precheck: tuple[Check, ...] = ()
     verify: tuple[Check, ...] = ()
     undo: ToolCall | None = None
     undo_verify: tuple[Check, ...] = ()
     irreversible: CleanStr | None = None
-    """Why there is no undo; exactly one of ``undo`` and ``irreversible`` is set."""
+    """Why there is no undo; exactly one of `undo` and `irreversible` is set."""
 
     def runs_like(self, other: Action) -> bool:
-        """Return whether both run the same commands, however their sentences are worded.
+        """Return whether both run the same commands, ignoring their sentences.
 
-        A newer release may word them differently: that must not void what people approved.
+        A newer release may word sentences differently, which must not void an approval.
         """
         return self._unworded() == other._unworded()
 
@@ -83,7 +83,7 @@ class Action(_Value):
 
 
 class Citation(_Value):
-    """The passage a plan rests on."""
+    """The passage of a document that a plan is based on."""
 
     document: CleanStr
     title: CleanStr
@@ -93,20 +93,20 @@ class Citation(_Value):
 
 
 class Plan(_Value):
-    """What an agent proposes for one task."""
+    """A plan for one task."""
 
     server: CleanStr
     category: CleanStr
     because: CleanStr
-    """Korean: the diagnosis, from evidence."""
+    """The diagnosis in Korean."""
     citation: Citation
     actions: tuple[Action, ...]
     verify: tuple[Check, ...] = ()
-    """Checks of the whole, after the last action."""
+    """Checks after the last action."""
 
     @property
     def irreversible(self) -> bool:
-        """Whether it changes something that cannot be undone."""
+        """Whether any action cannot be undone."""
         return any(a.irreversible for a in self.actions)
 
     @property

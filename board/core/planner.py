@@ -1,7 +1,7 @@
-"""How a person's own words about a plan become concrete: a port that the board leaves open.
+"""Port that turns actions drafted by people into concrete ones.
 
-The board knows no tool. Whoever runs it gives its desk a planner over the catalogue, which checks
-what people write and works out command, checks and undo, as it does for agents.
+The board knows no tools. Its context carries a planner over the tool catalogue, which validates
+a draft and derives command, checks and undo, as it does for agents.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from guardia.org.directory import Host
 
 @dataclass(frozen=True, slots=True)
 class ActionDraft:
-    """One action as a person writes it; nothing of it has been checked."""
+    """One action as entered by a person, unchecked."""
 
     tool: str
     args: Mapping[str, str]
 
     @classmethod
     def of(cls, call: ToolCall) -> ActionDraft:
-        """A call as a form shows it, and gets it back where nothing was changed."""
+        """Return the draft that a form shows for a call."""
         return cls(call.tool, {name: str(value) for name, value in call.args.items()})
 
 
 @dataclass(frozen=True, slots=True)
 class ToolOption:
-    """A change that the catalogue has, for people to choose."""
+    """A change that people can choose from the catalogue."""
 
     tool: str
     title: str
@@ -37,10 +37,10 @@ class ToolOption:
 
 
 class Planner(Protocol):
-    """The catalogue, as people who plan need it."""
+    """Interface to the tool catalogue for plans made by people."""
 
     def options(self) -> tuple[ToolOption, ...]:
-        """Every change there is, in the catalogue's order."""
+        """Return all changes in the order of the catalogue."""
 
     def build_action(self, draft: ActionDraft, host: Host, category: str) -> Action:
-        """The concrete action; ``Invalid`` or ``Refused`` with the reason where there is none."""
+        """Build the concrete action. Raises `Invalid` or `Refused` if the draft is not valid."""

@@ -1,4 +1,4 @@
-"""Reasons that people must give."""
+"""Mandatory reasons."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from guardia.text import MAX_REASON, trim
 
 
 def require_reason(given: str, what: str = "board.reason") -> str:
-    """Return the reason as it is kept. Raises `Missing` if nothing of it is visible.
+    """Return the trimmed reason. Raises `Missing` if it has no visible text.
 
-    `what` is the key of the text that names what it is a reason for.
+    `what` is the text key of what the reason is for.
     """
     reason = trim(given, MAX_REASON)
     if not reason:

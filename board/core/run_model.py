@@ -1,4 +1,4 @@
-"""Tables of waking: why agents wake, when, and what each run came to."""
+"""Tables of agent runs: wakes, runs, wake budgets, crash counts and schedule ticks."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from guardia.db.base import Base
 
 
 class Run(Base):
-    """One waking of one agent: why, and what came of it."""
+    """One run of an agent, with its reasons and its outcome."""
 
     __tablename__ = "tb_agent_run"
     __table_args__ = (
@@ -26,21 +26,21 @@ class Run(Base):
     agent_id: Mapped[str]
     reasons: Mapped[list[str]] = mapped_column(default=list, server_default=sql("'[]'"))
     causes: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
-    """What exactly woke it: ``{"reason": "mention", "issue": 3, "comment": 12}``."""
+    """Causes of the run: `{"reason": "mention", "issue": 3, "comment": 12}`."""
     revision: Mapped[int | None]
-    """The org chart's, under which it began and ends."""
+    """Revision of the org chart that the run uses from start to end."""
     task_id: Mapped[int | None]
     outcome: Mapped[str | None]
     steps: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     tokens: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     commands: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
-    """Remote commands sent."""
+    """Number of remote commands sent."""
     started_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]
 
 
 class Wake(Base):
-    """A reason for an agent to wake; the next beat takes it into its run."""
+    """A reason for an agent to wake; consumed by its next beat."""
 
     __tablename__ = "tb_wake"
     __table_args__ = (Index("ix_tb_wake_agent_id", "agent_id", "wake_id"),)
@@ -50,7 +50,7 @@ class Wake(Base):
     reason: Mapped[str]
     sr_id: Mapped[int | None]
     cause: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
-    """The delta: ``{"comment": 12}``."""
+    """What changed: `{"comment": 12}`."""
     created_at: Mapped[datetime]
 
 
@@ -66,21 +66,21 @@ class WakeBudget(Base):
 
 
 class TaskCrashCount(Base):
-    """How often a task has lost its worker where it stands: see ``desk.losses``."""
+    """How often a task has lost its worker at its present stage: see `runs.worker_crashes`."""
 
     __tablename__ = "tb_task_loss"
 
     task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID), primary_key=True)
     run_id: Mapped[int]
-    """The run whose loss was looked at last."""
+    """The last lost run that was counted."""
     losses: Mapped[int]
     mark: Mapped[str]
-    """How far the task had come."""
+    """Progress of the task at that time."""
     since: Mapped[datetime]
 
 
 class Tick(Base):
-    """A moment of an agent's schedule; its key makes each tick happen once on all hosts."""
+    """A tick of an agent's schedule; the primary key runs it once across all hosts."""
 
     __tablename__ = "tb_tick"
 

@@ -1,9 +1,9 @@
-"""What all use cases share: moving a task, waking an agent, sending a message."""
+"""Move a task along its lifecycle and update the state of its issue."""
 
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlalchemy import BigInteger, CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -23,11 +23,7 @@ from guardia.board.core.wakes import wake
 from guardia.errors import IllegalMove, Stale
 from guardia.org import registry
 
-if TYPE_CHECKING:
-    pass
-
-
-# Made once: composing them takes longer than running them.
+# Built once: composing them takes longer than running them.
 _ISSUE = bindparam("issue", type_=BigInteger())
 _GOAL = select(Issue.goal_id).where(Issue.sr_id == _ISSUE).with_for_update(key_share=True)
 _STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
@@ -36,7 +32,10 @@ _STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
 def move_task(
     session: Session, task: Task, move: Move, *, actor: ActorKind, now: datetime, **values: Any
 ) -> State:
-    """Compare-and-set a task's state along the lifecycle, and its issue's after it."""
+    """Compare and set a task's state along the lifecycle, then update its issue's state.
+
+    Raises `IllegalMove` if the move is not permitted, `Stale` if the task has changed.
+    """
     state = State(task.status)
     target = next_state(state, move, actor)
     if target is None:
@@ -55,15 +54,19 @@ def move_task(
 
 
 def update_issue_state(session: Session, sr_id: int, now: datetime) -> None:
-    """Set an issue's state from those of its tasks."""
-    # Whoever moves another task of it meanwhile waits here, and then sees this one moved.
+    """Derive an issue's state from those of its tasks."""
+    # A concurrent move of another task of the issue waits here, then sees this move.
     goal = session.scalar(_GOAL, {"issue": sr_id})
     states = session.scalars(_STATES, {"issue": sr_id}).all()
     state = issue_state(State(s) for s in states)
     session.execute(
         update(Issue).where(Issue.sr_id == sr_id).values(status=state.value, updated_at=now)
     )
-    if goal is not None and state not in OPEN_STATES and (head := registry.dispatcher(session)):
-        # It looks whether the goal is reached. The goal's own issue is not named: its row would be
-        # locked, and issues of one goal must never wait for one another.
-        wake(session, head, WakeReason.GOAL, now, cause={"goal": goal, "ended": sr_id})
+    if (
+        goal is not None
+        and state not in OPEN_STATES
+        and (dispatcher := registry.dispatcher(session))
+    ):
+        # The dispatcher checks whether the goal is reached. The wake does not name the goal's own
+        # issue: its row would be locked, and issues of one goal must not wait for one another.
+        wake(session, dispatcher, WakeReason.GOAL, now, cause={"goal": goal, "ended": sr_id})

@@ -1,7 +1,7 @@
-"""The wake budget of an issue: agents that wake each other in circles are stopped, and people told.
+"""Per-issue wake budget: stops wake loops between agents and alerts people.
 
-One mark on the issue, whatever the storm: no new ticket, and none of its tasks is claimed until a
-person acts on it.
+A loop marks its issue as stalled once, without a new ticket; no task of a stalled issue is
+claimed until a person acts on it.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.i18n import t_default
 
 MAX_WAKES = 20
-"""Wakes that one issue may cause for one reason in ``WINDOW``, unless a person acts on it."""
+"""Wakes that an issue may cause for one reason within `WINDOW` without an act of a person."""
 MAX_RECOVERIES = 5
-"""Fewer here: a task whose beats hang or die may take its worker with it each time. Deaths are
-weighed, see ``losses``."""
+"""Lower limit for recoveries: a task whose beats hang or crash may take down its worker each time.
+Crashes are weighted, see `runs.worker_crashes`."""
 WINDOW = timedelta(hours=24)
 _SPEND = text("""
     insert into tb_wake_budget as budget (sr_id, reason, spent, since)
@@ -39,14 +39,14 @@ _SPEND = text("""
 
 
 def limit_for(reason: WakeReason) -> int:
-    """How many wakes one issue may cause for this reason."""
+    """Return how many wakes an issue may cause for this reason."""
     return MAX_RECOVERIES if reason is WakeReason.RECOVERY else MAX_WAKES
 
 
 def spend(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bool:
-    """Take one wake from the issue's budget; ``False`` where it is spent or the issue stalled.
+    """Spend one wake of the issue's budget; return `False` if none is left or it is stalled.
 
-    The issue's row is locked first, so budgets and the record's head are always locked after it.
+    Locks the issue's row first, so budgets and the head of the audit log are locked after it.
     """
     values = {"sr_id": sr_id, "reason": reason.value, "now": now, "past": now - WINDOW}
     spent = session.scalar(_SPEND, values)
@@ -54,7 +54,7 @@ def spend(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bo
 
 
 def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bool:
-    """Mark the issue as stalled; ``False`` where it is already."""
+    """Mark the issue as stalled; return `False` if it already is."""
     marked = session.scalar(
         update(Issue)
         .where(Issue.sr_id == sr_id, Issue.stalled_at.is_(None))
@@ -65,7 +65,7 @@ def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime
 
 
 def renew(session: Session, sr_id: int, actor: Actor, now: datetime) -> bool:
-    """A person acts on the issue: its budgets are whole again; ``True`` where it was stalled."""
+    """Reset the budgets after an act of a person; return whether the issue was stalled."""
     cleared = session.scalar(
         update(Issue)
         .where(Issue.sr_id == sr_id, Issue.stalled_at.is_not(None))
@@ -84,7 +84,7 @@ def renew(session: Session, sr_id: int, actor: Actor, now: datetime) -> bool:
 def log_stall(
     session: Session, sr_id: int, reason: WakeReason, agent_id: str, now: datetime
 ) -> None:
-    """The mark's entry."""
+    """Append the audit entry of a stalled issue."""
     log.append(
         session,
         EntryKind.STALLED,

@@ -1,5 +1,8 @@
-"""Why agents wake: every reason there is. A wake also carries its cause, small JSON that names the
-delta: ``{"comment": 12}``, ``{"decision": 7}``, ``{"tick": "2026-11-23T00:00:00+00:00"}``."""
+"""Reasons to wake an agent.
+
+A wake also carries its cause, small JSON that names what changed: `{"comment": 12}`,
+`{"decision": 7}`, `{"tick": "2026-11-23T00:00:00+00:00"}`.
+"""
 
 from __future__ import annotations
 
@@ -7,32 +10,32 @@ from enum import StrEnum
 
 
 class WakeReason(StrEnum):
-    """A reason to wake; its text is ``wake.reason.<value>`` in the catalogue."""
+    """A reason to wake; its text is `wake.reason.<value>` in the catalogue."""
 
     SCHEDULE = "schedule"
     DAILY = "daily"
-    """The full verification of the day."""
+    """Daily full verification."""
     ASSIGNMENT = "assignment"
     MENTION = "mention"
     APPROVAL_DECIDED = "approval_decided"
     DIRECTIVE = "directive"
     ORDER = "order"
-    """A person wants something undone."""
+    """A directive demands a rollback."""
     RELEASED = "released"
-    """The kill switch was lifted."""
+    """The kill switch was released."""
     MANUAL = "manual"
     WINDOW_OPEN = "window_open"
     FINISHED = "finished"
-    """Work has ended: the auditors verify."""
+    """Work has ended and auditors verify it."""
     RECOVERY = "recovery"
-    """Its last beat was lost or ran out of time."""
+    """The last beat was lost or timed out."""
     GOAL = "goal"
     HIRED = "hired"
     """Agents were hired or fired."""
     RESUMED = "resumed"
-    """It was paused, or its issue was stalled."""
+    """The agent is no longer paused, or its issue no longer stalled."""
     NOTE = "note"
-    """Somebody handed over with a note."""
+    """Work was handed over with a note."""
     BUDGET = "budget"
     """A budget was raised or a month began."""
 
@@ -46,5 +49,5 @@ DEFERRABLE = frozenset(
         WakeReason.NOTE,
     }
 )
-"""What quiet hours hold back, unless a person said it or the issue is urgent."""
+"""Reasons deferred by quiet hours, unless a person acts or the issue is urgent."""
 URGENT_PRIORITY = "P1"

@@ -1,4 +1,4 @@
-"""TODO."""
+"""Wake agents, within the wake budget of the issue and the quiet hours of the agent."""
 
 from __future__ import annotations
 
@@ -34,11 +34,11 @@ def wake(
     cause: dict[str, Any] | None = None,
     by: Actor | None = None,
 ) -> bool:
-    """Give an agent a reason to wake, from the moment this transaction commits.
+    """Wake an agent when this transaction commits; return whether it will be woken.
 
-    ``cause`` names the delta, ``by`` the actor behind it. ``False`` where it is not woken: an
-    agent's own writes never wake it, and an issue whose agents go round in circles wakes nobody
-    until a person acts on it. What can wait waits through the agent's quiet hours.
+    `cause` names what changed, `by` the actor behind it. An agent's own writes never wake it, and
+    a stalled issue wakes no agent until a person acts on it. Deferrable reasons wait until the
+    agent's quiet hours end.
     """
     reason = WakeReason(reason)
     if by == Actor.agent(agent_id):
@@ -60,12 +60,12 @@ def spend_wake(
     sr_id: int,
     by: Actor | None = None,
 ) -> bool:
-    """Whether an issue may wake an agent once more; marks it as stalled where it may not.
+    """Return whether an issue may wake an agent once more; mark it as stalled if not.
 
-    What people say may always.
+    Acts of people always wake.
     """
     if reason is WakeReason.ORDER:
-        # Outranks everything, and the kill switch must wait for no budget's row.
+        # Rollbacks outrank everything, and the kill switch must not wait for the row of a budget.
         return True
     if by is not None and by.is_human:
         return True
@@ -78,7 +78,7 @@ def spend_wake(
 def stall_issue(
     session: Session, agent_id: str, reason: WakeReason, now: datetime, sr_id: int
 ) -> None:
-    """Mark an issue as stalled, and tell people; once."""
+    """Mark an issue as stalled and notify people, once."""
     if wake_budget.mark_stalled(session, sr_id, reason, now):
         issue = get_issue(session, sr_id)
         text = t("board.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
@@ -95,7 +95,7 @@ def _is_deferred(
     sr_id: int | None,
     by: Actor | None,
 ) -> bool:
-    """Whether quiet hours hold it back; the clock wakes the agent at their end."""
+    """Return whether quiet hours defer a wake; the clock wakes the agent when they end."""
     if reason not in DEFERRABLE or (by is not None and by.kind is ActorKind.PERSON):
         return False
     spec = session.scalar(select(Agent.spec["heartbeat"]).where(Agent.agent_id == agent_id))
@@ -103,6 +103,6 @@ def _is_deferred(
         return False
     if sr_id is None:
         return True
-    # What nobody has judged yet may be urgent.
+    # An issue without a priority may be urgent.
     priority = session.scalar(select(Issue.priority).where(Issue.sr_id == sr_id))
     return priority not in (None, URGENT_PRIORITY)

@@ -1,4 +1,4 @@
-"""The chart names who holds a role: they decide and are told, nobody else; else as by account."""
+"""Tests of approver assignments: the chart's approvers decide and are notified, or the role's."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ def name_people(env: BoardEnv, *duties: str) -> None:
     organization_chart.apply_chart(env.board, text, Actor.operator("test"))
 
 
-def told(env: BoardEnv) -> set[str]:
+def notified(env: BoardEnv) -> set[str]:
     with env.board.database.reading() as session:
         return set(session.scalars(select(Notice.person_id)))
 
 
 def waits_for(env: BoardEnv, who: PersonInfo, sr_id: int = 1) -> bool:
-    """On the list and on the page alike."""
+    """Return whether a step waits for a person, on the list and on the page alike."""
     mine = any(s.mine for s in issue_page.get_issue(env.board, who, sr_id).tasks[0].steps)
     assert mine is bool(pending.pending_steps(env.board, who))
     return mine
 
 
 def may_decide(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
-    assert waits_for(env, who) is (who.id in told(env))
+    assert waits_for(env, who) is (who.id in notified(env))
     try:
         decisions.decide(env.board, who, task, approve=True, plan_hash=bound)
     except Forbidden:
@@ -59,12 +59,12 @@ def may_decide(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
         ("role: team_lead, people: [ghost], substitutes: [lead2]",),
     ],
 )
-def test_only_those_whom_the_chart_names_decide_and_are_told(
+def test_only_those_whom_the_chart_names_decide_and_are_notified(
     env: BoardEnv, duties: tuple[str, ...]
 ) -> None:
     name_people(env, *duties)
     held, _, bound = env.create_filed_plan()
-    assert told(env) == {"lead2"}
+    assert notified(env) == {"lead2"}
     assert not may_decide(env, LEAD, held.task_id, bound)
     assert may_decide(env, LEAD2, held.task_id, bound)
 
@@ -72,21 +72,21 @@ def test_only_those_whom_the_chart_names_decide_and_are_told(
 def test_another_institutions_duty_changes_nothing_here(env: BoardEnv) -> None:
     name_people(env, "role: team_lead, institution: MOE, people: [lead2]")
     held, _, bound = env.create_filed_plan()
-    assert told(env) == {"lead", "lead2"}
+    assert notified(env) == {"lead", "lead2"}
     assert may_decide(env, LEAD, held.task_id, bound)
 
 
-def test_a_named_person_holds_the_role_whatever_their_accounts_role(env: BoardEnv) -> None:
+def test_an_assigned_person_holds_the_role_regardless_of_their_account(env: BoardEnv) -> None:
     name_people(env, "role: team_lead, people: [pm]")
     held, _, bound = env.create_filed_plan()
     assert may_decide(env, PM, held.task_id, bound)
 
 
 @pytest.mark.parametrize("people", ["ghost", "eng", "cus"])
-def test_who_may_not_approve_holds_nothing_and_nobody_else_does(env: BoardEnv, people: str) -> None:
+def test_an_assignee_without_permission_leaves_the_role_empty(env: BoardEnv, people: str) -> None:
     name_people(env, f"role: team_lead, people: [{people}]")
     held, _, bound = env.create_filed_plan()
-    assert told(env) == set()
+    assert notified(env) == set()
     for person in (LEAD, LEAD2, PM, OFFICER):
         assert not may_decide(env, person, held.task_id, bound)
 
@@ -94,7 +94,7 @@ def test_who_may_not_approve_holds_nothing_and_nobody_else_does(env: BoardEnv, p
 def test_a_substitute_acts_only_while_all_are_away(env: BoardEnv) -> None:
     name_people(env, "role: team_lead, people: [lead], substitutes: [lead2]")
     held, _, bound = env.create_filed_plan()
-    assert told(env) == {"lead"} and not waits_for(env, LEAD2)
+    assert notified(env) == {"lead"} and not waits_for(env, LEAD2)
     with pytest.raises(Forbidden):
         decisions.decide(env.board, LEAD2, held.task_id, approve=True, plan_hash=bound)
     ends = env.board.clock() + timedelta(days=1)
@@ -112,6 +112,6 @@ def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
         chart.parse(SHIPPED + "duties:\n" + "  - {role: pm, people: [a]}\n" * 2)
 
 
-def test_people_without_an_account_are_told_before_a_chart_is_applied(env: BoardEnv) -> None:
+def test_assignees_without_an_account_are_reported_before_a_chart_is_applied(env: BoardEnv) -> None:
     text = SHIPPED + "duties:\n  - {role: pm, people: [pm, ghost], substitutes: [nobody]}\n"
     assert organization_chart.preview(env.board, text).unknown_people == ["ghost", "nobody"]

@@ -1,3 +1,5 @@
+"""Tests of decisions on approval chains."""
+
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
@@ -58,7 +60,7 @@ def test_a_chain_is_decided_in_order_by_its_roles(env: BoardEnv) -> None:
 
 
 @pytest.mark.parametrize("who", [ENGINEER, CUSTOMER], ids=lambda p: p.role)
-def test_who_has_no_say_decides_nothing(env: BoardEnv, who: object) -> None:
+def test_people_without_the_role_cannot_decide(env: BoardEnv, who: object) -> None:
     held, _, bound = env.create_filed_plan()
     with pytest.raises(Forbidden):
         decide(env, who, held.task_id, bound)
@@ -87,7 +89,7 @@ def test_a_decision_on_another_plan_than_the_one_seen_is_stale(env: BoardEnv) ->
         decide(env, LEAD, held.task_id, bound)
 
 
-def test_two_who_decide_at_once_make_one_decision(env: BoardEnv) -> None:
+def test_two_simultaneous_decisions_count_as_one(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
 
     def attempt(who: object) -> bool:

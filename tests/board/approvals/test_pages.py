@@ -1,3 +1,5 @@
+"""Tests of the page for delegations."""
+
 from __future__ import annotations
 
 import re
@@ -17,7 +19,7 @@ UNTIL = "2099-12-31T18:00"
 
 
 def names(web_env: BoardEnv, account: str) -> set[str]:
-    """In whose names somebody may decide now."""
+    """Return the principals on whose behalf an account may decide now."""
     with web_env.board.database.reading() as session:
         return {p.id for p in principals(session, account, web_env.board.clock())}
 
@@ -38,7 +40,7 @@ def test_a_lead_delegates_and_takes_it_back(sign_in_as: Browse, web_env: BoardEn
     assert browser.submit_form(f"{PATH}/end", PATH, number=number[1]).status_code == 404
 
 
-def test_moments_are_the_companys(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_times_are_in_the_companys_zone(sign_in_as: Browse, web_env: BoardEnv) -> None:
     browser = sign_in_as("lead")
     sent = browser.submit_form(PATH, PATH, to="eng", begins="2099-12-30T09:00", until=UNTIL)
     assert sent.status_code == 303
@@ -60,7 +62,7 @@ def test_moments_are_the_companys(sign_in_as: Browse, web_env: BoardEnv) -> None
         {"to": "eng", "until": UNTIL, "principal": "pm"},
     ],
 )
-def test_what_does_not_hold_is_said_on_the_page_and_changes_nothing(
+def test_invalid_input_is_shown_on_the_page_and_changes_nothing(
     sign_in_as: Browse, web_env: BoardEnv, fields: dict[str, str]
 ) -> None:
     answer = sign_in_as("lead").submit_form(PATH, PATH, **fields)

@@ -1,4 +1,4 @@
-"""No sequence of decisions gets past the policy, whoever makes them and in whatever order."""
+"""Property tests: no sequence of decisions bypasses the approval policy."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ decisions = st.builds(
 
 @st.composite
 def eager(draw: st.DrawFn) -> tuple[ApprovalChain, list[StepDecision]]:
-    """A chain with decisions that mostly fit it, so that chains are often completed."""
+    """Draw a chain with mostly valid decisions, so that chains are often completed."""
     chain = draw(chains)
     made: list[StepDecision] = []
     for number, step in enumerate(chain.steps, start=1):
@@ -129,7 +129,7 @@ def test_an_unknown_category_fails_closed(name: str) -> None:
             chart.approval_policy(CHART, name)
 
 
-def test_a_delegate_counts_once_and_so_does_who_delegated() -> None:
+def test_a_delegate_and_their_principal_count_once() -> None:
     chain = ApprovalChain((ApprovalStep(role="pm", quorum=2),))
     first = evaluate_chain(chain, [StepDecision(1, "a", ApproverRole("pm", "b"))])
     assert check_decision(chain, first, StepDecision(1, "b", ApproverRole("pm"))) is Denial.TWICE

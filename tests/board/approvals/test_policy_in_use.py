@@ -1,4 +1,4 @@
-"""The approval policy as people and the clock meet it on the board."""
+"""Tests of the approval policy on the board, with people and a clock."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # a Friday noon in Seoul
 
 
 class Clock:
-    """Time that a test moves."""
+    """A clock that a test moves."""
 
     def __init__(self) -> None:
         self.now = START
@@ -55,14 +55,14 @@ def clock() -> Clock:
 
 @pytest.fixture
 def env(env: BoardEnv, clock: Clock) -> BoardEnv:
-    """The cast with an administrator, under a clock that the test moves."""
+    """Return the board with an administrator and a clock that the test moves."""
     organization_chart.import_directory(env.board, Directory(people=(*PEOPLE, ADMIN)), {})
     env.board = replace(env.board, clock=clock)
     return env
 
 
 def rule(env: BoardEnv, policy: str, freezes: str = "[]") -> None:
-    """Make ``policy`` that of MAINTENANCE."""
+    """Set the policy of MAINTENANCE."""
     head = chart.shipped_chart_path().read_text("utf-8").split("\napprovals:")[0]
     text = f"{head}\napprovals:\n  READ_ONLY: []\n  MAINTENANCE: {policy}\nfreezes: {freezes}\n"
     organization_chart.apply_chart(env.board, text, Actor.operator("test"))
@@ -78,7 +78,7 @@ def change(env: BoardEnv, task: int, bound: str, wanted: Plan, who: PersonInfo) 
     )
 
 
-def told(env: BoardEnv, kind: str) -> set[str]:
+def notified(env: BoardEnv, kind: str) -> set[str]:
     with env.board.database.reading() as session:
         return set(session.scalars(select(Notice.person_id).where(Notice.kind == kind)))
 
@@ -94,7 +94,7 @@ def reasons(env: BoardEnv) -> tuple[str, ...]:
 
 
 def reversible() -> Plan:
-    """A plan whose one change can be undone."""
+    """Return a plan whose one change can be undone."""
     action = plan().actions[0]
     back = action.model_copy(update={"irreversible": None, "undo": action.call})
     return plan("MAINTENANCE", back)
@@ -127,7 +127,7 @@ def test_a_delegate_decides_in_the_others_name_and_only_as_long(
     delegations.delegate(env.board, PM, "eng", ends=until, absent=True)
     engineer = next(p for p in PEOPLE if p.id == "eng")
     held, _, bound = env.create_filed_plan()
-    assert told(env, "due") == {"eng"}
+    assert notified(env, "due") == {"eng"}
     assert pending.pending_steps(env.board, engineer)
     assert issue_page.get_issue(env.board, engineer, held.sr_id).tasks[0].steps[0].mine
     clock.later(days=2)
@@ -165,7 +165,7 @@ def test_the_author_of_a_plan_never_approves_it(env: BoardEnv) -> None:
     assert approve(env, LEAD2, held.task_id, fresh) is State.APPROVED
 
 
-def test_a_changed_plan_voids_what_was_given_and_asks_anew(env: BoardEnv) -> None:
+def test_a_changed_plan_voids_approvals_and_requests_them_again(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     approve(env, LEAD, held.task_id, bound)
     assert change(env, held.task_id, bound, other_plan(), PM) is State.PENDING_APPROVAL
@@ -207,7 +207,7 @@ def test_asking_for_changes_goes_back_to_the_agent_with_the_reason(env: BoardEnv
         approve(env, LEAD2, held.task_id, bound)
 
 
-def test_the_same_plan_filed_again_is_asked_anew(env: BoardEnv) -> None:
+def test_the_same_plan_filed_again_needs_new_approvals(env: BoardEnv) -> None:
     rule(env, "[team_lead, pm]")
     held, filed, bound = env.create_filed_plan()
     approve(env, LEAD, held.task_id, bound)
@@ -226,18 +226,18 @@ def test_the_same_plan_filed_again_is_asked_anew(env: BoardEnv) -> None:
 def test_reminder_then_escalation_then_expiry(env: BoardEnv, clock: Clock) -> None:
     rule(env, "{steps: [team_lead], expires: 4h, remind: 1h, escalate_to: admin}")
     held, _, bound = env.create_filed_plan()
-    assert told(env, "due") == {"lead", "lead2"}
+    assert notified(env, "due") == {"lead", "lead2"}
     assert "정다은 팀장" in messages(env)
     assert deadlines.process_due(env.board) == 0
     clock.later(hours=1, minutes=1)
     assert deadlines.process_due(env.board) == 1
     assert deadlines.process_due(env.board) == 0
-    assert told(env, "reminder") == {"lead", "lead2"}
+    assert notified(env, "reminder") == {"lead", "lead2"}
     with pytest.raises(Forbidden):
         approve(env, ADMIN, held.task_id, bound)
     clock.later(hours=3)
     assert deadlines.process_due(env.board) == 1
-    assert told(env, "escalated") == {"lead", "lead2", "adm"}
+    assert notified(env, "escalated") == {"lead", "lead2", "adm"}
     assert pending.pending_steps(env.board, ADMIN)
     clock.later(hours=5)
     deadlines.process_due(env.board)
@@ -290,14 +290,14 @@ def test_a_freeze_declared_after_the_approval_holds_the_work(env: BoardEnv, cloc
     tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
-def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
+def test_a_failing_row_blocks_no_other_and_raises_one_alert(
     env: BoardEnv, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(deadlines, "_BATCH", 2)  # the broken ones fill the first look
+    monkeypatch.setattr(deadlines, "_BATCH", 2)  # the broken rows fill the first batch
     rule(env, "{steps: [team_lead], expires: 1h}")
     held = [env.create_filed_plan()[0] for _ in range(4)]
     clock.later(hours=2)
-    with psycopg.connect(env.dsn) as connection:  # no move leads on from there
+    with psycopg.connect(env.dsn) as connection:  # no move leads out of this state
         connection.execute(
             "update tb_ops_task set status = 'ABORTED' where task_id = any(%s)",
             [[h.task_id for h in held[:2]]],
@@ -310,10 +310,10 @@ def test_one_row_that_fails_keeps_no_other_waiting_and_is_alarmed_once(
     assert len(alerts) == 2
 
 
-# The seal ------------------------------------------------------------------------------------
+# Signed decisions ----------------------------------------------------------------------------
 
 
-def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(env: BoardEnv) -> None:
+def test_a_decision_signs_issue_plan_and_the_preceding_head(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     approve(env, LEAD, held.task_id, bound)
     with env.board.database.reading() as session:
@@ -331,7 +331,7 @@ def test_a_decision_is_sealed_over_issue_plan_and_the_head_it_follows(env: Board
     assert not signing_keys.is_genuine(said, detail["signature"], ephemeral_signer().public)
 
 
-def test_who_reads_the_record_only_decides_nothing(env: BoardEnv) -> None:
+def test_a_reader_of_the_audit_log_cannot_decide(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     auditor = PersonInfo(id="aud", name="감사", title="과장", role="auditor")
     for verdict in (decisions.ask_changes, decisions.decide):
@@ -362,7 +362,7 @@ def test_more_that_the_chart_demands_after_the_approval_still_counts(env: BoardE
         tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
-def test_a_token_decides_nothing_in_the_name_of_who_delegated(env: BoardEnv) -> None:
+def test_a_token_cannot_decide_on_behalf_of_a_principal(env: BoardEnv) -> None:
     eng = next(p for p in PEOPLE if p.role == "engineer")
     delegations.delegate(env.board, LEAD, eng.id, begins=None, ends=START + timedelta(days=3))
     claim, _, bound = env.create_filed_plan(plan())

@@ -1,4 +1,4 @@
-"""Approvals that somebody writes into the tables, past the desk, open nothing."""
+"""Tests that forged approvals in the tables permit nothing."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ select max(approval_id), '{who}', 'team_lead', 'approve', now() from tb_approval
 
 
 def write(env: BoardEnv, *statements: str) -> None:
-    """As the application's own role: no trigger or right is switched off."""
+    """Run statements in the application's role, with all triggers and permissions active."""
     with psycopg.connect(env.dsn) as connection:
         for statement in statements:
             connection.execute(statement)  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ def approve(env: BoardEnv) -> Claim:
 
 
 def change(env: BoardEnv, claim: Claim, who: PersonInfo) -> None:
-    """The same plan, filed anew by a person."""
+    """File the same plan again by a person."""
     bound = tasks.plan_hash(claim.task_id, plan())
     directives.issue_directive(
         env.board, who, claim.task_id, DirectiveRequest("change", "고침", bound, plan())
@@ -67,7 +67,7 @@ def given_in_another_role(env: BoardEnv) -> None:
 
 
 def given_and_taken_back(env: BoardEnv) -> None:
-    """What was voided when people took over is put back as if it still counted."""
+    """Restore an approval that was voided when a person took over."""
     claim = approve(env)
     directives.issue_directive(env.board, PM, claim.task_id, DirectiveRequest("manual", "직접"))
     write(
@@ -77,7 +77,7 @@ def given_and_taken_back(env: BoardEnv) -> None:
     )
 
 
-def given_before_the_same_plan_was_asked_anew(env: BoardEnv) -> None:
+def given_before_the_same_plan_was_filed_again(env: BoardEnv) -> None:
     claim = approve(env)
     change(env, claim, PM)
     write(
@@ -106,8 +106,8 @@ def given_by_the_requester(env: BoardEnv) -> None:
     decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
 
 
-def given_and_sealed_with_a_key_of_ones_own(env: BoardEnv) -> None:
-    """The rows and the entry, hashes and all; only the installation's key is missing."""
+def given_and_signed_with_a_forged_key(env: BoardEnv) -> None:
+    """Forge rows and audit entry with valid hashes, but without the installation's key."""
     approve(env)
     with psycopg.connect(env.dsn) as connection:
         connection.execute("update tb_ops_task set paused = true")
@@ -119,7 +119,7 @@ def given_and_sealed_with_a_key_of_ones_own(env: BoardEnv) -> None:
     env.board = ours
 
 
-def sealed_by_a_key_that_this_host_has_not(env: BoardEnv) -> None:
+def signed_with_a_key_that_this_host_lacks(env: BoardEnv) -> None:
     ours, env.board = env.board, replace(env.board, decision_signer=ephemeral_signer())
     approve(env)
     env.board = ours
@@ -133,11 +133,11 @@ def sealed_by_a_key_that_this_host_has_not(env: BoardEnv) -> None:
         given_in_anothers_name,
         given_in_another_role,
         given_and_taken_back,
-        given_before_the_same_plan_was_asked_anew,
+        given_before_the_same_plan_was_filed_again,
         given_by_the_author,
         given_by_the_requester,
-        given_and_sealed_with_a_key_of_ones_own,
-        sealed_by_a_key_that_this_host_has_not,
+        given_and_signed_with_a_forged_key,
+        signed_with_a_key_that_this_host_lacks,
     ],
 )
 def test_a_forged_approval_starts_nothing(env: BoardEnv, forge: Callable[[BoardEnv], None]) -> None:
@@ -156,7 +156,7 @@ def test_a_forged_approval_runs_no_further_command_of_what_has_begun(env: BoardE
         commands.record_intent(env.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
-def test_orders_that_change_no_plan_leave_its_approvals_as_they_are(env: BoardEnv) -> None:
+def test_directives_that_change_no_plan_keep_its_approvals(env: BoardEnv) -> None:
     claim = approve(env)
     for verb, argument in (("pause", ""), ("resume", ""), ("priority", "P1"), ("reassign", "eng")):
         directives.issue_directive(

@@ -1,4 +1,4 @@
-"""The kill switch for programs, and what an access token opens and what it does not."""
+"""Tests of the kill switch API and of the permissions of access tokens."""
 
 from __future__ import annotations
 
@@ -33,13 +33,15 @@ def app(web_env: BoardEnv) -> FastAPI:
 
 
 def program(app: FastAPI, secret: str) -> PageClient:
-    """A client that sends a token with everything."""
+    """Return a client that sends a token with every request."""
     client = PageClient(app, raise_server_exceptions=False)
     client.headers["authorization"] = f"Bearer {secret}"
     return client
 
 
-def test_a_program_stops_everything_and_another_lifts_it(app: FastAPI, web_env: BoardEnv) -> None:
+def test_one_program_stops_everything_and_another_releases_it(
+    app: FastAPI, web_env: BoardEnv
+) -> None:
     claim = web_env.create_parsed_task()
     watch = tokens.create_token(web_env.board, ENGINEER, "관제", ["control.kill", "plan.read"], 30)
     lift = tokens.create_token(web_env.board, PM, "해제", ["control.release", "plan.read"], 30)

@@ -1,3 +1,5 @@
+"""Tests of directives and of the rollbacks that they start."""
+
 from __future__ import annotations
 
 import random
@@ -96,7 +98,7 @@ def test_a_running_one_is_undone_by_its_agent(env: BoardEnv) -> None:
     assert rollback.finish_rollback(env.board, order, [], []) is State.FAILED_ROLLBACK
 
 
-def test_a_paused_task_rests_until_it_is_resumed(env: BoardEnv) -> None:
+def test_a_paused_task_is_not_claimed_until_it_is_resumed(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     give(env, claim, "pause")
     begun = beats.begin(env.board, "db-agent")
@@ -126,7 +128,7 @@ def test_a_person_may_take_over_what_an_agent_is_undoing(env: BoardEnv) -> None:
     assert begun is None or rollback.claim_rollback(env.board, begun) is None
 
 
-def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(env: BoardEnv) -> None:
+def test_returned_work_needs_new_approval_even_for_the_same_plan(env: BoardEnv) -> None:
     claim, filed, bound = env.create_filed_plan()
     give(env, claim, "manual")
     assert give(env, claim, "return") is State.PARSED
@@ -136,7 +138,7 @@ def test_work_given_back_needs_its_approval_anew_even_for_the_same_plan(env: Boa
         decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
 
 
-def test_what_has_no_server_cannot_be_given_back(env: BoardEnv) -> None:
+def test_a_task_without_a_server_cannot_be_returned(env: BoardEnv) -> None:
     env.create_issue()
     claim = env.claim("dispatcher")
     tasks.hand_over(env.board, claim, "서버를 모름")
@@ -187,7 +189,7 @@ def test_another_agent_or_engineer_takes_it(env: BoardEnv) -> None:
 
 def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(env: BoardEnv) -> None:
     first = env.create_parsed_task()
-    give(env, first, "priority", argument="p2")  # its beat no longer holds it
+    give(env, first, "priority", argument="p2")  # the beat has released it
     env.create_issue()
     second = env.claim("dispatcher")
     tasks.file_triage(env.board, second, assignment("MOF-DB-01"))
@@ -202,14 +204,14 @@ def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(env: Bo
         give(env, running, "priority", argument="P9")
 
 
-def test_a_paused_agent_undoes_what_people_order_and_nothing_else(env: BoardEnv) -> None:
+def test_a_paused_agent_carries_out_rollbacks_and_nothing_else(env: BoardEnv) -> None:
     claim = started(env)
     agent_control.pause(env.board, "db-agent", Actor.operator("test"))
     agent_control.pause(env.board, "dispatcher", Actor.operator("test"))
     env.create_issue()
     assert beats.begin(env.board, "dispatcher") is None
     kill_switch.kill(env.board, LEAD, "정지")
-    for _ in range(2):  # the first worker dies
+    for _ in range(2):  # the first worker crashes
         begun = beats.begin(env.board, "db-agent")
         assert begun is not None and begun.has_work and begun.has_rollback
         order = rollback.claim_rollback(env.board, begun)
@@ -220,7 +222,7 @@ def test_a_paused_agent_undoes_what_people_order_and_nothing_else(env: BoardEnv)
     assert beats.begin(env.board, "db-agent") is None
 
 
-def test_orders_need_their_right_and_a_known_verb(env: BoardEnv) -> None:
+def test_directives_need_a_permission_and_a_known_verb(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     for verb in directives.VERBS:
         with pytest.raises(Forbidden):
@@ -251,10 +253,10 @@ def test_what_is_offered_is_a_move_of_the_lifecycle(state: State) -> None:
 
 
 def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: BoardEnv) -> None:
-    """Threads on the real database; the record's own order is the judge.
+    """Threads on the real database; the order of the audit log decides.
 
-    The order comes while the agent is at one of its steps, which it goes on from meanwhile; every
-    third time it waits there for the order, so that enough of them come before its end.
+    The directive arrives during a random step of the agent. Every third time that step waits for
+    it, so that enough directives arrive before the agent finishes.
     """
     chance = random.Random(20261123)
     decided: list[tuple[Claim, str, bool]] = []
@@ -270,7 +272,7 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: Board
             try:
                 change(env, claim) if verb == "change" else give(env, claim, verb)
             except IllegalMove:
-                verb = ""  # the agent had already ended it
+                verb = ""  # the agent had already finished it
             step.ordered.set()
             lost = agent.result()
             decided.append((claim, verb, lost))
@@ -286,20 +288,20 @@ def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: Board
         mine = [link for link in links if link.sr_id == claim.sr_id]
         order = next(n for n, link in enumerate(mine) if link.kind == "ordered")
         late = [x.kind for x in mine[order + 1 :] if x.actor.startswith("agent:")]
-        # What the server had already been told is still written down; nothing else is.
+        # Results of commands already sent are still stored; nothing else is.
         assert set(late) <= {"result", "result_failed"}, (verb, late)
 
 
 @dataclass
 class Step:
-    """The step of an agent's work during which the order comes."""
+    """The step of an agent's work during which the directive arrives."""
 
     left: int
     reached: threading.Event
     ordered: threading.Event
 
     def done(self, *, waits: bool) -> None:
-        """One step more; the one that it is about waits for the order, if it should."""
+        """Count a step; the chosen step waits for the directive if `waits` is set."""
         if self.left == 0:
             self.reached.set()
             if waits:
@@ -308,7 +310,7 @@ class Step:
 
 
 def _work_on(env: BoardEnv, claim: Claim, deep: bool, step: Step, *, waits: bool) -> bool:
-    """What an agent does with a task, until it has lost it; whether it has."""
+    """Work on a task until the claim is lost; return whether it was."""
     try:
         return _steps(env, claim, deep, partial(step.done, waits=waits))
     finally:

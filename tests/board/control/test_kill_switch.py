@@ -1,3 +1,5 @@
+"""Tests of the kill switch: stop, rollback, report and release."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -45,7 +47,7 @@ UNDO = ToolCall(
 
 
 def running(env: BoardEnv) -> tuple[Claim, Grant]:
-    """A task whose one, reversible change is under way."""
+    """Start a task with one reversible change."""
     change = Action(call=DO, risk=Risk.CHANGE, effect="로그 수준 변경", command="…", undo=UNDO)
     held, _, bound = env.create_filed_plan(plan("MAINTENANCE", change))
     decisions.decide(env.board, LEAD, held.task_id, approve=True, plan_hash=bound)
@@ -76,7 +78,7 @@ def ordered(env: BoardEnv) -> RollbackClaim:
 
 
 def attempts(env: BoardEnv, claim: Claim, grant: Grant) -> list[Callable[[], object]]:
-    """Everything an agent could still do with what it holds."""
+    """Return every operation that an agent could still try with its claim."""
     board = env.board
     return [
         lambda: commands.record_intent(board, grant, READ, "…"),
@@ -91,7 +93,7 @@ def attempts(env: BoardEnv, claim: Claim, grant: Grant) -> list[Callable[[], obj
     ]
 
 
-def test_what_an_agent_holds_is_worth_nothing_after_the_stop(env: BoardEnv) -> None:
+def test_claims_and_grants_are_invalid_after_the_stop(env: BoardEnv) -> None:
     claim, grant = running(env)
     done = control_kill_switch.kill(env.board, ENGINEER, "이상 동작")
     assert (done.stopped, done.undoing, done.already_on) == (1, 1, False)
@@ -117,7 +119,7 @@ def test_nothing_is_claimed_while_it_is_on_also_not_by_another_process(env: Boar
     other.close()
 
 
-def test_a_hold_forged_under_the_switch_is_refused_at_the_gate(env: BoardEnv) -> None:
+def test_a_claim_forged_under_the_switch_is_refused_at_the_gate(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     control_kill_switch.kill(env.board, LEAD)
     with psycopg.connect(env.dsn) as connection:  # as if a claim had slipped through
@@ -129,7 +131,7 @@ def test_a_hold_forged_under_the_switch_is_refused_at_the_gate(env: BoardEnv) ->
         commands.record_intent(env.board, grant, READ, "…")
 
 
-def test_an_order_lets_an_agent_undo_and_look_and_nothing_else(env: BoardEnv) -> None:
+def test_a_rollback_grant_permits_undo_and_reads_and_nothing_else(env: BoardEnv) -> None:
     running(env)
     control_kill_switch.kill(env.board, LEAD, "정지")
     grant = rollback.grant_rollback(env.board, ordered(env)).grant
@@ -178,7 +180,7 @@ def test_what_cannot_be_undone_ends_with_people_and_an_alert(env: BoardEnv) -> N
     assert "서버가 응답하지 않음" in str(alerts)
 
 
-def test_a_dead_undo_is_taken_up_again(env: BoardEnv) -> None:
+def test_an_interrupted_rollback_is_claimed_again(env: BoardEnv) -> None:
     running(env)
     control_kill_switch.kill(env.board, PM, "오동작")
     first = ordered(env)

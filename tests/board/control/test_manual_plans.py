@@ -1,4 +1,4 @@
-"""What people plan: another plan for a task in any of its states, and one forced action."""
+"""Tests of plans made by people: changed plans and forced actions."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ RESTART = ToolCall(tool="service.restart", args={"service": "budgetdb"})
 
 @pytest.fixture
 def env(env: BoardEnv) -> BoardEnv:
-    """The cast with a server that has what the catalogue's tools need."""
+    """Return the board with a server that supports the catalogue's tools."""
     organization_chart.import_directory(env.board, Directory(servers=(HOST,)), {})
     return env
 
@@ -73,7 +73,7 @@ def approve(env: BoardEnv, claim: Claim, bound: str) -> None:
 
 
 def running(env: BoardEnv, *calls: ToolCall, done: int = 0) -> Claim:
-    """A task under way, so many of whose actions have been carried out."""
+    """Start a task and carry out its first `done` actions."""
     claim, filed, bound = env.create_filed_plan(made(*calls))
     approve(env, claim, bound)
     claim = env.claim("db-agent")
@@ -112,7 +112,7 @@ def kinds(env: BoardEnv) -> list[str]:
 
 
 def undo(env: BoardEnv, *, restored: int = 0, lost: list[str] | None = None) -> RollbackGrant:
-    """What the agent's next beat does about an order."""
+    """Carry out a rollback as the agent's next beat does."""
     begun = beats.begin(env.board, "db-agent")
     assert begun is not None and "order" in begun.reasons
     order = rollback.claim_rollback(env.board, begun)
@@ -155,7 +155,7 @@ def paused(env: BoardEnv) -> Claim:
 
 
 @pytest.mark.parametrize("begin", [waiting, approved, sent_back, taken_over, paused])
-def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
+def test_a_changed_plan_needs_new_approvals_without_its_author(
     env: BoardEnv, begin: object
 ) -> None:
     claim = begin(env)  # type: ignore[operator]
@@ -165,7 +165,7 @@ def test_a_changed_plan_is_concrete_asked_anew_and_its_author_has_no_say(
     assert action == catalogue.propose(SECOND, HOST)
     state = view.plan_state(env.board, claim.task_id)
     assert state.plan_hash is not None and state.plan_hash != before
-    # Every step that counts is bound to the new plan, and nobody has decided it.
+    # Every active step is bound to the new plan and undecided.
     live = rows(env, "select distinct plan_hash, state from tb_approval where state <> 'VOID'")
     assert {row for row in live if row[1] in ("WAITING", "APPROVED")} == {
         (state.plan_hash, "WAITING")
@@ -214,7 +214,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
-def test_what_does_not_hold_is_refused_and_nothing_is_changed(env: BoardEnv, case: str) -> None:
+def test_an_invalid_change_is_refused_and_changes_nothing(env: BoardEnv, case: str) -> None:
     draft, fault = WRONG[case]
     claim = waiting(env)
     before, bound = kinds(env), view.plan_state(env.board, claim.task_id).plan_hash or ""
@@ -317,7 +317,7 @@ def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
     assert view.task(env.board, claim.task_id).state is State.MANUAL
     assert calls_of(filed(env, claim)) == [RESTART]
     assert rows(env, "select count(*) from tb_outbox where kind = 'alert'") == [(1,)]
-    # It is still in the record, and a person may file it once the server is as it should be.
+    # It is still in the audit log, and a person may file it once the server is as it should be.
     assert change(env, claim, SECOND) is State.PENDING_APPROVAL
 
 
@@ -375,7 +375,7 @@ def test_a_forced_action_is_a_task_of_its_own_with_its_own_approvals(env: BoardE
     ]
 
 
-def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(env: BoardEnv) -> None:
+def test_forcing_an_action_needs_permission_and_a_reason(env: BoardEnv) -> None:
     sr_id = env.create_issue()
     before = kinds(env)
     for person in (CUSTOMER, ENGINEER):
@@ -397,7 +397,7 @@ def test_who_has_not_the_right_or_gives_no_reason_forces_nothing(env: BoardEnv) 
     assert kinds(env) == before
 
 
-def test_a_chart_that_knows_no_forced_actions_allows_none(env: BoardEnv) -> None:
+def test_a_chart_without_a_forced_policy_allows_no_forced_action(env: BoardEnv) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     line = next(x for x in text.splitlines() if x.strip().startswith("FORCED:"))
     sr_id = env.create_issue()

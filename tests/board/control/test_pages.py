@@ -1,3 +1,5 @@
+"""Tests of the kill switch page, the stop word and directives on the issue page."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -33,7 +35,9 @@ def test_staff_stop_everything_with_one_confirmed_button(
     assert "이상 동작" not in sign_in_as("cus").get_page("/issues").text
 
 
-def test_only_the_right_role_lifts_it_with_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_only_the_right_role_releases_it_with_a_reason(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
     control_kill_switch.kill(web_env.board, LEAD, "점검")
     for account in ("eng", "lead"):
         browser = sign_in_as(account)
@@ -47,7 +51,7 @@ def test_only_the_right_role_lifts_it_with_a_reason(sign_in_as: Browse, web_env:
 
 
 @pytest.mark.parametrize("path", ["/kill", "/release"])
-def test_a_form_of_another_site_turns_nothing(
+def test_a_cross_site_form_does_not_activate_the_switch(
     sign_in_as: Browse, web_env: BoardEnv, path: str
 ) -> None:
     browser = sign_in_as("pm")
@@ -62,7 +66,7 @@ def test_customers_have_no_switch(sign_in_as: Browse, web_env: BoardEnv) -> None
     assert kill_switch.active_kill_switch(web_env.board) is None
 
 
-def test_an_order_on_the_issue_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
+def test_a_directive_on_the_issue_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
     claim = web_env.create_parsed_task()
     browser = sign_in_as("eng")
     page, orders = f"/issues/{claim.sr_id}", f"/issues/{claim.sr_id}/tasks/{claim.task_id}/orders"

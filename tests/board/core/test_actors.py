@@ -1,4 +1,4 @@
-"""Who acts, as a value: its stored form, and that nothing else builds or reads that form."""
+"""Tests of actors: their stored form, and that no other module builds or reads it."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_people_act_also_through_channels_and_the_command_line() -> None:
 
 
 def stored_forms(tree: ast.Module) -> Iterator[str]:
-    """Every text of a module that is, or begins, the stored form of an actor."""
+    """Yield the texts of a module that are, or begin, the stored form of an actor."""
     for node in ast.walk(tree):
         text = node.value if isinstance(node, ast.Constant) else None
         if isinstance(text, str) and STORED_FORM.match(text):

@@ -1,3 +1,5 @@
+"""Tests of the lifecycle of goals and of their progress."""
+
 from __future__ import annotations
 
 from itertools import pairwise

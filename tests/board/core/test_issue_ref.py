@@ -1,3 +1,5 @@
+"""Tests of parsing and finding issue references."""
+
 from __future__ import annotations
 
 import pytest

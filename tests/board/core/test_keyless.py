@@ -1,4 +1,4 @@
-"""A process without keys: it stops work, and signs nothing."""
+"""Tests of a process without keys: it can stop work, but not sign."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_what_would_sign_is_refused_and_leaves_nothing(env: BoardEnv) -> None:
         lambda: board.notary.key(board),
         board.notary.root_key,
     )
-    kill_switch.kill(board, LEAD, "점검")  # which no key is needed for
+    kill_switch.kill(board, LEAD, "점검")  # needs no key
     before = entries.size(board)
     for attempt in refused:
         with pytest.raises(ProgrammerError):
@@ -41,7 +41,7 @@ def test_what_would_sign_is_refused_and_leaves_nothing(env: BoardEnv) -> None:
     assert entries.size(board) == before
 
 
-def test_approvals_are_not_taken_for_proven_without_a_key(env: BoardEnv) -> None:
+def test_approvals_are_not_proven_without_a_key(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     again = env.claim("db-agent")

@@ -1,4 +1,4 @@
-"""Pages by keyset over real rows: complete, in order, in both directions."""
+"""Tests of keyset pages over real rows: complete and ordered in both directions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from guardia.board.core.model import Issue
 
 
 def page(env: BoardEnv, **cursor: int) -> tuple[list[int], int | None, int | None]:
-    """Numbers of one page of three issues, and its cursors."""
+    """Return the numbers on a page of three issues, and its cursors."""
     with env.board.database.reading() as session:
         query, keyset = select(Issue.sr_id), Keyset(size=3, **cursor)
         found = read_slice(session, query, Issue.sr_id, keyset, key=lambda row: row[0])
@@ -20,7 +20,7 @@ def page(env: BoardEnv, **cursor: int) -> tuple[list[int], int | None, int | Non
 
 @pytest.fixture
 def seven(env: BoardEnv) -> BoardEnv:
-    """Issues 1 to 7."""
+    """Open issues 1 to 7."""
     for number in range(7):
         env.create_issue(text=f"요청 {number}")
     return env

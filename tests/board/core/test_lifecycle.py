@@ -1,3 +1,5 @@
+"""Tests of the lifecycle of tasks and of the state of their issue."""
+
 from __future__ import annotations
 
 from itertools import pairwise

@@ -1,4 +1,4 @@
-"""The lifecycle as the database enforces it, attacked with raw SQL from the application's role."""
+"""Tests of the lifecycle triggers with raw SQL from the application's role."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ ACROSS = settings(
 
 @pytest.fixture
 def raw(env: BoardEnv) -> Any:
-    """One issue with its task, and a connection of the application's role."""
+    """Yield a connection of the application's role, with one issue and its task."""
     env.create_issue()
     with psycopg.connect(env.dsn, autocommit=True) as connection:
         yield connection
 
 
 def put(raw: Any, status: str) -> str:
-    """Try to write a task's state; where it is afterwards."""
+    """Try to write a task's state; return the state afterwards."""
     try:
         with raw.transaction():
             raw.execute("update tb_ops_task set status = %s", [status])
@@ -132,7 +132,7 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(env: BoardEnv) -> Non
         second = beats.claim_task(env.board, begun, frozenset({first.task_id}))
         assert second is not None and second.sr_id == first.sr_id
         with env.board.database.transaction() as session:
-            # As if another agent had it: a beat puts down what it had before.
+            # As if claimed by another agent: a beat releases its earlier claims.
             taken = update(Task).where(Task.task_id == first.task_id)
             session.execute(taken.values(run_id=first.run_id))
         together = threading.Barrier(2)

@@ -1,4 +1,4 @@
-"""What a plan's action is, apart from how it is worded."""
+"""Tests of comparing the actions of plans, ignoring their wording."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where people must give a reason or a text, nothing visible is no reason and no text."""
+"""Tests that mandatory reasons and texts reject input without visible characters."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def raise_cap(env: BoardEnv) -> Act:
 
 
 def _goal(env: BoardEnv) -> int:
-    """A goal that waits for an answer; its agent asks for a colleague as well."""
+    """Create a goal that waits for an answer and for a hire."""
     sr_id = planning.create_goal(env.board, LEAD, "회선 점검", channel="web")
     begun = beats.begin(env.board, "dispatcher")
     assert begun is not None
@@ -166,7 +166,7 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "drop": ("board/goals/decisions.py:_end_goal", drop),
     "hire": ("board/hiring/requests.py:reject", reject_hire),
 }
-"""By what a reason is for: the function that demands it, and how a test comes to that."""
+"""Functions that demand a reason, each with a setup that reaches the demand."""
 TEXTS: dict[str, Callable[[BoardEnv], Act]] = {
     "goal": lambda env: lambda text: planning.create_goal(env.board, LEAD, text, channel="web"),
     "answer": answer,

@@ -1,4 +1,4 @@
-"""Agents that wake each other in circles: bounded, marked once, and set going again by people."""
+"""Tests of the wake budget: wake loops are bounded, marked once and cleared by people."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def rows(env: BoardEnv, query: str) -> list[Any]:
 
 
 def crowd(env: BoardEnv, count: int) -> list[str]:
-    """So many more agents in the chart."""
+    """Add `count` agents to the chart; return their ids."""
     names = [f"talker-{n}" for n in range(count)]
     entries = "".join(f"  - {{id: {n}, title: {n}, duty: operate, skills: [X]}}\n" for n in names)
     text = (
@@ -39,7 +39,7 @@ def crowd(env: BoardEnv, count: int) -> list[str]:
 
 
 def storm(env: BoardEnv, names: list[str], issues: list[int], width: int, seed: int) -> int:
-    """Beats until nobody wakes any more; each answers by mentioning ``width`` others."""
+    """Run beats until no agent is woken; each beat mentions `width` other agents."""
     dice, beats = random.Random(seed), 0
     for sr_id in issues:
         words = " ".join(f"@{n}" for n in dice.sample(names, width))
@@ -73,21 +73,21 @@ def test_a_storm_of_fifty_agents_ends_with_one_mark_an_issue_and_no_new_ticket(
 
 
 def exhausted(env: BoardEnv) -> int:
-    """An issue whose agents have spent its budget."""
+    """Create an issue with a spent wake budget; return its number."""
     sr_id = env.create_issue()
     for number in range(wake_budget.MAX_WAKES + 3):
         comments.add_comment(env.board, sr_id, Actor.agent("auditor"), f"{number} @was-agent")
     return sr_id
 
 
-def test_an_agents_own_words_never_wake_it(env: BoardEnv) -> None:
+def test_an_agents_own_comment_never_wakes_it(env: BoardEnv) -> None:
     sr_id = env.create_issue()
     comments.add_comment(env.board, sr_id, Actor.agent("db-agent"), "@DB 에이전트 @was-agent 는?")
     query = "select agent_id, reason, cause from tb_wake where agent_id <> 'dispatcher'"
     assert rows(env, query) == [("was-agent", "mention", {"comment": 1})]
 
 
-def test_a_stalled_issue_wakes_and_gives_work_to_nobody_but_people_are_heard(
+def test_a_stalled_issue_wakes_no_agent_until_a_person_acts(
     env: BoardEnv,
 ) -> None:
     claim = env.create_parsed_task()
@@ -109,7 +109,7 @@ def begun_of(claim: Any) -> Any:
     return Begun
 
 
-def test_a_person_lifts_the_mark_and_the_agents_go_on(env: BoardEnv) -> None:
+def test_a_person_clears_the_stall_and_agents_continue(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     run_beats.end(env.board, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
@@ -128,14 +128,14 @@ def test_a_person_lifts_the_mark_and_the_agents_go_on(env: BoardEnv) -> None:
     ]
 
 
-def test_an_order_lifts_it_too(env: BoardEnv) -> None:
+def test_a_directive_clears_the_stall_too(env: BoardEnv) -> None:
     sr_id = exhausted(env)
     task = rows(env, "select task_id from tb_ops_task")[0][0]
     directives.issue_directive(env.board, LEAD, task, DirectiveRequest("priority", argument="P1"))
     assert rows(env, f"select stalled_at from tb_sr_request where sr_id = {sr_id}") == [(None,)]
 
 
-def test_a_task_whose_beats_die_again_and_again_is_left_to_people(env: BoardEnv) -> None:
+def test_a_task_whose_beats_crash_repeatedly_is_left_to_people(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     claimed = 1
     while True:
