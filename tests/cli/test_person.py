@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import command_env, refusal
+from command_line import command_env, output, refusal
 
 from guardia.errors import Invalid
 
@@ -17,7 +17,7 @@ def test_an_operator_keeps_accounts(
     variables = {"GUARDIA_PASSWORD": PASSWORD, "COLUMNS": "200"}
 
     def person(*words: object) -> str:
-        return person(*words)
+        return output("person", *words)
 
     with command_env(database, tmp_path, monkeypatch, people=False, **variables):
         person(
