@@ -10,76 +10,8 @@ from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
-from guardia.board.core.model import Directive
-<<<<<<<
+from guardia.board.core.model import Directive, KillSwitchActivation
 
-|||||||
-
-from guardia.db.base import Base
-
-
-class KillSwitchActivation(Base):
-    """One use of the kill switch
-=======
-
-from guardia.db.base import Base
-
-
-class KillSwitchActivation(Base):
-    """One activation of the kill switch
->>>>>>>
-, 
-<<<<<<<
-KillSwitchActivation
-
-
-|||||||
-which is on while one of these is not released."""
-
-    __tablename__ = "tb_kill"
-    __table_args__ = (
-        # One at a time can be on.
-        Index(
-            "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
-        ),
-    )
-
-    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    ordered_by: Mapped[str]
-    reason: Mapped[str] = mapped_column(default="", server_default="")
-    room: Mapped[str] = mapped_column(default="", server_default="")
-    ordered_at: Mapped[datetime]
-    reported_at: Mapped[datetime | None]
-    released_by: Mapped[str | None]
-    release_reason: Mapped[str] = mapped_column(default="", server_default="")
-    released_at: Mapped[datetime | None]
-
-
-
-=======
-which is on until the activation is released."""
-
-    __tablename__ = "tb_kill"
-    __table_args__ = (
-        # At most one activation is unreleased.
-        Index(
-            "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
-        ),
-    )
-
-    kill_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    ordered_by: Mapped[str]
-    reason: Mapped[str] = mapped_column(default="", server_default="")
-    room: Mapped[str] = mapped_column(default="", server_default="")
-    ordered_at: Mapped[datetime]
-    reported_at: Mapped[datetime | None]
-    released_by: Mapped[str | None]
-    release_reason: Mapped[str] = mapped_column(default="", server_default="")
-    released_at: Mapped[datetime | None]
-
-
-
->>>>>>>
 _IS_ON = select(func.kill_switch_is_on())
 
 

@@ -1,20 +1,4 @@
-"""Tables of issues, tasks,
-<<<<<<<
-directives
-|||||||
-approvals
-=======
-action runs, directives
->>>>>>>
-, comments and
-<<<<<<<
-outgoing messages
-|||||||
-talk
-=======
-the outbox
->>>>>>>
-."""
+"""Tables of issues, tasks, action runs, directives, comments, the outbox and the kill switch."""
 
 from __future__ import annotations
 
@@ -256,11 +240,11 @@ class OutboxEntry(Base):
 
 
 class KillSwitchActivation(Base):
-    """One use of the kill switch, which is on while one of these is not released."""
+    """One activation of the kill switch, which is on until the activation is released."""
 
     __tablename__ = "tb_kill"
     __table_args__ = (
-        # One at a time can be on.
+        # At most one activation is unreleased.
         Index(
             "uq_tb_kill_on", sql("(true)"), unique=True, postgresql_where=sql("released_at is null")
         ),
