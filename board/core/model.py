@@ -139,7 +139,8 @@ class Task(Base):
     """Who made the plan, ``agent:`` or ``person:``; never one of its approvers."""
     run_after: Mapped[datetime | None]
     """Approved now, run later: no agent claims it before."""
-    hire_id: Mapped[int | None] = mapped_column(ForeignKey("tb_hire.hire_id"))
+    # `use_alter`: a process can write tasks without having loaded the table that it refers to.
+    hire_id: Mapped[int | None] = mapped_column(ForeignKey("tb_hire.hire_id", use_alter=True))
     """The colleague who has to be hired for it; nobody claims it before."""
     priority: Mapped[str] = mapped_column(default="P3", server_default=sql("'P3'"))
     """Its issue's; triggers keep it so."""
@@ -196,7 +197,9 @@ class Directive(Base):
     directive_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     task_id: Mapped[int] = mapped_column(ForeignKey(_TASK))
     sr_id: Mapped[int] = mapped_column(ForeignKey(_ISSUE))
-    kill_id: Mapped[int | None] = mapped_column(ForeignKey("tb_kill.kill_id"), index=True)
+    kill_id: Mapped[int | None] = mapped_column(
+        ForeignKey("tb_kill.kill_id", use_alter=True), index=True
+    )
     verb: Mapped[str]
     detail: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
     ordered_by: Mapped[str]

@@ -14,9 +14,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
-import guardia.board.core.model
-import guardia.board.external_agents.model
-import guardia.org.model  # noqa: F401  (both describe their tables when they are imported)
+import guardia.board.site.app  # noqa: F401 - it loads every feature, and so every table
 from guardia.db import migrate
 from guardia.db.base import Base
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
