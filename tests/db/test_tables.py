@@ -1,5 +1,4 @@
-"""Every module of tables is complete: a process that loads it, but not the rest of the board,
-can write its rows."""
+"""Every module of tables is complete: a process can write its rows without loading the others."""
 
 from __future__ import annotations
 

@@ -251,10 +251,10 @@ def test_what_is_offered_is_a_move_of_the_lifecycle(state: State) -> None:
 
 
 def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: BoardEnv) -> None:
-    """Threads on the real database; the record's own order is the judge.
+    """Run threads on the real database and judge by the order of the audit log.
 
-    The order comes while the agent is at one of its steps, which it goes on from meanwhile; every
-    third time it waits there for the order, so that enough of them come before its end.
+    The directive comes while the agent is at one of its steps. Two times out of three the agent
+    continues at once; otherwise it waits there, so that enough directives come before its end.
     """
     chance = random.Random(20261123)
     decided: list[tuple[Claim, str, bool]] = []
