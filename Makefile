@@ -1,16 +1,18 @@
 # make demo     install and run the demo (needs only Python >= 3.11)
 # make install  only create .venv    make test / make lint  what CI runs          make clean
+# make bench    list the benchmarks  make bench NAME=beats ARGS=noop  run one of them
 #
-# ARGS="..." is passed to `guardia demo` and pytest. PYTHON=... chooses the interpreter.
+# ARGS="..." is passed to `guardia demo`, pytest and benchmarks. PYTHON=... chooses the interpreter.
 
 .SUFFIXES:
-.PHONY: help install dev debian claude demo test lint format clean
+.PHONY: help install dev debian claude demo test bench lint format clean
 MAKEFLAGS += --no-print-directory
 
 # Some images disable bytecode files; then every process would compile all our modules at its start.
 unexport PYTHONDONTWRITEBYTECODE
 
 ARGS =
+NAME =
 VENV = $(CURDIR)/.venv
 PY = "$(VENV)/bin/python"
 PYTHON =
@@ -101,6 +103,20 @@ claude: dev
 # order: by default, files with few but long tests would all run last.
 test: dev debian claude
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# What is measured, and never tested: without a NAME the first line of each benchmark.
+bench: $(if $(wildcard benchmarks/$(NAME).py),dev)
+	@if [ -z "$(NAME)" ]; then \
+	  for file in benchmarks/*.py; do \
+	    printf '%-20s %s\n' "$$(basename "$$file" .py)" "$$(sed -n '1s/"""//gp' "$$file")"; \
+	  done; \
+	elif [ -f "benchmarks/$(NAME).py" ]; then \
+	  PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tests/support" \
+	    exec $(PY) "benchmarks/$(NAME).py" $(ARGS); \
+	else \
+	  echo "benchmarks/$(NAME).py가 없습니다. 목록: make bench (no such benchmark; list: make bench)" >&2; \
+	  exit 1; \
+	fi
 
 lint: dev
 	@$(PY) -m ruff check

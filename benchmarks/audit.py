@@ -1,6 +1,6 @@
 """Cost of the audit log: appending to it, and verifying it compared with bare SHA-256.
 
-    .venv/bin/python benchmarks/audit.py --entries 1000000 --appends 2000
+    make bench NAME=audit ARGS="--entries 1000000 --appends 2000"
 
 Appends run on an embedded PostgreSQL of its own with its usual durability: the transaction of a
 comment alone, the same with its audit entry, and entries by several concurrent writers.

@@ -1,6 +1,6 @@
 """Cost of beats: idle ones, their start, an idle organization, and a thousand agents.
 
-    PYTHONPATH=src .venv/bin/python benchmarks/beats.py noop
+    make bench NAME=beats ARGS=noop
 
 Each figure has its own command: noop, tick, wake, idle, memory, thousand, claim. Everything is
 real: a PostgreSQL of its own with ordinary settings, `guardia worker` as a separate process (for

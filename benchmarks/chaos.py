@@ -1,6 +1,6 @@
 """What many workers lose, double and delay when they are killed, paused, stopped and cut off.
 
-    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/chaos.py [--issues 200] [--seed 1]
+    make bench NAME=chaos ARGS="--issues 200 --seed 1"
 
 Three worker processes carry out a deployment on each of 200 services of the practice fleet, over a
 PostgreSQL of their own. A schedule drawn from the seed kills (SIGKILL), pauses (SIGSTOP) and stops

@@ -1,6 +1,6 @@
 """Cost of accounting: reserving and settling a model call, and reading a month.
 
-    .venv/bin/python benchmarks/costs.py --calls 1000 --workers 4
+    make bench NAME=costs ARGS="--calls 1000 --workers 4"
 
 Runs on an embedded PostgreSQL of its own with its usual durability, under caps of agent,
 institution and company. The month is read before and after, to show that it does not grow with the
@@ -12,14 +12,12 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from board_env import BoardEnv, seeded_env
 from budget_env import PRICES, apply_budget_chart, reserve_call
 

@@ -1,6 +1,6 @@
 """Figures of the demo: first and second start, wake -> first step, memory, idle CPU.
 
-    make install && .venv/bin/python benchmarks/demo.py [--idle SECONDS]
+    make bench NAME=demo ARGS="--idle 60"
 
 Peer, on this kind of machine (Paperclip 2026.916): nothing -> usable API 78 s; wake -> work 224 ms
 p50; server memory 0.6 GB at start; idle 29% of a core. A new data folder is used and removed.

@@ -1,6 +1,6 @@
 """Overhead of the agent API for an external agent, compared with the same work by a built-in one.
 
-    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/external_agent_api.py
+    make bench NAME=external_agent_api
 
 Runs on a PostgreSQL of its own and the board on a port; the server is a fake that answers at once,
 so all measured time is our own. A read by the API goes board -> row -> worker -> gate -> row ->

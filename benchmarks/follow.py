@@ -1,6 +1,6 @@
 """How soon running workers follow a newly applied org chart.
 
-    PYTHONPATH=src .venv/bin/python benchmarks/follow.py [--rounds 10] [--workers 2]
+    make bench NAME=follow ARGS="--rounds 10 --workers 2"
 
 Real processes over a PostgreSQL of their own: `guardia worker`, and `guardia org apply` for each
 change. A round changes a heartbeat, limits an agent, hires one and fires it again. The report is

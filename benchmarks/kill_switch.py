@@ -1,6 +1,6 @@
 """How long the kill switch takes with 1, 10 and 50 remote commands in flight on the fleet.
 
-    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/kill_switch.py
+    make bench NAME=kill_switch
 
 Everything is real: a PostgreSQL of its own, the practice fleet, commands over SSH. Times run from
 the call until it returns (from then on nothing new starts), until every worker has interrupted its

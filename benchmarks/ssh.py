@@ -1,6 +1,6 @@
 """Cost of remote commands compared with plain paramiko and OpenSSH on the same sshd, in one run.
 
-    .venv/bin/python benchmarks/ssh.py --hosts 50 --rounds 4
+    make bench NAME=ssh ARGS="--hosts 50 --rounds 4"
 
 Every "host" is the same loopback sshd under another name, so it has connections of its own.
 GUARDiA's figures include everything that the others do without: pinned keys, marks, confirmed end.
@@ -15,7 +15,6 @@ import json
 import resource
 import shutil
 import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -27,15 +26,14 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from openssh_server import OpenSSH
 
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.transport.connections import Connections
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "tools"))
-from openssh import OpenSSH
+from guardia.tools.transport.connections import Connections, ExitReason
 
 TRUE = Command.of("true")
+SLEEP = Command.of("bash", "-c", "echo up; exec sleep 3600")
 Runner = Callable[[Host], None]
 
 
@@ -75,6 +73,14 @@ class GuardiaTransport:
     def run(self, host: Host) -> None:
         output = self.connections.run(host, TRUE, timeout=30)
         assert output.exit == 0, output
+
+    def cancel(self, host: Host) -> None:
+        """Start a command and cancel it as soon as it says that it runs."""
+        cancel = threading.Event()
+        output = self.connections.run(
+            host, SLEEP, timeout=600, cancel=cancel, on_output=lambda *_: cancel.set()
+        )
+        assert output.exit_reason is ExitReason.CANCELLED and output.is_confirmed_gone, output
 
     def close(self) -> None:
         self.connections.close()
@@ -175,6 +181,7 @@ def figures(count: int, rounds: int, threads: int) -> Iterator[Figure]:
         yield measure("GUARDiA: connect + true", own.run, hosts, 1, threads)
         yield measure("GUARDiA: next true", own.run, hosts, rounds, threads)
         yield measure("GUARDiA: next true, one thread", own.run, hosts, 1, 1)
+        yield measure("GUARDiA: sleep, cancelled, one thread", own.cancel, hosts[:8], 1, 1)
         own.close()
         fresh = PlainParamiko(server, keep=False)
         yield measure("paramiko: connect + true", fresh.run, hosts, 1, threads)
@@ -198,12 +205,12 @@ def main() -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
     chosen = parser.parse_args()
     if not chosen.json:
-        print(f"{'way':36}{'commands':>9}{'seconds':>9}{'per s':>8}{'CPU-ms':>8}")
+        print(f"{'way':38}{'commands':>9}{'seconds':>9}{'per s':>8}{'CPU-ms':>8}")
     for f in figures(chosen.hosts, chosen.rounds, chosen.threads):
         if chosen.json:
             print(json.dumps(asdict(f)))
         else:
-            print(f"{f.way:36}{f.commands:9}{f.seconds:9.2f}{f.per_second:8.0f}{f.cpu_ms:8.2f}")
+            print(f"{f.way:38}{f.commands:9}{f.seconds:9.2f}{f.per_second:8.0f}{f.cpu_ms:8.2f}")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Cost of a state change: CPU of this process and of PostgreSQL, over a bare compare-and-set.
 
-    PYTHONPATH=src:tests/support .venv/bin/python benchmarks/transitions.py --issues 100
+    make bench NAME=transitions ARGS="--issues 100"
 
 Every issue goes RECEIVED -> PARSED -> PENDING_APPROVAL -> APPROVED -> IN_PROGRESS -> COMPLETED
 through the board's use cases, as agents and a person would move it: with fence, audit entries,

@@ -1,6 +1,6 @@
 """How often the embedded brain's triage is exactly right, and how long it takes.
 
-    .venv/bin/python benchmarks/triage.py requests.jsonl --directory directory.yaml
+    make bench NAME=triage ARGS="requests.jsonl --directory directory.yaml"
 
 One line of the file is `{"id", "text", "expect": {kind, category, priority, servers,
 action_type}}`. Without a path the cases of the tests are read; `--misses` shows what was missed.
@@ -17,10 +17,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from guardia.agents.brain.triage.classify import triage
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "support"))
 from triage_directory import CASES, read_directory
+
+from guardia.agents.brain.triage.classify import triage
 
 FIELDS = ("kind", "category", "priority", "servers", "action_type")
 

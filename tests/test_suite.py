@@ -1,15 +1,17 @@
-"""The rules of this suite: no test depends on how fast the machine is."""
+"""The rules of this suite: no test depends on how fast the machine is; benchmarks measure."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
 
 TESTS = Path(__file__).parent
+BENCHMARKS = sorted((TESTS.parent / "benchmarks").glob("*.py"))
 CLOCKS = {
     "monotonic", "monotonic_ns", "perf_counter", "perf_counter_ns", "process_time",
     "process_time_ns", "thread_time", "thread_time_ns", "time", "time_ns", "clock_gettime", "now",
@@ -267,3 +269,31 @@ def test_a_planted_short_wait_is_found() -> None:
     for planted in ("assert child.wait(10) == 0", "assert wait_until(true, seconds=5.0)"):
         assert impatient_claims(planted)
     assert not impatient_claims("assert not wait_until(true, seconds=1.5)\nassert ended.wait(60)")
+
+
+def test_make_lists_the_benchmarks_with_their_first_lines() -> None:
+    listed = subprocess.run(
+        ["make", "-s", "bench"], cwd=TESTS.parent, capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert [line.split()[0] for line in listed] == [path.stem for path in BENCHMARKS]
+    for line, path in zip(listed, BENCHMARKS, strict=True):
+        assert line.partition(" ")[2].strip() == documentation(path).splitlines()[0]
+
+
+def test_a_benchmark_that_is_none_is_refused_before_anything_is_installed() -> None:
+    ended = subprocess.run(
+        ["make", "-s", "bench", "NAME=nowhere"],
+        cwd=TESTS.parent, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ended.returncode != 0 and "benchmarks/nowhere.py" in ended.stderr
+
+
+@pytest.mark.parametrize("path", BENCHMARKS, ids=lambda path: path.stem)
+def test_a_benchmark_says_how_make_runs_it(path: Path) -> None:
+    usage = [line for line in documentation(path).splitlines() if line.startswith("    ")]
+    assert [line.split()[:3] for line in usage[:1]] == [["make", "bench", f"NAME={path.stem}"]]
+    assert "sys.path" not in path.read_text("utf-8"), "make knows the paths"
+
+
+def documentation(path: Path) -> str:
+    return ast.get_docstring(ast.parse(path.read_text("utf-8")), clean=False) or ""

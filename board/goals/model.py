@@ -8,6 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
+import guardia.board.hiring.model  # noqa: F401 - the table that a part may wait for
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.model import ISSUE_ID
 from guardia.board.hiring.model import HireRequest

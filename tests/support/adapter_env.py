@@ -171,9 +171,9 @@ def run_adapter_once(
 
 
 def drop_half_open_connections() -> None:
-    """Close what a turn that ended early had only begun to connect.
+    """Close the connections that a session had only begun to open when it ended.
 
-    psycopg leaves it to the garbage collector, and until then a database cannot be dropped: its
-    server waits a minute for the rest of the log-in.
+    psycopg leaves them to the garbage collector, and until then no database can be dropped: the
+    server waits a minute for the log-in.
     """
     gc.collect()

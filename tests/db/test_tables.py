@@ -1,0 +1,50 @@
+"""Every module of tables is complete: a process can write its rows without loading the others."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import guardia
+
+ROOT = Path(guardia.__file__).parent
+# Each module is loaded in a fork: what another one has loaded must not help it.
+PROGRAM = """
+import importlib, os, sys, traceback
+import guardia.board.core.model
+for name in sys.argv[1:]:
+    if (child := os.fork()) == 0:
+        status = 1
+        try:
+            importlib.import_module(name)
+            from guardia.db.base import Base
+            for mapper in Base.registry.mappers:
+                mapper._sorted_tables  # as a flush looks at them
+            status = 0
+        except Exception:
+            traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(status)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        print(name)
+"""
+
+
+def table_modules() -> list[str]:
+    """Return the modules that map classes to tables."""
+    files = (
+        path
+        for path in (p for package in ("board", "org") for p in (ROOT / package).rglob("*.py"))
+        if "(Base):" in path.read_text("utf-8")
+    )
+    return sorted(".".join(("guardia", *f.relative_to(ROOT).with_suffix("").parts)) for f in files)
+
+
+def test_each_module_of_tables_can_be_written_without_the_others() -> None:
+    modules = table_modules()
+    assert {"guardia.board.core.model", "guardia.org.model"} <= set(modules)
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM, *modules], capture_output=True, text=True, check=False
+    )
+    assert (ended.stdout, ended.returncode) == ("", 0), ended.stdout + ended.stderr
