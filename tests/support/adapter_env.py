@@ -171,9 +171,9 @@ def run_adapter_once(
 
 
 def drop_half_open_connections() -> None:
-    """Close what a turn that ended early had only begun to connect.
+    """Close connections that an aborted session had only begun to open.
 
-    psycopg leaves it to the garbage collector, and until then a database cannot be dropped: its
-    server waits a minute for the rest of the log-in.
+    psycopg leaves that to the garbage collector; until then the server waits up to a minute for the
+    sign-in, and the database cannot be dropped.
     """
     gc.collect()
