@@ -1,4 +1,4 @@
-"""Column types that store foreign text only in its clean form, regardless of how it got here."""
+"""Column types that store foreign text only in its clean form."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from guardia.text import clean, clean_json
 
 
 class CleanText(TypeDecorator[str]):
-    """Text. A value to compare with is cleaned as well, so it finds what was stored."""
+    """Text. Values in comparisons are cleaned as well, so they match what was stored."""
 
     impl = Text
     cache_ok = True
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Clean what is stored or compared."""
+        """Clean a value that is stored or compared."""
         return None if value is None else clean(value)
 
 
 class CleanJsonb(TypeDecorator[Any]):
-    """A JSON value, of which every text is cleaned."""
+    """A JSON value in which every text is cleaned."""
 
     impl = JSONB
     cache_ok = True
     should_evaluate_none = True  # as in JSONB itself: `None` is the JSON null
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        """Clean what is stored or compared."""
+        """Clean a value that is stored or compared."""
         return clean_json(value)
 
     def coerce_compared_value(self, op: Any, value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The documents name only what exists: files, modules, functions, classes, commands and links."""
+"""The documents name only existing files, modules, functions, classes, commands and links."""
 
 from __future__ import annotations
 

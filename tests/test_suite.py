@@ -1,4 +1,4 @@
-"""The rules of this suite: no test depends on how fast the machine is; benchmarks measure."""
+"""Rules of this test suite: no test depends on how fast the machine is; benchmarks measure."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ CLOCKS = {
     "utcnow",
 }  # fmt: skip
 SPAN = re.compile(r"(?:^|_)(?:seconds|milliseconds|elapsed|duration|latency|took)$")
-"""Names of what is measured, also by the code under test."""
+"""Names of measured durations, including those of the code under test."""
 ORDER = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 GENEROUS = 60
 WAITS = {"wait", "join", "result", "exception"}
-"""What takes the longest time to wait as it is; others name it."""
+"""Methods whose argument is the longest time to wait; others name it as a keyword."""
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 
 class Measured:
-    """Which names of a scope hold a clock's reading, and which the time between two."""
+    """Names of a scope that contain a clock's reading, and those that contain a duration."""
 
     def __init__(self, nodes: list[ast.AST], outer: Measured | None = None) -> None:
         self.moments: set[str] = set(outer.moments) if outer else set()
@@ -38,7 +38,7 @@ class Measured:
 
     @classmethod
     def of_module(cls, tree: ast.Module) -> Measured:
-        """What is known everywhere in a module: also which of its functions measure."""
+        """Return the names known in a whole module, including functions that return a duration."""
         found = cls(_outside_functions(tree))
         for function in _functions(tree):
             inside = cls(list(ast.walk(function)), found)
@@ -48,11 +48,11 @@ class Measured:
         return found
 
     def is_moment(self, node: ast.AST) -> bool:
-        """Whether a clock's reading is part of an expression."""
+        """Return whether a clock's reading is part of an expression."""
         return any(_reads_clock(n) or _name(n) in self.moments for n in ast.walk(node))
 
     def is_span(self, node: ast.AST) -> bool:
-        """Whether the difference of two readings is part of an expression."""
+        """Return whether the difference of two readings is part of an expression."""
         return any(self._is_difference(n) or _name(n) in self.spans for n in ast.walk(node))
 
     def _is_difference(self, node: ast.AST) -> bool:
@@ -64,7 +64,7 @@ class Measured:
         )
 
     def _learn(self, nodes: list[ast.AST]) -> bool:
-        """Note what is assigned or appended; whether anything is new."""
+        """Record what is assigned or appended; return whether anything is new."""
         before = len(self.moments) + len(self.spans)
         for node in nodes:
             for target, value in _bindings(node):
@@ -82,7 +82,7 @@ def _outside_functions(node: ast.AST) -> list[ast.AST]:
 
 
 def _functions(node: ast.AST) -> Iterator[Function]:
-    """The outermost functions, those of classes included."""
+    """Yield the outermost functions, including methods."""
     for child in ast.iter_child_nodes(node):
         if isinstance(child, Function):
             yield child
@@ -102,7 +102,7 @@ def _reads_clock(node: ast.AST) -> bool:
 
 
 def _bindings(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
-    """What a statement gives a value, and the value."""
+    """Yield each target to which a statement assigns a value, and the value."""
     match node:
         case ast.Assign(targets=targets, value=value):
             yield from ((target, value) for target in targets)
@@ -115,7 +115,7 @@ def _bindings(node: ast.AST) -> Iterator[tuple[ast.AST, ast.AST]]:
 
 
 def _names_a_span(node: ast.AST) -> bool:
-    """Whether a part is called like something measured: `output.seconds`, `row["took"]`."""
+    """Return whether a part is named like a duration: `output.seconds`, `row["took"]`."""
     parts = ast.walk(node)
     names = (
         n.attr if isinstance(n, ast.Attribute) else n.value if isinstance(n, ast.Constant) else ""
@@ -125,7 +125,7 @@ def _names_a_span(node: ast.AST) -> bool:
 
 
 def _has_bound(node: ast.AST) -> bool:
-    """Whether a length of time other than none is written there; digits to round to are none."""
+    """Return whether a non-zero duration is written there; digits to round to do not count."""
     if isinstance(node, ast.Call):
         return _name(node.func) == "timedelta"
     if isinstance(node, ast.Constant):
@@ -134,7 +134,7 @@ def _has_bound(node: ast.AST) -> bool:
 
 
 def _claims(nodes: Iterable[ast.AST]) -> Iterator[ast.expr]:
-    """The conditions that a test fails on: asserted, or looked at in order to fail."""
+    """Yield the conditions that a test fails on: asserted, or checked in order to fail."""
     for node in nodes:
         if isinstance(node, ast.Assert) or (
             isinstance(node, ast.If) and any(map(_fails, node.body))
@@ -173,7 +173,7 @@ def _compares_deadline(compare: ast.Compare, measured: Measured) -> bool:
 
 
 def _is_impatient(claim: ast.expr) -> bool:
-    """Whether it waits for what is to come for less than a slow machine may need."""
+    """Return whether it waits for an event for less time than a slow machine may need."""
     if isinstance(claim, ast.UnaryOp) and isinstance(claim.op, ast.Not):
         return False
     limits = [limit for n in ast.walk(claim) if isinstance(n, ast.Call) for limit in _limits(n)]
@@ -194,7 +194,7 @@ def _limits(call: ast.Call) -> Iterator[ast.expr]:
 
 
 def timed_claims(source: str) -> list[int]:
-    """Lines of claims about how long something took."""
+    """Return the lines of assertions about how long something took."""
     tree = ast.parse(source)
     outer = Measured.of_module(tree)
     scopes = [_outside_functions(tree), *(list(ast.walk(f)) for f in _functions(tree))]
@@ -208,7 +208,7 @@ def timed_claims(source: str) -> list[int]:
 
 
 def impatient_claims(source: str) -> list[int]:
-    """Lines of claims that wait for less than a minute for something to happen."""
+    """Return the lines of assertions that wait less than a minute for an event."""
     return sorted(c.lineno for c in _claims(ast.walk(ast.parse(source))) if _is_impatient(c))
 
 
@@ -246,7 +246,7 @@ def test_no_assertion_waits_for_less_than_a_minute() -> None:
         "a, b = time.monotonic(), 1\nassert round(time.monotonic() - a) == b",
     ],
 )
-def test_a_planted_one_is_found(planted: str) -> None:
+def test_a_planted_timed_assertion_is_found(planted: str) -> None:
     assert timed_claims(planted)
 
 
@@ -261,7 +261,7 @@ def test_a_planted_one_is_found(planted: str) -> None:
         "assert chart.heartbeat.every == '3m' and len(rows) < 30",
     ],
 )
-def test_what_does_not_depend_on_the_machine_is_not(fair: str) -> None:
+def test_an_assertion_that_any_machine_passes_is_allowed(fair: str) -> None:
     assert not timed_claims(fair)
 
 

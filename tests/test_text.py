@@ -1,4 +1,4 @@
-"""Foreign text: what is kept of it, and when it says nothing."""
+"""Foreign text: which characters are kept, and which texts count as blank."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from guardia.board.audit import chain
 from guardia.text import (
     MAX_REASON,
     Body,
-    CleanJson,
+    CleanObject,
     CleanStr,
     Name,
     Reason,
@@ -36,7 +36,7 @@ texts = st.text(st.characters(), max_size=60)  # lone surrogates included
 
 
 @given(texts)
-def test_clean_text_holds_nothing_hidden(text: str) -> None:
+def test_clean_text_contains_no_hidden_character(text: str) -> None:
     kept = clean(text)
     assert not set(kept) & set(TURNING)
     assert {c for c in kept if unicodedata.category(c) in {"Cc", "Cs"}} <= set("\t\n\r")
@@ -45,7 +45,7 @@ def test_clean_text_holds_nothing_hidden(text: str) -> None:
 
 
 def test_the_log_leaves_clean_text_as_it_is() -> None:
-    """Two rules, the log's own frozen by its format, are equal for every character."""
+    """The log's own rule is frozen by its format; both rules agree on every character."""
     everything = [chr(c) for c in range(sys.maxunicode + 1)]
     assert [c for c in everything if chain.clean(c) != clean(c)] == []
 
@@ -106,7 +106,7 @@ def test_every_type_gives_clean_text(text: str) -> None:
             assert error.errors()[0]["type"] == "string_unicode", "a lone surrogate"
         else:
             assert clean(found) == found
-    assert TypeAdapter[Any](CleanJson).validate_python({"a": [text]}) == {"a": [clean(text)]}
+    assert TypeAdapter[Any](CleanObject).validate_python({"a": [text]}) == {"a": [clean(text)]}
 
 
 def test_types_trim_and_bound() -> None:

@@ -1,11 +1,11 @@
-"""Foreign text: which characters are kept, and when a text says nothing.
+"""Foreign text: which characters are kept, and which texts count as blank.
 
-Text is cleaned where it enters, by one of the annotated types below, and once more where it is
-stored, by the column types of `guardia.db.columns`. Code in between gets clean text and only
-bounds it and refuses what is blank.
+Text is cleaned where it enters, by one of the annotated types below, and once more when it is
+stored, by the column types of `guardia.db.columns`. Code in between receives clean text and only
+limits its length and refuses blank text.
 
-The audit log has a rule of its own (`guardia.board.audit.chain.clean`), which is part of its
-format and must not change; a test holds that it leaves clean text as it is.
+The audit log has a rule of its own (`guardia.board.audit.chain.clean`), which is part of its format
+and must not change; a test ensures that it leaves clean text unchanged.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
-# Controls go because terminals obey some of them, and the marks that turn the direction of text
-# because people would approve something other than what is done. Tab and line breaks stay.
+# Control characters are removed because terminals obey some of them, and direction marks because
+# people would approve something other than what is carried out. Tabs and line breaks stay.
 _HIDDEN = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]"
 )
@@ -31,13 +31,13 @@ _EMPTY_LOOKING = re.compile(
 _EDGES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() or _HIDDEN.match(c))
 
 MAX_REASON = 1000
-"""Characters of a reason, also of a person's answer."""
+"""Characters of a reason, and of a person's answer."""
 MAX_TITLE = 200
 MAX_BODY = 20_000
 
 
 def clean(text: str) -> str:
-    """Return `text` in the one form in which it is kept: NFC, without hidden characters.
+    """Return `text` in the form in which it is stored: NFC, without hidden characters.
 
     Emoji, Hangul and right-to-left scripts keep every character that they need.
     """
@@ -49,7 +49,7 @@ def clean(text: str) -> str:
 def clean_json(value: Any) -> Any:
     """Return a JSON value with every text in it cleaned, keys included.
 
-    Of two keys that become the same the last one counts: a server's answer is not refused for it.
+    If two keys become equal, the last one wins: a server's answer is not refused for that.
     """
     if isinstance(value, str):
         return clean(value)
@@ -61,7 +61,7 @@ def clean_json(value: Any) -> Any:
 
 
 def is_blank(text: str) -> bool:
-    """Return whether a reader sees nothing of `text`."""
+    """Return whether nothing of `text` is visible."""
     return all(map(_is_invisible, text))
 
 
@@ -80,7 +80,7 @@ def trim(text: str, limit: int | None = None) -> str:
 
 
 def first_line(text: str) -> str:
-    """Return the first line of `text` that shows something; empty if there is none."""
+    """Return the first line of `text` with a visible character; empty if there is none."""
     return next((line for line in text.splitlines() if not is_blank(line)), "")
 
 
@@ -91,11 +91,11 @@ def _visible(text: str) -> str:
 
 
 CLEANED = AfterValidator(clean)
-"""Cleans a field; it follows the bound: `Annotated[str, Form(max_length=9), CLEANED]`."""
+"""Cleans a field; comes after the length limit: `Annotated[str, Form(max_length=9), CLEANED]`."""
 TRIMMED = AfterValidator(lambda text: trim(clean(text)))
-"""Cleans a field and trims it; what shows nothing becomes empty, so the use case refuses it."""
+"""Cleans and trims a field; invisible text becomes empty, so the use case refuses it."""
 VISIBLE = AfterValidator(_visible)
-"""Refuses a field that shows nothing."""
+"""Refuses a field without visible characters."""
 
 CleanStr = Annotated[str, CLEANED]
 CleanObject = Annotated[dict[str, Any], AfterValidator(clean_json)]
@@ -103,4 +103,4 @@ Reason = Annotated[str, StringConstraints(max_length=MAX_REASON), TRIMMED]
 Title = Annotated[str, StringConstraints(max_length=MAX_TITLE), TRIMMED]
 Body = Annotated[str, StringConstraints(max_length=MAX_BODY), CLEANED]
 Name = Annotated[str, TRIMMED]
-"""The name or title of a person, an agent or the company."""
+"""Name or title of a person, an agent or the company."""

@@ -1,4 +1,4 @@
-"""``guardia costs`` and ``guardia budget raise`` over a database of their own."""
+"""`guardia costs` and `guardia budget raise` over a database of their own."""
 
 from __future__ import annotations
 

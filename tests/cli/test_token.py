@@ -1,4 +1,4 @@
-"""``guardia token`` as a person uses it, over a database of its own."""
+"""`guardia token` as a person uses it, over a database of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A worker process that dies while its command runs on a server; see also ``test_chaos``."""
+"""A worker process that is killed while its command runs on a server; see also `test_chaos`."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def command_env(
     people: bool = True,
     **variables: str,
 ) -> Iterator[BoardEnv]:
-    """Open a board where the commands find it; with `people`, all of them have the password."""
+    """Open a board where the commands find it; with `people`, everyone has `PASSWORD`."""
     named = {"GUARDIA_DSN": database.app, "GUARDIA_HOME": str(home), "GUARDIA_PASSWORD": PASSWORD}
     for name, value in {**named, **variables}.items():
         monkeypatch.setenv(name, value)
@@ -47,7 +47,7 @@ def command_env(
 def invoke(
     *words: object, answer: str | None = None, env: Mapping[str, str] | None = None
 ) -> Result:
-    """Run a command, with `answer` as what is typed."""
+    """Run a command; `answer` is its standard input."""
     return CliRunner().invoke(app, [str(word) for word in words], input=answer, env=env)
 
 
@@ -69,7 +69,7 @@ def refusal(fault: type[GuardiaError], *words: object, **more: Any) -> str:
 
 
 def environment(home: Path, **variables: str) -> dict[str, str]:
-    """The environment of a command whose data folder is `home`."""
+    """Return the environment of a command whose data folder is `home`."""
     return {**os.environ, "GUARDIA_HOME": str(home), "COLUMNS": "200", **variables}
 
 

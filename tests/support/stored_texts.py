@@ -1,4 +1,4 @@
-"""Every text that a database holds, for tests of what may be stored."""
+"""Every text in a database, for tests of what may be stored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardia.text import clean
 
 
 def stored_texts(dsn: str) -> Iterator[tuple[str, str]]:
-    """Yield each text of each table of the board, also those inside JSON, with its column."""
+    """Yield each text of each board table with its column, including texts inside JSON."""
     with psycopg.connect(dsn) as connection:
         tables = connection.execute(
             "select table_name from information_schema.tables"

@@ -1,5 +1,4 @@
-"""Waits of tests. They are generous, because a slow machine is no failure and only a hang is
-one."""
+"""Generous waits for tests: a slow machine is no failure, only a hang is one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who acts on the command line: an operator of this installation, with no account of their own."""
+"""The actor of the command line: an operator of this installation, without an account."""
 
 from __future__ import annotations
 
