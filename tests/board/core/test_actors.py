@@ -66,9 +66,12 @@ def test_people_act_also_through_channels_and_the_command_line() -> None:
 def stored_forms(tree: ast.Module) -> Iterator[str]:
     """Yield the texts of a module that are, or begin, the stored form of an actor."""
     for node in ast.walk(tree):
-        text = node.value if isinstance(node, ast.Constant) else None
-        if isinstance(text, str) and STORED_FORM.match(text):
-            yield f"{node.lineno}: {text}"
+        if (
+            isinstance(node, ast.Constant)
+            and isinstance(node.value, str)
+            and STORED_FORM.match(node.value)
+        ):
+            yield f"{node.lineno}: {node.value}"
 
 
 def test_only_the_value_itself_knows_the_stored_form() -> None:

@@ -17,6 +17,7 @@ from guardia.board.audit import log
 from guardia.board.control import directives, kill_switch, manual_plans
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.planner import ActionDraft
@@ -40,6 +41,7 @@ from guardia.text import MAX_REASON, clean
 
 BOARD = Path(__file__).resolve().parents[3] / "board"
 INVISIBLE = ["", " \n\t", "\u200b", "\u2800 \u2800", "\u3164", "\u202e\u2066", "\ufeff\x00\x1b"]
+BY = Actor.operator("test")
 HOSTILE = " 결산\u202e 때문\x00에\x1b[31m "
 LEVEL = Action(
     call=ToolCall(tool="service.set_log_level", args={"service": "budgetdb", "level": "INFO"}),
@@ -107,7 +109,7 @@ def release(env: BoardEnv) -> Act:
 def raise_cap(env: BoardEnv) -> Act:
     text = charts.shipped_chart_path().read_text("utf-8")
     capped = text.replace("  - id: db-agent\n", "  - id: db-agent\n    budget: {tokens: 10}\n")
-    chart.apply_chart(env.board, capped, "operator:test")
+    chart.apply_chart(env.board, capped, BY)
     return lambda text: budgets.raise_cap(env.board, PM, "agent", "db-agent", tokens=1, reason=text)
 
 
@@ -146,12 +148,12 @@ def edit_note(env: BoardEnv) -> Act:
 
 def comment(env: BoardEnv) -> Act:
     sr_id = env.create_issue()
-    return lambda text: comments.add_comment(env.board, sr_id, "person:lead", text)
+    return lambda text: comments.add_comment(env.board, sr_id, Actor.person("lead"), text)
 
 
 def _person(env: BoardEnv, name: str) -> None:
     person = PersonInfo(id="new", name=name, title="", role=ROLES[1])
-    people.add(env.board, "operator:test", person)
+    people.add(env.board, BY, person)
 
 
 REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
@@ -179,7 +181,7 @@ TEXTS: dict[str, Callable[[BoardEnv], Act]] = {
     ),
     "person": lambda env: lambda text: _person(env, text),
     "messenger": lambda env: (
-        lambda text: messenger_links.link(env.board, "operator:t", "lead", "mattermost", text)
+        lambda text: messenger_links.link(env.board, BY, "lead", "mattermost", text)
     ),
 }
 
