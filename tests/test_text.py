@@ -15,7 +15,7 @@ from guardia.board.audit import chain
 from guardia.text import (
     MAX_REASON,
     Body,
-    CleanJson,
+    CleanObject,
     CleanStr,
     Name,
     Reason,
@@ -106,7 +106,7 @@ def test_every_type_gives_clean_text(text: str) -> None:
             assert error.errors()[0]["type"] == "string_unicode", "a lone surrogate"
         else:
             assert clean(found) == found
-    assert TypeAdapter[Any](CleanJson).validate_python({"a": [text]}) == {"a": [clean(text)]}
+    assert TypeAdapter[Any](CleanObject).validate_python({"a": [text]}) == {"a": [clean(text)]}
 
 
 def test_types_trim_and_bound() -> None:
