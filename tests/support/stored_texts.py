@@ -23,19 +23,20 @@ def stored_texts(dsn: str) -> Iterator[tuple[str, str]]:
             names = [column.name for column in cursor.description or ()]
             for row in cursor:
                 for name, value in zip(names, row, strict=True):
-                    yield from ((f"{table}.{name}", text) for text in _texts_in(value))
+                    yield from ((f"{table}.{name}", text) for text in texts_in(value))
 
 
-def _texts_in(value: Any) -> Iterator[str]:
+def texts_in(value: Any) -> Iterator[str]:
+    """Yield each text of a value."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):
         for key, inner in value.items():
             yield key
-            yield from _texts_in(inner)
-    elif isinstance(value, list):
+            yield from texts_in(inner)
+    elif isinstance(value, list | tuple):
         for inner in value:
-            yield from _texts_in(inner)
+            yield from texts_in(inner)
 
 
 def unclean_texts(dsn: str) -> list[tuple[str, str]]:

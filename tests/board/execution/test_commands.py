@@ -45,7 +45,7 @@ def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
 def test_a_hostile_servers_output_is_stored_as_it_was_hashed(env: BoardEnv) -> None:
     hostile = "각\u202e가\x00\x1b[31m\ud800"
     claim = env.create_parsed_task()
-    intent = commands.record_intent(env.board, tasks.grant_reads(env.board, claim), READ, hostile)
+    intent = commands.record_intent(env.board, grants.grant_reads(env.board, claim), READ, hostile)
     found = {hostile: [hostile, 1.5], "a": 1, "a\x00": 2}
     commands.record_result(env.board, intent, CommandResult(True, found, hostile, 12))
     with env.board.database.reading() as session:

@@ -9,6 +9,7 @@ from guardia.board.approvals import decisions
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.execution import tasks
+from guardia.board.execution.view import plan_state
 from guardia.board.issues import view
 from guardia.board.runs import beats
 from guardia.errors import IllegalMove, Invalid, Refused, Stale
@@ -42,7 +43,7 @@ def test_the_stored_plan_is_the_one_that_people_approve(env: BoardEnv) -> None:
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     [(kept,)] = sql(env, "select plan from tb_ops_task")
     assert Plan.model_validate(kept) == filed and filed.because == clean(hostile)
-    assert view.plan_state(env.board, claim.task_id).approved
+    assert plan_state(env.board, claim.task_id).approved
     assert unclean_texts(env.dsn) == []
 
 

@@ -7,6 +7,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -19,10 +20,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from page_env import PageClient
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from stored_texts import stored_texts, unclean_texts
+from stored_texts import stored_texts, texts_in, unclean_texts
 from typer.testing import CliRunner
 
 from guardia.board.audit import log
+from guardia.board.execution.commands import CommandResult
+from guardia.board.external_agents.sessions import SessionEnd
+from guardia.board.goals.planning import GoalPartDraft
 from guardia.board.intake.offers import OfferAcceptance
 from guardia.board.issues.receiving import NewIssue
 from guardia.cli import command_permissions
@@ -118,16 +122,35 @@ def test_a_field_that_lets_hidden_characters_in_is_found(app: FastAPI) -> None:
     assert unclean_entrances(app) == ["/planted word"]
 
 
-@pytest.mark.parametrize("kind", [NewIssue, OfferAcceptance])
-def test_what_a_channel_brings_is_clean(kind: Any) -> None:
-    others = {"channel": "web", "message_id": 1, "expires_at": "2026-11-20T05:00:00Z"}
-    lists = {"talk": [HOSTILE], "origin": {HOSTILE: [HOSTILE]}}
-    plain = {"requester_id", "institution", "category", "priority"}  # the board's own words
-    names = {f.name for f in fields(kind)} - plain
-    found = kind(**{name: {**others, **lists}.get(name, HOSTILE) for name in names})
-    for name in names - others.keys():
-        value = getattr(found, name)
-        assert clean_json(value) == (list(value) if isinstance(value, tuple) else value), name
+BROUGHT = {
+    "a channel's request": NewIssue(
+        text=HOSTILE,
+        channel="web",
+        sender=HOSTILE,
+        title=HOSTILE,
+        room=HOSTILE,
+        account=HOSTILE,
+        external_id=HOSTILE,
+        talk=(HOSTILE,),
+        origin={HOSTILE: [HOSTILE]},
+        triage={HOSTILE: {HOSTILE: HOSTILE}},
+    ),
+    "a pressed button": OfferAcceptance(
+        channel="web", message_id=1, expires_at=datetime.now(UTC), account=HOSTILE, sender=HOSTILE
+    ),
+    "a part of a goal": GoalPartDraft(
+        0, HOSTILE, "REQUEST", "DB", "P3", reasons=(HOSTILE,), question=HOSTILE
+    ),
+    "a server's answer": CommandResult(True, {HOSTILE: [HOSTILE, 1.5]}, HOSTILE, 1),
+    "a program's output": SessionEnd("ended", output=HOSTILE),
+}
+
+
+@pytest.mark.parametrize("what", BROUGHT)
+def test_what_is_brought_is_clean(what: str) -> None:
+    found = BROUGHT[what]
+    texts = [text for f in fields(found) for text in texts_in(getattr(found, f.name))]
+    assert clean(HOSTILE) in texts and texts == [clean(text) for text in texts]
 
 
 @given(text=sendable)
