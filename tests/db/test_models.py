@@ -1,4 +1,4 @@
-"""Every module of tables stands alone: a process loads only the features that it needs."""
+"""Every module of tables can be loaded alone: a process loads only the features that it needs."""
 
 from __future__ import annotations
 
