@@ -45,7 +45,7 @@ def server() -> Iterator[ModelServer]:
 
 def apply_chat_chart(agents_env: AgentsEnv, server: ModelServer, budget: str = "{}") -> None:
     """Apply a chart whose dispatcher calls `server`, under a budget."""
-    brain = f"brain: {{kind: chat, base_url: '{server.url}', model: {MODEL}, timeout: 20}}"
+    brain = f"brain: {{kind: chat, base_url: '{server.url}', model: {MODEL}, timeout: 300}}"
     text = chart.shipped_chart_path().read_text("utf-8")
     text = text.replace(EMBEDDED, f"{brain}\n    budget: {budget}", 1)
     text += f"\nprices: {{{MODEL}: {{input: 1000, output: 1000}}}}\n"
