@@ -8,6 +8,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from collections.abc import Iterator
@@ -95,7 +96,9 @@ def test_the_search_finds_what_is_planted(database: object) -> None:
     seen: set[str] = set()
     with watching(seen):
         planting = {**os.environ, "PLANTED": PASSWORD}
-        sleeping = subprocess.Popen(["sh", "-c", "sleep 3600", TOKEN], env=planting)
+        # One process: a shell would leave its child, and with it the planted secret.
+        program = [sys.executable, "-c", "import time; time.sleep(3600)", TOKEN]
+        sleeping = subprocess.Popen(program, env=planting)
         both = {"token": TOKEN, "password": PASSWORD}
         assert wait_until(lambda: leaks(both, "\n".join(seen.copy())) == set(both))
         sleeping.kill()
