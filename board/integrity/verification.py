@@ -286,13 +286,13 @@ def _find_difference(
     if any(a >= b for a, b in pairwise([after, *sizes])):
         raise ValueError("the lines are not in order")
     with board.database.reading() as session:
-        ours = {c.size: c for c in log.checkpoints(session, after, sizes[-1])}
+        stored = {c.size: c for c in log.checkpoints(session, after, sizes[-1])}
     for theirs in batch:
-        if ours.pop(theirs.size, None) != theirs:
+        if stored.pop(theirs.size, None) != theirs:
             return _resolve_difference(board, key, theirs, place, verdict)
-    if ours:
+    if stored:
         # The database has checkpoints that the copy lost: lines were removed from the copy.
-        return replace(verdict, fault="copy_damaged", witness=place, checkpoint=min(ours))
+        return replace(verdict, fault="copy_damaged", witness=place, checkpoint=min(stored))
     return None
 
 

@@ -16,7 +16,7 @@ print(len([key.column for table in Base.metadata.tables.values() for key in tabl
 """
 
 
-@pytest.mark.parametrize("module", table_modules())
+@pytest.mark.parametrize("module", list(table_modules()))
 def test_its_foreign_keys_find_their_tables(module: str) -> None:
     """Without its target table, a flush or a join of the row would fail in that process alone."""
     ended = subprocess.run(

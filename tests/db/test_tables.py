@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
-import guardia
+from table_modules import table_modules
 
-ROOT = Path(guardia.__file__).parent
 # Each module is loaded in a fork: what another one has loaded must not help it.
 PROGRAM = """
 import importlib, os, sys, traceback
@@ -31,18 +29,8 @@ for name in sys.argv[1:]:
 """
 
 
-def table_modules() -> list[str]:
-    """Return the modules that map classes to tables."""
-    files = (
-        path
-        for path in (p for package in ("board", "org") for p in (ROOT / package).rglob("*.py"))
-        if "(Base):" in path.read_text("utf-8")
-    )
-    return sorted(".".join(("guardia", *f.relative_to(ROOT).with_suffix("").parts)) for f in files)
-
-
 def test_each_module_of_tables_can_be_written_without_the_others() -> None:
-    modules = table_modules()
+    modules = list(table_modules())
     assert {"guardia.board.core.model", "guardia.org.model"} <= set(modules)
     ended = subprocess.run(
         [sys.executable, "-c", PROGRAM, *modules], capture_output=True, text=True, check=False
