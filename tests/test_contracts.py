@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import os
 import re
 import shutil
@@ -90,6 +91,7 @@ def test_a_module_without_a_place_in_the_stack_is_refused(copy: Path, path: str)
 # --- contracts about files of a kind, read from the source -------------------------------------
 
 
+@functools.cache
 def trees(root: Path = ROOT) -> dict[str, ast.Module]:
     """Return every module of the product by its path."""
     paths = [p for s in SOURCES for p in sorted((root / s).rglob("*.py"))]

@@ -31,6 +31,7 @@ def approved(web_env: BoardEnv, **more: str) -> IssueScenario:
     return scenario
 
 
+@pytest.mark.slow
 def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     page = sign_in("lead")
@@ -62,6 +63,7 @@ def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: Boa
     assert numbers == sorted(set(numbers))
 
 
+@pytest.mark.slow
 def test_typed_text_and_open_details_survive_live_updates(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:
@@ -86,6 +88,7 @@ def test_typed_text_and_open_details_survive_live_updates(
     assert page.locator("#output-1").evaluate("d => d.open") is True
 
 
+@pytest.mark.slow
 def test_the_list_updates_without_moving_the_reader(sign_in: SignIn, web_env: BoardEnv) -> None:
     for number in range(25):
         web_env.create_issue(text=f"요청 {number}")
@@ -101,6 +104,7 @@ def test_the_list_updates_without_moving_the_reader(sign_in: SignIn, web_env: Bo
     expect(page.locator("#sr-20")).to_be_focused()
 
 
+@pytest.mark.slow
 def test_a_customer_files_a_request_and_sees_only_its_progress(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:
@@ -118,6 +122,7 @@ def test_a_customer_files_a_request_and_sees_only_its_progress(
     expect(page.get_by_text("조치 계획", exact=True)).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_decision_can_be_made_by_keyboard(sign_in: SignIn, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     page = sign_in("lead", f"/issues/{scenario.sr_id}")
@@ -132,6 +137,7 @@ def test_a_decision_can_be_made_by_keyboard(sign_in: SignIn, web_env: BoardEnv) 
     expect(page.locator(".badges .status")).to_have_text("승인됨")
 
 
+@pytest.mark.slow
 def test_a_page_survives_a_restart_of_the_board(browser: Browser, web_env: BoardEnv) -> None:
     # Not the watched context: an unreachable server is a console error.
     web_env.create_issue()
@@ -152,6 +158,7 @@ def test_a_page_survives_a_restart_of_the_board(browser: Browser, web_env: Board
         page.close()
 
 
+@pytest.mark.slow
 def test_hidden_tabs_pause_and_catch_up(sign_in: SignIn, web_env: BoardEnv) -> None:
     web_env.create_issue()
     page = sign_in("eng", "/issues/1")
@@ -168,6 +175,7 @@ def test_hidden_tabs_pause_and_catch_up(sign_in: SignIn, web_env: BoardEnv) -> N
     expect(page.get_by_text("자리를 비운 사이").first).to_be_visible()
 
 
+@pytest.mark.slow
 def test_the_api_page_needs_nothing_from_elsewhere(tab: Page, site: str) -> None:
     tab.goto(f"{site}/docs")
     expect(tab.get_by_text("/intake/mattermost", exact=True)).to_be_visible()
@@ -182,6 +190,7 @@ def fits(page: Page) -> bool:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 def test_no_page_is_wider_than_its_window(
     sign_in: SignIn, site: str, web_env: BoardEnv, width: str

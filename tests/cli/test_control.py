@@ -132,6 +132,7 @@ def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
     refusal(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "다시")
 
 
+@pytest.mark.slow
 def test_a_number_that_is_none(env: BoardEnv) -> None:
     for number in ("0", "SR-999", "1; drop", "9" * 30, "\uff19\uff19", HOSTILE):
         for words in (
@@ -147,6 +148,7 @@ def test_a_number_that_is_none(env: BoardEnv) -> None:
 # The kill switch -----------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person(
     env: BoardEnv, tmp_path: Path
 ) -> None:
@@ -232,6 +234,7 @@ def test_an_order(env: BoardEnv, verb: str) -> None:
     assert "drop table" in kept and "\x1b" not in kept
 
 
+@pytest.mark.slow
 def test_orders_that_a_state_does_not_know(env: BoardEnv) -> None:
     for begin in {*NOT_YET.values()}:
         claim = begin(env)
@@ -289,6 +292,7 @@ EDITS: list[tuple[tuple[str, ...], type[GuardiaError]]] = [
 ]
 
 
+@pytest.mark.slow
 def test_an_edit_that_does_not_hold_changes_nothing(env: BoardEnv) -> None:
     claim = waiting(env)
     before = kinds(env)
@@ -305,6 +309,7 @@ def test_what_is_over_has_no_plan_to_edit(env: BoardEnv) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_forced_action(env: BoardEnv) -> None:
     sr_id = env.create_issue()
     words = ("force", f"SR-{sr_id}", "MOF-DB-01", "service.restart", "service=budgetdb")

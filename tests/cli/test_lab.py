@@ -33,6 +33,7 @@ def running(home: Path) -> Iterator[tuple[Path, subprocess.Popen[str]]]:
     shutil.rmtree(place, ignore_errors=True)
 
 
+@pytest.mark.slow
 def test_up_prints_the_inventory_and_ends_on_request(
     running: tuple[Path, subprocess.Popen[str]],
 ) -> None:
@@ -45,6 +46,7 @@ def test_up_prints_the_inventory_and_ends_on_request(
     assert processes(place) == []
 
 
+@pytest.mark.slow
 def test_faults_by_hand(practice: RunningFleet) -> None:
     home = practice.home.parent
     put = guardia(home, "fault", "hung-was", "--json")

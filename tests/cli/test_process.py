@@ -14,6 +14,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.execution import view
 
 
+@pytest.mark.slow
 def test_a_person_directs_decides_and_stops_from_a_shell(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -150,6 +150,7 @@ def test_two_processes_at_once_share_one_server(data: Path) -> None:
     assert wait_until_gone(data)
 
 
+@pytest.mark.slow
 def test_kill_9_of_the_starter_leaves_nothing_running(data: Path) -> None:
     process = starter(data)
     assert first_line(process)[0] == "owned"
@@ -160,6 +161,7 @@ def test_kill_9_of_the_starter_leaves_nothing_running(data: Path) -> None:
         assert connection.execute("select current_user").fetchone() == (OWNER_ROLE,)
 
 
+@pytest.mark.slow
 def test_a_server_that_outlived_its_starter_is_replaced(data: Path) -> None:
     process = starter(data)
     pid = int(first_line(process)[1])
@@ -198,6 +200,7 @@ def test_a_first_start_that_was_killed_half_way_is_repeated(data: Path) -> None:
         assert running.ready()
 
 
+@pytest.mark.slow
 def test_the_server_outlives_the_thread_that_started_it(data: Path) -> None:
     running = small(data)
     thread = threading.Thread(target=running.start)
@@ -243,6 +246,7 @@ def test_an_unreachable_parent_folder_is_reported(data: Path) -> None:
         small(data).start()
 
 
+@pytest.mark.slow
 @as_root
 def test_binaries_below_a_private_folder_are_copied(
     data: Path, monkeypatch: pytest.MonkeyPatch

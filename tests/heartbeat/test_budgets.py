@@ -65,6 +65,7 @@ def state(agents_env: AgentsEnv, sr_id: int) -> State:
     return view.issue(agents_env.env.board, sr_id).state
 
 
+@pytest.mark.slow
 def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:

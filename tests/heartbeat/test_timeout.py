@@ -53,6 +53,7 @@ def rows(env: BoardEnv, query: str) -> list[Any]:
         return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_an_idle_beat_loads_no_brain_and_calls_no_model(env: BoardEnv) -> None:
     with env.board.database.transaction() as session:
         wakes.wake(session, "was-agent", WakeReason.MANUAL, env.board.clock())
@@ -80,6 +81,7 @@ class SlowTeam:
         return WorkResult("manual", 0)
 
 
+@pytest.mark.slow
 def test_a_beat_that_takes_too_long_loses_its_claim_and_people_are_alerted(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

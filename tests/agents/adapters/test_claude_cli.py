@@ -172,6 +172,7 @@ def check_conversation(model: MessagesServer) -> None:
     assert set(model.paths) == {"/v1/messages?beta=true"}
 
 
+@pytest.mark.slow
 def test_it_works_on_its_task_through_the_board_only(
     env: BoardEnv, folder: Path, model: MessagesServer, claude: Path
 ) -> None:
@@ -230,6 +231,7 @@ def test_without_the_boards_tools_it_does_not_start(
     assert view.task(env.board, claim.task_id).state is State.MANUAL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("how", "state"), [("overruled", State.ABORTED), ("timeout", State.MANUAL)]
 )

@@ -129,6 +129,7 @@ def take_over(session_run: SessionRun) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("order", "state"),
     [(abort, State.ABORTED), (kill, State.PARSED), (take_over, State.MANUAL)],

@@ -76,6 +76,7 @@ def post(told: dict[str, Any], path: str, body: dict[str, Any]) -> int:
         return int(answer.status)
 
 
+@pytest.mark.slow
 def test_a_service_accepts_the_webhook_and_uses_the_api(
     env: BoardEnv, keys: Path, tmp_path: Path
 ) -> None:
@@ -125,6 +126,7 @@ def test_a_rejected_webhook_leaves_the_task_to_people(
     assert str(status) in audit_entries(env.board, "outside_ended")[0].detail["output"]
 
 
+@pytest.mark.slow
 def test_a_service_that_never_ends_times_out(env: BoardEnv, keys: Path, tmp_path: Path) -> None:
     with receiving(lambda *_: 202) as url:
         claim, _ = run_adapter_once(

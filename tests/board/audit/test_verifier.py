@@ -606,6 +606,7 @@ MUTATED = {
 }
 
 
+@pytest.mark.slow
 def test_mutants_of_the_verifier_are_killed() -> None:
     names = list(MUTATED)
     paths = [ROOT / "board" / "audit" / f"{name.rpartition('.')[2]}.py" for name in names]

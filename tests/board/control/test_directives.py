@@ -252,6 +252,7 @@ def test_what_is_offered_is_a_move_of_the_lifecycle(state: State) -> None:
         assert step is None or (state, step) in TRANSITIONS
 
 
+@pytest.mark.slow
 def test_in_200_interleavings_no_agents_write_lands_after_the_persons(env: BoardEnv) -> None:
     """Threads on the real database; the order of the audit log decides.
 

@@ -251,6 +251,7 @@ def test_what_has_no_plan_or_has_ended_cannot_be_changed(env: BoardEnv) -> None:
         change(env, claim, SECOND)
 
 
+@pytest.mark.slow
 def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(
     env: BoardEnv,
 ) -> None:

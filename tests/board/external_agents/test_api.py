@@ -128,6 +128,7 @@ def test_calls_beyond_the_grant_are_refused_and_reach_no_server(env: BoardEnv) -
         assert len(entries) == 14
 
 
+@pytest.mark.slow
 def test_only_an_approved_plan_is_applied(env: BoardEnv) -> None:
     with open_adapter_run(env, tools=("database.*",)) as found:
         answer = found.ask("POST", "/plan", PLAN).json()

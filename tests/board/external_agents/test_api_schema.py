@@ -49,6 +49,7 @@ def fuzzed(operation: Any, found: AdapterRun, statuses: set[int]) -> None:
     answered()
 
 
+@pytest.mark.slow
 def test_every_response_conforms_to_the_description(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -208,6 +208,7 @@ def add(path: Path, *additions: tuple[str, str]) -> None:
     path.write_text(text, "utf-8")
 
 
+@pytest.mark.slow
 def test_one_file_and_one_line_add_a_channel(
     env: BoardEnv, gateway: Gateway, product_with_pager: Path
 ) -> None:

@@ -74,6 +74,7 @@ def position(web_env: BoardEnv) -> int:
         return session.scalar(text("select size from tb_audit_head")) or 0
 
 
+@pytest.mark.slow
 def test_an_issue_page_gets_events_of_that_issue_only(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
@@ -96,6 +97,7 @@ def test_the_list_gets_all_events(
         assert following() == "event: issue"
 
 
+@pytest.mark.slow
 def test_only_agent_pages_get_beats(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
@@ -113,6 +115,7 @@ def test_only_agent_pages_get_beats(
         assert issues(0.5) is None and position(web_env) == seen
 
 
+@pytest.mark.slow
 def test_customers_get_events_of_their_own_institution_only(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
@@ -166,6 +169,7 @@ def test_events_between_page_and_stream_are_sent_at_once(
             assert following() == "event: issue"
 
 
+@pytest.mark.slow
 def test_after_the_database_was_away_every_page_reads_again(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv, database: Any
 ) -> None:
@@ -181,6 +185,7 @@ def test_after_the_database_was_away_every_page_reads_again(
         assert following() == "event: issue"
 
 
+@pytest.mark.slow
 def test_a_stream_ends_with_its_session(
     site: str,
     sign_in_as: Callable[[str], PageClient],

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import httpx
+import pytest
 from fastapi import FastAPI
 from page_env import PageClient, run_server
 from waiting import PATIENCE
@@ -29,6 +30,7 @@ server.run([listener])
 """
 
 
+@pytest.mark.slow
 def test_it_stops_at_once_while_pages_are_open(
     database: Any, sign_in_as: Callable[[str], PageClient]
 ) -> None:

@@ -475,6 +475,7 @@ def test_the_engineer_and_the_decision_appear_by_name(
     assert "영향 없음" in approval[:1500]
 
 
+@pytest.mark.slow
 def test_changes_are_requested_with_a_reason_on_the_page(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

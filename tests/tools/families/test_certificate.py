@@ -98,6 +98,7 @@ def test_health_is_checked_over_tls(ask: Ask, sshd: Any, homepage: Any) -> None:
     assert (found["answered"], found["status"], found["version"]) == (True, 200, "7")
 
 
+@pytest.mark.slow
 def test_a_port_without_tls_has_no_certificate(ask: Ask, sshd: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         service = Service(name="homepage", kind="tls", port=silent.getsockname()[1])

@@ -26,6 +26,7 @@ def test_current_and_staged_releases(ask: Ask, sshd: Any, budget: Any) -> None:
     assert found == {"version": "3.1.0", "releases": ["3.1.0", "3.1.1", "3.10.0"]}
 
 
+@pytest.mark.slow
 def test_a_release_is_switched_and_its_undo_switches_back(ask: Ask, sshd: Any, budget: Any) -> None:
     host = sshd.host(budget.service())
     call = ToolCall(
@@ -51,6 +52,7 @@ def test_a_release_is_switched_and_its_undo_switches_back(ask: Ask, sshd: Any, b
     assert budget.asked == ["start", "restart", "restart"]
 
 
+@pytest.mark.slow
 def test_there_is_always_a_current_release(ask: Ask, sshd: Any, budget: Any) -> None:
     host = sshd.host(budget.service())
     watch = 'while :; do [ -e "$1/current/app.py" ] || echo missing; done'
@@ -81,6 +83,7 @@ def test_a_concurrent_switch_is_not_overwritten(ask: Ask, sshd: Any, budget: Any
     assert budget.asked == ["start"]
 
 
+@pytest.mark.slow
 def test_undo_without_a_switch_only_restarts(ask: Ask, sshd: Any, budget: Any) -> None:
     host = sshd.host(budget.service())
     ask("deploy.activate", host, service="budget", version="3.1.0", previous="3.1.1")

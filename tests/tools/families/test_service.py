@@ -169,6 +169,7 @@ class TestProcesses:
 
 
 class TestRestart:
+    @pytest.mark.slow
     def test_a_hung_service_is_healthy_again(self, ask: Ask, sshd: Any, budget: Any) -> None:
         host = sshd.host(budget.service())
         before = budget.pid

@@ -44,6 +44,7 @@ def test_psql_needs_no_password_on_the_command_line(probe: SshProbe, fleet: Runn
     assert refused.exit_status == 2
 
 
+@pytest.mark.slow
 def test_a_worker_reconnects_after_its_session_is_terminated(probe: SshProbe) -> None:
     one = "select pid from pg_stat_activity where application_name = 'edu-was-1'"
     assert wait_until(lambda: ask(probe, "MOE-DB-01", "edudb", one) != "")
@@ -52,6 +53,7 @@ def test_a_worker_reconnects_after_its_session_is_terminated(probe: SshProbe) ->
     assert wait_until(lambda: ask(probe, "MOE-DB-01", "edudb", one) not in ("", pid))
 
 
+@pytest.mark.slow
 def test_long_waits_are_logged(practice: RunningFleet, probe: SshProbe) -> None:
     practice.fault("lock-chain")
     logs = practice.inventory.host("MOF-DB-01").services[0].logs

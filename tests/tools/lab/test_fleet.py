@@ -52,6 +52,7 @@ def leave_commands(fleet: RunningFleet) -> None:
     probe.run("MOF-DB-01", "setsid sleep 3882 </dev/null >/dev/null 2>&1 &")
 
 
+@pytest.mark.slow
 def test_stopping_leaves_nothing(place: Path) -> None:
     with RunningFleet.spawn(place) as fleet:
         leave_commands(fleet)
@@ -68,6 +69,7 @@ def test_stopping_leaves_nothing(place: Path) -> None:
     assert not control.parent.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("victim", ["launcher", "fleet"])
 def test_kill_9_leaves_nothing_and_it_starts_again(place: Path, victim: str) -> None:
     fleet = RunningFleet.spawn(place).wait_until_ready()
@@ -83,6 +85,7 @@ def test_kill_9_leaves_nothing_and_it_starts_again(place: Path, victim: str) -> 
         assert all(finding["good"] for finding in again.status()["oracles"].values())
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_process_that_started_it(place: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", OWNER, str(place)], stdout=subprocess.PIPE)
     try:
@@ -95,6 +98,7 @@ def test_it_ends_with_the_process_that_started_it(place: Path) -> None:
     assert wait_until(lambda: processes(place) == []), processes(place)
 
 
+@pytest.mark.slow
 def test_it_ends_when_a_server_is_lost(place: Path) -> None:
     """A fleet with six servers would only mislead."""
     fleet = RunningFleet.spawn(place).wait_until_ready()
@@ -113,6 +117,7 @@ def test_a_second_start_attaches(fleet: RunningFleet) -> None:
     assert fleet.is_alive()
 
 
+@pytest.mark.slow
 def test_of_two_concurrent_starts_one_wins_and_a_third_replaces_a_killed_one(home: Path) -> None:
     place = home / "race"
     pair = [RunningFleet.spawn(place), RunningFleet.spawn(place)]
@@ -132,6 +137,7 @@ def test_of_two_concurrent_starts_one_wins_and_a_third_replaces_a_killed_one(hom
     shutil.rmtree(place)
 
 
+@pytest.mark.slow
 def test_the_next_start_restores_changed_and_damaged_files(home: Path) -> None:
     place = home / "again"
     with RunningFleet.spawn(place) as first:

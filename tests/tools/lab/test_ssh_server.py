@@ -79,6 +79,7 @@ def test_fifty_concurrent_commands_on_one_connection(probe: SshProbe) -> None:
     assert probe.session(SERVER, work) == [str(n) for n in range(50)]
 
 
+@pytest.mark.slow
 def test_a_command_outlives_its_channel_and_is_counted(
     probe: SshProbe, fleet: RunningFleet
 ) -> None:

@@ -71,6 +71,7 @@ class TestBrokenConnection:
         assert not output.is_confirmed_gone
         assert wait_until(lambda: not processes_with(mark))
 
+    @pytest.mark.slow
     def test_a_hung_server_does_not_block_the_client(self, own: Any, clock: SettableClock) -> None:
         limits = TransportLimits(termination=1.0)
         mark = unique_seconds()
@@ -94,6 +95,7 @@ class TestBrokenConnection:
                         os.kill(pid, signal.SIGCONT)
         assert wait_until(lambda: not processes_with(mark))
 
+    @pytest.mark.slow
     def test_a_hung_server_is_noticed_by_an_unanswered_request(self, own: Any) -> None:
         with Connections(own) as connections:
             assert connections.run(own.host(), Command.of("true"), timeout=PATIENCE).exit == 0
@@ -146,6 +148,7 @@ def silent_server(sshd: Any) -> Iterator[tuple[int, list[Any]]]:
     loop.close()
 
 
+@pytest.mark.slow
 def test_a_connection_without_channels_is_replaced_once(
     sshd: Any, silent_server: tuple[int, list[Any]]
 ) -> None:

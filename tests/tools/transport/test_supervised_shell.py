@@ -155,6 +155,7 @@ class TestShell:
 
 
 class TestGoneCheck:
+    @pytest.mark.slow
     def test_a_living_session_is_found_and_a_dead_one_is_not(self) -> None:
         supervised = SupervisedCommand(Command.of("sleep", "3600"), 2 * AN_HOUR)
         process = start(supervised, "sh")

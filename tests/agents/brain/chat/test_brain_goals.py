@@ -38,6 +38,7 @@ def planned(**more: Any) -> dict[str, Any]:
     return {**PLAN, "pieces": [{**first, **more}, second]}
 
 
+@pytest.mark.slow
 def test_a_goal_is_planned_from_the_offered_servers(server: ModelServer) -> None:
     server.replies(CannedReply(PLAN))
     result = chat_brain(server).divide(GOAL, DIRECTORY)

@@ -64,6 +64,7 @@ def server(provider: ChatProvider) -> Iterator[ModelServer]:
 # --- an answer --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_answer_is_the_models_and_paid_for(provider: ChatProvider, server: ModelServer) -> None:
     server.replies(CannedReply(GOOD_ANSWER, usage=provider.usage))
     meter = RecordingMeter()

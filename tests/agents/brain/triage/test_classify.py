@@ -35,6 +35,7 @@ def wrong(rows: list[dict[str, Any]], directory: Directory) -> list[str]:
     return [f"{row['id']} {row['text']!r}: {got}" for row, got in found if got != row["expect"]]
 
 
+@pytest.mark.slow
 def test_development_cases(directory: Directory) -> None:
     rows = cases("tune")
     missed = wrong(rows, directory)

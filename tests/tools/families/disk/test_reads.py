@@ -64,6 +64,7 @@ class TestLargest:
         files = ask("disk.largest", host, service="minwon")["files"]
         assert [f["name"] for f in files] == ["app.log"]
 
+    @pytest.mark.slow
     def test_an_id_identifies_one_state_of_a_file(self, ask: Ask, host: Host, root: Path) -> None:
         log = root / "logs" / "app.log"
         log.write_bytes(b"one")

@@ -9,6 +9,7 @@ from guardia.errors import Refused
 from guardia.tools.lab.running_fleet import RunningFleet
 
 
+@pytest.mark.slow
 def test_a_failed_deploy_is_seen_and_healed(practice: RunningFleet, probe: SshProbe) -> None:
     service = practice.inventory.host("MOF-WAS-02").services[0]
     with pytest.raises(Refused, match=r"3\.1\.1"):

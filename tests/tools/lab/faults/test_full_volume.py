@@ -13,6 +13,7 @@ from guardia.tools.lab.running_fleet import RunningFleet
 pytestmark = pytest.mark.usefixtures("volume")
 
 
+@pytest.mark.slow
 def test_a_full_volume_stays_full_until_the_flood_ends(
     practice: RunningFleet, probe: SshProbe
 ) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
 from ssh_probe import SshProbe
 
 from guardia.tools.lab.running_fleet import RunningFleet
 
 
+@pytest.mark.slow
 def test_a_hung_server_keeps_its_port_and_a_restart_helps(
     practice: RunningFleet, probe: SshProbe
 ) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from ssh_probe import SshProbe
 from waiting import wait_until
 
 from guardia.tools.lab.running_fleet import RunningFleet
 
 
+@pytest.mark.slow
 def test_a_lock_chain_has_several_levels(practice: RunningFleet, probe: SshProbe) -> None:
     practice.fault("lock-chain")
     levels = (
@@ -21,6 +23,7 @@ def test_a_lock_chain_has_several_levels(practice: RunningFleet, probe: SshProbe
     assert int(str(done.stdout)) >= 3, done.stderr
 
 
+@pytest.mark.slow
 def test_ending_the_root_session_frees_the_chain(practice: RunningFleet, probe: SshProbe) -> None:
     practice.fault("lock-chain")
     end = (

@@ -88,6 +88,7 @@ def test_a_fault_can_be_healed_with_the_command(
     assert healed == {"name": name, "good": True}
 
 
+@pytest.mark.slow
 @ALL
 def test_a_fault_is_injected_and_healed(practice: RunningFleet, name: str) -> None:
     skip_without_volume(practice, name)
