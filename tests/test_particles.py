@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from guardia.i18n import catalogue, t
 from guardia.particles import PAIRS, with_particle
@@ -42,6 +44,11 @@ FORMS = sorted(
 def test_the_form_follows_the_last_sound(text: str) -> None:
     form, pair = next(found for found in FORMS if text.endswith(found[0]))
     assert with_particle(text.removesuffix(form), pair) == text
+
+
+@given(st.text(max_size=20), st.sampled_from(sorted(PAIRS)))
+def test_any_text_gets_one_of_the_forms(text: str, pair: str) -> None:
+    assert with_particle(text, pair) in {text + form for form in pair.split("/")}
 
 
 def test_a_word_without_a_sound_still_gets_one_form() -> None:

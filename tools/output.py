@@ -30,6 +30,9 @@ _SECRETS = re.compile(
 )
 
 
+_KOREAN = re.compile(r"[\x00-\x7f\u3000-\u318e\uac00-\ud7a3]*")
+
+
 class ExitReason(StrEnum):
     """Why a command is no longer running, as far as the client knows."""
 
@@ -66,8 +69,40 @@ def sanitize(text: str) -> str:
 
 
 def decode(raw: bytes) -> str:
-    """Decode bytes from a server as sanitized text."""
-    return sanitize(raw.decode("utf-8", errors="replace"))
+    """Decode bytes from a server as sanitized text: each line as UTF-8 or, if it is none, as CP949.
+
+    CP949 includes EUC-KR, which many Korean servers still write. Bytes that are neither are shown
+    as escapes, never as U+FFFD, because evidence must not hide what was there.
+    """
+    try:
+        return sanitize(raw.decode("utf-8"))
+    except UnicodeDecodeError:
+        return sanitize("\n".join(map(_decode_line, raw.split(b"\n"))))
+
+
+def _decode_line(line: bytes) -> str:
+    for piece in (line, line[:-1]):  # a limit may have cut the last character
+        try:
+            text = piece.decode("cp949") + line[len(piece) :].decode("ascii", "backslashreplace")
+        except UnicodeDecodeError:
+            continue
+        if _KOREAN.fullmatch(text) or not _is_cut_utf8(line):
+            return text
+    return line.decode("utf-8", "backslashreplace")
+
+
+def _is_cut_utf8(line: bytes) -> bool:
+    """Return whether only the first or last character is incomplete, and others are not ASCII.
+
+    Such a line can often be decoded as CP949 too, as rare characters.
+    """
+    start = next((n for n, byte in enumerate(line[:4]) if byte & 0xC0 != 0x80), 0)
+    for end in range(len(line), max(start, len(line) - 4), -1):
+        try:
+            return not line[start:end].decode("utf-8").isascii()
+        except UnicodeDecodeError:
+            continue
+    return False
 
 
 def require_success(tool: str, output: Output) -> str:

@@ -29,7 +29,7 @@ _RIEUL_FINAL = 8
 # A gloss in brackets does not change the particle: 김철수(대리)가.
 _GLOSS = re.compile(r"(?<=.)(?:\([^()]*\)|\[[^\[\]]*\])\s*$", re.DOTALL)
 _LATIN = re.compile(r"[A-Za-z]+$")
-_NUMBER = re.compile(r"(\d[\d,]*)(\.\d+)*$")
+_NUMBER = re.compile(r"([0-9][0-9,]*)(\.[0-9]+)*$")
 _SYMBOLS = {"%": Sound.VOWEL, "℃": Sound.VOWEL, "+": Sound.VOWEL, "*": Sound.VOWEL}
 _DIGITS = {"0": "영", "1": "일", "2": "이", "3": "삼", "4": "사"} | {
     "5": "오", "6": "육", "7": "칠", "8": "팔", "9": "구"

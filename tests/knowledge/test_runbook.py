@@ -169,8 +169,16 @@ RUNS = {"running": True, "processes": [{"pid": 5, "state": "S"}]}
 STOPPED = {"running": True, "processes": [{"pid": 5, "state": "T"}]}
 DEAD: dict[str, Any] = {"running": False, "processes": []}
 BIG = {"name": "app-debug.log", "bytes": 9_000_000, "growing": True, "id": "abcdef123456"}
+BIG |= {"kind": "log", "can_be_archived": True}
 STILL = {**BIG, "name": "access.log", "growing": False}
-LARGEST = {"files": [STILL, BIG]}
+DUMP = {**BIG, "name": "java_pid1.hprof", "kind": "dump", "can_be_archived": False}
+LARGEST = {"files": [DUMP, STILL, BIG]}
+CAUSES: dict[str, dict[str, Any]] = {
+    "read_only": {},
+    "inodes": {"inodes_percent": 100},
+    "deleted": {"deleted_kb": 9000, "deleted": [{"pid": 7, "command": "java"}]},
+    "quota": {"quota_percent": 100},
+}
 USAGE = {"path": "/srv/budget/logs", "percent": 97}
 LOAD = {"load1": 0.4, "load5": 0.3, "cores": 2, "memory_percent": 40}
 CURRENT = {"version": "3.1.0", "releases": ["3.1.0", "3.1.1"]}
@@ -207,6 +215,15 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("disk-log-full", {**DISK, "level": {"level": "INFO"}}, "large_log"),
     ("disk-log-full", {**DISK, "level": None}, "large_log"),
     ("disk-log-full", {**DISK, "largest": {"files": []}, "level": {"level": "DEBUG"}}, "not_logs"),
+    ("disk-log-full", {**DISK, "largest": {"files": [DUMP]}, "level": None}, "not_a_log"),
+    *(
+        (
+            "disk-log-full",
+            {**DISK, "usage": {**USAGE, **facts, "cause": cause}, "level": None},
+            cause,
+        )
+        for cause, facts in CAUSES.items()
+    ),
     ("was-deploy", {**WANTED, "current": None, "health": UP}, "unreadable"),
     ("was-deploy", {**WANTED, "current": CURRENT, "health": UP}, "activate"),
     ("was-deploy", {**WANTED, "current": CURRENT, "health": None}, "activate"),

@@ -18,6 +18,7 @@ from inflight_env import (
     reads_in_flight,
 )
 from sqlalchemy import select
+from ssh_probe import SshProbe
 from waiting import PATIENCE, wait_until
 
 from guardia.board.approvals import pending
@@ -234,28 +235,43 @@ def test_a_take_over_ends_the_running_command_and_the_agent_writes_nothing_more(
         assert after[after.index("ordered") :] == ["ordered", "result_failed"]
 
 
-def test_a_completed_cleanup_is_rolled_back_restored_and_verified(stack: FullStack) -> None:
+@pytest.mark.parametrize("has_room", [True, False])
+def test_a_completed_cleanup_is_rolled_back_if_the_volume_can_hold_it(
+    stack: FullStack, has_room: bool
+) -> None:
+    """Without room the volume would be full again, so the archive is kept and people are asked."""
     if not stack.fleet.inventory.volumes:
         pytest.skip("the kernel gives no small volume here")
+    probe = SshProbe(stack.fleet)
+    (service,) = stack.fleet.inventory.host("MOIS-WAS-01").services
+    probe.run("MOIS-WAS-01", f"head -c 1000000 /dev/zero > {service.logs}/reserve")
     assert not stack.fleet.fault("full-volume").good
     sr_id = approved(stack, "행안부 와스 로그 볼륨이 꽉 차서 오류가 납니다")
     stack.work()
     assert stack.state(sr_id) is State.COMPLETED
+    if has_room:
+        probe.run("MOIS-WAS-01", f"rm {service.logs}/reserve")
     lead = stack.person("team_lead")
     directives.issue_directive(
         stack.board, lead, task_of(stack, sr_id), DirectiveRequest("rollback", "감사 자료 보존")
     )
     assert stack.state(sr_id) is State.COMPLETED
     stack.work()
-    assert stack.state(sr_id) is State.ROLLED_BACK
+    probe.run("MOIS-WAS-01", f"rm -f {service.logs}/reserve")
+    assert stack.state(sr_id) is (State.ROLLED_BACK if has_room else State.MANUAL)
     assert stack.changes(sr_id) == [
         "service.set_log_level",
         "disk.archive",
         "disk.restore",
         "service.set_log_level",
     ]
-    undone = next(e for e in stack.entries(sr_id) if e.kind == "undone")
-    assert len(undone.detail["restored"]) == 2 and undone.detail["lost"] == []
+    if has_room:
+        undone = next(e for e in stack.entries(sr_id) if e.kind == "undone")
+        assert (len(undone.detail["restored"]), undone.detail["lost"]) == (2, [])
+    else:
+        kept = "cd {}; ls ../archive/*.gz && df -k --output=pcent . | tail -n 1 | tr -dc 0-9"
+        *copies, percent = probe.run("MOIS-WAS-01", kept.format(service.logs)).stdout.split()
+        assert copies and int(percent) < 80
 
 
 def test_an_irreversible_change_is_not_rolled_back(stack: FullStack) -> None:

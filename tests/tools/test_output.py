@@ -26,6 +26,40 @@ def test_ordinary_text_is_kept(text: str) -> None:
     assert sanitize(text) == text
 
 
+KOREAN = "심각: 데이터베이스 연결 실패 (코드 7)"
+
+
+@pytest.mark.parametrize(
+    ("raw", "text"),
+    [
+        (KOREAN.encode("cp949"), KOREAN),
+        (KOREAN.encode("euc-kr") + b"\n" + KOREAN.encode(), f"{KOREAN}\n{KOREAN}"),
+        ("똠방각하 펲시콜라".encode("cp949"), "똠방각하 펲시콜라"),
+        (KOREAN.encode()[1:], r"\xec\x8b\xac"[4:] + KOREAN[1:]),
+        (("열" + KOREAN).encode() + "끝".encode()[:2], "열" + KOREAN + r"\xeb\x81"),
+        ("실패".encode("cp949")[:3], "실" + r"\xc6"),
+        (b"\xff\xfe\x00 binary", r"\xff\xfe binary"),
+        (b"ascii \x80", r"ascii \x80"),
+    ],
+)
+def test_korean_encodings_are_detected_and_nothing_is_replaced(raw: bytes, text: str) -> None:
+    assert decode(raw) == text
+
+
+@given(st.text(st.characters(min_codepoint=0xAC00, max_codepoint=0xD7A3), min_size=1))
+def test_any_hangul_is_read_in_both_encodings(text: str) -> None:
+    assert decode(text.encode()) == text
+    assert decode(text.encode("cp949")) == text or is_utf8(text.encode("cp949"))
+
+
+def is_utf8(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
 @pytest.mark.parametrize(
     ("printed", "kept"),
     [

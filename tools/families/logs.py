@@ -10,18 +10,25 @@ from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.disk import FileName
+from guardia.tools.families.disk.names import FileName
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
 _LINE_CHARACTERS = 500
 
+# Of a longer file the first line may be cut within a character, so it begins with its first ASCII
+# character. Zeros are the hole of a log whose beginning was archived.
 _TAIL = Script(
     "logs.tail",
     r"""
-file=$1/$2
-if [ ! -f "$file" ] || [ -L "$file" ]; then echo "not a regular file: $2" >&2; exit 3; fi
-tail -c 262144 -- "$file" | tail -n "$3"
+logs=$(readlink -e -- "$1") || { echo "no such folder: $1" >&2; exit 3; }
+file=$logs/$2
+if [ ! -f "$file" ] || [ "$(readlink -e -- "$file")" != "$file" ]; then
+  echo "not a regular file: $2" >&2; exit 3
+fi
+cut=
+if [ "$(stat -c %s -- "$file")" -gt 262144 ]; then cut='1s/^[\x80-\xff]*//'; fi
+tail -c 262144 -- "$file" | tr -d '\0' | sed "$cut" | tail -n "$3"
 """,
 )
 

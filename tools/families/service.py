@@ -10,6 +10,7 @@ from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
+from guardia.tools.families.service_pids import SERVICE_PIDS
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     Findings,
@@ -69,49 +70,13 @@ timeout -k 1 "$limit" bash -c '"$@"' probe "$scheme" "$address" "$port" "$path" 
 
 _PROCESSES = Script(
     "service.processes",
-    r"""
-root=$1 port=$2 pids=
-now=$(date +%s)
-echo "now $now"
-for file in "$root"/run/*.pid; do
-  [ -f "$file" ] || continue
-  pid=
-  read -r pid _ < "$file" || true
-  case $pid in ''|*[!0-9]*) continue ;; esac
-  age=$(ps -o etimes= -p "$pid" || true)
-  # A process younger than the file that names it only inherited the number.
-  if [ -n "$age" ] && [ $((now - age)) -le $(($(stat -c %Y -- "$file") + 5)) ]; then
-    pids="$pids $pid"
-  fi
-done
-if [ -z "$pids" ] && [ "$port" != 0 ]; then
-  hex=$(printf '%04X' "$port")
-  inodes=$(grep -hsE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
-    while read -r _ _ _ _ _ _ _ _ _ inode _; do printf ' %s ' "$inode"; done || true)
-  pids=$({ ls -l /proc/[0-9]*/fd 2>/dev/null || true; } | while read -r line; do
-    case $line in
-      /proc/*/fd:) owner=${line#/proc/}; owner=${owner%/fd:} ;;
-      *'socket:['*']') inode=${line##*socket:[}; inode=${inode%]}
-        case $inodes in *" $inode "*) printf ' %s' "$owner" ;; esac ;;
-    esac
-  done)
-fi
+    SERVICE_PIDS
+    + r"""
+echo "now $(date +%s)"
+pids=$(service_pids "$1" "$2")
 if [ -z "$pids" ]; then exit 0; fi
-family=" $pids "
-table=$(ps -e -o pid=,ppid=)
-grown=1
-while [ "$grown" = 1 ]; do
-  grown=0 pid=
-  for word in $table; do
-    if [ -z "$pid" ]; then pid=$word; continue; fi
-    case $family in *" $word "*)
-      case $family in *" $pid "*) ;; *) family="$family$pid "; grown=1 ;; esac ;;
-    esac
-    pid=
-  done
-done
 list=
-for pid in $family; do list="$list${list:+,}$pid"; done
+for pid in $(with_children "$pids"); do list="$list${list:+,}$pid"; done
 ps -ww -o pid=,stat=,etimes=,time=,args= -p "$list" || true
 """,
 )

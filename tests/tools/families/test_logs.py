@@ -34,6 +34,25 @@ def test_long_lines_are_truncated(ask: Ask, host: Host, tmp_path: Path) -> None:
     assert found["lines"][1] == "last password=***"
 
 
+@pytest.mark.parametrize("encoding", ["cp949", "utf-8"])
+@pytest.mark.parametrize("shift", range(3))
+def test_korean_logs_in_either_encoding(
+    ask: Ask, host: Host, tmp_path: Path, encoding: str, shift: int
+) -> None:
+    line = "심각: 데이터베이스 연결 실패"
+    text = "x" * shift + "가" * 200_000 + f" 끝\n{line}\n"
+    (tmp_path / "예산 집행.log").write_bytes(text.encode(encoding))
+    found = ask("logs.tail", host, service="auth", name="예산 집행.log", lines=5)
+    assert found["lines"] == [" 끝", line]
+
+
+def test_the_hole_of_an_archived_beginning_is_left_out(
+    ask: Ask, host: Host, tmp_path: Path
+) -> None:
+    (tmp_path / "app.log").write_bytes(bytes(9000) + b"later\n")
+    assert ask("logs.tail", host, service="auth", name="app.log")["lines"] == ["later"]
+
+
 def test_a_link_is_not_followed(ask: Ask, host: Host, tmp_path: Path) -> None:
     (tmp_path / "app.log").symlink_to("/etc/passwd")
     with pytest.raises(CommandFailed, match="not a regular file"):

@@ -61,15 +61,40 @@ class TestFullVolume:
         copy = small[1] / f"runaway.log.{found['id']}.gz"
         assert gzip.decompress(copy.read_bytes()) == data
 
-    def test_the_archived_log_fits_back(
+    def test_a_writer_that_goes_on_fills_the_volume_only_with_what_it_writes(
         self, ask: Ask, host: Host, small: tuple[Path, Path]
     ) -> None:
+        """A writer at its own offset, as after `> file`, must not bring the old length back."""
         log = small[0] / "runaway.log"
-        data = fill(log, lines(500))
+        with log.open("wb", buffering=0) as file:
+            file.write(lines(10_000))
+            before = log.stat().st_blocks
+            args = {"service": "minwon", "name": "runaway.log", "id": ID}
+            ask("disk.archive", host, **args)
+            file.write(b"more\n")
+            looked = ask("disk.archived", host, **args)
+            assert looked["archived"] and looked["original_bytes"] < looked["bytes"]
+            assert log.stat().st_blocks * 10 < before
+
+    def test_the_archived_log_goes_back_while_the_volume_keeps_a_reserve(
+        self, ask: Ask, host: Host, small: tuple[Path, Path]
+    ) -> None:
+        log, data = small[0] / "runaway.log", lines(9000)
+        log.write_bytes(data)
         ask("disk.archive", host, service="minwon", name="runaway.log", id=ID)
         ask("disk.restore", host, service="minwon", name="runaway.log", id=ID)
         assert log.read_bytes() == data
-        assert not list(small[1].glob("*.later"))
+
+    def test_what_filled_the_volume_is_not_restored_to_it(
+        self, ask: Ask, host: Host, small: tuple[Path, Path]
+    ) -> None:
+        data = fill(small[0] / "runaway.log", lines(500))
+        args = {"service": "minwon", "name": "runaway.log", "id": ID}
+        ask("disk.archive", host, **args)
+        with pytest.raises(CommandFailed, match=r"no room for runaway\.log.*kept in"):
+            ask("disk.restore", host, **args)
+        assert ask("disk.usage", host, service="minwon")["percent"] < 10
+        assert gzip.decompress((small[1] / f"runaway.log.{ID}.gz").read_bytes()) == data
 
     def test_an_archive_without_space_changes_nothing(
         self, ask: Ask, host: Host, small: tuple[Path, Path]
@@ -90,5 +115,5 @@ class TestFullVolume:
         other = fill(small[0] / "other.log", lines(500))
         with pytest.raises(CommandFailed, match=r"no room for runaway\.log"):
             ask("disk.restore", host, service="minwon", name="runaway.log", id=ID)
-        assert log.read_bytes() == b""
+        assert not log.read_bytes().strip(b"\0")
         assert (small[0] / "other.log").read_bytes() == other
