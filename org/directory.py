@@ -32,6 +32,10 @@ class Service(_Value):
     """Absolute folder of its logs."""
     database: str | None = None
     """Database name, for kind `postgresql`."""
+    tls_names: tuple[str, ...] = ()
+    """Host names of the sites on this port, for kind `tls`."""
+    start_seconds: int = 120
+    """How long the service may take until its health check passes after a start."""
 
 
 class Host(_Value):

@@ -15,6 +15,7 @@ from guardia.org.directory import Host, Service
 HTTP_KINDS = ("http", "tls")
 
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
+_HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _HEALTH = re.compile(r"/[A-Za-z0-9._~/?&=%+-]*")
 
 
@@ -58,6 +59,17 @@ def health(service: Service) -> str:
     if service.health is None or not _HEALTH.fullmatch(service.health):
         raise _missing(service, "health")
     return service.health
+
+
+def tls_names(service: Service) -> tuple[str, ...]:
+    """Return the host names of the sites on the service's port; Korean names as DNS has them."""
+    try:
+        names = tuple(name.encode("idna").decode() for name in service.tls_names)
+    except UnicodeError:
+        raise _missing(service, "tls_names") from None
+    if not all(map(_HOST_NAME.fullmatch, names)):
+        raise _missing(service, "tls_names")
+    return names
 
 
 def _path(service: Service, what: str, path: str | None) -> str:

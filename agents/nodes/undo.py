@@ -99,8 +99,12 @@ def _undo(
 
 
 def _had_no_effect(gate: Gate, grant: Grant, action: Action) -> bool:
-    """Return whether a single check shows that an unfinished action has changed nothing."""
-    checks = tuple(check.model_copy(update={"within": 0}) for check in action.undo_verify)
+    """Return whether a look at the server shows that an unfinished action has changed nothing.
+
+    For an action without undo, its prechecks: the server is still as it was before.
+    """
+    proof = action.precheck if action.undo is None else action.undo_verify
+    checks = tuple(check.model_copy(update={"within": 0}) for check in proof)
     return bool(checks) and gate.first_failed(grant, checks) is None
 
 

@@ -160,6 +160,7 @@ LOCKS: dict[str, Any] = {
     "waiters": [],
 }
 ACTIVE = {**LOCKS, "roots": [{**LOCKS["roots"][0], "state": "active"}]}
+SUPERUSER = {**LOCKS, "roots": [{**LOCKS["roots"][0], "may_terminate": False}]}
 CALM = {"waiting": 0, "roots": [], "waiters": []}
 ACTIVITY = {"sessions": 9, "active": 1, "idle_in_transaction": 0, "longest_seconds": 2}
 UP = {"port_open": True, "answered": True, "status": 200, "milliseconds": 12, "version": "3.1.0"}
@@ -183,7 +184,8 @@ USAGE = {"path": "/srv/budget/logs", "percent": 97}
 LOAD = {"load1": 0.4, "load5": 0.3, "cores": 2, "memory_percent": 40}
 CURRENT = {"version": "3.1.0", "releases": ["3.1.0", "3.1.1"]}
 WANTED = {"params": {"version": "3.1.1"}}
-CERTIFICATE = {"subject": "CN=moe", "not_after": "2027-01-01T00:00:00+00:00", "days": 90}
+CERTIFICATE = {"name": "-", "subject": "CN=moe", "not_before": "2026-10-01T00:00:00+00:00"}
+CERTIFICATE |= {"not_after": "2027-01-01T00:00:00+00:00", "days": 90}
 FAILURES: dict[str, Any] = {"failures": 7, "sources": [{"address": "192.0.2.1", "count": 7}]}
 SPREAD = {"failures": 130, "sources": [{"address": f"192.0.2.{n}", "count": 10} for n in range(13)]}
 DISK = {"usage": USAGE, "largest": LARGEST, "health": UP}
@@ -191,6 +193,7 @@ DISK = {"usage": USAGE, "largest": LARGEST, "health": UP}
 DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("db-lock-chain", {"locks": None, "activity": None}, "unreadable"),
     ("db-lock-chain", {"locks": LOCKS, "activity": ACTIVITY}, "idle_blocker"),
+    ("db-lock-chain", {"locks": SUPERUSER, "activity": ACTIVITY}, "not_permitted"),
     ("db-lock-chain", {"locks": ACTIVE, "activity": ACTIVITY}, "running_blocker"),
     ("db-lock-chain", {"locks": {**LOCKS, "roots": []}, "activity": ACTIVITY}, "hidden_blocker"),
     (
@@ -263,6 +266,9 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("certificate-check", {"certificate": None}, "unreadable"),
     ("certificate-check", {"certificate": {**CERTIFICATE, "days": -1}}, "expired"),
+    ("certificate-check", {"certificate": {**CERTIFICATE, "starts_in_days": 3}}, "not_yet_valid"),
+    ("certificate-check", {"certificate": {**CERTIFICATE, "matches": False}}, "another_name"),
+    ("certificate-check", {"certificate": {**CERTIFICATE, "silent": ["a.example"]}}, "silent"),
     ("certificate-check", {"certificate": {**CERTIFICATE, "days": 12}}, "expiring"),
     ("certificate-check", {"certificate": CERTIFICATE}, "valid"),
     ("log-analysis", {"health": None, "largest": None, "tail": None}, "unreadable"),

@@ -24,6 +24,12 @@ _SETTINGS = (
     "set default_transaction_read_only = on"
 )
 
+# As `pg_terminate_backend` decides: only superusers end a superuser's session.
+_MAY_TERMINATE = """(select me.rolsuper or (not coalesce(r.rolsuper, true) and (
+             pg_has_role(a.usesysid, 'USAGE') or pg_has_role('pg_signal_backend', 'USAGE')))
+           from pg_roles me left join pg_roles r on r.oid = a.usesysid
+           where me.rolname = current_user)"""
+
 # pg_locks and pg_blocking_pids are open to every role, unlike other sessions' rows in
 # pg_stat_activity: an account without pg_monitor sees the chain, but not the queries.
 _LOCKS = f"""
@@ -49,7 +55,7 @@ select json_build_object(
     select r.pid, to_char(a.backend_start at time zone 'UTC', '{_UTC}') as backend_start,
            a.state, a.usename as "user", a.application_name as application,
            round(extract(epoch from clock_timestamp() - a.xact_start)::numeric, 1) as xact_seconds,
-           left(a.query, 200) as query, r.blocked
+           left(a.query, 200) as query, r.blocked, {_MAY_TERMINATE} as may_terminate
     from roots r join pg_stat_activity a on a.pid = r.pid
     order by r.blocked desc, r.pid limit 20) x),
   'waiters', (select coalesce(json_agg(x), '[]') from (
@@ -121,7 +127,8 @@ def _terminate(args: SessionArgs, host: Host) -> Command:
 def _still_blocking(args: SessionArgs) -> tuple[Check, ...]:
     pid, start = jmespath_literal(args.pid), jmespath_literal(args.backend_start)
     locks = ToolCall(tool="database.locks", args={"service": args.service})
-    expect = f"length(roots[?pid=={pid} && backend_start=={start}]) > `0`"
+    this = f"pid=={pid} && backend_start=={start} && may_terminate != `false`"
+    expect = f"length(roots[?{this}]) > `0`"
     return (Check(call=locks, expect=expect),)
 
 

@@ -10,7 +10,7 @@ from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service_pids import SERVICE_PIDS
+from guardia.tools.families.service_shell import LISTENER, SERVICE_PIDS
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     Findings,
@@ -26,28 +26,15 @@ Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR"]
 _ANSWER_SECONDS = 5
 _COMMAND_CHARACTERS = 200
 
-# The listening sockets show whether the port is open, not a connection: the queue of a stopped
-# process fills up with probes, and then its open port would look closed. Here-documents are avoided
-# throughout, because bash writes them to a disk that may be full.
+# Here-documents are avoided throughout, because bash writes them to a disk that may be full.
 _HEALTH = Script(
     "service.health",
-    r"""
+    LISTENER
+    + r"""
 port=$1 path=$2 scheme=$3 limit=$4
-hex=$(printf '%04X' "$port")
-line=$(grep -hsE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
-  head -n 1 || true)
-if [ -z "$line" ]; then echo 'port_open 0'; exit 0; fi
+if ! address=$(listener "$port"); then echo 'port_open 0'; exit 0; fi
 echo 'port_open 1'
 if [ -z "$path" ]; then exit 0; fi
-set -- $line
-local=${2%:*}
-case $local in
-  00000000|00000000000000000000000000000000) address=127.0.0.1 ;;
-  00000000000000000000000001000000) address=::1 ;;
-  ????????)
-    address=$((16#${local:6:2})).$((16#${local:4:2})).$((16#${local:2:2})).$((16#${local:0:2})) ;;
-  *) address=localhost ;;
-esac
 request() {
   printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: guardia\r\nConnection: close\r\n\r\n' "$1" "$2"
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import random
 import socket
 import time
@@ -12,15 +11,15 @@ from typing import Protocol
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
-from guardia.errors import Misconfigured, Unreachable
+from guardia.errors import Unreachable
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.transport import hostkey
 from guardia.tools.transport.limits import TransportLimits
+from guardia.tools.transport.private_key import load_private_key
 
 CONNECTION_ERRORS = (paramiko.SSHException, EOFError, OSError)
 """Raised by paramiko when a connection breaks."""
-_KEY_TYPES = (paramiko.Ed25519Key, paramiko.ECDSAKey, paramiko.RSAKey)
 
 
 class PrivateKeyStore(Protocol):
@@ -35,7 +34,7 @@ def connect(
     host: Host, secrets: PrivateKeyStore, limits: TransportLimits, deadline: float
 ) -> paramiko.Transport:
     """Open a verified and authenticated connection. Raises `Unreachable` if that fails."""
-    key = _private_key(secrets, host.credential)
+    key = load_private_key(host.credential, secrets.get(host.credential))
     try:
         pinned = hostkey.parse(host.host_key)
     except ValueError:
@@ -99,16 +98,6 @@ def close(transport: paramiko.Transport) -> None:
         transport.sock.shutdown(socket.SHUT_RDWR)
     transport.close()
     transport.sock.close()
-
-
-def _private_key(secrets: PrivateKeyStore, name: str) -> paramiko.PKey:
-    text = secrets.get(name)
-    for kind in _KEY_TYPES:
-        try:
-            return kind.from_private_key(io.StringIO(text))
-        except (paramiko.SSHException, ValueError):
-            continue  # a key of another type
-    raise Misconfigured(what=name, why=t("tools.ssh.no_key"))
 
 
 def _to_unreachable(host: Host, error: Exception) -> Unreachable:

@@ -94,9 +94,9 @@ class Sessions:
         self._open: list[psycopg.Connection[Any]] = []
         self._threads: list[threading.Thread] = []
 
-    def idle(self, sql: str, application: str = "batch") -> int:
+    def idle(self, sql: str, application: str = "batch", role: str = OWNER_ROLE) -> int:
         """Start a transaction that runs `sql` and stays idle. Returns its process id."""
-        connection = self._connect(application)
+        connection = self._connect(application, role)
         connection.execute(sql.encode())
         return connection.info.backend_pid
 
@@ -135,8 +135,8 @@ class Sessions:
         for connection in self._open:
             connection.close()
 
-    def _connect(self, application: str) -> psycopg.Connection[Any]:
-        dsn = self._cluster.dsn(OWNER_ROLE, NAME)
+    def _connect(self, application: str, role: str = OWNER_ROLE) -> psycopg.Connection[Any]:
+        dsn = self._cluster.dsn(role, NAME)
         self._open.append(psycopg.connect(dsn, application_name=application))
         return self._open[-1]
 
@@ -211,6 +211,48 @@ class TestChain:
 
 
 class TestTermination:
+    def test_only_sessions_that_the_account_may_end_are_planned(
+        self, look: Look, host: Host, sessions: Sessions, budgetdb: Cluster
+    ) -> None:
+        """A superuser's session is left to people before anything is planned or approved."""
+        admin = psycopg.connect(budgetdb.dsn(budgetdb.superuser, NAME), autocommit=True)
+        admin.execute(f"grant pg_monitor to {OWNER_ROLE}")
+        own = sessions.idle(TestChain.UPDATE.format(1))
+        superuser = sessions.idle(TestChain.UPDATE.format(2), role=budgetdb.superuser)
+        for number in (1, 2):
+            sessions.waiting(TestChain.UPDATE.format(number))
+        roots = {r["pid"]: r for r in look("database.locks")["roots"]}
+        assert {pid: r["may_terminate"] for pid, r in roots.items()} == {
+            own: True,
+            superuser: False,
+        }
+        args = {k: roots[superuser][k] for k in ("pid", "backend_start")}
+        whole = {"service": "budgetdb", **args}
+        action = planning.propose(ToolCall(tool="database.terminate_session", args=whole), host)
+        (check,) = action.precheck
+        assert not jmespath.search(check.expect, look(check.call.tool, **check.call.args))
+        with pytest.raises(CommandFailed):
+            look("database.terminate_session", **args)
+        admin.execute(f"revoke pg_monitor from {OWNER_ROLE}")
+        admin.close()
+
+    def test_a_right_to_signal_sessions_counts(
+        self, look: Look, sessions: Sessions, budgetdb: Cluster
+    ) -> None:
+        sessions.idle(TestChain.UPDATE.format(1))
+        sessions.waiting(TestChain.UPDATE.format(1))
+
+        def may_stranger() -> bool:
+            (root,) = look("database.locks", service="strange")["roots"]
+            return bool(root["may_terminate"])
+
+        admin = psycopg.connect(budgetdb.dsn(budgetdb.superuser, NAME), autocommit=True)
+        assert not may_stranger()
+        admin.execute(f"grant pg_signal_backend to {APPLICATION_ROLE}")
+        assert may_stranger()
+        admin.execute(f"revoke pg_signal_backend from {APPLICATION_ROLE}")
+        admin.close()
+
     def test_the_chain_is_released_and_every_check_passes(
         self, look: Look, host: Host, sessions: Sessions
     ) -> None:

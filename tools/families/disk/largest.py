@@ -12,7 +12,7 @@ from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk.names import argument_name, shown_name
-from guardia.tools.families.service_pids import SERVICE_PIDS
+from guardia.tools.families.service_shell import SERVICE_PIDS
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 

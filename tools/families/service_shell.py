@@ -1,4 +1,4 @@
-"""Shell functions that find the processes of a service, shared by the scripts of all families."""
+"""Shell functions that find a service on its server: one way for the scripts of all families."""
 
 from __future__ import annotations
 
@@ -47,5 +47,43 @@ with_children() {
     done
   done
   printf '%s' "$family"
+}
+"""
+
+# The listening sockets show whether the port is open, not a connection: the queue of a stopped
+# process fills up with probes, and then its open port would look closed. Only a socket of all IPv6
+# addresses does not show whether it takes IPv4 as well.
+LISTENER: Final = r"""
+listener() {
+  local hex found
+  hex=$(printf '%04X' "$1")
+  found=$(grep -hsoE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
+    while read -r _ socket _; do printf '%s\n' "${socket%:*}"; done | sort -u || true)
+  if [ -z "$found" ]; then return 1; fi
+  case $found in
+    00000000|00000000$'\n'*) echo 127.0.0.1 ;;
+    *00000000000000000000000000000000*)
+      if takes_ipv4 "$1"; then echo 127.0.0.1; else echo ::1; fi ;;
+    *) readable "${found%%$'\n'*}" ;;
+  esac
+}
+takes_ipv4() {
+  local status=0
+  grep -qs '^00000000000000000000000000000001 ' /proc/net/if_inet6 || return 0
+  timeout 1 bash -c 'exec 3<>"/dev/tcp/127.0.0.1/$0"' "$1" 2>/dev/null || status=$?
+  [ "$status" = 0 ] || [ "$status" = 124 ]
+}
+readable() {
+  local address=$1 word out=
+  case $address in
+    ????????) printf '%d.%d.%d.%d\n' \
+      $((16#${address:6:2})) $((16#${address:4:2})) $((16#${address:2:2})) $((16#${address:0:2})) ;;
+    0000000000000000FFFF0000????????) readable "${address:24}" ;;
+    *) while [ -n "$address" ]; do
+        word=${address:0:8} address=${address:8}
+        out=$out:${word:6:2}${word:4:2}:${word:2:2}${word:0:2}
+      done
+      printf '%s\n' "${out#:}" ;;
+  esac
 }
 """
