@@ -11,7 +11,8 @@ from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service import healthy_checks
+from guardia.tools.families.service import START_TIMEOUT, control_arguments, healthy_checks
+from guardia.tools.families.service_shell import CONTROL, LISTENER, REQUEST, SERVICE_PIDS
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     Findings,
@@ -43,8 +44,12 @@ done
 # A link cannot be changed, but another can replace it atomically: a reader always finds one.
 _ACTIVATE = Script(
     "deploy.activate",
-    r"""
-root=$1 version=$2 previous=$3 control=$4
+    SERVICE_PIDS
+    + LISTENER
+    + REQUEST
+    + CONTROL
+    + r"""
+version=$1 previous=$2 control=$3 root=$4 port=$5 path=$6 scheme=$7 limit=$8
 fail() { echo "$1" >&2; exit 3; }
 [ -d "$root/releases/$version" ] || fail "no release $version"
 current=$(readlink -- "$root/current") || fail "current is not a link"
@@ -57,7 +62,7 @@ new=$root/.current.$$
 trap 'rm -f -- "$new"' EXIT
 ln -s -- "releases/$version" "$new"
 mv -fT -- "$new" "$root/current"
-"$control" restart </dev/null
+run_control restart
 """,
 )
 
@@ -86,9 +91,9 @@ def _version_key(version: str) -> list[tuple[int, str]]:
 
 def _activate(args: ActivateArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
-    target.health(service)  # what cannot be verified afterwards is not deployed
-    root, control = target.root(service), target.control(service)
-    return Command.script(_ACTIVATE, root, args.version, args.previous, control)
+    target.root(service)
+    arguments = (args.version, args.previous, *control_arguments(service))
+    return Command.script(_ACTIVATE, *arguments).leaving_children()
 
 
 def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
@@ -138,6 +143,6 @@ TOOLS: tuple[Tool[Any], ...] = (
             *_previous_is_current(args),
             *_serves_version(args.service, args.previous),
         ),
-        timeout=90.0,
+        timeout=START_TIMEOUT,
     ),
 )

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from guardia.board.core.plan import Check, Risk, ToolCall
-from guardia.org.directory import Host
+from guardia.org.directory import Host, Service
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service_shell import LISTENER, SERVICE_PIDS
+from guardia.tools.families.service_shell import CONTROL, LISTENER, REQUEST, SERVICE_PIDS
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     Findings,
@@ -24,34 +24,23 @@ from guardia.tools.tool import (
 Level = Literal["TRACE", "DEBUG", "INFO", "WARN", "WARNING", "ERROR"]
 
 _ANSWER_SECONDS = 5
+START_TIMEOUT = 3600.0
+"""Seconds; the service's own `start_seconds` ends the wait earlier."""
 _COMMAND_CHARACTERS = 200
 
 # Here-documents are avoided throughout, because bash writes them to a disk that may be full.
 _HEALTH = Script(
     "service.health",
     LISTENER
+    + REQUEST
     + r"""
 port=$1 path=$2 scheme=$3 limit=$4
 if ! address=$(listener "$port"); then echo 'port_open 0'; exit 0; fi
 echo 'port_open 1'
 if [ -z "$path" ]; then exit 0; fi
-request() {
-  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: guardia\r\nConnection: close\r\n\r\n' "$1" "$2"
-}
-response() {
-  IFS= read -r first || [ -n "$first" ] || return 0
-  printf 'answered %s\n%s\n' "$(date +%s%N)" "$first"
-  head -c 16384
-}
-plain() { exec 3<>"/dev/tcp/$1/$2"; request "$3" "$1" >&3; response <&3; }
-tls() {
-  case $1 in *:*) to="[$1]:$2" ;; *) to=$1:$2 ;; esac
-  request "$3" "$1" | openssl s_client -quiet -connect "$to" 2>/dev/null | response
-}
-export -f request response plain tls
 if [ "$scheme" = tls ] && ! command -v openssl >/dev/null; then exit 0; fi
 echo "asked $(date +%s%N)"
-timeout -k 1 "$limit" bash -c '"$@"' probe "$scheme" "$address" "$port" "$path" 2>/dev/null || true
+ask "$scheme" "$address" "$port" "$path" "$limit"
 """,
 )
 
@@ -65,6 +54,18 @@ if [ -z "$pids" ]; then exit 0; fi
 list=
 for pid in $(with_children "$pids"); do list="$list${list:+,}$pid"; done
 ps -ww -o pid=,stat=,etimes=,time=,args= -p "$list" || true
+""",
+)
+
+_RESTART = Script(
+    "service.restart",
+    SERVICE_PIDS
+    + LISTENER
+    + REQUEST
+    + CONTROL
+    + r"""
+control=$1 root=$2 port=$3 path=$4 scheme=$5 limit=$6
+run_control restart
 """,
 )
 
@@ -89,7 +90,7 @@ trap 'rm -f -- "$new"' EXIT
 cp -p -- "$file" "$new"
 printf '%s\n' "$level" > "$new"
 mv -fT -- "$new" "$file"
-"$control" reload </dev/null
+timeout -k 3 20 "$control" reload </dev/null
 """,
 )
 
@@ -171,10 +172,21 @@ def _seconds(used: str) -> int:
     return ((int(days or 0) * 24 + hours) * 60 + minutes) * 60 + seconds
 
 
+def control_arguments(service: Service) -> tuple[str | int, ...]:
+    """Return what `CONTROL` needs. Raises `Refused` for a service that cannot be verified."""
+    return (
+        target.control(service),
+        service.root or "",
+        target.port(service),
+        target.health(service),
+        "tls" if service.kind == "tls" else "plain",
+        service.start_seconds,
+    )
+
+
 def _restart(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
-    target.health(service)  # what cannot be verified afterwards is not restarted
-    return Command.of(target.control(service), "restart")
+    return Command.script(_RESTART, *control_arguments(service)).leaving_children()
 
 
 def _log_level(args: ServiceArgs, host: Host) -> Command:
@@ -232,7 +244,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("service.restart", success_findings),
         verify=lambda args: healthy_checks(args.service, 30.0),
         irreversible="tools.service.restart.irreversible",
-        timeout=60.0,
+        timeout=START_TIMEOUT,
     ),
     Tool(
         name="service.log_level",

@@ -87,3 +87,92 @@ readable() {
   esac
 }
 """
+
+# Asks a service over HTTP at the address at which it listens. `asked` limits one request to $5
+# seconds and prints the time, the status line and the beginning of the answer.
+REQUEST: Final = r"""
+request() {
+  printf 'GET %s HTTP/1.0\r\nHost: %s\r\nUser-Agent: guardia\r\nConnection: close\r\n\r\n' "$1" "$2"
+}
+response() {
+  IFS= read -r first || [ -n "$first" ] || return 0
+  printf 'answered %s\n%s\n' "$(date +%s%N)" "$first"
+  head -c 16384
+}
+plain() { exec 3<>"/dev/tcp/$1/$2"; request "$3" "$1" >&3; response <&3; }
+tls() {
+  case $1 in *:*) to="[$1]:$2" ;; *) to=$1:$2 ;; esac
+  request "$3" "$1" | openssl s_client -quiet -connect "$to" 2>/dev/null | response
+}
+export -f request response plain tls
+ask() { timeout -k 1 "$5" bash -c '"$@"' probe "$1" "$2" "$3" "$4" 2>/dev/null || true; }
+"""
+
+# Runs a control script. Its exit does not say that the service works, and it need not exit at all:
+# many scripts follow the log at the end. So this waits until the script has ended and the service
+# answers, or until a new process of the service does, for at most $limit seconds, the time that the
+# service may take to start. A script that still runs then is ended, but not the service or what
+# watches over it. The script's output is read on for as long as the service holds it open: a closed
+# pipe would end the service with its first message.
+CONTROL: Final = r"""
+ancestors() {
+  local pid parent
+  for pid in $1; do
+    while parent=$(ps -o ppid= -p "$pid" | tr -d ' ') && [ "${parent:-1}" -gt 1 ]; do
+      [ "$parent" != "$2" ] || break
+      printf ' %s' "$parent"
+      pid=$parent
+    done
+  done
+}
+run_control() {
+  local script pid code= before now new status answered=0 absent=0 end keep
+  before=" $(service_pids "$root" "$port") "
+  "$control" "$1" </dev/null > >({ head -c 4096 || true; } >&2; exec cat >/dev/null 2>&1) 2>&1 &
+  script=$!
+  end=$((SECONDS + limit))
+  while :; do
+    if [ -z "$code" ] && ! kill -0 "$script" 2>/dev/null; then
+      code=0
+      wait "$script" || code=$?
+    fi
+    new= now=$(service_pids "$root" "$port")
+    for pid in $now; do
+      case $before in *" $pid "*) ;; *) new="$new $pid" ;; esac
+    done
+    if [ "${code:-0}" != 0 ] && [ -n "$now" ] && [ -z "$new" ]; then
+      sleep 0.2
+      exit "$code" # nothing was restarted
+    fi
+    status=
+    if [ -n "$code$new" ] && address=$(listener "$port"); then
+      status=$(ask "$scheme" "$address" "$port" "$path" 3)
+      status=${status#*$'
+'HTTP/* }
+      status=${status:0:3}
+    fi
+    case $status in
+      200) break ;;
+      ''|503|[!0-9]*) answered=0 ;;
+      *) answered=$((answered + 1)) ;;
+    esac
+    if [ -n "$code" ]; then
+      # It answers, but not as it should: waiting longer would not help.
+      if [ "$answered" -ge 6 ]; then break; fi
+      if [ -z "$new" ] && [ -z "$status" ]; then absent=$((absent + 1)); else absent=0; fi
+      if [ "$absent" -ge 20 ]; then exit "$code"; fi
+    fi
+    if [ "$SECONDS" -ge "$end" ]; then
+      if [ -z "$code" ]; then echo "$control still runs after $limit seconds" >&2; fi
+      break
+    fi
+    sleep 0.5
+  done
+  if [ -z "$code" ] && [ "$status" = 200 ] && [ -n "$new" ]; then
+    keep=" $(with_children "$new") $(ancestors "$new" "$script") "
+    for pid in $(with_children "$script"); do
+      case $keep in *" $pid "*) ;; *) kill "$pid" 2>/dev/null || true ;; esac
+    done
+  fi
+}
+"""

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -177,6 +178,64 @@ class TestRestart:
         assert ask("service.restart", host, service="budget") == {"done": True}
         assert wait_until(lambda: ask("service.health", host, service="budget")["answered"])
         assert budget.pid != before
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize(
+        "kind",
+        ["follows its log", "slow start", "exits with an error", "keeps the pipe", "watched"],
+    )
+    def test_the_health_check_decides_not_the_script(
+        self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path, kind: str
+    ) -> None:
+        """The script never returns, or returns early or wrongly; the service runs on afterwards."""
+        log = budget.root / "logs" / "app.log"
+        log.touch()
+        program = f"{sys.executable} {budget.root}/current/app.py {budget.root} {budget.port}"
+        if kind == "slow start":
+            program = f"sh -c 'sleep 3; exec {program}'"
+        elif kind == "watched":
+            watch = tmp_path / "watch"
+            watch.write_text(f"#!/bin/bash\nwhile :; do {program}; sleep 0.2; done\n")
+            watch.chmod(0o755)
+            program = str(watch)
+        redirect = "" if kind == "keeps the pipe" else ">/dev/null 2>&1"
+        end = {"follows its log": f"tail -f {log}", "exits with 7": "exit 7"}
+        control = tmp_path / "ctl"
+        control.write_text(
+            f"#!/bin/bash\n{budget.control} stop\nnohup {program} </dev/null {redirect} &\n"
+            f"{end.get(kind, 'sleep 600' if kind == 'watched' else 'true')}\n"
+        )
+        control.chmod(0o755)
+        host = sshd.host(budget.service().model_copy(update={"control": str(control)}))
+        try:
+            assert ask("service.restart", host, service="budget") == {"done": True}
+            health = ask("service.health", host, service="budget")
+            assert (health["answered"], health["status"]) == (True, 200)
+            for left in ("tail", "sleep"):
+                words = ["pgrep", "-f", f"^{left} .*({log}|600)$"]
+                assert wait_until(lambda words=words: subprocess.run(words, check=False).returncode)
+        finally:
+            subprocess.run(["pkill", "-f", str(tmp_path)], check=False)
+
+    @pytest.mark.slow
+    def test_what_does_not_become_healthy_is_left_as_it_is(
+        self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path
+    ) -> None:
+        control = tmp_path / "ctl"
+        control.write_text(
+            f"#!/bin/bash\n{budget.control} stop\nsetsid sleep 599 </dev/null >/dev/null 2>&1 &\n"
+            f"echo $! > {budget.root}/run/budget.pid\ntail -f {control}\n"
+        )
+        control.chmod(0o755)
+        changed = {"control": str(control), "start_seconds": 2}
+        host = sshd.host(budget.service().model_copy(update=changed))
+        try:
+            ask("service.restart", host, service="budget")
+            assert not ask("service.health", host, service="budget")["port_open"]
+            assert Path(f"/proc/{budget.pid}").exists()
+        finally:
+            os.kill(budget.pid, signal.SIGKILL)
+            subprocess.run(["pkill", "-f", str(tmp_path)], check=False)
 
     def test_a_failing_control_script_is_reported(
         self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path
