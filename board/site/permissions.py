@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from guardia.board.intake.registry import CHANNELS
-from guardia.board.web.session import current_visitor, require_csrf_token
-from guardia.errors import Forbidden
+from guardia.board.web.rates import RateLimit
+from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
+from guardia.errors import Forbidden, TooOften
 from guardia.org.access import require_permission as require
+from guardia.org.tokens import TOKEN_PREFIX
+from guardia.settings import Settings
 
 PUBLIC = "open"
 """Needs no permission: sign-in, harmless data, and channels with tokens of their own."""
 
 AGENT_TOKEN = "agent"
 """Needs the token of an external agent's session, which `external_agents.api` checks."""
+
+STOP = "control.kill"
 
 ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): PUBLIC,
@@ -90,6 +98,31 @@ ROUTES: dict[tuple[str, str], str] = {
 }
 
 
+class Rates:
+    """How many requests a minute a token may make and how many forms a person may submit."""
+
+    def __init__(self, calls: RateLimit, forms: RateLimit) -> None:
+        self._calls, self._forms = calls, forms
+
+    @classmethod
+    def of(cls, settings: Settings) -> Rates:
+        """Return the limits of an installation."""
+        calls, forms = settings.api_calls_per_token, settings.forms_per_person
+        return cls(RateLimit(calls, time.monotonic), RateLimit(forms, time.monotonic))
+
+    def check(self, request: Request, action: str, visitor: Visitor) -> None:
+        """Count a request. Raises `TooOften`; stopping is never refused."""
+        if action == STOP:
+            return
+        seconds = 0
+        if visitor.token.startswith(TOKEN_PREFIX):
+            seconds = self._calls.take(hashlib.sha256(visitor.token.encode()).hexdigest())
+        elif request.method not in {"GET", "HEAD"}:
+            seconds = self._forms.take(visitor.person.id)
+        if seconds:
+            raise TooOften(seconds=seconds)
+
+
 async def require_permission(request: Request) -> None:
     """Refuse a request without permission, and every route that is not listed."""
     path = str(getattr(request.scope.get("route"), "path", ""))
@@ -100,5 +133,6 @@ async def require_permission(request: Request) -> None:
         # A changing request must come from one of our pages before anything else is checked.
         await require_csrf_token(request)
         visitor = await run_in_threadpool(current_visitor, request)
+        request.app.state.rates.check(request, action, visitor)
         require(visitor.person, action)
         request.state.person = visitor.person

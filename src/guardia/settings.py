@@ -64,6 +64,31 @@ class Settings(BaseSettings):
     `GUARDIA_PUBLIC_URL`."""
     board_url: str | None = None
     """Address under which external agents reach the board; unset: `http://host:port`."""
+    trusted_proxies: str = ""
+    """Addresses or networks (CIDR) of reverse proxies, separated by commas; only their
+    `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    tls_certificate: Path | None = None
+    """PEM file of the board's certificate and those above it; unset: plain HTTP."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's key; unset: it is in the file of the certificate."""
+    hsts_seconds: int = Field(default=0, ge=0)
+    """Seconds for which browsers must use HTTPS only (HSTS); 0: not announced."""
+    max_connections: int = Field(default=2000, ge=16)
+    """Connections of one board process; fewer where the limit of open files demands it."""
+    streams_per_person: int = Field(default=16, ge=1)
+    """Live pages that one person may have open; the oldest is closed for a new one."""
+    requests_per_sender: int = Field(default=10, ge=1)
+    """Requests a minute of one sender of a messenger."""
+    requests_per_room: int = Field(default=60, ge=1)
+    """Requests a minute of one room of a messenger."""
+    api_calls_per_token: int = Field(default=600, ge=1)
+    """Requests a minute with one access token."""
+    forms_per_person: int = Field(default=600, ge=1)
+    """Forms a minute that one person may submit."""
+    log_file: Path | None = None
+    """File for the log of `up`, `serve` and `worker`; unset: standard error."""
+    log_megabytes: int = Field(default=10, ge=1)
+    """Size at which the log file is rotated; five older ones are kept."""
     chart: Path | None = None
     """The org chart; unset: the one that ships with the product."""
     messenger_token: SecretStr | None = None

@@ -13,6 +13,7 @@ from starlette.testclient import TestClient
 
 from guardia.board.audit.chain import clean
 from guardia.board.intake import routes
+from guardia.board.web.body_limits import BodyLimitMiddleware
 from guardia.settings import Settings
 
 POST = {
@@ -26,6 +27,7 @@ POST = {
 
 def client(env: BoardEnv, token: str | None = "열쇠") -> TestClient:
     app = FastAPI()
+    app.add_middleware(BodyLimitMiddleware)
     app.include_router(routes.router(env.board, Settings(messenger_token=token)))
     return TestClient(app, raise_server_exceptions=False)
 

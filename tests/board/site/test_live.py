@@ -143,7 +143,10 @@ def test_a_burst_becomes_few_messages(web_env: BoardEnv, monkeypatch: pytest.Mon
     monkeypatch.setattr(asyncio, "sleep", pause)
 
     async def messages() -> list[str]:
-        feed, page = live.LiveFeed(web_env.board), live.LivePage(person, None)
+        feed, page = (
+            live.LiveFeed(web_env.board, live.StreamBounds(16, 100)),
+            live.LivePage(person, None),
+        )
         stream = feed.stream(page, "token", seen=0)
         told = [await anext(stream)]
         for _ in range(2):
@@ -221,10 +224,9 @@ def test_one_connection_listens_for_all_pages(
 def test_too_many_pages_are_refused(
     site: str,
     sign_in_as: Callable[[str], PageClient],
-    monkeypatch: pytest.MonkeyPatch,
     app: FastAPI,
 ) -> None:
-    monkeypatch.setattr(live, "_PAGES", 0)
+    app.state.feed.bounds = live.StreamBounds(per_person=16, total=0)
     answer = sign_in_as("eng").get("/events")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "30"
