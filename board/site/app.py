@@ -60,7 +60,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
     app.state.feed = live.LiveFeed(board, live.StreamBounds.of(settings))
-    app.state.rates = permissions.Rates.of(settings)
+    app.state.rates = permissions.Rates(settings)
     _add_middleware(app, settings)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(intake_routes.router(board, settings))

@@ -23,6 +23,8 @@ AGENT_TOKEN = "agent"
 """Needs the token of an external agent's session, which `external_agents.api` checks."""
 
 STOP = "control.kill"
+OPENING = frozenset({"issue.create", "goal.give"})
+"""Actions that open an issue, and so make work for agents."""
 
 ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): PUBLIC,
@@ -46,6 +48,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/api/agent/tasks/{task_id}/usage"): AGENT_TOKEN,
     ("POST", "/api/agent/tasks/{task_id}/end"): AGENT_TOKEN,
     ("POST", "/logout"): "session.end",
+    ("POST", "/logout/everywhere"): "session.end",
     ("GET", "/"): "issue.read",
     ("GET", "/issues"): "issue.read",
     ("GET", "/issues/new"): "issue.create",
@@ -99,26 +102,30 @@ ROUTES: dict[tuple[str, str], str] = {
 
 
 class Rates:
-    """How many requests a minute a token may make and how many forms a person may submit."""
+    """How much a minute a token may call, and a person may submit and file."""
 
-    def __init__(self, calls: RateLimit, forms: RateLimit) -> None:
-        self._calls, self._forms = calls, forms
-
-    @classmethod
-    def of(cls, settings: Settings) -> Rates:
-        """Return the limits of an installation."""
-        calls, forms = settings.api_calls_per_token, settings.forms_per_person
-        return cls(RateLimit(calls, time.monotonic), RateLimit(forms, time.monotonic))
+    def __init__(self, settings: Settings) -> None:
+        self._calls, self._forms, self._requests = (
+            RateLimit(number, time.monotonic)
+            for number in (
+                settings.api_calls_per_token,
+                settings.forms_per_person,
+                settings.requests_per_sender,
+            )
+        )
 
     def check(self, request: Request, action: str, visitor: Visitor) -> None:
         """Count a request. Raises `TooOften`; stopping is never refused."""
         if action == STOP:
             return
+        changes = request.method not in {"GET", "HEAD"}
         seconds = 0
         if visitor.token.startswith(TOKEN_PREFIX):
             seconds = self._calls.take(hashlib.sha256(visitor.token.encode()).hexdigest())
-        elif request.method not in {"GET", "HEAD"}:
+        elif changes:
             seconds = self._forms.take(visitor.person.id)
+        if changes and action in OPENING:
+            seconds = seconds or self._requests.take(visitor.person.id)
         if seconds:
             raise TooOften(seconds=seconds)
 

@@ -37,12 +37,10 @@ def default_home() -> Path:
     return Path(base) / "guardia"
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):
     """Settings that an operator may change; see docs/operations.md."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="GUARDIA_", extra="ignore", validate_by_name=True, validate_by_alias=True
-    )
+    model_config = SettingsConfigDict(env_prefix="GUARDIA_", extra="ignore")
 
     home: Path = Field(default_factory=default_home)
     """Private folder for the embedded database, keys and the practice fleet."""
@@ -77,9 +75,9 @@ class Settings(BaseSettings):
     """Connections of one board process; fewer where the limit of open files demands it."""
     streams_per_person: int = Field(default=16, ge=1)
     """Live pages that one person may have open; the oldest is closed for a new one."""
-    requests_per_sender: int = Field(default=10, ge=1)
-    """Requests a minute of one sender of a messenger."""
-    requests_per_room: int = Field(default=60, ge=1)
+    requests_per_sender: int = Field(default=30, ge=1)
+    """Requests a minute that one sender of a messenger, or one person on the pages, may file."""
+    requests_per_room: int = Field(default=120, ge=1)
     """Requests a minute of one room of a messenger."""
     api_calls_per_token: int = Field(default=600, ge=1)
     """Requests a minute with one access token."""
