@@ -1,7 +1,7 @@
 """Devices on which a person has signed in before, each by a secret in a cookie.
 
 Such a device has an allowance of its own for failed attempts, so strangers who try an account's
-password cannot keep its owner out. It gives no right besides. Only a hash of the secret is stored.
+password cannot keep its owner out. It gives no other right. Only a hash of the secret is stored.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Sign-in and sign-out, with failures slowed down by account and address.
 
-Whoever tries an account from many addresses makes it slow for addresses that are new to it, down
-to one attempt each; nobody is shut out. A device that has signed in before has an allowance of its
+Many failures of one account slow it down for addresses that are new to it, to one attempt each, and
+never shut its owner out. A device that has signed in before has an allowance of its
 own, which strangers cannot use up.
 """
 

@@ -1,7 +1,7 @@
 """How many requests a minute one sender and one room may make.
 
-The buckets are in the database, so that several boards count together. What is refused is counted
-too: the channel is told once when it begins and, with the number, when it is over.
+The buckets are in the database, so that several boards count together. Refused requests are
+counted too: the channel gets one answer when it begins and, with the number, one when it is over.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class IntakeBounds:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is said about a request besides its issue."""
+    """The answer to a request beyond that about its issue."""
 
     accepted: bool
     """Whether it may open one."""

@@ -1,6 +1,6 @@
 """Accept connections within the bounds of a connection book, with or without TLS.
 
-uvicorn's own listener accepts whatever comes: a flood then uses up the process's files, and each
+uvicorn's own listener accepts every connection: a flood then uses up the process's files, and each
 failed `accept` is a traceback in the log.
 """
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 _HANDSHAKE_SECONDS = 10.0
 _TLS_CLOSE_SECONDS = 1.0
 _PAUSE = 0.2
-"""Seconds of rest after the system has refused a connection."""
+"""Seconds without accepting after the system has refused a connection."""
 _UNREAD_MILLISECONDS = 45_000
 """After so long without an acknowledgement, the kernel ends a connection whose client is gone."""
 _FULL = (

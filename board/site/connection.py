@@ -1,4 +1,4 @@
-"""One HTTP connection: uvicorn's protocol, which tells the book what it is doing."""
+"""One HTTP connection: uvicorn's protocol, which reports to the book what it is doing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Which connections a board process keeps: a bound in all, and one for each client address.
 
-A full book makes room by ending the connection that has waited longest for its client: for the
-rest of a request, or for the next one. So half-open connections cannot shut anyone out, and
+A full book makes room by ending the connection that has waited longest for its client: to
+complete a request, or to send the next one. So half-open connections cannot shut anyone out, and
 requests that are being answered are never ended. Pure: it knows neither sockets nor HTTP.
 """
 

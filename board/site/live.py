@@ -37,8 +37,8 @@ _HEARTBEAT = 15.0
 """Seconds after which an idle connection gets a comment line and its session is checked again."""
 _REMEMBERED = 2000
 _DISPLACED = "displaced"
-"""Id of the last event of a closed stream. A browser reconnects with it and is told to stop, or two
-pages of one person would go on closing each other."""
+"""Id of the last event of a closed stream. A browser reconnects with it and gets the answer that
+ends it; otherwise two pages of one person would close each other for ever."""
 
 
 @dataclass(frozen=True, slots=True)

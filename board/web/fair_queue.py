@@ -1,7 +1,8 @@
 """Work on few requests of one visitor at a time, so that one visitor's flood delays only itself.
 
-All requests share the process's threads, its database connections and its processor. Whoever sends
-a thousand at once gets a few answered at a time; the rest waits here, where waiting costs nothing.
+All requests share the process's threads, its database connections and its processor. Of a thousand
+requests that one visitor sends at once, a few are answered at a time; the others wait here, where
+waiting costs nothing.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Believe a reverse proxy's word about the client, if the proxy is one of ours."""
+"""Believe a reverse proxy's word about the client, if the proxy is a trusted one."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ SESSION_COOKIE = "guardia_session"
 VISIT_COOKIE = "guardia_visit"
 """Cookie of a visitor who has not signed in yet; the sign-in form is bound to it."""
 DEVICE_COOKIE = "guardia_device"
-"""Cookie of a device on which somebody has signed in: see `org.known_devices`."""
+"""Cookie of a device on which a person has signed in: see `org.known_devices`."""
 LANGUAGE_COOKIE = "guardia_lang"
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
@@ -120,10 +120,10 @@ async def require_csrf_token(request: Request) -> None:
 
 
 def _is_our_origin(request: Request) -> bool:
-    """Return whether a page of ours may have sent this, by the origin that the browser names.
+    """Return whether one of our pages may have sent this, by the origin that the browser names.
 
     Without a configured origin this is not known: a proxy may have changed the host. With one,
-    the address of the request itself is ours too, as for an operator on the board's host.
+    the address of the request itself is accepted too, as for an operator on the board's host.
     """
     settings: Settings = request.app.state.settings
     named = request.headers.get("origin")

@@ -62,7 +62,7 @@ def is_within(address: IPAddress | None, networks: Sequence[IPNetwork]) -> bool:
 def source_of(host: str) -> str:
     """Return what counts as one source: an IPv4 address, or the /64 network of an IPv6 one.
 
-    Whoever has one IPv6 address usually has the whole /64.
+    The owner of one IPv6 address usually has the whole /64.
     """
     address = parse_address(host)
     if isinstance(address, IPv6Address):
