@@ -37,7 +37,7 @@ def default_home() -> Path:
     return Path(base) / "guardia"
 
 
-class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):
+class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # type: ignore[misc]
     """Settings that an operator may change; see docs/operations.md."""
 
     model_config = SettingsConfigDict(env_prefix="GUARDIA_", extra="ignore")
