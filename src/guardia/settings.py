@@ -120,7 +120,14 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     def board_address(self) -> str:
         """Address under which external agents reach the board."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host
-        return self.board_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        own = f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        # A certificate names the public host, not the address on which the board listens.
+        return self.board_url or (self.tls_certificate and self.public_origin) or own
+
+    @property
+    def scheme(self) -> str:
+        """Scheme that the board itself speaks."""
+        return "https" if self.tls_certificate else "http"
 
     @cached_property
     def secrets(self) -> Path:

@@ -5,36 +5,20 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
-from pathlib import Path
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import httpx
 import pytest
 from fastapi import FastAPI, Response
+from limited_board import CHILD, HALVES, limited_board, open_half
 from page_env import PAGE, PageClient, run_server
 from waiting import PATIENCE, wait_until
 
 from guardia.board.site import connection, permissions, server
 from guardia.board.web import body_limits
 from guardia.board.web.body_limits import BodyLimit
-
-CHILD = """
-import socket, sys
-from guardia.board.core.keyless import keyless_context
-from guardia.board.site.app import create_app
-from guardia.board.site.server import BoardServer
-from guardia.db.engine import Database
-from guardia.settings import Settings
-
-listener = socket.socket(fileno=int(sys.argv[1]))
-board = keyless_context(Database(sys.stdin.readline().strip()))
-server = BoardServer(create_app(board, Settings()))
-server.config.timeout_graceful_shutdown = 3600
-server.run([listener])
-"""
 
 
 @pytest.mark.slow
@@ -81,56 +65,6 @@ def test_responses_are_sent_without_delay(anonymous: PageClient) -> None:
         (kept,) = server.server_state.connections
         accepted = kept.transport.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
-
-
-@contextmanager
-def limited_board(dsn: str, files: int = 1024, **settings: str) -> Iterator[tuple[str, int, Path]]:
-    """A board in a process with a limit of open files; yields its address, id and log."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    limit = f"import resource; resource.setrlimit(resource.RLIMIT_NOFILE, ({files}, {files}))\n"
-    environment = {**os.environ, **{f"GUARDIA_{k.upper()}": v for k, v in settings.items()}}
-    with tempfile.NamedTemporaryFile(prefix="guardia-board-") as log:
-        child = subprocess.Popen(
-            [sys.executable, "-c", limit + CHILD, str(listener.fileno())],
-            pass_fds=[listener.fileno()],
-            stdin=subprocess.PIPE,
-            stderr=log,
-            stdout=log,
-            text=True,
-            env=environment,
-        )
-        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
-        listener.close()
-        try:
-            assert child.stdin
-            child.stdin.write(dsn + "\n")
-            child.stdin.close()
-            yield address, child.pid, Path(log.name)
-        finally:
-            child.kill()
-            child.wait()
-
-
-def open_half(site: str, count: int, sent: bytes) -> list[socket.socket]:
-    """Open connections that send only the beginning of a request."""
-    host, port = site.removeprefix("http://").split(":")
-    opened = []
-    for _ in range(count):
-        with suppress(OSError):
-            connection = socket.create_connection((host, int(port)), timeout=PATIENCE)
-            opened.append(connection)
-            connection.sendall(sent)
-    return opened
-
-
-HALVES = {
-    "nothing": b"",
-    "head": b"GET /issues HTTP/1.1\r\nhost: x\r\nx-slow: ",
-    "body": b"POST /login HTTP/1.1\r\nhost: x\r\ncontent-length: 500\r\n"
-    b"content-type: application/x-www-form-urlencoded\r\n\r\naccount=",
-    "chunk": b"POST /intake/mattermost HTTP/1.1\r\nhost: x\r\n"
-    b"transfer-encoding: chunked\r\n\r\nff\r\n",
-}
 
 
 @pytest.mark.slow
