@@ -245,3 +245,31 @@ def test_closed_pages_are_forgotten(
         assert next(lines).startswith("retry:")
         assert len(app.state.feed._pages) == 1
     assert wait_until(lambda: not app.state.feed._pages)
+
+
+def test_a_persons_newest_pages_are_kept_and_the_oldest_closed(
+    site: str, sign_in_as: Callable[[str], PageClient], app: FastAPI, web_env: BoardEnv
+) -> None:
+    app.state.feed.bounds = live.StreamBounds(per_person=2, total=3)
+    lead, eng, seen = sign_in_as("lead"), sign_in_as("eng"), f"?seen={position(web_env)}"
+    with (
+        listening(site, eng, seen) as other,
+        listening(site, lead, seen) as oldest,
+        listening(site, lead, seen) as second,
+        listening(site, lead, seen) as newest,
+    ):
+        assert oldest() == "event: displaced" and oldest() == ""
+        assert (other(0.3), second(0.3), newest(0.3)) == (None, None, None)
+        assert len(app.state.feed._pages) == 3
+        # All places are taken, so a person without one is refused, and one with some is not.
+        assert sign_in_as("pm").get("/events").status_code == 503
+        with listening(site, lead, seen):
+            assert second() == "event: displaced"
+        assert other(0.1) is None
+
+
+def test_a_closed_page_is_not_opened_again_by_its_browser(
+    sign_in_as: Callable[[str], PageClient],
+) -> None:
+    headers = {"last-event-id": "displaced"}
+    assert sign_in_as("lead").get("/events", headers=headers).status_code == 204
