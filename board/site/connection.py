@@ -27,15 +27,19 @@ class BoundedConnection(H11Protocol):
         app_state: dict[str, Any],
         book: ConnectionBook,
         slot: Slot,
+        head: bytes,
     ) -> None:
         super().__init__(config, server_state, app_state)
-        self._book, self._slot = book, slot
+        self._book, self._slot, self._head = book, slot, head
         self._unread_since: float | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin; from now on, ending the place ends the transport."""
         super().connection_made(transport)
         self._slot.end = transport.abort
+        if self._head:
+            # Before anything that arrives later: the transport does not read yet.
+            self.loop.call_soon(self.data_received, self._head)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End, and give the place back."""

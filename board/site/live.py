@@ -23,6 +23,7 @@ from guardia.board.audit import log as audit_log
 from guardia.board.core.context import BoardContext
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
+from guardia.board.site.capacity import most_streams
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
 from guardia.db import events
 from guardia.org.directory import PersonInfo
@@ -50,8 +51,8 @@ class StreamBounds:
 
     @classmethod
     def of(cls, settings: Settings) -> StreamBounds:
-        """Return the bounds of an installation: half of its connections are for streams."""
-        return cls(settings.streams_per_person, settings.max_connections // 2)
+        """Return the bounds of an installation."""
+        return cls(settings.streams_per_person, most_streams(settings))
 
 
 @dataclass(eq=False, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import resource
 import signal
 import socket
 import ssl
@@ -16,6 +15,7 @@ from fastapi import FastAPI
 
 from guardia.addresses import parse_networks
 from guardia.board.site.acceptor import Acceptor
+from guardia.board.site.capacity import most_connections
 from guardia.board.site.connection import BoundedConnection
 from guardia.board.site.connection_book import Bounds, ConnectionBook, Phase, Slot
 from guardia.board.site.tls import TlsFiles
@@ -25,14 +25,11 @@ from guardia.settings import Settings
 log = logging.getLogger(__name__)
 
 _GRACE = 3
-_BACKLOG = 1024
+_BACKLOG = 4096
 _IDLE_SECONDS = 20
 _HEAD_SECONDS = 10.0
 _TICKS = 10
 """Every how many ticks of uvicorn (0.1 s each) connections and certificate are looked at."""
-_OTHER_FILES = 256
-"""Files that the process needs for everything else: database, servers, logs, modules."""
-_MOST_FILES = 1 << 16
 
 
 class BoardServer(uvicorn.Server):
@@ -43,7 +40,7 @@ class BoardServer(uvicorn.Server):
         settings: Settings = app.state.settings
         self._tls = TlsFiles.of(settings)
         self.book = ConnectionBook(_bounds(settings), parse_networks(settings.trusted_proxies))
-        self._acceptors: list[tuple[Acceptor, asyncio.Task[None]]] = []
+        self._acceptors: list[Acceptor] = []
         super().__init__(
             uvicorn.Config(
                 app,
@@ -64,7 +61,7 @@ class BoardServer(uvicorn.Server):
         for listener in sockets or []:
             listener.listen(_BACKLOG)
             acceptor = Acceptor(listener, self.book, self._connection, self._context)
-            self._acceptors.append((acceptor, asyncio.create_task(acceptor.run())))
+            self._acceptors.append(acceptor)
         self._reload_on_hangup()
 
     async def on_tick(self, counter: int) -> bool:
@@ -82,14 +79,13 @@ class BoardServer(uvicorn.Server):
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop. Without closing the feed, a single open page would block the whole process."""
         self._app.state.feed.close()
-        for acceptor, task in self._acceptors:
-            task.cancel()
+        for acceptor in self._acceptors:
             acceptor.close()
         await super().shutdown(sockets)
 
-    def _connection(self, slot: Slot) -> BoundedConnection:
+    def _connection(self, slot: Slot, head: bytes) -> BoundedConnection:
         return BoundedConnection(
-            self.config, self.server_state, self.lifespan.state, self.book, slot
+            self.config, self.server_state, self.lifespan.state, self.book, slot, head
         )
 
     def _context(self) -> ssl.SSLContext | None:
@@ -102,16 +98,6 @@ class BoardServer(uvicorn.Server):
 
 def _bounds(settings: Settings) -> Bounds:
     """Return the bounds on connections, below the limit of open files."""
-    total = max(16, min(settings.max_connections, raise_file_limit() - _OTHER_FILES))
+    total = most_connections(settings)
     seconds = {Phase.HEAD: _HEAD_SECONDS, Phase.BODY: LONGEST_SECONDS, Phase.IDLE: _IDLE_SECONDS}
     return Bounds(total, total // 2, seconds)
-
-
-def raise_file_limit() -> int:
-    """Raise the process's limit of open files as far as it may, and return it."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = _MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, _MOST_FILES)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-        return wanted
-    return wanted if soft == resource.RLIM_INFINITY else soft

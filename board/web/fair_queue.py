@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 
@@ -17,13 +18,17 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from guardia.addresses import source_of
+from guardia.board.web.rates import RateLimit
 
 AT_ONCE = 4
 """Requests of one visitor that are worked on at the same time."""
 WAITING = 100
 """Requests of one visitor that may wait; further ones are refused."""
+STREAMS_PER_MINUTE = 120
+"""Live streams that one visitor may open. A refused browser tries again later and later."""
 STOPPING = ("/kill", "/api/v3/kill-switch")
 """Requests that never wait."""
+_STREAM = "/events"
 _BODILESS = {"GET", "HEAD", "OPTIONS"}
 _READ_AHEAD = 256 * 1024
 """Bytes of a body that are read before its request waits for a place: a body that never ends must
@@ -45,6 +50,7 @@ class FairQueueMiddleware:
     def __init__(self, app: ASGIApp, session_cookie: str) -> None:
         self.app, self._cookie = app, session_cookie
         self._lines: dict[str, _Line] = {}
+        self._streams = RateLimit(STREAMS_PER_MINUTE, time.monotonic)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Wait for a place, and give it back when the response begins or the request ends."""
@@ -52,8 +58,14 @@ class FairQueueMiddleware:
             await self.app(scope, receive, send)
             return
         if scope["method"] not in _BODILESS:
-            receive = await _read_ahead(receive)
+            ahead = await _read_ahead(receive)
+            if ahead is None:
+                return
+            receive = ahead
         key = self._key(scope)
+        if scope["path"] == _STREAM and self._streams.take(key):
+            await _refuse(send)
+            return
         line = self._lines.setdefault(key, _Line())
         if line.requests >= AT_ONCE + WAITING and not scope["path"].startswith(_INTAKE):
             await _refuse(send)
@@ -95,14 +107,19 @@ class FairQueueMiddleware:
         return source_of(peer[0]) if peer else "-"
 
 
-async def _read_ahead(receive: Receive) -> Receive:
-    """Read the body, and return a `receive` that repeats it; a refusal is raised only there."""
+async def _read_ahead(receive: Receive) -> Receive | None:
+    """Read the body, and return a `receive` that repeats it; a refusal is raised only there.
+
+    Returns `None` if the client is gone: its request needs no answer.
+    """
     messages: list[Message] = []
     refusal: HTTPException | None = None
     size = 0
     try:
         while size < _READ_AHEAD:
             messages.append(await receive())
+            if messages[-1]["type"] == "http.disconnect":
+                return None
             size += len(messages[-1].get("body", b""))
             if not messages[-1].get("more_body", False):
                 break
@@ -129,6 +146,10 @@ def _cookie(header: str, name: str) -> str:
 
 
 async def _refuse(send: Send) -> None:
-    headers = [(b"retry-after", b"5"), (b"content-type", b"text/plain; charset=utf-8")]
+    headers = [
+        (b"retry-after", b"5"),
+        (b"connection", b"close"),
+        (b"content-type", b"text/plain; charset=utf-8"),
+    ]
     await send({"type": "http.response.start", "status": 429, "headers": headers})
     await send({"type": "http.response.body", "body": b"too many requests at once\n"})

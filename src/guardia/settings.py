@@ -71,7 +71,7 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """PEM file of the certificate's key; unset: it is in the file of the certificate."""
     hsts_seconds: int = Field(default=0, ge=0)
     """Seconds for which browsers must use HTTPS only (HSTS); 0: not announced."""
-    max_connections: int = Field(default=2000, ge=16)
+    max_connections: int = Field(default=4000, ge=16)
     """Connections of one board process; fewer where the limit of open files demands it."""
     streams_per_person: int = Field(default=16, ge=1)
     """Live pages that one person may have open; the oldest is closed for a new one."""

@@ -157,7 +157,7 @@ def test_a_busy_board_says_so(anonymous: PageClient, monkeypatch: pytest.MonkeyP
 def test_the_limit_of_open_files_is_raised() -> None:
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_NOFILE, (300, 900));"
-        "from guardia.board.site.server import raise_file_limit; print(raise_file_limit(),"
+        "from guardia.board.site.capacity import raise_file_limit; print(raise_file_limit(),"
         "resource.getrlimit(resource.RLIMIT_NOFILE))"
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
