@@ -97,10 +97,9 @@ class Acceptor:
 
     def _read_more(self, accepted: socket.socket, slot: Slot, head: bytearray) -> None:
         if self._tls() is not None:
-            self._loop.remove_reader(accepted)
             self._begin(accepted, slot, head)
-        elif self._read(accepted, slot, head):
-            self._loop.remove_reader(accepted)
+        else:
+            self._read(accepted, slot, head)
 
     def _read(self, accepted: socket.socket, slot: Slot, head: bytearray) -> bool:
         """Read more of a head; return whether it is complete, or the client gone."""
@@ -122,6 +121,7 @@ class Acceptor:
 
     def _begin(self, accepted: socket.socket, slot: Slot, head: bytearray) -> None:
         """Hand the connection over to HTTP, after the handshake with TLS."""
+        self._loop.remove_reader(accepted)
         _set_options(accepted)
         task = self._loop.create_task(self._connect(accepted, slot, bytes(head)))
 

@@ -15,12 +15,14 @@ from waiting import PATIENCE
 
 CHILD = """
 import socket, sys
+from guardia import logs
 from guardia.board.core.keyless import keyless_context
 from guardia.board.site.app import create_app
 from guardia.board.site.server import BoardServer
 from guardia.db.engine import Database
 from guardia.settings import Settings
 
+logs.configure(None, 10)
 listener = socket.socket(fileno=int(sys.argv[1]))
 board = keyless_context(Database(sys.stdin.readline().strip()))
 server = BoardServer(create_app(board, Settings()))
