@@ -24,7 +24,7 @@ Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 @dataclass
 class Authority:
-    """A certificate authority whose files lie in `folder`."""
+    """A certificate authority with its files in `folder`."""
 
     folder: Path
 
