@@ -110,7 +110,7 @@ async def _run_board(
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started and not serving.done():
         await asyncio.sleep(0.02)
-    announce(f"http://{settings.host}:{listener.getsockname()[1]}")
+    announce(f"{settings.scheme}://{settings.host}:{listener.getsockname()[1]}")
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()

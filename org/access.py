@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Forbidden, NotFound
 from guardia.i18n import t
+from guardia.org import known_devices
 from guardia.org.directory import PersonInfo
 from guardia.org.model import LoginSession, Person
 
@@ -163,7 +164,7 @@ def set_password(session: Session, person_id: str, password: str) -> None:
     if row is None:
         raise NotFound(what=person_id)
     row.password_hash = _HASHER.hash(password)
-    session.execute(delete(LoginSession).where(LoginSession.person_id == person_id))
+    end_sessions(session, person_id)
 
 
 def sign_in(session: Session, person_id: str, password: str, now: datetime) -> str | None:
@@ -200,6 +201,12 @@ def person_of_session(session: Session, token: str, now: datetime) -> PersonInfo
 def sign_out(session: Session, token: str) -> None:
     """End a session."""
     session.execute(delete(LoginSession).where(LoginSession.token_hash == _digest(token)))
+
+
+def end_sessions(session: Session, person_id: str) -> None:
+    """End all sessions of a person and forget the devices on which they signed in."""
+    session.execute(delete(LoginSession).where(LoginSession.person_id == person_id))
+    known_devices.forget_all(session, person_id)
 
 
 def _digest(token: str) -> str:

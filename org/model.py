@@ -105,6 +105,17 @@ class AuthAttempt(Base):
     tried_at: Mapped[datetime] = mapped_column(index=True)
 
 
+class KnownDevice(Base):
+    """A device on which a person has signed in; only the hash of its secret is stored."""
+
+    __tablename__ = "tb_known_device"
+
+    device_hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), index=True)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime]
+
+
 class SystemOwner(Base):
     """An engineer's responsibility for a server: the skill, and the proficiency (1 to 5)."""
 

@@ -13,6 +13,8 @@ class EntryKind(StrEnum):
     PARSED = "parsed"
     COMMENT = "comment"
     OFFERED = "offered"
+    INTAKE_LIMITED = "intake_limited"
+    INTAKE_RESUMED = "intake_resumed"
     STARTED = "started"
     COMPLETED = "completed"
     FAILED = "failed"

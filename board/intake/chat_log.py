@@ -38,6 +38,12 @@ def find_line(session: Session, request: NewIssue) -> ChatMessage | None:
     )
 
 
+def is_known(session: Session, request: NewIssue) -> bool:
+    """Return whether a line was delivered before."""
+    same = ChatMessage.channel == request.channel, ChatMessage.external_id == request.external_id
+    return session.scalar(select(ChatMessage.message_id).where(*same)) is not None
+
+
 def log_line(
     session: Session, request: NewIssue, rule: str | None, now: datetime, *, text: str | None = None
 ) -> int | None:

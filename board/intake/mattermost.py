@@ -18,6 +18,7 @@ from guardia.board.intake import (
     account_linking,
     button_token,
     context_rules,
+    limits,
     mattermost_buttons,
     offers,
     stop_command,
@@ -93,17 +94,23 @@ def _receive_post(
         return InboundReply({"text": _stop_reply(stop_command.handle_stop(board, line))})
     if (code := parse_link_code(post.text)) is not None:
         return InboundReply({"text": _link_reply(board, line, code)})
-    result = context_rules.handle_line(board, line, addressed=bool(post.trigger_word))
+    result = context_rules.handle_line(
+        board,
+        line,
+        addressed=bool(post.trigger_word),
+        bounds=limits.IntakeBounds.of(settings),
+    )
     if result.offer is not None:
         # Without the setting, use the address under which the messenger reached the board.
-        board_url = settings.public_url or request.base_url
+        board_url = settings.public_origin or request.base_url
         return InboundReply(
             mattermost_buttons.offer_message(
                 result.offer, post.token, CHANNEL, board_url, board.clock()
             )
         )
+    text = _request_reply(result)
     # Without a text, Mattermost shows nothing in the room.
-    return InboundReply({"text": t("intake.received", sr=result.sr_id)} if result.sr_id else {})
+    return InboundReply({"text": text} if text else {})
 
 
 def _verify_button(settings: Settings, request: InboundRequest) -> ButtonToken:
@@ -132,10 +139,20 @@ def _accept_offer(
     return InboundReply(mattermost_buttons.acceptance_reply(offers.accept(board, acceptance)))
 
 
-def _stop_reply(killed: KillResult | None) -> str:
-    if killed is None or killed.already_on:
+def _stop_reply(killed: KillResult) -> str:
+    if killed.already_on:
         return t("intake.stopped_already")
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
+
+
+def _request_reply(result: context_rules.LineResult) -> str:
+    limit = result.limit
+    if limit is not None and not limit.accepted:
+        return t("intake.limited", limit=limit.per_minute) if limit.is_first_refusal else ""
+    received = t("intake.received", sr=result.sr_id) if result.sr_id else ""
+    if limit is None or not limit.refused_before:
+        return received
+    return f"{t('intake.refused_before', count=limit.refused_before)} {received}"
 
 
 def _link_reply(board: BoardContext, line: receiving.NewIssue, code: str) -> str:

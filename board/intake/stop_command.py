@@ -16,16 +16,15 @@ RULE = "kill"
 """Rule name under which the log stores a line that stopped everything."""
 
 
-def handle_stop(board: BoardContext, request: receiving.NewIssue) -> KillResult | None:
-    """Trigger the kill switch for a stop line. Returns `None` for a repeated delivery.
+def handle_stop(board: BoardContext, request: receiving.NewIssue) -> KillResult:
+    """Trigger the kill switch for a stop line, however often it is delivered.
 
     Anyone who can write in a watched room may stop: stopping is safe, and it cannot be lifted
-    there.
+    there. A line that arrives again after the switch was released stops again.
     """
     now = board.clock()
     with board.database.transaction() as session:
-        if chat_log.log_line(session, request, RULE, now) is None:
-            return None
+        chat_log.log_line(session, request, RULE, now)
         by = _sender(session, request)
         reason = trim(request.text, MAX_REASON)
         return _kill(session, by, reason, request.room, now, request.account)

@@ -14,6 +14,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import guardia
+from guardia.addresses import parse_networks
 from guardia.board.accounts import pages as account_pages
 from guardia.board.accounts import sign_in_pages
 from guardia.board.approvals import pages as approval_pages
@@ -27,20 +28,27 @@ from guardia.board.intake import routes as intake_routes
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.runs import pages as run_pages
-from guardia.board.site import api_docs, live, permissions
+from guardia.board.site import api_docs, live, permissions, web_settings
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
+from guardia.board.web.body_limits import BodyLimitMiddleware
+from guardia.board.web.fair_queue import FairQueueMiddleware
+from guardia.board.web.proxies import ProxyMiddleware
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
-from guardia.board.web.session import BoardDep, require_csrf_token
+from guardia.board.web.session import SESSION_COOKIE, BoardDep, require_csrf_token
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
 
 
 def create_app(board: BoardContext, settings: Settings) -> FastAPI:
-    """Build the ASGI application of a board. Stop it with `server.BoardServer`."""
+    """Build the ASGI application of a board. Stop it with `server.BoardServer`.
+
+    Raises `Misconfigured` for a setting that the pages cannot use.
+    """
+    web_settings.require_valid(settings)
     app = FastAPI(
         title="GUARDiA",
         version=guardia.__version__,
@@ -51,8 +59,9 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     )
     app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
-    app.state.feed = live.LiveFeed(board)
-    app.add_middleware(SecurityHeadersMiddleware)
+    app.state.feed = live.LiveFeed(board, live.StreamBounds.of(settings))
+    app.state.rates = permissions.Rates(settings)
+    _add_middleware(app, settings)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(intake_routes.router(board, settings))
     app.include_router(control_api.router)
@@ -76,6 +85,14 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         app.include_router(router, dependencies=[Depends(require_csrf_token)])
     errors.install(app)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add the middleware, the innermost first."""
+    app.add_middleware(FairQueueMiddleware, session_cookie=SESSION_COOKIE)
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware, hsts_seconds=settings.hsts_seconds)
+    app.add_middleware(ProxyMiddleware, proxies=parse_networks(settings.trusted_proxies))
 
 
 @asynccontextmanager

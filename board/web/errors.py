@@ -17,6 +17,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from guardia import errors
 from guardia.board.web import render
@@ -36,6 +37,7 @@ STATUS_CODES: dict[type[GuardiaError], int] = {
     errors.NoCallsLeft: 429,
     errors.Invalid: 422,
     errors.Throttled: 429,
+    errors.TooOften: 429,
     errors.Stale: 409,
     errors.IllegalMove: 409,
     errors.Refused: 409,
@@ -52,6 +54,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(TimeoutError, _database)
+    app.add_exception_handler(ClientDisconnect, _gone)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -111,7 +114,7 @@ def error_response(
     return JSONResponse(body, status_code=status)
 
 
-_STATUSES_WITH_TEXT = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
+_STATUSES_WITH_TEXT = (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503)
 
 
 def _title(status: int) -> str:
@@ -140,7 +143,10 @@ async def _guardia_error(request: Request, error: Exception) -> Response:
         return _internal_error(request, error)
     with render.use_visitor_language(request):
         text = message_of(error)
-    return error_response(request, status, text)
+    response = error_response(request, status, text)
+    if isinstance(error, errors.TooOften):
+        response.headers["retry-after"] = str(error.detail["seconds"])
+    return response
 
 
 async def _http(request: Request, error: Exception) -> Response:
@@ -179,6 +185,11 @@ def _problem(kind: str) -> str:
 async def _database(request: Request, error: Exception) -> Response:
     log.error("the database does not answer: %s", type(error).__name__)
     return error_response(request, 503)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    # The client has ended its connection, or the server did so for taking too long.
+    return Response(status_code=408)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

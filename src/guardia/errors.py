@@ -60,6 +60,10 @@ class Throttled(UserError):
     """Too many failures in a short time; wait."""
 
 
+class TooOften(UserError):
+    """More requests a minute than the settings allow. Details: `seconds` to wait."""
+
+
 class Stale(UserError):
     """The state has changed since it was read; read again. Details: `what`."""
 

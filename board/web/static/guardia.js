@@ -26,6 +26,11 @@ class LiveSource extends EventTarget {
     this.source.onopen = (event) => this.onopen && this.onopen(event);
     this.source.onerror = (event) => this.onerror && this.onerror(event);
     this.source.addEventListener("issue", () => this.dispatchEvent(new Event("issue")));
+    // Another page of the same person has taken the place; a look at this one takes it back.
+    this.source.addEventListener("displaced", () => {
+      this.rest();
+      live(false);
+    });
     // Something may have happened while nobody looked.
     if (again) this.dispatchEvent(new Event("issue"));
   }

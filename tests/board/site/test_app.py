@@ -8,7 +8,7 @@ from fastapi import FastAPI
 from page_env import PageClient, page_app
 
 from guardia.board.core.keyless import keyless_context
-from guardia.board.web.security_headers import MAX_BODY
+from guardia.board.web.body_limits import BODY_LIMITS, limit_of
 from guardia.db.engine import Database
 
 OPEN = {"/login", "/healthz", "/docs", "/openapi.json", "/intake/mattermost"}
@@ -195,15 +195,19 @@ def test_intake_needs_its_token_but_no_form(anonymous: PageClient) -> None:
     assert "토큰이 일치하지 않습니다" in refused.json()["message"]
 
 
-def test_a_body_that_is_too_large_is_refused(anonymous: PageClient) -> None:
+@pytest.mark.parametrize("prefix", [limit.prefix for limit in BODY_LIMITS])
+def test_a_body_that_is_too_large_is_refused(anonymous: PageClient, prefix: str) -> None:
+    path = {"/": "/issues", "/intake/": "/intake/mattermost"}.get(prefix, prefix)
+    limit = limit_of(path)
+    assert limit.prefix == prefix
     form = {"content-type": "application/x-www-form-urlencoded"}
-    announced = anonymous.post("/login", content=b"a" * (MAX_BODY + 1), headers=form)
+    announced = anonymous.post(path, content=b"a" * (limit.bytes + 1), headers=form)
     assert announced.status_code == 413
 
     def drop() -> Any:
-        for _ in range(MAX_BODY // 1024 + 2):
+        for _ in range(limit.bytes // 1024 + 2):
             yield b"a" * 1024
 
-    streamed = anonymous.post("/login", content=drop(), headers=form)
+    streamed = anonymous.post(path, content=drop(), headers=form)
     assert streamed.status_code == 413
     assert streamed.json()["message"] == "내용을 줄여 다시 보내 주세요."
