@@ -96,7 +96,7 @@ def _receive_post(
     result = context_rules.handle_line(board, line, addressed=bool(post.trigger_word))
     if result.offer is not None:
         # Without the setting, use the address under which the messenger reached the board.
-        board_url = settings.public_url or request.base_url
+        board_url = settings.public_origin or request.base_url
         return InboundReply(
             mattermost_buttons.offer_message(
                 result.offer, post.token, CHANNEL, board_url, board.clock()

@@ -156,7 +156,7 @@ def _set(
 
 def _https(request: Request) -> bool:
     settings: Settings = request.app.state.settings
-    return request.url.scheme == "https" or (settings.public_url or "").startswith("https:")
+    return request.url.scheme == "https" or (settings.public_origin or "").startswith("https:")
 
 
 def language_of(request: Request) -> str:

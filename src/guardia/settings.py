@@ -7,8 +7,10 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from guardia.addresses import parse_origin
 
 
 def _checkout() -> Path | None:
@@ -38,7 +40,9 @@ def default_home() -> Path:
 class Settings(BaseSettings):
     """Settings that an operator may change; see docs/operations.md."""
 
-    model_config = SettingsConfigDict(env_prefix="GUARDIA_", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="GUARDIA_", extra="ignore", validate_by_name=True, validate_by_alias=True
+    )
 
     home: Path = Field(default_factory=default_home)
     """Private folder for the embedded database, keys and the practice fleet."""
@@ -50,9 +54,14 @@ class Settings(BaseSettings):
     """Address on which the board listens."""
     port: int = 8420
     """Port of the board; 0 picks a free one."""
-    public_url: str | None = None
-    """Address under which people and the messenger reach the board, for links and buttons in
-    messages; unset: the address of the messenger's own request."""
+    public_origin: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("GUARDIA_PUBLIC_ORIGIN", "GUARDIA_PUBLIC_URL"),
+    )
+    """Origin under which people and the messenger reach the board, such as
+    `https://board.example`: for links and buttons in messages, the origin check of forms, and
+    passkeys; unset: the address of the request, and no passkeys. Installations of before name it
+    `GUARDIA_PUBLIC_URL`."""
     board_url: str | None = None
     """Address under which external agents reach the board; unset: `http://host:port`."""
     chart: Path | None = None
@@ -70,6 +79,13 @@ class Settings(BaseSettings):
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
+
+    @field_validator("public_origin")
+    @classmethod
+    def _as_browsers_write_it(cls, value: str | None) -> str | None:
+        # What is no origin is kept as it is: only starting a board refuses it, so that a wrong
+        # value cannot keep the operator from stopping or verifying.
+        return (parse_origin(value) or value) if value else None
 
     @property
     def messenger_tokens(self) -> tuple[str, ...]:
