@@ -8,29 +8,30 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from guardia.board.accounts import messenger_links
+from guardia.board.accounts import account_page, messenger_links
 from guardia.board.core.context import BoardContext
-from guardia.board.web import actions, render
+from guardia.board.web import actions
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.org.access import is_allowed
 from guardia.text import TRIMMED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
-_PATH = "/account"
+_PATH = account_page.PATH
 _Text = Annotated[str, Form(max_length=128), TRIMMED]
 
 
 @router.get(_PATH)
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """Show the visitor's profile and linked accounts."""
-    return _page(request, board, visitor)
+    return account_page.render_page(request, board, visitor)
 
 
 @router.post(f"{_PATH}/code")
 def code(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """Show a one-time code for a room; only this response contains it."""
-    return _page(request, board, visitor, code=messenger_links.create_code(board, visitor.person))
+    return account_page.render_page(
+        request, board, visitor, code=messenger_links.create_code(board, visitor.person)
+    )
 
 
 @router.post(f"{_PATH}/links")
@@ -72,31 +73,5 @@ def unlink(
 def _submit(
     request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], None]
 ) -> Response:
-    show_again = partial(_page, request, board, visitor)
+    show_again = partial(account_page.render_page, request, board, visitor)
     return actions.submit(request, act, on_success=_PATH, on_refusal=show_again)
-
-
-def _page(
-    request: Request,
-    board: BoardContext,
-    visitor: Visitor,
-    *,
-    status: int = 200,
-    notice: str = "",
-    code: str = "",
-) -> Response:
-    may_link_all = is_allowed(visitor.person, "account.link")
-    return render.page(
-        request,
-        "accounts/account.html",
-        status=status,
-        visitor=visitor,
-        own=messenger_links.list_links(board, visitor.person),
-        everybody=messenger_links.list_links(board, visitor.person, everybody=True)
-        if may_link_all
-        else (),
-        channels=messenger_links.CHANNELS,
-        minutes=int(messenger_links.CODE_LIFETIME.total_seconds() // 60),
-        notice=notice,
-        code=code,
-    )

@@ -35,10 +35,11 @@ REGISTERED = EntryKind.PASSKEY_REGISTERED
 ENDED_KINDS = frozenset({EntryKind.PASSKEY_REMOVED, EntryKind.PASSKEY_CLONED})
 PASSKEY_KINDS = ENDED_KINDS | {REGISTERED}
 HEAD_WINDOW = 65_536
-"""Number of entries that may follow the named head before the decision; bounds a reader's memory."""
+"""How many entries may follow the named head before the decision: it bounds a reader's memory."""
 _PLANNED = frozenset({EntryKind.PLANNED, EntryKind.WAIVED})
-_CLOSED = frozenset({EntryKind.STARTED, EntryKind.REJECTED, EntryKind.CHANGES_ASKED})
 _USER_PRESENT, _USER_VERIFIED = 0x01, 0x04
+_DECISIONS = frozenset({EntryKind.APPROVED, EntryKind.REJECTED, EntryKind.CHANGES_ASKED})
+_WATCHED = PASSKEY_KINDS | _PLANNED | _DECISIONS | {EntryKind.STARTED}
 _KEY_FIELDS = {"person": str, "credential": str, "public_key": str, "algorithm": int, "rp_id": str}
 
 
@@ -159,6 +160,55 @@ def _verify(key: RegisteredKey, signature: bytes, signed: bytes) -> None:
         raise UnsupportedAlgorithm("not an algorithm of a passkey")
 
 
+class KeyRegister:
+    """The keys that can sign at one position of a walk along the log."""
+
+    def __init__(self) -> None:
+        self._keys: dict[str, RegisteredKey | None] = {}
+        """Keys by credential; `None` once removed."""
+
+    def __bool__(self) -> bool:
+        """Return whether any key was ever registered."""
+        return bool(self._keys)
+
+    def apply(self, entry: ChainEntry) -> bool:
+        """Register or remove the key of the next entry about passkeys.
+
+        Returns `False` if the entry is malformed, or if it registers a known key or removes an
+        unknown one. The signature of a registration's statement is checked by the caller.
+        """
+        if entry.kind == REGISTERED:
+            key = registered_key(entry)
+            if key is None or key.credential in self._keys:
+                return False
+            self._keys[key.credential] = key
+            return True
+        credential = str(entry.detail.get("credential"))
+        known = self._keys.get(credential) is not None
+        self._keys[credential] = None
+        return known
+
+    def signer_of(self, entry: ChainEntry) -> RegisteredKey | None:
+        """Return the key that signed exactly the decision in `entry`, or `None`.
+
+        The caller checks that the log had the head that the challenge names, and that no earlier
+        decision used the challenge.
+        """
+        given, statement = entry.detail.get("passkey"), entry.detail.get("statement")
+        if not isinstance(given, Mapping) or not isinstance(statement, Mapping):
+            return None
+        key = self._keys.get(str(given.get("credential")))
+        if key is None or not is_decision_signed(entry, key):
+            return None
+        # The statement names the challenge, so that a signature cannot be cut off unnoticed.
+        return key if statement.get("passkey") == challenge_in(entry) else None
+
+
+def challenge_in(entry: ChainEntry) -> str:
+    """Return the challenge of a decision's passkey signature (base64url), which must have one."""
+    return encode(challenge_of(entry.detail["passkey"]["content"]))
+
+
 class PasskeyChecker:
     """Check during a walk that decisions carry every passkey signature that their plan demands.
 
@@ -170,8 +220,7 @@ class PasskeyChecker:
     def __init__(self) -> None:
         self.first_broken: int | None = None
         """The first bad entry."""
-        self._keys: dict[str, RegisteredKey | None] = {}
-        """Keys by credential; `None` once removed."""
+        self._register = KeyRegister()
         self._heads: deque[str] = deque(maxlen=HEAD_WINDOW)
         self._used: deque[str] = deque(maxlen=HEAD_WINDOW)
         self._demanding: dict[int, str] = {}
@@ -186,56 +235,41 @@ class PasskeyChecker:
 
     def is_valid(self, entry: ChainEntry) -> bool:
         """Return whether the next entry satisfies the rules."""
-        valid = self._check(entry)
+        valid = entry.kind not in _WATCHED or self._check(entry)
         # Before the first key is registered, no challenge can be issued.
-        if self._keys:
+        if self._register:
             self._heads.append(entry.current_hash)
         return valid
 
     def _check(self, entry: ChainEntry) -> bool:
-        if entry.kind == REGISTERED:
-            return self._register(entry)
-        if entry.kind in ENDED_KINDS:
-            return self._end(str(entry.detail.get("credential")))
+        if entry.kind in PASSKEY_KINDS:
+            return self._register.apply(entry)
         if entry.kind in _PLANNED:
             self._expect(entry)
         elif entry.kind == EntryKind.APPROVED or "passkey" in entry.detail:
             return self._check_decision(entry)
-        elif entry.kind in _CLOSED and entry.task_id is not None:
-            self._demanding.pop(entry.task_id, None)
+        else:
+            self._demanding.pop(entry.task_id or 0, None)
         return True
-
-    def _register(self, entry: ChainEntry) -> bool:
-        key = registered_key(entry)
-        if key is None or key.credential in self._keys:
-            return False
-        self._keys[key.credential] = key
-        return True
-
-    def _end(self, credential: str) -> bool:
-        known = self._keys.get(credential) is not None
-        self._keys[credential] = None
-        return known
 
     def _expect(self, entry: ChainEntry) -> None:
-        if entry.task_id is None:
-            return
+        self._demanding.pop(entry.task_id or 0, None)
         if entry.detail.get("signature") == DEMANDED:
-            self._demanding[entry.task_id] = str(entry.detail.get("plan_hash"))
-        else:
-            self._demanding.pop(entry.task_id, None)
+            self._demanding[entry.task_id or 0] = str(entry.detail.get("plan_hash"))
 
     def _check_decision(self, entry: ChainEntry) -> bool:
-        given, statement = entry.detail.get("passkey"), entry.detail.get("statement")
-        if given is None:
-            demanded = self._demanding.get(entry.task_id or 0)
-            approved = statement.get("plan_hash") if isinstance(statement, Mapping) else None
-            promised = isinstance(statement, Mapping) and "passkey" in statement
-            return not promised and (demanded is None or demanded != approved)
-        key = self._keys.get(str(given.get("credential"))) if isinstance(given, Mapping) else None
-        if key is None or not is_decision_signed(entry, key):
+        if "passkey" not in entry.detail:
+            return self._may_be_unsigned(entry)
+        if self._register.signer_of(entry) is None:
             return False
-        challenge = encode(challenge_of(given["content"]))
-        fresh = given["content"].get("head") in self._heads and challenge not in self._used
+        challenge, head = challenge_in(entry), entry.detail["passkey"]["content"].get("head")
+        fresh = head in self._heads and challenge not in self._used
         self._used.append(challenge)
-        return fresh and isinstance(statement, Mapping) and statement.get("passkey") == challenge
+        return fresh
+
+    def _may_be_unsigned(self, entry: ChainEntry) -> bool:
+        statement = entry.detail.get("statement")
+        if not isinstance(statement, Mapping) or "passkey" in statement:
+            return False
+        demanded = self._demanding.get(entry.task_id or 0)
+        return demanded is None or demanded != statement.get("plan_hash")

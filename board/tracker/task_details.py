@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import view
+from guardia.board.approvals import requests, view
 from guardia.board.approvals.model import Approval
 from guardia.board.approvals.policy import ApproverRole
 from guardia.board.approvals.view import ApprovalStepView
@@ -39,6 +39,8 @@ class TaskDetail:
     is_hash_valid: bool = True
     """Whether the stored plan matches its hash."""
     steps: tuple[ApprovalStepView, ...] = ()
+    passkey_demanded: bool = False
+    """Whether an approval must be signed with a passkey."""
     attempts: dict[tuple[int, str], str] = field(default_factory=dict)
     """State by (ordinal, `do` or `undo`)."""
     outputs: tuple[CommandOutputView, ...] = ()
@@ -86,6 +88,7 @@ def task_details(
             is_hash_valid=plan is None
             or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
             steps=tuple(view.step_views(session, approver_roles, viewer, issue, task, chain)),
+            passkey_demanded=requests.is_passkey_demanded(session, task, chain),
             attempts={
                 (a.ordinal, a.phase): a.state
                 for a in attempts
