@@ -51,9 +51,7 @@ class SoftAuthenticator:
         client_data = self._client_data("webauthn.get", options, client)
         signed = data + hashlib.sha256(client_data).digest()
         signature = self.key.sign(signed, ec.ECDSA(hashes.SHA256()))
-        return self._answer(
-            clientDataJSON=client_data, authenticatorData=data, signature=signature
-        )
+        return self._answer(clientDataJSON=client_data, authenticatorData=data, signature=signature)
 
     def _authenticator_data(self, more: int = 0) -> bytes:
         flags = _PRESENT | (_VERIFIED if self.verifies_user else 0) | more

@@ -160,9 +160,7 @@ def test_an_answer_for_another_place_is_refused(
 
 
 @pytest.mark.parametrize("name", ["signature", "authenticatorData", "clientDataJSON"])
-def test_an_altered_answer_is_refused(
-    env: BoardEnv, device: SoftAuthenticator, name: str
-) -> None:
+def test_an_altered_answer_is_refused(env: BoardEnv, device: SoftAuthenticator, name: str) -> None:
     at = waiting(env)
     answer = altered(device.get(at.options()), name)
     refused(lambda: at.approve(answer))
