@@ -1,4 +1,4 @@
-"""The account page: profile, linked messenger accounts, passkeys; for administrators all people's."""
+"""The account page: profile, messenger accounts and passkeys; for administrators all of them."""
 
 from __future__ import annotations
 
