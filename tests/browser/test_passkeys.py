@@ -13,7 +13,6 @@ from board_env import LEAD, BoardEnv
 from page_env import IssueScenario, page_app, serve_app
 from passkey_env import demand_passkeys
 from playwright.sync_api import BrowserContext, CDPSession, Page, Route, expect
-
 from waiting import PATIENCE
 
 from guardia.board.audit import log
