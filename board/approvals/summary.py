@@ -1,4 +1,4 @@
-"""What a person must know to decide, in a few lines: the same wherever a decision is asked for."""
+"""What a person must know to decide, in a few lines that are the same in every channel."""
 
 from __future__ import annotations
 

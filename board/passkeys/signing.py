@@ -1,7 +1,7 @@
 """Sign a decision with a passkey: issue the challenge, and verify the device's answer.
 
-`accept` uses up the challenge before anything else is decided, so an answer counts once, whatever
-becomes of the decision.
+`accept` uses up the challenge before anything else is decided: an answer counts once, also if the
+decision is refused.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ def accept(
     """Use up the challenge that a device answered, and verify the answer for this decision.
 
     Raises `PasskeyRejected` with the reason. A counter that went back ends the passkey, because
-    somebody else may have a copy of it: an alert names the security officers.
+    another device may hold a copy of it: an alert names the security officers.
     """
     challenge = challenges.challenge_in(response)
     with board.database.transaction() as session:

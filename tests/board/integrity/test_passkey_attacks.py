@@ -159,7 +159,7 @@ def registered_twice(links: Links) -> int:
 
 
 def head_of_later(links: Links) -> int:
-    """The named head is an entry after the decision: nobody could know it."""
+    """Name an entry after the decision as head."""
     return content(head=links[-1].current_hash)(links)
 
 
