@@ -7,13 +7,15 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from fastapi.responses import JSONResponse
 
+from guardia.board.approvals import pending
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.issues import visibility
 from guardia.board.passkeys import signing
 from guardia.board.passkeys.relying_party import relying_party
 from guardia.board.passkeys.signing import DecisionSubject
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
-from guardia.errors import PasskeyMissing
+from guardia.errors import PasskeyMissing, Stale
 from guardia.text import CLEANED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -39,6 +41,8 @@ def begin(
     Whether the person may make this decision is checked when they submit it.
     """
     visibility.require_task(board, visitor.person, sr_id, task_id)
+    if all(plan_hash != plan.plan_hash for plan in pending.pending_plans(board, sr_id)):
+        raise Stale(what=issue_ref(sr_id))
     rp = relying_party(request.app.state.settings)
     subject = DecisionSubject(sr_id, task_id, plan_hash, decision)
     try:

@@ -9,7 +9,8 @@ was registered for this person and not removed before.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import or_, select
@@ -58,7 +59,10 @@ def are_proven(
     """
     checker, filed, proven = DecisionSignatureChecker(), False, set[tuple[Any, ...]]()
     passkeys, demanded = _PasskeyProof(session), policy.signature == DEMANDED
-    for link in _links(session, task, {d.person for d in decisions}):
+    links = _links(session, task)
+    if demanded or any(link.detail.get("signature") == DEMANDED for link in links):
+        links = sorted((*links, *_passkey_links(session, decisions)), key=_by_number)
+    for link in links:
         fault = checker.fault(link)
         if link.kind in PASSKEY_KINDS and fault is None:
             passkeys.register.apply(link)
@@ -98,10 +102,21 @@ class _PasskeyProof:
         return not reused and head is not None and head < link.seq
 
 
-def _links(session: Session, task: Task, people: Collection[str]) -> Iterable[ChainEntry]:
-    """Load the audit entries on a task's plans, on its approvers' passkeys, and on the keys that
-    sign decisions.
-    """
+_by_number = attrgetter("seq")
+
+
+def _passkey_links(session: Session, decisions: Iterable[StepDecision]) -> list[ChainEntry]:
+    """Load the audit entries on the passkeys of the people who decided."""
+    entry, people = AuditEntry, {d.person for d in decisions}
+    owner = (entry.detail["statement"]["person"], entry.detail["person"])
+    query = select(*entry.__table__.columns).where(
+        entry.kind.in_(PASSKEY_KINDS), or_(*(name.as_string().in_(people) for name in owner))
+    )
+    return [ChainEntry(**row._mapping) for row in session.execute(query)]
+
+
+def _links(session: Session, task: Task) -> list[ChainEntry]:
+    """Load the audit entries on a task's plans and on the keys that sign decisions."""
     entry = AuditEntry
     first = select(entry.seq).where(entry.kind.in_(SIGNED_KINDS)).order_by(entry.seq).limit(1)
     keys = select(entry.seq).where(
@@ -110,12 +125,8 @@ def _links(session: Session, task: Task, people: Collection[str]) -> Iterable[Ch
     own = select(entry.seq).where(
         entry.task_id == task.task_id, entry.kind.in_((*SIGNED_KINDS, *_OTHERS))
     )
-    owner = (entry.detail["statement"]["person"], entry.detail["person"])
-    passkeys = select(entry.seq).where(
-        entry.kind.in_(PASSKEY_KINDS), or_(*(name.as_string().in_(people) for name in owner))
-    )
     columns = select(*entry.__table__.columns)
-    found = columns.where(or_(*(entry.seq.in_(part) for part in (first, keys, own, passkeys))))
+    found = columns.where(or_(*(entry.seq.in_(part) for part in (first, keys, own))))
     return [ChainEntry(**row._mapping) for row in session.execute(found.order_by(entry.seq))]
 
 

@@ -15,10 +15,12 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit.passkey_signatures import decode
 from guardia.board.passkeys.model import PasskeyChallenge
-from guardia.errors import PasskeyRejected
+from guardia.errors import PasskeyRejected, Throttled
 from guardia.i18n import t
 
 Purpose = Literal["register", "decide"]
+MAX_OPEN = 20
+"""How many challenges of one person may be open at once."""
 _KEPT = timedelta(days=1)
 """How long an old challenge is kept, to say that it was used or has expired."""
 
@@ -37,7 +39,17 @@ def store(
     expires_at: datetime,
     content: Mapping[str, Any],
 ) -> None:
-    """Store a challenge that one person may answer once, and delete those of days before."""
+    """Store a challenge that one person may answer once, and delete those of days before.
+
+    Raises `Throttled` if the person has too many open ones.
+    """
+    pending = select(func.count()).where(
+        PasskeyChallenge.person_id == person_id,
+        PasskeyChallenge.used_at.is_(None),
+        PasskeyChallenge.expires_at > func.clock_timestamp(),
+    )
+    if (session.scalar(pending) or 0) >= MAX_OPEN:
+        raise Throttled()
     old = PasskeyChallenge.expires_at < func.clock_timestamp() - _KEPT
     session.execute(delete(PasskeyChallenge).where(old))
     session.add(

@@ -9,18 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 import webauthn
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from sqlalchemy import select
 from sqlalchemy.orm import Session
-from webauthn.helpers import (
-    decode_credential_public_key,
-    decoded_public_key_to_cryptography,
-    generate_challenge,
-    options_to_json,
-)
+from webauthn.helpers import generate_challenge, options_to_json
 from webauthn.helpers.cose import COSEAlgorithmIdentifier
 from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import (
@@ -34,11 +29,18 @@ from webauthn.registration.verify_registration_response import VerifiedRegistrat
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
-from guardia.board.audit.passkey_signatures import EDDSA, ES256, RS256, decode, encode
+from guardia.board.audit.passkey_signatures import (
+    EDDSA,
+    ES256,
+    RS256,
+    RegisteredKey,
+    decode,
+    encode,
+)
 from guardia.board.audit.signing_keys import DECISION_KEYS
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.passkeys import challenges, credentials
+from guardia.board.passkeys import challenges, credentials, public_keys
 from guardia.board.passkeys.model import Passkey
 from guardia.board.passkeys.relying_party import NAME, RelyingParty
 from guardia.errors import Invalid, Missing, PasskeyRejected
@@ -104,6 +106,9 @@ def finish(
         challenges.use(session, challenge, "register", person.id)
     verified = _verified(rp, challenge, response)
     credential = encode(verified.credential_id)
+    key = public_keys.registered_key(
+        person.id, credential, encode(verified.credential_public_key), rp.rp_id
+    )
     with board.database.transaction() as session:
         if session.scalar(select(Passkey.passkey_id).where(Passkey.credential == credential)):
             raise PasskeyRejected(why=t("passkeys.why.known"))
@@ -118,7 +123,7 @@ def finish(
         )
         session.add(row)
         session.flush()
-        _record(session, board, rp, person, row, verified)
+        _record(session, board, key, row, verified)
 
 
 def _verified(
@@ -140,28 +145,16 @@ def _verified(
 def _record(
     session: Session,
     board: BoardContext,
-    rp: RelyingParty,
-    person: PersonInfo,
+    key: RegisteredKey,
     row: Passkey,
     verified: VerifiedRegistration,
 ) -> None:
     """Append the entry that names the key and its owner, signed by the installation."""
-    key = decode_credential_public_key(verified.credential_public_key)
-    public = decoded_public_key_to_cryptography(key)
-    spki = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    statement = {
-        "person": person.id,
-        "credential": row.credential,
-        "public_key": spki.hex(),
-        "algorithm": int(key.alg),
-        "rp_id": rp.rp_id,
-        "task": None,
-        "chain_head": log.lock_head(session),
-    }
+    statement = {**asdict(key), "task": None, "chain_head": log.lock_head(session)}
     log.append(
         session,
         EntryKind.PASSKEY_REGISTERED,
-        actor=str(Actor.of(person)),
+        actor=str(Actor.person(key.person)),
         now=board.clock(),
         detail={
             "name": row.name,
@@ -170,6 +163,6 @@ def _record(
             "statement": statement,
             **board.decision_signer.sign(statement, log.announced_key(session, DECISION_KEYS)),
         },
-        person=person.id,
+        person=key.person,
         name=row.name,
     )

@@ -23,11 +23,17 @@ from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerifica
 from guardia.board.audit import log
 from guardia.board.audit.chain import clean, to_microseconds
 from guardia.board.audit.kinds import EntryKind
-from guardia.board.audit.passkey_signatures import HEAD_WINDOW, challenge_of, decode, encode
+from guardia.board.audit.passkey_signatures import (
+    HEAD_WINDOW,
+    challenge_of,
+    decode,
+    encode,
+    is_assertion_valid,
+)
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
-from guardia.board.passkeys import challenges, credentials
+from guardia.board.passkeys import challenges, credentials, public_keys
 from guardia.board.passkeys.model import Passkey
 from guardia.board.passkeys.relying_party import RelyingParty
 from guardia.errors import PasskeyMissing, PasskeyRejected
@@ -120,24 +126,37 @@ def accept(
         _require_subject(session, content, person, subject)
         row = _own_passkey(session, rp, person, response)
         count = _verified_count(rp, row, challenge, response)
+        detail = _detail(row, content, response)
         # Devices without a counter always send 0.
         cloned = (count or row.sign_count) and count <= row.sign_count
         if cloned:
             _end_cloned(session, board, person, row, count)
         else:
             row.sign_count, row.last_used_at = count, board.clock()
-        passkey_id, credential = row.passkey_id, row.credential
+        passkey_id = row.passkey_id
     if cloned:
         raise PasskeyRejected(why=t("passkeys.why.cloned"))
+    return PasskeySignature(subject, person.id, passkey_id, challenge, detail)
+
+
+def _detail(row: Passkey, content: dict[str, Any], response: Mapping[str, Any]) -> dict[str, Any]:
+    """Return an answer as the entry holds it.
+
+    Raises `PasskeyRejected` if a reader of the log would not accept it, for example because the
+    page was inside another one: what the library accepts is not enough.
+    """
     answer = response["response"]
     detail = {
-        "credential": credential,
+        "credential": row.credential,
         "content": content,
         "authenticator_data": answer["authenticatorData"],
         "client_data": answer["clientDataJSON"],
         "signature": answer["signature"],
     }
-    return PasskeySignature(subject, person.id, passkey_id, challenge, detail)
+    key = public_keys.registered_key(row.person_id, row.credential, row.public_key, row.rp_id)
+    if not is_assertion_valid(key, detail):
+        raise PasskeyRejected(why=t("passkeys.why.not_verified"))
+    return detail
 
 
 def hold(session: Session, signature: PasskeySignature) -> None:

@@ -18,8 +18,14 @@ from guardia.board.audit.chain import ChainEntry, canonical
 from guardia.board.audit.passkey_signatures import challenge_of, encode
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
-from guardia.board.passkeys import credentials, registration, signing
-from guardia.errors import GuardiaError, PasskeyMissing, PasskeyNeeded, PasskeyRejected
+from guardia.board.passkeys import challenges, credentials, registration, signing
+from guardia.errors import (
+    GuardiaError,
+    PasskeyMissing,
+    PasskeyNeeded,
+    PasskeyRejected,
+    Throttled,
+)
 
 
 @pytest.fixture
@@ -149,6 +155,7 @@ def test_a_device_that_does_not_verify_its_user_is_refused(
         {"origin": "https://board.example.test:8443"},
         {"type": "webauthn.create"},
         {"challenge": "AAAA"},
+        {"crossOrigin": True},
     ],
 )
 def test_an_answer_for_another_place_is_refused(
@@ -220,6 +227,18 @@ def test_another_accounts_key_does_not_sign(env: BoardEnv, device: SoftAuthentic
     refused(lambda: at.approve(answer), "이 계정에서 시작한")
     signature = at.accept(theirs.get(at.options(LEAD2)), LEAD2)
     refused(lambda: at.submit(signature, LEAD), "다른 계획")
+
+
+def test_one_person_has_only_so_many_open_challenges(
+    env: BoardEnv, device: SoftAuthenticator
+) -> None:
+    at = waiting(env)
+    for _ in range(challenges.MAX_OPEN):
+        last = at.options()
+    with pytest.raises(Throttled):
+        at.options()
+    refused(lambda: at.approve(altered(device.get(last), "signature")))
+    assert at.approve(device.get(at.options())) is State.APPROVED
 
 
 def test_the_challenge_is_the_hash_of_canonical_values(
