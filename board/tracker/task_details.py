@@ -40,7 +40,7 @@ class TaskDetail:
     """Whether the stored plan matches its hash."""
     steps: tuple[ApprovalStepView, ...] = ()
     passkey_demanded: bool = False
-    """Whether an approval must be signed with a passkey."""
+    """Whether the viewer can decide now and must sign an approval with a passkey."""
     attempts: dict[tuple[int, str], str] = field(default_factory=dict)
     """State by (ordinal, `do` or `undo`)."""
     outputs: tuple[CommandOutputView, ...] = ()
@@ -76,6 +76,7 @@ def task_details(
     for task in tasks:
         plan = Plan.model_validate(task.plan) if task.plan else None
         chain = view.latest_steps(approvals, task)
+        steps = tuple(view.step_views(session, approver_roles, viewer, issue, task, chain))
         is_undoing = task.task_id in undoing
         yield TaskDetail(
             task_id=task.task_id,
@@ -87,8 +88,9 @@ def task_details(
             run_after=task.run_after if task.status == State.APPROVED else None,
             is_hash_valid=plan is None
             or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
-            steps=tuple(view.step_views(session, approver_roles, viewer, issue, task, chain)),
-            passkey_demanded=requests.is_passkey_demanded(session, task, chain),
+            steps=steps,
+            passkey_demanded=any(step.mine for step in steps)
+            and requests.is_passkey_demanded(session, task, chain),
             attempts={
                 (a.ordinal, a.phase): a.state
                 for a in attempts

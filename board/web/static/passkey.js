@@ -75,6 +75,7 @@ async function run(place, ceremony) {
   } catch (error) {
     show(place, "[data-passkey-fault]", explain(error, place.dataset));
     show(place, "[data-passkey-register]", Boolean(error.register));
+    place.scrollIntoView({ block: "nearest" });
     return false;
   } finally {
     delete place.dataset.busy;
