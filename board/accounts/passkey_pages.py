@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import JSONResponse
 
-from guardia.board.accounts import account_page, sign_in
+from guardia.board.accounts import pages, sign_in
 from guardia.board.core.context import BoardContext
 from guardia.board.passkeys import credentials, registration
 from guardia.board.passkeys.answers import parse_answer
@@ -20,7 +20,7 @@ from guardia.text import CLEANED, TRIMMED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
-PATH = f"{account_page.PATH}/passkeys"
+PATH = f"{pages.PATH}/passkeys"
 _Name = Annotated[str, Form(max_length=80), TRIMMED]
 _Number = Annotated[int, Form(ge=1, le=2**63 - 1)]
 
@@ -34,7 +34,7 @@ def begin(
 ) -> Response:
     """Return the options with which the browser makes a passkey, after a fresh sign-in."""
     rp = relying_party(request.app.state.settings)
-    if not account_page.is_fresh(board, visitor):
+    if not pages.is_fresh(board, visitor):
         _require_password(request, board, visitor, password)
     return JSONResponse(registration.begin(board, rp, visitor.person))
 
@@ -59,7 +59,7 @@ def register(
     rp = relying_party(request.app.state.settings)
     answer: dict[str, Any] = parse_answer(credential)
     registration.finish(board, rp, visitor.person, name, answer)
-    return JSONResponse({"location": f"{account_page.PATH}#passkeys"})
+    return JSONResponse({"location": f"{pages.PATH}#passkeys"})
 
 
 @router.post(f"{PATH}/rename")
@@ -70,8 +70,8 @@ def rename(
     return actions.submit(
         request,
         lambda: credentials.rename(board, visitor.person, number, name),
-        on_success=account_page.PATH,
-        on_refusal=lambda **words: account_page.render_page(request, board, visitor, **words),
+        on_success=pages.PATH,
+        on_refusal=lambda **words: pages.render_page(request, board, visitor, **words),
     )
 
 
@@ -81,6 +81,6 @@ def remove(request: Request, board: BoardDep, visitor: CurrentVisitor, number: _
     return actions.submit(
         request,
         lambda: credentials.remove(board, visitor.person, number),
-        on_success=account_page.PATH,
-        on_refusal=lambda **words: account_page.render_page(request, board, visitor, **words),
+        on_success=pages.PATH,
+        on_refusal=lambda **words: pages.render_page(request, board, visitor, **words),
     )

@@ -21,7 +21,7 @@ from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import clean, to_microseconds
+from guardia.board.audit.chain import to_microseconds
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.passkey_signatures import (
     HEAD_WINDOW,
@@ -96,15 +96,13 @@ def begin(
 def _content(
     session: Session, person: PersonInfo, subject: DecisionSubject, expires_at: datetime
 ) -> dict[str, Any]:
-    content = {
+    return {
         **asdict(subject),
         "person": person.id,
         "head": log.head(session).head,
         "expiry": to_microseconds(expires_at),
         "nonce": secrets.token_hex(16),
     }
-    cleaned: dict[str, Any] = clean(content)
-    return cleaned
 
 
 def accept(
