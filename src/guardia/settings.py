@@ -37,12 +37,10 @@ def default_home() -> Path:
     return Path(base) / "guardia"
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # type: ignore[misc]
     """Settings that an operator may change; see docs/operations.md."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="GUARDIA_", extra="ignore", validate_by_name=True, validate_by_alias=True
-    )
+    model_config = SettingsConfigDict(env_prefix="GUARDIA_", extra="ignore")
 
     home: Path = Field(default_factory=default_home)
     """Private folder for the embedded database, keys and the practice fleet."""
