@@ -29,6 +29,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "token.own": _EVERYONE,
     "account.link": frozenset({"admin"}),
     "account.link_own": _EVERYONE,
+    "passkey.own": _EVERYONE,
+    "passkey.remove": frozenset({"admin"}),
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
@@ -196,6 +198,12 @@ def person_of_session(session: Session, token: str, now: datetime) -> PersonInfo
         return None
     row = session.get(Person, found.person_id)
     return row.as_info() if row is not None and row.active else None
+
+
+def session_began(session: Session, token: str) -> datetime | None:
+    """Return when the person of a session signed in, or `None` if the token is of no session."""
+    found = session.get(LoginSession, _digest(token))
+    return found.created_at if found is not None else None
 
 
 def sign_out(session: Session, token: str) -> None:

@@ -150,6 +150,8 @@ class ApprovalPolicy(_Entry):
     """Empty: at any time."""
     known_requester: bool = False
     """Refuse approval of a request from a messenger account that is linked to no person."""
+    signature: Literal["passkey"] | None = None
+    """With `passkey`, each approval must be signed with a passkey of the person who gives it."""
 
     @model_validator(mode="before")
     @classmethod

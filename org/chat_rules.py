@@ -19,7 +19,7 @@ from guardia.org import phrase_match
 from guardia.org.approvals import Period
 from guardia.text import CLEANED, CleanStr, is_blank
 
-RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link"})
+RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link", "decision"})
 """Names that the chat log uses for lines that no rule of the chart matched."""
 KNOWN_SKILLS = (
     "DB",

@@ -81,6 +81,8 @@ def _approval_chains(chart: OrgChart) -> Iterator[Inconsistency]:
     if (forced := chart.approvals.get("FORCED")) is not None and not forced.steps:
         yield Inconsistency(("approvals", "FORCED"), t("org.chart.forced"))
     for category, policy in chart.approvals.items():
+        if policy.signature and not (policy.steps or policy.irreversible):
+            yield Inconsistency(("approvals", category, "signature"), t("org.chart.unsigned"))
         named: list[tuple[ChartPath, str | None]] = [(("escalate_to",), policy.escalate_to)]
         for field in ("steps", "irreversible"):
             steps = enumerate(getattr(policy, field))

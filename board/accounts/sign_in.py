@@ -118,9 +118,11 @@ def sign_out_everywhere(board: BoardContext, person: PersonInfo) -> None:
         access.end_sessions(session, person.id)
 
 
-def authenticate(board: BoardContext, account: str, password: str) -> PersonInfo | None:
+def authenticate(
+    board: BoardContext, account: str, password: str, source: str = LOCAL_SOURCE
+) -> PersonInfo | None:
     """Return the person if the password is right, without a lasting session, or `None`."""
-    token = sign_in(board, account, password)
+    token = sign_in(board, account, password, source)
     if token is None:
         return None
     with board.database.transaction() as session:

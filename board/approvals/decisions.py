@@ -25,7 +25,9 @@ from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.errors import Forbidden, Stale
+from guardia.board.passkeys import signing
+from guardia.board.passkeys.signing import DecisionSubject, PasskeySignature
+from guardia.errors import Forbidden, PasskeyNeeded, PasskeyRejected, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
@@ -47,6 +49,7 @@ class _NewDecision:
     decision: policy.StepDecision
     reason: str
     now: datetime
+    signature: PasskeySignature | None
 
 
 def decide(
@@ -82,10 +85,12 @@ def submit_decision(
     verdict: DecisionVerdict,
     plan_hash: str,
     reason: str,
+    signature: PasskeySignature | None = None,
 ) -> State:
     """Store a decision with any verdict; return the new state.
 
-    Raises `Missing` if a refusal has no reason, `Stale` if the plan or its state has changed.
+    Raises `Missing` if a refusal has no reason, `Stale` if the plan or its state has changed, and
+    `PasskeyNeeded` if the policy demands a passkey and `signature` is not one of this decision.
     """
     text = trim(reason, MAX_REASON)
     if verdict is DecisionVerdict.APPROVE:
@@ -98,10 +103,11 @@ def submit_decision(
         issue = get_issue(session, task.sr_id)
         wake_budget.renew(session, task.sr_id, Actor.of(person), now)
         steps = requests.active_steps(session, task)
+        _require_signature(session, person, task, steps, verdict, signature)
         decision, before = _permitted_decision(session, person, issue, task, steps, verdict, now)
         if verdict is not DecisionVerdict.APPROVE:
             require_reason(text)
-        new_decision = _NewDecision(person, decision, text, now)
+        new_decision = _NewDecision(person, decision, text, now, signature)
         step = steps[decision.step - 1]
         row = _add_row(session, step, new_decision)
         decisions = (*before.given, decision)
@@ -117,6 +123,26 @@ def submit_decision(
             schedule_checkpoint(session)
         _log_decision(session, board, task, step, new_decision, given)
         return state
+
+
+def _require_signature(
+    session: Session,
+    person: PersonInfo,
+    task: Task,
+    steps: list[Approval],
+    verdict: DecisionVerdict,
+    signature: PasskeySignature | None,
+) -> None:
+    """Check the signature, if there is one, and that there is one where it is demanded."""
+    if signature is None:
+        approves = verdict is DecisionVerdict.APPROVE
+        if approves and requests.is_passkey_demanded(session, task, steps):
+            raise PasskeyNeeded(what=issue_ref(task.sr_id), link=f"/issues/{task.sr_id}")
+        return
+    subject = DecisionSubject(task.sr_id, task.task_id, task.plan_hash or "", verdict.value)
+    if (signature.subject, signature.person_id) != (subject, person.id):
+        raise PasskeyRejected(why=t("passkeys.why.other_subject"))
+    signing.hold(session, signature)
 
 
 def _permitted_decision(
@@ -249,7 +275,9 @@ def _log_decision(
     given: int,
 ) -> None:
     """Append the audit entry with a signed statement, bound to its position in the log."""
-    decision = new_decision.decision
+    decision, signature = new_decision.decision, new_decision.signature
+    # The statement names the challenge: without it, a signature could be cut off unnoticed.
+    signed = {"passkey": signature.challenge} if signature else {}
     statement = {
         "issue": task.sr_id,
         "task": task.task_id,
@@ -260,6 +288,7 @@ def _log_decision(
         "role": decision.approver_role.role,
         "verdict": decision.verdict.value,
         "chain_head": log.lock_head(session),
+        **signed,
     }
     log.append(
         session,
@@ -276,6 +305,7 @@ def _log_decision(
             "given": given,
             "quorum": step.quorum,
             "statement": statement,
+            **({"passkey": signature.detail} if signature else {}),
             **board.decision_signer.sign(statement, log.announced_key(session, DECISION_KEYS)),
         },
         who=f"{new_decision.person.name} {new_decision.person.title}",

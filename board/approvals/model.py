@@ -22,6 +22,7 @@ class Approval(Base):
             name="state",
         ),
         CheckConstraint("quorum >= 1", name="quorum"),
+        CheckConstraint("signature in ('', 'passkey')", name="signature"),
         Index(
             "uq_tb_approval_standing",
             "task_id",
@@ -47,6 +48,8 @@ class Approval(Base):
     role: Mapped[str]
     quorum: Mapped[int] = mapped_column(default=1, server_default=sql("1"))
     """Number of different people required."""
+    signature: Mapped[str] = mapped_column(default="", server_default=sql("''"))
+    """`passkey` if an approval of the step must be signed with one."""
     state: Mapped[str]
     decided_by: Mapped[str | None]
     """Last person to decide; each decision is a row of `Decision`."""

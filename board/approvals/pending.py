@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApproverRole
+from guardia.board.audit.passkey_signatures import DEMANDED
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, State
@@ -135,6 +136,8 @@ class PendingPlan:
     given: int = 0
     """How many of the quorum have approved."""
     due_at: datetime | None = None
+    passkey_demanded: bool = False
+    """Whether an approval must be signed with a passkey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +179,12 @@ def pending_plans(board: BoardContext, sr_id: int) -> list[PendingPlan]:
                 Task.task_id,
                 Task.plan_hash,
                 Task.plan,
+                Task.category,
                 Approval.role,
                 Approval.quorum,
                 given.label("given"),
                 Approval.due_at,
+                Approval.signature,
             )
             .join(
                 Approval,
@@ -202,6 +207,8 @@ def pending_plans(board: BoardContext, sr_id: int) -> list[PendingPlan]:
                 r.quorum,
                 r.given,
                 r.due_at,
+                DEMANDED
+                in {r.signature, requests.policy_for(session, r.plan["category"]).signature},
             )
             for r in rows
         ]

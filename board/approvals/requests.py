@@ -19,6 +19,7 @@ from guardia.board.approvals.policy import (
     evaluate_chain,
     next_opening,
 )
+from guardia.board.audit.passkey_signatures import DEMANDED
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
@@ -54,6 +55,7 @@ def request_approvals(
                 step=number,
                 role=step.role,
                 quorum=step.quorum,
+                signature=policy.signature or "",
                 escalate_to=policy.escalate_to,
                 state="WAITING",
                 created_at=now,
@@ -67,6 +69,12 @@ def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
     """Return the running policy for a plan. Raises `Invalid` if its category is unknown."""
     policy = chart.approval_policy(revisions.running_chart(session), plan.category)
     return policy.for_plan(irreversible=plan.irreversible)
+
+
+def is_passkey_demanded(session: Session, task: Task, steps: Iterable[Approval]) -> bool:
+    """Return whether approvals need a passkey: by the running policy, or as it was requested."""
+    running = policy_for(session, task.category).signature
+    return DEMANDED in {running, *(step.signature for step in steps)}
 
 
 def void(session: Session, task: Task) -> None:

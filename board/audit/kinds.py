@@ -97,6 +97,10 @@ class EntryKind(StrEnum):
     # People
     PERSON_ADDED = "person_added"
     PERSON_CHANGED = "person_changed"
+    PASSKEY_REGISTERED = "passkey_registered"
+    PASSKEY_RENAMED = "passkey_renamed"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_CLONED = "passkey_cloned"
     ACCOUNT_LINKED = "account_linked"
     ACCOUNT_UNLINKED = "account_unlinked"
     TOKEN_ISSUED = "token_issued"

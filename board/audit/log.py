@@ -108,6 +108,12 @@ def entry_at(session: Session, seq: int) -> ChainEntry | None:
     return next(entries(session, seq - 1, seq), None)
 
 
+def position_of(session: Session, current_hash: str) -> int | None:
+    """Return the number of the entry with this hash, or `None`."""
+    query = select(AuditEntry.seq).where(AuditEntry.current_hash == current_hash)
+    return session.scalar(query)
+
+
 def head(session: Session) -> ChainPosition:
     """Return the end of the chain as the writers recorded it."""
     row = session.scalars(select(ChainHead).where(ChainHead.chain == CHAIN)).one()

@@ -202,6 +202,7 @@ def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: dat
             "roles": [s.role for s in policy.steps],
             "quorums": [s.quorum for s in policy.steps],
             "requester": issue.requester_id,
+            **({"signature": policy.signature} if policy.signature and policy.steps else {}),
         },
         actions=len(plan.actions),
         category=log_label("web.policy", plan.category),
@@ -283,7 +284,7 @@ def _plan_if_approved(session: Session, task: Task, signer: DecisionSigner | Non
     policy = requests.required_policy(session, plan)
     steps = requests.active_steps(session, task)
     decided = requests.decisions_on(session, steps)
-    if signer is not None and not proofs.are_proven(session, signer, task, decided):
+    if signer is not None and not proofs.are_proven(session, signer, task, decided, policy):
         raise Forged(why=t("board.not_proven"))
     if not requests.is_satisfied(session, task, policy, steps, decided):
         raise Refused(why=t("board.not_approved"))

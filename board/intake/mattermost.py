@@ -31,6 +31,7 @@ from guardia.board.intake.channels import (
     NotConfigured,
     RequestRefused,
 )
+from guardia.board.intake.decision_words import answer_decision, parse_decision_words
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
 from guardia.board.issues import receiving
@@ -81,7 +82,7 @@ def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
 def _receive_post(
     board: BoardContext, settings: Settings, request: InboundRequest, post: MattermostPost
 ) -> InboundReply:
-    """Stop, link an account, open an issue, or offer to open one, depending on the line."""
+    """Stop, link an account, open an issue or offer one, or say how to decide, by the line."""
     line = receiving.NewIssue(
         text=post.text,
         channel=CHANNEL,
@@ -94,6 +95,10 @@ def _receive_post(
         return InboundReply({"text": _stop_reply(stop_command.handle_stop(board, line))})
     if (code := parse_link_code(post.text)) is not None:
         return InboundReply({"text": _link_reply(board, line, code)})
+    # Without the setting, use the address under which the messenger reached the board.
+    board_url = settings.public_origin or request.base_url
+    if (decided := parse_decision_words(post.text)) is not None:
+        return InboundReply({"text": answer_decision(board, line, decided, board_url)})
     result = context_rules.handle_line(
         board,
         line,
@@ -101,8 +106,6 @@ def _receive_post(
         bounds=limits.IntakeBounds.of(settings),
     )
     if result.offer is not None:
-        # Without the setting, use the address under which the messenger reached the board.
-        board_url = settings.public_origin or request.base_url
         return InboundReply(
             mattermost_buttons.offer_message(
                 result.offer, post.token, CHANNEL, board_url, board.clock()

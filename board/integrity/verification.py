@@ -28,6 +28,7 @@ from guardia.board.audit.chain import (
     verify,
 )
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.passkey_signatures import PasskeyChecker
 from guardia.board.audit.signing_keys import (
     CHECKPOINT_KEYS,
     DecisionSignatureChecker,
@@ -119,11 +120,12 @@ def _verify_database(
 ) -> tuple[VerificationResult, Checkpoint | None]:
     """Verify what the database holds; the verifier state has been loaded before."""
     result_checker, signature_checker = IntentResultChecker(), DecisionSignatureChecker()
+    passkey_checker = PasskeyChecker()
     with board.database.reading() as session:
         start = _start(session, verifier_state, full=full, since=since)
         links: Iterable[ChainEntry] = log.entries(session, start.size)
         if start is CHAIN_START:
-            links = signature_checker.watch(result_checker.watch(links))
+            links = signature_checker.watch(result_checker.watch(passkey_checker.watch(links)))
         end = log.head(session)
         witnessed_heads = heapq.merge(
             _checkpoint_heads(session, key, verifier_state, start.size),
@@ -145,7 +147,9 @@ def _verify_database(
                 verdict, fault="missing", witness="memory", checkpoint=verifier_state.checkpoint
             )
         if verdict.intact and start is CHAIN_START:
-            verdict = _check_outputs(session, verdict, result_checker, signature_checker)
+            verdict = _check_outputs(
+                session, verdict, result_checker, signature_checker, passkey_checker
+            )
         last = log.last_checkpoint(session)
     if verdict.intact and last is not None:
         verdict = replace(verdict, sealed=max(verdict.sealed, last.size))
@@ -237,10 +241,13 @@ def _check_outputs(
     verdict: ChainVerdict,
     result_checker: IntentResultChecker,
     signature_checker: DecisionSignatureChecker,
+    passkey_checker: PasskeyChecker,
 ) -> ChainVerdict:
     if signature_checker.first_broken is not None:
         bad, fault = signature_checker.first_broken
         return replace(verdict, bad=bad, fault=fault)
+    if passkey_checker.first_broken is not None:
+        return replace(verdict, bad=passkey_checker.first_broken, fault="passkey")
     if result_checker.orphan is not None:
         return replace(verdict, bad=result_checker.orphan, fault="orphan")
     altered = output_check.first_altered(session)

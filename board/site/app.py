@@ -16,8 +16,9 @@ from starlette.types import Scope
 import guardia
 from guardia.addresses import parse_networks
 from guardia.board.accounts import pages as account_pages
-from guardia.board.accounts import sign_in_pages
+from guardia.board.accounts import passkey_pages, sign_in_pages
 from guardia.board.approvals import pages as approval_pages
+from guardia.board.approvals import passkey_pages as approval_passkey_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
@@ -74,7 +75,9 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         control_pages.router,
         organization_pages.router,
         approval_pages.router,
+        approval_passkey_pages.router,
         account_pages.router,
+        passkey_pages.router,
         run_pages.router,
         goal_pages.router,
         cost_pages.router,

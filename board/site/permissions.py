@@ -59,6 +59,7 @@ ROUTES: dict[tuple[str, str], str] = {
     # a visitor may not see answers 404, not 403.
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/decision"): "issue.read",
+    ("POST", "/issues/{sr_id}/tasks/{task_id}/passkey"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/orders"): "issue.read",
     ("POST", "/issues/{sr_id}/stall/lift"): "issue.read",
@@ -94,6 +95,10 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/account/code"): "account.link_own",
     ("POST", "/account/links"): "account.link",
     ("POST", "/account/links/end"): "account.link",
+    ("POST", "/account/passkeys/options"): "passkey.own",
+    ("POST", "/account/passkeys"): "passkey.own",
+    ("POST", "/account/passkeys/rename"): "passkey.own",
+    ("POST", "/account/passkeys/remove"): "passkey.own",
     ("GET", "/events"): "issue.read",
     ("GET", "/api/v3/kill-switch"): "plan.read",
     ("PUT", "/api/v3/kill-switch"): "control.kill",

@@ -17,6 +17,10 @@ from guardia.board.core.context import BoardContext
 from guardia.board.dashboard.registry import read_cards
 from guardia.board.execution import output_view
 from guardia.board.issues import comments, receiving, visibility
+from guardia.board.passkeys import signing
+from guardia.board.passkeys.answers import parse_answer
+from guardia.board.passkeys.relying_party import relying_party
+from guardia.board.passkeys.signing import DecisionSubject
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import issue_list, issue_page
 from guardia.board.web import actions, forms, render
@@ -166,13 +170,20 @@ def decide_step(
     decision: Annotated[Literal["approve", "change", "reject"], Form()],
     plan_hash: Annotated[str, Form(min_length=1, max_length=128), CLEANED],
     reason: Annotated[Reason, Form()] = "",
+    passkey: Annotated[str, Form(max_length=20_000), CLEANED] = "",
 ) -> Response:
     """Decide one approval step, for exactly the plan that the form showed."""
     visibility.require_task(board, visitor.person, sr_id, task_id)
+    verdict, person = DecisionVerdict(decision), visitor.person
 
     def act() -> object:
+        signature = None
+        if passkey:
+            rp = relying_party(request.app.state.settings)
+            subject = DecisionSubject(sr_id, task_id, plan_hash, verdict.value)
+            signature = signing.accept(board, rp, person, subject, parse_answer(passkey))
         return decisions.submit_decision(
-            board, visitor.person, task_id, DecisionVerdict(decision), plan_hash, reason
+            board, person, task_id, verdict, plan_hash, reason, signature
         )
 
     return _submit(request, board, visitor, sr_id, act)

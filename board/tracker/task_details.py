@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import view
+from guardia.board.approvals import requests, view
 from guardia.board.approvals.model import Approval
 from guardia.board.approvals.policy import ApproverRole
 from guardia.board.approvals.view import ApprovalStepView
@@ -39,6 +39,8 @@ class TaskDetail:
     is_hash_valid: bool = True
     """Whether the stored plan matches its hash."""
     steps: tuple[ApprovalStepView, ...] = ()
+    passkey_demanded: bool = False
+    """Whether the viewer can decide now and must sign an approval with a passkey."""
     attempts: dict[tuple[int, str], str] = field(default_factory=dict)
     """State by (ordinal, `do` or `undo`)."""
     outputs: tuple[CommandOutputView, ...] = ()
@@ -74,6 +76,7 @@ def task_details(
     for task in tasks:
         plan = Plan.model_validate(task.plan) if task.plan else None
         chain = view.latest_steps(approvals, task)
+        steps = tuple(view.step_views(session, approver_roles, viewer, issue, task, chain))
         is_undoing = task.task_id in undoing
         yield TaskDetail(
             task_id=task.task_id,
@@ -85,7 +88,9 @@ def task_details(
             run_after=task.run_after if task.status == State.APPROVED else None,
             is_hash_valid=plan is None
             or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
-            steps=tuple(view.step_views(session, approver_roles, viewer, issue, task, chain)),
+            steps=steps,
+            passkey_demanded=any(step.mine for step in steps)
+            and requests.is_passkey_demanded(session, task, chain),
             attempts={
                 (a.ordinal, a.phase): a.state
                 for a in attempts

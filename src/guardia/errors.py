@@ -56,6 +56,22 @@ class SignInFailed(Forbidden):
     """Unknown account or wrong password; the text does not reveal which."""
 
 
+class PasskeyUnavailable(UserError):
+    """Browsers offer no passkeys at this address of the board. Details: `why`."""
+
+
+class PasskeyMissing(UserError):
+    """The person has registered no passkey for this address of the board."""
+
+
+class PasskeyNeeded(UserError):
+    """This decision is valid only with a passkey, on the page. Details: `what`, `link`."""
+
+
+class PasskeyRejected(UserError):
+    """The answer of a passkey does not count. Details: `why`."""
+
+
 class Throttled(UserError):
     """Too many failures in a short time; wait."""
 

@@ -60,6 +60,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     `https://board.example`: for links and buttons in messages, the origin check of forms, and
     passkeys; unset: the address of the request, and no passkeys. Installations of before name it
     `GUARDIA_PUBLIC_URL`."""
+    passkey_seconds: int = Field(default=120, ge=10, le=600)
+    """How long a person may take to sign with a passkey; then the page asks again."""
     board_url: str | None = None
     """Address under which external agents reach the board; unset: `http://host:port`."""
     trusted_proxies: str = ""

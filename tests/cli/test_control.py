@@ -12,8 +12,9 @@ import pytest
 from board_env import LEAD, SERVER, BoardEnv, plan
 from command_line import command_env, invoke, output, refusal
 from page_env import PASSWORD
+from passkey_env import demand_passkeys
 
-from guardia.board.approvals import decisions
+from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core import kill_switch
@@ -23,7 +24,16 @@ from guardia.board.core.plan import Plan, ToolCall
 from guardia.board.execution import commands, grants, tasks, view
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import chart
-from guardia.errors import Forbidden, GuardiaError, IllegalMove, Invalid, NotFound, Refused
+from guardia.errors import (
+    Forbidden,
+    GuardiaError,
+    IllegalMove,
+    Invalid,
+    NotFound,
+    PasskeyNeeded,
+    Refused,
+    Stale,
+)
 from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import Directory, Service
 from guardia.settings import Settings
@@ -102,6 +112,12 @@ def state(env: BoardEnv, claim: Claim) -> State:
     return view.task(env.board, claim.task_id).state
 
 
+def named(env: BoardEnv, sr_id: int) -> tuple[str, str]:
+    """Return the option that names the plan which waits on an issue."""
+    (plan,) = pending.pending_plans(env.board, sr_id)
+    return "--plan", plan.plan_hash[:8]
+
+
 # Decisions -----------------------------------------------------------------------------------
 
 
@@ -115,21 +131,53 @@ def state(env: BoardEnv, claim: Claim) -> State:
 )
 def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
     claim = waiting(env)
-    before = kinds(env)
+    before, plan = kinds(env), named(env, claim.sr_id)
     # Neither a wrong password, nor who may not, nor whom nobody knows.
     for account, password in (("lead", "틀림"), ("nobody", PASSWORD), ("eng", PASSWORD)):
-        words = (verb, f"sr-{claim.sr_id}", "--as", account, "--reason", "x")
+        words = (verb, f"sr-{claim.sr_id}", "--as", account, "--reason", "x", *plan)
         done = invoke(*words, env={"GUARDIA_PASSWORD": password})
         assert isinstance(done.exception, Forbidden), done.output
     if verb != "approve":
-        refusal(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "  ")
+        refusal(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "  ", *plan)
     assert kinds(env) == before and state(env, claim) is State.PENDING_APPROVAL
-    shown = output(verb, f"#{claim.sr_id}", "--as", "lead", "--reason", HOSTILE)
+    shown = output(verb, f"#{claim.sr_id}", "--as", "lead", "--reason", HOSTILE, *plan)
     assert "세션 7" in shown and state(env, claim) is after
     assert kinds(env)[-1] == kind
     [(kept,)] = rows(env, "select reason from tb_decision")
     assert "drop table" in kept and "\x1b" not in kept
     refusal(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "다시")
+
+
+def test_a_decision_answers_the_plan_that_was_shown(env: BoardEnv) -> None:
+    claim = waiting(env)
+    words, before = ("approve", claim.sr_id, "--as", "lead"), named(env, claim.sr_id)
+    # Without a terminal nobody can have answered, whatever comes in.
+    done = invoke(*words, answer="y\n" * 5)
+    assert isinstance(done.exception, Invalid)
+    assert f"--plan {before[1]}" in str(done.exception)
+    for text in ("조치: ", "이유: ", "원복: ", "계획 "):
+        assert text in done.output
+    assert "log_level" not in done.output  # commands are in `show`
+    refusal(Invalid, *words, "--plan", before[1][:7])
+    output("plan", "edit", claim.sr_id, "--reason", "x", "--set", "1.level=WARN", "--as", "pm")
+    refusal(Stale, *words, *before)
+    assert state(env, claim) is State.PENDING_APPROVAL
+    output(*words, *named(env, claim.sr_id))
+    assert state(env, claim) is State.APPROVED
+
+
+def test_where_a_passkey_is_demanded_the_command_leads_to_the_page(
+    env: BoardEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GUARDIA_PUBLIC_ORIGIN", "https://board.example.test")
+    demand_passkeys(env)
+    claim = waiting(env)
+    words = (claim.sr_id, "--as", "lead", *named(env, claim.sr_id))
+    done = invoke("approve", *words)
+    assert isinstance(done.exception, PasskeyNeeded)
+    assert f"https://board.example.test/issues/{claim.sr_id}" in str(done.exception)
+    assert "조치: " in done.output
+    output("reject", *words, "--reason", "아니오")
 
 
 @pytest.mark.slow
@@ -271,8 +319,8 @@ def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(env: BoardEn
         "service.restart",
     ]
     assert found.actions[0].call.args["level"] == "WARN"
-    refusal(Forbidden, "approve", claim.sr_id, "--as", "lead")
-    output("approve", claim.sr_id, "--as", "lead2")
+    refusal(Forbidden, "approve", claim.sr_id, "--as", "lead", *named(env, claim.sr_id))
+    output("approve", claim.sr_id, "--as", "lead2", *named(env, claim.sr_id))
     assert state(env, claim) is State.APPROVED
 
 
@@ -324,9 +372,9 @@ def test_a_forced_action(env: BoardEnv) -> None:
     assert rows(
         env, "select category, status, plan_author from tb_ops_task where plan is not null"
     ) == [("FORCED", "PENDING_APPROVAL", "person:pm")]
-    refusal(Forbidden, "approve", sr_id, "--as", "pm")
+    refusal(Forbidden, "approve", sr_id, "--as", "pm", *named(env, sr_id))
     for account in ("lead", "officer"):
-        output("approve", sr_id, "--as", account)
+        output("approve", sr_id, "--as", account, *named(env, sr_id))
     assert rows(env, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
 
 

@@ -13,7 +13,7 @@ from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref, parse_issue_ref
 from guardia.cli.installation import open_installation
-from guardia.errors import Invalid, NotFound, SignInFailed
+from guardia.errors import Invalid, NotFound, PasskeyNeeded, SignInFailed, Stale
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
 _As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))]
+_Plan = Annotated[str, typer.Option("--plan", help=t("cli.issue.plan"))]
+_SHOWN_HASH, _MIN_HASH = 12, 8
+"""Digits of a plan's hash that are shown, and that a person must write at least."""
 
 
 def show(number: _Number) -> None:
@@ -33,34 +36,95 @@ def show(number: _Number) -> None:
         _print_issue(board, parse_issue_number(number))
 
 
-def decision_command(verdict: str) -> Callable[[str, str, str], None]:
+def decision_command(verdict: str) -> Callable[..., None]:
     """Return the command for `approve`, `reject` or `change`.
 
-    It shows the plan that waits on an issue, then submits the decision.
+    It shows each plan that waits on an issue and asks about it. With `--plan` it decides on that
+    plan only, and asks nothing.
     """
 
-    def decide(number: _Number, who: _As, reason: _Reason = "") -> None:
-        from guardia.board.approvals import decisions, pending
-        from guardia.board.approvals.policy import DecisionVerdict
+    def decide(number: _Number, who: _As, reason: _Reason = "", plan: _Plan = "") -> None:
+        from guardia.board.approvals import pending
 
-        sr_id = parse_issue_number(number)
-        with open_installation(Settings()) as installation, installation.board() as board:
-            _print_issue(board, sr_id)
-            person = authenticate(board, who)
+        sr_id, settings = parse_issue_number(number), Settings()
+        with open_installation(settings) as installation, installation.board() as board:
             plans = pending.pending_plans(board, sr_id)
             if not plans:
                 raise Invalid(what=issue_ref(sr_id), why=t("cli.issue.none_waiting", sr=sr_id))
-            for plan in plans:
-                word, bound = DecisionVerdict(verdict), plan.plan_hash
-                state = decisions.submit_decision(board, person, plan.task_id, word, bound, reason)
-                done = t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}"))
-                sys.stdout.write(done + "\n")
+            chosen = _named_plans(sr_id, plans, plan) if plan else plans
+            _print_summaries(board, sr_id, chosen)
+            _refuse_without_passkey(settings, sr_id, chosen, verdict)
+            if not (plan or sys.stdin.isatty()):
+                shown = chosen[0].plan_hash[:_SHOWN_HASH]
+                raise Invalid(what=issue_ref(sr_id), why=t("cli.issue.plan_needed", hash=shown))
+            person = authenticate(board, who)
+            for waiting in chosen:
+                if plan or _is_confirmed(sr_id, waiting, verdict):
+                    _submit(board, person, sr_id, waiting, verdict, reason)
 
     return decide
 
 
+def _named_plans(sr_id: int, plans: list[PendingPlan], named: str) -> list[PendingPlan]:
+    """Return the plan whose hash begins with `named`. Raises `Stale` if it waits no longer."""
+    if len(named) < _MIN_HASH:
+        raise Invalid(what=f"--plan {named}", why=t("cli.issue.plan_form"))
+    found = [plan for plan in plans if plan.plan_hash.startswith(named.lower())]
+    if not found:
+        raise Stale(what=issue_ref(sr_id))
+    return found
+
+
+def _print_summaries(board: BoardContext, sr_id: int, plans: list[PendingPlan]) -> None:
+    from guardia.board.approvals.summary import decision_summary
+    from guardia.board.issues import view
+
+    issue = view.issue(board, sr_id)
+    lines = [f"{issue_ref(sr_id)} {issue.title}"]
+    for waiting in plans:
+        lines += ["", *decision_summary(waiting.plan, waiting.plan_hash)]
+        lines.append(_approval_status(waiting))
+    lines += ["", t("cli.issue.commands", sr=sr_id), ""]
+    sys.stdout.write("\n".join(lines))
+    sys.stdout.write("\n")
+
+
+def _refuse_without_passkey(
+    settings: Settings, sr_id: int, plans: list[PendingPlan], verdict: str
+) -> None:
+    """Lead to the page if an approval needs a passkey: a terminal cannot ask a device to sign."""
+    if verdict == "approve" and any(plan.passkey_demanded for plan in plans):
+        address = settings.public_origin or settings.board_address
+        raise PasskeyNeeded(what=issue_ref(sr_id), link=f"{address}/issues/{sr_id}")
+
+
+def _is_confirmed(sr_id: int, waiting: PendingPlan, verdict: str) -> bool:
+    shown = waiting.plan_hash[:_SHOWN_HASH]
+    if typer.confirm(t(f"cli.issue.ask_{verdict}", hash=shown)):
+        return True
+    sys.stdout.write(t("cli.issue.not_decided", sr=sr_id, hash=shown) + "\n")
+    return False
+
+
+def _submit(
+    board: BoardContext,
+    person: PersonInfo,
+    sr_id: int,
+    waiting: PendingPlan,
+    verdict: str,
+    reason: str,
+) -> None:
+    from guardia.board.approvals import decisions
+    from guardia.board.approvals.policy import DecisionVerdict
+
+    word, bound = DecisionVerdict(verdict), waiting.plan_hash
+    state = decisions.submit_decision(board, person, waiting.task_id, word, bound, reason)
+    sys.stdout.write(t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}")) + "\n")
+
+
 def _print_issue(board: BoardContext, sr_id: int) -> None:
     from guardia.board.approvals import pending
+    from guardia.board.approvals.summary import decision_summary
     from guardia.board.issues import view
 
     issue = view.issue(board, sr_id)
@@ -68,7 +132,8 @@ def _print_issue(board: BoardContext, sr_id: int) -> None:
     console.print(f"[bold]{issue_ref(sr_id)}[/] {t(f'state.{issue.state}')}", highlight=False)
     console.print(issue.title, markup=False, highlight=False)
     for waiting in pending.pending_plans(board, sr_id):
-        console.print(waiting.plan.because, markup=False, highlight=False)
+        for line in decision_summary(waiting.plan, waiting.plan_hash):
+            console.print(line, markup=False, highlight=False)
         console.print(_approval_status(waiting), markup=False, highlight=False)
         table = Table(t("cli.issue.effect"), t("cli.issue.command"))
         for action in waiting.plan.actions:
