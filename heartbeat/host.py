@@ -54,8 +54,18 @@ def run(
 ) -> None:
     """Serve until SIGINT or SIGTERM; call `announce` with the board's address once it is ready."""
     settings = with_stored_secrets(settings, FileCredentialStore(settings.secrets))
+    if options.board:
+        _require_board_settings(settings)
     with _open_context(settings, dsn, options.concurrency) as board:
         asyncio.run(_run(settings, dsn, options, board, announce))
+
+
+def _require_board_settings(settings: Settings) -> None:
+    """Raise `Misconfigured` for what the board could not start with, before anything runs."""
+    from guardia.board.site import tls, web_settings
+
+    web_settings.require_valid(settings)
+    tls.TlsFiles.of(settings)
 
 
 @contextmanager

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+import pytest
 from board_env import BoardEnv
 from page_env import PASSWORD, enrol_page_users
 from sqlalchemy import text
@@ -64,6 +65,7 @@ def known_device(env: BoardEnv, account: str) -> str:
     return found.device
 
 
+@pytest.mark.slow
 def test_strangers_from_anywhere_shut_no_owner_out(env: BoardEnv) -> None:
     """An approver whose account is tried from 300 addresses still signs in."""
     enrol_page_users(env)

@@ -59,6 +59,7 @@ def entries(env: BoardEnv, kind: str) -> int:
         return session.scalar(query, {"kind": kind}) or 0
 
 
+@pytest.mark.slow
 def test_a_flood_is_refused_once_in_words_and_counted(board: BoardContext, clock: Clock) -> None:
     said = [limits.count_request(board, line(n), BOUNDS) for n in range(300)]
     assert said[:10] == [None] * 10
