@@ -105,7 +105,7 @@ def _names(certificate: x509.Certificate) -> Iterator[str]:
 
 
 def _covers(pattern: str, name: str) -> bool:
-    """Return whether a certificate's name covers `name`; a wildcard stands for one label."""
+    """Return whether a certificate's name covers `name`; a wildcard matches one label."""
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
     if pattern.startswith("*."):
         return "." in name and not _is_address(name) and name.split(".", 1)[1] == pattern[2:]
