@@ -32,7 +32,7 @@ from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.check_text import describe_failure
 from guardia.tools.command import Command
-from guardia.tools.inflight import InFlightCommands
+from guardia.tools.inflight import InFlightCommands, StopReport, TrackedCommand
 from guardia.tools.output import ExitReason, Output
 from guardia.tools.tool import Tool
 from guardia.tools.transport.supervised_shell import FenceGuard
@@ -118,6 +118,18 @@ class Gate:
     def interrupt(self) -> int:
         """End the commands whose claims are no longer current. Returns how many were cancelled."""
         return self.in_flight.interrupt(self._board)
+
+    def stop_commands(self, seconds: float = 2.0) -> StopReport:
+        """End every running command at once and start none until `allow_commands`.
+
+        Needs neither database nor board. Returns what is left on each host, after `seconds` at the
+        latest.
+        """
+        return self.in_flight.stop(seconds)
+
+    def allow_commands(self) -> None:
+        """Accept commands again after `stop_commands`."""
+        self.in_flight.allow()
 
     def close(self) -> None:
         """End all commands on their servers and accept no more, before the process exits."""
@@ -225,9 +237,9 @@ class Gate:
         except ValidationError as error:
             raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
         command = tool.command(args, host)
-        with self.in_flight.track(grant.claim) as cancel:
+        with self.in_flight.track(grant.claim, host.server_id) as tracked:
             intent = commands.record_intent(self._board, grant, call, command.masked, step)
-            return self._send(intent, tool, host, command, cancel)
+            return self._send(intent, tool, host, command, tracked)
 
     def _send(
         self,
@@ -235,14 +247,15 @@ class Gate:
         tool: Tool[Any],
         host: Host,
         command: Command,
-        cancel: threading.Event,
+        tracked: TrackedCommand,
     ) -> dict[str, Any]:
         started = time.monotonic()
         fence_guard = self._fence_guard(intent)
         try:
             output = self._transport.run(
-                host, command, timeout=tool.timeout, cancel=cancel, fence_guard=fence_guard
+                host, command, timeout=tool.timeout, cancel=tracked.cancel, fence_guard=fence_guard
             )
+            tracked.end(output)
             if output.exit_reason is not ExitReason.CANCELLED:
                 findings = tool.parse(output)
         except (CommandFailed, Unreachable, Stale) as error:
@@ -262,8 +275,7 @@ class Gate:
 
     def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
         """Record the cancelled command and raise `Interrupted`: its findings are not used."""
-        gone = "gone" if output.is_confirmed_gone else "not_gone"
-        self._conclude(intent, started, CommandResult(False, {}, t(f"gate.interrupted.{gone}"), 0))
+        self._conclude(intent, started, CommandResult(False, {}, interruption_text(output), 0))
         raise Interrupted(what=issue_ref(intent.grant.claim.sr_id))
 
     def _conclude(self, intent: Intent, started: float, outcome: CommandResult) -> None:
@@ -273,6 +285,17 @@ class Gate:
             intent,
             CommandResult(outcome.ok, outcome.findings, outcome.output, milliseconds),
         )
+
+
+def interruption_text(output: Output) -> str:
+    """Say what is left on the server of a command that was ended."""
+    if output.left is None:
+        return t("gate.interrupted.unknown")
+    if output.left:
+        return t("gate.interrupted.left", count=output.left)
+    if output.unclear:
+        return t("gate.interrupted.unclear", count=output.unclear)
+    return t("gate.interrupted.kept" if output.kept else "gate.interrupted.gone", count=output.kept)
 
 
 def _tag(grant: Grant, step: PlanStep) -> str:

@@ -112,7 +112,7 @@ def _to_unreachable(host: Host, error: Exception) -> Unreachable:
         return unreachable(host, "no_address", address=host.address)
     if isinstance(error, ConnectionRefusedError):
         return unreachable(host, "no_sshd", address=f"{host.address}:{host.port}")
-    return unreachable(host, "broken", error=type(error).__name__)
+    return unreachable(host, "lost", error=type(error).__name__)
 
 
 def unreachable(host: Host, reason: str, **values: object) -> Unreachable:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
 import time
 
@@ -72,7 +73,7 @@ class Connections:
             return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
         supervised = SupervisedCommand(command, timeout, fence_guard)
         running, output = self._execute(host, supervised, cancel, on_output)
-        return output or running.output(self._is_gone(host, supervised, running.session))
+        return output or running.output(*self._count_left(host, supervised, running))
 
     def end(self, host: Host, tag: str) -> bool:
         """End every process with this tag on the server, also those started by another worker.
@@ -106,20 +107,29 @@ class Connections:
         try:
             return running, running.wait_for_end(cancel)
         except CommandNotStarted as error:
-            raise unreachable(host, "broken", error=error) from None
+            if cancel.is_set():
+                return running, Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
+            raise unreachable(host, error.reason) from None
         finally:
             channel.close()
             # A connection that lost the end of a command is not reused for the next one.
             self._pool.release(pooled, retire=not running.end_seen)
 
-    def _is_gone(self, host: Host, supervised: SupervisedCommand, session: int) -> bool:
-        """Ask the server in a second command whether nothing of the first is left."""
-        look = SupervisedCommand(supervised.gone_check(session), self._limits.termination)
+    def _count_left(
+        self, host: Host, supervised: SupervisedCommand, running: RunningCommand
+    ) -> tuple[int | None, int]:
+        """Ask the server in a second command how much of the first is left, and how much unclear.
+
+        The first is `None` if the server does not say.
+        """
+        check = supervised.gone_check(running.session, running.age)
+        look = SupervisedCommand(check, self._limits.termination)
         try:
             _, output = self._execute(host, look, threading.Event())
         except GuardiaError:
-            return False
-        return output is not None and output.exit == 0
+            return None, 0
+        counts = re.fullmatch(r"([0-9]{1,6}) ([0-9]{1,6})\n", output.stdout if output else "")
+        return (int(counts[1]), int(counts[2])) if counts else (None, 0)
 
     def _channel(self, host: Host) -> tuple[PooledConnection[_SshConnection], paramiko.Channel]:
         """Open a channel on a kept connection if possible, or on a new one."""
@@ -137,7 +147,7 @@ class Connections:
                 self._pool.release(pooled, retire=not full)
                 broken += not full
                 if broken > 1 or (full and time.monotonic() >= deadline):
-                    reason = "no_session" if full else "broken"
+                    reason = "no_session" if full else "lost"
                     raise unreachable(host, reason, error=type(error).__name__) from error
             time.sleep(random.uniform(0.01, 0.05))
 
