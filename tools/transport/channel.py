@@ -62,8 +62,8 @@ class RunningCommand:
         self._may_start = supervised.fence_guard is None
         self.end_seen = False
         """Whether the end of the command was received."""
-        self.answered = False
-        """Whether the server has answered the request for the command."""
+        self.is_unanswered = False
+        """Whether the server has let the request for the command go unanswered."""
 
     @property
     def session(self) -> int:
@@ -102,13 +102,13 @@ class RunningCommand:
         channel.in_stderr_buffer.set_event(self._wake)
         try:
             channel.exec_command(self._supervised.line)
-            self.answered = True
             if fence_guard is not None:
                 self._pass_fence(fence_guard, cancel)
             self._send_input(cancel, deadline)
         except CONNECTION_ERRORS as error:
+            silent = isinstance(error, TimeoutError)
+            self.is_unanswered = silent and not cancel.is_set() and not self._is_flooded()
             if fence_guard is not None and not self._may_start:
-                silent = isinstance(error, TimeoutError)
                 raise CommandNotStarted("no_answer" if silent else "lost") from error
             return False
         return True

@@ -18,6 +18,7 @@ from guardia.errors import GuardiaError
 from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.output import ExitReason, Output
+from guardia.tools.transport.breaker import CircuitBreaker
 from guardia.tools.transport.channel import CommandNotStarted, OnOutput, RunningCommand
 from guardia.tools.transport.connect import (
     CONNECTION_ERRORS,
@@ -46,6 +47,7 @@ class Connections:
     def __init__(self, secrets: PrivateKeyStore, limits: TransportLimits | None = None) -> None:
         self._secrets = secrets
         self._limits = limits or TransportLimits()
+        self._breaker: CircuitBreaker[_Endpoint] = CircuitBreaker()
         self._pool: ConnectionPool[_Endpoint, _SshConnection] = ConnectionPool(
             channels=self._limits.channels,
             connections=self._limits.connections,
@@ -102,15 +104,19 @@ class Connections:
         on_output: OnOutput | None = None,
     ) -> tuple[RunningCommand, Output | None]:
         """Run one command to its end. Returns no output if its end was not received."""
-        pooled, channel = self._channel(host)
+        with self._breaker.asking(_endpoint(host)):
+            pooled, channel = self._channel(host)
         running = RunningCommand(channel, supervised, self._limits, on_output)
         try:
             return running, running.wait_for_end(cancel)
         except CommandNotStarted as error:
             if cancel.is_set():
                 return running, Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
-            raise unreachable(host, error.reason) from None
+            raise unreachable(host, error.reason, {"error": error}) from None
         finally:
+            if running.is_unanswered:
+                silence = unreachable(host, "no_answer")
+                self._breaker.record_silence(_endpoint(host), silence)
             channel.close()
             # A connection that lost the end of a command is not reused for the next one.
             self._pool.release(pooled, retire=not running.end_seen)
@@ -147,8 +153,7 @@ class Connections:
                 self._pool.release(pooled, retire=not full)
                 broken += not full
                 if broken > 1 or (full and time.monotonic() >= deadline):
-                    reason = "no_session" if full else "lost"
-                    raise unreachable(host, reason, error=type(error).__name__) from error
+                    raise unreachable(host, *_channel_reason(error, full=full)) from error
             time.sleep(random.uniform(0.01, 0.05))
 
     def _acquire(self, host: Host, deadline: float) -> PooledConnection[_SshConnection]:
@@ -179,6 +184,15 @@ class _SshConnection:
 def _endpoint(host: Host) -> _Endpoint:
     """Return what makes connections interchangeable; other facts of the CMDB may change."""
     return (host.server_id, host.address, host.port, host.account, host.host_key, host.credential)
+
+
+def _channel_reason(error: Exception, *, full: bool) -> tuple[str, dict[str, object]]:
+    """Say why no channel could be opened on an open connection."""
+    if full:
+        return "no_session", {}
+    # paramiko says so when its own limit is over.
+    silent = isinstance(error, TimeoutError) or "imeout" in str(error)
+    return ("no_answer", {}) if silent else ("lost", {"error": type(error).__name__})
 
 
 def _is_refusal(error: Exception) -> bool:
