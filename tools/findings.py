@@ -61,7 +61,7 @@ def _moment(text: str) -> str:
 Word = Annotated[
     str, StringConstraints(max_length=100), AfterValidator(sanitize), AfterValidator(_visible)
 ]
-"""A name that stands in a sentence, so it may not be empty."""
+"""A name that sentences contain, so it may not be empty."""
 Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(sanitize)]
 """A line of text; may be empty."""
 FilePath = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_visible)]

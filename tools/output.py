@@ -61,7 +61,7 @@ class Output:
     exit_reason: ExitReason = ExitReason.EXITED
     left: int | None = 0
     """Processes that it started and that still run on the server; `None` if the server has not
-    said. 0 if it ended by itself: what it started as a service is no rest of it."""
+    said. 0 if it ended by itself: a service that it started does not count."""
     unclear: int = 0
     """Processes there that may be its own and show no sign of it; see
     `transport/remote_scripts.py`."""

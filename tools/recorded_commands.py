@@ -1,6 +1,6 @@
 """Run one command on a server between its intent and its result in the audit log.
 
-Whatever happens after the intent, a result is recorded: success, failure, or unknown. A change
+After every intent a result is recorded, even if an error is raised: success, failure, or unknown. A change
 whose result is unknown raises `Unsettled`, and the server itself then decides what happened.
 """
 
@@ -144,7 +144,7 @@ class RecordedCommands:
     def _conclude_failed(
         self, intent: Intent, started: float, output: Output | None, error: Exception
     ) -> NoReturn:
-        """Record a failed command or, if nobody can know what it did, an unknown result."""
+        """Record a failed command or, if it cannot be known what it did, an unknown result."""
         known = isinstance(error, CommandFailed)
         if not known:
             log.exception("%s: the answer of a server was not handled", intent.call.tool)

@@ -66,8 +66,7 @@ class Tool(Generic[A]):
     parse: Callable[[Output], Findings]
     """Builds the findings. Raises `CommandFailed` if the command did not succeed.
 
-    Whatever it builds is validated by `findings`; anything else that it raises is an unreadable
-    answer.
+    Its result is validated by `findings`; any other error that it raises is an unreadable answer.
     """
     findings: type[FindingsModel]
     """Schema of the findings: types and bounds."""
@@ -101,7 +100,7 @@ def _validated(
     """Return `parse` with its findings validated.
 
     A server may answer anything: JSON nested too deep, a number too long, a year that no calendar
-    has. Whatever that raises is the answer's fault.
+    has. Each error is the fault of the answer.
     """
 
     def validated(output: Output) -> Findings:

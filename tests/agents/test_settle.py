@@ -1,4 +1,4 @@
-"""A change that may have run is never dropped: whatever is raised, it is undone or named."""
+"""A change that may have run is never dropped: after any error it is undone or named."""
 
 from __future__ import annotations
 

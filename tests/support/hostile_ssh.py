@@ -130,7 +130,7 @@ async def send_forever(process: asyncssh.SSHServerProcess[bytes], out: bytes, er
 async def run_truly(process: asyncssh.SSHServerProcess[bytes]) -> bytes:
     """Run the command line as sshd does, without its input. Returns its errors.
 
-    They hold the true marks: a server that wants to can learn them.
+    They hold the true marks: so a server can learn them.
     """
     line = ["sh", "-c", process.command or ""]
     run = partial(subprocess.run, line, input=b"", capture_output=True, check=False)

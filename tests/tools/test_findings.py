@@ -1,4 +1,4 @@
-"""Whatever a server answers, a tool reports findings within its schema or an unreadable answer."""
+"""For any answer of a server, a tool reports findings within its schema or an unreadable answer."""
 
 from __future__ import annotations
 

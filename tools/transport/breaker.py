@@ -1,6 +1,6 @@
 """Circuit breaker: a server that has just not answered is known as such for a while.
 
-Whoever asks meanwhile gets the same finding at once. After a pause one command may try again; if
+Every command until then gets the same finding at once. After a pause one command may try again; if
 that fails as well, the pause doubles.
 """
 

@@ -1,6 +1,6 @@
 """Run one command on an open channel, from its request to its end.
 
-Limit and cancel hold whatever the other side sends: both are looked at after every bounded read,
+Limit and cancel hold for any bytes of the other side: both are looked at after every bounded read,
 and what is received is bounded before it is parsed.
 """
 

@@ -24,7 +24,7 @@ class ShellExit:
     left: int
     """Processes that the command started and that still run."""
     unclear: int
-    """Processes that may be the command's and cannot be told from others."""
+    """Processes that may be the command's and cannot be distinguished from others."""
     kept: int
     """Processes that the command was to leave behind."""
 

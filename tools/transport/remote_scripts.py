@@ -4,12 +4,12 @@ What a command started is found by four ways, because a program may leave any on
 session, its parent, the word `GUARDIA_RUN=<id>` in its environment, and a control group of its own
 where the account may make one. A child that called setsid, forked twice or left its session is so
 found and ended. What has emptied its environment as well, or belongs to another account, cannot be
-told from others with certainty: it is counted as unclear, never as gone.
+distinguished from others with certainty: it is counted as unclear, never as gone.
 
 A command that declares `leaves_children` (it starts a service that outlives it) is ended otherwise:
 only the shells of its own session and their `timeout` end, so that its script starts nothing more.
 What is no shell or has a session of its own stays, and is counted as kept. Such a command has the
-word `GUARDIA_LEFT_BY=<id>` in its environment, which no later look treats as a rest of it.
+word `GUARDIA_LEFT_BY=<id>` in its environment, by which no later look takes it for a remainder.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Whatever the other side sends, a command ends at its limit or cancel, and the reason is named."""
+"""A command ends at its limit or cancel for any answer of a server, and the reason is named."""
 
 from __future__ import annotations
 

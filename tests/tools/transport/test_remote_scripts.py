@@ -1,4 +1,4 @@
-"""What a command started is found and ended, whatever it did to hide; a declared service stays."""
+"""What a command started is found and ended, however it hides; a declared service stays."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_child_that_hides_is_ended(
 def test_a_child_in_a_session_of_its_own_is_found_after_the_connection_broke(
     own: Any, mark: str
 ) -> None:
-    """The shell has ended its session; the look from a second connection counts the rest."""
+    """The shell has ended its session; the look from a second connection counts what is left."""
     with Connections(own) as connections, ThreadPoolExecutor(1) as threads:
         command = shell("setsid sleep $1 & sleep $1", mark)
         running = threads.submit(connections.run, own.host(), command, timeout=AN_HOUR)
