@@ -1,7 +1,7 @@
 """Run one command on a server between its intent and its result in the audit log.
 
-After every intent a result is recorded, even if an error is raised: success, failure, or unknown. A change
-whose result is unknown raises `Unsettled`, and the server itself then decides what happened.
+After every intent a result is recorded, even if an error is raised: success, failure, or unknown.
+A change whose result is unknown raises `Unsettled`: a read of the server then shows what happened.
 """
 
 from __future__ import annotations
