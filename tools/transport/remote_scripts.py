@@ -62,6 +62,7 @@ unclear() {
     q=${f#/proc/}
     q=${q%/stat}
     { read -r line < "$f"; } 2>/dev/null || continue
+    case $line in *'(sshd'*) continue ;; esac
     set -- ${line##*) }
     [ "${20:-0}" -ge "$since" ] || continue
     # A process that is just ending has an empty environment too.
