@@ -144,10 +144,11 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, list):
         text = ", ".join(_plain_text(v) for v in value)
     elif value is None:
-        text = "-"
+        text = ""
     elif isinstance(value, bool):
         text = t("agents.yes" if value else "agents.no")
     else:
         text = str(value)
     printable = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_CHARACTERS])
-    return " ".join(printable.split())[:_MAX_CHARACTERS]
+    # A sentence has no holes: what was not found is named as such.
+    return " ".join(printable.split())[:_MAX_CHARACTERS] or t("agents.not_known")

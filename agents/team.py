@@ -15,9 +15,9 @@ from guardia.agents.adapters.runner import ExternalAgentRunner
 from guardia.agents.brain.factory import brain_for
 from guardia.agents.brain.metering import BoardMeter
 from guardia.agents.brain.triage.classify import relevant_text
+from guardia.agents.nodes import undo
 from guardia.agents.nodes.dispatch import reassign
 from guardia.agents.nodes.goal import GoalContext
-from guardia.agents.nodes.undo import undo_actions
 from guardia.agents.state import AgentContext
 from guardia.board.approvals import view as approval_view
 from guardia.board.control import rollback
@@ -100,11 +100,10 @@ class Team:
         except OUTAGE_ERRORS:
             # Nothing can be written now; the beat is repeated once the database is back.
             raise
-        except GuardiaError as error:
-            return self._hand_over(claim, str(error), alert=isinstance(error, Forged))
         except Exception as error:
-            log.exception("agent %s failed on task %s", agent.id, claim.task_id)
-            return self._hand_over(claim, _reason(error))
+            if not isinstance(error, GuardiaError):
+                log.exception("agent %s failed on task %s", agent.id, claim.task_id)
+            return self._settle(claim, error)
 
     def pursue(self, agent: AgentEntry, claim: GoalClaim) -> WorkResult:
         """Break a goal down and file its plan; failures are reported on the goal."""
@@ -132,7 +131,7 @@ class Team:
         """Undo a task by directive; what cannot be undone goes to people with an alert."""
         try:
             found = rollback.grant_rollback(self._board, rollback_claim)
-            done = undo_actions(self._board, self._gate, found.grant, found.plan, found.kept)
+            done = undo.undo_actions(self._board, self._gate, found.grant, found.plan, found.kept)
             rollback.finish_rollback(
                 self._board, rollback_claim, done.restored, done.failed, found.kept
             )
@@ -151,6 +150,30 @@ class Team:
             rollback.finish_rollback(self._board, rollback_claim, [], [why])
             return WorkResult("not_restored", 1)
         return WorkResult("not_restored" if done.failed else "restored", 1)
+
+    def _settle(self, claim: Claim, stopped_by: Exception) -> WorkResult:
+        """End a task that an error stopped: undo what it may have changed, or name it to people."""
+        why, effects = _reason(stopped_by), list[str]()
+        if isinstance(stopped_by, Forged):
+            return self._hand_over(claim, why, alert=True)
+        try:
+            effects = undo.attempted_effects(self._board, claim)
+            if not effects or view.task(self._board, claim.task_id).state is not State.IN_PROGRESS:
+                return self._hand_over(claim, why)
+            report = undo.undo_plan(self._board, self._gate, claim, why)
+            if not report.failed:
+                tasks.fail(self._board, claim, report.text)
+                return WorkResult(State.FAILED_ROLLBACK.value, 0)
+            return self._hand_over(claim, report.text, alert=True)
+        except Stale:
+            return WorkResult("stale", 0)
+        except OUTAGE_ERRORS:
+            raise
+        except Exception as error:
+            log.exception("task %s: what was changed could not be undone", claim.task_id)
+            changes = "\n".join(f"- {effect}" for effect in effects)
+            text = t("agents.may_have_changed", why=why, undo=_reason(error), changes=changes)
+            return self._hand_over(claim, text, alert=True)
 
     def _hand_over(self, claim: Claim, why: str, *, alert: bool = False) -> WorkResult:
         try:

@@ -109,6 +109,7 @@ class Command:
 
     stages: tuple[_Stage, ...]
     stdin: tuple[str | Secret, ...] = field(default=())
+    leaves_children: bool = False
 
     @classmethod
     def of(cls, program: Argument, /, *arguments: Argument) -> Command:
@@ -127,7 +128,8 @@ class Command:
         """Build a pipeline, which fails if any stage fails."""
         if following.stdin:
             raise ProgrammerError(why="the second stage of a pipeline already has an input")
-        return Command(self.stages + following.stages, self.stdin)
+        leaves = self.leaves_children or following.leaves_children
+        return Command(self.stages + following.stages, self.stdin, leaves)
 
     def with_stdin_from(self, path: Argument) -> Command:
         """Read the first stage's standard input from a file on the server."""
@@ -147,6 +149,15 @@ class Command:
         if len(given.input()) > MAX_INPUT_BYTES:
             raise Invalid(what=t("tools.command.input"), why=t("tools.command.too_long"))
         return given
+
+    def leaving_children(self) -> Command:
+        """Declare that the command starts a service that outlives it.
+
+        When it is cancelled or exceeds its limit, only its shells end; see
+        `transport/remote_scripts.py`. A command that exits by itself leaves what it started in any
+        case.
+        """
+        return replace(self, leaves_children=True)
 
     def input(self) -> bytes:
         """Return the bytes of standard input, secrets included."""

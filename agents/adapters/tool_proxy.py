@@ -70,6 +70,8 @@ class ToolProxy:
         except OUTAGE_ERRORS:
             raise
         except Exception as error:
+            if request.kind == "apply":
+                raise  # a change may have been made: the team settles that
             log.exception("request %s of agent %s failed", request.kind, self._entry.id)
             kind = type(error).__name__
             return CallResponse(500, {"message": t("agents.internal", kind=kind)})

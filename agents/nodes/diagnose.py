@@ -32,7 +32,9 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
             found = context.gate.read(grant, procedure.diagnose_call(step, situation))
         except (CommandFailed, Unreachable) as error:
             findings[step.as_] = None
-            findings.setdefault("errors", []).append(str(error))
+            errors = findings.setdefault("errors", [])
+            if str(error) not in errors:  # a silent server is one finding
+                errors.append(str(error))
         else:
             findings[step.as_] = found
     return {

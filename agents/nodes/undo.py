@@ -9,7 +9,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents.nodes.attempt import run_once
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.core.claims import Grant
+from guardia.board.core.claims import Claim, Grant
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Plan
 from guardia.board.execution import commands, grants, view
@@ -30,12 +30,35 @@ class UndoResult:
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Undo the plan: FAILED_ROLLBACK if all is restored, people and an alert if not."""
     context = runtime.context
-    grant = grants.execution_grant(context.board, context.claim)
-    plan = view.plan_state(context.board, context.claim.task_id).plan
+    found = undo_plan(context.board, context.gate, context.claim, state["report"])
+    return {"ending": "emergency" if found.failed else "failed", "report": found.text}
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """How the undoing of a plan ended, in words."""
+
+    text: str
+    failed: bool
+    """Whether something could not be restored."""
+
+
+def undo_plan(board: BoardContext, gate: Gate, claim: Claim, why: str) -> UndoReport:
+    """Undo what was attempted of the claimed task's plan; `why` begins the report."""
+    grant = grants.execution_grant(board, claim)
+    plan = view.plan_state(board, claim.task_id).plan
     assert plan is not None
-    done = undo_actions(context.board, context.gate, grant, plan)
-    text = _text(state["report"], done)
-    return {"ending": "emergency" if done.failed else "failed", "report": text}
+    done = undo_actions(board, gate, grant, plan)
+    return UndoReport(_text(why, done), bool(done.failed))
+
+
+def attempted_effects(board: BoardContext, claim: Claim) -> list[str]:
+    """Name the actions of the claimed task's plan that may have changed something."""
+    filed = view.plan_state(board, claim.task_id)
+    if filed.plan is None or filed.plan_hash is None:
+        return []
+    attempts = commands.attempted_actions(board, claim, filed.plan_hash)
+    return [a.effect for n, a in enumerate(filed.plan.actions) if (n, "do") in attempts]
 
 
 def undo_actions(

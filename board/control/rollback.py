@@ -126,13 +126,19 @@ def record_directive(
 
 
 def claim_rollback(
-    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext,
+    run_context: RunContext,
+    done: frozenset[int] = frozenset(),
+    beside: frozenset[int] = frozenset(),
 ) -> RollbackClaim | None:
-    """Claim a task of this agent that must be rolled back, even if the kill switch is on."""
+    """Claim a task of this agent that must be rolled back, even if the kill switch is on.
+
+    The beat keeps its claims on the tasks `beside`, which still run.
+    """
     with board.database.transaction() as session:
         if not is_current(session, run_context):
             return None
-        release_tasks(session, run_context)
+        release_tasks(session, run_context, beside)
         task = session.scalar(
             select(Task)
             .where(

@@ -65,6 +65,8 @@ class CommandResult:
     findings: CleanObject
     output: CleanStr
     milliseconds: int
+    is_known: bool = True
+    """Whether it is known what the command did; if not, it did not succeed either."""
 
 
 def record_intent(
@@ -188,7 +190,8 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
             )
             session.flush()
         else:
-            _set_state(session, intent, "DONE" if outcome.ok else "FAILED", now)
+            state = "DONE" if outcome.ok else "FAILED" if outcome.is_known else "UNKNOWN"
+            _set_state(session, intent, state, now)
         daily_totals.add_command(session, claim, outcome.milliseconds, now)
         log.append(
             session,
@@ -306,7 +309,7 @@ def require_current(board: BoardContext, claim: Claim) -> None:
 
 
 def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happened: bool) -> None:
-    """Close an intent that has no result, once a read of the server has shown what happened."""
+    """Close a step whose result is not known, once a read of the server has shown what happened."""
     claim, now = grant.claim, board.clock()
     state = "DONE" if happened else "UNKNOWN"
     with board.database.transaction() as session:
@@ -318,7 +321,7 @@ def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happen
                 ActionRun.plan_hash == grant.plan_hash,
                 ActionRun.ordinal == step.ordinal,
                 ActionRun.phase == step.phase,
-                ActionRun.state == "INTENT",
+                ActionRun.state.in_(("INTENT", "UNKNOWN")),
             )
             .values(state=state, result_at=now)
         )

@@ -7,8 +7,11 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Select,
+    all_,
     and_,
     bindparam,
     delete,
@@ -122,7 +125,14 @@ _TASKS: Any = Task.__table__
 _IS_CURRENT = (
     select(Run.ended_at.is_(None)).where(Run.run_id == bindparam("run")).with_for_update(read=True)
 )
-_RELEASE = update(_TASKS).where(_TASKS.c.run_id == bindparam("run")).values(run_id=None)
+_RELEASE = (
+    update(_TASKS)
+    .where(
+        _TASKS.c.run_id == bindparam("run"),
+        _TASKS.c.task_id != all_(bindparam("kept", type_=ARRAY(BigInteger))),
+    )
+    .values(run_id=None)
+)
 _END = (
     update(_RUNS)
     .where(_RUNS.c.run_id == bindparam("run"), _RUNS.c.ended_at.is_(None))
@@ -233,9 +243,14 @@ def is_active(session: Session, run_context: RunContext) -> bool:
 
 
 def claim_task(
-    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext,
+    run_context: RunContext,
+    done: frozenset[int] = frozenset(),
+    beside: frozenset[int] = frozenset(),
 ) -> Claim | None:
     """Claim the agent's next task atomically (see `claiming`). Returns `None` if there is none.
+
+    The beat keeps its claims on the tasks `beside`, which still run.
 
     The claim increments the fencing token, so an earlier claim can write no more. Nothing is
     claimed while the kill switch is on or the agent is paused; paused tasks, tasks to be rolled
@@ -249,7 +264,7 @@ def claim_task(
             or not is_active(session, run_context)
         ):
             return None
-        release_tasks(session, run_context)
+        release_tasks(session, run_context, beside)
         task = claiming.next_task(session, parameters)
         if task is None:
             return None
@@ -258,9 +273,11 @@ def claim_task(
         return Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
 
 
-def release_tasks(session: Session, run_context: RunContext) -> None:
-    """Release a beat's tasks: it works on one at a time, and the earlier one waits or has ended."""
-    session.execute(_RELEASE, {"run": run_context.run_id})
+def release_tasks(
+    session: Session, run_context: RunContext, kept: frozenset[int] = frozenset()
+) -> None:
+    """Release a beat's tasks, which wait or have ended, except those that still run."""
+    session.execute(_RELEASE, {"run": run_context.run_id, "kept": list(kept)})
 
 
 def end(

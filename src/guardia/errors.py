@@ -112,6 +112,14 @@ class CommandFailed(OperatorError):
     """A remote command failed. Details: `tool`, `exit`, `output` (masked, bounded)."""
 
 
+class Unreadable(CommandFailed):
+    """A server's answer does not fit what the tool reads. Details: `tool`, `seen` (bounded)."""
+
+
+class Unsettled(CommandFailed):
+    """A command may have run; its result is not known. Details: `tool`, `why`."""
+
+
 class Misconfigured(OperatorError):
     """A setting or file is wrong. Details: `what`, `why`."""
 

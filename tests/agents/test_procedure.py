@@ -153,7 +153,7 @@ def test_an_expression_over_nothing_is_false(expression: str) -> None:
     rule = book.decide[0].model_copy(update={"when": expression, "because": f"{{{expression}}}."})
     at = situation(HUNG, {"gone": None})
     assert procedure.first_matching_rule(book.model_copy(update={"decide": (rule,)}), at) is None
-    assert procedure.rule_reason(rule, at) == "-."
+    assert procedure.rule_reason(rule, at) == "확인 불가."
 
 
 # --- findings of a hostile server -------------------------------------------------------------

@@ -5,13 +5,14 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.service import healthy_checks
+from guardia.tools.findings import Done, FindingsModel, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     Findings,
@@ -60,6 +61,13 @@ mv -fT -- "$new" "$root/current"
 "$control" restart </dev/null
 """,
 )
+
+
+class CurrentFindings(FindingsModel):
+    """The release in use, if the link names one, and those that are staged."""
+
+    version: Word | None
+    releases: Annotated[list[Word], Field(max_length=1000)]
 
 
 class ActivateArgs(ServiceArgs):
@@ -124,6 +132,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_current,
         parse=stdout_parser("deploy.current", _read_current),
+        findings=CurrentFindings,
     ),
     Tool(
         name="deploy.activate",
@@ -131,6 +140,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ActivateArgs,
         command=_activate,
         parse=stdout_parser("deploy.activate", success_findings),
+        findings=Done,
         precheck=_as_planned,
         verify=lambda args: _serves_version(args.service, args.version),
         undo=_inverse,

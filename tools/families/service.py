@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.service_shell import LISTENER, SERVICE_PIDS
+from guardia.tools.findings import Count, Done, FindingsModel, Line, Moment, Pid, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     Findings,
@@ -92,6 +95,39 @@ mv -fT -- "$new" "$file"
 "$control" reload </dev/null
 """,
 )
+
+
+class HealthFindings(FindingsModel):
+    """Whether the port is open, and the answer to one request."""
+
+    port_open: bool
+    answered: bool
+    status: Annotated[int, Field(ge=100, le=999)] | None
+    milliseconds: Annotated[int, Field(ge=0, le=1_000_000)] | None
+    version: Word | None
+
+
+class ProcessFindings(FindingsModel):
+    """A process of the service."""
+
+    pid: Pid
+    state: Annotated[str, StringConstraints(min_length=1, max_length=1, pattern="[A-Za-z]")]
+    started: Moment
+    cpu_seconds: Count
+    command: Line
+
+
+class ProcessesFindings(FindingsModel):
+    """Whether the service runs, and as which processes."""
+
+    running: bool
+    processes: Annotated[list[ProcessFindings], Field(max_length=10_000)]
+
+
+class LevelFindings(FindingsModel):
+    """The log level in its configuration."""
+
+    level: Word
 
 
 class SetLogLevelArgs(ServiceArgs):
@@ -214,6 +250,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_health,
         parse=stdout_parser("service.health", _read_health),
+        findings=HealthFindings,
         timeout=15.0,
     ),
     Tool(
@@ -222,6 +259,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_processes,
         parse=stdout_parser("service.processes", _read_processes),
+        findings=ProcessesFindings,
         timeout=15.0,
     ),
     Tool(
@@ -230,6 +268,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_restart,
         parse=stdout_parser("service.restart", success_findings),
+        findings=Done,
         verify=lambda args: healthy_checks(args.service, 30.0),
         irreversible="tools.service.restart.irreversible",
         timeout=60.0,
@@ -240,6 +279,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_log_level,
         parse=stdout_parser("service.log_level", _read_level),
+        findings=LevelFindings,
     ),
     Tool(
         name="service.set_log_level",
@@ -247,6 +287,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=SetLogLevelArgs,
         command=_set_log_level,
         parse=stdout_parser("service.set_log_level", success_findings),
+        findings=Done,
         precheck=lambda args: _level_is(args, args.previous),
         verify=lambda args: _level_is(args, args.level),
         undo=_inverse,

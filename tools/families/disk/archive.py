@@ -16,6 +16,7 @@ from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk.names import FileName
+from guardia.tools.findings import Count, FilePath, FindingsModel, Word
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, jmespath_literal, stdout_parser
 
@@ -212,6 +213,23 @@ class LogFileArgs(ServiceArgs):
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{6,32}$")]
 
 
+class CopyFindings(FindingsModel):
+    """What was copied, and where it is."""
+
+    bytes: Count
+    sha256: Word | None = None
+    archive: FilePath | None = None
+
+
+class ArchivedFindings(FindingsModel):
+    """Whether the file was archived, and whether all of it is in place again."""
+
+    archived: bool
+    bytes: Count | None
+    original_bytes: Count
+    complete: bool
+
+
 def _archive_command(script: Script) -> Callable[[LogFileArgs, Host], Command]:
     def command(args: LogFileArgs, host: Host) -> Command:
         service = service_on(host, args.service)
@@ -255,6 +273,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=LogFileArgs,
         command=_archive_command(_ARCHIVED),
         parse=stdout_parser("disk.archived", _read_archived),
+        findings=ArchivedFindings,
         timeout=_TIMEOUT,
     ),
     Tool(
@@ -263,6 +282,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=LogFileArgs,
         command=_archive_command(_ARCHIVE),
         parse=stdout_parser("disk.archive", _read_facts),
+        findings=CopyFindings,
         precheck=_can_be_archived,
         verify=lambda args: _archive_check(args, "archived && original_bytes < bytes"),
         undo=lambda args: ToolCall(tool="disk.restore", args=args.model_dump()),
@@ -275,6 +295,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=LogFileArgs,
         command=_archive_command(_RESTORE),
         parse=stdout_parser("disk.restore", _read_facts),
+        findings=CopyFindings,
         verify=lambda args: _archive_check(args, "complete"),
         irreversible="tools.disk.restore.irreversible",
         timeout=_TIMEOUT,
