@@ -117,8 +117,8 @@ def states(env: BoardEnv, claim: Claim) -> list[str]:
 def test_an_error_after_a_change_is_settled_and_named(env: BoardEnv, raised: Exception) -> None:
     transport = BrokenTransport(raised)
     claim = carry_out(env, transport)
-    # The action cannot be undone, so people get it, with an alert, and with the change named.
-    assert view.task(env.board, claim.task_id).state is State.MANUAL
+    # A read shows that the session still blocks others: the change had no effect, and is named.
+    assert view.task(env.board, claim.task_id).state is State.FAILED_ROLLBACK
     assert states(env, claim) == ["UNKNOWN"]
     assert "DB에서 잠금을 점유한 세션" in said(env, claim)
     assert transport.ended, "nobody made sure that it runs no longer"
@@ -138,7 +138,7 @@ def test_what_the_server_shows_decides_a_change_of_unknown_result(env: BoardEnv)
 def test_an_unreadable_answer_to_a_change_is_unknown_not_failed(env: BoardEnv) -> None:
     claim = carry_out(env, BrokenTransport(None, answer="[" * 30_000))
     assert states(env, claim) == ["UNKNOWN"]
-    assert view.task(env.board, claim.task_id).state is State.MANUAL
+    assert view.task(env.board, claim.task_id).state is State.FAILED_ROLLBACK
     assert "DB에서 잠금을 점유한 세션" in said(env, claim)
 
 
