@@ -10,6 +10,7 @@ from guardia.agents import fit
 from guardia.agents.brain.goals.plan import GENERAL, draft_opening
 from guardia.agents.brain.protocol import attribution
 from guardia.agents.brain.triage.classify import Triage, mentioned_servers
+from guardia.agents.brain.triage.names import index_of
 from guardia.agents.fit import EngineerFit
 from guardia.agents.state import AgentContext
 from guardia.board.cmdb import view as cmdb
@@ -65,8 +66,7 @@ def _apply_conversation(triage: Triage, talk: tuple[str, ...], directory: Direct
     servers = mentioned_servers(talk, directory) if talk and not triage.servers else ()
     if not servers:
         return triage
-    hosts = {h.server_id: h for h in directory.servers}
-    matching_kinds = {h.kind for h in directory.servers} & {triage.category}
+    hosts, matching_kinds = index_of(directory).hosts, index_of(directory).kinds & {triage.category}
     fitting = [s for s in servers if not matching_kinds or hosts[s].kind in matching_kinds]
     home = hosts[fitting[0]].institution if len(fitting) == 1 else None
     if home is None or triage.institution not in (None, home):

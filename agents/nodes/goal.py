@@ -16,6 +16,7 @@ from guardia.agents.brain.goals.plan import ResolvedPiece
 from guardia.agents.brain.protocol import Brain, attribution
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.names import index_of
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import GoalClaim
 from guardia.board.core.context import BoardContext
@@ -173,4 +174,5 @@ def _skill(read: Triage, server: str | None, directory: Directory) -> str:
     """Return the required skill: the field of the work, or for general work the kind of server."""
     if read.category != plan.GENERAL:
         return read.category
-    return next((h.kind for h in directory.servers if h.server_id == server), read.category)
+    host = index_of(directory).hosts.get(server or "")
+    return host.kind if host else read.category

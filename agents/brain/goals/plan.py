@@ -15,6 +15,7 @@ from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.goals.deadline import deadlines
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.fanout import any_of_pattern, fan_out
+from guardia.agents.brain.triage.names import index_of
 from guardia.board.hiring.requests import Opening
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host
@@ -87,7 +88,7 @@ def resolve_pieces(
     that no model has read. Without `today` no deadlines are searched; `due` applies to all pieces
     without one of their own.
     """
-    known = _KnownServers(directory, kind_words, {h.server_id: h for h in directory.servers})
+    known = _KnownServers(directory, kind_words, index_of(directory).hosts)
     context = _Surroundings(due=due)
     found = []
     for number, piece in enumerate(pieces):
@@ -148,8 +149,8 @@ def _with_only_server(
     """Use an institution's only server of a kind, which needs no name."""
     fitting = [
         h.server_id
-        for h in known.directory.servers
-        if h.institution == institution and h.kind in kinds
+        for h in index_of(known.directory).by_institution.get(institution or "", ())
+        if h.kind in kinds
     ]
     if len(fitting) == 1:
         reason = t("goals.because.only", institution=institution, server=fitting[0])
