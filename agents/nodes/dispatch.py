@@ -40,7 +40,7 @@ class DispatchState(TypedDict, total=False):
 def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchState:
     """Triage the request."""
     context = runtime.context
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     result = context.brain.triage(state["text"], directory)
     triage = _apply_conversation(
         _apply_settled(result.answer, state), state.get("talk", ()), directory

@@ -63,7 +63,7 @@ def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlan
     if brief.pieces:
         kept = [piece for one in brief.pieces for piece in _restored_pieces(one)]
         return {**update, "pieces": kept, "divided_by": ""}
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     result = context.brain.divide(brief.text, directory)
     return {**update, "pieces": list(result.answer), "divided_by": attribution(result)}
 
@@ -79,7 +79,7 @@ def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
 def understand(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Triage each piece: its servers, its deadline, or the question to people."""
     context = runtime.context
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     attributions = dict.fromkeys([state["divided_by"]])
 
     def classify(text: str) -> Triage:
@@ -102,7 +102,7 @@ def propose(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanStat
     """File the plan: an issue per server, its specialist, a hire if no one has the skill."""
     context = runtime.context
     specialists = candidates.specialists(context.board)
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     parts = [
         _part(context, found, server, specialists, directory)
         for found in state["work"]

@@ -1,4 +1,4 @@
-"""Find the servers that a text names by id or alias, with any spacing, spelling and numbering."""
+"""Find server names with one regular expression per name: slow, to compare the index with."""
 
 from __future__ import annotations
 

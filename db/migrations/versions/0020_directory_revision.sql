@@ -1,0 +1,21 @@
+-- Every process keeps the names of institutions and servers, and an index over them, until this number changes.
+-- The number is that of the transaction that changed them last: it is never used again.
+
+create table tb_directory_revision (
+    only_row boolean primary key default true check (only_row),
+    revision bigint not null
+);
+insert into tb_directory_revision (revision) values (0);
+
+create function directory_has_changed() returns trigger language plpgsql as $$
+begin
+    insert into tb_directory_revision (revision) values (pg_current_xact_id()::text::bigint)
+        on conflict (only_row) do update set revision = excluded.revision
+        where tb_directory_revision.revision <> excluded.revision;
+    return null;
+end $$;
+
+create trigger directory_changed after insert or update or delete or truncate on tb_inst_meta
+    for each statement execute function directory_has_changed();
+create trigger directory_changed after insert or update or delete or truncate on tb_server_info
+    for each statement execute function directory_has_changed();
