@@ -153,6 +153,9 @@ TRIMMED = AfterValidator(lambda text: trim(clean(text)))
 VISIBLE = AfterValidator(_visible)
 """Refuses a field without visible characters."""
 
+FOLDED = AfterValidator(lambda text: fold(trim(clean(text))).strip())
+"""Folds a field that names something: an account, a server, an agent."""
+
 CleanStr = Annotated[str, CLEANED]
 CleanObject = Annotated[dict[str, Any], AfterValidator(clean_json)]
 Reason = Annotated[str, StringConstraints(max_length=MAX_REASON), TRIMMED]

@@ -33,7 +33,9 @@ def large_directory(servers: int) -> Directory:
     kinds = sorted({h.kind for h in small.servers})
     hosts, institutions = list(small.servers), list(small.institutions)
     for number in range((servers - len(hosts) + 9) // 10):
-        owner = InstitutionInfo(id=f"I{number}", name=f"제{number}관리공단", aliases=(f"{number}공단",))
+        owner = InstitutionInfo(
+            id=f"I{number}", name=f"제{number}관리공단", aliases=(f"{number}공단",)
+        )
         institutions.append(owner)
         for at in range(min(10, servers - len(hosts))):
             kind = kinds[at % len(kinds)]

@@ -108,7 +108,10 @@ def _last_day(year: int, month: int) -> date:
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], date]], ...] = tuple(
     (re.compile(pattern + _UNTIL), resolve)
     for pattern, resolve in (
-        (r"(?P<y>20\d\d)\s*[-./년]\s*(?P<m>\d{1,2})\s*[-./월]\s*(?P<d>\d{1,2})(?:\s*[.일])?", _full),
+        (
+            r"(?P<y>20\d\d)\s*[-./년]\s*(?P<m>\d{1,2})\s*[-./월]\s*(?P<d>\d{1,2})(?:\s*[.일])?",
+            _full,
+        ),
         (r"(?<!\d)(?P<m>\d{1,2})\s*월\s*(?P<d>\d{1,2})\s*일", _month_day),
         (r"(?<![\d.])(?P<m>\d{1,2})/(?P<d>\d{1,2})", _month_day),
         (r"(?<!\d)(?P<m>\d{1,2})\s*월(?:\s*(?:말|중))?", _month_end),

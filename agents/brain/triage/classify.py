@@ -90,10 +90,7 @@ def relevant_text(text: str) -> str:
 def mentioned_servers(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
     """Return the servers named in the conversation around a request, which is untrusted as well."""
     words = lexicon()
-    found = (
-        find_mentions(strip_noise(line, words.injection_patterns), directory)
-        for line in talk
-    )
+    found = (find_mentions(strip_noise(line, words.injection_patterns), directory) for line in talk)
     return tuple(dict.fromkeys(mention.server_id for line in found for mention in line))
 
 

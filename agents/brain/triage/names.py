@@ -203,7 +203,9 @@ class NameIndex:
         ends = [(self._kind_words, _skip(_BLANKS, text, end))]
         while ends:
             node, position = ends.pop()
-            for following, after in _next_words(node, text, position, first=node is self._kind_words):
+            for following, after in _next_words(
+                node, text, position, first=node is self._kind_words
+            ):
                 for kind in following.owners:
                     if family := self.families.get((owner, kind)):
                         _collect_family(text, start, after, family, names, families)
