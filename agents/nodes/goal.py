@@ -28,6 +28,9 @@ from guardia.i18n import t
 from guardia.org.directory import Directory
 
 
+_MARKS = ("guessed", "added")
+
+
 class GoalPlanState(TypedDict, total=False):
     """One goal on its way to a plan."""
 
@@ -71,7 +74,9 @@ def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlan
 def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
     if not kept.get("reworded"):
         read = Triage.model_validate(kept["read"]) if kept.get("read") else None
-        return [GoalPiece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)]
+        marks = {name: bool(kept.get(name)) for name in _MARKS}
+        words = kept["text"], kept["request"], kept["sentence"], kept["wish"]
+        return [GoalPiece(*words, read, **marks)]
     # What a person answers to a question is a request, whatever its form.
     return [replace(p, sentence=kept["sentence"], is_request=True) for p in divide(kept["text"])]
 
@@ -129,6 +134,7 @@ def _serialized(piece: GoalPiece) -> dict[str, Any]:
         "sentence": piece.sentence,
         "wish": piece.is_request,
         **({"read": piece.read.model_dump(mode="json")} if piece.read else {}),
+        **{name: True for name in _MARKS if getattr(piece, name)},
     }
 
 

@@ -73,7 +73,8 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             assignment.category,
             assignment.priority,
         )
-        issue.inst_id = assignment.institution or issue.inst_id
+        # The requester's own institution decides who sees it: no reading of a text replaces it.
+        issue.inst_id = issue.inst_id or assignment.institution
         issue.agent_id, issue.assignee_id = assignment.agent_id, assignment.engineer_id
         issue.triage = {"servers": list(assignment.servers), "reasons": list(assignment.reasons)}
         move_task(

@@ -43,6 +43,10 @@ class GoalPiece:
     """Whether it asks for something; otherwise it states a circumstance or is a heading."""
     read: Triage | None = None
     """The triage of the model, if a model has divided the goal."""
+    guessed: bool = False
+    """Whether the model chose a server that the goal does not name."""
+    added: bool = False
+    """Whether the rules have added it to the pieces of a model, which lacked it."""
 
 
 def divide(text: str) -> tuple[GoalPiece, ...]:

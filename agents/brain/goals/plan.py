@@ -103,7 +103,11 @@ def resolve_pieces(
             context = replace(context, sentence=piece.sentence, servers=(), near=None)
         work = _resolve(ResolvedPiece(number, piece.request, read), piece, context, known)
         due = due or context.due
-        reasons = [*work.reasons, *([t("goals.because.due", due=due.isoformat())] if due else [])]
+        reasons = [
+            *work.reasons,
+            *([t("goals.because.added")] if piece.added else []),
+            *([t("goals.because.due", due=due.isoformat())] if due else []),
+        ]
         found.append(replace(work, due=due, reasons=tuple(reasons)))
         context.servers = work.servers or context.servers
         owner = known.hosts[work.servers[0]].institution if work.servers else None

@@ -12,7 +12,7 @@ from guardia.agents.brain.goals.breakdown import divide
 from guardia.agents.brain.triage.classify import relevant_text, triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.names import index_of
-from guardia.org.directory import Directory
+from guardia.org.directory import Directory, Host
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,9 @@ class GoalScope:
     """The institutions that it names, with their servers; all if it names none."""
     servers: frozenset[str]
     """Servers that it clearly means: a plan without them would omit work."""
+    offered: tuple[Host, ...]
+    """Servers of the institutions that it names, those that it means first; nothing else can be
+    chosen for a part that names no server."""
 
 
 def goal_scope(text: str, directory: Directory) -> GoalScope:
@@ -34,7 +37,11 @@ def goal_scope(text: str, directory: Directory) -> GoalScope:
     servers = frozenset(s for found in work if not found.question for s in found.servers)
     index = index_of(directory)
     named = index.institutions_in(own) | {index.hosts[s].institution for s in servers}
-    return GoalScope(_within(directory, named) if named else directory, servers)
+    within = _within(directory, named) if named else directory
+    offered = {s: index.hosts[s] for s in sorted(servers)}
+    if named:
+        offered |= {h.server_id: h for h in within.servers}
+    return GoalScope(within, servers, tuple(offered.values()))
 
 
 def _within(directory: Directory, institutions: set[str]) -> Directory:

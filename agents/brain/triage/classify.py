@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.agents.brain.triage import rules
 from guardia.agents.brain.triage.facts import RequestFacts
@@ -20,6 +20,8 @@ from guardia.agents.brain.triage.text import addresses_machine, strip_noise
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
+_WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
+"""Reasons of results that stand for "nothing found"."""
 _MASK = "SRV"
 """Replaces a named server, in the lexicon's patterns as well."""
 
@@ -43,6 +45,8 @@ class Triage(BaseModel):
     """Institution of the first named server, or failing that the one that the text names."""
     reasons: tuple[str, ...] = ()
     """Korean sentences: which words led to which result."""
+    unsure: tuple[str, ...] = Field(default=(), exclude=True)
+    """`kind`, `category`, `priority`: those for which the text has no evidence."""
 
 
 def triage(text: str, directory: Directory) -> Triage:
@@ -75,6 +79,11 @@ def triage(text: str, directory: Directory) -> Triage:
                 if addresses_machine(text, words.injection_patterns)
                 else []
             ),
+        ),
+        unsure=tuple(
+            name
+            for name, found in (("kind", kind), ("category", category), ("priority", priority))
+            if found.because in _WITHOUT_EVIDENCE
         ),
     )
 
