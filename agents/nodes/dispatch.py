@@ -18,6 +18,7 @@ from guardia.board.core.labels import label
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.execution.tasks import Assignment
+from guardia.board.execution.understanding import Understanding
 from guardia.board.hiring import requests
 from guardia.board.organization import candidates, handover
 from guardia.board.organization.candidates import Specialist
@@ -104,7 +105,12 @@ def _hand_over(context: AgentContext, triage: Triage, text: str, reasons: list[s
         requests.request_hire(context.board, context.claim, opening)
     key = "agents.no_specialist" if triage.servers else "agents.no_server"
     why = t(key, category=label("triage.category", triage.category))
-    tasks.hand_over(context.board, context.claim, _bulleted(why, reasons))
+    understood = Understanding(
+        **triage.model_dump(exclude={"reasons"}), reasons=tuple(reasons)
+    )
+    tasks.hand_over(
+        context.board, context.claim, _bulleted(why, reasons), understood=understood
+    )
 
 
 def _assignment(

@@ -166,6 +166,7 @@ def _part(
         priority=read.priority,
         institution=read.institution,
         server=server,
+        guessed=found.guessed and server is not None,
         action_type=read.action_type,
         agent_id=agent.agent_id if agent else None,
         engineer_id=engineer,

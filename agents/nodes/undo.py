@@ -25,6 +25,8 @@ class UndoResult:
 
     restored: list[str]
     failed: list[str]
+    lost: bool = False
+    """Whether an undo failed because the server cannot be reached: nobody knows what is there."""
 
 
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
@@ -34,8 +36,13 @@ def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     plan = view.plan_state(context.board, context.claim.task_id).plan
     assert plan is not None
     done = undo_actions(context.board, context.gate, grant, plan)
-    text = _text(state["report"], done)
-    return {"ending": "emergency" if done.failed else "failed", "report": text}
+    found: OperateState = {
+        "ending": "emergency" if done.failed else "failed",
+        "report": _text(state["report"], done),
+    }
+    if done.lost or not (done.restored or done.failed):
+        found["server_left"] = "lost" if done.lost else "unchanged"
+    return found
 
 
 def undo_actions(
@@ -52,7 +59,10 @@ def undo_actions(
         if (ordinal, "do") not in attempts:
             continue
         action = plan.actions[ordinal]
-        report = _undo_attempted(board, gate, grant, ordinal, action, attempts)
+        try:
+            report = _undo_attempted(board, gate, grant, ordinal, action, attempts)
+        except Unreachable as error:
+            report, done.lost = ActionReport(ActionStatus.FAILED, str(error)), True
         (done.restored if report.result is ActionStatus.DONE else done.failed).append(
             _line(action, report)
         )
@@ -71,7 +81,7 @@ def _undo_attempted(
     action: Action,
     attempts: dict[tuple[int, str], str],
 ) -> ActionReport:
-    """Undo and verify one action; an obstacle becomes a line for people."""
+    """Undo and verify one action; a refusal becomes a line for people."""
     do, before = attempts[ordinal, "do"], attempts.get((ordinal, "undo"))
     try:
         if do == "INTENT" and before != "DONE":
@@ -85,7 +95,7 @@ def _undo_attempted(
             proof=action.undo_verify,
             run=partial(_undo, gate, grant, ordinal, action, completed=do == "DONE"),
         )
-    except (Refused, Unreachable) as error:
+    except Refused as error:
         return ActionReport(ActionStatus.FAILED, str(error))
 
 

@@ -141,6 +141,8 @@ def decide_goal(
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
     plan_hash: Annotated[str, Form(max_length=128), CLEANED] = "",
     keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
+    part: Annotated[list[int], Form()] = [],  # noqa: B006
+    server: Annotated[list[CleanStr], Form()] = [],  # noqa: B006
     reason: _Reason = "",
 ) -> Response:
     """Approve the marked parts of the plan that the form showed, or end the goal."""
@@ -148,8 +150,14 @@ def decide_goal(
 
     def act() -> object:
         if verb == "approve":
-            kept = frozenset(keep)
-            return decisions.approve(board, person, sr_id, plan_hash=plan_hash, kept=kept)
+            return decisions.approve(
+                board,
+                person,
+                sr_id,
+                plan_hash=plan_hash,
+                kept=frozenset(keep),
+                servers=dict(zip(part, server, strict=False)),
+            )
         end = decisions.achieve if verb == "achieve" else decisions.drop
         return end(board, person, sr_id, reason)
 

@@ -123,4 +123,6 @@ def _last(session: Session, sr_id: int) -> list[str]:
 def _next(issue: Issue, task: Task | None) -> str:
     if issue.stalled_at is not None:
         return "stalled"
+    if issue.status == State.MANUAL and issue.assignee_id is None:
+        return "unassigned"
     return "paused" if task is not None and task.paused else issue.status

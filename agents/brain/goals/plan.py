@@ -23,6 +23,14 @@ from guardia.org.directory import Directory, Host
 MAX_SERVERS = 50
 """A piece that means more servers is several pieces."""
 GENERAL = "GENERAL"
+_ON_ANY_SERVER = frozenset({"OS", "STORAGE", "DEPLOY", "BACKUP", "SECURITY", GENERAL})
+"""Fields of work that servers of every kind have."""
+_EQUIPMENT = re.compile(
+    r"(?:네트워크|통신|보안|전산|무선|백본|L[2347])\s*(?:장비|기기|스위치|장치)|스위치|라우터|공유기|허브|"
+    r"방화벽|액세스\s*포인트|무선\s*AP|프린터|복합기|스캐너|모니터(?!링)|노트북|데스크톱|(?<![A-Za-z])PC(?![A-Za-z])|"
+    r"UPS|무정전|항온항습|CCTV|전화기|단말기|로드\s*밸런서|스토리지\s*장비|펌웨어",
+    re.IGNORECASE,
+)
 _QUOTED_CHARACTERS = 200
 """Maximum characters of a request quoted in the reason of a hire."""
 
@@ -38,6 +46,8 @@ class ResolvedPiece:
     due: date | None = None
     reasons: tuple[str, ...] = ()
     question: str = ""
+    guessed: bool = False
+    """Whether the text does not name its servers."""
 
 
 @dataclass(slots=True)
@@ -122,7 +132,10 @@ def _resolve(
     read = work.triage
     if piece.read:
         # The words are a model's: only its choice is known to be within the goal's scope.
-        return _with_servers(work, read.servers) if read.servers else _with_question(work, read)
+        if not read.servers:
+            return _with_question(work, read)
+        why = [t("goals.because.guessed")] if piece.guessed else []
+        return replace(_with_servers(work, read.servers, *why), guessed=piece.guessed)
     around = read.institution or context.near or context.institution
     fan = fan_out(piece.request, known.directory, known.kind_words, around)
     if fan is not None:
@@ -131,10 +144,26 @@ def _resolve(
         return _with_servers(work, read.servers)
     kinds = known.kinds_in(piece.request)
     inherited = {known.hosts[s].kind for s in context.servers}
-    if inherited and not (kinds and kinds.isdisjoint(inherited)):
+    if inherited and _fits_kinds(piece.request, read, kinds, inherited):
         names = ", ".join(context.servers)
         return _with_servers(work, context.servers, t("goals.because.same_sentence", servers=names))
+    if not kinds and _names_equipment(piece.request):
+        return _with_question(work, read)
     return _with_only_server(work, around, kinds or {read.category}, known)
+
+
+def _fits_kinds(text: str, read: Triage, kinds: set[str], inherited: set[str]) -> bool:
+    """Return whether work that names no server may be on those named before it."""
+    if kinds:
+        return not kinds.isdisjoint(inherited)
+    if _names_equipment(text):
+        return False
+    return read.category in inherited or read.category in _ON_ANY_SERVER
+
+
+def _names_equipment(text: str) -> bool:
+    """Return whether the text names devices, which no server of the directory is."""
+    return _EQUIPMENT.search(text) is not None
 
 
 def _with_all_servers(work: ResolvedPiece, servers: Sequence[str], words: str) -> ResolvedPiece:

@@ -19,3 +19,11 @@ create trigger directory_changed after insert or update or delete or truncate on
     for each statement execute function directory_has_changed();
 create trigger directory_changed after insert or update or delete or truncate on tb_server_info
     for each statement execute function directory_has_changed();
+
+-- A lesson says what is known of the server: undone, unchanged, not undone, or unknown.
+alter table tb_note drop constraint ck_tb_note_outcome;
+alter table tb_note add constraint ck_tb_note_outcome
+    check (outcome in ('worked', 'failed', 'unchanged', 'not_undone', 'unknown', 'unfit'));
+
+-- A part whose server the goal's text does not name: people choose it.
+alter table tb_goal_part add column guessed boolean not null default false;
