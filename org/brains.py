@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from guardia.i18n import t
 
-
 _COLD_FACTOR = 4
 
 
@@ -55,7 +54,8 @@ class ModelChoice(_Entry):
 class BrainChoice(_Entry):
     """The embedded brain, or chat models in order of preference with the embedded one last.
 
-    One model may be given inline (`base_url`, `model`, `timeout`, `cold_timeout`), several as `models`.
+    One model may be given inline (`base_url`, `model`, `timeout`, `cold_timeout`), several as
+    `models`.
     """
 
     kind: Literal["embedded", "chat"] = "embedded"

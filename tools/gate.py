@@ -81,6 +81,8 @@ class ActionReport:
 
     result: ActionStatus
     why: str = ""
+    lost: bool = False
+    """Whether the server could not be reached, so that its state is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +169,8 @@ class Gate:
         try:
             self._run(grant, catalog.find(action.undo.tool), action.undo, PlanStep(ordinal, "undo"))
         except (CommandFailed, Unreachable) as error:
-            return ActionReport(ActionStatus.FAILED, str(error))
+            lost = isinstance(error, Unreachable)
+            return ActionReport(ActionStatus.FAILED, str(error), lost)
         failed = self.first_failed(grant, action.undo_verify)
         if failed is not None:
             return ActionReport(ActionStatus.FAILED, t("gate.verify", check=failed))

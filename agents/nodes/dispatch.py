@@ -105,12 +105,8 @@ def _hand_over(context: AgentContext, triage: Triage, text: str, reasons: list[s
         requests.request_hire(context.board, context.claim, opening)
     key = "agents.no_specialist" if triage.servers else "agents.no_server"
     why = t(key, category=label("triage.category", triage.category))
-    understood = Understanding(
-        **triage.model_dump(exclude={"reasons"}), reasons=tuple(reasons)
-    )
-    tasks.hand_over(
-        context.board, context.claim, _bulleted(why, reasons), understood=understood
-    )
+    understood = Understanding(**triage.model_dump(exclude={"reasons"}), reasons=tuple(reasons))
+    tasks.hand_over(context.board, context.claim, _bulleted(why, reasons), understood=understood)
 
 
 def _assignment(

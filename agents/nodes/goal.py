@@ -27,7 +27,6 @@ from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
-
 _MARKS = ("guessed", "added")
 
 
@@ -74,9 +73,9 @@ def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlan
 def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
     if not kept.get("reworded"):
         read = Triage.model_validate(kept["read"]) if kept.get("read") else None
-        marks = {name: bool(kept.get(name)) for name in _MARKS}
-        words = kept["text"], kept["request"], kept["sentence"], kept["wish"]
-        return [GoalPiece(*words, read, **marks)]
+        piece = GoalPiece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)
+        guessed, added = (bool(kept.get(name)) for name in _MARKS)
+        return [replace(piece, guessed=guessed, added=added)]
     # What a person answers to a question is a request, whatever its form.
     return [replace(p, sentence=kept["sentence"], is_request=True) for p in divide(kept["text"])]
 

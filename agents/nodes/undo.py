@@ -19,7 +19,7 @@ from guardia.i18n import t
 from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UndoResult:
     """What was restored and what was not: one line each."""
 
@@ -59,10 +59,8 @@ def undo_actions(
         if (ordinal, "do") not in attempts:
             continue
         action = plan.actions[ordinal]
-        try:
-            report = _undo_attempted(board, gate, grant, ordinal, action, attempts)
-        except Unreachable as error:
-            report, done.lost = ActionReport(ActionStatus.FAILED, str(error)), True
+        report = _undo_attempted(board, gate, grant, ordinal, action, attempts)
+        done.lost = done.lost or report.lost
         (done.restored if report.result is ActionStatus.DONE else done.failed).append(
             _line(action, report)
         )
@@ -81,7 +79,7 @@ def _undo_attempted(
     action: Action,
     attempts: dict[tuple[int, str], str],
 ) -> ActionReport:
-    """Undo and verify one action; a refusal becomes a line for people."""
+    """Undo and verify one action; an obstacle becomes a line for people."""
     do, before = attempts[ordinal, "do"], attempts.get((ordinal, "undo"))
     try:
         if do == "INTENT" and before != "DONE":
@@ -95,8 +93,8 @@ def _undo_attempted(
             proof=action.undo_verify,
             run=partial(_undo, gate, grant, ordinal, action, completed=do == "DONE"),
         )
-    except Refused as error:
-        return ActionReport(ActionStatus.FAILED, str(error))
+    except (Refused, Unreachable) as error:
+        return ActionReport(ActionStatus.FAILED, str(error), isinstance(error, Unreachable))
 
 
 def _undo(

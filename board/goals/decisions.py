@@ -87,7 +87,8 @@ def approve(
 
     `kept` are the ordinals of the parts to open; if `None`, all whose servers the goal names.
     `servers` are the person's choices for parts whose server was guessed, by ordinal; empty for
-    none. A part with an open question is never opened. Returns the issues' numbers. Raises `Stale` if the plan has changed, and `Invalid`
+    none. A part with an open question is never opened. Returns the issues' numbers. Raises `Stale`
+    if the plan has changed, and `Invalid`
     if no part is left.
     """
     require_permission(person, "goal.decide")

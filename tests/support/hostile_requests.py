@@ -9,7 +9,7 @@ import asyncio
 import json
 import re
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
@@ -259,11 +259,17 @@ class RawClient:
         self._app = app
         self._headers = headers
 
-    def send_all(self, found: list[HostileRequest]) -> dict[HostileRequest, Answer]:
-        """Return the answer to each request; an unhandled error is an answer with status 599."""
+    def send_all(
+        self, found: list[HostileRequest], judge: Callable[[HostileRequest, Answer], str]
+    ) -> list[str]:
+        """Return what `judge` says of each answer, without empty texts.
 
-        async def run() -> dict[HostileRequest, Answer]:
-            return {one: await self._send(one) for one in found}
+        An unhandled error is an answer with status 599.
+        """
+
+        async def run() -> list[str]:
+            said = [judge(one, await self._send(one)) for one in found]
+            return [text for text in said if text]
 
         return asyncio.run(run())
 

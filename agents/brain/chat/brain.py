@@ -87,7 +87,8 @@ class ChatBrain:
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Let a model split a goal within the scope of its own words.
 
-        Work that only the rules find is added. A goal that exceeds the length of a prompt is split by the rules alone.
+        Work that only the rules find is added. A goal that exceeds the length of a prompt is split
+        by the rules alone.
         """
         if len(text) > prompts.MAX_TEXT:
             return self._fallback.divide(text, directory)

@@ -73,9 +73,7 @@ def _compared(merged: Triage, model: Triage) -> Iterator[tuple[str, str, str]]:
     yield "servers", ", ".join(merged.servers) or nothing, ", ".join(model.servers) or nothing
 
 
-def distinct_reasons(
-    given: Sequence[str], text: str, known: Sequence[str] = ()
-) -> tuple[str, ...]:
+def distinct_reasons(given: Sequence[str], text: str, known: Sequence[str] = ()) -> tuple[str, ...]:
     """Return the sentences that add something: no repetitions of the request or of each other."""
     kept: list[str] = []
     request = _plain(text)

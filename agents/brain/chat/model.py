@@ -42,7 +42,9 @@ _warm: set[ModelChoice] = set()
 """Models that have answered this process: the first answer of a cold one takes minutes."""
 _MAX_ERROR_TEXT = 200
 _MAX_ERROR_BODY = 4000
-_SECRETS = re.compile(r"(?i)\b(?:bearer|basic)\s+\S+|\b(?:sk|key|pk|api)[-_][\w-]{6,}|AIza[\w-]{10,}")
+_SECRETS = re.compile(
+    r"(?i)\b(?:bearer|basic)\s+\S+|\b(?:sk|key|pk|api)[-_][\w-]{6,}|AIza[\w-]{10,}"
+)
 _CONNECT_SECONDS = 5.0
 # The prompt was rejected; the server is not down.
 _PROMPT_REJECTED = (400, 413, 422)

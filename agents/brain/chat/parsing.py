@@ -174,7 +174,9 @@ def parse_division(
         replace(
             piece,
             sentence=number,
-            guessed=bool(piece.read and piece.read.servers and piece.read.servers[0] not in required),
+            guessed=bool(
+                piece.read and piece.read.servers and piece.read.servers[0] not in required
+            ),
         )
         for number, piece in enumerate(pieces)
     )

@@ -132,16 +132,25 @@ def _resolve(
     read = work.triage
     if piece.read:
         # The words are a model's: only its choice is known to be within the goal's scope.
-        if not read.servers:
-            return _with_question(work, read)
-        why = [t("goals.because.guessed")] if piece.guessed else []
-        return replace(_with_servers(work, read.servers, *why), guessed=piece.guessed)
+        return _with_choice(work, piece, read)
     around = read.institution or context.near or context.institution
     fan = fan_out(piece.request, known.directory, known.kind_words, around)
     if fan is not None:
         return _with_all_servers(work, [h.server_id for h in fan.hosts], fan.words)
     if read.servers:
         return _with_servers(work, read.servers)
+    return _without_name(work, piece, context, known, around)
+
+
+def _without_name(
+    work: ResolvedPiece,
+    piece: GoalPiece,
+    context: _Surroundings,
+    known: _KnownServers,
+    around: str | None,
+) -> ResolvedPiece:
+    """Return the work of a piece that names no server."""
+    read = work.triage
     kinds = known.kinds_in(piece.request)
     inherited = {known.hosts[s].kind for s in context.servers}
     if inherited and _fits_kinds(piece.request, read, kinds, inherited):
@@ -164,6 +173,13 @@ def _fits_kinds(text: str, read: Triage, kinds: set[str], inherited: set[str]) -
 def _names_equipment(text: str) -> bool:
     """Return whether the text names devices, which no server of the directory is."""
     return _EQUIPMENT.search(text) is not None
+
+
+def _with_choice(work: ResolvedPiece, piece: GoalPiece, read: Triage) -> ResolvedPiece:
+    if not read.servers:
+        return _with_question(work, read)
+    why = [t("goals.because.guessed")] if piece.guessed else []
+    return replace(_with_servers(work, read.servers, *why), guessed=piece.guessed)
 
 
 def _with_all_servers(work: ResolvedPiece, servers: Sequence[str], words: str) -> ResolvedPiece:

@@ -42,7 +42,8 @@ def fan_out(
     if match is None:
         return None
     # What the quantifier itself names: "WAS-01과 모든 DB 서버" does not mean all of both.
-    owners = _mentioned(named, match) or _mentioned(named, text) or ({institution} - {None})
+    around = {institution} if institution else set()
+    owners = _mentioned(named, match) or _mentioned(named, text) or around
     asked_kinds = _mentioned(kinds, match) or _mentioned(kinds, text)
     owned = (h for owner in sorted(owners) for h in index.by_institution.get(owner, ()))
     hosts = tuple(

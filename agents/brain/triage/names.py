@@ -323,9 +323,9 @@ def _next_words(node: _Node, text: str, end: int, *, first: bool) -> Iterator[tu
         if end <= len(text) and (found := node.next.get(text[begin:end])):
             yield found, end
     letter, spelled, name = _LONG_SPELLING
-    if character == letter and name in node.next and (match := spelled.match(text, begin)):
-        if match.end() - begin != len(name):
-            yield node.next[name], match.end()
+    match = spelled.match(text, begin) if character == letter and name in node.next else None
+    if match and match.end() - begin != len(name):
+        yield node.next[name], match.end()
 
 
 def _skip(pattern: re.Pattern[str], text: str, begin: int) -> int:

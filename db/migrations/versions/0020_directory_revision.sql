@@ -27,3 +27,8 @@ alter table tb_note add constraint ck_tb_note_outcome
 
 -- A part whose server the goal's text does not name: people choose it.
 alter table tb_goal_part add column guessed boolean not null default false;
+
+-- What a call reserves is measured with what earlier calls of the same question used for their size.
+alter table tb_model_call add column size_in bigint not null default 0;
+create index ix_tb_model_call_measured on tb_model_call (model, question, prompt_version, call_id desc)
+    where size_in > 0 and not estimated;

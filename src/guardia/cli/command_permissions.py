@@ -86,8 +86,8 @@ COMMAND_ACTIONS: dict[str, str] = {
 
 _NAMES = frozenset(
     {
-        "account", "agent", "by", "human", "identity", "institution", "month", "number", "other", "person",
-        "principal", "role", "scope", "server", "superior", "to", "tool", "who",
+        "account", "agent", "by", "human", "identity", "institution", "month", "number", "other",
+        "person", "principal", "role", "scope", "server", "superior", "to", "tool", "who",
     }
 )  # fmt: skip
 """Parameters that name something: people paste and type them in any form."""

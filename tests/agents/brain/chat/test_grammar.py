@@ -28,9 +28,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
     **{name: prompt.schema for name, prompt in PROMPTS.items()},
     "choose": parsing.choice_schema(["db-lock-chain"]),
 }
-quick = settings(
-    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow]
-)
+quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @pytest.mark.parametrize("name", SCHEMAS)

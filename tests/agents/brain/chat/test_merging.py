@@ -47,7 +47,13 @@ def test_a_model_overrules_nothing_that_the_rules_are_sure_of(server: ModelServe
 
 
 @pytest.mark.parametrize(
-    "text", ["VPN 계정 하나 만들어 주세요", "프린터가 안 됩니다", "회의실 예약 방법이 궁금합니다", "느려요"]
+    "text",
+    [
+        "VPN 계정 하나 만들어 주세요",
+        "프린터가 안 됩니다",
+        "회의실 예약 방법이 궁금합니다",
+        "느려요",
+    ],
 )
 def test_servers_that_nobody_named_are_not_accepted(server: ModelServer, text: str) -> None:
     result = asked(
@@ -124,7 +130,10 @@ def test_without_a_usable_answer_the_rules_answer_alone(server: ModelServer) -> 
 
 
 def test_the_servers_own_words_about_an_error_are_kept_without_secrets(server: ModelServer) -> None:
-    said = "context length 4096 exceeded for Bearer abc.def, key sk-live-123456789 ```x``` " + "가" * 900
+    said = (
+        "context length 4096 exceeded for Bearer abc.def, key sk-live-123456789 ```x``` "
+        + "가" * 900
+    )
     body = json.dumps({"error": {"message": said}}).encode()
     server.replies(CannedReply(status=400, body=body))
     caveat = chat_brain(server, key="guardia-key-1").triage(TEXT, WIDE).caveat
