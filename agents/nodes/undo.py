@@ -26,7 +26,7 @@ class UndoResult:
     restored: list[str]
     failed: list[str]
     lost: bool = False
-    """Whether an undo failed because the server cannot be reached: nobody knows what is there."""
+    """Whether an undo failed because the server cannot be reached: its state is unknown."""
 
 
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:

@@ -21,7 +21,7 @@ from guardia.i18n import t
 from guardia.org.directory import Directory
 
 _WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
-"""Reasons of results that stand for "nothing found"."""
+"""Reasons of results that mean "nothing found"."""
 _MASK = "SRV"
 """Replaces a named server, in the lexicon's patterns as well."""
 

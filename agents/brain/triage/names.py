@@ -2,7 +2,7 @@
 
 A name is a sequence of words (Latin, digits, Hangul); between words people write a space, a hyphen,
 a sharp, "_" or nothing. The index is a tree of words, built once per directory. Hangul and Latin
-names may stand inside a longer Hangul word, so words are looked up at every position.
+names may be part of a longer Hangul word, so words are looked up at every position.
 """
 
 from __future__ import annotations
@@ -246,7 +246,7 @@ def _end_of_number(text: str, end: int) -> int:
 
 
 class _Substrings:
-    """Texts with a value each, found wherever they are part of a longer text."""
+    """Texts with a value each, found as parts of a longer text."""
 
     def __init__(self) -> None:
         self._values: dict[str, list[str]] = {}

@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from agents_env import AgentsEnv, open_agents_env
-from board_env import LEAD, plan
+from board_env import LEAD, SERVER, plan
 
 from guardia.agents.nodes.undo import UndoResult, undo_actions
 from guardia.board.approvals import decisions
 from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.execution import commands, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
+from guardia.org.model import Server
 
 LEVEL = Action(
     call=ToolCall(
@@ -32,6 +33,9 @@ LEVEL = Action(
 def undone(found: AgentsEnv, *, began: bool) -> UndoResult:
     """Undo an approved plan on a server that cannot be reached."""
     env, filed = found.env, plan("MAINTENANCE", LEVEL)
+    service = SERVER.services[0].model_copy(update={"root": "/home/svc/srv/budgetdb"})
+    with env.board.database.transaction() as session:
+        session.get_one(Server, SERVER.server_id).services = [service.model_dump()]
     claim, _, bound = env.create_filed_plan(filed)
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
     grant = tasks.begin_execution(env.board, env.claim("db-agent"))
@@ -44,7 +48,7 @@ def undone(found: AgentsEnv, *, began: bool) -> UndoResult:
 def test_a_server_that_is_lost_is_not_called_undone(database: Any, tmp_path: Path) -> None:
     with open_agents_env(database.owner, database.app, tmp_path) as found:
         done = undone(found, began=True)
-        assert (done.restored, len(done.failed), done.lost) == ([], 1, True)
+        assert (done.restored, len(done.failed), done.lost) == ([], 1, True), done.failed
 
 
 def test_without_a_change_nothing_was_undone(database: Any, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""No byte of a request ends in an error of ours: every route, every place, every hostile value."""
+"""No byte of a request ends in an error 500: every route, every place, every hostile value."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _cookie(browser: PageClient) -> list[tuple[bytes, bytes]]:
 
 
 def _fault(one: HostileRequest, found: Answer) -> str:
-    """Describe an error of ours, or an answer that is neither a page nor JSON."""
+    """Describe an error 500, or an answer that is neither a page nor JSON."""
     if 200 <= found.status < 400 or (400 <= found.status < 500 and _is_clear(one, found)):
         return ""
     return f"{one}: {found.status} {found.body[:200]!r}"

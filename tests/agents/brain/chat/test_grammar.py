@@ -1,4 +1,4 @@
-"""Whatever a grammar-constrained decoder may write for one of our schemas is a usable answer."""
+"""Every text that a grammar-constrained decoder may write for a schema is a usable answer."""
 
 from __future__ import annotations
 

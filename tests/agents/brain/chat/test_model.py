@@ -92,5 +92,6 @@ def test_a_cold_server_gets_more_time_until_it_has_answered(server: ModelServer)
 def test_without_a_setting_a_cold_server_gets_four_times_as_long() -> None:
     assert ModelChoice(base_url="http://m/v1", model="m").cold_seconds == 120
     assert (
-        ModelChoice(base_url="http://m/v1", model="m", timeout=5, cold_timeout=7).cold_seconds == 7
+        ModelChoice(base_url="http://m/v1", model="m", timeout=70, cold_timeout=90).cold_seconds
+        == 90
     )
