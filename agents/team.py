@@ -186,7 +186,7 @@ class Team:
         if task.state is not State.RECEIVED:
             return WorkResult("delegated" if reassign(context) else "manual", 1)
         known = {"category": task.category, "priority": task.priority, "talk": task.talk}
-        self._dispatch.invoke({"text": task.body, **known}, context=context)
+        self._dispatch.invoke({"text": task.request, **known}, context=context)
         return WorkResult("delegated", 2)
 
     def _run_manual_plan(self, context: AgentContext) -> WorkResult:
@@ -226,7 +226,7 @@ class Team:
         snapshot = self._operate.get_state(config)
         task = view.task(self._board, task_id)
         if not snapshot.values:
-            return {"text": relevant_text(task.body)}
+            return {"text": relevant_text(task.request)}
         if not snapshot.next:
             # A finished step whose checkpoint was lost with its worker is not next, but still
             # listed.

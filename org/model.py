@@ -42,6 +42,16 @@ class Server(Base):
     services: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_EMPTY_LIST)
 
 
+class DirectoryRevision(Base):
+    """The last change of institutions or servers, as a number; triggers of both tables set it."""
+
+    __tablename__ = "tb_directory_revision"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    revision: Mapped[int]
+
+
 class Person(Base):
     """A person's account. `role` is one of `org.access.ROLES`."""
 

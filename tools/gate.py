@@ -51,6 +51,8 @@ class ActionReport:
 
     result: ActionStatus
     why: str = ""
+    lost: bool = False
+    """Whether the server could not be reached, so that its state is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +167,8 @@ class Gate:
         except Unsettled as error:
             return self._settle(grant, step, action.effect, action.undo_verify, error)
         except (CommandFailed, Unreachable) as error:
-            return ActionReport(ActionStatus.FAILED, str(error))
+            lost = isinstance(error, Unreachable)
+            return ActionReport(ActionStatus.FAILED, str(error), lost)
         return self._verified(grant, action.undo_verify)
 
     def _verified(self, grant: Grant, checks: tuple[Check, ...]) -> ActionReport:
@@ -183,16 +186,16 @@ class Gate:
         error: Unsettled,
     ) -> ActionReport:
         """Read the server to see whether a step took effect whose result is not known."""
-        why, happened = str(error), False
+        why, happened, lost = str(error), False, False
         try:
             self.ensure_stopped(grant, step)
             happened = bool(checks) and self.first_failed(grant, checks) is None
         except Unreachable as unreachable:
-            why = f"{why} {unreachable}"
+            why, lost = f"{why} {unreachable}", True
         commands.resolve_unknown(self._board, grant, step, happened=happened)
         if happened:
             return ActionReport(ActionStatus.DONE)
-        return ActionReport(ActionStatus.FAILED, t("gate.unsettled", effect=effect, why=why))
+        return ActionReport(ActionStatus.FAILED, t("gate.unsettled", effect=effect, why=why), lost)
 
     def ensure_stopped(self, grant: Grant, step: PlanStep) -> None:
         """Make sure that no process of an interrupted step runs on the server, now or later.

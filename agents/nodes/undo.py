@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from langgraph.runtime import Runtime
 
@@ -19,19 +20,27 @@ from guardia.i18n import t
 from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UndoResult:
     """What was restored and what was not: one line each."""
 
     restored: list[str]
     failed: list[str]
+    lost: bool = False
+    """Whether an undo failed because the server cannot be reached: its state is unknown."""
 
 
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Undo the plan: FAILED_ROLLBACK if all is restored, people and an alert if not."""
     context = runtime.context
     found = undo_plan(context.board, context.gate, context.claim, state["report"])
-    return {"ending": "emergency" if found.failed else "failed", "report": found.text}
+    ending: OperateState = {
+        "ending": "emergency" if found.failed else "failed",
+        "report": found.text,
+    }
+    if found.server_left:
+        ending["server_left"] = found.server_left
+    return ending
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +50,8 @@ class UndoReport:
     text: str
     failed: bool
     """Whether something could not be restored."""
+    server_left: Literal["unchanged", "lost"] | None
+    """`lost` or `unchanged`, if that is known of the server."""
 
 
 def undo_plan(board: BoardContext, gate: Gate, claim: Claim, why: str) -> UndoReport:
@@ -49,7 +60,13 @@ def undo_plan(board: BoardContext, gate: Gate, claim: Claim, why: str) -> UndoRe
     plan = view.plan_state(board, claim.task_id).plan
     assert plan is not None
     done = undo_actions(board, gate, grant, plan)
-    return UndoReport(_text(why, done), bool(done.failed))
+    return UndoReport(_text(why, done), bool(done.failed), _server_left(done))
+
+
+def _server_left(done: UndoResult) -> Literal["unchanged", "lost"] | None:
+    if done.lost:
+        return "lost"
+    return None if done.restored or done.failed else "unchanged"
 
 
 def attempted_effects(board: BoardContext, claim: Claim) -> list[str]:
@@ -76,6 +93,7 @@ def undo_actions(
             continue
         action = plan.actions[ordinal]
         report = _undo_attempted(board, gate, grant, ordinal, action, attempts)
+        done.lost = done.lost or report.lost
         (done.restored if report.result is ActionStatus.DONE else done.failed).append(
             _line(action, report)
         )
@@ -109,7 +127,7 @@ def _undo_attempted(
             run=partial(_undo, gate, grant, ordinal, action, completed=do == "DONE"),
         )
     except (Refused, Unreachable) as error:
-        return ActionReport(ActionStatus.FAILED, str(error))
+        return ActionReport(ActionStatus.FAILED, str(error), isinstance(error, Unreachable))
 
 
 def _undo(

@@ -15,7 +15,7 @@ from guardia.board.accounts.password_checks import PasswordChecks
 from guardia.board.web import render, session
 from guardia.board.web.session import BoardDep
 from guardia.errors import Throttled
-from guardia.text import CLEANED, TRIMMED, CleanStr
+from guardia.text import CLEANED, FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False)
 
@@ -35,7 +35,7 @@ def form(request: Request, next: CleanStr = "/issues") -> Response:
 async def sign_in(
     request: Request,
     board: BoardDep,
-    account: Annotated[str, Form(max_length=64), TRIMMED] = "",
+    account: Annotated[str, Form(max_length=64), FOLDED] = "",
     password: Annotated[str, Form(max_length=256)] = "",
     next: Annotated[str, Form(max_length=500), CLEANED] = "/issues",
 ) -> Response:

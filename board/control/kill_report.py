@@ -32,7 +32,7 @@ class StoppedTask:
     state: str
     """Current state of the task."""
     outcome: str
-    """`waiting`, `UNDOING`, `RESTORED` or `NOT_RESTORED`."""
+    """`waiting`, `UNDOING`, `RESTORED`, `UNCHANGED` (nothing to undo) or `NOT_RESTORED`."""
     text: str
 
 
@@ -51,11 +51,17 @@ def stopped_tasks(session: Session, kill_id: int) -> list[StoppedTask]:
             task.target_server or "-",
             d.found,
             task.status,
-            "waiting" if d.state == "DONE" else d.state,
+            _outcome(d),
             d.outcome,
         )
         for d, task in rows
     ]
+
+
+def _outcome(directive: Directive) -> str:
+    if directive.state == "RESTORED" and directive.detail.get("restored") == 0:
+        return "UNCHANGED"
+    return "waiting" if directive.state == "DONE" else directive.state
 
 
 def alert_listener_failed(board: BoardContext, host: str, error: str) -> None:

@@ -213,6 +213,8 @@ def finish_rollback(
         step, actor = _final_move(State(task.status), lost, changed=new_plan is not None)
         values = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
         move_task(session, task, step, actor=actor, now=now, run_id=None, **values)
+        # Nothing to undo is another fact than everything undone.
+        directive.detail = {**directive.detail, "restored": len(restored)}
         _close(session, directive, _outcome_text(restored, lost), now, whole=not lost)
         _announce_end(session, directive, lost, now)
         _log_end(session, rollback, directive, restored, lost, kept, now)
@@ -228,7 +230,7 @@ def finish_rollback(
 def _announce_end(session: Session, directive: Directive, lost: list[str], now: datetime) -> None:
     """Notify the room and wake auditors; alert people unless the kill report covers it."""
     sr_id = directive.sr_id
-    key = "not_restored" if lost else "undone"
+    key = "not_restored" if lost else "undone" if directive.detail["restored"] else "nothing_undone"
     message = t(f"board.{key}", sr=sr_id, text=directive.outcome)
     reply_to_room(session, get_issue(session, sr_id), message, now)
     if lost or directive.verb not in ("kill", "change"):

@@ -15,12 +15,12 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
 from guardia.org.budgets import format_won
-from guardia.text import CLEANED, TRIMMED, Reason
+from guardia.text import CLEANED, FOLDED, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Month = Annotated[str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
-_Amount = Annotated[str, Form(max_length=20), TRIMMED]
+_Amount = Annotated[str, Form(max_length=20), FOLDED]
 _CHART_HEIGHT = 100
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -27,6 +28,7 @@ from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import permissions
+from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
 from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
@@ -73,7 +75,8 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             assignment.category,
             assignment.priority,
         )
-        issue.inst_id = assignment.institution or issue.inst_id
+        # The requester's own institution decides who sees it: no reading of a text replaces it.
+        issue.inst_id = issue.inst_id or assignment.institution
         issue.agent_id, issue.assignee_id = assignment.agent_id, assignment.engineer_id
         issue.triage = {"servers": list(assignment.servers), "reasons": list(assignment.reasons)}
         move_task(
@@ -321,16 +324,30 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
         _record_end(session, claim, EntryKind.FAILED, text, now)
 
 
-def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool = False) -> None:
-    """Hand the task over to people (any open state -> MANUAL); in an emergency send an alert."""
+def hand_over(
+    board: BoardContext,
+    claim: Claim,
+    text: str,
+    *,
+    emergency: bool = False,
+    understood: Understanding | None = None,
+) -> None:
+    """Hand the task over to people (any open state -> MANUAL); in an emergency send an alert.
+
+    What was `understood` of the request stays with its issue.
+    """
     now = board.clock()
     with board.database.transaction() as session:
+        task = claimed_task(session, claim)
         issue = _finish(session, claim, Move.HAND_OVER, now)
+        if understood is not None:
+            keep_understanding(issue, task, understood)
         message = t("board.handed_over", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         if emergency:
             send(session, "alert", message, now, sr_id=claim.sr_id)
-        _record_end(session, claim, EntryKind.HANDED_OVER, text, now)
+        detail = understood.model_dump(mode="json") if understood is not None else None
+        _record_end(session, claim, EntryKind.HANDED_OVER, text, now, detail)
 
 
 def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
@@ -363,7 +380,14 @@ def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
     return get_issue(session, claim.sr_id)
 
 
-def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now: datetime) -> None:
+def _record_end(
+    session: Session,
+    claim: Claim,
+    kind: EntryKind,
+    text: str,
+    now: datetime,
+    detail: dict[str, Any] | None = None,
+) -> None:
     """Write the closing comment and its audit entry, both with the same text."""
     author = str(claim.actor)
     session.add(Comment(sr_id=claim.sr_id, author=author, body=text, created_at=now))
@@ -375,6 +399,6 @@ def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now:
         now=now,
         sr_id=claim.sr_id,
         task_id=claim.task_id,
-        detail={"text": text},
+        detail={"text": text, **(detail or {})},
         text=text,
     )

@@ -21,6 +21,8 @@ class TaskView:
     state: State
     title: str
     body: str
+    request: str
+    """The title and the text: a web form's title is often the only place that names a server."""
     server: str | None
     kind: str | None
     """The issue's kind, e.g. `INCIDENT`."""
@@ -62,6 +64,7 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             State(found.status),
             issue.title,
             issue.body,
+            _request(issue),
             found.target_server,
             issue.kind,
             issue.category,
@@ -72,6 +75,12 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             found.status in (State.APPROVED, State.IN_PROGRESS)
             and Actor.kind_of(found.plan_author) is ActorKind.PERSON,
         )
+
+
+def _request(issue: Issue) -> str:
+    # Without a title of its own, an issue has the first line of its text as title.
+    begun = issue.body.lstrip()[: len(issue.title)] == issue.title
+    return issue.body if begun else f"{issue.title}\n{issue.body}"
 
 
 def plan_state(board: BoardContext, task_id: int) -> PlanState:

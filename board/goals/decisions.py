@@ -5,8 +5,9 @@ Every decision raises the goal's fence, so that results its agent still has in f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -80,11 +81,14 @@ def approve(
     *,
     plan_hash: str,
     kept: frozenset[int] | None = None,
+    servers: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[int, ...]:
     """Approve exactly the plan that the person saw, and open the issues of its parts.
 
-    `kept` are the ordinals of the parts to open, all if `None`; a part with an open question is
-    never opened. Returns the issues' numbers. Raises `Stale` if the plan has changed, and `Invalid`
+    `kept` are the ordinals of the parts to open; if `None`, all whose servers the goal names.
+    `servers` are the person's choices for parts whose server was guessed, by ordinal; empty for
+    none. A part with an open question is never opened. Returns the issues' numbers. Raises `Stale`
+    if the plan has changed, and `Invalid`
     if no part is left.
     """
     require_permission(person, "goal.decide")
@@ -96,11 +100,12 @@ def approve(
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
         ).all()
-        received = [p for p in parts if (kept is None or p.ordinal in kept) and not p.question]
+        received = [p for p in parts if _is_kept(p, kept) and not p.question]
         if not received:
             raise Invalid(what=t("goals.plan"), why=t("goals.nothing_left"))
         for part in parts:
             part.state = "RECEIVED" if part in received else "TAKEN_OUT"
+        chosen = _choose_servers(session, received, servers)
         goal.decided_by, goal.decided_at = person.id, now
         move(session, goal, GoalMove.APPROVE, ActorKind.PERSON, now)
         issue = get_issue(session, sr_id)
@@ -113,6 +118,7 @@ def approve(
             "plan_hash": plan_hash,
             "issues": list(numbers),
             "taken_out": [p.ordinal for p in parts if p not in received],
+            **({"chosen": chosen} if chosen else {}),
         }
         _log_decision(
             session, goal, EntryKind.GOAL_APPROVED, person, now, detail, count=len(numbers)
@@ -120,6 +126,23 @@ def approve(
         for part, task in zip(received, tasks, strict=True):
             child_issues.log_received(session, goal, part, task, now)
         return numbers
+
+
+def _is_kept(part: GoalPart, kept: frozenset[int] | None) -> bool:
+    return not part.guessed if kept is None else part.ordinal in kept
+
+
+def _choose_servers(
+    session: Session, parts: Sequence[GoalPart], servers: Mapping[int, str]
+) -> dict[str, str | None]:
+    """Set the servers that a person chose for guessed parts; returns them for the log."""
+    chosen: dict[str, str | None] = {}
+    for part in parts:
+        if part.guessed and part.ordinal in servers:
+            name = servers[part.ordinal]
+            part.server = registry.host(session, name).server_id if name else None
+            chosen[str(part.ordinal)] = part.server
+    return chosen
 
 
 def drop(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import partial
 from typing import Annotated, Any, Literal
@@ -131,6 +132,12 @@ def _page(
     )
 
 
+def _parse_choice(text: str) -> tuple[int, str]:
+    """Return the ordinal of a part and the server that a person chose for it: "2:MOF-DB-01"."""
+    ordinal, _, server = text.partition(":")
+    return (int(ordinal) if re.fullmatch("[0-9]{1,8}", ordinal) else -1), server
+
+
 @router.post("/goals/{sr_id}/decision")
 def decide_goal(
     *,
@@ -141,6 +148,7 @@ def decide_goal(
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
     plan_hash: Annotated[str, Form(max_length=128), CLEANED] = "",
     keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
+    server: Annotated[list[CleanStr], Form()] = [],  # noqa: B006
     reason: _Reason = "",
 ) -> Response:
     """Approve the marked parts of the plan that the form showed, or end the goal."""
@@ -148,8 +156,14 @@ def decide_goal(
 
     def act() -> object:
         if verb == "approve":
-            kept = frozenset(keep)
-            return decisions.approve(board, person, sr_id, plan_hash=plan_hash, kept=kept)
+            return decisions.approve(
+                board,
+                person,
+                sr_id,
+                plan_hash=plan_hash,
+                kept=frozenset(keep),
+                servers=dict(map(_parse_choice, server)),
+            )
         end = decisions.achieve if verb == "achieve" else decisions.drop
         return end(board, person, sr_id, reason)
 

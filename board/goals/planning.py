@@ -72,6 +72,8 @@ class GoalPartDraft:
     priority: str
     institution: str | None = None
     server: str | None = None
+    guessed: bool = False
+    """Whether the goal's text does not name the server."""
     action_type: str | None = None
     agent_id: str | None = None
     engineer_id: str | None = None
@@ -270,6 +272,7 @@ def _part_row(
         priority=part.priority,
         institution=part.institution,
         server=part.server,
+        guessed=part.guessed,
         action_type=part.action_type,
         agent_id=part.agent_id,
         engineer_id=part.engineer_id,
@@ -291,6 +294,7 @@ def _part_detail(row: GoalPart) -> dict[str, Any]:
         "category": row.category,
         "due": row.due_on.isoformat() if row.due_on else None,
         "question": row.question,
+        **({"guessed": True} if row.guessed else {}),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -30,6 +30,9 @@ from guardia.board.tracker.relations import RelatedIssue
 from guardia.errors import NotFound
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.org.model import Server
+
+_MAX_CHOICES = 200
 
 _PAGE_SIZE = 25
 _OPEN = sorted(s.value for s in OPEN_GOAL_STATES)
@@ -70,6 +73,9 @@ class GoalPartView:
     category: str
     priority: str
     server: str | None
+    guessed: bool
+    choices: tuple[str, ...]
+    """The servers that a person may choose instead of a guessed one."""
     action_type: str | None
     agent: str | None
     engineer: str | None
@@ -172,7 +178,7 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
             plan_hash=goal.plan_hash,
             end_reason=goal.end_reason,
             created_at=issue.created_at,
-            parts=tuple(_part_view(row, names) for row in parts),
+            parts=tuple(_part_view(session, row, names) for row in parts),
             hires=view.hire_views(session, hires, names, board.clock()),
             children=relations.children(session, viewer, sr_id),
             progress=progress,
@@ -182,7 +188,21 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
         )
 
 
-def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
+def _choices(session: Session, row: GoalPart) -> tuple[str, ...]:
+    if not row.guessed:
+        return ()
+    owner = select(Server.inst_id).where(Server.server_id == row.server).scalar_subquery()
+    return tuple(
+        session.scalars(
+            select(Server.server_id)
+            .where(Server.inst_id == func.coalesce(row.institution, owner))
+            .order_by(Server.server_id)
+            .limit(_MAX_CHOICES)
+        )
+    )
+
+
+def _part_view(session: Session, row: GoalPart, names: dict[str, str]) -> GoalPartView:
     return GoalPartView(
         ordinal=row.ordinal,
         piece=row.piece,
@@ -191,6 +211,8 @@ def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
         category=row.category,
         priority=row.priority,
         server=row.server,
+        guessed=row.guessed,
+        choices=_choices(session, row),
         action_type=row.action_type,
         agent=agent_name(names, row.agent_id),
         engineer=person_name(names, row.engineer_id),

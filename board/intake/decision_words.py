@@ -8,7 +8,6 @@ waits and the address of its page.
 from __future__ import annotations
 
 import re
-import unicodedata
 
 from guardia.board.approvals import pending
 from guardia.board.approvals.summary import decision_summary
@@ -18,6 +17,7 @@ from guardia.board.core.model import Issue
 from guardia.board.intake import chat_log
 from guardia.board.issues.receiving import NewIssue
 from guardia.i18n import t
+from guardia.text import fold
 
 RULE = "decision"
 """Rule name under which the log stores a line that tried to decide."""
@@ -38,7 +38,7 @@ def parse_decision_words(text: str) -> int | None:
     """Return the issue that a line decides on, 0 if it names none, or `None` for other lines."""
     if len(text) > _MAX_LENGTH:
         return None
-    found = _PATTERN.fullmatch(unicodedata.normalize("NFKC", text))
+    found = _PATTERN.fullmatch(fold(text))
     return int(found[1] or found[2] or 0) if found else None
 
 

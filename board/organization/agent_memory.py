@@ -62,7 +62,8 @@ class RunbookOutcome:
 
     runbook: str
     outcome: str
-    """`worked`, `failed` (undone), `unfit` (none of its rules applied)."""
+    """`worked`, `failed` (undone), `unchanged` (failed before any change), `not_undone`, `unknown`
+    (the server was lost), `unfit` (none of its rules applied)."""
     body: str
 
 

@@ -28,7 +28,7 @@ from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org.access import require_permission
-from guardia.text import CLEANED, TRIMMED, Body, Reason, Title, is_blank, trim
+from guardia.text import CLEANED, FOLDED, Body, Reason, Title, is_blank, trim
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -198,7 +198,7 @@ def issue_directive(
     sr_id: Number,
     task_id: Number,
     verb: Annotated[str, Form(min_length=1, max_length=20), CLEANED],
-    argument: Annotated[str, Form(max_length=64), TRIMMED] = "",
+    argument: Annotated[str, Form(max_length=64), FOLDED] = "",
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Issue a directive for a task; it takes effect even while a command is running."""

@@ -15,7 +15,7 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, OperationalError, TimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -48,6 +48,7 @@ STATUS_CODES: dict[type[GuardiaError], int] = {
 }
 _API_PREFIXES = ("/api/", "/intake/", "/healthz", "/openapi.json", "/events")
 _DOCS = "/docs"
+_LOGGED_PATH = 200
 
 
 def install(app: FastAPI) -> None:
@@ -59,6 +60,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(OperationalError, _database)
     app.add_exception_handler(TimeoutError, _database)
     app.add_exception_handler(ClientDisconnect, _gone)
+    for kind in (DataError, UnicodeError, RecursionError):
+        app.add_exception_handler(kind, _unreadable)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -194,6 +197,16 @@ async def _database(request: Request, error: Exception) -> Response:
 async def _gone(_request: Request, _error: Exception) -> Response:
     # The client has ended its connection, or the server did so for taking too long.
     return Response(status_code=408)
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """Answer a value that no field has refused, but that cannot be read, encoded or compared.
+
+    It is the sender's fault, and anyone can repeat it: one line in the log, without a trace.
+    """
+    path = request.url.path[:_LOGGED_PATH]
+    log.warning("unreadable value on %r: %s", path, type(error).__name__)
+    return error_response(request, 400)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -31,6 +31,7 @@ LANGUAGE_COOKIE = "guardia_lang"
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_LANGUAGES = 200
 _YEAR = 365 * 24 * 3600
 
 
@@ -191,11 +192,22 @@ def _https(request: Request) -> bool:
 
 
 def language_of(request: Request) -> str:
-    """Return the language of the response: from `?lang=`, the cookie, or the default (Korean)."""
+    """Return the language of the response: from `?lang=`, the cookie, or the default (Korean).
+
+    Programs name it in `Accept-Language`. Browsers name that of their installation there, which
+    is often not the reader's.
+    """
     for choice in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if choice in LANGUAGES:
             return choice
-    return DEFAULT_LANGUAGE
+    is_page = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
+    return DEFAULT_LANGUAGE if is_page else _accepted_language(request)
+
+
+def _accepted_language(request: Request) -> str:
+    given = request.headers.get("accept-language", "")[:_MAX_LANGUAGES]
+    codes = (part.strip().lower()[:2] for part in given.split(","))
+    return next((code for code in codes if code in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def safe_local_path(path: str) -> str:

@@ -14,6 +14,9 @@ from sqlalchemy import text
 from guardia.board.approvals import decisions
 from guardia.board.core import wake_budget
 from guardia.board.core.actors import Actor
+from guardia.board.core.model import Issue
+from guardia.board.execution import tasks
+from guardia.board.execution.understanding import Understanding
 from guardia.board.issues import comments
 
 Browse = Callable[[str], PageClient]
@@ -511,3 +514,21 @@ def test_a_stalled_issue_is_marked_until_a_person_clears_the_stall(
     assert "반복 실행으로 중단" not in lead.get_page("/issues").text
     again = lead.submit_form(path)
     assert again.status_code >= 400 and "반복 실행으로 중단된 이슈가 아닙니다" in again.text
+
+
+def test_a_page_says_that_it_waits_for_a_person_where_none_is_assigned(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    sr_id = web_env.create_issue(text="프린터가 안 됩니다")
+    known = Understanding(
+        kind="INCIDENT", category="GENERAL", priority="P2", reasons=("안 됩니다 → 이상",)
+    )
+    tasks.hand_over(web_env.board, web_env.claim("dispatcher"), "서버 없음", understood=known)
+    browser = sign_in_as("lead")
+    html = browser.get_page(f"/issues/{sr_id}").text
+    assert "담당자 배정을 기다리고 있습니다" in html and "담당자가 처리합니다" not in html
+    assert "안 됩니다 → 이상" in html and "장애" in html
+    with web_env.board.database.transaction() as session:
+        session.get_one(Issue, sr_id).assignee_id = "eng"
+    html = browser.get_page(f"/issues/{sr_id}").text
+    assert "담당자가 처리합니다" in html and "배정을 기다리고" not in html
