@@ -15,6 +15,8 @@ from guardia.i18n import t, t_default
 SEOUL = timezone(timedelta(hours=9), "KST")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
 
+_TIME_STYLES = {"full": "%Y-%m-%d %H:%M:%S", "short": "%m-%d %H:%M", "clock": "%H:%M"}
+
 
 def label(table: str, name: str) -> str:
     """Return the text `<table>.<name>`, or the name itself if the catalogue lacks it."""
@@ -60,9 +62,9 @@ def actor_label(names: Mapping[str, str], actor: str) -> str:
 
 
 def format_time(value: datetime, style: str = "full") -> str:
-    """Format a time in Seoul: `full` with year and seconds, `short` for lists."""
+    """Format a time in Seoul: `full` with year and seconds, `short` for lists, `clock` in a day."""
     local = value.astimezone(SEOUL)
-    return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
+    return local.strftime(_TIME_STYLES[style])
 
 
 def to_seoul_time(text: str) -> str:

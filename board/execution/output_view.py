@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Row, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
+from guardia.board.core.keyset import Keyset, Slice, cut_slice
 from guardia.board.core.model import Task
 from guardia.board.execution.model import CommandOutput
 from guardia.board.issues import visibility
@@ -22,7 +23,8 @@ from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
 _MAX_OUTPUT = 4000
-_MAX_OUTPUTS = 200
+_ON_ISSUE_PAGE = 12
+_PER_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,56 +33,126 @@ class CommandOutputView:
 
     evidence_id: int
     tool: str
-    command: str
     findings: dict[str, Any]
-    output: str
-    """The raw output, truncated."""
-    length: int
-    """Characters of the whole output."""
     sha256: str
     created_at: datetime
     before_plan: bool
     """Whether it was read before the plan was filed, rather than to check the plan's effect."""
 
 
-def outputs_by_task(session: Session, sr_id: int) -> Mapping[int, Sequence[CommandOutputView]]:
-    """Return the newest outputs of an issue's tasks, oldest first."""
+@dataclass(frozen=True, slots=True)
+class RawOutput:
+    """Command and raw output of one remote read."""
+
+    command: str
+    output: str
+    """Truncated."""
+    length: int
+    """Characters of the whole output."""
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskOutputs:
+    """The newest outputs of a task, oldest first, and how many there are in all."""
+
+    newest: tuple[CommandOutputView, ...] = ()
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class OutputPage(Slice[CommandOutputView]):
+    """One page of all outputs of an issue, newest first."""
+
+    title: str
+    total: int
+
+
+def outputs_by_task(session: Session, sr_id: int) -> Mapping[int, TaskOutputs]:
+    """Return the newest outputs of an issue's tasks."""
     planned = _plan_times(session, sr_id)
-    found: dict[int, list[CommandOutputView]] = {}
-    for row in _newest_outputs(session, sr_id):
-        view = _output_view(row, planned.get(row.task_id))
-        found.setdefault(row.task_id, []).append(view)
-    return found
+    newest: dict[int, list[CommandOutputView]] = {}
+    query = _output_query(sr_id).order_by(CommandOutput.evidence_id.desc()).limit(_ON_ISSUE_PAGE)
+    for row in session.execute(query).all()[::-1]:
+        newest.setdefault(row.task_id, []).append(_output_view(row, planned.get(row.task_id)))
+    return {
+        task_id: TaskOutputs(tuple(newest.get(task_id, ())), total)
+        for task_id, total in _totals(session, sr_id).items()
+    }
+
+
+def output_page(
+    board: BoardContext, viewer: PersonInfo, sr_id: int, before: int | None
+) -> OutputPage:
+    """Return one page of an issue's outputs. Raises `NotFound` if the viewer may not see them."""
+    page = Keyset(before=before, size=_PER_PAGE)
+    with board.database.reading() as session:
+        issue = visibility.find_issue(session, viewer, sr_id)
+        if not is_allowed(viewer, "plan.read"):
+            raise NotFound(what=issue_ref(sr_id))
+        query = _output_query(sr_id).order_by(CommandOutput.evidence_id.desc())
+        if before is not None:
+            query = query.where(CommandOutput.evidence_id < before)
+        rows = session.execute(query.limit(page.size + 1)).all()
+        found = cut_slice(rows, page, key=lambda row: int(row.evidence_id))
+        planned = _plan_times(session, sr_id)
+        return OutputPage(
+            tuple(_output_view(row, planned.get(row.task_id)) for row in found.rows),
+            found.newer,
+            found.older,
+            title=issue.title,
+            total=sum(_totals(session, sr_id).values()),
+        )
+
+
+def get_raw_output(
+    board: BoardContext, viewer: PersonInfo, sr_id: int, evidence_id: int
+) -> RawOutput:
+    """Return command and raw output of one read. Raises `NotFound` like `get_output`."""
+    with board.database.reading() as session:
+        row = _visible_output(session, viewer, sr_id, evidence_id)
+        return RawOutput(row.command, row.output[:_MAX_OUTPUT], len(row.output), row.sha256)
 
 
 def get_output(board: BoardContext, viewer: PersonInfo, sr_id: int, evidence_id: int) -> str:
     """Return the whole raw output of one read. Raises `NotFound` if the viewer may not see it."""
     with board.database.reading() as session:
-        visibility.find_issue(session, viewer, sr_id)
-        row = session.get(CommandOutput, evidence_id)
-        if row is None or row.sr_id != sr_id or not is_allowed(viewer, "plan.read"):
-            raise NotFound(what=f"{issue_ref(sr_id)}/{evidence_id}")
-        return row.output
+        return _visible_output(session, viewer, sr_id, evidence_id).output
 
 
-def _newest_outputs(session: Session, sr_id: int) -> list[Row[Any]]:
-    newest = (
-        select(
-            CommandOutput.evidence_id,
-            CommandOutput.task_id,
-            CommandOutput.tool,
-            CommandOutput.command,
-            CommandOutput.findings,
-            func.left(CommandOutput.output, _MAX_OUTPUT).label("output"),
-            func.length(CommandOutput.output).label("length"),
-            CommandOutput.sha256,
-            CommandOutput.created_at,
-        )
-        .where(CommandOutput.task_id.in_(select(Task.task_id).where(Task.sr_id == sr_id)))
-        .order_by(CommandOutput.evidence_id.desc())
-        .limit(_MAX_OUTPUTS)
+def _visible_output(
+    session: Session, viewer: PersonInfo, sr_id: int, evidence_id: int
+) -> CommandOutput:
+    visibility.find_issue(session, viewer, sr_id)
+    row = session.get(CommandOutput, evidence_id)
+    if row is None or row.sr_id != sr_id or not is_allowed(viewer, "plan.read"):
+        raise NotFound(what=f"{issue_ref(sr_id)}/{evidence_id}")
+    return row
+
+
+def _output_query(sr_id: int) -> Select[Any]:
+    return select(
+        CommandOutput.evidence_id,
+        CommandOutput.task_id,
+        CommandOutput.tool,
+        CommandOutput.findings,
+        CommandOutput.sha256,
+        CommandOutput.created_at,
+    ).where(CommandOutput.task_id.in_(_task_ids(sr_id)))
+
+
+def _task_ids(sr_id: int) -> Select[Any]:
+    return select(Task.task_id).where(Task.sr_id == sr_id)
+
+
+def _totals(session: Session, sr_id: int) -> dict[int, int]:
+    """Return the number of outputs by task."""
+    rows = session.execute(
+        select(CommandOutput.task_id, func.count())
+        .where(CommandOutput.task_id.in_(_task_ids(sr_id)))
+        .group_by(CommandOutput.task_id)
     )
-    return list(session.execute(newest))[::-1]
+    return {task_id: count for task_id, count in rows}
 
 
 def _output_view(row: Any, planned: datetime | None) -> CommandOutputView:

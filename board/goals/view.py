@@ -24,7 +24,7 @@ from guardia.board.hiring import view
 from guardia.board.hiring.model import HireRequest
 from guardia.board.hiring.view import HireView
 from guardia.board.issues import view as issue_view
-from guardia.board.issues.view import CommentView
+from guardia.board.issues.view import CommentView, NewestComments
 from guardia.board.tracker import relations
 from guardia.board.tracker.relations import RelatedIssue
 from guardia.errors import NotFound
@@ -101,7 +101,7 @@ class GoalPage:
     hires: tuple[HireView, ...]
     children: tuple[RelatedIssue, ...]
     progress: GoalProgress
-    comments: tuple[CommentView, ...]
+    comments: NewestComments
     position: int
     names: dict[str, str]
 
@@ -156,9 +156,9 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
         ).all()
         hires, comments = (
             _hires(session, sr_id, parts),
-            issue_view.comments(session, sr_id, staff=True),
+            issue_view.newest_comments(session, sr_id),
         )
-        names = _names(session, goal, parts, hires, comments)
+        names = _names(session, goal, parts, hires, comments.newest)
         return GoalPage(
             sr_id=sr_id,
             title=issue.title,

@@ -18,7 +18,7 @@ from markupsafe import Markup
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Risk, ToolCall
+from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.board.web import findings, navigation, session
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
@@ -29,10 +29,16 @@ from guardia.org.budgets import format_won
 STATIC = Path(__file__).parent / "static"
 # The name of each language in that language.
 ENDONYMS = {"ko": "한국어", "en": "English"}
+# A colour for each meaning: what needs a person is the loudest, what is done the quietest.
 STATUS_BADGE = {
+    State.PARSED: "bg-light-primary",
+    State.PENDING_APPROVAL: "bg-warning",
+    State.APPROVED: "bg-light-primary",
+    State.IN_PROGRESS: "bg-primary",
+    State.MANUAL: "bg-warning",
+    State.COMPLETED: "bg-light-success",
+    State.REJECTED: "bg-light-danger",
     State.FAILED_ROLLBACK: "bg-danger",
-    State.COMPLETED: "bg-primary",
-    State.IN_PROGRESS: "bg-warning",
 }
 RISK_BADGE = {
     Risk.READ: "bg-light-success",
@@ -128,6 +134,7 @@ def environment() -> Environment:
         cause_label=labels.cause_label,
         in_won=format_won,
         arguments=format_arguments,
+        check_sentence=check_sentence,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
         risk_badge=RISK_BADGE.__getitem__,
     )
@@ -166,6 +173,12 @@ def tool_title(name: str) -> str:
         return t(f"tools.{name}.title")
     except KeyError:
         return name
+
+
+def check_sentence(check: Check) -> str:
+    """Return what a check requires; for plans of earlier releases, what it reads."""
+    sentence = check.sentence or t("web.summary.check", tool=tool_title(check.call.tool))
+    return f"{sentence} ({t('web.plan.within', seconds=check.within)})" if check.within else sentence
 
 
 def format_arguments(call: ToolCall) -> list[tuple[str, str]]:

@@ -1,0 +1,82 @@
+"""What people choose directives from: consequences, whether a reason is needed, assignees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.lifecycle import State
+from guardia.org.model import Agent, Person
+
+_WITH_REASON = frozenset({"complete", "rollback"})
+_ENDING = frozenset({"abort", "complete", "rollback", "manual"})
+_AGENTS_TAKE = frozenset({State.PARSED, State.MANUAL})
+
+
+@dataclass(frozen=True, slots=True)
+class DirectiveOption:
+    """One directive that a person may issue for a task."""
+
+    verb: str
+    consequence: str
+    """Text key of what it does in the task's present state."""
+    needs_reason: bool
+    ends_something: bool
+    """Whether the page asks for a confirmation."""
+
+
+@dataclass(frozen=True, slots=True)
+class Assignee:
+    """An engineer or agent that can take over a task."""
+
+    id: str
+    name: str
+    is_agent: bool
+
+
+def directive_options(
+    verbs: Iterable[str], state: State, *, undoing: bool
+) -> tuple[DirectiveOption, ...]:
+    """Return the directives of a task's form; `change` and `force` have pages of their own."""
+    return tuple(
+        DirectiveOption(
+            verb,
+            f"web.directive.{_consequence(verb, state, undoing=undoing)}",
+            verb in _WITH_REASON,
+            verb in _ENDING,
+        )
+        for verb in verbs
+        if verb != "change"
+    )
+
+
+def _consequence(verb: str, state: State, *, undoing: bool) -> str:
+    if undoing:
+        return f"{verb}_undoing"
+    return f"{verb}_running" if verb == "abort" and state is State.IN_PROGRESS else verb
+
+
+def assignees(session: Session) -> tuple[Assignee, ...]:
+    """Return everyone to whom a task can be reassigned: engineers, then agents."""
+    engineers = session.execute(
+        select(Person.person_id, Person.name, Person.title)
+        .where(Person.role == "engineer", Person.active)
+        .order_by(Person.name, Person.person_id)
+    )
+    agents = session.execute(
+        select(Agent.agent_id, Agent.title)
+        .where(Agent.duty == "operate", Agent.state == "active")
+        .order_by(Agent.title)
+    )
+    return (
+        *(Assignee(p, f"{name} {title}".strip(), is_agent=False) for p, name, title in engineers),
+        *(Assignee(agent_id, title, is_agent=True) for agent_id, title in agents),
+    )
+
+
+def agents_can_take(state: State) -> bool:
+    """Return whether a task in this state can be given to another agent."""
+    return state in _AGENTS_TAKE
