@@ -136,7 +136,8 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> Pendi
         .order_by(func.coalesce(Issue.priority, "P3"), Approval.approval_id)
         .limit(_MAX_STEPS)
     ).all()
-    steps = tuple(PendingStep(*row[:-1]) for row in found)
+    names = PendingStep.__slots__
+    steps = tuple(PendingStep(**{n: getattr(row, n) for n in names}) for row in found)
     return PendingSteps(steps, found[0].total if found else 0)
 
 

@@ -18,7 +18,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import ActiveKillSwitch
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
-from guardia.board.runs.claiming import CLAIMABLE_STATES
+from guardia.board.runs.claiming import CLAIMABLE_STATES, ROLLBACK_TASKS
 from guardia.org.access import PERMISSIONS
 from guardia.org.model import Agent, Person
 
@@ -26,7 +26,12 @@ _MAX_TASKS = 20
 _MAX_NAMES = 10
 _IS_OPEN = Task.status.in_((*CLAIMABLE_STATES, State.PENDING_APPROVAL))
 _IS_RUNNING = _IS_OPEN & or_(Task.status == State.IN_PROGRESS, Task.run_id.is_not(None))
-_IS_WAITING = Task.status.in_(CLAIMABLE_STATES) & ~Task.paused & Task.agent_id.is_not(None)
+_IS_WAITING = (
+    Task.status.in_(CLAIMABLE_STATES)
+    & ~Task.paused
+    & Task.agent_id.is_not(None)
+    & Task.task_id.not_in(ROLLBACK_TASKS)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +125,11 @@ def _running_tool() -> Any:
         .correlate(Task)
         .subquery()
     )
-    return select(last.c.detail["tool"].astext).where(
-        last.c.kind == EntryKind.INTENT
-    ).scalar_subquery()
+    return (
+        select(last.c.detail["tool"].astext)
+        .where(last.c.kind == EntryKind.INTENT)
+        .scalar_subquery()
+    )
 
 
 def _row(found: Any) -> TaskRow:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -23,7 +23,7 @@ from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
 _MAX_OUTPUT = 4000
-_ON_ISSUE_PAGE = 12
+_ON_ISSUE_PAGE = 6
 _PER_PAGE = 20
 
 
@@ -152,7 +152,7 @@ def _totals(session: Session, sr_id: int) -> dict[int, int]:
         .where(CommandOutput.task_id.in_(_task_ids(sr_id)))
         .group_by(CommandOutput.task_id)
     )
-    return {task_id: count for task_id, count in rows}
+    return {row[0]: row[1] for row in rows}
 
 
 def _output_view(row: Any, planned: datetime | None) -> CommandOutputView:

@@ -12,7 +12,8 @@ from guardia.board.core.context import BoardContext
 from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
-from guardia.board.web import actions, forms, render
+from guardia.board.web import actions, form_guard, forms, render
+from guardia.board.web.form_guard import FormGuard, Guard
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, CleanStr, Reason, Title
@@ -101,19 +102,19 @@ def _path(sr_id: int | None) -> str:
 
 @router.get("/goals/{sr_id}")
 def show_goal(
-    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, guard: Guard
 ) -> Response:
     """Show a goal's page."""
-    return _page(request, board, visitor, sr_id)
+    return _page(request, board, visitor, sr_id, guard=guard)
 
 
 @router.get("/goals/{sr_id}/live")
 def refresh_goal(
-    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, guard: Guard
 ) -> Response:
-    """Show the changing parts of a goal's page."""
-    found = view.get_goal(board, visitor.person, sr_id)
-    return render.page(request, "goals/goal_live.html", visitor=visitor, goal=found)
+    """Show the changing parts of a goal's page, with its forms as they were opened."""
+    found = view.get_goal(board, visitor.person, sr_id, guard)
+    return render.page(request, "goals/goal_live.html", visitor=visitor, goal=found, guard=guard)
 
 
 def _page(
@@ -122,12 +123,19 @@ def _page(
     visitor: Visitor,
     sr_id: int,
     *,
+    guard: FormGuard | None = None,
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    found = view.get_goal(board, visitor.person, sr_id)
+    guard = guard or FormGuard({})
     return render.page(
-        request, "goals/goal.html", status=status, visitor=visitor, goal=found, notice=notice
+        request,
+        "goals/goal.html",
+        status=status,
+        visitor=visitor,
+        goal=view.get_goal(board, visitor.person, sr_id, guard),
+        guard=guard,
+        notice=notice,
     )
 
 
@@ -141,6 +149,7 @@ def decide_goal(
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
     plan_hash: Annotated[str, Form(max_length=128), CLEANED] = "",
     keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
+    seen: Annotated[str, Form(max_length=20), CLEANED] = "",
     reason: _Reason = "",
 ) -> Response:
     """Approve the marked parts of the plan that the form showed, or end the goal."""
@@ -151,9 +160,10 @@ def decide_goal(
             kept = frozenset(keep)
             return decisions.approve(board, person, sr_id, plan_hash=plan_hash, kept=kept)
         end = decisions.achieve if verb == "achieve" else decisions.drop
-        return end(board, person, sr_id, reason)
+        return end(board, person, sr_id, reason, seen=seen)
 
-    return _submit(request, board, visitor, sr_id, act)
+    guard = form_guard.opened_with(view.PLAN_FORM, plan_hash) if plan_hash else None
+    return _submit(request, board, visitor, sr_id, act, guard)
 
 
 @router.post("/goals/{sr_id}/answers")
@@ -165,6 +175,7 @@ def answer(
     sr_id: Number,
     piece: Annotated[list[int], Form()] = [],  # noqa: B006
     words: Annotated[list[CleanStr], Form()] = [],  # noqa: B006
+    seen: Annotated[int | None, Form(ge=0, le=_MAX)] = None,
 ) -> Response:
     """Reword the unclear pieces; the agent then plans again."""
     answers = dict(zip(piece, words, strict=False))
@@ -174,7 +185,7 @@ def answer(
         board,
         visitor,
         sr_id,
-        lambda: decisions.answer(board, visitor.person, sr_id, answers),
+        lambda: decisions.answer(board, visitor.person, sr_id, answers, seen=seen),
     )
 
 
@@ -205,7 +216,12 @@ def decide_hire(
 
 
 def _submit(
-    request: Request, board: BoardContext, visitor: Visitor, sr_id: int, act: Callable[[], object]
+    request: Request,
+    board: BoardContext,
+    visitor: Visitor,
+    sr_id: int,
+    act: Callable[[], object],
+    guard: FormGuard | None = None,
 ) -> Response:
-    again = partial(_page, request, board, visitor, sr_id)
+    again = partial(_page, request, board, visitor, sr_id, guard=guard)
     return actions.submit(request, act, on_success=_path(sr_id), on_refusal=again)

@@ -18,19 +18,23 @@ from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.keyset import Keyset, read_slice
 from guardia.board.core.model import Issue
-from guardia.board.goals import review
+from guardia.board.goals import plan_changes, review
 from guardia.board.goals.model import GoalPart
+from guardia.board.goals.plan_changes import GoalPlanChanges
 from guardia.board.hiring import view
 from guardia.board.hiring.model import HireRequest
 from guardia.board.hiring.view import HireView
 from guardia.board.issues import view as issue_view
 from guardia.board.issues.view import CommentView, NewestComments
 from guardia.board.tracker import relations
-from guardia.board.tracker.relations import RelatedIssue
+from guardia.board.tracker.relations import RelatedIssues
+from guardia.board.web.form_guard import FormGuard
 from guardia.errors import NotFound
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
+PLAN_FORM = "goal-plan"
+_JUST_OPENED = FormGuard({})
 _PAGE_SIZE = 25
 _OPEN = sorted(s.value for s in OPEN_GOAL_STATES)
 
@@ -99,11 +103,15 @@ class GoalPage:
     created_at: datetime
     parts: tuple[GoalPartView, ...]
     hires: tuple[HireView, ...]
-    children: tuple[RelatedIssue, ...]
+    children: RelatedIssues
     progress: GoalProgress
     comments: NewestComments
     position: int
     names: dict[str, str]
+    fence: int
+    """Raised whenever the goal is planned or decided: what a form with answers is bound to."""
+    changes: GoalPlanChanges | None = None
+    """What replaced the plan that the viewer's form was opened with."""
 
 
 def list_goals(
@@ -143,7 +151,9 @@ def _is_stuck(goal: Goal, progress: GoalProgress) -> bool:
     return ended and progress.failed > 0
 
 
-def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
+def get_goal(
+    board: BoardContext, viewer: PersonInfo, sr_id: int, guard: FormGuard = _JUST_OPENED
+) -> GoalPage:
     """Return a goal. Raises `NotFound` if it does not exist."""
     require_permission(viewer, "goal.read")
     with board.database.reading() as session:
@@ -179,7 +189,17 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
             comments=comments,
             position=log.snapshot_size(session),
             names=names,
+            fence=goal.fence,
+            changes=_changes(session, goal, guard),
         )
+
+
+def _changes(session: Session, goal: Goal, guard: FormGuard) -> GoalPlanChanges | None:
+    form = guard.form(PLAN_FORM, goal.plan_hash or "")
+    earlier = form.shown if form.is_stale else form.since
+    if not earlier or goal.plan_hash is None:
+        return None
+    return plan_changes.goal_plan_changes(session, goal.sr_id, earlier, goal.plan_hash)
 
 
 def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:

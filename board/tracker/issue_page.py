@@ -23,10 +23,10 @@ from guardia.board.core.display_names import agent_name, display_names_of, perso
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
-from guardia.board.costs.report import ModelCallView
+from guardia.board.costs.report import ModelCalls, ModelCallView
 from guardia.board.issues import visibility
 from guardia.board.tracker import relations, task_details, timeline
-from guardia.board.tracker.relations import RelatedIssue
+from guardia.board.tracker.relations import RelatedIssue, RelatedIssues
 from guardia.board.tracker.task_details import TaskDetail
 from guardia.board.tracker.timeline import Timeline, TimelineQuery
 from guardia.board.web.form_guard import FormGuard
@@ -69,9 +69,9 @@ class IssueDetail:
     stalled_on: str | None = None
     """The wake reason that kept repeating."""
     parent: RelatedIssue | None = None
-    children: tuple[RelatedIssue, ...] = ()
+    children: RelatedIssues = field(default_factory=RelatedIssues)
     due_on: date | None = None
-    model_calls: tuple[ModelCallView, ...] = ()
+    model_calls: ModelCalls = field(default_factory=ModelCalls)
     """Calls of language models about the issue."""
     assignees: tuple[Assignee, ...] = ()
     """To whom its tasks can be reassigned, for viewers who may do so."""
@@ -92,8 +92,8 @@ def get_issue(
         found = visibility.find_issue(session, viewer, sr_id)
         tasks = _tasks(session, viewer, found, board.clock(), guard, staff=staff)
         page = timeline.read_timeline(session, sr_id, query, whole=reads_log)
-        model_calls = report.model_calls(session, sr_id) if staff else ()
-        names = _names(session, found, tasks, page.actors, model_calls)
+        model_calls = report.model_calls(session, sr_id) if staff else ModelCalls()
+        names = _names(session, found, tasks, page.actors, model_calls.latest)
         inst = session.get(Institution, found.inst_id) if found.inst_id else None
         return IssueDetail(
             sr_id=sr_id,
@@ -147,9 +147,7 @@ def _tasks(
     if not staff:
         return task_details.progress(tasks)
     approver_roles = requests.approver_roles(session, viewer, now, found.inst_id)
-    return tuple(
-        task_details.task_details(session, viewer, approver_roles, found, tasks, guard)
-    )
+    return tuple(task_details.task_details(session, viewer, approver_roles, found, tasks, guard))
 
 
 def _names(

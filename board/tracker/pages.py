@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
@@ -157,14 +157,12 @@ def _page(
     visitor: Visitor,
     sr_id: int,
     *,
+    guard: FormGuard,
     query: TimelineQuery | None = None,
-    guard: FormGuard | None = None,
     status: int = 200,
-    notice: str = "",
-    form_error: FormError | None = None,
-    decided: after_decision.AfterDecision | None = None,
+    **words: Any,
 ) -> Response:
-    query, guard = query or TimelineQuery(), guard or FormGuard({})
+    query = query or TimelineQuery()
     return render.page(
         request,
         "tracker/issue.html",
@@ -173,9 +171,7 @@ def _page(
         issue=issue_page.get_issue(board, visitor.person, sr_id, query, guard),
         refresh=_refresh_address(sr_id, query),
         guard=guard,
-        notice=notice,
-        form_error=form_error,
-        decided=decided,
+        **{"notice": "", "form_error": None, "decided": None, **words},
     )
 
 
@@ -348,9 +344,7 @@ def add_comment(
                 raise Missing(what=render.web_label("form", "reason"))
         comments.add_comment(board, sr_id, Actor.of(visitor.person), body)
 
-    return _submit(
-        request, board, visitor, sr_id, act, form="comment", values={"body": body}
-    )
+    return _submit(request, board, visitor, sr_id, act, form="comment", values={"body": body})
 
 
 def _submit(
@@ -366,7 +360,7 @@ def _submit(
     then: str = "",
 ) -> Response:
     """Run `act`; a refused form is shown again as it was sent, with its error at the field."""
-    guard = form_guard.opened_with(form, opened_with) if opened_with else None
+    guard = form_guard.opened_with(form, opened_with) if opened_with else FormGuard({})
 
     def show_again(*, status: int, notice: str) -> Response:
         error = FormError(form, notice, values or {}) if form else None

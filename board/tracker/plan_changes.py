@@ -108,9 +108,7 @@ def _compare_actions(old: Sequence[Action], new: Sequence[Action]) -> Iterator[A
 
 def _whole_action(change: Literal["added", "removed"], action: Action) -> ActionChange:
     words = (WordRun(change, action.effect),)
-    return ActionChange(
-        change, action.call.tool, words, is_reversible=action.irreversible is None
-    )
+    return ActionChange(change, action.call.tool, words, is_reversible=action.irreversible is None)
 
 
 def _compare_action(old: Action, new: Action) -> ActionChange:

@@ -58,4 +58,3 @@ def _impact(action: Action) -> str:
         return t(f"tools.{action.call.tool}.impact", **words)
     except KeyError:
         return t("web.summary.no_impact", tool=tool_title(action.call.tool))
-

@@ -48,7 +48,7 @@ class TaskDetail:
     """Whether the viewer can decide now and must sign an approval with a passkey."""
     attempts: dict[tuple[int, str], str] = field(default_factory=dict)
     """State by (ordinal, `do` or `undo`)."""
-    outputs: TaskOutputs = TaskOutputs()
+    outputs: TaskOutputs = field(default_factory=TaskOutputs)
     paused: bool = False
     undoing: bool = False
     """Whether its agent is to roll it back on a directive."""

@@ -173,15 +173,15 @@ def _items(sr_id: int, show: View, *, whole: bool) -> Subquery:
         entries = entries.where(AuditEntry.kind.in_(_KINDS[show]))
     if show not in _WITH_COMMENTS:
         return entries.subquery()
-    comments = select(
-        Comment.created_at, literal(_COMMENT_SOURCE), Comment.comment_id
-    ).where(Comment.sr_id == sr_id, *_comment_conditions(whole=whole))
+    comments = select(Comment.created_at, literal(_COMMENT_SOURCE), Comment.comment_id).where(
+        Comment.sr_id == sr_id, *_comment_conditions(whole=whole)
+    )
     return union_all(entries, comments).subquery()
 
 
 def _entry_conditions(*, whole: bool) -> list[ColumnElement[bool]]:
-    found = [AuditEntry.kind.not_in(_NOT_ITEMS)]
-    return found if whole else [*found, AuditEntry.kind.in_(PROGRESS_KINDS)]
+    is_item: ColumnElement[bool] = AuditEntry.kind.not_in(_NOT_ITEMS)
+    return [is_item] if whole else [is_item, AuditEntry.kind.in_(PROGRESS_KINDS)]
 
 
 def _comment_conditions(*, whole: bool) -> list[ColumnElement[bool]]:
@@ -229,7 +229,7 @@ def _counts(session: Session, sr_id: int, *, whole: bool) -> dict[str, int]:
         .where(AuditEntry.sr_id == sr_id, *_entry_conditions(whole=whole))
         .group_by(AuditEntry.kind)
     )
-    kinds.update({kind: count for kind, count in rows})
+    kinds.update({row[0]: row[1] for row in rows})
     comments = session.scalar(
         select(func.count(Comment.comment_id)).where(
             Comment.sr_id == sr_id, *_comment_conditions(whole=whole)
@@ -242,9 +242,7 @@ def _counts(session: Session, sr_id: int, *, whole: bool) -> dict[str, int]:
     return {n: c + (comments or 0 if n in _WITH_COMMENTS else 0) for n, c in found.items()}
 
 
-def _load(
-    session: Session, sr_id: int, found: Sequence[Row[Any]], *, whole: bool
-) -> list[Item]:
+def _load(session: Session, sr_id: int, found: Sequence[Row[Any]], *, whole: bool) -> list[Item]:
     """Return the items of a page with their contents."""
     entries = _entries(session, [r.number for r in found if r.source == _ENTRY_SOURCE])
     comments = _comments(session, [r.number for r in found if r.source == _COMMENT_SOURCE])

@@ -178,7 +178,9 @@ def tool_title(name: str) -> str:
 def check_sentence(check: Check) -> str:
     """Return what a check requires; for plans of earlier releases, what it reads."""
     sentence = check.sentence or t("web.summary.check", tool=tool_title(check.call.tool))
-    return f"{sentence} ({t('web.plan.within', seconds=check.within)})" if check.within else sentence
+    return (
+        f"{sentence} ({t('web.plan.within', seconds=check.within)})" if check.within else sentence
+    )
 
 
 def format_arguments(call: ToolCall) -> list[tuple[str, str]]:

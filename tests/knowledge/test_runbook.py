@@ -126,7 +126,8 @@ def test_files_that_are_not_runbooks(text: str, name: str, tmp_path: Path) -> No
 
 
 def test_an_act_needs_a_verify(tmp_path: Path) -> None:
-    line = '    verify: [{tool: database.locks, expect: "waiting == `0`", within: 5, sentence: 확인}]\n'
+    check = '{tool: database.locks, expect: "waiting == `0`", within: 5, sentence: 확인}'
+    line = f"    verify: [{check}]\n"
     with pytest.raises(Misconfigured, match=r"decide\.0"):
         load(written(tmp_path, VALID.replace(line, "")))
 

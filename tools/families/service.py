@@ -228,9 +228,7 @@ def _set_log_level(args: SetLogLevelArgs, host: Host) -> Command:
     return Command.script(_SET_LOG_LEVEL, root, args.level, args.previous, control)
 
 
-def healthy_checks(
-    service: str, within: int, sentence: str, also: str = ""
-) -> tuple[Check, ...]:
+def healthy_checks(service: str, within: int, sentence: str, also: str = "") -> tuple[Check, ...]:
     """Require an HTTP 200 within `within` seconds; `also` adds a JMESPath condition."""
     health = ToolCall(tool="service.health", args={"service": service})
     expect = f"answered && status == `200`{also}"

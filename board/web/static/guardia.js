@@ -117,11 +117,15 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
 // Distances from now, which the browser keeps current; without it the times themselves are shown.
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
+function relative() {
+  return new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+}
+
 function distance(moment) {
   const seconds = (Date.parse(moment) - Date.now()) / 1000;
-  const [unit, size] = UNITS.find(([, s]) => Math.abs(seconds) >= s) || ["minute", 60];
-  const format = new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
-  return format.format(Math.trunc(seconds / size), unit);
+  if (Math.abs(seconds) < 60) return relative().format(0, "second");
+  const [unit, size] = UNITS.find(([, s]) => Math.abs(seconds) >= s);
+  return relative().format(Math.trunc(seconds / size), unit);
 }
 
 function showTimes() {

@@ -26,9 +26,7 @@ def test_a_sentence_is_part_of_what_is_approved() -> None:
 def test_another_wording_runs_the_same_commands() -> None:
     (check,) = plan().verify
     one, other = (
-        action().model_copy(
-            update={"precheck": (check.model_copy(update={"sentence": text}),)}
-        )
+        action().model_copy(update={"precheck": (check.model_copy(update={"sentence": text}),)})
         for text in ("하나", "둘")
     )
     assert one.runs_like(other)
