@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import literal, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
 from guardia.board.core.lifecycle import State
@@ -61,20 +61,14 @@ def _consequence(verb: str, state: State, *, undoing: bool) -> str:
 
 def assignees(session: Session) -> tuple[Assignee, ...]:
     """Return everyone to whom a task can be reassigned: engineers, then agents."""
-    engineers = session.execute(
-        select(Person.person_id, Person.name, Person.title)
-        .where(Person.role == "engineer", Person.active)
-        .order_by(Person.name, Person.person_id)
+    engineers = select(
+        Person.person_id, (Person.name + " " + Person.title).label("name"), literal(False)
+    ).where(Person.role == "engineer", Person.active)
+    agents = select(Agent.agent_id, Agent.title, literal(True)).where(
+        Agent.duty == "operate", Agent.state == "active"
     )
-    agents = session.execute(
-        select(Agent.agent_id, Agent.title)
-        .where(Agent.duty == "operate", Agent.state == "active")
-        .order_by(Agent.title)
-    )
-    return (
-        *(Assignee(p, f"{name} {title}".strip(), is_agent=False) for p, name, title in engineers),
-        *(Assignee(agent_id, title, is_agent=True) for agent_id, title in agents),
-    )
+    found = session.execute(union_all(engineers, agents).order_by(literal_column("3, 2, 1")))
+    return tuple(Assignee(one, name.strip(), is_agent) for one, name, is_agent in found)
 
 
 def agents_can_take(state: State) -> bool:

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Label, Select, func, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
@@ -23,7 +23,7 @@ from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
 _MAX_OUTPUT = 4000
-_ON_ISSUE_PAGE = 6
+_PER_TASK = 6
 _PER_PAGE = 20
 
 
@@ -70,15 +70,19 @@ class OutputPage(Slice[CommandOutputView]):
 
 def outputs_by_task(session: Session, sr_id: int) -> Mapping[int, TaskOutputs]:
     """Return the newest outputs of an issue's tasks."""
-    planned = _plan_times(session, sr_id)
+    query = _output_query(sr_id)
+    place = func.row_number().over(
+        partition_by=CommandOutput.task_id, order_by=CommandOutput.evidence_id.desc()
+    )
+    total = func.count().over(partition_by=CommandOutput.task_id)
+    found = query.add_columns(place.label("place"), total.label("total")).subquery()
     newest: dict[int, list[CommandOutputView]] = {}
-    query = _output_query(sr_id).order_by(CommandOutput.evidence_id.desc()).limit(_ON_ISSUE_PAGE)
-    for row in session.execute(query).all()[::-1]:
-        newest.setdefault(row.task_id, []).append(_output_view(row, planned.get(row.task_id)))
-    return {
-        task_id: TaskOutputs(tuple(newest.get(task_id, ())), total)
-        for task_id, total in _totals(session, sr_id).items()
-    }
+    totals: dict[int, int] = {}
+    query = select(found, _planned_at(found.c.task_id)).where(found.c.place <= _PER_TASK)
+    for row in session.execute(query.order_by(found.c.evidence_id)):
+        totals[row.task_id] = row.total
+        newest.setdefault(row.task_id, []).append(_output_view(row))
+    return {t: TaskOutputs(tuple(views), totals[t]) for t, views in newest.items()}
 
 
 def output_page(
@@ -90,14 +94,14 @@ def output_page(
         issue = visibility.find_issue(session, viewer, sr_id)
         if not is_allowed(viewer, "plan.read"):
             raise NotFound(what=issue_ref(sr_id))
-        query = _output_query(sr_id).order_by(CommandOutput.evidence_id.desc())
+        query = _output_query(sr_id).add_columns(_planned_at(CommandOutput.task_id))
+        query = query.order_by(CommandOutput.evidence_id.desc())
         if before is not None:
             query = query.where(CommandOutput.evidence_id < before)
         rows = session.execute(query.limit(page.size + 1)).all()
         found = cut_slice(rows, page, key=lambda row: int(row.evidence_id))
-        planned = _plan_times(session, sr_id)
         return OutputPage(
-            tuple(_output_view(row, planned.get(row.task_id)) for row in found.rows),
+            tuple(_output_view(row) for row in found.rows),
             found.newer,
             found.older,
             title=issue.title,
@@ -155,21 +159,19 @@ def _totals(session: Session, sr_id: int) -> dict[int, int]:
     return {row[0]: row[1] for row in rows}
 
 
-def _output_view(row: Any, planned: datetime | None) -> CommandOutputView:
-    fields = row._asdict()
-    del fields["task_id"]
+def _output_view(row: Any) -> CommandOutputView:
+    names = ("evidence_id", "tool", "findings", "sha256", "created_at")
+    fields = {name: getattr(row, name) for name in names}
+    planned = row.planned_at
     return CommandOutputView(
         **fields, before_plan=planned is None or fields["created_at"] <= planned
     )
 
 
-def _plan_times(session: Session, sr_id: int) -> dict[int | None, datetime]:
-    """Return when each task's current plan was filed, by task."""
-    found = session.execute(
-        select(AuditEntry.task_id, func.max(AuditEntry.created_at))
-        .where(
-            AuditEntry.sr_id == sr_id, AuditEntry.kind.in_((EntryKind.PLANNED, EntryKind.WAIVED))
-        )
-        .group_by(AuditEntry.task_id)
+def _planned_at(task_id: ColumnElement[Any] | InstrumentedAttribute[int]) -> Label[Any]:
+    """Return when a task's current plan was filed."""
+    filed = (EntryKind.PLANNED, EntryKind.WAIVED)
+    query = select(func.max(AuditEntry.created_at)).where(
+        AuditEntry.task_id == task_id, AuditEntry.kind.in_(filed)
     )
-    return {row[0]: row[1] for row in found}
+    return query.scalar_subquery().label("planned_at")

@@ -20,7 +20,7 @@ from guardia.board.control.directive_options import Assignee
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
 from guardia.board.costs.report import ModelCalls, ModelCallView
@@ -92,6 +92,7 @@ def get_issue(
         found = visibility.find_issue(session, viewer, sr_id)
         tasks = _tasks(session, viewer, found, board.clock(), guard, staff=staff)
         page = timeline.read_timeline(session, sr_id, query, whole=reads_log)
+        has_ended = State(found.status) not in OPEN_STATES or found.status == State.MANUAL
         model_calls = report.model_calls(session, sr_id) if staff else ModelCalls()
         names = _names(session, found, tasks, page.actors, model_calls.latest)
         inst = session.get(Institution, found.inst_id) if found.inst_id else None
@@ -115,7 +116,7 @@ def get_issue(
             reasons=tuple(found.triage.get("reasons", ())) if staff else (),
             tasks=tasks,
             timeline=page,
-            outcome=timeline.outcome(session, sr_id) if reads_log else "",
+            outcome=timeline.outcome(session, sr_id) if reads_log and has_ended else "",
             position=log.snapshot_size(session),
             stalled_at=found.stalled_at,
             stalled_on=found.stalled_on,

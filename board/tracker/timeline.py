@@ -7,8 +7,7 @@ own table, so their audit entries are left out.
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Literal, get_args
@@ -138,13 +137,15 @@ def read_timeline(session: Session, sr_id: int, query: TimelineQuery, *, whole: 
     if end is not None:
         page = page.where(tuple_(*key) < tuple_(*map(literal, end)))
     found = session.execute(page).all()[::-1]
-    lines = timeline_lines.fold(_load(session, sr_id, found, whole=whole))[-_LINES:]
+    folded = timeline_lines.fold(_load(session, sr_id, found, whole=whole))
+    lines = folded[-_LINES:]
     first = lines[0].first if lines else None
+    is_all = len(found) < _WINDOW and len(folded) <= _LINES
     return Timeline(
         show=query.show,
         days=timeline_lines.by_day(lines),
         counts=_counts(session, sr_id, whole=whole),
-        older=_count_before(session, items, first),
+        older=0 if is_all or first is None else _count_before(session, items, first),
         cursor=_format_cursor(first) if first else "",
         is_newest=end is None,
         whole=whole,
@@ -214,56 +215,54 @@ def _format_cursor(key: Key) -> str:
     return f"{(at - _EPOCH) // _MICROSECOND}-{source}-{number}"
 
 
-def _count_before(session: Session, items: Subquery, key: Key | None) -> int:
-    if key is None:
-        return 0
+def _count_before(session: Session, items: Subquery, key: Key) -> int:
     columns = (items.c.at, items.c.source, items.c.number)
     query = select(func.count()).where(tuple_(*columns) < tuple_(*map(literal, key)))
     return session.scalar(query) or 0
 
 
 def _counts(session: Session, sr_id: int, *, whole: bool) -> dict[str, int]:
-    kinds: Counter[str] = Counter()
-    rows = session.execute(
+    entries = (
         select(AuditEntry.kind, func.count())
         .where(AuditEntry.sr_id == sr_id, *_entry_conditions(whole=whole))
         .group_by(AuditEntry.kind)
     )
-    kinds.update({row[0]: row[1] for row in rows})
-    comments = session.scalar(
-        select(func.count(Comment.comment_id)).where(
-            Comment.sr_id == sr_id, *_comment_conditions(whole=whole)
-        )
+    comments = select(literal(EntryKind.COMMENT.value), func.count(Comment.comment_id)).where(
+        Comment.sr_id == sr_id, *_comment_conditions(whole=whole)
     )
+    kinds = {row[0]: row[1] for row in session.execute(union_all(entries, comments))}
+    talk = kinds.pop(EntryKind.COMMENT, 0)
     found = {
         show: sum(n for kind, n in kinds.items() if show not in _KINDS or kind in _KINDS[show])
         for show in VIEWS
     }
-    return {n: c + (comments or 0 if n in _WITH_COMMENTS else 0) for n, c in found.items()}
+    return {show: n + (talk if show in _WITH_COMMENTS else 0) for show, n in found.items()}
 
 
 def _load(session: Session, sr_id: int, found: Sequence[Row[Any]], *, whole: bool) -> list[Item]:
     """Return the items of a page with their contents."""
-    entries = _entries(session, [r.number for r in found if r.source == _ENTRY_SOURCE])
-    comments = _comments(session, [r.number for r in found if r.source == _COMMENT_SOURCE])
-    intents = [e.number for e in entries.values() if e.kind == EntryKind.INTENT]
-    results = _results(session, sr_id, intents) if whole else {}
-    items: list[Item] = []
-    for row in found:
-        if row.source == _COMMENT_SOURCE:
-            items.append(comments[row.number])
-        else:
-            entry = entries[row.number]
-            items.append(
-                timeline_lines.with_result(entry, results.get(entry.number))
-                if whole
-                else timeline_lines.progress_only(entry)
-            )
-    return items
+    numbers = [row.number for row in found if row.source == _ENTRY_SOURCE]
+    entries = _entries(session, sr_id, numbers, whole=whole) if numbers else {}
+    written = [row.number for row in found if row.source == _COMMENT_SOURCE]
+    comments = _comments(session, written) if written else {}
+    return [
+        comments[row.number] if row.source == _COMMENT_SOURCE else entries[row.number]
+        for row in found
+    ]
 
 
-def _entries(session: Session, numbers: Collection[int]) -> dict[int, EntryItem]:
+def _entries(
+    session: Session, sr_id: int, numbers: Sequence[int], *, whole: bool
+) -> dict[int, EntryItem]:
+    """Return entries by number, the intents of commands with their results."""
     detail = AuditEntry.detail
+    intent = detail["intent"].as_integer()
+    is_result = (
+        (AuditEntry.sr_id == sr_id)
+        & (AuditEntry.seq > min(numbers))
+        & AuditEntry.kind.in_(_RESULT_KINDS)
+        & intent.in_(numbers)
+    )
     rows = session.execute(
         select(
             AuditEntry.seq.label("number"),
@@ -278,9 +277,23 @@ def _entries(session: Session, numbers: Collection[int]) -> dict[int, EntryItem]
             detail["server"].astext.label("server"),
             detail["reasons"].label("reasons"),
             func.left(detail["text"].astext, _TEXT).label("closing_text"),
-        ).where(AuditEntry.seq.in_(numbers))
-    )
-    return {row.number: EntryItem(**row._asdict()) for row in rows}
+            intent.label("intent"),
+            detail["milliseconds"].as_integer().label("milliseconds"),
+        ).where(AuditEntry.seq.in_(numbers) | is_result if whole else AuditEntry.seq.in_(numbers))
+    ).all()
+    results = {row.intent: _result(row) for row in rows if row.kind in _RESULT_KINDS}
+    items = [_entry(row, results.get(row.number)) for row in rows if row.kind not in _RESULT_KINDS]
+    return {item.number: item if whole else timeline_lines.progress_only(item) for item in items}
+
+
+def _result(row: Any) -> Result:
+    return Result(row.kind == EntryKind.RESULT, row.milliseconds or 0, row.at)
+
+
+def _entry(row: Any, result: Result | None) -> EntryItem:
+    fields = row._asdict()
+    del fields["intent"], fields["milliseconds"]
+    return EntryItem(**fields, result=result)
 
 
 def _comments(session: Session, numbers: Collection[int]) -> dict[int, CommentItem]:
@@ -294,28 +307,3 @@ def _comments(session: Session, numbers: Collection[int]) -> dict[int, CommentIt
         ).where(Comment.comment_id.in_(numbers))
     )
     return {row.number: CommentItem(**row._asdict()) for row in rows}
-
-
-def _results(session: Session, sr_id: int, intents: Iterable[int]) -> dict[int, Result]:
-    """Return the results of commands by the number of their intent."""
-    wanted = sorted(intents)
-    if not wanted:
-        return {}
-    intent = AuditEntry.detail["intent"].as_integer()
-    rows = session.execute(
-        select(
-            intent.label("intent"),
-            AuditEntry.kind,
-            AuditEntry.created_at,
-            AuditEntry.detail["milliseconds"].as_integer().label("milliseconds"),
-        ).where(
-            AuditEntry.sr_id == sr_id,
-            AuditEntry.seq > wanted[0],
-            AuditEntry.kind.in_(_RESULT_KINDS),
-            intent.in_(wanted),
-        )
-    )
-    return {
-        r.intent: Result(r.kind == EntryKind.RESULT, r.milliseconds or 0, r.created_at)
-        for r in rows
-    }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 from typing import Any
@@ -179,11 +179,6 @@ class Day:
 
     date: date
     lines: tuple[Line, ...] = field(default=())
-
-
-def with_result(entry: EntryItem, result: Result | None) -> EntryItem:
-    """Return a command's intent with its result."""
-    return entry if result is None else replace(entry, result=result)
 
 
 def progress_only(entry: EntryItem) -> EntryItem:
