@@ -191,8 +191,14 @@ def refresh_issue(
 ) -> Response:
     """Show the parts of an issue's page again, with its forms as they were opened."""
     found = issue_page.get_issue(board, visitor.person, sr_id, query, guard)
-    template = "tracker/issue_live.html"
-    return render.page(request, template, visitor=visitor, issue=found, guard=guard)
+    return render.page(
+        request,
+        "tracker/issue_live.html",
+        visitor=visitor,
+        issue=found,
+        guard=guard,
+        refresh=_refresh_address(sr_id, query),
+    )
 
 
 @router.get("/issues/{sr_id}/evidence")
