@@ -114,6 +114,16 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
   if (anchor) scrollBy(0, anchor.getBoundingClientRect().top - state.anchor.top);
 });
 
+// A refresh that was sent before a person accepted a change would lock the form again.
+let accepted = 0;
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  if (detail.requestConfig.path.includes("accept=")) accepted += 1;
+  detail.xhr.accepted = accepted;
+});
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.accepted < accepted) detail.shouldSwap = false;
+});
+
 // Distances from now, which the browser keeps current; without it the times themselves are shown.
 const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
 
