@@ -12,8 +12,9 @@ from guardia.board.control import kill_switch as control_kill_switch
 from guardia.board.control import kill_switch_view
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.context import BoardContext
+from guardia.board.core.form_guard import FormGuard
 from guardia.board.web import actions, render
-from guardia.board.web.form_guard import FormGuard, Guard
+from guardia.board.web.form_guard import Guard
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
 from guardia.text import Reason

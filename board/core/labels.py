@@ -9,6 +9,7 @@ from datetime import datetime, timedelta, timezone
 
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.plan import Check
 from guardia.i18n import t, t_default
 
 # Korea has no daylight saving time, and small systems have no time zone database.
@@ -59,6 +60,22 @@ def actor_label(names: Mapping[str, str], actor: str) -> str:
     if known.kind is ActorKind.OPERATOR:
         return t("web.operator")
     return label("web.channel", known.id) if known.kind is ActorKind.CHANNEL else known.id or actor
+
+
+def tool_title(name: str) -> str:
+    """Return a tool's title, or its name if the catalogue lacks it."""
+    try:
+        return t(f"tools.{name}.title")
+    except KeyError:
+        return name
+
+
+def check_sentence(check: Check) -> str:
+    """Return what a check requires; for plans of earlier releases, what it reads."""
+    sentence = check.sentence or t("web.summary.check", tool=tool_title(check.call.tool))
+    return (
+        f"{sentence} ({t('web.plan.within', seconds=check.within)})" if check.within else sentence
+    )
 
 
 def format_time(value: datetime, style: str = "full") -> str:

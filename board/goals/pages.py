@@ -8,12 +8,14 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 
+from guardia.board.core import form_guard
 from guardia.board.core.context import BoardContext
+from guardia.board.core.form_guard import FormGuard
 from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
-from guardia.board.web import actions, form_guard, forms, render
-from guardia.board.web.form_guard import FormGuard, Guard
+from guardia.board.web import actions, forms, render
+from guardia.board.web.form_guard import Guard
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, CleanStr, Reason, Title

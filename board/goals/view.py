@@ -13,6 +13,7 @@ from guardia.board.audit import log
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
+from guardia.board.core.form_guard import FormGuard
 from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
@@ -28,7 +29,6 @@ from guardia.board.issues import view as issue_view
 from guardia.board.issues.view import CommentView, NewestComments
 from guardia.board.tracker import relations
 from guardia.board.tracker.relations import RelatedIssues
-from guardia.board.web.form_guard import FormGuard
 from guardia.errors import NotFound
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo

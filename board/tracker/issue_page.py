@@ -20,6 +20,7 @@ from guardia.board.control.directive_options import Assignee
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
+from guardia.board.core.form_guard import FormGuard
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
@@ -29,7 +30,6 @@ from guardia.board.tracker import relations, task_details, timeline
 from guardia.board.tracker.relations import RelatedIssue, RelatedIssues
 from guardia.board.tracker.task_details import TaskDetail
 from guardia.board.tracker.timeline import Timeline, TimelineQuery
-from guardia.board.web.form_guard import FormGuard
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution

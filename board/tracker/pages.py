@@ -13,8 +13,10 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from guardia.board.approvals import decisions
 from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.control import directives
+from guardia.board.core import form_guard
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.form_guard import FormGuard
 from guardia.board.dashboard.registry import read_cards
 from guardia.board.execution import output_view
 from guardia.board.issues import comments, receiving, view, visibility
@@ -25,8 +27,8 @@ from guardia.board.passkeys.signing import DecisionSubject
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import after_decision, issue_list, issue_page
 from guardia.board.tracker.timeline import TimelineQuery, View
-from guardia.board.web import actions, form_guard, forms, render
-from guardia.board.web.form_guard import FormGuard, Guard
+from guardia.board.web import actions, forms, render
+from guardia.board.web.form_guard import Guard
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Missing
 from guardia.i18n import t

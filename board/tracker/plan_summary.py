@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from guardia.board.core.labels import to_seoul_time
+from guardia.board.core.labels import check_sentence, to_seoul_time, tool_title
 from guardia.board.core.plan import Action, Plan
-from guardia.board.web.render import check_sentence, tool_title
 from guardia.i18n import t
 
 Reversibility = Literal["all", "some", "none"]

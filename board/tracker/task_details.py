@@ -15,6 +15,7 @@ from guardia.board.approvals.policy import ApproverRole
 from guardia.board.approvals.view import ApprovalStepView
 from guardia.board.control import directive_options, directives
 from guardia.board.control.directive_options import DirectiveOption
+from guardia.board.core.form_guard import FormGuard, GuardedForm
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.plan import Plan
@@ -24,7 +25,6 @@ from guardia.board.execution.tasks import plan_hash
 from guardia.board.tracker import plan_revisions, plan_summary
 from guardia.board.tracker.plan_revisions import PlanRevisionView
 from guardia.board.tracker.plan_summary import PlanSummary
-from guardia.board.web.form_guard import FormGuard, GuardedForm
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 

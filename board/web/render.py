@@ -18,7 +18,7 @@ from markupsafe import Markup
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
-from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.board.core.plan import Risk, ToolCall
 from guardia.board.web import findings, navigation, session
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
@@ -124,7 +124,7 @@ def environment() -> Environment:
     found.globals.update(
         t=t,
         web_label=web_label,
-        tool=tool_title,
+        tool=labels.tool_title,
         asset=asset,
         part=part,
         endonyms=ENDONYMS,
@@ -134,7 +134,7 @@ def environment() -> Environment:
         cause_label=labels.cause_label,
         in_won=format_won,
         arguments=format_arguments,
-        check_sentence=check_sentence,
+        check_sentence=labels.check_sentence,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
         risk_badge=RISK_BADGE.__getitem__,
     )
@@ -165,22 +165,6 @@ def web_label(table: str, name: object) -> str:
         return t(f"web.{table}.{name}")
     except KeyError:
         return str(name)
-
-
-def tool_title(name: str) -> str:
-    """Return a tool's title, or its name if the catalogue lacks it."""
-    try:
-        return t(f"tools.{name}.title")
-    except KeyError:
-        return name
-
-
-def check_sentence(check: Check) -> str:
-    """Return what a check requires; for plans of earlier releases, what it reads."""
-    sentence = check.sentence or t("web.summary.check", tool=tool_title(check.call.tool))
-    return (
-        f"{sentence} ({t('web.plan.within', seconds=check.within)})" if check.within else sentence
-    )
 
 
 def format_arguments(call: ToolCall) -> list[tuple[str, str]]:

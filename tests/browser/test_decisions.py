@@ -1,4 +1,4 @@
-"""Decisions in a real browser: nobody approves what they have not seen, with a thumb in reach."""
+"""Decisions in a real browser: no plan is approved unseen, and the buttons stay in reach."""
 
 from __future__ import annotations
 
