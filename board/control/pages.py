@@ -53,9 +53,11 @@ def _page(
         template,
         status=status,
         visitor=visitor,
+        # One reading for the whole page: the switch may be turned on between two.
+        switch=on,
         found=kill_switch_view.switch_page(board, on),
         ordered_by=labels.actor_label(names, on.ordered_by) if on else "",
-        release_form=guard.form("release", str(on.kill_id)) if on else None,
+        release_form=guard.form("release", str(on.kill_id) if on else ""),
         reason_text=reason,
         reason_error=notice if at_field else "",
         notice="" if at_field else notice,

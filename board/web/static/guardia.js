@@ -114,14 +114,21 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
   if (anchor) scrollBy(0, anchor.getBoundingClientRect().top - state.anchor.top);
 });
 
-// A refresh that was sent before a person accepted a change would lock the form again.
+// A refresh that was sent before a person's acceptance has arrived would lock the form again: it is
+// dropped, and the page refreshed once more.
 let accepted = 0;
 document.addEventListener("htmx:beforeRequest", ({ detail }) => {
-  if (detail.requestConfig.path.includes("accept=")) accepted += 1;
-  detail.xhr.accepted = accepted;
+  const { xhr, requestConfig } = detail;
+  if (requestConfig.path.includes("accept=")) {
+    accepted += 1;
+    xhr.addEventListener("loadend", () => (accepted += 1));
+  }
+  xhr.accepted = accepted;
 });
 document.addEventListener("htmx:beforeSwap", ({ detail }) => {
-  if (detail.xhr.accepted < accepted) detail.shouldSwap = false;
+  if (detail.xhr.accepted >= accepted) return;
+  detail.shouldSwap = false;
+  setTimeout(() => htmx.trigger("#refresh", "sse:issue"));
 });
 
 // Distances from now, which the browser keeps current; without it the times themselves are shown.
