@@ -72,8 +72,12 @@ def first_matching_rule(runbook: Runbook, situation: Situation) -> DecisionRule 
 
 def rule_reason(rule: DecisionRule, situation: Situation) -> str:
     """Return the reason of a rule with the findings filled in."""
+    return _filled(rule.because, situation)
+
+
+def _filled(sentence: str, situation: Situation) -> str:
     data = situation.data()
-    return _PLACEHOLDER.sub(lambda m: _plain_text(_evaluate(m[1], data)), rule.because).strip()
+    return _PLACEHOLDER.sub(lambda m: _plain_text(_evaluate(m[1], data)), sentence).strip()
 
 
 def build_plan(
@@ -119,7 +123,12 @@ def _calls(act: RunbookAction, situation: Situation) -> list[ToolCall]:
 
 def _check(verify: VerifyStep, situation: Situation) -> Check:
     call = ToolCall(tool=verify.tool, args=_args(verify.args, situation.data()))
-    return Check(call=call, expect=verify.expect, within=round(verify.within))
+    return Check(
+        call=call,
+        expect=verify.expect,
+        within=round(verify.within),
+        sentence=_filled(verify.sentence, situation),
+    )
 
 
 def _args(args: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:

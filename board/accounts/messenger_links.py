@@ -59,7 +59,7 @@ def list_links(
     if not everybody:
         query = query.where(ChannelAccount.person_id == person.id)
     with board.database.reading() as session:
-        found = session.execute(query.order_by(Person.name, ChannelAccount.account).limit(1000))
+        found = session.execute(query.order_by(Person.name, ChannelAccount.account))
         return [MessengerLink(a.channel, a.account, p.as_info(), a.linked_at) for a, p in found]
 
 

@@ -18,8 +18,6 @@ from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 
-_LIMIT = 500
-
 
 def delegate(
     board: BoardContext,
@@ -197,7 +195,6 @@ def _current(session: Session, principal_id: str | None, now: datetime) -> list[
         .join(delegate, delegate.person_id == Delegation.delegate_id)
         .where(Delegation.revoked_at.is_(None), Delegation.ends_at > now)
         .order_by(Delegation.begins_at, Delegation.delegation_id)
-        .limit(_LIMIT)
     )
     if principal_id is not None:
         own = (Delegation.principal_id == principal_id) | (Delegation.delegate_id == principal_id)

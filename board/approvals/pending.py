@@ -39,6 +39,21 @@ class PendingStep:
     """When it escalates or expires."""
 
 
+@dataclass(frozen=True, slots=True)
+class PendingSteps:
+    """The most urgent steps that a person can decide, and how many there are in all."""
+
+    steps: tuple[PendingStep, ...] = ()
+    total: int = 0
+
+    def __len__(self) -> int:
+        """Return how many there are in all."""
+        return self.total
+
+
+_MAX_STEPS = 20
+
+
 def _decidable(
     viewer: PersonInfo, approver_role: ApproverRole, human_by_account: Mapping[str, str]
 ) -> ColumnElement[bool]:
@@ -78,16 +93,16 @@ def _covered(coverage: RoleCoverage) -> ColumnElement[bool]:
     return Issue.inst_id.in_(coverage.exceptions)
 
 
-def pending_steps(board: BoardContext, viewer: PersonInfo) -> tuple[PendingStep, ...]:
+def pending_steps(board: BoardContext, viewer: PersonInfo) -> PendingSteps:
     """Return the steps that a person can decide now, the most urgent first."""
     with board.database.reading() as session:
         return _pending_steps(session, viewer, board.clock())
 
 
-def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple[PendingStep, ...]:
+def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> PendingSteps:
     scoped_roles = requests.scoped_roles(session, viewer, now)
     if not scoped_roles:
-        return ()
+        return PendingSteps()
     accounts = [
         viewer.id,
         *(s.approver_role.principal for s in scoped_roles if s.approver_role.principal),
@@ -102,6 +117,7 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
             Issue.priority,
             Approval.opened_at.label("since"),
             Approval.due_at.label("due"),
+            func.count().over().label("total"),
         )
         .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
         .join(Issue, Issue.sr_id == Task.sr_id)
@@ -118,9 +134,11 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
             visible_to(viewer),
         )
         .order_by(func.coalesce(Issue.priority, "P3"), Approval.approval_id)
-        .limit(20)
-    )
-    return tuple(PendingStep(**r._asdict()) for r in found)
+        .limit(_MAX_STEPS)
+    ).all()
+    names = PendingStep.__slots__
+    steps = tuple(PendingStep(**{n: getattr(row, n) for n in names}) for row in found)
+    return PendingSteps(steps, found[0].total if found else 0)
 
 
 @dataclass(frozen=True, slots=True)

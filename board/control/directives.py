@@ -58,6 +58,8 @@ class DirectiveRequest:
     that the person saw for `change`."""
     plan: Plan | None = None
     """The new plan for `change`: see `manual_plans`."""
+    seen: str = ""
+    """The state in which the person saw the task, as `seen_state` names it; empty if unknown."""
 
 
 @dataclass(slots=True)
@@ -115,13 +117,19 @@ def allowed_verbs(
     return tuple(verb for verb, allowed in permitted.items() if allowed)
 
 
+def seen_state(state: State, *, undoing: bool) -> str:
+    """Return what a form is bound to: a directive may mean something else in another state."""
+    return "UNDOING" if undoing else state.value
+
+
 def issue_directive(
     board: BoardContext, person: PersonInfo, task_id: int, request: DirectiveRequest
 ) -> State:
     """Carry out a directive; return the task's state after it.
 
-    Raises `Forbidden` without the permission, `IllegalMove` if the task's state does not permit
-    the directive, `Refused` if another condition prevents it.
+    Raises `Forbidden` without the permission, `Stale` if the person saw the task in another state,
+    `IllegalMove` if its state does not permit the directive, `Refused` if another condition
+    prevents it.
     """
     handler = _HANDLERS.get(request.verb)
     if handler is None:
@@ -135,6 +143,8 @@ def issue_directive(
     with board.database.transaction() as session:
         task = lock_task(session, task_id)
         undoing = _is_rolling_back(session, task_id)
+        if request.seen not in ("", seen_state(State(task.status), undoing=undoing)):
+            raise Stale(what=issue_ref(task.sr_id))
         if request.verb not in _allowed_verbs(task, undoing=undoing):
             raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"board.verb.{request.verb}"))
         issue = get_issue(session, task.sr_id)

@@ -23,7 +23,7 @@ from guardia.board.core.reasons import require_reason
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.runs.claiming import CLAIMABLE_STATES, ROLLBACK_TASKS
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
@@ -142,11 +142,13 @@ def _log_activation(
     )
 
 
-def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
+def release(
+    board: BoardContext, person: PersonInfo, reason: str, *, kill_id: int | None = None
+) -> None:
     """Release the switch and wake every agent with claimable work.
 
     Needs permission and a reason. Signs a checkpoint first: raises `Refused` if the audit log was
-    rewritten.
+    rewritten, and `Stale` if the switch is on for another activation than the one with `kill_id`.
     """
     require_permission(person, "control.release")
     text, now = require_reason(reason, "board.release_reason"), board.clock()
@@ -159,6 +161,8 @@ def release(board: BoardContext, person: PersonInfo, reason: str) -> None:
         )
         if activation is None:
             raise Invalid(what=t("board.switch"), why=t("board.switch_off"))
+        if kill_id not in (None, activation.kill_id):
+            raise Stale(what=t("board.switch"))
         activation.released_by, activation.release_reason, activation.released_at = (
             str(by),
             text,

@@ -36,12 +36,18 @@ from guardia.text import MAX_REASON, trim
 
 
 def answer(
-    board: BoardContext, person: PersonInfo, sr_id: int, words: Mapping[int, str]
+    board: BoardContext,
+    person: PersonInfo,
+    sr_id: int,
+    words: Mapping[int, str],
+    *,
+    seen: int | None = None,
 ) -> GoalState:
     """Reword unclear pieces of a goal; its agent then breaks the goal down again.
 
     `words` are the new texts by the number of the piece. If no piece was understood, number 0 is
-    the whole goal. Raises `Missing` without a text and `Stale` if a piece no longer exists.
+    the whole goal. `seen` is the goal's fence when the person saw its questions. Raises `Missing`
+    without a text and `Stale` if the questions have changed.
     """
     require_permission(person, "goal.decide")
     answers = {n: found for n, w in words.items() if (found := trim(w, MAX_REASON))}
@@ -51,7 +57,7 @@ def answer(
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         pieces = goal.pieces or [{"text": "", "sentence": 0}]
-        if not set(answers) <= set(range(len(pieces))):
+        if seen not in (None, goal.fence) or not set(answers) <= set(range(len(pieces))):
             raise Stale(what=issue_ref(sr_id))
         goal.pieces = [
             {**piece, "text": answers[n], "reworded": True} if n in answers else piece
@@ -145,17 +151,21 @@ def _choose_servers(
     return chosen
 
 
-def drop(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
+def drop(
+    board: BoardContext, person: PersonInfo, sr_id: int, reason: str, *, seen: str = ""
+) -> None:
     """Drop the goal (any open state -> DROPPED).
 
     Its open issues stay with their people and agents: each is stopped on its own page.
     """
-    _end_goal(board, person, sr_id, reason, GoalMove.DROP, EntryKind.GOAL_DROPPED)
+    _end_goal(board, person, sr_id, reason, seen, GoalMove.DROP, EntryKind.GOAL_DROPPED)
 
 
-def achieve(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
+def achieve(
+    board: BoardContext, person: PersonInfo, sr_id: int, reason: str, *, seen: str = ""
+) -> None:
     """Close the goal as achieved (ACTIVE -> ACHIEVED), although not every issue was completed."""
-    _end_goal(board, person, sr_id, reason, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
+    _end_goal(board, person, sr_id, reason, seen, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
 
 
 def _end_goal(
@@ -163,6 +173,7 @@ def _end_goal(
     person: PersonInfo,
     sr_id: int,
     reason: str,
+    seen: str,
     step: GoalMove,
     kind: EntryKind,
 ) -> None:
@@ -170,6 +181,8 @@ def _end_goal(
     text, now = require_reason(reason), board.clock()
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
+        if seen not in ("", goal.state):
+            raise Stale(what=issue_ref(sr_id))
         goal.end_reason, goal.ended_at = text, now
         move(session, goal, step, ActorKind.PERSON, now)
         _log_decision(session, goal, kind, person, now, {"reason": text}, text=text)

@@ -20,6 +20,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from guardia.board.audit import log as audit_log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
@@ -37,6 +38,7 @@ _PAUSE = 0.3
 _HEARTBEAT = 15.0
 """Seconds after which an idle connection gets a comment line and its session is checked again."""
 _REMEMBERED = 2000
+_SWITCH_KINDS = frozenset({EntryKind.KILLED, EntryKind.RELEASED, EntryKind.KILL_REPORT})
 _DISPLACED = "displaced"
 """Id of the last event of a closed stream. A browser reconnects with it and gets the answer that
 ends it; otherwise two pages of one person would close each other for ever."""
@@ -122,6 +124,11 @@ class LiveFeed:
             return
         seq, sr_id = int(event.get("seq") or 0), event.get("sr_id")
         self._latest = max(self._latest, seq)
+        if event.get("kind") in _SWITCH_KINDS:
+            # The band of the kill switch is on every page.
+            self._floor = max(self._floor, seq)
+            for page in self._pages:
+                page.changed.set()
         if sr_id is None:
             return
         self._last[sr_id] = seq

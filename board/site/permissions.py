@@ -57,7 +57,10 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/issues/{sr_id}/live"): "issue.read",
     # Below an issue the use cases check the permission, after whether the issue is visible: what
     # a visitor may not see answers 404, not 403.
+    ("GET", "/issues/{sr_id}/evidence"): "issue.read",
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}"): "issue.read",
+    ("GET", "/issues/{sr_id}/evidence/{evidence_id}/raw"): "issue.read",
+    ("GET", "/issues/{sr_id}/comments/{comment_id}"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/decision"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/passkey"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",

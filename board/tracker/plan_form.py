@@ -13,6 +13,8 @@ from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.planner import ActionDraft
 from guardia.board.issues import visibility
+from guardia.board.tracker import plan_revisions
+from guardia.board.tracker.plan_revisions import PlanRevisionView
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org.access import is_allowed
@@ -29,7 +31,11 @@ class PlannedTask:
     status: State
     server: str | None
     plan: Plan
+    """The plan that the form was opened with, if it is known."""
     plan_hash: str | None
+    """Hash of the present plan."""
+    revision: PlanRevisionView | None = None
+    """What replaced the plan that the form was opened with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +48,26 @@ class PlanActionRow:
     dropped: bool = False
 
 
-def planned_task(board: BoardContext, viewer: PersonInfo, sr_id: int, task_id: int) -> PlannedTask:
-    """Return a task with its plan. Raises `NotFound` if the viewer may not see one."""
+def planned_task(
+    board: BoardContext, viewer: PersonInfo, sr_id: int, task_id: int, opened_with: str = ""
+) -> PlannedTask:
+    """Return a task with the plan that its form shows. Raises `NotFound` if there is none to see.
+
+    `opened_with` is the hash of the plan that the form was opened with.
+    """
     with board.database.reading() as session:
         found = visibility.find_task(session, viewer, sr_id, task_id)
         if found is None or not found.plan or not is_allowed(viewer, "plan.read"):
             raise NotFound(what=f"task {task_id}")
+        is_stale = opened_with not in ("", found.plan_hash)
+        earlier = plan_revisions.filed_plan(session, task_id, opened_with) if is_stale else None
         return PlannedTask(
             found.task_id,
             State(found.status),
             found.target_server,
-            Plan.model_validate(found.plan),
+            earlier or Plan.model_validate(found.plan),
             found.plan_hash,
+            plan_revisions.plan_revision(session, found, opened_with) if is_stale else None,
         )
 
 

@@ -59,7 +59,7 @@ def change_plan(
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Replace the plan that the form showed with the person's plan."""
-    task = plan_form.planned_task(board, visitor.person, sr_id, task_id)
+    task = plan_form.planned_task(board, visitor.person, sr_id, task_id, plan_hash)
 
     def act() -> object:
         drafts = plan_form.drafts(plan_form.action_rows(task, form), form)

@@ -13,13 +13,18 @@ from guardia.board.approvals import requests, view
 from guardia.board.approvals.model import Approval
 from guardia.board.approvals.policy import ApproverRole
 from guardia.board.approvals.view import ApprovalStepView
-from guardia.board.control import directives
-from guardia.board.core.lifecycle import State
+from guardia.board.control import directive_options, directives
+from guardia.board.control.directive_options import DirectiveOption
+from guardia.board.core.form_guard import FormGuard, GuardedForm
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution import output_view
-from guardia.board.execution.output_view import CommandOutputView
+from guardia.board.execution.output_view import TaskOutputs
 from guardia.board.execution.tasks import plan_hash
+from guardia.board.tracker import plan_revisions, plan_summary
+from guardia.board.tracker.plan_revisions import PlanRevisionView
+from guardia.board.tracker.plan_summary import PlanSummary
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
@@ -43,12 +48,47 @@ class TaskDetail:
     """Whether the viewer can decide now and must sign an approval with a passkey."""
     attempts: dict[tuple[int, str], str] = field(default_factory=dict)
     """State by (ordinal, `do` or `undo`)."""
-    outputs: tuple[CommandOutputView, ...] = ()
+    outputs: TaskOutputs = field(default_factory=TaskOutputs)
     paused: bool = False
     undoing: bool = False
     """Whether its agent is to roll it back on a directive."""
     available_directives: tuple[str, ...] = ()
     """Verbs of the directives that the viewer may issue now."""
+    decision_form: GuardedForm | None = None
+    revision: PlanRevisionView | None = None
+    """What replaced the plan that the viewer's decision form was opened with."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether work on it may still go on."""
+        return self.status in OPEN_STATES
+
+    @property
+    def summary(self) -> PlanSummary | None:
+        """Return the facts of the plan, in the language of the reader."""
+        return plan_summary.summarize_plan(self.plan) if self.plan else None
+
+    @property
+    def seen_state(self) -> str:
+        """Return the state that the forms of directives are bound to."""
+        return directives.seen_state(self.status, undoing=self.undoing)
+
+    @property
+    def directive_options(self) -> tuple[DirectiveOption, ...]:
+        """Return the directives with their consequences."""
+        return directive_options.directive_options(
+            self.available_directives, self.status, undoing=self.undoing
+        )
+
+    @property
+    def agents_can_take(self) -> bool:
+        """Return whether the task can be given to another agent."""
+        return directive_options.agents_can_take(self.status)
+
+    @property
+    def step_to_decide(self) -> ApprovalStepView | None:
+        """Return the step that the viewer can decide now."""
+        return next((step for step in self.steps if step.mine), None)
 
 
 def progress(tasks: Sequence[Task]) -> tuple[TaskDetail, ...]:
@@ -62,6 +102,7 @@ def task_details(
     approver_roles: Sequence[ApproverRole],
     issue: Issue,
     tasks: Sequence[Task],
+    guard: FormGuard,
 ) -> Iterable[TaskDetail]:
     """Yield the full details of tasks for staff, reading each table once for all of them."""
     ids = [t.task_id for t in tasks]
@@ -78,6 +119,8 @@ def task_details(
         chain = view.latest_steps(approvals, task)
         steps = tuple(view.step_views(session, approver_roles, viewer, issue, task, chain))
         is_undoing = task.task_id in undoing
+        form = guard.form(f"decision-{task.task_id}", task.plan_hash or "")
+        earlier = form.shown if form.is_stale else form.since
         yield TaskDetail(
             task_id=task.task_id,
             status=State(task.status),
@@ -96,10 +139,12 @@ def task_details(
                 for a in attempts
                 if (a.task_id, a.plan_hash) == (task.task_id, task.plan_hash)
             },
-            outputs=tuple(outputs.get(task.task_id, ())),
+            outputs=outputs.get(task.task_id, TaskOutputs()),
             paused=task.paused,
             undoing=is_undoing,
             available_directives=_available_directives(viewer, task, undoing=is_undoing),
+            decision_form=form,
+            revision=plan_revisions.plan_revision(session, task, earlier) if earlier else None,
         )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
@@ -15,14 +16,15 @@ from urllib.parse import urlencode
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import DataError, OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError, TimeoutError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from guardia import errors
 from guardia.board.web import render
 from guardia.board.web.security_headers import HEADERS
-from guardia.board.web.session import NotOurForm, SignInNeeded
+from guardia.board.web.session import NotOurForm, SignInNeeded, Visitor, current_visitor
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
 
@@ -93,8 +95,9 @@ def error_response(
     *,
     reference: str = "",
     problems: list[dict[str, str]] | None = None,
+    visitor: Visitor | None = None,
 ) -> Response:
-    """Return an error as a page or as JSON."""
+    """Return an error as a page, in the frame of a visitor who is signed in, or as JSON."""
     with render.use_visitor_language(request):
         title = _title(status)
         text = (
@@ -107,6 +110,7 @@ def error_response(
             request,
             "web/error.html",
             status=status,
+            visitor=visitor,
             code=status,
             title=title,
             text=text,
@@ -132,6 +136,19 @@ def _title(status: int) -> str:
     )
 
 
+_FRAMED = (403, 404, 405, 409, 422)
+"""Answers that look the visitor up; a refusal for lack of room or time costs no query."""
+
+
+async def _framed(request: Request, status: int, *args: Any, **words: Any) -> Response:
+    """Return an error with name and navigation of the visitor, if the database can tell."""
+    visitor = None
+    if wants_page(request) and status in _FRAMED:
+        with suppress(GuardiaError, SQLAlchemyError):
+            visitor = await run_in_threadpool(current_visitor, request)
+    return await run_in_threadpool(error_response, request, status, *args, visitor=visitor, **words)
+
+
 async def _sign_in(request: Request, _error: Exception) -> Response:
     if not wants_page(request):
         return error_response(request, 401)
@@ -150,7 +167,7 @@ async def _guardia_error(request: Request, error: Exception) -> Response:
         return _internal_error(request, error)
     with render.use_visitor_language(request):
         text = message_of(error)
-    response = error_response(request, status, text)
+    response = await _framed(request, status, text)
     if isinstance(error, errors.TooOften):
         response.headers["retry-after"] = str(error.detail["seconds"])
     return response
@@ -160,7 +177,7 @@ async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     # Messages of libraries are in English; any other text is from our catalogue.
     own = None if error.detail.isascii() or error.status_code >= 500 else error.detail
-    response = error_response(request, error.status_code, own)
+    response = await _framed(request, error.status_code, own)
     response.headers.update(error.headers or {})
     return response
 
@@ -169,7 +186,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(e["loc"][0] == "path" for e in found):
-        return error_response(request, 404)
+        return await _framed(request, 404)
     with render.use_visitor_language(request):
         problems = [
             {
@@ -180,7 +197,7 @@ async def _validation(request: Request, error: Exception) -> Response:
             }
             for e in found
         ]
-    return error_response(request, 422, problems=problems)
+    return await _framed(request, 422, problems=problems)
 
 
 def _problem(kind: str) -> str:

@@ -29,10 +29,16 @@ from guardia.org.budgets import format_won
 STATIC = Path(__file__).parent / "static"
 # The name of each language in that language.
 ENDONYMS = {"ko": "한국어", "en": "English"}
+# A colour for each meaning: what needs a person is the loudest, what is done the quietest.
 STATUS_BADGE = {
+    State.PARSED: "bg-light-primary",
+    State.PENDING_APPROVAL: "bg-warning",
+    State.APPROVED: "bg-light-primary",
+    State.IN_PROGRESS: "bg-primary",
+    State.MANUAL: "bg-warning",
+    State.COMPLETED: "bg-light-success",
+    State.REJECTED: "bg-light-danger",
     State.FAILED_ROLLBACK: "bg-danger",
-    State.COMPLETED: "bg-primary",
-    State.IN_PROGRESS: "bg-warning",
 }
 RISK_BADGE = {
     Risk.READ: "bg-light-success",
@@ -118,7 +124,7 @@ def environment() -> Environment:
     found.globals.update(
         t=t,
         web_label=web_label,
-        tool=tool_title,
+        tool=labels.tool_title,
         asset=asset,
         part=part,
         endonyms=ENDONYMS,
@@ -128,6 +134,7 @@ def environment() -> Environment:
         cause_label=labels.cause_label,
         in_won=format_won,
         arguments=format_arguments,
+        check_sentence=labels.check_sentence,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
         risk_badge=RISK_BADGE.__getitem__,
     )
@@ -158,14 +165,6 @@ def web_label(table: str, name: object) -> str:
         return t(f"web.{table}.{name}")
     except KeyError:
         return str(name)
-
-
-def tool_title(name: str) -> str:
-    """Return a tool's title, or its name if the catalogue lacks it."""
-    try:
-        return t(f"tools.{name}.title")
-    except KeyError:
-        return name
 
 
 def format_arguments(call: ToolCall) -> list[tuple[str, str]]:

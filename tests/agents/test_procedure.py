@@ -97,6 +97,7 @@ def test_a_plan_is_concrete_checked_and_leads_back(case: dict[str, Any]) -> None
         assert check.call.args == {"service": at.service.name}
         assert catalog.find(check.call.tool).risk is Risk.READ
         jmespath.compile(check.expect)
+        assert check.sentence and "{" not in check.sentence
     assert len(plan.verify) == len(rule.verify) > 0
 
 

@@ -71,10 +71,16 @@ def site(web_env: BoardEnv) -> Iterator[str]:
 
 
 @pytest.fixture
-def watched(context: BrowserContext) -> Iterator[BrowserContext]:
+def refusals() -> list[str]:
+    """Collect console errors: a test that provokes a refusal empties it."""
+    return []
+
+
+@pytest.fixture
+def watched(context: BrowserContext, refusals: list[str]) -> Iterator[BrowserContext]:
     """Return the context; fail the test on a request to another host or a console error."""
     elsewhere: list[str] = []
-    errors: list[str] = []
+    errors = refusals
     context.on(
         "request",
         lambda r: None if r.url.startswith(_HERE) else elsewhere.append(r.url),

@@ -64,6 +64,9 @@ def test_it_has_its_texts(tool: Tool[Any], language: str) -> None:
     known = {*tool.args.model_fields, "server"}
     for text in (entry["title"], entry["effect"]):
         assert set(re.findall(r"\{(\w+)\}", text)) <= known
+    if tool.risk is not Risk.READ:
+        # What users notice while it runs: the first thing an approver asks.
+        assert set(re.findall(r"\{(\w+)", entry["impact"])) <= known
     if tool.irreversible:
         assert tool.irreversible == f"tools.{tool.name}.irreversible"
         assert entry["irreversible"]

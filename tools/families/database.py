@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, field_validator
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.findings import Count, FindingsModel, Line, Moment, Pid, Seconds, Word
@@ -186,12 +187,14 @@ def _still_blocking(args: SessionArgs) -> tuple[Check, ...]:
     locks = ToolCall(tool="database.locks", args={"service": args.service})
     this = f"pid=={pid} && backend_start=={start} && may_terminate != `false`"
     expect = f"length(roots[?{this}]) > `0`"
-    return (Check(call=locks, expect=expect),)
+    sentence = t("tools.database.terminate_session.precheck", pid=args.pid)
+    return (Check(call=locks, expect=expect, sentence=sentence),)
 
 
 def _session_gone(args: SessionArgs) -> tuple[Check, ...]:
     session = ToolCall(tool="database.session", args=args.model_dump())
-    return (Check(call=session, expect="!present", within=10.0),)
+    sentence = t("tools.database.terminate_session.verify", pid=args.pid)
+    return (Check(call=session, expect="!present", within=10, sentence=sentence),)
 
 
 def _parse_object(text: str) -> Findings:

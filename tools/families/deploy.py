@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
@@ -106,6 +107,9 @@ def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
         Check(
             call=current_release,
             expect=f"{current} && contains(releases, {jmespath_literal(args.version)})",
+            sentence=t(
+                "tools.deploy.activate.precheck", previous=args.previous, version=args.version
+            ),
         ),
     )
 
@@ -113,11 +117,14 @@ def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
 def _previous_is_current(args: ActivateArgs) -> tuple[Check, ...]:
     """Require that a restart would bring back the previous release."""
     current_release = ToolCall(tool="deploy.current", args={"service": args.service})
-    return (Check(call=current_release, expect=f"version == {jmespath_literal(args.previous)}"),)
+    expect = f"version == {jmespath_literal(args.previous)}"
+    sentence = t("tools.deploy.activate.is_current", version=args.previous)
+    return (Check(call=current_release, expect=expect, sentence=sentence),)
 
 
 def _serves_version(service: str, version: str) -> tuple[Check, ...]:
-    return healthy_checks(service, 20.0, also=f" && version == {jmespath_literal(version)}")
+    sentence = t("tools.deploy.activate.verify", service=service, version=version)
+    return healthy_checks(service, 20, sentence, f" && version == {jmespath_literal(version)}")
 
 
 def _inverse(args: ActivateArgs) -> ToolCall:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
@@ -227,15 +228,17 @@ def _set_log_level(args: SetLogLevelArgs, host: Host) -> Command:
     return Command.script(_SET_LOG_LEVEL, root, args.level, args.previous, control)
 
 
-def healthy_checks(service: str, within: float, also: str = "") -> tuple[Check, ...]:
+def healthy_checks(service: str, within: int, sentence: str, also: str = "") -> tuple[Check, ...]:
     """Require an HTTP 200 within `within` seconds; `also` adds a JMESPath condition."""
     health = ToolCall(tool="service.health", args={"service": service})
-    return (Check(call=health, expect=f"answered && status == `200`{also}", within=within),)
+    expect = f"answered && status == `200`{also}"
+    return (Check(call=health, expect=expect, within=within, sentence=sentence),)
 
 
-def _level_is(args: SetLogLevelArgs, level: str) -> tuple[Check, ...]:
+def _level_is(args: SetLogLevelArgs, level: str, sentence: str) -> tuple[Check, ...]:
     level_read = ToolCall(tool="service.log_level", args={"service": args.service})
-    return (Check(call=level_read, expect=f"level == {jmespath_literal(level)}"),)
+    expect = f"level == {jmespath_literal(level)}"
+    return (Check(call=level_read, expect=expect, sentence=sentence),)
 
 
 def _inverse(args: SetLogLevelArgs) -> ToolCall:
@@ -269,7 +272,9 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_restart,
         parse=stdout_parser("service.restart", success_findings),
         findings=Done,
-        verify=lambda args: healthy_checks(args.service, 30.0),
+        verify=lambda args: healthy_checks(
+            args.service, 30, t("tools.service.restart.verify", service=args.service)
+        ),
         irreversible="tools.service.restart.irreversible",
         timeout=60.0,
     ),
@@ -288,9 +293,17 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_set_log_level,
         parse=stdout_parser("service.set_log_level", success_findings),
         findings=Done,
-        precheck=lambda args: _level_is(args, args.previous),
-        verify=lambda args: _level_is(args, args.level),
+        precheck=lambda args: _level_is(
+            args,
+            args.previous,
+            t("tools.service.set_log_level.precheck", previous=args.previous),
+        ),
+        verify=lambda args: _level_is(
+            args, args.level, t("tools.service.set_log_level.verify", level=args.level)
+        ),
         undo=_inverse,
-        undo_verify=lambda args: _level_is(args, args.previous),
+        undo_verify=lambda args: _level_is(
+            args, args.previous, t("tools.service.set_log_level.verify", level=args.previous)
+        ),
     ),
 )

@@ -37,9 +37,12 @@ def list_(agent: _Agent, who: _As) -> None:
     console = Console()
     for title, found in (("lessons", page.lessons), ("working", page.working)):
         console.print(t(f"notes.page.{title}"), style="bold")
-        for note in found:
+        for note in found.rows:
             _print_note(console, note)
-        if not found:
+        if found.total > len(found.rows):
+            more = t("web.evidence.newest", count=len(found.rows))
+            console.print(f"  {more}", style="dim", markup=False)
+        if not found.rows:
             console.print(f"  {t('cli.note.none')}", style="dim")
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 from pydantic import StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
@@ -259,11 +260,23 @@ def _read_archived(text: str) -> Findings:
 def _can_be_archived(args: LogFileArgs) -> tuple[Check, ...]:
     largest = ToolCall(tool="disk.largest", args={"service": args.service})
     name = jmespath_literal(args.name)
-    return (Check(call=largest, expect=f"length(files[?name=={name} && can_be_archived]) > `0`"),)
+    expect = f"length(files[?name=={name} && can_be_archived]) > `0`"
+    sentence = t("tools.disk.archive.precheck", name=args.name)
+    return (Check(call=largest, expect=expect, sentence=sentence),)
 
 
-def _archive_check(args: LogFileArgs, expect: str) -> tuple[Check, ...]:
-    return (Check(call=ToolCall(tool="disk.archived", args=args.model_dump()), expect=expect),)
+def _archive_check(args: LogFileArgs, expect: str, sentence: str) -> tuple[Check, ...]:
+    archived = ToolCall(tool="disk.archived", args=args.model_dump())
+    return (Check(call=archived, expect=expect, sentence=sentence),)
+
+
+def _is_archived(args: LogFileArgs) -> tuple[Check, ...]:
+    sentence = t("tools.disk.archive.verify", name=args.name)
+    return _archive_check(args, "archived && original_bytes < bytes", sentence)
+
+
+def _is_complete(args: LogFileArgs) -> tuple[Check, ...]:
+    return _archive_check(args, "complete", t("tools.disk.restore.verify", name=args.name))
 
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -284,9 +297,9 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("disk.archive", _read_facts),
         findings=CopyFindings,
         precheck=_can_be_archived,
-        verify=lambda args: _archive_check(args, "archived && original_bytes < bytes"),
+        verify=_is_archived,
         undo=lambda args: ToolCall(tool="disk.restore", args=args.model_dump()),
-        undo_verify=lambda args: _archive_check(args, "complete"),
+        undo_verify=_is_complete,
         timeout=_TIMEOUT,
     ),
     Tool(
@@ -296,7 +309,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_archive_command(_RESTORE),
         parse=stdout_parser("disk.restore", _read_facts),
         findings=CopyFindings,
-        verify=lambda args: _archive_check(args, "complete"),
+        verify=_is_complete,
         irreversible="tools.disk.restore.irreversible",
         timeout=_TIMEOUT,
     ),
