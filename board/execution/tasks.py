@@ -30,6 +30,7 @@ from guardia.board.execution import permissions
 from guardia.board.issues.comments import write_comment
 from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forged, IllegalMove, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -61,6 +62,7 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     return digest({"task": task_id, "plan": plan.model_dump(mode="json"), **again})
 
 
+@repeat_on_conflict
 def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> None:
     """File the triage (RECEIVED -> PARSED), one task per server, and wake the specialist."""
     now = board.clock()
@@ -146,6 +148,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         )
 
 
+@repeat_on_conflict
 def file_plan(
     board: BoardContext, claim: Claim, plan: Plan, *, action_type: str | None = None
 ) -> bool:
@@ -222,6 +225,7 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) 
         permissions.require_tools(permissions.chart_entry_of(session, task.agent_id), plan)
 
 
+@repeat_on_conflict
 def begin_execution(board: BoardContext, claim: Claim) -> Grant:
     """Start the plan (APPROVED -> IN_PROGRESS), sign a checkpoint and return the plan's grant.
 
@@ -301,6 +305,7 @@ def stored_plan(task: Task) -> Plan:
     return plan
 
 
+@repeat_on_conflict
 def complete(board: BoardContext, claim: Claim, text: str) -> None:
     """Complete the task (IN_PROGRESS -> COMPLETED), reply to the room and wake the auditors."""
     now = board.clock()
@@ -310,6 +315,7 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
         _record_end(session, claim, EntryKind.COMPLETED, text, now)
 
 
+@repeat_on_conflict
 def fail(board: BoardContext, claim: Claim, text: str) -> None:
     """Fail the task (IN_PROGRESS -> FAILED_ROLLBACK) after a verified rollback; send an alert."""
     now = board.clock()
@@ -321,6 +327,7 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
         _record_end(session, claim, EntryKind.FAILED, text, now)
 
 
+@repeat_on_conflict
 def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool = False) -> None:
     """Hand the task over to people (any open state -> MANUAL); in an emergency send an alert."""
     now = board.clock()
@@ -333,6 +340,7 @@ def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool =
         _record_end(session, claim, EntryKind.HANDED_OVER, text, now)
 
 
+@repeat_on_conflict
 def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
     """Comment on the claimed task's issue, unless it only repeats the agent's last comment."""
     now = board.clock()

@@ -26,6 +26,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
 from guardia.board.goals.planning import goal_of, log_entry, move
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org import registry
@@ -34,6 +35,7 @@ from guardia.org.directory import PersonInfo
 from guardia.text import MAX_REASON, trim
 
 
+@repeat_on_conflict
 def answer(
     board: BoardContext, person: PersonInfo, sr_id: int, words: Mapping[int, str]
 ) -> GoalState:
@@ -73,6 +75,7 @@ def answer(
         return state
 
 
+@repeat_on_conflict
 def approve(
     board: BoardContext,
     person: PersonInfo,
@@ -135,6 +138,7 @@ def achieve(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) ->
     _end_goal(board, person, sr_id, reason, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
 
 
+@repeat_on_conflict
 def _end_goal(
     board: BoardContext,
     person: PersonInfo,
