@@ -34,7 +34,7 @@ def folder(home: Path) -> Iterator[Path]:
 
 def checks(address: str) -> dict[str, Any]:
     try:
-        return dict(httpx.get(f"{address}/readyz", timeout=30).json()["checks"])
+        return dict(httpx.get(f"{address}/readyz", timeout=PATIENCE).json()["checks"])
     except httpx.HTTPError:
         return {}
 
@@ -59,7 +59,7 @@ def test_the_database_is_killed_and_comes_back(folder: Path) -> None:
         assert killed
         os.kill(killed, signal.SIGKILL)
         assert wait_until(lambda: data.postmaster() not in {None, killed})
-        assert httpx.get(f"{address}/healthz", timeout=30).status_code == 200
+        assert httpx.get(f"{address}/healthz", timeout=PATIENCE).status_code == 200
         for words in (("audit", "verify"), ("kill", "--reason", "시험")):
             done = run_process(*words, env=env)
             assert done.returncode == 0, (words, done.stdout, done.stderr)
