@@ -1,4 +1,4 @@
-"""`guardia up` brings its database back, and tells the truth meanwhile."""
+"""`guardia up` brings its database back, and its health checks are right all the time."""
 
 from __future__ import annotations
 
