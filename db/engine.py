@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import logging
+import random
 import secrets
 import socket
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
+from functools import wraps
 from types import MappingProxyType
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 import psycopg
-from sqlalchemy import Engine, create_engine, exc
-from sqlalchemy.engine import make_url
+from sqlalchemy import Engine, create_engine, exc, func, select
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
 
+from guardia.errors import ClockOff, Misconfigured
+from guardia.i18n import t
+
+log = logging.getLogger(__name__)
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_CONFLICTS = (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure)
+_PAUSES = (0.02, 0.05, 0.1, 0.2, 0.5)
+"""Longest pause before each repetition of a transaction that lost a conflict."""
 OUTAGE_ERRORS = (
     exc.OperationalError,
     exc.InterfaceError,
@@ -21,8 +36,9 @@ OUTAGE_ERRORS = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     psycopg.InternalError,  # raised if the server ended a session that idled in a transaction
+    ClockOff,
 )
-"""Errors that a restart or loss of the database causes: retry later."""
+"""Errors that a restart or loss of the database causes, or a wrong clock: retry later."""
 CONNECTION_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
         # One name for all sessions of a process: see `db.presence`.
@@ -50,12 +66,14 @@ class Database:
 
     def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
         self.dsn = dsn
-        url = make_url(dsn).set(drivername="postgresql+psycopg")
+        url = _parse_address(dsn)
         self.engine: Engine = create_engine(
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_pre_ping=True,
+            # Values of statements are people's texts and secrets: they are in no message or log.
+            hide_parameters=True,
             connect_args=dict(CONNECTION_OPTIONS),
         )
 
@@ -80,6 +98,45 @@ class Database:
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _parse_address(dsn: str) -> URL:
+    """Return a DSN as SQLAlchemy needs it. Raises `Misconfigured` if it is none; never shows it."""
+    try:
+        url = make_url(dsn)
+        # The driver reads it, too, for the connections that we open ourselves.
+        psycopg.conninfo.conninfo_to_dict(dsn)
+    except (ValueError, exc.ArgumentError, psycopg.ProgrammingError):
+        raise Misconfigured(what="GUARDIA_DSN", why=t("db.address")) from None
+    return url.set(drivername="postgresql+psycopg")
+
+
+def database_time(session: Session) -> datetime:
+    """Return the database's time, for what must not wait for a check of this host's clock."""
+    found: datetime = session.scalars(select(func.clock_timestamp())).one()
+    return found
+
+
+def repeat_on_conflict(use_case: Callable[P, R]) -> Callable[P, R]:
+    """Repeat a use case whose transaction lost a deadlock or a serialization conflict.
+
+    Its transaction was rolled back as a whole, so it begins again from what is true now.
+    """
+
+    @wraps(use_case)
+    def repeated(*args: P.args, **words: P.kwargs) -> R:
+        for pause in _PAUSES:
+            try:
+                return use_case(*args, **words)
+            except exc.DBAPIError as error:
+                if not isinstance(error.orig, _CONFLICTS):
+                    raise
+                log.warning("%s lost a conflict; repeated", use_case.__qualname__)
+            # Not all losers at the same moment again.
+            time.sleep(random.uniform(pause / 2, pause))
+        return use_case(*args, **words)
+
+    return repeated
 
 
 def driver_connection(session: Session) -> psycopg.Connection[Any]:

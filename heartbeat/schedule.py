@@ -21,6 +21,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.approvals import deadlines
+from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
 from guardia.board.intake import context_rules
@@ -65,12 +66,22 @@ class HeartbeatScheduler:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    def has_ended(self) -> bool:
+        """Return whether the scheduler's thread has ended on its own."""
+        thread = getattr(self._scheduler, "_thread", None)
+        return bool(self._scheduler.running and thread is not None and not thread.is_alive())
+
     def resume(self) -> None:
         """Reload the chart and catch up, after events may have been missed."""
         self.reload()
         self.catch_up()
         # Midnight may have passed in between.
         daily_report.alert_missing_reports(self._board)
+
+    def realign(self) -> None:
+        """Compute all moments again: this host's clock was wrong, and is right again."""
+        for job in self._scheduler.get_jobs():
+            self._scheduler.reschedule_job(job.id, trigger=job.trigger)
 
     def find_trigger(self, name: str) -> HeartbeatTrigger | None:
         """Return the trigger of an agent, or `None`."""
@@ -80,7 +91,9 @@ class HeartbeatScheduler:
     def reload(self) -> None:
         """Add, change and remove triggers so that they match the applied chart."""
         with self._reload_lock:
-            revision, chart = org_chart.running(self._board)
+            revision, chart, is_running = org_chart.last_good(self._board)
+            if not is_running:
+                log.error("the applied chart cannot be read; revision %s is used", revision)
             missing = {a.id: a.heartbeat for a in chart.agents}
             for job in self._agent_jobs():
                 trigger: HeartbeatTrigger = job.trigger
@@ -89,7 +102,10 @@ class HeartbeatScheduler:
                 elif trigger.agent_id not in missing:
                     self._scheduler.remove_job(job.id)
             for agent_id, heartbeat in missing.items():
-                self._add(HeartbeatTrigger(agent_id, heartbeat))
+                try:
+                    self._add(HeartbeatTrigger(agent_id, heartbeat))
+                except Exception:  # one bad entry never takes the others down
+                    log.exception("the heartbeat of %s cannot be scheduled", agent_id)
             log.info("scheduler reloaded from chart revision %s", revision)
 
     def catch_up(self) -> None:
@@ -147,7 +163,11 @@ class HeartbeatScheduler:
     def _add_sweeps(self) -> None:
         """Add deadline sweeps for people who wait, and the cleanup."""
         minute = IntervalTrigger(seconds=_SWEEP_INTERVAL, start_date=_EPOCH, timezone=UTC)
-        sweeps = {"approvals:due": deadlines.process_due, "budgets:due": budgets.process_due}
+        sweeps: dict[str, Callable[[BoardContext], object]] = {
+            "approvals:due": deadlines.process_due,
+            "budgets:due": budgets.process_due,
+            "kill:report": kill_report.send_due_reports,
+        }
         for name, sweep in sweeps.items():
             self._add_recurring(
                 name, minute, partial(sweep, self._board), misfire_grace_time=_SWEEP_INTERVAL

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from guardia.i18n import t
 from guardia.org.access import PERMISSIONS, ROLES
+from guardia.org.addresses import is_address
 from guardia.org.budgets import unpriced_models
 from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import KNOWN_SKILLS, RESERVED_RULE_IDS
@@ -35,6 +36,7 @@ def find_inconsistencies(chart: OrgChart) -> Iterator[Inconsistency]:
     yield from _approver_assignments(chart)
     yield from _prices(chart)
     yield from _chat_rules(chart)
+    yield from _model_addresses(chart)
 
 
 def _unique_ids(chart: OrgChart) -> Iterator[Inconsistency]:
@@ -159,3 +161,14 @@ def _chat_rules(chart: OrgChart) -> Iterator[Inconsistency]:
         if rule.skill is not None and rule.skill not in skills:
             words = {"skill": rule.skill, "known": ", ".join(skills)}
             yield Inconsistency((*path, "skill"), t("org.talk.skill", **words))
+
+
+def _model_addresses(chart: OrgChart) -> Iterator[Inconsistency]:
+    """Check that the client of a model can call its address at all."""
+    for number, agent in enumerate(chart.agents):
+        brain = agent.brain
+        named: list[tuple[ChartPath, str | None]] = [(("base_url",), brain.base_url)]
+        named += [(("models", n, "base_url"), m.base_url) for n, m in enumerate(brain.models)]
+        for path, address in named:
+            if address is not None and not is_address(address):
+                yield Inconsistency(("agents", number, "brain", *path), t("org.adapter.address"))

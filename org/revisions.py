@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
-from guardia.org.chart import fingerprint, parse_cached
+from guardia.org.chart import fingerprint, parse_cached, parse_stored
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, OrgRevision
 
@@ -74,12 +74,29 @@ def running_chart(session: Session) -> OrgChart:
     found = session.scalar(select(OrgRevision.chart).where(OrgRevision.revision == number))
     if found is None:
         raise Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
-    return parse_cached(found)
+    return parse_stored(found)
+
+
+def last_good_chart(session: Session) -> tuple[int, OrgChart]:
+    """Return the newest revision that this version can read, and its chart.
+
+    Raises `Misconfigured` if there is none.
+    """
+    rows = session.execute(
+        select(OrgRevision.revision, OrgRevision.chart).order_by(OrgRevision.revision.desc())
+    )
+    problem = Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
+    for number, stored in rows:
+        try:
+            return number, parse_stored(stored)
+        except Misconfigured as error:
+            problem = error
+    raise problem
 
 
 def chart_at(session: Session, number: int) -> OrgChart:
     """Return the chart of a revision. Raises `NotFound` if there is no such revision."""
-    return parse_cached(chart_text(session, number))
+    return parse_stored(chart_text(session, number))
 
 
 def chart_text(session: Session, number: int) -> str:

@@ -13,6 +13,7 @@ from datetime import datetime
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Throttled
 from guardia.org import access, known_devices, throttle
 from guardia.org.directory import PersonInfo
@@ -45,6 +46,7 @@ class SignedIn:
     device: str
 
 
+@repeat_on_conflict
 def begin(
     board: BoardContext, account: str, source: str = LOCAL_SOURCE, device: str = ""
 ) -> Attempt:
@@ -69,6 +71,7 @@ def begin(
     return Attempt(account, device if known else "", tuple(numbers), clear_key)
 
 
+@repeat_on_conflict
 def open_session(
     board: BoardContext, attempt: Attempt, password: str, replaces: str = ""
 ) -> SignedIn | None:
@@ -87,6 +90,7 @@ def open_session(
         return SignedIn(token, device)
 
 
+@repeat_on_conflict
 def sign_in(
     board: BoardContext, account: str, password: str, source: str = LOCAL_SOURCE
 ) -> str | None:
@@ -106,18 +110,21 @@ def _check(session: Session, attempt: Attempt, password: str, now: datetime) -> 
     return token
 
 
+@repeat_on_conflict
 def sign_out(board: BoardContext, token: str) -> None:
     """End a session."""
     with board.database.transaction() as session:
         access.sign_out(session, token)
 
 
+@repeat_on_conflict
 def sign_out_everywhere(board: BoardContext, person: PersonInfo) -> None:
     """End all sessions of a person and forget their devices; access tokens stay."""
     with board.database.transaction() as session:
         access.end_sessions(session, person.id)
 
 
+@repeat_on_conflict
 def authenticate(
     board: BoardContext, account: str, password: str, source: str = LOCAL_SOURCE
 ) -> PersonInfo | None:

@@ -29,6 +29,7 @@ from guardia.board.core.run_model import Tick
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 
@@ -85,6 +86,7 @@ def _process_row(board: BoardContext, what: str, number: int, due: datetime) -> 
         return False
 
 
+@repeat_on_conflict
 def _alert(board: BoardContext, what: str, why: str, due: datetime) -> None:
     now = board.clock()
     with board.database.transaction() as session:
@@ -93,6 +95,7 @@ def _alert(board: BoardContext, what: str, why: str, due: datetime) -> None:
             send(session, "alert", t("board.due_failed", what=what, why=why), now, sr_id=None)
 
 
+@repeat_on_conflict
 def _process_step(board: BoardContext, approval_id: int) -> bool:
     now = board.clock()
     with board.database.transaction() as session:
@@ -151,6 +154,7 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     _log_step(session, EntryKind.APPROVAL_EXPIRED, issue, task, step, now)
 
 
+@repeat_on_conflict
 def _process_task(board: BoardContext, task_id: int) -> bool:
     now = board.clock()
     with board.database.transaction() as session:

@@ -27,6 +27,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.passkeys import signing
 from guardia.board.passkeys.signing import DecisionSubject, PasskeySignature
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, PasskeyNeeded, PasskeyRejected, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -78,6 +79,7 @@ def ask_changes(
     return submit_decision(board, person, task_id, DecisionVerdict.CHANGE, plan_hash, reason)
 
 
+@repeat_on_conflict
 def submit_decision(
     board: BoardContext,
     person: PersonInfo,

@@ -17,13 +17,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
-from guardia.board.control import rollback
+from guardia.board.control import kill_report, rollback
 from guardia.board.core import wake_budget
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
-from guardia.board.core.lookup import get_issue, lock_task
+from guardia.board.core.lookup import get_issue, lock_task, lock_tasks
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
 from guardia.board.core.plan import Plan
@@ -33,6 +33,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.organization import agent_memory
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import IllegalMove, Invalid, NoSuchAssignee, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -139,9 +140,23 @@ def issue_directive(
     request = replace(request, reason=reason, argument=argument)
     if request.verb not in _STOPPING:
         board.sign_checkpoint()
+    state = _carry_out(board, person, task_id, request, handler)
+    if request.verb == "manual":
+        kill_report.send_due_reports(board)  # perhaps the last rollback that it waited for
+    return state
+
+
+@repeat_on_conflict
+def _carry_out(
+    board: BoardContext,
+    person: PersonInfo,
+    task_id: int,
+    request: DirectiveRequest,
+    handler: Callable[[_DirectiveContext], Directive],
+) -> State:
     now = board.clock()
     with board.database.transaction() as session:
-        task = lock_task(session, task_id)
+        task = _lock(session, task_id, request.verb)
         undoing = _is_rolling_back(session, task_id)
         if request.seen not in ("", seen_state(State(task.status), undoing=undoing)):
             raise Stale(what=issue_ref(task.sr_id))
@@ -159,6 +174,14 @@ def issue_directive(
         if ctx.after_log is not None:
             ctx.after_log()
         return State(task.status)
+
+
+def _lock(session: Session, task_id: int, verb: str) -> Task:
+    """Lock the task; for a priority, all tasks of the issue, which take it over."""
+    if verb == "priority":
+        issue = select(Task.sr_id).where(Task.task_id == task_id).scalar_subquery()
+        lock_tasks(session, Task.sr_id == issue)
+    return lock_task(session, task_id)
 
 
 def eligible_tasks(board: BoardContext, sr_id: int, verb: str) -> list[int]:
@@ -348,16 +371,9 @@ def _priority(ctx: _DirectiveContext) -> Directive:
     directive = ctx.create_directive()
     if ctx.task.status == State.IN_PROGRESS:
         ctx.task.run_id, ctx.task.fence = run_id, fence
-    _lock_siblings(ctx)
     ctx.issue.priority = wanted
     _wake_agent(ctx, directive)
     return directive
-
-
-def _lock_siblings(ctx: _DirectiveContext) -> None:
-    """Lock all tasks of the issue, which take over its priority, before the issue itself."""
-    siblings = select(Task.task_id).where(Task.sr_id == ctx.task.sr_id).order_by(Task.task_id)
-    ctx.session.execute(siblings.with_for_update(key_share=True))
 
 
 _HANDLERS: MappingProxyType[str, Callable[[_DirectiveContext], Directive]] = MappingProxyType(

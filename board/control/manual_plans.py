@@ -28,6 +28,7 @@ from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import update_issue_state
 from guardia.board.execution import tasks
 from guardia.board.issues.receiving import open_task
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -88,6 +89,7 @@ def _actions(
     return tuple(planner.build_action(draft, host, category) for draft in drafts)
 
 
+@repeat_on_conflict
 def force_action(
     board: BoardContext,
     person: PersonInfo,

@@ -9,7 +9,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Request, Response
 
 from guardia.board.control import kill_switch as control_kill_switch
-from guardia.board.control import kill_switch_view
+from guardia.board.control import kill_switch_view, kill_text
 from guardia.board.core import kill_switch, labels
 from guardia.board.core.context import BoardContext
 from guardia.board.core.form_guard import FormGuard
@@ -68,14 +68,12 @@ def _page(
 def kill(
     request: Request, board: BoardDep, visitor: CurrentVisitor, reason: _Reason = ""
 ) -> Response:
-    """Activate the switch."""
-    return _submit(
-        request,
-        board,
-        visitor,
-        reason,
-        lambda: control_kill_switch.kill(board, visitor.person, reason),
-    )
+    """Activate the switch; 503 with the outcome if only this host could be stopped."""
+
+    def act() -> None:
+        kill_text.require_recorded(control_kill_switch.kill(board, visitor.person, reason))
+
+    return _submit(request, board, visitor, reason, act)
 
 
 @router.post("/release")

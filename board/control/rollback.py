@@ -32,6 +32,7 @@ from guardia.board.execution import commands
 from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.runs.beats import RunContext, is_current, release_tasks
 from guardia.board.runs.claiming import ROLLBACK_TASKS
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -125,6 +126,7 @@ def record_directive(
     )
 
 
+@repeat_on_conflict
 def claim_rollback(
     board: BoardContext,
     run_context: RunContext,
@@ -135,30 +137,34 @@ def claim_rollback(
 
     The beat keeps its claims on the tasks `beside`, which still run.
     """
-    with board.database.transaction() as session:
-        if not is_current(session, run_context):
-            return None
-        release_tasks(session, run_context, beside)
-        task = session.scalar(
-            select(Task)
-            .where(
-                Task.agent_id == run_context.agent_id,
-                Task.task_id.in_(ROLLBACK_TASKS),
-                Task.task_id.not_in(done),
-            )
-            .order_by(Task.task_id)
-            .limit(1)
-            .with_for_update(of=Task, key_share=True)
+    while True:
+        with board.database.transaction() as session:
+            if not is_current(session, run_context):
+                return None
+            if release_tasks(session, run_context, beside):
+                continue  # see `beats.claim_task`
+            return _claim(session, run_context, done)
+
+
+def _claim(session: Session, run_context: RunContext, done: frozenset[int]) -> RollbackClaim | None:
+    task = session.scalar(
+        select(Task)
+        .where(
+            Task.agent_id == run_context.agent_id,
+            Task.task_id.in_(ROLLBACK_TASKS),
+            Task.task_id.not_in(done),
         )
-        directive = _lock_directive(session, task.task_id) if task else None
-        if task is None or directive is None:
-            return None
-        task.fence += 1
-        task.run_id = run_context.run_id
-        claim = Claim(
-            task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence
-        )
-        return RollbackClaim(directive.directive_id, claim)
+        .order_by(Task.task_id)
+        .limit(1)
+        .with_for_update(of=Task, key_share=True)
+    )
+    directive = _lock_directive(session, task.task_id) if task else None
+    if task is None or directive is None:
+        return None
+    task.fence += 1
+    task.run_id = run_context.run_id
+    claim = Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
+    return RollbackClaim(directive.directive_id, claim)
 
 
 def _lock_directive(session: Session, task_id: int) -> Directive | None:
@@ -166,6 +172,7 @@ def _lock_directive(session: Session, task_id: int) -> Directive | None:
     return session.scalar(query.with_for_update())
 
 
+@repeat_on_conflict
 def grant_rollback(board: BoardContext, rollback: RollbackClaim) -> RollbackGrant:
     """Grant the undo of a task's plan, and reads on its server."""
     with board.database.transaction() as session:
@@ -198,6 +205,15 @@ def finish_rollback(
     Hands the task to people with an alert if something was not restored. A changed plan is then
     filed with the person who issued the directive as author, and its approvals are requested.
     """
+    state = _finish(board, rollback, restored, lost, kept)
+    kill_report.send_due_reports(board)
+    return state
+
+
+@repeat_on_conflict
+def _finish(
+    board: BoardContext, rollback: RollbackClaim, restored: list[str], lost: list[str], kept: int
+) -> State:
     now, claim = board.clock(), rollback.claim
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
@@ -218,7 +234,6 @@ def finish_rollback(
         _close(session, directive, _outcome_text(restored, lost), now, whole=not lost)
         _announce_end(session, directive, lost, now)
         _log_end(session, rollback, directive, restored, lost, kept, now)
-        kill_report.send_report_if_complete(session, directive.kill_id, now)
         if step is Move.RETURN and new_plan is not None:
             author = Actor.parse(directive.ordered_by)
             assert author is not None
@@ -263,7 +278,6 @@ def abandon_rollback(session: Session, task: Task, text: str, now: datetime) -> 
     directive = _lock_directive(session, task.task_id)
     if directive is not None:
         _close(session, directive, text, now, whole=False)
-        kill_report.send_report_if_complete(session, directive.kill_id, now)
 
 
 def _log_end(

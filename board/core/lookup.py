@@ -1,8 +1,14 @@
-"""Load an issue or a task, with or without a lock."""
+"""Load issues and tasks, with or without a lock.
+
+Rows of one table are locked in the order of their ids, in every transaction: then none of them can
+wait in a circle. Tasks are locked before issues.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, bindparam, select
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import BigInteger, ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.issue_ref import issue_ref
@@ -26,6 +32,18 @@ def lock_task(session: Session, task_id: int) -> Task:
     if task is None:
         raise NotFound(what=f"task {task_id}")
     return task
+
+
+def lock_tasks(session: Session, condition: ColumnElement[bool]) -> Sequence[Task]:
+    """Lock and return the tasks that meet a condition, in the order of their ids."""
+    query = select(Task).where(condition).order_by(Task.task_id)
+    return session.scalars(query.with_for_update(key_share=True)).all()
+
+
+def lock_issues(session: Session, numbers: Iterable[int]) -> None:
+    """Lock issues in the order of their ids; call it after their tasks are locked."""
+    query = select(Issue.sr_id).where(Issue.sr_id.in_(set(numbers))).order_by(Issue.sr_id)
+    session.execute(query.with_for_update(key_share=True)).all()
 
 
 def get_task(session: Session, task_id: int) -> Task:

@@ -18,6 +18,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
 from guardia.board.costs.budget_accounts import SYSTEM_ACTOR, BudgetRefusal
 from guardia.board.costs.model import BudgetAccount, BudgetPause
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Exhausted, Invalid, Stale
 from guardia.i18n import t
 from guardia.org import revisions
@@ -31,6 +32,7 @@ SCOPES = ("agent", "institution", "company")
 _BATCH = 200
 
 
+@repeat_on_conflict
 def pause_agent(board: BoardContext, claim: Claim | GoalClaim, refused: BudgetRefusal) -> None:
     """Pause the agent until people raise its budget, and alert them; always raises `Exhausted`.
 
@@ -69,6 +71,7 @@ def _announce_pause(
     )
 
 
+@repeat_on_conflict
 def raise_cap(
     board: BoardContext,
     person: PersonInfo,
@@ -189,6 +192,7 @@ def process_due(board: BoardContext) -> int:
     return done + sum(_renew(board, agent_id) for agent_id in paused)
 
 
+@repeat_on_conflict
 def _renew(board: BoardContext, agent_id: str) -> bool:
     now = board.clock()
     with board.database.transaction() as session:

@@ -22,6 +22,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.costs import budget_accounts, daily_totals
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.model import BudgetAccount, ModelCall
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import revisions
@@ -98,6 +99,7 @@ class Allowance:
         return self.tokens == 0 or self.cost == 0
 
 
+@repeat_on_conflict
 def reserve(
     board: BoardContext, claim: Claim | GoalClaim, request: ModelCallRequest
 ) -> int | BudgetRefusal:
@@ -161,6 +163,7 @@ def _measured(session: Session, request: ModelCallRequest) -> ModelCallRequest:
     return replace(request, most_in=min(request.most_in, bound), size_in=request.most_in)
 
 
+@repeat_on_conflict
 def settle(board: BoardContext, call_id: int, result: ModelCallResult) -> Amount:
     """Book what a call has used and release what is left of its reservation.
 
@@ -189,6 +192,7 @@ def _settle(session: Session, call: ModelCall, result: ModelCallResult, now: dat
     return used
 
 
+@repeat_on_conflict
 def report_usage(board: BoardContext, claim: Claim, used: ReportedUsage) -> Allowance:
     """Book what an external agent reports, even under a stale claim, since it was spent.
 
@@ -226,6 +230,7 @@ def allowance(board: BoardContext, claim: Claim) -> Allowance:
         return _remaining(running, known)
 
 
+@repeat_on_conflict
 def settle_abandoned(board: BoardContext, call_id: int) -> bool:
     """Settle an expired reservation at its worst, since a dead worker may have spent it."""
     now = board.clock()

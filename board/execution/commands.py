@@ -29,6 +29,7 @@ from guardia.board.costs import daily_totals
 from guardia.board.execution import permissions
 from guardia.board.execution.model import CommandOutput
 from guardia.board.execution.tasks import approved_plan, stored_plan
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
 from guardia.text import CleanObject, CleanStr
@@ -69,6 +70,7 @@ class CommandResult:
     """Whether it is known what the command did; if not, it did not succeed either."""
 
 
+@repeat_on_conflict
 def record_intent(
     board: BoardContext, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None
 ) -> Intent:
@@ -168,6 +170,7 @@ def _record_first_attempt(
         raise Refused(why=t("board.already_attempted"))
 
 
+@repeat_on_conflict
 def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -> None:
     """Log the result of a command, even if the claim is stale by now: the command did run."""
     claim, now = intent.grant.claim, board.clock()
@@ -308,6 +311,7 @@ def require_current(board: BoardContext, claim: Claim) -> None:
         raise Stale(what=issue_ref(claim.sr_id))
 
 
+@repeat_on_conflict
 def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happened: bool) -> None:
     """Close a step whose result is not known, once a read of the server has shown what happened."""
     claim, now = grant.claim, board.clock()

@@ -32,6 +32,7 @@ from guardia.board.execution.understanding import Understanding, keep_understand
 from guardia.board.issues.comments import write_comment
 from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forged, IllegalMove, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -63,6 +64,7 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     return digest({"task": task_id, "plan": plan.model_dump(mode="json"), **again})
 
 
+@repeat_on_conflict
 def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> None:
     """File the triage (RECEIVED -> PARSED), one task per server, and wake the specialist."""
     now = board.clock()
@@ -149,6 +151,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         )
 
 
+@repeat_on_conflict
 def file_plan(
     board: BoardContext, claim: Claim, plan: Plan, *, action_type: str | None = None
 ) -> bool:
@@ -225,6 +228,7 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) 
         permissions.require_tools(permissions.chart_entry_of(session, task.agent_id), plan)
 
 
+@repeat_on_conflict
 def begin_execution(board: BoardContext, claim: Claim) -> Grant:
     """Start the plan (APPROVED -> IN_PROGRESS), sign a checkpoint and return the plan's grant.
 
@@ -304,6 +308,7 @@ def stored_plan(task: Task) -> Plan:
     return plan
 
 
+@repeat_on_conflict
 def complete(board: BoardContext, claim: Claim, text: str) -> None:
     """Complete the task (IN_PROGRESS -> COMPLETED), reply to the room and wake the auditors."""
     now = board.clock()
@@ -313,6 +318,7 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
         _record_end(session, claim, EntryKind.COMPLETED, text, now)
 
 
+@repeat_on_conflict
 def fail(board: BoardContext, claim: Claim, text: str) -> None:
     """Fail the task (IN_PROGRESS -> FAILED_ROLLBACK) after a verified rollback; send an alert."""
     now = board.clock()
@@ -324,6 +330,7 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
         _record_end(session, claim, EntryKind.FAILED, text, now)
 
 
+@repeat_on_conflict
 def hand_over(
     board: BoardContext,
     claim: Claim,
@@ -350,6 +357,7 @@ def hand_over(
         _record_end(session, claim, EntryKind.HANDED_OVER, text, now, detail)
 
 
+@repeat_on_conflict
 def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
     """Comment on the claimed task's issue, unless it only repeats the agent's last comment."""
     now = board.clock()

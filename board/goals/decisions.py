@@ -27,6 +27,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
 from guardia.board.goals.planning import goal_of, log_entry, move
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org import registry
@@ -35,6 +36,7 @@ from guardia.org.directory import PersonInfo
 from guardia.text import MAX_REASON, trim
 
 
+@repeat_on_conflict
 def answer(
     board: BoardContext,
     person: PersonInfo,
@@ -80,6 +82,7 @@ def answer(
         return state
 
 
+@repeat_on_conflict
 def approve(
     board: BoardContext,
     person: PersonInfo,
@@ -168,6 +171,7 @@ def achieve(
     _end_goal(board, person, sr_id, reason, seen, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
 
 
+@repeat_on_conflict
 def _end_goal(
     board: BoardContext,
     person: PersonInfo,

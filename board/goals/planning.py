@@ -36,6 +36,7 @@ from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.issues import comments, receiving
 from guardia.board.runs.beats import RunContext, is_active
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import IllegalMove, Invalid, Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org import registry, revisions
@@ -94,6 +95,7 @@ class Breakdown:
     due_on: date | None = None
 
 
+@repeat_on_conflict
 def create_goal(
     board: BoardContext,
     person: PersonInfo,
@@ -147,6 +149,7 @@ def create_goal(
         return issue.sr_id
 
 
+@repeat_on_conflict
 def claim_goal(
     board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> GoalClaim | None:
@@ -185,6 +188,7 @@ def load_brief(board: BoardContext, claim: GoalClaim) -> GoalBrief:
         return GoalBrief(issue.body, tuple(goal.pieces), today)
 
 
+@repeat_on_conflict
 def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalState:
     """File the parts, hires and questions of a plan (GIVEN -> PLANNED, or ASKED if none is clear).
 
@@ -229,6 +233,7 @@ def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalSt
         return state
 
 
+@repeat_on_conflict
 def ask_people(board: BoardContext, claim: GoalClaim, why: str) -> GoalState:
     """Ask a person for more detail before anything can be planned (GIVEN -> ASKED)."""
     now, actor = board.clock(), claim.actor

@@ -18,6 +18,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log, limits
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.org import revisions
 from guardia.org.chart_model import OrgChart
@@ -47,6 +48,7 @@ class LineResult:
     """Of a request that was refused, or that is the first one received after a flood."""
 
 
+@repeat_on_conflict
 def handle_line(
     board: BoardContext,
     line: receiving.NewIssue,
@@ -85,6 +87,7 @@ def _receive_request(
     return LineResult(chat_log.receive_line(board, line, rule=REQUEST_RULE), limit=verdict)
 
 
+@repeat_on_conflict
 def delete_old_lines(board: BoardContext) -> int:
     """Delete chat lines without an issue after the chart's retention period.
 

@@ -16,6 +16,7 @@ from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Issue
 from guardia.board.intake import chat_log
 from guardia.board.issues.receiving import NewIssue
+from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t
 from guardia.text import fold
 
@@ -42,6 +43,7 @@ def parse_decision_words(text: str) -> int | None:
     return int(found[1] or found[2] or 0) if found else None
 
 
+@repeat_on_conflict
 def answer_decision(board: BoardContext, line: NewIssue, sr_id: int, board_url: str) -> str:
     """Log the line and return how to decide, with the plans that wait if this is their room."""
     with board.database.transaction() as session:

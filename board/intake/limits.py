@@ -20,6 +20,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.intake.model import IntakeRate
 from guardia.board.issues.receiving import NewIssue
+from guardia.db.engine import repeat_on_conflict
 from guardia.settings import Settings
 
 _FORGOTTEN_AFTER = timedelta(hours=1)
@@ -51,6 +52,7 @@ class Verdict:
     """How many were refused until the flood was over, which the next answer says."""
 
 
+@repeat_on_conflict
 def count_request(board: BoardContext, line: NewIssue, bounds: IntakeBounds) -> Verdict | None:
     """Count a request of a sender in a room; `None` if there is nothing to say about it.
 

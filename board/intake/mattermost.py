@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from guardia.board.control.kill_switch import KillResult
+from guardia.board.control import kill_text
+from guardia.board.control.kill_result import KillResult
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import (
     account_linking,
@@ -145,6 +146,8 @@ def _accept_offer(
 def _stop_reply(killed: KillResult) -> str:
     if killed.already_on:
         return t("intake.stopped_already")
+    if killed.local is not None:
+        return kill_text.local_outcome(killed.local)
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
 
 

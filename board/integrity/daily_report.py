@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
@@ -20,9 +20,11 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.integrity import verification
 from guardia.board.integrity.verification import VerificationResult
 from guardia.board.runs import beats
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.i18n import t_default
 from guardia.org import registry, revisions
+from guardia.org.zones import is_zone
 
 DAILY = WakeReason.DAILY
 """Wake reason of the auditor's full daily verification."""
@@ -31,6 +33,7 @@ _GRACE = timedelta(hours=1)
 _DAYS = 7
 
 
+@repeat_on_conflict
 def verify_and_log(
     board: BoardContext, actor: Actor, sr_id: int | None = None, *, daily: bool = False
 ) -> VerificationResult:
@@ -79,11 +82,10 @@ def describe_fault(found: VerificationResult) -> str:
 def company_zone(board: BoardContext) -> ZoneInfo:
     """Return the company's time zone. Raises `Misconfigured` if this host does not know it."""
     with board.database.reading() as session:
-        name = revisions.running_chart(session).company.timezone
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Misconfigured(what="company.timezone", why=name) from error
+        name = revisions.last_good_chart(session)[1].company.timezone
+    if not is_zone(name):
+        raise Misconfigured(what="company.timezone", why=name)
+    return ZoneInfo(name)
 
 
 def company_today(board: BoardContext) -> date:
@@ -100,6 +102,7 @@ def start_daily_verification(board: BoardContext) -> None:
         beats.tick(board, auditor, midnight, DAILY)
 
 
+@repeat_on_conflict
 def alert_missing_reports(board: BoardContext) -> list[date]:
     """Alert about each day without a report, once across all hosts; returns those days.
 

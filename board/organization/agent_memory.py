@@ -21,6 +21,7 @@ from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Task
 from guardia.board.organization.note_model import Note, NoteVersion
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -91,6 +92,7 @@ def recall(board: BoardContext, claim: Claim) -> Notebook:
         return Notebook(working.body if working else "", lessons)
 
 
+@repeat_on_conflict
 def write(
     board: BoardContext, claim: Claim, text: str, learned: Sequence[RunbookOutcome] = ()
 ) -> None:
@@ -193,6 +195,7 @@ def _revise(session: Session, note: Note, body: str, actor: Actor, now: datetime
 # --- people ---------------------------------------------------------------------------------------
 
 
+@repeat_on_conflict
 def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str) -> int:
     """Add a person's lesson for an agent; returns the note's number."""
     require_permission(person, "note.edit")
@@ -206,6 +209,7 @@ def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str
         return note.note_id
 
 
+@repeat_on_conflict
 def edit(
     board: BoardContext, person: PersonInfo, agent_id: str, note_id: int, *, version: int, body: str
 ) -> None:
@@ -218,6 +222,7 @@ def edit(
         _save_change(session, note, text, EntryKind.NOTE_EDITED, person, now)
 
 
+@repeat_on_conflict
 def set_note_active(
     board: BoardContext,
     person: PersonInfo,

@@ -15,6 +15,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset, Slice, cut_slice
 from guardia.board.organization import handover
 from guardia.board.organization.handover import Reassignment
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_default
 from guardia.org import approver_assignments, chart, chart_diff, registry, revisions
@@ -52,6 +53,7 @@ class ChartPreview:
         return not self.changes and not self.wording
 
 
+@repeat_on_conflict
 def apply_chart(
     board: BoardContext,
     text: str,
@@ -112,6 +114,7 @@ def record_chart(
     """Hand over the work of leaving agents and log the applied chart; nothing if it was running."""
     if applied.revision == applied.before:
         return
+    handover.lock_work(session, applied.reassignments)
     for reassignment in applied.reassignments:
         handover.reassign(session, reassignment, author, now)
     log.append(
@@ -199,6 +202,13 @@ def running(board: BoardContext) -> tuple[int | None, OrgChart]:
         return revisions.latest(session), revisions.running_chart(session)
 
 
+def last_good(board: BoardContext) -> tuple[int, OrgChart, bool]:
+    """Return the newest chart that this version can read, and whether it is the running one."""
+    with board.database.reading() as session:
+        number, found = revisions.last_good_chart(session)
+        return number, found, number == revisions.latest(session)
+
+
 def running_text(board: BoardContext) -> tuple[int, str]:
     """Return the running revision and its text. Raises `Misconfigured` before the first apply."""
     with board.database.reading() as session:
@@ -223,6 +233,7 @@ def _change_lines(found: Sequence[ChartChange]) -> list[str]:
     return lines or [t_default("org.change.wording")]
 
 
+@repeat_on_conflict
 def import_directory(board: BoardContext, names: Directory, passwords: dict[str, str]) -> None:
     """Write institutions, servers and people; `passwords` apply to accounts without one."""
     with board.database.transaction() as session:

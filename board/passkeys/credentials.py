@@ -13,6 +13,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.passkeys.model import Passkey
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing, NotFound
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -60,6 +61,7 @@ def list_passkeys(
         ]
 
 
+@repeat_on_conflict
 def rename(board: BoardContext, person: PersonInfo, passkey_id: int, name: str) -> None:
     """Rename one of the person's own passkeys."""
     require_permission(person, "passkey.own")
@@ -73,6 +75,7 @@ def rename(board: BoardContext, person: PersonInfo, passkey_id: int, name: str) 
         _record(session, board, EntryKind.PASSKEY_RENAMED, Actor.of(person), row)
 
 
+@repeat_on_conflict
 def remove(board: BoardContext, by: PersonInfo, passkey_id: int) -> None:
     """Remove an own passkey, or as an administrator another person's; it never signs again."""
     require_permission(by, "passkey.own")

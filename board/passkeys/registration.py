@@ -43,6 +43,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.passkeys import challenges, credentials, public_keys
 from guardia.board.passkeys.model import Passkey
 from guardia.board.passkeys.relying_party import NAME, RelyingParty
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, Missing, PasskeyRejected
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -54,6 +55,7 @@ _ALGORITHMS = [COSEAlgorithmIdentifier(number) for number in (ES256, EDDSA, RS25
 _USER_DOMAIN = b"guardia.passkey.user.v1\n"
 
 
+@repeat_on_conflict
 def begin(board: BoardContext, rp: RelyingParty, person: PersonInfo) -> dict[str, Any]:
     """Issue a challenge for a registration; return the options for `navigator.credentials`."""
     require_permission(person, "passkey.own")
@@ -85,6 +87,7 @@ def begin(board: BoardContext, rp: RelyingParty, person: PersonInfo) -> dict[str
     return found
 
 
+@repeat_on_conflict
 def finish(
     board: BoardContext,
     rp: RelyingParty,

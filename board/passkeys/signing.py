@@ -36,6 +36,7 @@ from guardia.board.core.outbox import send
 from guardia.board.passkeys import challenges, credentials, public_keys
 from guardia.board.passkeys.model import Passkey
 from guardia.board.passkeys.relying_party import RelyingParty
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import PasskeyMissing, PasskeyRejected
 from guardia.i18n import t, t_default
 from guardia.org.directory import PersonInfo
@@ -66,6 +67,7 @@ class PasskeySignature:
     detail: dict[str, Any]
 
 
+@repeat_on_conflict
 def begin(
     board: BoardContext, rp: RelyingParty, person: PersonInfo, subject: DecisionSubject
 ) -> dict[str, Any]:
@@ -105,6 +107,7 @@ def _content(
     }
 
 
+@repeat_on_conflict
 def accept(
     board: BoardContext,
     rp: RelyingParty,

@@ -28,6 +28,7 @@ from sqlalchemy.sql.dml import ReturningDelete
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
+from guardia.board.core.lookup import lock_tasks
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run, Tick, Wake
 from guardia.board.core.wake_reasons import WakeReason
@@ -36,6 +37,7 @@ from guardia.board.costs import daily_totals
 from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
 from guardia.board.runs.claiming import AGENT, ROLLBACK_TASKS
 from guardia.db import events, jobs
+from guardia.db.engine import repeat_on_conflict
 from guardia.db.jobs import JobAttempt
 from guardia.org.chart_model import AgentEntry
 from guardia.org.model import Agent, OrgRevision
@@ -125,14 +127,16 @@ _TASKS: Any = Task.__table__
 _IS_CURRENT = (
     select(Run.ended_at.is_(None)).where(Run.run_id == bindparam("run")).with_for_update(read=True)
 )
-_RELEASE = (
-    update(_TASKS)
+_HELD = (
+    select(_TASKS.c.task_id)
     .where(
         _TASKS.c.run_id == bindparam("run"),
         _TASKS.c.task_id != all_(bindparam("kept", type_=ARRAY(BigInteger))),
     )
-    .values(run_id=None)
+    .order_by(_TASKS.c.task_id)
+    .with_for_update(key_share=True)
 )
+_RELEASE = update(_TASKS).where(_TASKS.c.task_id.in_(_HELD)).values(run_id=None)
 _END = (
     update(_RUNS)
     .where(_RUNS.c.run_id == bindparam("run"), _RUNS.c.ended_at.is_(None))
@@ -141,6 +145,7 @@ _END = (
 )
 
 
+@repeat_on_conflict
 def begin(
     board: BoardContext, agent_id: str, attempt: JobAttempt | None = None
 ) -> RunContext | None:
@@ -223,6 +228,7 @@ def _close_lost(session: Session, agent_id: str, now: datetime) -> list[dict[str
 
 def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> None:
     """Release a lost run's tasks, to be claimed first; stall those that lost too many workers."""
+    lock_tasks(session, Task.run_id == run.run_id)
     held = update(Task).where(Task.run_id == run.run_id).values(run_id=None, lost_at=now)
     found = session.execute(held.returning(Task.task_id, Task.sr_id))
     tasks = {row.task_id: row.sr_id for row in found}
@@ -242,6 +248,7 @@ def is_active(session: Session, run_context: RunContext) -> bool:
     return session.scalar(_ACTIVE, {"agent": run_context.agent_id}) is not None
 
 
+@repeat_on_conflict
 def claim_task(
     board: BoardContext,
     run_context: RunContext,
@@ -257,29 +264,39 @@ def claim_task(
     back and stalled issues are skipped.
     """
     parameters = {"agent": run_context.agent_id, "now": board.clock(), "done": list(done)}
-    with board.database.transaction() as session:
-        if (
-            kill_switch_is_on(session)
-            or not is_current(session, run_context)
-            or not is_active(session, run_context)
-        ):
-            return None
-        release_tasks(session, run_context, beside)
-        task = claiming.next_task(session, parameters)
-        if task is None:
-            return None
-        task.fence += 1
-        task.run_id, task.lost_at = run_context.run_id, None
-        return Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
+    while True:
+        with board.database.transaction() as session:
+            if (
+                kill_switch_is_on(session)
+                or not is_current(session, run_context)
+                or not is_active(session, run_context)
+            ):
+                return None
+            if release_tasks(session, run_context, beside):
+                # Commit first: of two tasks, the second could have the smaller id.
+                continue
+            task = claiming.next_task(session, parameters)
+            if task is None:
+                return None
+            task.fence += 1
+            task.run_id, task.lost_at = run_context.run_id, None
+            return Claim(
+                task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence
+            )
 
 
 def release_tasks(
     session: Session, run_context: RunContext, kept: frozenset[int] = frozenset()
-) -> None:
-    """Release a beat's tasks, which wait or have ended, except those that still run."""
-    session.execute(_RELEASE, {"run": run_context.run_id, "kept": list(kept)})
+) -> bool:
+    """Release a beat's tasks, which wait or have ended, except those that still run.
+
+    Returns whether it had any.
+    """
+    released = session.execute(_RELEASE, {"run": run_context.run_id, "kept": list(kept)})
+    return bool(released.rowcount)  # type: ignore[attr-defined]
 
 
+@repeat_on_conflict
 def end(
     board: BoardContext, run_context: RunContext, outcome: str, *, task_id: int | None, steps: int
 ) -> None:
@@ -295,6 +312,7 @@ def end(
             daily_totals.add_run(session, run_context.agent_id, task_id, begun, now)
 
 
+@repeat_on_conflict
 def tick(
     board: BoardContext, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE
 ) -> bool:
@@ -314,12 +332,14 @@ def tick(
         return True
 
 
+@repeat_on_conflict
 def requeue(board: BoardContext, agent_id: str) -> None:
     """Wake the agent again so that another worker continues: this one is shutting down."""
     with board.database.transaction() as session:
         wake(session, agent_id, WakeReason.RECOVERY, board.clock())
 
 
+@repeat_on_conflict
 def requeue_lost_jobs(board: BoardContext, seconds: float) -> list[str]:
     """Requeue the jobs of dead workers; returns the kinds of those jobs. See `db.jobs`."""
     with board.database.transaction() as session:
@@ -345,6 +365,7 @@ def last_ticks(board: BoardContext) -> dict[str, datetime]:
         return {row[0]: row[1] for row in session.execute(query)}
 
 
+@repeat_on_conflict
 def delete_old_ticks(board: BoardContext, before: datetime) -> int:
     """Delete old ticks, but never a series' latest, from which missed ticks are caught up."""
     other = aliased(Tick)

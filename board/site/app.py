@@ -6,8 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import APIRouter, Depends, FastAPI
-from sqlalchemy import text
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
@@ -29,16 +28,18 @@ from guardia.board.intake import routes as intake_routes
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.runs import pages as run_pages
-from guardia.board.site import api_docs, live, permissions, web_settings
+from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
+from guardia.board.site.readiness import CachedReadiness
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
 from guardia.board.web.body_limits import BodyLimitMiddleware
 from guardia.board.web.fair_queue import FairQueueMiddleware
 from guardia.board.web.proxies import ProxyMiddleware
+from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
-from guardia.board.web.session import SESSION_COOKIE, BoardDep, require_csrf_token
+from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
@@ -60,6 +61,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     )
     app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
+    app.state.recent_visitors = RecentVisitors()
+    app.state.readiness = CachedReadiness(lambda: readiness.check(board, settings))
     app.state.feed = live.LiveFeed(board, live.StreamBounds.of(settings))
     app.state.rates = permissions.Rates(settings)
     _add_middleware(app, settings)
@@ -67,7 +70,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(intake_routes.router(board, settings))
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
-    app.include_router(health)
+    app.include_router(health.router)
     for router in (
         sign_in_pages.router,
         tracker_pages.router,
@@ -121,14 +124,3 @@ class _Static(StaticFiles):
             "public, max-age=31536000, immutable" if for_ever else "no-cache"
         )
         return response
-
-
-health = APIRouter()
-
-
-@health.get("/healthz", summary="Whether the board and its database answer")
-def healthz(board: BoardDep) -> dict[str, str]:
-    """Return `{"status": "ok"}`, or 503 if the database does not answer."""
-    with board.database.reading() as session:
-        session.execute(text("select 1"))
-    return {"status": "ok"}

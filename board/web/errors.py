@@ -13,6 +13,7 @@ from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
@@ -47,8 +48,12 @@ STATUS_CODES: dict[type[GuardiaError], int] = {
     errors.Stale: 409,
     errors.IllegalMove: 409,
     errors.Refused: 409,
+    errors.ClockOff: 503,
+    errors.StoppedLocally: 503,
 }
-_API_PREFIXES = ("/api/", "/intake/", "/healthz", "/openapi.json", "/events")
+_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally)
+"""Errors of the installation whose text is shown: it says what people must know."""
+_API_PREFIXES = ("/api/", "/intake/", "/healthz", "/readyz", "/openapi.json", "/events")
 _DOCS = "/docs"
 _LOGGED_PATH = 200
 
@@ -60,6 +65,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(psycopg.OperationalError, _database)
     app.add_exception_handler(TimeoutError, _database)
     app.add_exception_handler(ClientDisconnect, _gone)
     for kind in (DataError, UnicodeError, RecursionError):
@@ -162,7 +168,7 @@ async def _sign_in(request: Request, _error: Exception) -> Response:
 async def _guardia_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardiaError)
     status = status_of(error)
-    if status >= 500:
+    if status >= 500 and not isinstance(error, _FOR_EVERYONE):
         # Details for operators may name hosts and outputs, so they only go to the log.
         return _internal_error(request, error)
     with render.use_visitor_language(request):

@@ -16,6 +16,7 @@ from jinja2 import BaseLoader, Environment, FileSystemLoader, PrefixLoader, Stri
 from markupsafe import Markup
 
 from guardia.board.core import kill_switch, labels
+from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Risk, ToolCall
@@ -90,7 +91,17 @@ def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
         "switch": kill_switch.active_kill_switch(session.board_of(request)) if visitor else None,
+        "warnings": _warnings(session.board_of(request)) if visitor else [],
     }
+
+
+def _warnings(board: BoardContext) -> list[str]:
+    """Return what keeps this host from working, for the top of every page."""
+    problem = board.clock_problem()
+    found = [t("errors.ClockOff", **problem.detail)] if problem else []
+    if board.local_stop is not None and board.local_stop.is_pressed():
+        found.append(t("board.local_stop.waiting"))
+    return found
 
 
 def _may(visitor: Visitor | None) -> Any:

@@ -124,6 +124,25 @@ class Misconfigured(OperatorError):
     """A setting or file is wrong. Details: `what`, `why`."""
 
 
+class PartEnded(OperatorError):
+    """A part of this process has ended on its own, so the process ends. Details: `what`."""
+
+
+class ClockOff(OperatorError):
+    """A clock is wrong, so this host does not work. Details: `key`, `seconds`, `limit`."""
+
+    def __init__(self, *, key: str, seconds: int, limit: str) -> None:
+        why = t(f"db.clock.{key}", seconds=abs(seconds), direction=t(_DIRECTION[seconds > 0]))
+        super().__init__(why=why, limit=limit)
+
+
+_DIRECTION = {True: "db.clock.ahead", False: "db.clock.behind"}
+
+
+class StoppedLocally(OperatorError):
+    """The kill switch stopped this host, and the database does not know yet. Details: `why`."""
+
+
 class TokenNeeded(UserError):
     """The token is missing, unknown, expired or revoked."""
 

@@ -50,7 +50,7 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """DSN of the owner role in an external PostgreSQL, for migrations only."""
     host: str = "127.0.0.1"
     """Address on which the board listens."""
-    port: int = 8420
+    port: int = Field(default=8420, ge=0, le=65535)
     """Port of the board; 0 picks a free one."""
     public_origin: str | None = Field(
         default=None,
@@ -102,6 +102,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """File of the private key that signs audit checkpoints; unset: one in `secrets`."""
     checkpoint_copy: Path | None = None
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
+    clock_limit: float = Field(default=5.0, gt=0, le=300)
+    """Seconds by which this host's clock may differ from the database's, or it does no work."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
 
@@ -130,6 +132,11 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     def scheme(self) -> str:
         """Scheme that the board itself speaks."""
         return "https" if self.tls_certificate else "http"
+
+    @property
+    def postgres(self) -> Path:
+        """Folder of the embedded PostgreSQL."""
+        return self.home / "postgres"
 
     @cached_property
     def secrets(self) -> Path:

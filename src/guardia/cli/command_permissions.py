@@ -20,6 +20,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "up": "installation.run",
     "serve": "installation.run",
     "worker": "installation.run",
+    "status": "installation.run",
     "mcp": "agent.serve",
     "show": "issue.read",
     "runs": "run.read",

@@ -10,7 +10,6 @@ import typer
 from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
-from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -25,14 +24,13 @@ def kill(
     reason: _Reason = "",
 ) -> None:
     """Stop everything at once; no permission beyond access to this installation is needed."""
-    from guardia.board.control import kill_switch
+    from guardia.cli.emergency_kill import EmergencyKill
 
-    # Stopping needs no key: a store that cannot be opened must not prevent it.
-    with open_installation(Settings()) as installation, installation.board(signing=False) as board:
-        done = kill_switch.kill(board, authenticate(board, who) if who else CLI_OPERATOR, reason)
-    key = "already" if done.already_on else "killed"
-    words = {"tasks": done.stopped, "undoing": done.undoing}
-    sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")
+    outcome = EmergencyKill(Settings(), who, reason).run(typer.echo)
+    for line in outcome.lines:
+        typer.echo(line, err=not outcome.recorded)
+    if not outcome.holds:
+        raise typer.Exit(1)
 
 
 def release(who: _As, reason: _Reason) -> None:

@@ -8,10 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from guardia.board.core.issue_ref import issue_ref, parse_issue_ref
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.errors import Invalid, NotFound, PasskeyNeeded, SignInFailed, Stale
 from guardia.i18n import t
@@ -128,17 +129,17 @@ def _print_issue(board: BoardContext, sr_id: int) -> None:
     from guardia.board.issues import view
 
     issue = view.issue(board, sr_id)
-    console = Console()
-    console.print(f"[bold]{issue_ref(sr_id)}[/] {t(f'state.{issue.state}')}", highlight=False)
-    console.print(issue.title, markup=False, highlight=False)
+    screen = console()
+    screen.print(Text.assemble((issue_ref(sr_id), "bold"), " ", t(f"state.{issue.state}")))
+    screen.print(issue.title)
     for waiting in pending.pending_plans(board, sr_id):
         for line in decision_summary(waiting.plan, waiting.plan_hash):
-            console.print(line, markup=False, highlight=False)
-        console.print(_approval_status(waiting), markup=False, highlight=False)
+            screen.print(line)
+        screen.print(_approval_status(waiting))
         table = Table(t("cli.issue.effect"), t("cli.issue.command"))
         for action in waiting.plan.actions:
             table.add_row(action.effect, action.command)
-        console.print(table, markup=False)
+        screen.print(table)
 
 
 def _approval_status(waiting: PendingPlan) -> str:
@@ -154,11 +155,19 @@ def authenticate(board: BoardContext, who: str) -> PersonInfo:
 
     The password comes from the environment or from a prompt.
     """
+    return authenticate_with(board, who, ask_password(who))
+
+
+def ask_password(who: str) -> str:
+    """Return the password of an account from the environment or from a prompt."""
+    password = os.environ.get("GUARDIA_PASSWORD")
+    return password or str(typer.prompt(t("cli.issue.password", who=who), hide_input=True))
+
+
+def authenticate_with(board: BoardContext, who: str, password: str) -> PersonInfo:
+    """Return the person of an account. Raises `SignInFailed` if the password is wrong."""
     from guardia.board.accounts import sign_in
 
-    password = os.environ.get("GUARDIA_PASSWORD") or typer.prompt(
-        t("cli.issue.password", who=who), hide_input=True
-    )
     person = sign_in.authenticate(board, who, password)
     if person is None:
         raise SignInFailed()

@@ -53,7 +53,7 @@ def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None 
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = Settings()
     logs.configure(settings.log_file, settings.log_megabytes)
-    with open_installation(settings) as installation:
+    with open_installation(settings, keep=True) as installation:
         _prepare(installation, settings)
         parts = host.HostOptions(board, worker, concurrency, alive)
         host.run(settings, installation.app_dsn, parts, _print_address)

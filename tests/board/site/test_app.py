@@ -11,7 +11,7 @@ from guardia.board.core.keyless import keyless_context
 from guardia.board.web.body_limits import BODY_LIMITS, limit_of
 from guardia.db.engine import Database
 
-OPEN = {"/login", "/healthz", "/docs", "/openapi.json", "/intake/mattermost"}
+OPEN = {"/login", "/healthz", "/readyz", "/docs", "/openapi.json", "/intake/mattermost"}
 """Addresses that need no sign-in; `/static` contains no personal data."""
 EXAMPLES = {"{sr_id}": "1", "{task_id}": "1", "{evidence_id}": "1"}
 
@@ -170,13 +170,24 @@ def test_every_file_that_pages_load_exists(
                 assert anonymous.get(path).status_code == 200, path
 
 
-def test_health_checks_the_database(anonymous: PageClient, database: Any) -> None:
+def test_the_board_is_alive_without_its_database(anonymous: PageClient) -> None:
     assert anonymous.get("/healthz").json() == {"status": "ok"}
     elsewhere = keyless_context(Database("postgresql://nobody:x@127.0.0.1:1/none"))
-    answer = PageClient(page_app(elsewhere), raise_server_exceptions=False).get("/healthz")
+    away = PageClient(page_app(elsewhere), raise_server_exceptions=False)
+    assert away.get("/healthz").json() == {"status": "ok"}
+    answer = away.get("/readyz")
     assert answer.status_code == 503
-    assert "데이터베이스" in answer.json()["message"]
-    assert "127.0.0.1" not in answer.text
+    assert answer.json()["checks"]["database"] == {"ok": False}
+    assert "127.0.0.1" not in answer.text and "nobody" not in answer.text
+
+
+def test_readiness_tells_every_part(anonymous: PageClient) -> None:
+    answer = anonymous.get("/readyz")
+    assert answer.status_code == 503 and not answer.json()["ready"]
+    checks = answer.json()["checks"]
+    assert set(checks) == {"database", "workers", "audit", "chart", "disk", "clock", "stop"}
+    assert checks["workers"] == {"ok": False, "alive": 0}
+    assert all(checks[name]["ok"] for name in ("database", "audit", "chart", "stop"))
 
 
 def test_the_api_is_described_without_the_pages(anonymous: PageClient) -> None:
