@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import secrets
 import socket
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any
 
 import psycopg
-from sqlalchemy import Engine, create_engine, exc
+from sqlalchemy import Engine, create_engine, event, exc
 from sqlalchemy.engine import make_url
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 OUTAGE_ERRORS = (
     exc.OperationalError,
@@ -40,6 +42,9 @@ CONNECTION_OPTIONS: Mapping[str, Any] = MappingProxyType(
 """libpq parameters of every long-lived connection: both sides notice a vanished host within seconds
 instead of a quarter of an hour."""
 
+_PING_AFTER = 1.0
+"""Seconds for which a connection must have been unused to be asked whether it still works."""
+
 
 class Database:
     """A pool of connections under one role.
@@ -55,9 +60,9 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             connect_args=dict(CONNECTION_OPTIONS),
         )
+        _ping_after_idling(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -77,9 +82,38 @@ class Database:
             )
             yield session
 
+    def glance(self, query: str, values: Mapping[str, Any]) -> Any:
+        """Return the only row of one statement, without the round trips of a transaction."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            return driver.execute(query, values).fetchone()
+
     def close(self) -> None:
         """Close all connections."""
         self.engine.dispose()
+
+
+def _ping_after_idling(engine: Engine) -> None:
+    """Replace connections that broke while they were unused, as after a restart of the database.
+
+    One that was in use a moment ago is not asked: a round trip for every transaction, to notice
+    only what the first statement notices too.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["unused_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def checkout(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        since = record.info.get("unused_since")
+        if since is None or time.monotonic() - since < _PING_AFTER:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise exc.DisconnectionError(str(error)) from error
 
 
 def driver_connection(session: Session) -> psycopg.Connection[Any]:

@@ -8,13 +8,14 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.runs import beats
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
-from guardia.heartbeat.beat import beat
+from guardia.heartbeat.beat import IDLE, beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
 from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
@@ -71,7 +72,9 @@ class Worker:
                     is_closing=is_closing,
                     should_yield=self._should_yield,
                 )
-                if done is None or self._should_yield():
+                if done is None:
+                    return
+                if beats.is_over(self.board, agent_id) if done == IDLE else self._should_yield():
                     return
             except OUTAGE_ERRORS as error:
                 log.warning("%s: database unavailable: %s", agent_id, type(error).__name__)
@@ -99,7 +102,7 @@ def open_worker(
     gate = Gate(board, connections)
     team, scheduler = (
         LazyTeam(board, gate, settings, dsn, closing.is_set),
-        HeartbeatScheduler(board),
+        HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
     )
     try:
         scheduler.start()

@@ -10,6 +10,12 @@ from guardia.org import access
 from guardia.org.directory import AgentInfo, Directory, Host, InstitutionInfo, PersonInfo, Service
 from guardia.org.model import Agent, Institution, Person, Server, SystemOwner
 
+_AUDITORS = (
+    select(Agent.agent_id)
+    .where(Agent.duty == "audit", Agent.state == "active")
+    .order_by(Agent.agent_id)
+)
+
 
 def _host(row: Server) -> Host:
     return Host(
@@ -71,8 +77,7 @@ def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def auditors(session: Session) -> list[str]:
     """Return the agents that verify the audit log."""
-    query = select(Agent.agent_id).where(Agent.duty == "audit", Agent.state == "active")
-    return list(session.scalars(query.order_by(Agent.agent_id)))
+    return list(session.scalars(_AUDITORS))
 
 
 def enrol(session: Session, names: Directory, passwords: dict[str, str] | None = None) -> None:

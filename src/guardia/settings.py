@@ -102,6 +102,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """File of the private key that signs audit checkpoints; unset: one in `secrets`."""
     checkpoint_copy: Path | None = None
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
+    keep_steps_days: int = Field(default=30, ge=1)
+    """Days for which the saved steps of an ended task's graph are kept."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
 
