@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
 import psycopg
-from sqlalchemy import Engine, create_engine, exc, func, select
+from sqlalchemy import Engine, create_engine, event, exc, func, select
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.orm import Session
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from guardia.errors import ClockOff, Misconfigured
 from guardia.i18n import t
@@ -56,6 +57,9 @@ CONNECTION_OPTIONS: Mapping[str, Any] = MappingProxyType(
 """libpq parameters of every long-lived connection: both sides notice a vanished host within seconds
 instead of a quarter of an hour."""
 
+_PING_AFTER = 1.0
+"""Seconds for which a connection must have been unused to be asked whether it still works."""
+
 
 class Database:
     """A pool of connections under one role.
@@ -71,11 +75,11 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             # Values of statements are people's texts and secrets: they are in no message or log.
             hide_parameters=True,
             connect_args=dict(CONNECTION_OPTIONS),
         )
+        _ping_after_idling(self.engine)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -94,6 +98,13 @@ class Database:
                 }
             )
             yield session
+
+    def glance(self, query: str, values: Mapping[str, Any]) -> Any:
+        """Return the only row of one statement, without the round trips of a transaction."""
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            driver = connection.connection.driver_connection
+            assert isinstance(driver, psycopg.Connection)
+            return driver.execute(query, values).fetchone()
 
     def close(self) -> None:
         """Close all connections."""
@@ -128,8 +139,8 @@ def repeat_on_conflict(use_case: Callable[P, R]) -> Callable[P, R]:
         for pause in _PAUSES:
             try:
                 return use_case(*args, **words)
-            except exc.DBAPIError as error:
-                if not isinstance(error.orig, _CONFLICTS):
+            except (exc.DBAPIError, *_CONFLICTS) as error:
+                if not isinstance(getattr(error, "orig", error), _CONFLICTS):
                     raise
                 log.warning("%s lost a conflict; repeated", use_case.__qualname__)
             # Not all losers at the same moment again.
@@ -137,6 +148,28 @@ def repeat_on_conflict(use_case: Callable[P, R]) -> Callable[P, R]:
         return use_case(*args, **words)
 
     return repeated
+
+
+def _ping_after_idling(engine: Engine) -> None:
+    """Replace connections that broke while they were unused, as after a restart of the database.
+
+    One that was in use a moment ago is not asked: a round trip for every transaction, to notice
+    only what the first statement notices too.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def checkin(_connection: Any, record: ConnectionPoolEntry) -> None:
+        record.info["unused_since"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def checkout(connection: Any, record: ConnectionPoolEntry, _proxy: Any) -> None:
+        since = record.info.get("unused_since")
+        if since is None or time.monotonic() - since < _PING_AFTER:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except psycopg.Error as error:
+            raise exc.DisconnectionError(str(error)) from error
 
 
 def driver_connection(session: Session) -> psycopg.Connection[Any]:

@@ -47,34 +47,42 @@ def read_json(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError, RecursionError) as error:
+    except OSError as error:
         raise Misconfigured(what=str(path), why=t("db.embedded.unreadable")) from error
+    except (ValueError, RecursionError) as error:
+        raise Misconfigured(what=str(path), why=t("db.embedded.damaged")) from error
     if not isinstance(found, dict):
         raise Misconfigured(what=str(path), why=t("db.embedded.damaged"))
     return found
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a file by this object, readable by our account only.
+    """Replace a file by this object, readable by our account only."""
+    replace_file(path, json.dumps(value).encode("utf-8"))
 
-    It is on the disk before it gets its name: a power cut leaves the old file or the new one.
+
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Replace a file as a whole: after a power failure it holds either the old or the new content.
+
+    The content is on the disk before the file gets its name, and the name before this returns.
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(value, file)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         Path(name).replace(path)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
+    fsync_folder(path.parent)
 
 
-def sync_folder(folder: Path) -> None:
-    """Write a folder's names to the disk."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+def fsync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(descriptor)
     finally:

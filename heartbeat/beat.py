@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+IDLE = "idle"
+"""Outcome of a beat that found nothing to do."""
+
 
 def beat(
     board: BoardContext,
@@ -52,7 +55,7 @@ def beat(
     if run_context is None:
         return None
     if not run_context.has_work:
-        return "idle"
+        return IDLE
     limit = run_context.entry.heartbeat.beat_timeout
     outcome, task_id, steps = "error", None, 0
     try:
@@ -122,7 +125,7 @@ class _Summary:
     """What a beat has done."""
 
     agent_id: str
-    outcome: str = "idle"
+    outcome: str = IDLE
     last: int | None = None
     steps: int = 0
 

@@ -27,7 +27,7 @@ from guardia.board.costs import budgets
 from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as org_chart
-from guardia.board.runs import beats
+from guardia.board.runs import beats, graph_steps
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.heartbeat.triggers import HeartbeatTrigger
 
@@ -49,8 +49,10 @@ _ONCE = {"coalesce": True, "max_instances": 1}
 class HeartbeatScheduler:
     """Fires the heartbeats of every agent of the applied chart, from `start` to `stop`."""
 
-    def __init__(self, board: BoardContext) -> None:
+    def __init__(self, board: BoardContext, keep_steps: timedelta = timedelta(days=30)) -> None:
+        """`keep_steps`: how long the saved steps of an ended task's graph are kept."""
         self._board = board
+        self._keep_steps = keep_steps
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._reload_lock = threading.Lock()
 
@@ -174,7 +176,10 @@ class HeartbeatScheduler:
             )
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
-            "forget", hourly, partial(_delete_old, self._board), misfire_grace_time=_HOUR
+            "forget",
+            hourly,
+            partial(_delete_old, self._board, self._keep_steps),
+            misfire_grace_time=_HOUR,
         )
 
     def _add_audit_jobs(self) -> None:
@@ -200,6 +205,7 @@ def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:
         beats.tick(board, trigger.agent_id, moment)
 
 
-def _delete_old(board: BoardContext) -> None:
+def _delete_old(board: BoardContext, keep_steps: timedelta) -> None:
     beats.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
     context_rules.delete_old_lines(board)
+    graph_steps.delete_ended(board, keep_steps)

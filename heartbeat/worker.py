@@ -8,6 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
@@ -15,7 +16,7 @@ from guardia.board.runs import beats
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.errors import ClockOff
-from guardia.heartbeat.beat import beat
+from guardia.heartbeat.beat import IDLE, beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
 from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
@@ -73,7 +74,9 @@ class Worker:
                     is_closing=is_closing,
                     should_yield=self._should_yield,
                 )
-                if done is None or self._should_yield():
+                if done is None:
+                    return
+                if beats.is_over(self.board, agent_id) if done == IDLE else self._should_yield():
                     return
             except ClockOff:
                 self.closing.wait(_RETRY_DELAY)
@@ -104,7 +107,7 @@ def open_worker(
     gate = Gate(board, connections)
     team, scheduler = (
         LazyTeam(board, gate, settings, dsn, closing.is_set),
-        HeartbeatScheduler(board),
+        HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
     )
     try:
         with _stop_listener(board, gate):

@@ -74,6 +74,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 OPERATOR_ACTIONS = frozenset(
     {
         "agent.serve",
+        "audit.acknowledge",
         "audit.verify",
         "costs.read",
         "database.operate",

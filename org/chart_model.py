@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import json
+from functools import lru_cache
+from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -45,6 +47,16 @@ class AgentEntry(_Entry):
     autonomy: tuple[CleanStr, ...] | None = None
     """Categories that it may plan and carry out; work of other categories goes to people."""
     limits: WorkLimits = WorkLimits()
+
+
+def parse_entry(spec: dict[str, Any]) -> AgentEntry:
+    """Return an agent's entry as it is stored; equal ones are parsed once and shared, as frozen."""
+    return _parse_entry(json.dumps(spec))
+
+
+@lru_cache(maxsize=1024)
+def _parse_entry(spec: str) -> AgentEntry:
+    return AgentEntry.model_validate_json(spec)
 
 
 class Company(_Entry):

@@ -17,6 +17,12 @@ from guardia.org.model import (
     SystemOwner,
 )
 
+_AUDITORS = (
+    select(Agent.agent_id)
+    .where(Agent.duty == "audit", Agent.state == "active")
+    .order_by(Agent.agent_id)
+)
+
 
 def _host(row: Server) -> Host:
     return Host(
@@ -92,8 +98,7 @@ def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def auditors(session: Session) -> list[str]:
     """Return the agents that verify the audit log."""
-    query = select(Agent.agent_id).where(Agent.duty == "audit", Agent.state == "active")
-    return list(session.scalars(query.order_by(Agent.agent_id)))
+    return list(session.scalars(_AUDITORS))
 
 
 def enrol(session: Session, names: Directory, passwords: dict[str, str] | None = None) -> None:

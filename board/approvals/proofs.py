@@ -36,12 +36,30 @@ from guardia.board.audit.signing_keys import (
 )
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
+from guardia.db.engine import driver_connection
 from guardia.org.approvals import ApprovalPolicy
 
 VOIDING = frozenset({"abort", "manual", "return", "change"})
 """Directives that void earlier decisions on a task's plan."""
 _FILED = (EntryKind.PLANNED, EntryKind.WAIVED)
 _OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, *_FILED)
+
+
+def _quoted(kinds: Iterable[EntryKind]) -> str:
+    return ", ".join(f"'{kind.value}'" for kind in sorted(kinds))
+
+
+# The first decision of all names the first key; then come the announcements of others.
+_LINKS = f"""
+    select {", ".join(ChainEntry.__slots__)} from tb_audit_log
+    where seq in (select seq from tb_audit_log where kind in ({_quoted(SIGNED_KINDS)})
+            order by seq limit 1)
+        or seq in (select seq from tb_audit_log
+            where kind = '{SUCCESSION_KIND.value}' and detail ->> 'use' = '{DECISION_KEYS}')
+        or seq in (select seq from tb_audit_log where task_id = %(task)s
+            and kind in ({_quoted((*SIGNED_KINDS, *_OTHERS))}))
+    order by seq
+"""
 
 
 def are_proven(
@@ -109,7 +127,8 @@ def _passkey_links(session: Session, decisions: Iterable[StepDecision]) -> list[
     """Load the audit entries on the passkeys of the people who decided."""
     entry, people = AuditEntry, {d.person for d in decisions}
     owner = (entry.detail["statement"]["person"], entry.detail["person"])
-    query = select(*entry.__table__.columns).where(
+    columns = (entry.__table__.c[name] for name in ChainEntry.__slots__)
+    query = select(*columns).where(
         entry.kind.in_(PASSKEY_KINDS), or_(*(name.as_string().in_(people) for name in owner))
     )
     return [ChainEntry(**row._mapping) for row in session.execute(query)]
@@ -117,17 +136,9 @@ def _passkey_links(session: Session, decisions: Iterable[StepDecision]) -> list[
 
 def _links(session: Session, task: Task) -> list[ChainEntry]:
     """Load the audit entries on a task's plans and on the keys that sign decisions."""
-    entry = AuditEntry
-    first = select(entry.seq).where(entry.kind.in_(SIGNED_KINDS)).order_by(entry.seq).limit(1)
-    keys = select(entry.seq).where(
-        entry.kind == SUCCESSION_KIND, entry.detail["use"].as_string() == DECISION_KEYS
-    )
-    own = select(entry.seq).where(
-        entry.task_id == task.task_id, entry.kind.in_((*SIGNED_KINDS, *_OTHERS))
-    )
-    columns = select(*entry.__table__.columns)
-    found = columns.where(or_(*(entry.seq.in_(part) for part in (first, keys, own))))
-    return [ChainEntry(**row._mapping) for row in session.execute(found.order_by(entry.seq))]
+    session.flush()
+    rows = driver_connection(session).execute(_LINKS, {"task": task.task_id})
+    return [ChainEntry(*row) for row in rows]
 
 
 def _files_present_plan(session: Session, task: Task, link: ChainEntry) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals.model import Approval, Decision, Notice
@@ -36,6 +36,21 @@ from guardia.org.directory import PersonInfo
 ACTIVE_STATES = ("WAITING", "APPROVED")
 """States of steps that still count."""
 _RECHECK = timedelta(days=1)
+# Built once: composing them takes longer than running them.
+_ACTIVE_STEPS = (
+    select(Approval)
+    .where(
+        Approval.task_id == bindparam("task"),
+        Approval.plan_hash == bindparam("plan_hash"),
+        Approval.state.in_(ACTIVE_STATES),
+    )
+    .order_by(Approval.step)
+)
+_DECISIONS = (
+    select(Decision)
+    .where(Decision.approval_id.in_(bindparam("steps", expanding=True)))
+    .order_by(Decision.decision_id)
+)
 
 
 def request_approvals(
@@ -47,22 +62,22 @@ def request_approvals(
     now: datetime,
 ) -> None:
     """Create the steps of the chain for a plan and open the first."""
-    for number, step in enumerate(policy.steps, start=1):
-        session.add(
-            Approval(
-                task_id=task.task_id,
-                plan_hash=plan_hash,
-                step=number,
-                role=step.role,
-                quorum=step.quorum,
-                signature=policy.signature or "",
-                escalate_to=policy.escalate_to,
-                state="WAITING",
-                created_at=now,
-            )
+    steps = [
+        Approval(
+            task_id=task.task_id,
+            plan_hash=plan_hash,
+            step=number,
+            role=step.role,
+            quorum=step.quorum,
+            signature=policy.signature or "",
+            escalate_to=policy.escalate_to,
+            state="WAITING",
+            created_at=now,
         )
-    session.flush()
-    open_next(session, issue, task, plan_hash, policy, now)
+        for number, step in enumerate(policy.steps, start=1)
+    ]
+    if steps:
+        _open(session, issue, task, steps, steps[0], policy, now)
 
 
 def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
@@ -89,17 +104,8 @@ def void(session: Session, task: Task) -> None:
 
 def active_steps(session: Session, task: Task) -> list[Approval]:
     """Return the active steps for the task's present plan, in order."""
-    return list(
-        session.scalars(
-            select(Approval)
-            .where(
-                Approval.task_id == task.task_id,
-                Approval.plan_hash == task.plan_hash,
-                Approval.state.in_(ACTIVE_STATES),
-            )
-            .order_by(Approval.step)
-        )
-    )
+    values = {"task": task.task_id, "plan_hash": task.plan_hash}
+    return list(session.scalars(_ACTIVE_STEPS, values))
 
 
 def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecision]:
@@ -107,11 +113,7 @@ def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecisi
     numbers = {s.approval_id: s.step for s in steps}
     if not numbers:
         return []
-    found = session.scalars(
-        select(Decision)
-        .where(Decision.approval_id.in_(list(numbers)))
-        .order_by(Decision.decision_id)
-    )
+    found = session.scalars(_DECISIONS, {"steps": list(numbers)})
     return [
         StepDecision(
             numbers[d.approval_id],
@@ -258,22 +260,47 @@ def open_next(
     )
     if step is None or step.opened_at is not None:
         return
+    _open(session, issue, task, (), step, policy, now)
+
+
+def _open(
+    session: Session,
+    issue: Issue,
+    task: Task,
+    new: Collection[Approval],
+    step: Approval,
+    policy: ApprovalPolicy,
+    now: datetime,
+) -> None:
+    """Open a step, and store it with the other steps that are `new`."""
     step.opened_at, step.due_at = now, now + policy.expires
     step.look_at = min(now + policy.remind, step.due_at) if policy.remind else step.due_at
-    names = notify(session, issue, task, step, "due", now)
+    session.add_all(new)
+    session.flush()
+    names = notify(session, issue, task, step, "due", now, steps=list(new) or None)
     because = (task.plan or {}).get("because", "")
     words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
     reply_to_room(session, issue, t("board.ask", **words, role=_role(step), who=names), now)
 
 
 def notify(
-    session: Session, issue: Issue, task: Task, step: Approval, kind: str, now: datetime
+    session: Session,
+    issue: Issue,
+    task: Task,
+    step: Approval,
+    kind: str,
+    now: datetime,
+    *,
+    steps: list[Approval] | None = None,
 ) -> str:
-    """Create a notice for everyone who may decide a step now; return their names."""
+    """Create a notice for everyone who may decide a step now; return their names.
+
+    `steps` are those of the chain if they are new, so that no decision on them exists yet.
+    """
     roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
-    steps = active_steps(session, task)
-    decisions = decisions_on(session, steps)
-    chain = requested_chain(session, issue, task, steps, decisions)
+    known = active_steps(session, task) if steps is None else steps
+    decisions = decisions_on(session, known) if steps is None else []
+    chain = requested_chain(session, issue, task, known, decisions)
     excluded = chain.humans_behind(_decided_parties(decisions) | chain.excluded)
     names = []
     duties = revisions.running_chart(session).duties

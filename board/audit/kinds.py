@@ -57,6 +57,7 @@ class EntryKind(StrEnum):
     BROKEN = "broken"
     REPORT_MISSING = "report_missing"
     COPY_FAILED = "copy_failed"
+    WITNESS_LOST = "witness_lost"
     KEY_ROTATED = "key_rotated"
     KEY_SUCCEEDED = "key_succeeded"
 

@@ -39,6 +39,8 @@ class AuditEntry(Base):
     detail: Mapped[dict[str, Any]]
     previous_hash: Mapped[str]
     current_hash: Mapped[str] = mapped_column(unique=True)
+    canonical: Mapped[str | None] = mapped_column(deferred=True)
+    """The canonical bytes that were hashed; entries of earlier versions have none."""
 
 
 class ChainHead(Base):

@@ -59,4 +59,6 @@ def get_issue(session: Session, sr_id: int) -> Issue:
     issue = session.get(Issue, sr_id)
     if issue is None:
         raise NotFound(what=issue_ref(sr_id))
+    # A session forgets what nothing else refers to, and would load it again.
+    session.info[f"issue:{sr_id}"] = issue
     return issue

@@ -104,8 +104,9 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
                 engineer_id=assignment.engineer_id,
                 action_type=assignment.action_type,
             )
-        session.flush()
-        update_issue_state(session, claim.sr_id, now)
+        if len(assignment.servers) > 1:
+            session.flush()
+            update_issue_state(session, claim.sr_id, now)
         handover_note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
         agent_memory.hand_over_notes(
             session,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +11,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.chain import ORIGIN, ChainVerdict
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
@@ -18,6 +20,7 @@ from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.integrity import verification
+from guardia.board.integrity.lost_witnesses import is_of_witness
 from guardia.board.integrity.verification import VerificationResult
 from guardia.board.runs import beats
 from guardia.db.engine import repeat_on_conflict
@@ -39,10 +42,11 @@ def verify_and_log(
 ) -> VerificationResult:
     """Verify what is new, or everything if `daily`, and log the result.
 
-    Sends an alert at once if the audit log is not intact.
+    Sends an alert at once if the audit log is not intact, or cannot be verified because a file of
+    its witnesses is damaged.
     """
     day = {"day": company_today(board).isoformat()} if daily else {}
-    found = verification.verify_log(board, full=daily)
+    found = _verify(board, full=daily)
     now, detail = board.clock(), {**found.to_detail(), **day}
     with board.database.transaction() as session:
         if found.intact:
@@ -54,9 +58,11 @@ def verify_and_log(
                 sr_id=sr_id,
                 detail=detail,
                 size=found.verdict.size,
+                first=found.start + 1,
+                last=found.verdict.size,
             )
             return found
-        place = describe_fault(found)
+        place = describe_fault(found.verdict)
         send(session, "alert", t_default("audit.broken", where=place), now, sr_id=sr_id)
         log.append(
             session,
@@ -70,13 +76,22 @@ def verify_and_log(
         return found
 
 
-def describe_fault(found: VerificationResult) -> str:
-    """Describe the first bad entry or checkpoint in the default language."""
-    verdict = found.verdict
-    fault = t_default(f"audit.fault.{verdict.fault}")
+def _verify(board: BoardContext, *, full: bool) -> VerificationResult:
+    try:
+        return verification.verify_log(board, full=full)
+    except Misconfigured as error:
+        verdict = ChainVerdict(0, ORIGIN, fault="memory_damaged", witness=str(error))
+        return VerificationResult(verdict, 0)
+
+
+def describe_fault(verdict: ChainVerdict, say: Callable[..., str] = t_default) -> str:
+    """Describe the first bad entry, checkpoint or witness; in the default language if unset."""
+    fault = say(f"audit.fault.{verdict.fault}")
     if verdict.bad is not None:
-        return t_default("audit.at_entry", bad=verdict.bad, fault=fault)
-    return t_default("audit.at_checkpoint", size=verdict.checkpoint, fault=fault)
+        return say("audit.at_entry", bad=verdict.bad, fault=fault)
+    if is_of_witness(verdict):
+        return say("audit.at_witness", place=verdict.witness or "", fault=fault)
+    return say("audit.at_checkpoint", size=verdict.checkpoint, fault=fault)
 
 
 def company_zone(board: BoardContext) -> ZoneInfo:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import CursorResult, Select, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -35,6 +35,25 @@ LESSON_LIMIT = 1_000
 MAX_LESSONS = 12
 """Number of lessons loaded for a run."""
 _EXCERPT = 300
+_VERSION = ("note_id", "version", "body", "active", "written_by", "updated_at")
+_NOTES: Any = Note.__table__
+_FIRST = (
+    insert(_NOTES)
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("agent_id", "sr_id", "body", "written_by", "created_at", "updated_at")
+        }
+        | {"kind": "working", "version": 1, "active": True}
+    )
+    .on_conflict_do_nothing()
+    .returning(*(_NOTES.c[name] for name in _VERSION))
+    .cte("first")
+)
+_VERSIONS: Any = NoteVersion.__table__
+_BEGIN_WORKING = insert(_VERSIONS).from_select(
+    ["note_id", "version", "body", "active", "written_by", "written_at"], select(_FIRST)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +145,25 @@ def _working(agent_id: str, sr_id: int) -> Select[Note]:
 def _append_working(
     session: Session, agent_id: str, sr_id: int, text: str, actor: Actor, now: datetime
 ) -> None:
+    body = "\n".join(dict.fromkeys(line for line in text.splitlines() if line.strip()))
+    if body and _begin_working(session, agent_id, sr_id, body[-WORKING_MEMORY_LIMIT:], actor, now):
+        return
     _ensure_note(session, agent_id, "working", actor, now, sr_id=sr_id)
     note = session.scalars(_working(agent_id, sr_id).with_for_update()).one()
     known = note.body.splitlines()
     new = [line for line in text.splitlines() if line.strip() and line not in known]
     if new:
         _revise(session, note, "\n".join([*known, *new])[-WORKING_MEMORY_LIMIT:], actor, now)
+
+
+def _begin_working(
+    session: Session, agent_id: str, sr_id: int, body: str, actor: Actor, now: datetime
+) -> bool:
+    """Create the working memory with its first version; return `False` if there is one."""
+    row = {"agent_id": agent_id, "sr_id": sr_id, "body": body, "written_by": str(actor)}
+    done = session.execute(_BEGIN_WORKING, {**row, "created_at": now, "updated_at": now})
+    assert isinstance(done, CursorResult)
+    return done.rowcount == 1
 
 
 def _save_lesson(

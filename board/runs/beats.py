@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     ARRAY,
@@ -23,7 +23,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
-from sqlalchemy.sql.dml import ReturningDelete
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
@@ -37,9 +36,9 @@ from guardia.board.costs import daily_totals
 from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
 from guardia.board.runs.claiming import AGENT, ROLLBACK_TASKS
 from guardia.db import events, jobs
-from guardia.db.engine import repeat_on_conflict
+from guardia.db.engine import driver_connection, repeat_on_conflict
 from guardia.db.jobs import JobAttempt
-from guardia.org.chart_model import AgentEntry
+from guardia.org.chart_model import AgentEntry, parse_entry
 from guardia.org.model import Agent, OrgRevision
 
 BEAT = "beat"
@@ -67,7 +66,16 @@ class RunContext:
     @property
     def entry(self) -> AgentEntry:
         """Return the agent's chart entry when the beat began; changes apply to the next beat."""
-        return AgentEntry.model_validate(self.spec)
+        return parse_entry(self.spec)
+
+
+class _Taken(NamedTuple):
+    """A wake reason that this beat has taken."""
+
+    wake_id: int
+    reason: str
+    sr_id: int | None
+    cause: dict[str, Any]
 
 
 def _has_rollback() -> ColumnElement[bool]:
@@ -102,12 +110,6 @@ def _select_agent() -> Select[Any]:
     ).where(Agent.agent_id == AGENT)
 
 
-def _take_reasons() -> ReturningDelete[Any]:
-    takeable = or_(_ACTIVE.exists(), Wake.reason == WakeReason.ORDER)
-    found = delete(Wake).where(Wake.agent_id == AGENT, takeable)
-    return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
-
-
 def _record_tick() -> Select[Any]:
     """Return the statement that stores a tick; a row, with whether work is due, if it is new."""
     named: dict[str, Any] = {"agent_id": bindparam("series"), "tick": bindparam("moment")}
@@ -118,11 +120,26 @@ def _record_tick() -> Select[Any]:
     return select(due).join(first, true()).where(Agent.agent_id == AGENT)
 
 
-_TAKE, _SELECT_AGENT = _take_reasons(), _select_agent()
+# The attempt is checked, and kept, before any reason is taken.
+_TAKE = f"""
+    with current as materialized ({jobs.CURRENT}), taken as (
+        delete from tb_wake
+        where agent_id = %(agent)s and (reason = '{WakeReason.ORDER.value}'
+                or exists (select from tb_agent where agent_id = %(agent)s and state = 'active'))
+            and (%(job)s::bigint is null or exists (select from current))
+        returning wake_id, reason, sr_id, cause
+    )
+    select (select count(*) from current), taken.* from (values (1)) as one
+    left join taken on true order by wake_id
+"""
+_IS_OVER = f"""
+    select {jobs.LOST_WAIT} or not exists (select from tb_wake where agent_id = %(agent)s)
+"""
+_SELECT_AGENT = _select_agent()
 _TICK = _record_tick()
 _UNFINISHED = select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
-_RUN = insert(Run).returning(Run.run_id)
 _RUNS: Any = Run.__table__
+_RUN = insert(_RUNS).returning(_RUNS.c.run_id)
 _TASKS: Any = Task.__table__
 _IS_CURRENT = (
     select(Run.ended_at.is_(None)).where(Run.run_id == bindparam("run")).with_for_update(read=True)
@@ -160,10 +177,10 @@ def begin(
     """
     now = board.clock()
     with board.database.transaction() as session:
-        if attempt is not None and not jobs.is_current(session, attempt):
-            return None
         # Reasons first, then the check for work: work added in between brings its own reason.
-        taken = _take(session, agent_id)
+        taken = _take(session, agent_id, attempt)
+        if taken is None:
+            return None
         if not taken and not session.scalar(_UNFINISHED, {"agent": agent_id}):
             return None
         agent = _read_agent(session, agent_id, now)
@@ -198,9 +215,14 @@ def begin(
         return RunContext(run_id, agent_id, reasons, issues, agent.spec, has_work, has_rollback)
 
 
-def _take(session: Session, agent_id: str) -> list[Any]:
-    found = session.execute(_TAKE, {"agent": agent_id})
-    return sorted(found, key=lambda w: int(w.wake_id))
+def _take(session: Session, agent_id: str, attempt: JobAttempt | None) -> list[_Taken] | None:
+    """Take an agent's waiting reasons, oldest first; `None` if the attempt was lost."""
+    job, number = (attempt.job_id, attempt.number) if attempt else (None, None)
+    values = {"agent": agent_id, "job": job, "number": number}
+    rows = driver_connection(session).execute(_TAKE, values).fetchall()
+    if attempt is not None and not rows[0][0]:
+        return None
+    return [_Taken(*row[1:]) for row in rows if row[1] is not None]
 
 
 def _read_agent(session: Session, agent_id: str, now: datetime) -> Any:
@@ -354,8 +376,12 @@ def requeue_lost_jobs(board: BoardContext, seconds: float) -> list[str]:
 
 def has_lost_jobs(board: BoardContext) -> bool:
     """Return whether jobs of dead workers wait for a free worker."""
-    with board.database.reading() as session:
-        return jobs.has_lost_waiting(session)
+    return bool(board.database.glance(f"select {jobs.LOST_WAIT}", {})[0])
+
+
+def is_over(board: BoardContext, agent_id: str) -> bool:
+    """Return whether an agent's job may end: no reason is left, or lost jobs come first."""
+    return bool(board.database.glance(_IS_OVER, {"agent": agent_id})[0])
 
 
 def last_ticks(board: BoardContext) -> dict[str, datetime]:

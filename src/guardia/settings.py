@@ -104,6 +104,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
     clock_limit: float = Field(default=5.0, gt=0, le=300)
     """Seconds by which this host's clock may differ from the database's, or it does no work."""
+    keep_steps_days: int = Field(default=30, ge=1)
+    """Days for which the saved steps of an ended task's graph are kept."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
 

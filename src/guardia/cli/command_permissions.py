@@ -41,6 +41,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "token list": "token.own",
     "token revoke": "token.own",
     "audit verify": "audit.verify",
+    "audit acknowledge": "audit.acknowledge",
     "audit export": "audit.verify",
     "audit key": "audit.verify",
     "db url": "database.operate",

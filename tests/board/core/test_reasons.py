@@ -14,6 +14,7 @@ from stored_texts import unclean_texts
 from guardia.board.accounts import messenger_links, people, tokens
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
+from guardia.board.audit.chain import ORIGIN
 from guardia.board.control import directives, kill_switch, manual_plans
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
@@ -30,6 +31,8 @@ from guardia.board.goals import planning
 from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
+from guardia.board.integrity import acknowledgement, witness_memory
+from guardia.board.integrity.witness_memory import VerifierState
 from guardia.board.issues import comments, receiving
 from guardia.board.organization import agent_memory, chart
 from guardia.board.runs import beats
@@ -101,6 +104,13 @@ def force_action(env: BoardEnv) -> Act:
     return lambda text: manual_plans.force_action(env.board, LEAD, sr_id, "MOF-DB-01", draft, text)
 
 
+def acknowledge(env: BoardEnv) -> Act:
+    files = env.board.notary.witness_files
+    witness_memory.save_verifier_state(files, VerifierState(0, ORIGIN, "", 0, "", witnessed=True))
+    files.memory.unlink()
+    return lambda text: acknowledgement.acknowledge_loss(env.board, BY, text)
+
+
 def release(env: BoardEnv) -> Act:
     kill_switch.kill(env.board, PM, "이상")
     return lambda text: kill_switch.release(env.board, PM, text)
@@ -165,6 +175,7 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "force": ("board/control/manual_plans.py:force_action", force_action),
     "release": ("board/control/kill_switch.py:release", release),
     "budget": ("board/costs/budgets.py:raise_cap", raise_cap),
+    "loss": ("board/integrity/acknowledgement.py:acknowledge_loss", acknowledge),
     "drop": ("board/goals/decisions.py:_end_goal", drop),
     "hire": ("board/hiring/requests.py:reject", reject_hire),
 }
