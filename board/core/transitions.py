@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import BigInteger, CursorResult, bindparam, select, update
 from sqlalchemy.orm import Session
 
+from guardia.board.core import server_queue
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import (
     OPEN_STATES,
@@ -23,10 +24,14 @@ from guardia.board.core.wakes import wake
 from guardia.errors import IllegalMove, Stale
 from guardia.org import registry
 
+_QUEUED = (State.APPROVED, State.IN_PROGRESS)
+"""States in which others may wait for a task to leave its server."""
+_ROLLED_BACK = ((State.COMPLETED, Move.UNDO), (State.COMPLETED, Move.HAND_OVER))
+"""Moves that end the rollback of a completed task."""
 # Built once: composing them takes longer than running them.
 _ISSUE = bindparam("issue", type_=BigInteger())
 _GOAL = select(Issue.goal_id).where(Issue.sr_id == _ISSUE).with_for_update(key_share=True)
-_STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
+_STATES = select(Task.target_server, Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
 
 
 def move_task(
@@ -49,6 +54,8 @@ def move_task(
     assert isinstance(changed, CursorResult)
     if changed.rowcount != 1:
         raise Stale(what=issue_ref(task.sr_id))
+    if (state in _QUEUED and move is not Move.START) or (state, move) in _ROLLED_BACK:
+        server_queue.leave(session, task, now)
     update_issue_state(session, task.sr_id, now)
     return target
 
@@ -57,8 +64,8 @@ def update_issue_state(session: Session, sr_id: int, now: datetime) -> None:
     """Derive an issue's state from those of its tasks."""
     # A concurrent move of another task of the issue waits here, then sees this move.
     goal = session.scalar(_GOAL, {"issue": sr_id})
-    states = session.scalars(_STATES, {"issue": sr_id}).all()
-    state = issue_state(State(s) for s in states)
+    tasks = session.execute(_STATES, {"issue": sr_id}).all()
+    state = issue_state((row.target_server, State(row.status)) for row in tasks)
     session.execute(
         update(Issue).where(Issue.sr_id == sr_id).values(status=state.value, updated_at=now)
     )

@@ -6,19 +6,22 @@ people's comments; plans, evidence, commands and the audit log are for staff.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import acceptance, requests
+from guardia.board.approvals import view as approval_view
+from guardia.board.approvals.acceptance import AcceptanceView
 from guardia.board.audit import log
+from guardia.board.control import reopening
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ENDED_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
 from guardia.board.costs.report import ModelCallView
@@ -31,6 +34,8 @@ from guardia.board.tracker.timeline import TimelineEntry
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution
+
+_UNRESOLVED = (State.REJECTED, State.ABORTED, State.FAILED_ROLLBACK, State.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +74,14 @@ class IssueDetail:
     due_on: date | None = None
     model_calls: tuple[ModelCallView, ...] = ()
     """Calls of language models about the issue."""
+    acceptances: tuple[AcceptanceView, ...] = ()
+    """Acceptance of its completed tasks."""
+    requester_message: str = ""
+    """For customers: the words with which a plan for their request was last returned."""
+    can_reopen: bool = False
+    """Whether it has ended and the viewer may reopen it."""
+    is_unresolved: bool = False
+    """Whether it is an incident that ended without a change: the fault may persist."""
     names: dict[str, str] = field(default_factory=dict)
     """Display names of the `agent:` and `person:` ids on the page."""
 
@@ -82,7 +95,8 @@ def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int 
     staff, reads_log = is_allowed(viewer, "plan.read"), is_allowed(viewer, "audit.read")
     with board.database.reading() as session:
         found = visibility.find_issue(session, viewer, sr_id)
-        tasks = _tasks(session, viewer, found, board.clock(), staff=staff)
+        rows = _task_rows(session, sr_id)
+        tasks = _tasks(session, board, viewer, found, rows, staff=staff)
         comments = view.comments(session, sr_id, staff=staff)
         entries = timeline.entries(session, sr_id, seen, whole=reads_log)
         model_calls = report.model_calls(session, sr_id) if staff else ()
@@ -117,19 +131,35 @@ def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int 
             children=relations.children(session, viewer, sr_id),
             due_on=found.due_on,
             model_calls=model_calls,
+            acceptances=acceptance.views(session, viewer, found, rows, board.clock()),
+            requester_message="" if staff else approval_view.requester_message(session, sr_id),
+            can_reopen=bool(rows)
+            and State(found.status) in ENDED_STATES
+            and reopening.may_reopen(session, viewer, found),
+            is_unresolved=found.kind == "INCIDENT" and State(found.status) in _UNRESOLVED,
             names=names,
         )
 
 
+def _task_rows(session: Session, sr_id: int) -> Sequence[Task]:
+    query = select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id)
+    return session.scalars(query).all()
+
+
 def _tasks(
-    session: Session, viewer: PersonInfo, found: Issue, now: datetime, *, staff: bool
+    session: Session,
+    board: BoardContext,
+    viewer: PersonInfo,
+    found: Issue,
+    tasks: Sequence[Task],
+    *,
+    staff: bool,
 ) -> tuple[TaskDetail, ...]:
-    query = select(Task).where(Task.sr_id == found.sr_id).order_by(Task.task_id)
-    tasks = session.scalars(query).all()
     if not staff:
         return task_details.progress(tasks)
-    approver_roles = requests.approver_roles(session, viewer, now, found.inst_id)
-    return tuple(task_details.task_details(session, viewer, approver_roles, found, tasks))
+    scoped = requests.scoped_roles(session, viewer, board.clock())
+    details = task_details.task_details(session, board.planner, viewer, scoped, found, tasks)
+    return tuple(details)
 
 
 def _names(
@@ -143,5 +173,7 @@ def _names(
     actors |= {str(Actor.person(p)) for p in (found.requester_id, found.assignee_id) if p}
     votes = [v for task in tasks for s in task.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
+    versions = [v for task in tasks for v in task.versions]
+    actors |= {v.author for v in versions} | {v.requested_by for v in versions if v.requested_by}
     actors |= {c.author for c in comments} | {action.actor for action in actions}
     return display_names_of(session, actors)

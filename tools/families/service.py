@@ -16,6 +16,7 @@ from guardia.tools.families.service_shell import LISTENER, SERVICE_PIDS
 from guardia.tools.findings import Count, Done, FindingsModel, Line, Moment, Pid, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
+    EvidenceChoice,
     Findings,
     ServiceArgs,
     Tool,
@@ -292,5 +293,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         verify=lambda args: _level_is(args, args.level),
         undo=_inverse,
         undo_verify=lambda args: _level_is(args, args.previous),
+        choices=(EvidenceChoice("previous", "service.log_level", "[level]"),),
     ),
 )

@@ -170,6 +170,9 @@ def _print_preview(file: chart_file.ChartFile, preview: ChartPreview) -> None:
     console = Console()
     for person in preview.unknown_people:
         console.print(t("cli.org.stranger", person=person), style="yellow", markup=False)
+    if preview.servers_without_engineer:
+        servers = ", ".join(preview.servers_without_engineer)
+        console.print(t("cli.org.no_engineer", servers=servers), style="yellow", markup=False)
     if preview.empty:
         words = {"name": file.path.name, "revision": preview.running}
         console.print(t("cli.org.same", **words), highlight=False, markup=False)
