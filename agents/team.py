@@ -18,14 +18,14 @@ from guardia.agents.brain.triage.classify import relevant_text
 from guardia.agents.nodes import undo
 from guardia.agents.nodes.dispatch import reassign
 from guardia.agents.nodes.goal import GoalContext
+from guardia.agents.prechecks import run_prechecks, unread_prechecks
 from guardia.agents.state import AgentContext
-from guardia.board.approvals import view as approval_view
-from guardia.board.control import rollback
+from guardia.board.control import plan_checks, rollback
 from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core.claims import Claim, GoalClaim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks, view
+from guardia.board.execution import grants, tasks, view
 from guardia.board.execution.view import TaskView
 from guardia.board.goals import planning
 from guardia.board.organization import agent_memory
@@ -175,6 +175,27 @@ class Team:
             text = t("agents.may_have_changed", why=why, undo=_reason(error), changes=changes)
             return self._hand_over(claim, text, alert=True)
 
+    def check_plan(self, claim: Claim) -> WorkResult:
+        """Run the pre-checks of a plan that a person wrote, so that approvers see what fails."""
+        filed = view.plan_state(self._board, claim.task_id)
+        assert filed.plan is not None and filed.plan_hash is not None
+        try:
+            grant = grants.grant_reads(self._board, claim)
+            results = run_prechecks(self._gate, grant, filed.plan)
+        except Stale:
+            return WorkResult("stale", 0)
+        except OUTAGE_ERRORS:
+            raise
+        except Exception as error:
+            # Not repeated: approvers read that the server could not be read.
+            log.exception("pre-checks failed on task %s", claim.task_id)
+            results = unread_prechecks(filed.plan, _reason(error))
+        try:
+            plan_checks.record_checks(self._board, claim, filed.plan_hash, results)
+        except Stale:
+            return WorkResult("stale", 0)
+        return WorkResult(view.task(self._board, claim.task_id).state.value, 1)
+
     def _hand_over(self, claim: Claim, why: str, *, alert: bool = False) -> WorkResult:
         try:
             tasks.hand_over(self._board, claim, why, emergency=alert)
@@ -233,7 +254,8 @@ class Team:
             return None if snapshot.tasks else _NO_INPUT
         if snapshot.interrupts:
             if task.state is State.PARSED:
-                return Command(resume=approval_view.requested_changes(self._board, task_id) or "")
+                wanted = view.guidance(self._board, task_id).requests
+                return Command(resume=wanted[-1] if wanted else "")
             return Command(resume=True) if task.state is State.APPROVED else _NO_INPUT
         return None
 

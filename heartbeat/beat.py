@@ -11,7 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardia.board.control import rollback
+from guardia.board.control import plan_checks, rollback
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
@@ -102,7 +102,9 @@ def _run_tasks(
     summary = _Summary(run_context.agent_id)
     lanes: Lanes[WorkResult] = Lanes()
     with lanes:
-        work = _BeatWork(board, team, run_context, run_context.has_rollback, lanes)
+        work = _BeatWork(
+            board, team, run_context, run_context.has_rollback, run_context.has_checks, lanes
+        )
         while not is_closing():
             if summary.last and should_yield():
                 beats.requeue(board, run_context.agent_id)
@@ -146,8 +148,10 @@ class _BeatWork:
     team: Callable[[], Team]
     run_context: RunContext
     has_rollback: bool
+    has_checks: bool
     lanes: Lanes[WorkResult]
     rolled_back: frozenset[int] = frozenset()
+    checked: frozenset[int] = frozenset()
     worked: frozenset[int] = frozenset()
     planned: frozenset[int] = frozenset()
 
@@ -160,8 +164,8 @@ class _BeatWork:
 
         A task that takes long goes on beside the beat, and has no result yet.
 
-        Rollbacks that people ordered come first, then the most urgent task, then goals. Returns
-        `None` if nothing waits.
+        Rollbacks that people ordered come first, then pre-checks of plans that people wrote, the
+        most urgent task, and goals. Returns `None` if nothing waits.
         """
         board, run_context, entry = self.board, self.run_context, self.run_context.entry
         if self.has_rollback:
@@ -174,6 +178,12 @@ class _BeatWork:
                 self.rolled_back |= {task_id}
                 return task_id, done
         self.has_rollback = True  # people may order one while the beat runs
+        if self.has_checks:
+            check_claim = plan_checks.claim_check(board, run_context, self.checked)
+            if check_claim is not None:
+                done = self.team().check_plan(check_claim)
+                self.checked |= {check_claim.task_id}
+                return check_claim.task_id, done
         claim = beats.claim_task(board, run_context, self.worked, self.lanes.tasks)
         if claim is not None:
             self.worked |= {claim.task_id}

@@ -49,8 +49,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "directive.rollback": _APPROVERS,
     "run.read": _STAFF,
     "directive.force": _APPROVERS,
+    "issue.reopen": _EVERYONE - {"auditor"},
+    "issue.accept": _EVERYONE - {"auditor"},
+    "directive.override": _APPROVERS,
+    "directive.reopen": _OPERATING,
     "stall.lift": _OPERATING,
     "approval.decide": _APPROVERS,
+    "approval.decide_own": frozenset({"engineer"}),
     "approval.answer": _OPERATING,
     "delegation.set": _APPROVERS,
     "goal.read": _STAFF,
@@ -68,7 +73,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
-`approval.decide` is the right itself; `approval.answer` also covers a delegated right.
+`approval.decide` is the right itself, `approval.decide_own` that of engineers on plans for servers
+that they own; `approval.answer` also covers a delegated right. A customer reopens and accepts only
+own requests.
 """
 
 OPERATOR_ACTIONS = frozenset(

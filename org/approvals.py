@@ -148,6 +148,10 @@ class ApprovalPolicy(_Entry):
     """A role whose people may also decide after escalation."""
     windows: tuple[Window, ...] = ()
     """Empty: at any time."""
+    acceptance: Literal["requester", "engineer"] | None = None
+    """Who has to accept completed work."""
+    accept_within: Period = Field(default=timedelta(hours=72), json_schema_extra={"default": "72h"})
+    """How long they may take: then a requester's silence is consent, an engineer's escalates."""
     known_requester: bool = False
     """Refuse approval of a request from a messenger account that is linked to no person."""
     signature: Literal["passkey"] | None = None
@@ -160,9 +164,8 @@ class ApprovalPolicy(_Entry):
 
     @model_validator(mode="after")
     def _terms(self) -> ApprovalPolicy:
-        if self.expires <= timedelta(0) or (
-            self.remind is not None and self.remind <= timedelta(0)
-        ):
+        periods = (self.expires, self.accept_within, self.remind)
+        if any(period is not None and period <= timedelta(0) for period in periods):
             raise ValueError(t("org.chart.positive"))
         return self
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from guardia.i18n import t
 from guardia.org.access import PERMISSIONS, ROLES
 from guardia.org.addresses import is_address
+from guardia.org.approver_assignments import ENGINEER
 from guardia.org.budgets import unpriced_models
 from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import KNOWN_SKILLS, RESERVED_RULE_IDS
@@ -90,7 +91,7 @@ def _approval_chains(chart: OrgChart) -> Iterator[Inconsistency]:
             steps = enumerate(getattr(policy, field))
             named += [((field, number, "role"), step.role) for number, step in steps]
         for path, role in named:
-            if role is not None and (why := _why_not_approver(role)) is not None:
+            if role not in (None, ENGINEER) and (why := _why_not_approver(str(role))) is not None:
                 yield Inconsistency(("approvals", category, *path), why)
 
 

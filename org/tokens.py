@@ -20,7 +20,9 @@ TOKEN_PREFIX = "guardia_pat_"
 SESSION_ONLY_ACTIONS = frozenset(
     {
         "approval.decide",
+        "approval.decide_own",
         "approval.answer",
+        "issue.accept",
         "delegation.set",
         "delegation.set_others",
         "passkey.own",

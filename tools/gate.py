@@ -226,7 +226,7 @@ class Gate:
         pauses = itertools.chain(_POLL_SECONDS, itertools.repeat(_POLL_SECONDS[-1]))
         while True:
             found, why = self._evaluate(grant, check)
-            if _is_satisfied(check, found):
+            if is_satisfied(check, found):
                 return None
             if time.monotonic() >= deadline:
                 return FailedCheck(check, found, why)
@@ -241,7 +241,8 @@ class Gate:
             return None, str(error)
 
 
-def _is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:
+def is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:
+    """Return whether findings satisfy a check."""
     if found is None:  # `!present` would hold for a server that did not answer
         return False
     try:

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
@@ -35,11 +35,32 @@ class ToolArgs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    generated: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that are made up for each plan: calls that differ only in them mean the same."""
+
 
 class ServiceArgs(ToolArgs):
     """Arguments of a tool that acts on a service of the host."""
 
     service: ServiceName
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceChoice:
+    """The findings that list the permitted values of an argument.
+
+    An argument without a choice may have any value that its type permits.
+    """
+
+    argument: str
+    read: str
+    """The tool whose findings list the values."""
+    rows: str
+    """JMESPath to the list in its findings."""
+    value: str = "@"
+    """JMESPath from a row to the argument's value."""
+    follows: Mapping[str, str] = field(default_factory=dict)
+    """Other arguments that follow from the same row, as JMESPath."""
 
 
 A = TypeVar("A", bound=ToolArgs)
@@ -76,6 +97,8 @@ class Tool(Generic[A]):
     undo_verify: Callable[[A], tuple[Check, ...]] = no_checks
     irreversible: str | None = None
     """Text key of the reason why there is no undo."""
+    choices: tuple[EvidenceChoice, ...] = ()
+    """What the evidence says about the arguments."""
     timeout: float = 30.0
     """Maximum seconds that the command may take."""
 

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.execution import grants
+from guardia.board.execution import grants, view
 from guardia.errors import CommandFailed, Unreachable
 
 
@@ -20,7 +20,8 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     context = runtime.context
     candidate, *rest = state["candidates"]
     runbook = context.library.runbook(candidate["runbook"])
-    params, _ = procedure.extract_parameters(runbook, state["text"])
+    requests = view.guidance(context.board, context.claim.task_id).requests
+    params, _ = procedure.extract_parameters(runbook, state["text"], requests)
     grant = grants.grant_reads(context.board, context.claim)
     host = context.gate.host(grant)
     findings: dict[str, Any] = {}

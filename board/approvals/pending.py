@@ -87,10 +87,13 @@ def _decidable(
 
 
 def _covered(coverage: RoleCoverage) -> ColumnElement[bool]:
-    """Return the condition for issues of institutions that a role covers."""
+    """Return the condition for tasks on servers that a role covers."""
+    found: ColumnElement[bool] = Issue.inst_id.in_(coverage.exceptions)
     if coverage.by_default:
-        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(coverage.exceptions))
-    return Issue.inst_id.in_(coverage.exceptions)
+        found = or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(coverage.exceptions))
+    if coverage.servers is None:
+        return found
+    return and_(found, Task.target_server.in_(coverage.servers))
 
 
 def pending_steps(board: BoardContext, viewer: PersonInfo) -> PendingSteps:

@@ -10,6 +10,7 @@ was registered for this person and not removed before.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
 from operator import attrgetter
 from typing import Any
 
@@ -39,7 +40,7 @@ from guardia.board.core.model import Task
 from guardia.db.engine import driver_connection
 from guardia.org.approvals import ApprovalPolicy
 
-VOIDING = frozenset({"abort", "manual", "return", "change"})
+VOIDING = frozenset({"abort", "manual", "return", "change", "reopen"})
 """Directives that void earlier decisions on a task's plan."""
 _FILED = (EntryKind.PLANNED, EntryKind.WAIVED)
 _OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, *_FILED)
@@ -158,7 +159,9 @@ def _concerns_plan(task: Task, link: ChainEntry) -> bool:
 
 def _statement_key(link: ChainEntry) -> tuple[Any, ...]:
     statement = link.detail["statement"]
-    return tuple(statement.get(name) for name in ("step", "person", "principal", "role"))
+    return tuple(
+        statement.get(name) for name in ("step", "person", "principal", "role", "run_after")
+    )
 
 
 def _decision_key(decision: StepDecision) -> tuple[Any, ...]:
@@ -167,4 +170,5 @@ def _decision_key(decision: StepDecision) -> tuple[Any, ...]:
         decision.person,
         decision.approver_role.principal,
         decision.approver_role.role,
+        decision.run_after.astimezone(UTC).isoformat() if decision.run_after else None,
     )

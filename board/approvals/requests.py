@@ -16,11 +16,13 @@ from guardia.board.approvals.policy import (
     DecisionVerdict,
     StepDecision,
     calendar_for,
+    earliest_demanded,
     evaluate_chain,
     next_opening,
 )
 from guardia.board.audit.passkey_signatures import DEMANDED
 from guardia.board.core.actors import Actor
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -30,7 +32,13 @@ from guardia.i18n import t
 from guardia.org import chart, delegation, identity, revisions
 from guardia.org.access import is_allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
-from guardia.org.approver_assignments import RoleCoverage, approvers, role_coverage
+from guardia.org.approver_assignments import (
+    ENGINEER,
+    RoleCoverage,
+    approvers,
+    engineer_coverage,
+    role_coverage,
+)
 from guardia.org.directory import PersonInfo
 
 ACTIVE_STATES = ("WAITING", "APPROVED")
@@ -120,6 +128,7 @@ def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecisi
             d.person_id,
             ApproverRole(d.role, d.principal_id),
             DecisionVerdict(d.verdict),
+            d.run_after,
         )
         for d in found
     ]
@@ -206,31 +215,47 @@ def scoped_roles(
     """Return the roles in which a person may decide now, own and delegated, with their coverage.
 
     The chart's approver assignments determine who holds a role; the account's own role applies if
-    the chart assigns no one.
+    the chart assigns no one. Engineers hold theirs for the servers that they own.
     """
     duties = revisions.running_chart(session).duties
     parties: list[tuple[PersonInfo, str | None]] = []
+    own: list[ScopedApproverRole] = []
     if is_allowed(person, "approval.decide"):
         parties.append((person, None))
+    if is_allowed(person, "approval.decide_own"):
+        own.append(ScopedApproverRole(ApproverRole(ENGINEER), engineer_coverage(session, person)))
     if is_allowed(person, "approval.answer"):
         given = delegation.principals(session, person.id, now)
         parties += [(p, p.id) for p in given if is_allowed(p, "approval.decide")]
-    return tuple(
-        ScopedApproverRole(ApproverRole(role, principal), coverage)
-        for party, principal in parties
-        for role, coverage in role_coverage(session, duties, party, now).items()
+    return (
+        *own,
+        *(
+            ScopedApproverRole(ApproverRole(role, principal), coverage)
+            for party, principal in parties
+            for role, coverage in role_coverage(session, duties, party, now).items()
+        ),
     )
 
 
 def approver_roles(
-    session: Session, person: PersonInfo, now: datetime, institution: str | None
+    session: Session,
+    person: PersonInfo,
+    now: datetime,
+    institution: str | None,
+    server: str | None,
 ) -> tuple[ApproverRole, ...]:
-    """Return the roles in which a person may decide on an institution's work now."""
-    found = scoped_roles(session, person, now)
+    """Return the roles in which a person may decide now on work on an institution's server."""
+    return roles_on(scoped_roles(session, person, now), institution, server)
+
+
+def roles_on(
+    scoped: Iterable[ScopedApproverRole], institution: str | None, server: str | None
+) -> tuple[ApproverRole, ...]:
+    """Return those of a person's roles that cover a server."""
     return tuple(
         scoped_role.approver_role
-        for scoped_role in found
-        if scoped_role.coverage.is_responsible_for(institution)
+        for scoped_role in scoped
+        if scoped_role.coverage.is_responsible_for(institution, server)
     )
 
 
@@ -306,8 +331,9 @@ def notify(
     duties = revisions.running_chart(session).duties
     people = [
         p
-        for p in approvers(session, duties, roles, issue.inst_id, now)
+        for p in approvers(session, duties, roles, issue.inst_id, now, task.target_server)
         if is_allowed(p.as_info(), "approval.decide")
+        or (ENGINEER in roles and is_allowed(p.as_info(), "approval.decide_own"))
     ]
     for person, principal in delegation.people_who_may_act(session, people, now):
         if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & excluded:
@@ -347,6 +373,12 @@ def company_zone(session: Session) -> tzinfo:
     return revisions.running_chart(session).company.zone
 
 
+def company_zone_of(board: BoardContext) -> tzinfo:
+    """Return the company's time zone, outside of a transaction."""
+    with board.database.reading() as session:
+        return company_zone(session)
+
+
 def earliest_start(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
     """Return when approved work of a category may start, or `None` if at once.
 
@@ -359,3 +391,16 @@ def earliest_start(session: Session, issue: Issue, category: str, now: datetime)
     if moment == now:
         return None
     return moment or now + _RECHECK
+
+
+def approved_start(session: Session, issue: Issue, task: Task, now: datetime) -> datetime | None:
+    """Return when a task's approved plan may start, or `None` if at once.
+
+    The latest of what its approvals demand, what the plan itself says, and the next window.
+    """
+    demanded = earliest_demanded(decisions_on(session, active_steps(session, task)))
+    planned = (task.plan or {}).get("not_before")
+    wanted = [m for m in (demanded, datetime.fromisoformat(planned) if planned else None) if m]
+    base = max([now, *wanted])
+    opens = earliest_start(session, issue, task.category or "", base)
+    return opens or (base if base > now else None)

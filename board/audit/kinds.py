@@ -24,6 +24,11 @@ class EntryKind(StrEnum):
     STALLED = "stalled"
     STALL_LIFTED = "stall_lifted"
     TIMED_OUT = "timed_out"
+    REOPENED = "reopened"
+    ACCEPTED = "accepted"
+    ACCEPTANCE_LAPSED = "acceptance_lapsed"
+    ACCEPTANCE_ESCALATED = "acceptance_escalated"
+    SERVER_WAITED = "server_waited"
 
     # Plans and approvals
     PLANNED = "planned"
@@ -31,6 +36,7 @@ class EntryKind(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     CHANGES_ASKED = "changes_asked"
+    PLAN_CHECKED = "plan_checked"
     APPROVAL_ESCALATED = "approval_escalated"
     APPROVAL_EXPIRED = "approval_expired"
     DELEGATED = "delegated"

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from sqlalchemy import literal, literal_column, select, union_all
 from sqlalchemy.orm import Session
 
+from guardia.board.control.verbs import DIRECTIVE_VERBS
 from guardia.board.core.lifecycle import State
 from guardia.org.model import Agent, Person
 
-_WITH_REASON = frozenset({"complete", "rollback"})
-_ENDING = frozenset({"abort", "complete", "rollback", "manual"})
 _AGENTS_TAKE = frozenset({State.PARSED, State.MANUAL})
 
 
@@ -44,9 +43,9 @@ def directive_options(
     return tuple(
         DirectiveOption(
             verb,
-            f"web.directive.{_consequence(verb, state, undoing=undoing)}",
-            verb in _WITH_REASON,
-            verb in _ENDING,
+            f"board.consequence.{_consequence(verb, state, undoing=undoing)}",
+            DIRECTIVE_VERBS[verb].needs_reason,
+            DIRECTIVE_VERBS[verb].ends,
         )
         for verb in verbs
         if verb != "change"

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from guardia.board.approvals import acceptance
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
@@ -153,6 +154,7 @@ def _claim(session: Session, run_context: RunContext, done: frozenset[int]) -> R
             Task.agent_id == run_context.agent_id,
             Task.task_id.in_(ROLLBACK_TASKS),
             Task.task_id.not_in(done),
+            ~_waits_for_server(),
         )
         .order_by(Task.task_id)
         .limit(1)
@@ -165,6 +167,39 @@ def _claim(session: Session, run_context: RunContext, done: frozenset[int]) -> R
     task.run_id = run_context.run_id
     claim = Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
     return RollbackClaim(directive.directive_id, claim)
+
+
+def _waits_for_server() -> ColumnElement[bool]:
+    """Return whether the rollback of a completed task has to wait for its server.
+
+    Work in progress never waits: it holds the server already.
+    """
+    other, first, own = aliased(Task), aliased(Directive), aliased(Directive)
+    running = select(other.task_id).where(
+        other.target_server == Task.target_server,
+        other.task_id != Task.task_id,
+        other.status == State.IN_PROGRESS,
+        func.jsonb_array_length(other.plan["actions"]) > 0,
+    )
+    earlier = (
+        select(first.directive_id)
+        .join(other, other.task_id == first.task_id)
+        .join(own, (own.task_id == Task.task_id) & (own.state == "UNDOING"))
+        .where(
+            other.target_server == Task.target_server,
+            first.state == "UNDOING",
+            first.directive_id < own.directive_id,
+        )
+    )
+    return and_(Task.status == State.COMPLETED, or_(running.exists(), earlier.exists()))
+
+
+def is_undoing(session: Session, task_id: int) -> bool:
+    """Return whether a task is to be rolled back by a directive."""
+    query = select(Directive.directive_id).where(
+        Directive.task_id == task_id, Directive.state == "UNDOING"
+    )
+    return session.scalar(query) is not None
 
 
 def _lock_directive(session: Session, task_id: int) -> Directive | None:
@@ -231,13 +266,14 @@ def _finish(
         move_task(session, task, step, actor=actor, now=now, run_id=None, **values)
         # Nothing to undo is another fact than everything undone.
         directive.detail = {**directive.detail, "restored": len(restored)}
+        acceptance.close_waiting(session, task, "VOID", claim.actor, now)
         _close(session, directive, _outcome_text(restored, lost), now, whole=not lost)
         _announce_end(session, directive, lost, now)
         _log_end(session, rollback, directive, restored, lost, kept, now)
         if step is Move.RETURN and new_plan is not None:
             author = Actor.parse(directive.ordered_by)
             assert author is not None
-            store_plan(session, task, new_plan, author, now)
+            store_plan(session, task, new_plan, author, now, reason=directive.reason)
             commands.carry_over(session, task.task_id, before, task.plan_hash or "", kept)
         return State(task.status)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.local_stop import LocalStop
-from guardia.board.core.planner import ActionDraft, ToolOption
+from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption
 from guardia.errors import ProgrammerError, Refused
 from guardia.i18n import t
 
@@ -63,9 +63,25 @@ class NoPlanner:
         """Return an empty tuple."""
         return ()
 
-    def build_action(self, draft: ActionDraft, host: Host, category: str) -> NoReturn:
+    def build_action(
+        self,
+        draft: ActionDraft,
+        host: Host,
+        category: str,
+        evidence: Sequence[ReadEvidence] = (),
+    ) -> NoReturn:
         """Raises `Refused`."""
         raise Refused(why=t("board.no_planner"))
+
+    def permitted_values(
+        self, draft: ActionDraft, evidence: Sequence[ReadEvidence]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return nothing: it knows no tool."""
+        return {}
+
+    def generated_arguments(self, tool: str) -> frozenset[str]:
+        """Return nothing: it knows no tool."""
+        return frozenset()
 
 
 def _refuse() -> NoReturn:

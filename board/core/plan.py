@@ -7,6 +7,7 @@ library and pydantic only.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import IntEnum, StrEnum
 from typing import Any
 
@@ -128,6 +129,14 @@ class Plan(_Value):
     actions: tuple[Action, ...]
     verify: tuple[Check, ...] = ()
     """Checks after the last action."""
+    not_before: CleanStr | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Earliest start (ISO 8601), if people asked for a later one. Left out of the hash without a
+    value, so that approvals of plans from before it stay valid."""
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """The earliest start as a time."""
+        return datetime.fromisoformat(self.not_before) if self.not_before else None
 
     @property
     def irreversible(self) -> bool:

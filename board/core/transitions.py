@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
 
+from guardia.board.core import server_queue
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import (
     OPEN_STATES,
@@ -27,10 +28,14 @@ from guardia.db.engine import driver_connection
 from guardia.errors import IllegalMove, Stale
 from guardia.org import registry
 
+_QUEUED = (State.APPROVED, State.IN_PROGRESS)
+"""States in which others may wait for a task to leave its server."""
+_ROLLED_BACK = ((State.COMPLETED, Move.UNDO), (State.COMPLETED, Move.HAND_OVER))
+"""Moves that end the rollback of a completed task."""
 # Built once: composing them takes longer than running them.
 _TASKS: Any = Task.__table__
 _LOCK_ISSUE = "select goal_id from tb_sr_request where sr_id = %s for no key update"
-_STATES = "select status from tb_ops_task where sr_id = %s order by task_id"
+_STATES = "select target_server, status from tb_ops_task where sr_id = %s order by task_id"
 _SET_STATE = "update tb_sr_request set status = %s, updated_at = %s where sr_id = %s"
 
 
@@ -54,6 +59,8 @@ def move_task(
         raise Stale(what=issue_ref(task.sr_id))
     for name, value in new.items():
         set_committed_value(task, name, value)
+    if (state in _QUEUED and move is not Move.START) or (state, move) in _ROLLED_BACK:
+        server_queue.leave(session, task, now)
     update_issue_state(session, task.sr_id, now)
     return target
 
@@ -81,7 +88,8 @@ def update_issue_state(session: Session, sr_id: int, now: datetime) -> None:
     # A concurrent move of another task of the issue waits here, then sees this move.
     locked = database.execute(_LOCK_ISSUE, (sr_id,)).fetchone()
     goal = locked[0] if locked else None
-    state = issue_state(State(row[0]) for row in database.execute(_STATES, (sr_id,)))
+    rows = database.execute(_STATES, (sr_id,)).fetchall()
+    state = issue_state((server, State(status)) for server, status in rows)
     database.execute(_SET_STATE, (state.value, now, sr_id))
     issue = session.identity_map.get(identity_key(Issue, sr_id))
     if issue is not None:

@@ -184,6 +184,7 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
                     sr_id=claim.sr_id,
                     task_id=claim.task_id,
                     tool=intent.call.tool,
+                    args=intent.call.args,
                     command=intent.command,
                     findings=findings,
                     output=output,

@@ -2,38 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import proofs, requests
+from guardia.board.approvals import acceptance, proofs, requests
 from guardia.board.audit import log
 from guardia.board.audit.chain import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core import plan_versions
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
-from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
-from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import get_issue, get_task
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution import permissions
+from guardia.board.execution import permissions, start_delay
+from guardia.board.execution.plan_history import PreCheckResult
 from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
 from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Forged, IllegalMove, Refused, Stale
+from guardia.errors import Forged, IllegalMove, Refused
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.model import Agent
@@ -104,19 +106,11 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
                 engineer_id=assignment.engineer_id,
                 action_type=assignment.action_type,
             )
-        if len(assignment.servers) > 1:
-            session.flush()
-            update_issue_state(session, claim.sr_id, now)
-        handover_note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
-        agent_memory.hand_over_notes(
-            session,
-            claim.sr_id,
-            claim.agent_id,
-            assignment.agent_id,
-            claim.actor,
-            handover_note,
-            now,
-        )
+        session.flush()
+        update_issue_state(session, claim.sr_id, now)
+        note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
+        agents = claim.agent_id, assignment.agent_id
+        agent_memory.hand_over_notes(session, claim.sr_id, *agents, claim.actor, note, now)
         wake(
             session,
             assignment.agent_id,
@@ -154,25 +148,42 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
 
 @repeat_on_conflict
 def file_plan(
-    board: BoardContext, claim: Claim, plan: Plan, *, action_type: str | None = None
+    board: BoardContext,
+    claim: Claim,
+    plan: Plan,
+    *,
+    action_type: str | None = None,
+    answer: str = "",
+    checks: Sequence[PreCheckResult] | None = None,
 ) -> bool:
     """File a plan and request its approvals. Returns whether policy waives them (APPROVED).
 
-    `action_type` is the kind of work, used if the request itself did not name one.
+    `action_type` is the kind of work, used if the request itself did not name one; `answer` is the
+    agent's answer to a request for changes, `checks` the results of the plan's pre-checks.
     """
     now = board.clock()
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
         task.action_type = task.action_type or action_type
         session.flush()
-        return store_plan(session, task, plan, claim.actor, now)
+        plan_versions.answer_request(session, claim.task_id, answer or t("board.plan_revised"), now)
+        return store_plan(session, task, plan, claim.actor, now, checks=checks)
 
 
-def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: datetime) -> bool:
+def store_plan(
+    session: Session,
+    task: Task,
+    plan: Plan,
+    author: Actor,
+    now: datetime,
+    *,
+    reason: str = "",
+    checks: Sequence[PreCheckResult] | None = None,
+) -> bool:
     """File an agent's or a person's plan in the caller's transaction.
 
     Voids every earlier approval, pending or given; the author is excluded from the new ones.
-    Returns whether policy waives the approvals.
+    `reason` is why a person changed the plan. Returns whether policy waives the approvals.
     """
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
@@ -191,10 +202,14 @@ def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: dat
         plan_hash=bound,
         plan_author=str(author),
         category=plan.category,
-        run_after=None
-        if policy.steps
-        else requests.earliest_start(session, issue, plan.category, now),
+        run_after=None,
     )
+    if not policy.steps:
+        task.run_after = requests.approved_start(session, issue, task, now)
+    version = plan_versions.add_version(session, task, plan, bound, author, now, reason)
+    results = None if checks is None else [asdict(result) for result in checks]
+    if results is not None:
+        version.checks = results
     requests.request_approvals(session, issue, task, bound, policy, now)
     log.append(
         session,
@@ -210,12 +225,16 @@ def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: dat
             "quorums": [s.quorum for s in policy.steps],
             "requester": issue.requester_id,
             **({"signature": policy.signature} if policy.signature and policy.steps else {}),
+            "number": version.number,
+            "checks": results,
         },
+        number=version.number,
         actions=len(plan.actions),
         category=log_label("web.policy", plan.category),
         hash=bound[:12],
     )
-    if not policy.steps and task.agent_id and author.kind is ActorKind.PERSON:
+    to_do = not policy.steps or version.checks_due
+    if to_do and task.agent_id and author.kind is ActorKind.PERSON:
         wake(session, task.agent_id, WakeReason.DIRECTIVE, now, task.sr_id, by=author)
     return not policy.steps
 
@@ -233,8 +252,9 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) 
 def begin_execution(board: BoardContext, claim: Claim) -> Grant:
     """Start the plan (APPROVED -> IN_PROGRESS), sign a checkpoint and return the plan's grant.
 
-    Raises `Forged` if the audit log does not prove the approvals, and `Stale` if the plan's window
-    has closed: the task then waits until it opens. A plan that has started is resumed by `grants`.
+    Raises `Forged` if the audit log does not prove the approvals, `Stale` if the plan's window
+    has closed, `ServerBusy` while another change of the server runs: the task then waits. A plan
+    that has started is resumed by `grants`.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -245,14 +265,12 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
         if Actor.kind_of(task.plan_author) is ActorKind.AGENT:
             entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
             permissions.require_category(entry, plan.category)
-        issue = get_issue(session, task.sr_id)
-        opens_at = requests.earliest_start(session, issue, plan.category, now)
-        task.run_after = opens_at
-        if opens_at is None:
+        delay = start_delay.find_delay(session, task, claim, plan, now)
+        if delay is None:
             _start(session, task, claim, plan, now)
         grant = Grant(claim, plan.server, plan.category, task.plan_hash)
-    if opens_at is not None:
-        raise Stale(what=issue_ref(claim.sr_id))
+    if delay is not None:
+        raise delay
     board.sign_checkpoint()
     return grant
 
@@ -316,6 +334,8 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
     with board.database.transaction() as session:
         issue = _finish(session, claim, Move.COMPLETE, now)
         reply_to_room(session, issue, t("board.completed", sr=claim.sr_id, text=text), now)
+        task = get_task(session, claim.task_id)
+        acceptance.request_acceptance(session, issue, task, now)
         _record_end(session, claim, EntryKind.COMPLETED, text, now)
 
 
@@ -350,6 +370,7 @@ def hand_over(
         issue = _finish(session, claim, Move.HAND_OVER, now)
         if understood is not None:
             keep_understanding(issue, task, understood)
+        plan_versions.answer_request(session, claim.task_id, text, now)
         message = t("board.handed_over", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         if emergency:
@@ -365,7 +386,7 @@ def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
     with board.database.transaction() as session:
         claimed_task(session, claim)
         if not _is_repeated(session, claim, text):
-            _write_comment(session, claim, text, now)
+            write_comment(session, claim.sr_id, claim.actor, text, now)
 
 
 def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
@@ -374,10 +395,6 @@ def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
         Comment.sr_id == claim.sr_id, Comment.author == str(claim.actor)
     )
     return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)))
-
-
-def _write_comment(session: Session, claim: Claim, text: str, now: datetime) -> None:
-    write_comment(session, claim.sr_id, claim.actor, text, now)
 
 
 def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:

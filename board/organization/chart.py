@@ -19,6 +19,7 @@ from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_default
 from guardia.org import approver_assignments, chart, chart_diff, registry, revisions
+from guardia.org.approver_assignments import ENGINEER
 from guardia.org.chart_diff import ChartChange
 from guardia.org.chart_model import OrgChart
 from guardia.org.directory import Directory
@@ -41,6 +42,8 @@ class ChartPreview:
     """Hand-overs of open tasks, and the number of tasks of each."""
     unknown_people: list[str]
     """People named in duties who have no active account and so could decide nothing."""
+    servers_without_engineer: list[str]
+    """Servers on whose plans no one could decide a step of an engineer that the chart demands."""
 
     @property
     def fired(self) -> list[str]:
@@ -164,7 +167,10 @@ def preview(board: BoardContext, text: str) -> ChartPreview:
         going = [(h, counts[h.agent_id]) for h in passing if h.agent_id in counts]
         named = {p for d in after.duties for p in (*d.people, *d.substitutes)}
         unknown_people = sorted(named - approver_assignments.named_accounts(session, after.duties))
-        return ChartPreview(running, differ and not found, found, going, unknown_people)
+        asks_engineer = any(ENGINEER in policy.roles for policy in after.approvals.values())
+        unowned = approver_assignments.servers_without_engineer(session) if asks_engineer else []
+        wording = differ and not found
+        return ChartPreview(running, wording, found, going, unknown_people, unowned)
 
 
 def changes_between(board: BoardContext, before: int, after: int) -> list[ChartChange]:

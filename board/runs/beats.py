@@ -34,7 +34,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import stall_issue, wake
 from guardia.board.costs import daily_totals
 from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
-from guardia.board.runs.claiming import AGENT, ROLLBACK_TASKS
+from guardia.board.runs.claiming import AGENT, CHECK_TASKS, ROLLBACK_TASKS
 from guardia.db import events, jobs
 from guardia.db.engine import driver_connection, repeat_on_conflict
 from guardia.db.jobs import JobAttempt
@@ -62,6 +62,8 @@ class RunContext:
     """Whether work is waiting; if not, the run has already ended."""
     has_rollback: bool = True
     """Whether people have issued a directive to undo some of its work."""
+    has_checks: bool = False
+    """Whether people have written plans whose pre-checks it has to run."""
 
     @property
     def entry(self) -> AgentEntry:
@@ -86,11 +88,23 @@ def _has_rollback() -> ColumnElement[bool]:
     return undo.exists()
 
 
+def _has_checks() -> ColumnElement[bool]:
+    """Return whether a row of `Agent` has pre-checks of people's plans to run."""
+    checks = select(Task.task_id).where(
+        Task.agent_id == Agent.agent_id, Task.task_id.in_(CHECK_TASKS)
+    )
+    return checks.exists()
+
+
 def _has_work() -> ColumnElement[bool]:
     """Return whether a row of `Agent` has work: one lookup over small indexes."""
     goal = and_(Agent.duty == "dispatch", goal_work.has_goal_work())
     return or_(
-        Agent.duty == "audit", claiming.has_claimable_task(Agent.agent_id), _has_rollback(), goal
+        Agent.duty == "audit",
+        claiming.has_claimable_task(Agent.agent_id),
+        _has_rollback(),
+        _has_checks(),
+        goal,
     )
 
 
@@ -107,6 +121,7 @@ def _select_agent() -> Select[Any]:
         unfinished.exists().label("unfinished"),
         _has_work().label("has_work"),
         _has_rollback().label("has_rollback"),
+        _has_checks().label("has_checks"),
     ).where(Agent.agent_id == AGENT)
 
 
@@ -212,7 +227,10 @@ def begin(
             session.execute(update(Run).where(Run.run_id == run_id).values(outcome="answered"))
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
         has_rollback = bool(agent.has_rollback or lost)
-        return RunContext(run_id, agent_id, reasons, issues, agent.spec, has_work, has_rollback)
+        has_checks = bool(agent.has_checks or lost)
+        return RunContext(
+            run_id, agent_id, reasons, issues, agent.spec, has_work, has_rollback, has_checks
+        )
 
 
 def _take(session: Session, agent_id: str, attempt: JobAttempt | None) -> list[_Taken] | None:

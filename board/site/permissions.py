@@ -66,6 +66,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/issues/{sr_id}/tasks/{task_id}/passkey"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/orders"): "issue.read",
+    ("POST", "/issues/{sr_id}/reopen"): "issue.read",
+    ("POST", "/issues/{sr_id}/tasks/{task_id}/acceptance"): "issue.read",
     ("POST", "/issues/{sr_id}/stall/lift"): "issue.read",
     ("GET", "/goals"): "goal.read",
     ("POST", "/goals"): "goal.give",

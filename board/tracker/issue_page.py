@@ -6,22 +6,24 @@ people's comments; plans, evidence, commands and the audit log are for staff.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import acceptance, requests
+from guardia.board.approvals import view as approval_view
+from guardia.board.approvals.acceptance import AcceptanceView
 from guardia.board.audit import log
-from guardia.board.control import directive_options
+from guardia.board.control import directive_options, reopening
 from guardia.board.control.directive_options import Assignee
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
 from guardia.board.core.form_guard import FormGuard
-from guardia.board.core.lifecycle import OPEN_STATES, State
+from guardia.board.core.lifecycle import ENDED_STATES, OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
 from guardia.board.costs.report import ModelCalls, ModelCallView
@@ -36,6 +38,7 @@ from guardia.org.model import Institution
 
 _NEWEST = TimelineQuery()
 _JUST_OPENED = FormGuard({})
+_UNRESOLVED = (State.REJECTED, State.ABORTED, State.FAILED_ROLLBACK, State.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +78,14 @@ class IssueDetail:
     """Calls of language models about the issue."""
     assignees: tuple[Assignee, ...] = ()
     """To whom its tasks can be reassigned, for viewers who may do so."""
+    acceptances: tuple[AcceptanceView, ...] = ()
+    """Acceptance of its completed tasks."""
+    requester_message: str = ""
+    """For customers: the words with which a plan for their request was last returned."""
+    can_reopen: bool = False
+    """Whether it has ended and the viewer may reopen it."""
+    is_unresolved: bool = False
+    """Whether it is an incident that ended without a change: the fault may persist."""
     names: dict[str, str] = field(default_factory=dict)
     """Display names of the `agent:` and `person:` ids on the page."""
 
@@ -90,7 +101,8 @@ def get_issue(
     staff, reads_log = is_allowed(viewer, "plan.read"), is_allowed(viewer, "audit.read")
     with board.database.reading() as session:
         found = visibility.find_issue(session, viewer, sr_id)
-        tasks = _tasks(session, viewer, found, board.clock(), guard, staff=staff)
+        rows = _task_rows(session, sr_id)
+        tasks = _tasks(session, board, viewer, found, rows, guard, staff=staff)
         page = timeline.read_timeline(session, sr_id, query, whole=reads_log)
         has_ended = State(found.status) not in OPEN_STATES or found.status == State.MANUAL
         model_calls = report.model_calls(session, sr_id) if staff else ModelCalls()
@@ -125,6 +137,12 @@ def get_issue(
             due_on=found.due_on,
             model_calls=model_calls,
             assignees=_assignees(session, tasks),
+            acceptances=acceptance.views(session, viewer, found, rows, board.clock()),
+            requester_message="" if staff else approval_view.requester_message(session, sr_id),
+            can_reopen=bool(rows)
+            and State(found.status) in ENDED_STATES
+            and reopening.may_reopen(session, viewer, found),
+            is_unresolved=found.kind == "INCIDENT" and State(found.status) in _UNRESOLVED,
             names=names,
         )
 
@@ -134,21 +152,26 @@ def _assignees(session: Session, tasks: Iterable[TaskDetail]) -> tuple[Assignee,
     return directive_options.assignees(session) if wanted else ()
 
 
+def _task_rows(session: Session, sr_id: int) -> Sequence[Task]:
+    query = select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id)
+    return session.scalars(query).all()
+
+
 def _tasks(
     session: Session,
+    board: BoardContext,
     viewer: PersonInfo,
     found: Issue,
-    now: datetime,
+    tasks: Sequence[Task],
     guard: FormGuard,
     *,
     staff: bool,
 ) -> tuple[TaskDetail, ...]:
-    query = select(Task).where(Task.sr_id == found.sr_id).order_by(Task.task_id)
-    tasks = session.scalars(query).all()
     if not staff:
         return task_details.progress(tasks)
-    approver_roles = requests.approver_roles(session, viewer, now, found.inst_id)
-    return tuple(task_details.task_details(session, viewer, approver_roles, found, tasks, guard))
+    scoped = requests.scoped_roles(session, viewer, board.clock())
+    details = task_details.task_details(session, board.planner, viewer, scoped, found, tasks, guard)
+    return tuple(details)
 
 
 def _names(
@@ -164,4 +187,6 @@ def _names(
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
     actors |= named | {call.actor for call in calls}
     actors |= {task.revision.author for task in tasks if task.revision}
+    versions = [v for task in tasks for v in task.versions]
+    actors |= {v.author for v in versions} | {v.requested_by for v in versions if v.requested_by}
     return display_names_of(session, actors)

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 
-from guardia.board.approvals import decisions
-from guardia.board.approvals.policy import DecisionVerdict
-from guardia.board.control import directives
+from guardia.board.approvals import acceptance, decisions
+from guardia.board.control import directives, reopening
+from guardia.board.control.directive_context import DirectiveRequest
 from guardia.board.core import form_guard
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -26,6 +26,7 @@ from guardia.board.passkeys.relying_party import relying_party
 from guardia.board.passkeys.signing import DecisionSubject
 from guardia.board.runs import clear_stall
 from guardia.board.tracker import after_decision, issue_list, issue_page
+from guardia.board.tracker.decision_form import DecisionForm
 from guardia.board.tracker.timeline import TimelineQuery, View
 from guardia.board.web import actions, forms, render
 from guardia.board.web.form_guard import Guard
@@ -260,24 +261,22 @@ def decide_step(
     visitor: CurrentVisitor,
     sr_id: Number,
     task_id: Number,
-    decision: Annotated[Literal["approve", "change", "reject"], Form()],
-    plan_hash: Annotated[str, Form(min_length=1, max_length=128), CLEANED],
-    reason: Annotated[Reason, Form()] = "",
-    passkey: Annotated[str, Form(max_length=20_000), CLEANED] = "",
+    form: Annotated[DecisionForm, Form()],
 ) -> Response:
     """Decide one approval step, for exactly the plan that the form showed."""
     visibility.require_task(board, visitor.person, sr_id, task_id)
-    verdict, person = DecisionVerdict(decision), visitor.person
 
     def act() -> object:
-        signature = None
-        if passkey:
+        new_decision = form.request(board).normalized(board.clock())
+        if form.passkey:
             rp = relying_party(request.app.state.settings)
-            subject = DecisionSubject(sr_id, task_id, plan_hash, verdict.value)
-            signature = signing.accept(board, rp, person, subject, parse_answer(passkey))
-        return decisions.submit_decision(
-            board, person, task_id, verdict, plan_hash, reason, signature
-        )
+            subject = DecisionSubject(
+                sr_id, task_id, new_decision.plan_hash, new_decision.verdict.value
+            )
+            answer = parse_answer(form.passkey)
+            signature = signing.accept(board, rp, visitor.person, subject, answer)
+            new_decision = replace(new_decision, signature=signature)
+        return decisions.submit_decision(board, visitor.person, task_id, new_decision)
 
     return _submit(
         request,
@@ -286,8 +285,8 @@ def decide_step(
         sr_id,
         act,
         form=f"decision-{task_id}",
-        values={"reason": reason},
-        opened_with=plan_hash,
+        values={"reason": form.reason},
+        opened_with=form.plan_hash,
         then=f"/issues/{sr_id}?decided={task_id}",
     )
 
@@ -307,7 +306,7 @@ def issue_directive(
 ) -> Response:
     """Issue a directive for a task; it takes effect even while a command is running."""
     visibility.require_task(board, visitor.person, sr_id, task_id)
-    new_request = directives.DirectiveRequest(verb, reason, argument, seen=seen)
+    new_request = DirectiveRequest(verb, reason, argument, seen=seen)
 
     def act() -> object:
         return directives.issue_directive(board, visitor.person, task_id, new_request)
@@ -320,6 +319,36 @@ def issue_directive(
         act,
         form=f"orders-{task_id}-{verb}",
         values={"reason": reason, "argument": argument},
+    )
+
+
+@router.post("/issues/{sr_id}/reopen")
+def reopen_issue(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    sr_id: Number,
+    reason: Annotated[Reason, Form()] = "",
+) -> Response:
+    """Reopen an ended issue: it is not settled for the visitor."""
+    visibility.require_issue(board, visitor.person, sr_id)
+    return _submit(
+        request,
+        board,
+        visitor,
+        sr_id,
+        lambda: reopening.reopen(board, visitor.person, sr_id, reason),
+    )
+
+
+@router.post("/issues/{sr_id}/tasks/{task_id}/acceptance")
+def accept_result(
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, task_id: Number
+) -> Response:
+    """Accept the result of a completed task."""
+    visibility.require_task(board, visitor.person, sr_id, task_id)
+    return _submit(
+        request, board, visitor, sr_id, lambda: acceptance.accept(board, visitor.person, task_id)
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
@@ -12,6 +12,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.planner import ActionDraft
+from guardia.board.execution import plan_history
 from guardia.board.issues import visibility
 from guardia.board.tracker import plan_revisions
 from guardia.board.tracker.plan_revisions import PlanRevisionView
@@ -34,6 +35,8 @@ class PlannedTask:
     """The plan that the form was opened with, if it is known."""
     plan_hash: str | None
     """Hash of the present plan."""
+    choices: tuple[Mapping[str, tuple[str, ...]], ...] = ()
+    """By action: the values that the evidence permits, by argument."""
     revision: PlanRevisionView | None = None
     """What replaced the plan that the form was opened with."""
 
@@ -45,6 +48,8 @@ class PlanActionRow:
     ordinal: int
     tool: str
     args: Mapping[str, str]
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The values that the evidence of the diagnosis permits, by argument."""
     dropped: bool = False
 
 
@@ -61,12 +66,19 @@ def planned_task(
             raise NotFound(what=f"task {task_id}")
         is_stale = opened_with not in ("", found.plan_hash)
         earlier = plan_revisions.filed_plan(session, task_id, opened_with) if is_stale else None
+        plan = earlier or Plan.model_validate(found.plan)
+        evidence = plan_history.evidence_of(session, sr_id, plan.server)
+        choices = tuple(
+            board.planner.permitted_values(ActionDraft.of(action.call), evidence)
+            for action in plan.actions
+        )
         return PlannedTask(
             found.task_id,
             State(found.status),
             found.target_server,
-            earlier or Plan.model_validate(found.plan),
+            plan,
             found.plan_hash,
+            choices,
             plan_revisions.plan_revision(session, found, opened_with) if is_stale else None,
         )
 
@@ -86,7 +98,7 @@ def first_server(board: BoardContext, viewer: PersonInfo, sr_id: int) -> str:
 
 def action_rows(task: PlannedTask, form: Mapping[str, str]) -> list[PlanActionRow]:
     """Return the plan's actions with the changes of a form."""
-    return list(_each_row(task.plan, form))
+    return list(_each_row(task, form))
 
 
 def drafts(rows: list[PlanActionRow], form: Mapping[str, str]) -> list[ActionDraft]:
@@ -102,13 +114,14 @@ def added_action(tool: str, form: Mapping[str, str]) -> ActionDraft:
     return ActionDraft(tool, _parse_arguments(form.get("arguments", "")))
 
 
-def _each_row(plan: Plan, form: Mapping[str, str]) -> Iterator[PlanActionRow]:
-    for n, action in enumerate(plan.actions, start=1):
+def _each_row(task: PlannedTask, form: Mapping[str, str]) -> Iterator[PlanActionRow]:
+    known = task.choices or ({},) * len(task.plan.actions)
+    for n, (action, choices) in enumerate(zip(task.plan.actions, known, strict=True), start=1):
         args = {
             name: form.get(f"{n}.{name}", text)
             for name, text in ActionDraft.of(action.call).args.items()
         }
-        yield PlanActionRow(n, action.call.tool, args, dropped=f"drop.{n}" in form)
+        yield PlanActionRow(n, action.call.tool, args, choices, dropped=f"drop.{n}" in form)
 
 
 def _parse_arguments(text: str) -> dict[str, str]:

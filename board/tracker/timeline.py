@@ -37,6 +37,9 @@ PROGRESS_KINDS = (
     EntryKind.COMPLETED,
     EntryKind.FAILED,
     EntryKind.HANDED_OVER,
+    EntryKind.REOPENED,
+    EntryKind.ACCEPTED,
+    EntryKind.ACCEPTANCE_LAPSED,
 )
 """Kinds of entries that a customer may see, without their content."""
 _END_KINDS = (

@@ -92,6 +92,10 @@ class Exhausted(Stale):
     """An agent's budget is used up; it is paused until people raise it. Details: `what`."""
 
 
+class ServerBusy(Stale):
+    """Another change of the server is running; the task starts after it. Details: `what`."""
+
+
 class IllegalMove(UserError):
     """The lifecycle has no such move from this state. Details: `state`, `move`."""
 

@@ -21,6 +21,7 @@ from guardia.board.core import kill_switch
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Plan, ToolCall
+from guardia.board.core.run_model import ServerWait
 from guardia.board.execution import commands, grants, tasks, view
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import chart
@@ -108,6 +109,24 @@ def paused(env: BoardEnv) -> Claim:
     return claim
 
 
+def aborted(env: BoardEnv) -> Claim:
+    claim = waiting(env)
+    output("directive", claim.sr_id, "abort", "--as", "eng")
+    return claim
+
+
+def queued(env: BoardEnv) -> Claim:
+    """Return an approved task that waits for another change of its server."""
+    claim, _, bound = env.create_filed_plan(made())
+    decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
+    now = env.board.clock()
+    with env.board.database.transaction() as session:
+        session.add(
+            ServerWait(task_id=claim.task_id, server_id="MOF-DB-01", holder_id=999, since=now)
+        )
+    return claim
+
+
 def state(env: BoardEnv, claim: Claim) -> State:
     return view.task(env.board, claim.task_id).state
 
@@ -125,7 +144,7 @@ def named(env: BoardEnv, sr_id: int) -> tuple[str, str]:
     ("verb", "after", "kind"),
     [
         ("approve", State.APPROVED, "approved"),
-        ("reject", State.REJECTED, "rejected"),
+        ("reject", State.MANUAL, "rejected"),
         ("ask-changes", State.PARSED, "changes_asked"),
     ],
 )
@@ -178,6 +197,35 @@ def test_where_a_passkey_is_demanded_the_command_leads_to_the_page(
     assert f"https://board.example.test/issues/{claim.sr_id}" in str(done.exception)
     assert "조치: " in done.output
     output("reject", *words, "--reason", "아니오")
+
+
+@pytest.mark.parametrize(
+    ("choice", "after"),
+    [
+        (("--then", "manual"), State.MANUAL),
+        (("--then", "again"), State.PARSED),
+        (("--then", "later", "--after", "22:00"), State.APPROVED),
+        (("--then", "close", "--message", "다음 분기에 진행합니다."), State.REJECTED),
+    ],
+)
+def test_a_rejection_has_the_choices_of_the_page(
+    env: BoardEnv, choice: tuple[str, ...], after: State
+) -> None:
+    claim = waiting(env)
+    words = ("reject", claim.sr_id, "--as", "lead", *named(env, claim.sr_id))
+    refusal(Invalid, *words, "--reason", "x", "--then", "never")
+    output(*words, "--reason", "업무 시간", *choice)
+    assert state(env, claim) is after
+
+
+def test_an_ended_issue_is_reopened(env: BoardEnv) -> None:
+    claim = waiting(env)
+    refusal(Refused, "reopen", claim.sr_id, "--as", "lead", "--reason", "그대로")
+    plan_named = named(env, claim.sr_id)
+    output("reject", claim.sr_id, "--as", "lead", *plan_named, "--reason", "x", "--then", "close")
+    output("reopen", claim.sr_id, "--as", "lead", "--reason", "그대로")
+    assert state(env, claim) is State.PARSED
+    refusal(Invalid, "accept", claim.sr_id, "--as", "lead")
 
 
 @pytest.mark.slow
@@ -243,6 +291,8 @@ ORDERS: dict[str, tuple[Callable[[BoardEnv], Claim], tuple[str, ...], str, str]]
     "rollback": (completed, (), "lead", "status = 'COMPLETED'"),
     "reassign": (manual, ("was-agent",), "eng", "agent_id = 'was-agent'"),
     "priority": (running, ("p1",), "eng", "status = 'IN_PROGRESS'"),
+    "reopen": (aborted, (), "eng", "status = 'PARSED'"),
+    "override": (queued, (), "lead", "exists (select from tb_server_wait where holder_id is null)"),
 }
 NOT_YET: dict[str, Callable[[BoardEnv], Claim]] = {
     "abort": completed,
@@ -254,6 +304,8 @@ NOT_YET: dict[str, Callable[[BoardEnv], Claim]] = {
     "rollback": waiting,
     "reassign": running,
     "priority": completed,
+    "reopen": waiting,
+    "override": waiting,
 }
 
 
@@ -284,7 +336,8 @@ def test_an_order(env: BoardEnv, verb: str) -> None:
 
 @pytest.mark.slow
 def test_orders_that_a_state_does_not_know(env: BoardEnv) -> None:
-    for begin in {*NOT_YET.values()}:
+    # Work in progress comes last: the others could not start beside it on the same server.
+    for begin in sorted({*NOT_YET.values()}, key=lambda begin: begin is running):
         claim = begin(env)
         before = kinds(env)
         for verb in (verb for verb, where in NOT_YET.items() if where is begin):

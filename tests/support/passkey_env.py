@@ -11,6 +11,7 @@ from board_env import LEAD, BoardEnv, plan
 from soft_authenticator import SoftAuthenticator
 
 from guardia.board.approvals import decisions
+from guardia.board.approvals.decision_request import DecisionRequest
 from guardia.board.approvals.policy import DecisionVerdict
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
@@ -56,10 +57,8 @@ class SignedApproval:
         self, signature: signing.PasskeySignature | None, person: PersonInfo = LEAD
     ) -> State:
         """Submit an approval."""
-        verdict = DecisionVerdict.APPROVE
-        return decisions.submit_decision(
-            self.env.board, person, self.claim.task_id, verdict, self.plan_hash, "", signature
-        )
+        request = DecisionRequest(DecisionVerdict.APPROVE, self.plan_hash, signature=signature)
+        return decisions.submit_decision(self.env.board, person, self.claim.task_id, request)
 
 
 def demand_passkeys(env: BoardEnv, *, demanded: bool = True) -> None:

@@ -18,7 +18,14 @@ from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.findings import Count, FindingsModel, Line, Moment, Pid, Seconds, Word
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, ServiceArgs, Tool, jmespath_literal, stdout_parser
+from guardia.tools.tool import (
+    EvidenceChoice,
+    Findings,
+    ServiceArgs,
+    Tool,
+    jmespath_literal,
+    stdout_parser,
+)
 
 _UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _SETTINGS = (
@@ -238,6 +245,15 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=ActedFindings,
         precheck=_still_blocking,
         verify=_session_gone,
+        choices=(
+            EvidenceChoice(
+                "pid",
+                "database.locks",
+                "roots[?may_terminate != `false`]",
+                "pid",
+                {"backend_start": "backend_start"},
+            ),
+        ),
         irreversible="tools.database.terminate_session.irreversible",
     ),
 )

@@ -16,6 +16,7 @@ from guardia.tools.families.service import healthy_checks
 from guardia.tools.findings import Done, FindingsModel, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
+    EvidenceChoice,
     Findings,
     ServiceArgs,
     Tool,
@@ -154,6 +155,10 @@ TOOLS: tuple[Tool[Any], ...] = (
         undo_verify=lambda args: (
             *_previous_is_current(args),
             *_serves_version(args.service, args.previous),
+        ),
+        choices=(
+            EvidenceChoice("version", "deploy.current", "releases"),
+            EvidenceChoice("previous", "deploy.current", "[version]"),
         ),
         timeout=90.0,
     ),

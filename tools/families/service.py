@@ -17,6 +17,7 @@ from guardia.tools.families.service_shell import LISTENER, SERVICE_PIDS
 from guardia.tools.findings import Count, Done, FindingsModel, Line, Moment, Pid, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
+    EvidenceChoice,
     Findings,
     ServiceArgs,
     Tool,
@@ -305,5 +306,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         undo_verify=lambda args: _level_is(
             args, args.previous, t("tools.service.set_log_level.verify", level=args.previous)
         ),
+        choices=(EvidenceChoice("previous", "service.log_level", "[level]"),),
     ),
 )

@@ -27,6 +27,8 @@ COMMAND_ACTIONS: dict[str, str] = {
     "approve": "approval.answer",
     "reject": "approval.answer",
     "ask-changes": "approval.answer",
+    "reopen": "issue.reopen",
+    "accept": "issue.accept",
     "delegate": "delegation.set",
     "goal": "goal.give",
     "costs": "costs.read",

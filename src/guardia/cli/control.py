@@ -51,16 +51,19 @@ def directive(
 ) -> None:
     """Give a directive to every task of an issue that accepts it now."""
     from guardia.board.control import directives
+    from guardia.board.control.directive_context import DirectiveRequest
+    from guardia.board.control.verbs import DIRECTIVE_VERBS
 
     sr_id = parse_issue_number(number)
     if verb not in directives.VERBS:
         raise Invalid(what=verb, why=", ".join(directives.VERBS))
+    sys.stdout.write(t(DIRECTIVE_VERBS[verb].consequence) + "\n")
     with open_installation(Settings()) as installation, installation.board() as board:
         person = authenticate(board, who)
         tasks = directives.eligible_tasks(board, sr_id, verb)
         if not tasks:
             raise Invalid(what=issue_ref(sr_id), why=t("cli.control.impossible"))
-        request = directives.DirectiveRequest(verb, reason, argument)
+        request = DirectiveRequest(verb, reason, argument)
         for task_id in tasks:
             state = directives.issue_directive(board, person, task_id, request)
             words = {"sr": sr_id, "verb": t(f"board.verb.{verb}"), "state": t(f"state.{state}")}

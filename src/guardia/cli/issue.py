@@ -1,10 +1,10 @@
-"""`guardia show | approve | reject | ask-changes`: the same decisions as on the issue page."""
+"""`guardia show | approve | reject | ask-changes | reopen | accept`, as on the issue page."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -20,6 +20,7 @@ from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.approvals.pending import PendingPlan
+    from guardia.board.approvals.policy import RejectionChoice
     from guardia.board.core.context import BoardContext
     from guardia.org.directory import PersonInfo
 
@@ -37,33 +38,112 @@ def show(number: _Number) -> None:
         _print_issue(board, parse_issue_number(number))
 
 
-def decision_command(verdict: str) -> Callable[..., None]:
-    """Return the command for `approve`, `reject` or `change`.
+def approve(
+    number: _Number,
+    who: _As,
+    reason: _Reason = "",
+    plan: _Plan = "",
+    after: Annotated[str, typer.Option("--after", help=t("cli.issue.after"))] = "",
+) -> None:
+    """Approve the plans that wait on an issue, from a given time on if one is given."""
+    _decide(number, who, plan, _Answer("approve", reason, after=after))
 
-    It shows each plan that waits on an issue and asks about it. With `--plan` it decides on that
-    plan only, and asks nothing.
+
+def reject(
+    number: _Number,
+    who: _As,
+    reason: _Reason = "",
+    plan: _Plan = "",
+    then: Annotated[str, typer.Option("--then", help=t("cli.issue.then"))] = "",
+    after: Annotated[str, typer.Option("--after", help=t("cli.issue.after"))] = "",
+    message: Annotated[str, typer.Option("--message", help=t("cli.issue.message"))] = "",
+) -> None:
+    """Reject the plans that wait on an issue, and choose what follows."""
+    _decide(number, who, plan, _Answer("reject", reason, then, after, message))
+
+
+def ask_changes(
+    number: _Number,
+    who: _As,
+    reason: _Reason = "",
+    plan: _Plan = "",
+    message: Annotated[str, typer.Option("--message", help=t("cli.issue.message"))] = "",
+) -> None:
+    """Ask for changes of the plans that wait on an issue."""
+    _decide(number, who, plan, _Answer("change", reason, message=message))
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    """What a person answers to the plans that wait."""
+
+    verdict: str
+    reason: str
+    then: str = ""
+    after: str = ""
+    message: str = ""
+
+
+def _decide(number: str, who: str, named: str, answer: _Answer) -> None:
+    """Show each plan that waits on an issue and ask about it.
+
+    With `--plan` it decides on that plan only, and asks nothing.
     """
+    from guardia.board.approvals import pending
 
-    def decide(number: _Number, who: _As, reason: _Reason = "", plan: _Plan = "") -> None:
-        from guardia.board.approvals import pending
+    sr_id, settings = parse_issue_number(number), Settings()
+    _choice(answer.then)
+    with open_installation(settings) as installation, installation.board() as board:
+        plans = pending.pending_plans(board, sr_id)
+        if not plans:
+            raise Invalid(what=issue_ref(sr_id), why=t("cli.issue.none_waiting", sr=sr_id))
+        chosen = _named_plans(sr_id, plans, named) if named else plans
+        _print_summaries(board, sr_id, chosen)
+        _refuse_without_passkey(settings, sr_id, chosen, answer)
+        if not (named or sys.stdin.isatty()):
+            shown = chosen[0].plan_hash[:_SHOWN_HASH]
+            raise Invalid(what=issue_ref(sr_id), why=t("cli.issue.plan_needed", hash=shown))
+        person = authenticate(board, who)
+        for waiting in chosen:
+            if named or _is_confirmed(sr_id, waiting, answer.verdict):
+                _submit(board, person, sr_id, waiting, answer)
 
-        sr_id, settings = parse_issue_number(number), Settings()
-        with open_installation(settings) as installation, installation.board() as board:
-            plans = pending.pending_plans(board, sr_id)
-            if not plans:
-                raise Invalid(what=issue_ref(sr_id), why=t("cli.issue.none_waiting", sr=sr_id))
-            chosen = _named_plans(sr_id, plans, plan) if plan else plans
-            _print_summaries(board, sr_id, chosen)
-            _refuse_without_passkey(settings, sr_id, chosen, verdict)
-            if not (plan or sys.stdin.isatty()):
-                shown = chosen[0].plan_hash[:_SHOWN_HASH]
-                raise Invalid(what=issue_ref(sr_id), why=t("cli.issue.plan_needed", hash=shown))
-            person = authenticate(board, who)
-            for waiting in chosen:
-                if plan or _is_confirmed(sr_id, waiting, verdict):
-                    _submit(board, person, sr_id, waiting, verdict, reason)
 
-    return decide
+def _choice(then: str) -> RejectionChoice | None:
+    """Return what follows a rejection. Raises `Invalid` for an unknown word."""
+    from guardia.board.approvals.policy import RejectionChoice
+
+    if not then:
+        return None
+    known = [choice.value for choice in RejectionChoice]
+    if then not in known:
+        raise Invalid(what=f"--then {then}", why=", ".join(known))
+    return RejectionChoice(then)
+
+
+def reopen(number: _Number, who: _As, reason: _Reason = "") -> None:
+    """Reopen an ended issue."""
+    from guardia.board.control import reopening
+
+    sr_id = parse_issue_number(number)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        state = reopening.reopen(board, authenticate(board, who), sr_id, reason)
+    sys.stdout.write(t("cli.reopen.done", sr=sr_id, state=t(f"state.{state}")) + "\n")
+
+
+def accept(number: _Number, who: _As, reason: _Reason = "") -> None:
+    """Accept the completed results of an issue."""
+    from guardia.board.approvals import acceptance
+
+    sr_id = parse_issue_number(number)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
+        tasks = acceptance.waiting_tasks(board, sr_id)
+        if not tasks:
+            raise Invalid(what=issue_ref(sr_id), why=t("cli.reopen.none"))
+        for task_id in tasks:
+            acceptance.accept(board, person, task_id, reason)
+    sys.stdout.write(t("cli.accept.done", sr=sr_id) + "\n")
 
 
 def _named_plans(sr_id: int, plans: list[PendingPlan], named: str) -> list[PendingPlan]:
@@ -91,10 +171,11 @@ def _print_summaries(board: BoardContext, sr_id: int, plans: list[PendingPlan]) 
 
 
 def _refuse_without_passkey(
-    settings: Settings, sr_id: int, plans: list[PendingPlan], verdict: str
+    settings: Settings, sr_id: int, plans: list[PendingPlan], answer: _Answer
 ) -> None:
     """Lead to the page if an approval needs a passkey: a terminal cannot ask a device to sign."""
-    if verdict == "approve" and any(plan.passkey_demanded for plan in plans):
+    approves = answer.verdict == "approve" or answer.then == "later"
+    if approves and any(plan.passkey_demanded for plan in plans):
         address = settings.public_origin or settings.board_address
         raise PasskeyNeeded(what=issue_ref(sr_id), link=f"{address}/issues/{sr_id}")
 
@@ -108,18 +189,21 @@ def _is_confirmed(sr_id: int, waiting: PendingPlan, verdict: str) -> bool:
 
 
 def _submit(
-    board: BoardContext,
-    person: PersonInfo,
-    sr_id: int,
-    waiting: PendingPlan,
-    verdict: str,
-    reason: str,
+    board: BoardContext, person: PersonInfo, sr_id: int, waiting: PendingPlan, answer: _Answer
 ) -> None:
-    from guardia.board.approvals import decisions
+    from guardia.board.approvals import decisions, start_time
+    from guardia.board.approvals.decision_request import DecisionRequest
     from guardia.board.approvals.policy import DecisionVerdict
 
-    word, bound = DecisionVerdict(verdict), waiting.plan_hash
-    state = decisions.submit_decision(board, person, waiting.task_id, word, bound, reason)
+    request = DecisionRequest(
+        DecisionVerdict(answer.verdict),
+        waiting.plan_hash,
+        answer.reason,
+        then=_choice(answer.then),
+        run_after=start_time.read_start(board, answer.after),
+        message=answer.message,
+    )
+    state = decisions.submit_decision(board, person, waiting.task_id, request)
     sys.stdout.write(t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}")) + "\n")
 
 

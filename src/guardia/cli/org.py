@@ -168,6 +168,9 @@ def _print_preview(file: chart_file.ChartFile, preview: ChartPreview) -> None:
     screen = console()
     for person in preview.unknown_people:
         screen.print(t("cli.org.stranger", person=person), style="yellow")
+    if preview.servers_without_engineer:
+        servers = ", ".join(preview.servers_without_engineer)
+        screen.print(t("cli.org.no_engineer", servers=servers), style="yellow")
     if preview.empty:
         words = {"name": file.path.name, "revision": preview.running}
         screen.print(t("cli.org.same", **words))

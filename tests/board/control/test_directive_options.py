@@ -16,7 +16,7 @@ def test_every_directive_says_what_it_does_in_every_state(state: State) -> None:
         for paused in (False, True):
             verbs = directives.allowed_verbs(state, paused=paused, undoing=undoing, planned=True)
             for option in directive_options.directive_options(verbs, state, undoing=undoing):
-                name = option.consequence.removeprefix("web.directive.")
+                name = option.consequence.removeprefix("board.consequence.")
                 for language in LANGUAGES:
                     assert catalogue(language, "web")["directive"][name], option
 

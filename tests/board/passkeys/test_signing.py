@@ -87,7 +87,7 @@ def test_a_rejection_needs_no_passkey(env: BoardEnv) -> None:
     demand_passkeys(env)
     at = waiting(env)
     words = {"approve": False, "plan_hash": at.plan_hash, "reason": "아니오"}
-    assert decisions.decide(env.board, LEAD, at.claim.task_id, **words) is State.REJECTED
+    assert decisions.decide(env.board, LEAD, at.claim.task_id, **words) is State.MANUAL
 
 
 def test_a_signature_of_another_plan_or_issue_or_verdict_is_refused(

@@ -354,10 +354,16 @@ def test_a_rejection_needs_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> No
     answer = decision(browser, scenario, decision="reject", reason=" ")
     assert answer.status_code == 422
     assert "사유를 입력해 주세요" in answer.text
-    assert decision(browser, scenario, decision="reject", reason="점검 시간").status_code == 303
+    closing = {"decision": "reject", "then": "close", "reason": "점검 시간"}
+    assert decision(browser, scenario, **closing).status_code == 303
     html = browser.get_page(f"/issues/{scenario.sr_id}").text
-    assert "계획이 반려되어 변경하지 않았습니다" in html
+    assert "조치하지 않고 종료했습니다. 장애가 해소되었는지 확인되지 않았습니다" in html
     assert "점검 시간" in html
+    again = browser.submit_form(
+        f"/issues/{scenario.sr_id}/reopen", f"/issues/{scenario.sr_id}", reason="아직 느립니다"
+    )
+    assert again.status_code == 303
+    assert "이슈 다시 열기: 아직 느립니다" in browser.get_page(f"/issues/{scenario.sr_id}").text
 
 
 def test_the_task_must_be_of_the_issue_in_the_address(

@@ -19,8 +19,16 @@ from guardia.tools.command import Command, Script
 from guardia.tools.families.disk.names import FileName
 from guardia.tools.findings import Count, FilePath, FindingsModel, Word
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, ServiceArgs, Tool, jmespath_literal, stdout_parser
+from guardia.tools.tool import (
+    EvidenceChoice,
+    Findings,
+    ServiceArgs,
+    Tool,
+    jmespath_literal,
+    stdout_parser,
+)
 
+_CANDIDATES = "files[?can_be_archived != `false`]"
 _TIMEOUT = 1800.0
 """Seconds: a log of tens of gigabytes is compressed at some 50 MB/s."""
 
@@ -210,6 +218,8 @@ echo "bytes $bytes"
 class LogFileArgs(ServiceArgs):
     """A log file of the service and the id of its archived copy."""
 
+    generated = frozenset({"id"})
+
     name: FileName
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{6,32}$")]
 
@@ -300,6 +310,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         verify=_is_archived,
         undo=lambda args: ToolCall(tool="disk.restore", args=args.model_dump()),
         undo_verify=_is_complete,
+        choices=(EvidenceChoice("name", "disk.largest", _CANDIDATES, "name", {"id": "id"}),),
         timeout=_TIMEOUT,
     ),
     Tool(
