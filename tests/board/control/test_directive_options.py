@@ -18,7 +18,7 @@ def test_every_directive_says_what_it_does_in_every_state(state: State) -> None:
             for option in directive_options.directive_options(verbs, state, undoing=undoing):
                 name = option.consequence.removeprefix("board.consequence.")
                 for language in LANGUAGES:
-                    assert catalogue(language, "web")["directive"][name], option
+                    assert catalogue(language, "board")["consequence"][name], option
 
 
 def test_aborting_running_work_says_that_it_is_undone() -> None:

@@ -23,7 +23,7 @@ def test_each_consequence_is_a_sentence_of_its_own(name: str) -> None:
     assert text.endswith(".") and text != t(f"board.verb.{name}")
 
 
-@pytest.mark.parametrize("state", OPEN_STATES)
+@pytest.mark.parametrize("state", sorted(OPEN_STATES))
 def test_what_is_offered_is_in_the_table(state: State) -> None:
     for waiting in (False, True):
         offered = directives.allowed_verbs(

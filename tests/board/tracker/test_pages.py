@@ -542,9 +542,9 @@ def test_a_page_says_that_it_waits_for_a_person_where_none_is_assigned(
     tasks.hand_over(web_env.board, web_env.claim("dispatcher"), "서버 없음", understood=known)
     browser = sign_in_as("lead")
     html = browser.get_page(f"/issues/{sr_id}").text
-    assert "담당자 배정을 기다리고 있습니다" in html and "담당자가 처리합니다" not in html
+    assert "담당자 배정을 기다리고 있습니다" in html and "담당자가 직접 처리합니다" not in html
     assert "안 됩니다 → 이상" in html and "장애" in html
     with web_env.board.database.transaction() as session:
         session.get_one(Issue, sr_id).assignee_id = "eng"
     html = browser.get_page(f"/issues/{sr_id}").text
-    assert "담당자가 처리합니다" in html and "배정을 기다리고" not in html
+    assert "담당자가 직접 처리합니다" in html and "배정을 기다리고" not in html
