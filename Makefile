@@ -73,9 +73,9 @@ dev:
 demo: install
 	@exec "$(VENV)/bin/guardia" demo $(ARGS)
 
-# Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, TLS, ps;
+# Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, nginx, TLS, ps;
 # strace shows where a program connects to.
-DEBIAN = chromium fonts-noto-cjk openssh-client openssh-server openssl procps strace
+DEBIAN = chromium fonts-noto-cjk nginx-light openssh-client openssh-server openssl procps strace
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=; for package in $(DEBIAN); do \

@@ -14,7 +14,15 @@ from guardia.knowledge.library import RunbookMatch
 
 CLOSE_SCORE = 0.7
 """Fraction of the best score from which a runbook fits about equally well."""
-_OUTCOMES = {"completed": "worked", "failed": "failed", "emergency": "failed", "unfit": "unfit"}
+_OUTCOMES = {
+    "completed": "worked",
+    "failed": "failed",
+    "unchanged": "unchanged",
+    "emergency": "not_undone",
+    "lost": "unknown",
+    "unfit": "unfit",
+}
+_LAST = frozenset(_OUTCOMES.values()) - {"worked"}
 
 
 def reordered(
@@ -27,7 +35,7 @@ def reordered(
     if not found:
         return ()
     known = {n.runbook: n.outcome for n in lessons if n.server == server and n.runbook}
-    rank = {"worked": -1, "failed": 1, "unfit": 1}
+    rank = {"worked": -1, **dict.fromkeys(_LAST, 1)}
     best = found[0].score * CLOSE_SCORE
     near = [f for f in found if f.score >= best]
     rest = [f for f in found if f.score < best]
@@ -59,7 +67,10 @@ def lesson_text(title: str, server: str | None, outcome: str | None) -> str:
 
 
 def experience(runbook: str, title: str, server: str | None, ending: str) -> RunbookOutcome | None:
-    """Return what a task's end teaches about its runbook, or `None` if it teaches nothing."""
+    """Return what a task's end teaches about its runbook, or `None` if it teaches nothing.
+
+    `ending` is that of the task, or more precisely `unchanged`, `lost` or `unfit`.
+    """
     outcome = _OUTCOMES.get(ending)
     return (
         RunbookOutcome(runbook, outcome, lesson_text(title, server, outcome)) if outcome else None

@@ -7,13 +7,16 @@ compare, and cannot call anything.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
+from guardia.agents import change_request
 from guardia.board.core.plan import Action, Check, Citation, Plan, ToolCall
+from guardia.board.core.planner import ReadEvidence
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.knowledge import runbook as book
@@ -46,17 +49,34 @@ class Situation:
         }
 
 
-def extract_parameters(runbook: Runbook, text: str) -> tuple[dict[str, str], list[str]]:
-    """Extract the runbook's parameters from the request. Returns them and the open questions."""
+def extract_parameters(
+    runbook: Runbook, text: str, requests: Iterable[str] = ()
+) -> tuple[dict[str, str], list[str]]:
+    """Extract the runbook's parameters from the request. Returns them and the open questions.
+
+    `requests` are people's requests for changes, oldest first: each may choose another value.
+    """
     found: dict[str, str] = {}
     questions: list[str] = []
     for name, parameter in runbook.parameters.items():
         match = re.search(parameter.pattern, text)
-        if match:
-            found[name] = match[0]
+        value = match[0] if match else None
+        for request in requests:
+            value = change_request.requested_value(parameter.pattern, request, value) or value
+        if value:
+            found[name] = value
         elif parameter.required:
             questions.append(parameter.ask)
     return found, questions
+
+
+def diagnosis_evidence(runbook: Runbook, situation: Situation) -> list[ReadEvidence]:
+    """Return what the runbook's diagnose steps have read, with the arguments of each read."""
+    return [
+        ReadEvidence(step.tool, diagnose_call(step, situation).args, situation.findings[step.as_])
+        for step in runbook.diagnose
+        if situation.findings.get(step.as_) is not None
+    ]
 
 
 def diagnose_call(step: book.DiagnoseStep, situation: Situation) -> ToolCall:
@@ -72,22 +92,30 @@ def first_matching_rule(runbook: Runbook, situation: Situation) -> DecisionRule 
 
 def rule_reason(rule: DecisionRule, situation: Situation) -> str:
     """Return the reason of a rule with the findings filled in."""
+    return _filled(rule.because, situation)
+
+
+def _filled(sentence: str, situation: Situation) -> str:
     data = situation.data()
-    return _PLACEHOLDER.sub(lambda m: _plain_text(_evaluate(m[1], data)), rule.because).strip()
+    return _PLACEHOLDER.sub(lambda m: _plain_text(_evaluate(m[1], data)), sentence).strip()
 
 
 def build_plan(
-    runbook: Runbook, rule: DecisionRule, situation: Situation, citation: Citation
+    runbook: Runbook,
+    rule: DecisionRule,
+    situation: Situation,
+    citation: Citation,
+    requests: Sequence[str] = (),
 ) -> Plan:
     """Build the plan of a rule, every action concrete and validated by its tool.
 
+    `requests` are people's requests for changes; each may choose other values from the findings.
     Raises `Refused` if the findings leave nothing to act on.
     """
-    actions = tuple(
-        planning.propose(call, situation.host)
-        for act in rule.act
-        for call in _calls(act, situation)
-    )
+    calls = [call for act in rule.act for call in _calls(act, situation)]
+    evidence = diagnosis_evidence(runbook, situation)
+    calls = change_request.adjusted_calls(calls, evidence, requests)
+    actions = tuple(planning.propose(call, situation.host) for call in calls)
     if not actions:
         raise Refused(why=t("agents.no_rule", title=runbook.title))
     return Plan(
@@ -119,7 +147,12 @@ def _calls(act: RunbookAction, situation: Situation) -> list[ToolCall]:
 
 def _check(verify: VerifyStep, situation: Situation) -> Check:
     call = ToolCall(tool=verify.tool, args=_args(verify.args, situation.data()))
-    return Check(call=call, expect=verify.expect, within=round(verify.within))
+    return Check(
+        call=call,
+        expect=verify.expect,
+        within=round(verify.within),
+        sentence=_filled(verify.sentence, situation),
+    )
 
 
 def _args(args: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
@@ -144,10 +177,11 @@ def _plain_text(value: Any) -> str:
     if isinstance(value, list):
         text = ", ".join(_plain_text(v) for v in value)
     elif value is None:
-        text = "-"
+        text = ""
     elif isinstance(value, bool):
         text = t("agents.yes" if value else "agents.no")
     else:
         text = str(value)
     printable = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_CHARACTERS])
-    return " ".join(printable.split())[:_MAX_CHARACTERS]
+    # A sentence has no holes: what was not found is named as such.
+    return " ".join(printable.split())[:_MAX_CHARACTERS] or t("agents.not_known")

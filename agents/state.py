@@ -34,6 +34,8 @@ class OperateState(TypedDict, total=False):
     failed_at: int | None
     """Ordinal of the failed action, if any."""
     ending: TaskOutcome
+    server_left: Literal["unchanged", "lost"]
+    """More than `ending` says of the server: nothing had been changed, or it cannot be reached."""
     report: str
 
 

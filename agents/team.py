@@ -15,17 +15,17 @@ from guardia.agents.adapters.runner import ExternalAgentRunner
 from guardia.agents.brain.factory import brain_for
 from guardia.agents.brain.metering import BoardMeter
 from guardia.agents.brain.triage.classify import relevant_text
+from guardia.agents.nodes import undo
 from guardia.agents.nodes.dispatch import reassign
 from guardia.agents.nodes.goal import GoalContext
-from guardia.agents.nodes.undo import undo_actions
+from guardia.agents.prechecks import run_prechecks, unread_prechecks
 from guardia.agents.state import AgentContext
-from guardia.board.approvals import view as approval_view
-from guardia.board.control import rollback
+from guardia.board.control import plan_checks, rollback
 from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core.claims import Claim, GoalClaim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks, view
+from guardia.board.execution import grants, tasks, view
 from guardia.board.execution.view import TaskView
 from guardia.board.goals import planning
 from guardia.board.organization import agent_memory
@@ -100,11 +100,10 @@ class Team:
         except OUTAGE_ERRORS:
             # Nothing can be written now; the beat is repeated once the database is back.
             raise
-        except GuardiaError as error:
-            return self._hand_over(claim, str(error), alert=isinstance(error, Forged))
         except Exception as error:
-            log.exception("agent %s failed on task %s", agent.id, claim.task_id)
-            return self._hand_over(claim, _reason(error))
+            if not isinstance(error, GuardiaError):
+                log.exception("agent %s failed on task %s", agent.id, claim.task_id)
+            return self._settle(claim, error)
 
     def pursue(self, agent: AgentEntry, claim: GoalClaim) -> WorkResult:
         """Break a goal down and file its plan; failures are reported on the goal."""
@@ -132,7 +131,7 @@ class Team:
         """Undo a task by directive; what cannot be undone goes to people with an alert."""
         try:
             found = rollback.grant_rollback(self._board, rollback_claim)
-            done = undo_actions(self._board, self._gate, found.grant, found.plan, found.kept)
+            done = undo.undo_actions(self._board, self._gate, found.grant, found.plan, found.kept)
             rollback.finish_rollback(
                 self._board, rollback_claim, done.restored, done.failed, found.kept
             )
@@ -152,6 +151,51 @@ class Team:
             return WorkResult("not_restored", 1)
         return WorkResult("not_restored" if done.failed else "restored", 1)
 
+    def _settle(self, claim: Claim, stopped_by: Exception) -> WorkResult:
+        """End a task that an error stopped: undo what it may have changed, or name it to people."""
+        why, effects = _reason(stopped_by), list[str]()
+        if isinstance(stopped_by, Forged):
+            return self._hand_over(claim, why, alert=True)
+        try:
+            effects = undo.attempted_effects(self._board, claim)
+            if not effects or view.task(self._board, claim.task_id).state is not State.IN_PROGRESS:
+                return self._hand_over(claim, why)
+            report = undo.undo_plan(self._board, self._gate, claim, why)
+            if not report.failed:
+                tasks.fail(self._board, claim, report.text)
+                return WorkResult(State.FAILED_ROLLBACK.value, 0)
+            return self._hand_over(claim, report.text, alert=True)
+        except Stale:
+            return WorkResult("stale", 0)
+        except OUTAGE_ERRORS:
+            raise
+        except Exception as error:
+            log.exception("task %s: what was changed could not be undone", claim.task_id)
+            changes = "\n".join(f"- {effect}" for effect in effects)
+            text = t("agents.may_have_changed", why=why, undo=_reason(error), changes=changes)
+            return self._hand_over(claim, text, alert=True)
+
+    def check_plan(self, claim: Claim) -> WorkResult:
+        """Run the pre-checks of a plan that a person wrote, so that approvers see what fails."""
+        filed = view.plan_state(self._board, claim.task_id)
+        assert filed.plan is not None and filed.plan_hash is not None
+        try:
+            grant = grants.grant_reads(self._board, claim)
+            results = run_prechecks(self._gate, grant, filed.plan)
+        except Stale:
+            return WorkResult("stale", 0)
+        except OUTAGE_ERRORS:
+            raise
+        except Exception as error:
+            # Not repeated: approvers read that the server could not be read.
+            log.exception("pre-checks failed on task %s", claim.task_id)
+            results = unread_prechecks(filed.plan, _reason(error))
+        try:
+            plan_checks.record_checks(self._board, claim, filed.plan_hash, results)
+        except Stale:
+            return WorkResult("stale", 0)
+        return WorkResult(view.task(self._board, claim.task_id).state.value, 1)
+
     def _hand_over(self, claim: Claim, why: str, *, alert: bool = False) -> WorkResult:
         try:
             tasks.hand_over(self._board, claim, why, emergency=alert)
@@ -163,7 +207,7 @@ class Team:
         if task.state is not State.RECEIVED:
             return WorkResult("delegated" if reassign(context) else "manual", 1)
         known = {"category": task.category, "priority": task.priority, "talk": task.talk}
-        self._dispatch.invoke({"text": task.body, **known}, context=context)
+        self._dispatch.invoke({"text": task.request, **known}, context=context)
         return WorkResult("delegated", 2)
 
     def _run_manual_plan(self, context: AgentContext) -> WorkResult:
@@ -203,14 +247,15 @@ class Team:
         snapshot = self._operate.get_state(config)
         task = view.task(self._board, task_id)
         if not snapshot.values:
-            return {"text": relevant_text(task.body)}
+            return {"text": relevant_text(task.request)}
         if not snapshot.next:
             # A finished step whose checkpoint was lost with its worker is not next, but still
             # listed.
             return None if snapshot.tasks else _NO_INPUT
         if snapshot.interrupts:
             if task.state is State.PARSED:
-                return Command(resume=approval_view.requested_changes(self._board, task_id) or "")
+                wanted = view.guidance(self._board, task_id).requests
+                return Command(resume=wanted[-1] if wanted else "")
             return Command(resume=True) if task.state is State.APPROVED else _NO_INPUT
         return None
 

@@ -1,11 +1,14 @@
 """Cost of the audit log: appending to it, and verifying it compared with bare SHA-256.
 
-    make bench NAME=audit ARGS="--entries 1000000 --appends 2000"
+    make bench NAME=audit ARGS="--entries 1000000 --stored 200000 --appends 2000"
 
 Appends run on an embedded PostgreSQL of its own with its usual durability: the transaction of a
 comment alone, the same with its audit entry, and entries by several concurrent writers.
-Verification walks entries that are generated in batches, so that neither side waits for a disk; the
-bare figure is SHA-256 over the very same bytes. Memory must not grow with the chain.
+`verify` walks entries that are generated in batches, so that neither side waits for a disk: with
+their stored canonical bytes, and as entries without them (earlier versions, exports); the bare
+figure is SHA-256 over the very same bytes. Memory must not grow with the chain. `stored` is the
+whole walk over entries in the database, with its comparison of columns and bytes: seconds on the
+clock, and of processor time in this process and in PostgreSQL.
 """
 
 from __future__ import annotations
@@ -15,18 +18,23 @@ import hashlib
 import json
 import resource
 import shutil
+import statistics
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import psycopg
+from psycopg.types.json import Jsonb
+from server_cpu import server_seconds
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import CHAIN_START, ORIGIN, ChainEntry, ChainWalk
+from guardia.board.audit.chain import CHAIN_START, ORIGIN, AnyEntry, ChainEntry, ChainWalk
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.model import Comment
 from guardia.board.issues.receiving import NewIssue, open_issue
@@ -72,30 +80,83 @@ def batch(after: int, previous: str, count: int) -> list[ChainEntry]:
 
 def verification(entries: int) -> dict[str, float]:
     """Measure entries per second, verified and merely hashed, over the same bytes."""
-    walk, walked, hashed, early = ChainWalk(CHAIN_START), 0.0, 0.0, 0.0
+    walk, composed = ChainWalk(CHAIN_START), ChainWalk(CHAIN_START)
+    walked = recomposed = hashed = early = 0.0
     done, head = 0, ORIGIN
     while done < entries:
         links = batch(done, head, min(BATCH, entries - done))
-        started = time.perf_counter()
-        for link in links:
-            if walk.check_entry(link) is not None:
-                raise SystemExit(f"entry {link.seq} is not valid")
-        walked += time.perf_counter() - started
+        walked += walk_seconds(walk, [link.stored() for link in links])
+        recomposed += walk_seconds(composed, links)
         data = [link.signed_bytes() for link in links]
-        started = time.perf_counter()
+        started = time.process_time()
         for each in data:
             hashlib.sha256(each).hexdigest()
-        hashed += time.perf_counter() - started
+        hashed += time.process_time() - started
         done, head = done + len(links), links[-1].current_hash
         early = early or peak_mb()
     return {
         "entries": done,
         "entries_per_second": round(done / walked),
+        "without_stored_bytes_per_second": round(done / recomposed),
         "bare_sha256_per_second": round(done / hashed),
         "ratio": round(walked / hashed, 2),
         "peak_mb_after_first_batch": round(early, 1),
         "peak_mb": round(peak_mb(), 1),
     }
+
+
+def walk_seconds(walk: ChainWalk, links: Sequence[AnyEntry]) -> float:
+    """Return the processor time of checking these entries."""
+    started = time.process_time()
+    for link in links:
+        if walk.check_entry(link) is not None:
+            raise SystemExit(f"entry {link.seq} is not valid")
+    return time.process_time() - started
+
+
+def stored_verification(cluster: Cluster, folder: Path, entries: int) -> dict[str, float]:
+    """Measure the walk over entries of the database, and the processor time of both sides."""
+    cluster.create_database("stored", owner=OWNER_ROLE)
+    upgrade(cluster.dsn(OWNER_ROLE, "stored"))
+    fill(cluster.dsn(OWNER_ROLE, "stored"), entries)
+    database = Database(cluster.dsn(APPLICATION_ROLE, "stored"))
+    try:
+        with database.reading() as session:
+            clock, own, server = time.perf_counter(), time.process_time(), server_seconds(folder)
+            if log.verify_all(session).size != entries:
+                raise SystemExit("the stored entries are not valid")
+            own = time.process_time() - own
+            clock, server = time.perf_counter() - clock, server_seconds(folder) - server
+    finally:
+        database.close()
+    return {
+        "entries": entries,
+        "entries_per_second": round(entries / clock),
+        "entries_per_cpu_second": round(entries / (own + server)),
+        "process_cpu_us_each": round(1e6 * own / entries, 1),
+        "postgresql_cpu_us_each": round(1e6 * server / entries, 1),
+    }
+
+
+def fill(owner: str, entries: int) -> None:
+    """Insert entries as the owner, in bulk, and set the chain's head."""
+    done, head = 0, ORIGIN
+    with psycopg.connect(owner) as connection:
+        while done < entries:
+            links = batch(done, head, min(BATCH, entries - done))
+            with connection.cursor().copy(
+                "copy tb_audit_log (seq, created_at, actor, kind, sr_id, task_id, log_content,"
+                " detail, previous_hash, current_hash, canonical) from stdin"
+            ) as copy:
+                for link in links:
+                    values = [getattr(link, name) for name in link.__slots__]
+                    values[7] = Jsonb(link.detail)
+                    copy.write_row([*values, link.stored().canonical])
+            done, head = done + len(links), links[-1].current_hash
+        last = (done, head, links[-1].created_at)
+        connection.execute("update tb_audit_head set (size, head, last_at) = (%s, %s, %s)", last)
+    with psycopg.connect(owner, autocommit=True) as connection:
+        connection.execute("vacuum analyze tb_audit_log")
 
 
 def per_second(database: Database, count: int, body: Callable[[Session], None]) -> float:
@@ -107,21 +168,27 @@ def per_second(database: Database, count: int, body: Callable[[Session], None]) 
     return count / (time.perf_counter() - started)
 
 
-def appends(count: int, writers: int) -> dict[str, float]:
-    """Measure transactions per second without an entry, with one, and of entries alone."""
+@contextmanager
+def own_cluster() -> Iterator[tuple[Cluster, Path]]:
+    """Start an embedded PostgreSQL with its usual settings; yield it with its folder."""
     folder = Path(tempfile.mkdtemp(prefix="gb-"))
     folder.chmod(0o711)
     try:
         with Cluster(folder / "pg") as cluster:
             cluster.create_roles()
-            upgrade(cluster.dsn(OWNER_ROLE))
-            database = Database(cluster.dsn(APPLICATION_ROLE), pool_size=writers)
-            try:
-                return _appends(database, count, writers)
-            finally:
-                database.close()
+            yield cluster, folder / "pg"
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def appends(cluster: Cluster, count: int, writers: int) -> dict[str, float]:
+    """Measure transactions per second without an entry, with one, and of entries alone."""
+    upgrade(cluster.dsn(OWNER_ROLE))
+    database = Database(cluster.dsn(APPLICATION_ROLE), pool_size=writers)
+    try:
+        return _appends(database, count, writers)
+    finally:
+        database.close()
 
 
 def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
@@ -149,8 +216,12 @@ def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
         entry(session)
 
     per_second(database, count // 10, both)
-    without, alone = per_second(database, count, comment), per_second(database, count, entry)
-    together = per_second(database, count, both)
+    # In turns, so that other work on the machine meets all of them alike.
+    turns = [
+        [per_second(database, count // 10, each) for each in (comment, entry, both)]
+        for _ in range(10)
+    ]
+    without, alone, together = (statistics.median(part) for part in zip(*turns, strict=True))
     each = max(1, count // writers)
     started = time.perf_counter()
     with ThreadPoolExecutor(writers) as pool:
@@ -168,11 +239,16 @@ def _appends(database: Database, count: int, writers: int) -> dict[str, float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--stored", type=int, default=200_000)
     parser.add_argument("--appends", type=int, default=2000)
     parser.add_argument("--writers", type=int, default=8)
     chosen = parser.parse_args()
     print(json.dumps({"verify": verification(min(chosen.entries, 10_000_000))}))
-    print(json.dumps({"append": appends(min(chosen.appends, 100_000), chosen.writers)}))
+    with own_cluster() as (cluster, folder):
+        stored = min(chosen.stored, 2_000_000)
+        print(json.dumps({"stored": stored_verification(cluster, folder, stored)}))
+        count = min(max(chosen.appends, 10), 100_000)
+        print(json.dumps({"append": appends(cluster, count, chosen.writers)}))
 
 
 if __name__ == "__main__":

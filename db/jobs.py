@@ -6,11 +6,10 @@ source of truth: its function reads the tables again.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
-import procrastinate
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -40,19 +39,24 @@ _LOST_JOBS = text("""
 """)
 _REQUEUE = text("select procrastinate_retry_job_v2(:id, null, 1, null, null)")  # first in line
 _NOTIFY = text("select pg_notify('procrastinate_any_queue_v1', :payload)")
-_CURRENT = text("""
-    select from procrastinate_jobs
-    where id = :job_id and attempts = :number and status = 'doing' for share
-""")
-
-
-_LOST_WAIT = text("""
-    select exists (
+# What procrastinate itself calls; its Python side would cost several times as much as the insert.
+_DEFER = """
+    select procrastinate_defer_jobs_v1(array[row('default', %(name)s::text, 0, %(lock)s::text, null,
+        %(args)s::jsonb, null)::procrastinate_job_to_defer_v1])
+"""
+LOST_WAIT = """
+    exists (
         select from procrastinate_jobs as job
         where status = 'todo' and priority > 0 and (scheduled_at is null or scheduled_at <= now())
           and not exists (select from procrastinate_jobs as other
                           where other.lock = job.lock and other.status = 'doing'))
-""")
+"""
+"""SQL condition: jobs of dead workers wait for a free worker."""
+CURRENT = """
+    select from procrastinate_jobs
+    where id = %(job)s and attempts = %(number)s and status = 'doing' for share
+"""
+"""SQL that finds, and keeps so until the transaction ends, an attempt that is still valid."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,27 +67,15 @@ class JobAttempt:
     number: int
 
 
-@cache
-def _deferring_app() -> procrastinate.App:
-    # Never opened: every defer runs on the caller's own connection.
-    return procrastinate.App(connector=procrastinate.SyncPsycopgConnector(conninfo=""))
-
-
 def defer(session: Session, name: str, *, lock: str | None = None, **args: Any) -> None:
     """Enqueue job `name` in the session's transaction; jobs with the same `lock` run one at a time.
 
     Duplicates are not dropped here: a dropped job might start before this transaction commits and
     miss its cause. Instead, a job that finds nothing to do ends at once.
     """
-    _deferring_app().configure_task(name, lock=lock, connection=driver_connection(session)).defer(
-        **args
+    driver_connection(session).execute(
+        _DEFER, {"name": name, "lock": lock, "args": json.dumps(args)}
     )
-
-
-def is_current(session: Session, attempt: JobAttempt) -> bool:
-    """Return whether the attempt is still valid, and keep it so until this transaction ends."""
-    found = session.execute(_CURRENT, {"job_id": attempt.job_id, "number": attempt.number})
-    return found.first() is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +108,3 @@ def requeue_lost(session: Session, seconds: float) -> list[LostJob]:
         payload = f'{{"type": "job_inserted", "job_id": {job.id}}}'
         session.execute(_NOTIFY, {"payload": payload})
     return [LostJob(job.task_name, job.agent, job.worker_id) for job in lost]
-
-
-def has_lost_waiting(session: Session) -> bool:
-    """Return whether jobs of dead workers wait for a free worker."""
-    return bool(session.scalar(_LOST_WAIT))

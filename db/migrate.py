@@ -11,6 +11,8 @@ from alembic.script import ScriptDirectory
 from procrastinate.schema import SchemaManager
 from sqlalchemy.engine import make_url
 
+from guardia.db.revision import current, require_known
+
 APPLICATION_ROLE = "guardia_app"
 
 
@@ -27,19 +29,11 @@ def head() -> str:
     return str(script.get_current_head())
 
 
-def current(dsn: str) -> str | None:
-    """Return the revision of a database, or `None` if it is empty."""
-    with psycopg.connect(dsn) as connection:
-        row = connection.execute("select to_regclass('alembic_version') is not null").fetchone()
-        if not (row and row[0]):
-            return None
-        found = connection.execute("select version_num from alembic_version").fetchone()
-        return str(found[0]) if found else None
-
-
 def upgrade(owner_dsn: str) -> None:
     """Apply the missing migrations; does nothing on a database that is up to date."""
-    if current(owner_dsn) == head():
+    found = current(owner_dsn)
+    require_known(found)
+    if found == head():
         return
     _apply_engine(owner_dsn)
     command.upgrade(_config(owner_dsn), "head")

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from guardia.errors import Misconfigured
 from guardia.i18n import t
@@ -47,17 +47,53 @@ def read_json(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         return {}
-    except (PermissionError, json.JSONDecodeError) as error:
+    except OSError as error:
         raise Misconfigured(what=str(path), why=t("db.embedded.unreadable")) from error
-    return dict(found)
+    except (ValueError, RecursionError) as error:
+        raise Misconfigured(what=str(path), why=t("db.embedded.damaged")) from error
+    if not isinstance(found, dict):
+        raise Misconfigured(what=str(path), why=t("db.embedded.damaged"))
+    return found
 
 
 def write_json(path: Path, value: dict[str, Any]) -> None:
     """Replace a file by this object, readable by our account only."""
+    replace_file(path, json.dumps(value).encode("utf-8"))
+
+
+def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Replace a file as a whole: after a power failure it holds either the old or the new content.
+
+    The content is on the disk before the file gets its name, and the name before this returns.
+    """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(value, file)
-    Path(name).replace(path)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    fsync_folder(path.parent)
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make new names in a folder survive a power failure."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def open_private(path: Path) -> BinaryIO:
+    """Open a log for appending that only our account can read, also one of an earlier version."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "ab")
 
 
 def make_folders(path: Path, mode: int) -> None:

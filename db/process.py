@@ -1,4 +1,4 @@
-"""Child processes that end when we end, and telling processes apart despite reused numbers."""
+"""Child processes that end when we end, and the state of processes."""
 
 from __future__ import annotations
 
@@ -59,22 +59,18 @@ def spawn(
     return _starter().submit(start).result()
 
 
-def process_identity(pid: int) -> list[int]:
-    """Return number and start time of a process: numbers are reused."""
+def state_of(pid: int) -> str:
+    """Return the letter of a process's state, as in `ps`; empty if there is no such process."""
     try:
         text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
     except OSError:
-        return [pid, 0]
-    return [pid, int(text.rpartition(")")[2].split()[19])]
+        return ""
+    return text.rpartition(")")[2].split()[0]
 
 
-def is_gone(pid: int) -> bool:
-    """Return whether the process has ended (zombies included)."""
-    try:
-        text = Path(f"/proc/{pid}/stat").read_text("ascii", errors="replace")
-    except OSError:
-        return True
-    return text.rpartition(")")[2].split()[0] in "ZX"
+def is_stopped(pid: int) -> bool:
+    """Return whether a process was stopped by a signal, so that it answers nothing."""
+    return state_of(pid) in {"T", "t"}
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:

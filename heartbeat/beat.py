@@ -11,8 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from guardia.board.control import rollback
+from guardia.board.control import plan_checks, rollback
 from guardia.board.core.actors import Actor
+from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.goals import planning, review
 from guardia.board.integrity import daily_report
@@ -20,12 +21,17 @@ from guardia.board.runs import beats, timeouts
 from guardia.board.runs.beats import RunContext
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
+from guardia.heartbeat.lanes import Lanes
 from guardia.heartbeat.timeout import GRACE, BeatAbandoned, run_with_timeout
+from guardia.org.chart_model import AgentEntry
 
 if TYPE_CHECKING:
     from guardia.agents.team import Team, WorkResult
 
 log = logging.getLogger(__name__)
+
+IDLE = "idle"
+"""Outcome of a beat that found nothing to do."""
 
 
 def beat(
@@ -49,7 +55,7 @@ def beat(
     if run_context is None:
         return None
     if not run_context.has_work:
-        return "idle"
+        return IDLE
     limit = run_context.entry.heartbeat.beat_timeout
     outcome, task_id, steps = "error", None, 0
     try:
@@ -93,23 +99,45 @@ def _run_tasks(
     should_yield: Callable[[], bool],
 ) -> tuple[str, int | None, int]:
     """Work on all tasks that wait for this agent; the dispatcher reviews goals last."""
-    outcome, last, steps = "idle", None, 0
-    work = _BeatWork(board, team, run_context, run_context.has_rollback)
-    while not is_closing():
-        if last and should_yield():
-            beats.requeue(board, run_context.agent_id)
-            break
-        handled = work.handle_next()
-        if handled is None:
-            if work.is_dispatcher:
-                review.review_goals(board, run_context.agent_id)
-            break
-        task_id, done = handled
+    summary = _Summary(run_context.agent_id)
+    lanes: Lanes[WorkResult] = Lanes()
+    with lanes:
+        work = _BeatWork(
+            board, team, run_context, run_context.has_rollback, run_context.has_checks, lanes
+        )
+        while not is_closing():
+            if summary.last and should_yield():
+                beats.requeue(board, run_context.agent_id)
+                break
+            if (handled := work.handle_next()) is not None:
+                summary.add(*handled)
+            elif (ended := lanes.next_result()) is not None:
+                summary.add(*ended)
+            else:
+                if work.is_dispatcher:
+                    review.review_goals(board, run_context.agent_id)
+                break
+        while (left := lanes.next_result()) is not None:
+            summary.add(*left)
+    return summary.outcome, summary.last, summary.steps
+
+
+@dataclass
+class _Summary:
+    """What a beat has done."""
+
+    agent_id: str
+    outcome: str = IDLE
+    last: int | None = None
+    steps: int = 0
+
+    def add(self, task_id: int | None, done: WorkResult | None) -> None:
+        """Count a task or, without a number, a goal; without a result it still runs."""
         if task_id is not None:
-            log.info("%s task %s: %s", run_context.agent_id, task_id, done.outcome)
-            last = task_id
-        outcome, steps = done.outcome, steps + done.steps
-    return outcome, last, steps
+            self.last = task_id
+        if done is not None:
+            log.info("%s task %s: %s", self.agent_id, task_id, done.outcome)
+            self.outcome, self.steps = done.outcome, self.steps + done.steps
 
 
 @dataclass
@@ -120,7 +148,10 @@ class _BeatWork:
     team: Callable[[], Team]
     run_context: RunContext
     has_rollback: bool
+    has_checks: bool
+    lanes: Lanes[WorkResult]
     rolled_back: frozenset[int] = frozenset()
+    checked: frozenset[int] = frozenset()
     worked: frozenset[int] = frozenset()
     planned: frozenset[int] = frozenset()
 
@@ -128,25 +159,35 @@ class _BeatWork:
     def is_dispatcher(self) -> bool:
         return self.run_context.entry.duty == "dispatch"
 
-    def handle_next(self) -> tuple[int | None, WorkResult] | None:
+    def handle_next(self) -> tuple[int | None, WorkResult | None] | None:
         """Do the next piece of work; return its task, `None` for a goal, and its result.
 
-        Rollbacks that people ordered come first, then the most urgent task, then goals. Returns
-        `None` if nothing waits.
+        A task that takes long goes on beside the beat, and has no result yet.
+
+        Rollbacks that people ordered come first, then pre-checks of plans that people wrote, the
+        most urgent task, and goals. Returns `None` if nothing waits.
         """
         board, run_context, entry = self.board, self.run_context, self.run_context.entry
         if self.has_rollback:
-            rollback_claim = rollback.claim_rollback(board, run_context, self.rolled_back)
+            rollback_claim = rollback.claim_rollback(
+                board, run_context, self.rolled_back, self.lanes.tasks
+            )
             if rollback_claim is not None:
                 task_id = rollback_claim.claim.task_id
                 done = self.team().execute_rollback(rollback_claim)
                 self.rolled_back |= {task_id}
                 return task_id, done
         self.has_rollback = True  # people may order one while the beat runs
-        if (claim := beats.claim_task(board, run_context, self.worked)) is not None:
-            done = self.team().work(entry, claim)
+        if self.has_checks:
+            check_claim = plan_checks.claim_check(board, run_context, self.checked)
+            if check_claim is not None:
+                done = self.team().check_plan(check_claim)
+                self.checked |= {check_claim.task_id}
+                return check_claim.task_id, done
+        claim = beats.claim_task(board, run_context, self.worked, self.lanes.tasks)
+        if claim is not None:
             self.worked |= {claim.task_id}
-            return claim.task_id, done
+            return claim.task_id, self._work(entry, claim)
         if not self.is_dispatcher:
             return None
         if (goal := planning.claim_goal(board, run_context, self.planned)) is None:
@@ -154,6 +195,13 @@ class _BeatWork:
         done = self.team().pursue(entry, goal)
         self.planned |= {goal.sr_id}
         return None, done
+
+    def _work(self, entry: AgentEntry, claim: Claim) -> WorkResult | None:
+        """Work on a task, beside others if it takes long and acts on a server."""
+        team = self.team()
+        if entry.duty != "operate" or entry.adapter is not None:
+            return team.work(entry, claim)
+        return self.lanes.start(claim.task_id, lambda: team.work(entry, claim))
 
 
 def _run_audit(board: BoardContext, run_context: RunContext) -> str:

@@ -19,6 +19,7 @@ from guardia.board.runs import beats
 from guardia.db.engine import CONNECTION_OPTIONS, OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.db.presence import WorkerPresence
+from guardia.errors import ClockOff
 from guardia.heartbeat.job_manager import JobManager
 
 log = logging.getLogger(__name__)
@@ -83,22 +84,48 @@ async def run_worker(
     concurrency: int,
     name: str,
     on_alive: Callable[[], None],
+    on_clock_back: Callable[[], None],
 ) -> None:
     """Take jobs until `closing`, then wait for the running ones.
 
-    `on_alive` is called after each report that the database accepted.
+    `on_alive` is called after each report that the database accepted. While this host's clock is
+    off it takes none; `on_clock_back` is called when it is right again.
     """
     manager: Any = engine.job_manager
     async with asyncio.TaskGroup() as group:
         rescuer = group.create_task(rescue_lost_jobs(board))
         while not closing.is_set():
-            await _run_registration(engine, closing, on_alive, concurrency=concurrency, name=name)
+            if await _wait_for_clock(board, closing):
+                on_clock_back()
+            await _run_registration(
+                engine, board, closing, on_alive, concurrency=concurrency, name=name
+            )
         rescuer.cancel()
     await manager.presence.close()
 
 
+async def _wait_for_clock(board: BoardContext, closing: asyncio.Event) -> bool:
+    """Wait until this host's clock is right; return whether it was not."""
+    waited = False
+    while not closing.is_set() and (problem := await _clock_problem(board)) is not None:
+        if not waited:
+            log.error("this worker takes no jobs: %s", problem)
+        waited = True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(closing.wait(), _ALIVE_INTERVAL)
+    return waited
+
+
+async def _clock_problem(board: BoardContext) -> ClockOff | None:
+    try:
+        return await asyncio.to_thread(board.clock_problem)
+    except OUTAGE_ERRORS:
+        return None  # the database is away: no clock to compare with
+
+
 async def _run_registration(
     engine: procrastinate.App,
+    board: BoardContext,
     closing: asyncio.Event,
     on_alive: Callable[[], None],
     *,
@@ -118,7 +145,7 @@ async def _run_registration(
         install_signal_handlers=False,
     )
     running = asyncio.create_task(worker.run())  # type: ignore[no-untyped-call]
-    reporting = asyncio.create_task(_report_liveness(engine, worker, name, on_alive))
+    reporting = asyncio.create_task(_report_liveness(engine, board, worker, name, on_alive))
     stopping = asyncio.create_task(closing.wait())
     try:
         await asyncio.wait({running, reporting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -134,13 +161,19 @@ async def _run_registration(
 
 
 async def _report_liveness(
-    engine: procrastinate.App, worker: Worker, name: str, on_alive: Callable[[], None]
+    engine: procrastinate.App,
+    board: BoardContext,
+    worker: Worker,
+    name: str,
+    on_alive: Callable[[], None],
 ) -> None:
-    """Report this worker alive; return if others have declared it dead."""
+    """Report this worker alive; return if others have declared it dead, or if its clock is off."""
     manager: Any = engine.job_manager
     known: int | None = None
     while True:
         worker_id = worker.worker_id
+        if await _clock_problem(board) is not None:
+            return
         try:
             if worker_id is not None:
                 if worker_id != known:

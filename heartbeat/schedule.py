@@ -21,12 +21,13 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.approvals import deadlines
+from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
 from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as org_chart
-from guardia.board.runs import beats
+from guardia.board.runs import beats, graph_steps
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.heartbeat.triggers import HeartbeatTrigger
 
@@ -48,8 +49,10 @@ _ONCE = {"coalesce": True, "max_instances": 1}
 class HeartbeatScheduler:
     """Fires the heartbeats of every agent of the applied chart, from `start` to `stop`."""
 
-    def __init__(self, board: BoardContext) -> None:
+    def __init__(self, board: BoardContext, keep_steps: timedelta = timedelta(days=30)) -> None:
+        """`keep_steps`: how long the saved steps of an ended task's graph are kept."""
         self._board = board
+        self._keep_steps = keep_steps
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._reload_lock = threading.Lock()
 
@@ -65,12 +68,22 @@ class HeartbeatScheduler:
         if self._scheduler.running:
             self._scheduler.shutdown(wait=False)
 
+    def has_ended(self) -> bool:
+        """Return whether the scheduler's thread has ended on its own."""
+        thread = getattr(self._scheduler, "_thread", None)
+        return bool(self._scheduler.running and thread is not None and not thread.is_alive())
+
     def resume(self) -> None:
         """Reload the chart and catch up, after events may have been missed."""
         self.reload()
         self.catch_up()
         # Midnight may have passed in between.
         daily_report.alert_missing_reports(self._board)
+
+    def realign(self) -> None:
+        """Compute all moments again: this host's clock was wrong, and is right again."""
+        for job in self._scheduler.get_jobs():
+            self._scheduler.reschedule_job(job.id, trigger=job.trigger)
 
     def find_trigger(self, name: str) -> HeartbeatTrigger | None:
         """Return the trigger of an agent, or `None`."""
@@ -80,7 +93,9 @@ class HeartbeatScheduler:
     def reload(self) -> None:
         """Add, change and remove triggers so that they match the applied chart."""
         with self._reload_lock:
-            revision, chart = org_chart.running(self._board)
+            revision, chart, is_running = org_chart.last_good(self._board)
+            if not is_running:
+                log.error("the applied chart cannot be read; revision %s is used", revision)
             missing = {a.id: a.heartbeat for a in chart.agents}
             for job in self._agent_jobs():
                 trigger: HeartbeatTrigger = job.trigger
@@ -89,7 +104,10 @@ class HeartbeatScheduler:
                 elif trigger.agent_id not in missing:
                     self._scheduler.remove_job(job.id)
             for agent_id, heartbeat in missing.items():
-                self._add(HeartbeatTrigger(agent_id, heartbeat))
+                try:
+                    self._add(HeartbeatTrigger(agent_id, heartbeat))
+                except Exception:  # one bad entry never takes the others down
+                    log.exception("the heartbeat of %s cannot be scheduled", agent_id)
             log.info("scheduler reloaded from chart revision %s", revision)
 
     def catch_up(self) -> None:
@@ -147,14 +165,21 @@ class HeartbeatScheduler:
     def _add_sweeps(self) -> None:
         """Add deadline sweeps for people who wait, and the cleanup."""
         minute = IntervalTrigger(seconds=_SWEEP_INTERVAL, start_date=_EPOCH, timezone=UTC)
-        sweeps = {"approvals:due": deadlines.process_due, "budgets:due": budgets.process_due}
+        sweeps: dict[str, Callable[[BoardContext], object]] = {
+            "approvals:due": deadlines.process_due,
+            "budgets:due": budgets.process_due,
+            "kill:report": kill_report.send_due_reports,
+        }
         for name, sweep in sweeps.items():
             self._add_recurring(
                 name, minute, partial(sweep, self._board), misfire_grace_time=_SWEEP_INTERVAL
             )
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
-            "forget", hourly, partial(_delete_old, self._board), misfire_grace_time=_HOUR
+            "forget",
+            hourly,
+            partial(_delete_old, self._board, self._keep_steps),
+            misfire_grace_time=_HOUR,
         )
 
     def _add_audit_jobs(self) -> None:
@@ -180,6 +205,7 @@ def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:
         beats.tick(board, trigger.agent_id, moment)
 
 
-def _delete_old(board: BoardContext) -> None:
+def _delete_old(board: BoardContext, keep_steps: timedelta) -> None:
     beats.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
     context_rules.delete_old_lines(board)
+    graph_steps.delete_ended(board, keep_steps)

@@ -32,7 +32,7 @@ class HeartbeatTrigger(BaseTrigger):  # type: ignore[misc]
         self.delay = _delay(agent_id, heartbeat)
         zone = heartbeat.zone
         self._cron = (
-            CronTrigger.from_crontab(cron.with_named_weekdays(heartbeat.cron), timezone=zone)
+            CronTrigger(**cron.scheduled_fields(heartbeat.cron), timezone=zone)
             if heartbeat.cron
             else None
         )

@@ -6,19 +6,22 @@ import logging
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from datetime import timedelta
 
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.runs import beats
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
-from guardia.heartbeat.beat import beat
+from guardia.errors import ClockOff
+from guardia.heartbeat.beat import IDLE, beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
 from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
 from guardia.heartbeat.schedule import HeartbeatScheduler
+from guardia.heartbeat.stop_listener import StopListener
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
@@ -71,8 +74,13 @@ class Worker:
                     is_closing=is_closing,
                     should_yield=self._should_yield,
                 )
-                if done is None or self._should_yield():
+                if done is None:
                     return
+                if beats.is_over(self.board, agent_id) if done == IDLE else self._should_yield():
+                    return
+            except ClockOff:
+                self.closing.wait(_RETRY_DELAY)
+                raise  # another host takes the job
             except OUTAGE_ERRORS as error:
                 log.warning("%s: database unavailable: %s", agent_id, type(error).__name__)
                 if self.closing.wait(_RETRY_DELAY):
@@ -99,12 +107,19 @@ def open_worker(
     gate = Gate(board, connections)
     team, scheduler = (
         LazyTeam(board, gate, settings, dsn, closing.is_set),
-        HeartbeatScheduler(board),
+        HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
     )
     try:
-        scheduler.start()
-        yield Worker(board, team, gate, settings, scheduler, closing)
+        with _stop_listener(board, gate):
+            scheduler.start()
+            yield Worker(board, team, gate, settings, scheduler, closing)
     finally:
         scheduler.stop()
         connections.close()
         team.close()
+
+
+def _stop_listener(board: BoardContext, gate: Gate) -> AbstractContextManager[object]:
+    return (
+        nullcontext() if board.local_stop is None else StopListener(board, gate, board.local_stop)
+    )

@@ -100,6 +100,8 @@ class VerifyStep(_StrictModel):
     tool: ToolName
     args: Arguments = Field(default_factory=dict)
     expect: Expression
+    sentence: Sentence
+    """What it verifies, as people who approve the plan read it."""
     within: float = Field(default=0.0, ge=0.0, le=600.0)
 
 

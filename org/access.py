@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Forbidden, NotFound
 from guardia.i18n import t
+from guardia.org import known_devices
 from guardia.org.directory import PersonInfo
 from guardia.org.model import LoginSession, Person
 
@@ -28,6 +29,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "token.own": _EVERYONE,
     "account.link": frozenset({"admin"}),
     "account.link_own": _EVERYONE,
+    "passkey.own": _EVERYONE,
+    "passkey.remove": frozenset({"admin"}),
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
@@ -46,8 +49,13 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "directive.rollback": _APPROVERS,
     "run.read": _STAFF,
     "directive.force": _APPROVERS,
+    "issue.reopen": _EVERYONE - {"auditor"},
+    "issue.accept": _EVERYONE - {"auditor"},
+    "directive.override": _APPROVERS,
+    "directive.reopen": _OPERATING,
     "stall.lift": _OPERATING,
     "approval.decide": _APPROVERS,
+    "approval.decide_own": frozenset({"engineer"}),
     "approval.answer": _OPERATING,
     "delegation.set": _APPROVERS,
     "goal.read": _STAFF,
@@ -65,12 +73,15 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
-`approval.decide` is the right itself; `approval.answer` also covers a delegated right.
+`approval.decide` is the right itself, `approval.decide_own` that of engineers on plans for servers
+that they own; `approval.answer` also covers a delegated right. A customer reopens and accepts only
+own requests.
 """
 
 OPERATOR_ACTIONS = frozenset(
     {
         "agent.serve",
+        "audit.acknowledge",
         "audit.verify",
         "costs.read",
         "database.operate",
@@ -163,7 +174,7 @@ def set_password(session: Session, person_id: str, password: str) -> None:
     if row is None:
         raise NotFound(what=person_id)
     row.password_hash = _HASHER.hash(password)
-    session.execute(delete(LoginSession).where(LoginSession.person_id == person_id))
+    end_sessions(session, person_id)
 
 
 def sign_in(session: Session, person_id: str, password: str, now: datetime) -> str | None:
@@ -197,9 +208,21 @@ def person_of_session(session: Session, token: str, now: datetime) -> PersonInfo
     return row.as_info() if row is not None and row.active else None
 
 
+def session_began(session: Session, token: str) -> datetime | None:
+    """Return when the person of a session signed in, or `None` if the token is of no session."""
+    found = session.get(LoginSession, _digest(token))
+    return found.created_at if found is not None else None
+
+
 def sign_out(session: Session, token: str) -> None:
     """End a session."""
     session.execute(delete(LoginSession).where(LoginSession.token_hash == _digest(token)))
+
+
+def end_sessions(session: Session, person_id: str) -> None:
+    """End all sessions of a person and forget the devices on which they signed in."""
+    session.execute(delete(LoginSession).where(LoginSession.person_id == person_id))
+    known_devices.forget_all(session, person_id)
 
 
 def _digest(token: str) -> str:

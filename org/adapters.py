@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from guardia.i18n import t
+from guardia.org import addresses
 
 _UNITS = {"s": 1, "m": 60, "h": 3600}
 _RESERVED = ("GUARDIA_", "LD_")
@@ -21,7 +22,7 @@ _MAX_SECONDS = 4 * 3600
 
 
 def _check_duration(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,3}[smh]", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,3}[smh]", text):
         raise ValueError(t("org.adapter.duration"))
     if int(text[:-1]) * _UNITS[text[-1]] > _MAX_SECONDS:
         raise ValueError(t("org.adapter.longest"))
@@ -29,9 +30,9 @@ def _check_duration(text: str) -> str:
 
 
 def _check_address(text: str) -> str:
-    parts = urlsplit(text)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    if not addresses.is_address(text):
         raise ValueError(t("org.adapter.address"))
+    parts = urlsplit(text)
     if parts.username or parts.password or parts.fragment:
         raise ValueError(t("org.adapter.secret_in_address"))
     return text

@@ -32,7 +32,7 @@ DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 def _parse_period(value: Any) -> Any:
     if not isinstance(value, str):
         return value
-    found = re.fullmatch(r"([1-9]\d{0,4})([smhd])", value)
+    found = re.fullmatch(r"([1-9][0-9]{0,4})([smhd])", value)
     if found is None:
         raise ValueError(t("org.chart.period"))
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
@@ -49,13 +49,13 @@ Period = Annotated[
     timedelta,
     BeforeValidator(_parse_period),
     PlainSerializer(_format_period, return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^[1-9]\d{0,4}[smhd]$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^[1-9][0-9]{0,4}[smhd]$"}),
 ]
 
 
 def _parse_clock(value: Any) -> Any:
     # YAML 1.1 readers parse 22:00 as a number; only quoted text is unambiguously a time of day.
-    if not isinstance(value, str) or not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", value):
+    if not isinstance(value, str) or not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", value):
         raise ValueError(t("org.chart.clock"))
     return time.fromisoformat(value)
 
@@ -64,7 +64,7 @@ ClockTime = Annotated[
     time,
     BeforeValidator(_parse_clock),
     PlainSerializer(lambda moment: f"{moment:%H:%M}", return_type=str),
-    WithJsonSchema({"type": "string", "pattern": r"^([01]\d|2[0-3]):[0-5]\d$"}),
+    WithJsonSchema({"type": "string", "pattern": r"^([01][0-9]|2[0-3]):[0-5][0-9]$"}),
 ]
 Timestamp = Annotated[datetime, WithJsonSchema({"type": "string", "pattern": r"^\d{4}-\d\d-\d\d"})]
 """A timestamp; without an offset it is in the company's time zone."""
@@ -148,8 +148,14 @@ class ApprovalPolicy(_Entry):
     """A role whose people may also decide after escalation."""
     windows: tuple[Window, ...] = ()
     """Empty: at any time."""
+    acceptance: Literal["requester", "engineer"] | None = None
+    """Who has to accept completed work."""
+    accept_within: Period = Field(default=timedelta(hours=72), json_schema_extra={"default": "72h"})
+    """How long they may take: then a requester's silence is consent, an engineer's escalates."""
     known_requester: bool = False
     """Refuse approval of a request from a messenger account that is linked to no person."""
+    signature: Literal["passkey"] | None = None
+    """With `passkey`, each approval must be signed with a passkey of the person who gives it."""
 
     @model_validator(mode="before")
     @classmethod
@@ -158,9 +164,8 @@ class ApprovalPolicy(_Entry):
 
     @model_validator(mode="after")
     def _terms(self) -> ApprovalPolicy:
-        if self.expires <= timedelta(0) or (
-            self.remind is not None and self.remind <= timedelta(0)
-        ):
+        periods = (self.expires, self.accept_within, self.remind)
+        if any(period is not None and period <= timedelta(0) for period in periods):
             raise ValueError(t("org.chart.positive"))
         return self
 

@@ -15,8 +15,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Delegation, Person
+from guardia.org.model import Delegation, Person, Server, SystemOwner
 from guardia.text import CleanStr
+
+ENGINEER = "engineer"
+"""The role of an approval step that the owners of the server hold; the chart assigns it to no
+one."""
 
 
 class ApproverAssignment(BaseModel):
@@ -41,10 +45,14 @@ class RoleCoverage:
 
     by_default: bool
     exceptions: frozenset[str]
+    servers: frozenset[str] | None = None
+    """The only servers that it covers; `None`: all of these institutions."""
 
-    def is_responsible_for(self, institution: str | None) -> bool:
-        """Return whether the role covers an institution's servers."""
-        return self.by_default is not (institution in self.exceptions)
+    def is_responsible_for(self, institution: str | None, server: str | None = None) -> bool:
+        """Return whether the role covers a server of an institution."""
+        if self.by_default is (institution in self.exceptions):
+            return False
+        return self.servers is None or server in self.servers
 
     @property
     def is_empty(self) -> bool:
@@ -66,7 +74,7 @@ def role_coverage(
     """Return the roles that a person holds now, each with the institutions it covers."""
     available = _available(session, assignments, now)
     roles = {
-        person.role,
+        *({person.role} - {ENGINEER}),
         *(d.role for d in assignments if person.id in (*d.people, *d.substitutes)),
     }
     found = {}
@@ -90,8 +98,12 @@ def approvers(
     roles: Iterable[str],
     institution: str | None,
     now: datetime,
+    server: str | None = None,
 ) -> list[Person]:
-    """Return the accounts that hold one of these roles now, including absent ones."""
+    """Return the accounts that hold one of these roles now, including absent ones.
+
+    The role `engineer` is held by the engineers who own the server.
+    """
     named: set[str] = set()
     unassigned: set[str] = set()
     available = _available(session, assignments, now)
@@ -101,9 +113,30 @@ def approvers(
             unassigned.add(role)
         else:
             named |= _assignees(assignment, available)
-    holds_role = Person.role.in_(unassigned) | Person.person_id.in_(named)
+    owners = select(SystemOwner.owner_id).where(SystemOwner.server_id == server)
+    by_role = Person.role.in_(unassigned) & (
+        (Person.role != ENGINEER) | Person.person_id.in_(owners)
+    )
+    holds_role = by_role | Person.person_id.in_(named)
     query = select(Person).where(holds_role, Person.active)
     return list(session.scalars(query.order_by(Person.person_id)))
+
+
+def engineer_coverage(session: Session, person: PersonInfo) -> RoleCoverage:
+    """Return the servers for which a person holds the role `engineer`: those that they own."""
+    query = select(SystemOwner.server_id).where(SystemOwner.owner_id == person.id)
+    return RoleCoverage(True, frozenset(), frozenset(session.scalars(query)))
+
+
+def servers_without_engineer(session: Session) -> list[str]:
+    """Return the servers that no engineer with an open account owns."""
+    owned = (
+        select(SystemOwner.server_id)
+        .join(Person, Person.person_id == SystemOwner.owner_id)
+        .where(Person.role == ENGINEER, Person.active)
+    )
+    query = select(Server.server_id).where(Server.server_id.not_in(owned))
+    return list(session.scalars(query.order_by(Server.server_id)))
 
 
 def named_accounts(session: Session, assignments: Sequence[ApproverAssignment]) -> set[str]:

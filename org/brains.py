@@ -11,6 +11,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from guardia.i18n import t
 
+_COLD_FACTOR = 4
+
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -26,10 +28,18 @@ class ModelChoice(_Entry):
     model: str = Field(min_length=1, max_length=200)
     timeout: float = Field(default=30.0, gt=0, le=600)
     """Seconds for this model, including a second attempt."""
+    cold_timeout: float | None = Field(default=None, gt=0, le=600)
+    """Seconds for the first call of a process, when the server may still have to load the model;
+    unset: four times `timeout`."""
     max_tokens: int = Field(default=1_500, ge=64, le=32_000)
     """Most tokens of an answer."""
     credential: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     """Name of the API key in the credential store; unset: `GUARDIA_MODEL_KEY`."""
+
+    @property
+    def cold_seconds(self) -> float:
+        """Seconds for a call before the model has answered once."""
+        return self.cold_timeout or _COLD_FACTOR * self.timeout
 
     @model_validator(mode="after")
     def _reachable(self) -> ModelChoice:
@@ -44,13 +54,15 @@ class ModelChoice(_Entry):
 class BrainChoice(_Entry):
     """The embedded brain, or chat models in order of preference with the embedded one last.
 
-    One model may be given inline (`base_url`, `model`, `timeout`), several as `models`.
+    One model may be given inline (`base_url`, `model`, `timeout`, `cold_timeout`), several as
+    `models`.
     """
 
     kind: Literal["embedded", "chat"] = "embedded"
     base_url: str | None = None
     model: str | None = None
     timeout: float = Field(default=30.0, gt=0, le=600)
+    cold_timeout: float | None = Field(default=None, gt=0, le=600)
     models: tuple[ModelChoice, ...] = Field(default=(), max_length=8)
     limit: float = Field(default=120.0, gt=0, le=600)
     """Seconds for all models of one decision together; then the embedded brain decide."""
@@ -71,4 +83,11 @@ class BrainChoice(_Entry):
             return ()
         if self.models:
             return self.models
-        return (ModelChoice(base_url=self.base_url, model=self.model or "", timeout=self.timeout),)
+        return (
+            ModelChoice(
+                base_url=self.base_url,
+                model=self.model or "",
+                timeout=self.timeout,
+                cold_timeout=self.cold_timeout,
+            ),
+        )

@@ -49,6 +49,18 @@ def parse_cached(text: str) -> OrgChart:
     return parse(text)
 
 
+@lru_cache(maxsize=8)
+def parse_stored(text: str) -> OrgChart:
+    """Parse an applied chart; cached. What was accepted when it was applied stays readable.
+
+    Raises `Misconfigured` only if this version cannot read it at all.
+    """
+    try:
+        return OrgChart.model_validate(chart_yaml.load(text, "org_chart.yaml"))
+    except ValidationError as error:
+        raise chart_error("org_chart.yaml", validation.find_problems(OrgChart, text)) from error
+
+
 def chart_error(name: str, problems: list[validation.ChartProblem]) -> Misconfigured:
     """Return the error that lists all problems of a chart, one per line."""
     why = t("org.fault.count", count=len(problems))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+import json
+from functools import lru_cache
+from typing import Any, Literal
+from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
@@ -16,6 +18,7 @@ from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
+from guardia.org.zones import is_zone
 from guardia.text import CleanStr, Name
 
 
@@ -46,6 +49,16 @@ class AgentEntry(_Entry):
     limits: WorkLimits = WorkLimits()
 
 
+def parse_entry(spec: dict[str, Any]) -> AgentEntry:
+    """Return an agent's entry as it is stored; equal ones are parsed once and shared, as frozen."""
+    return _parse_entry(json.dumps(spec))
+
+
+@lru_cache(maxsize=1024)
+def _parse_entry(spec: str) -> AgentEntry:
+    return AgentEntry.model_validate_json(spec)
+
+
 class Company(_Entry):
     """The organization as a whole."""
 
@@ -55,10 +68,8 @@ class Company(_Entry):
     @field_validator("timezone")
     @classmethod
     def _known(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise ValueError(t("org.chart.timezone", name=name)) from error
+        if not is_zone(name):
+            raise ValueError(t("org.chart.timezone", name=name))
         return name
 
     @property

@@ -7,7 +7,6 @@ line and offers to open an issue.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, Literal
@@ -17,9 +16,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from guardia.i18n import t
 from guardia.org import phrase_match
 from guardia.org.approvals import Period
-from guardia.text import CLEANED, CleanStr, is_blank
+from guardia.text import CLEANED, CleanStr, fold, is_blank, matching_form
 
-RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link"})
+RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link", "decision"})
 """Names that the chat log uses for lines that no rule of the chart matched."""
 KNOWN_SKILLS = (
     "DB",
@@ -124,10 +123,10 @@ class ChatRules(_Entry):
 
     def is_addressed(self, text: str) -> bool:
         """Return whether a line addresses GUARDiA: its first word is one of its names."""
-        first = _NAME.match(text[:200])
+        first = _NAME.match(fold(text[:200]))
         word = _SUFFIXES.sub("", _normalized(first[1])) if first else ""
         return bool(word) and any(
-            word == _normalized(m[1]) for n in self.names if (m := _NAME.match(n))
+            word == _normalized(m[1]) for n in self.names if (m := _NAME.match(fold(n)))
         )
 
     def matching_rule(self, room: str, text: str) -> ChatRule | None:
@@ -144,4 +143,4 @@ class ChatRules(_Entry):
 
 
 def _normalized(name: str) -> str:
-    return unicodedata.normalize("NFKC", name).casefold().strip()
+    return matching_form(name).strip()

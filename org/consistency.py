@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from guardia.i18n import t
 from guardia.org.access import PERMISSIONS, ROLES
+from guardia.org.addresses import is_address
+from guardia.org.approver_assignments import ENGINEER
 from guardia.org.budgets import unpriced_models
 from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import KNOWN_SKILLS, RESERVED_RULE_IDS
@@ -35,6 +37,7 @@ def find_inconsistencies(chart: OrgChart) -> Iterator[Inconsistency]:
     yield from _approver_assignments(chart)
     yield from _prices(chart)
     yield from _chat_rules(chart)
+    yield from _model_addresses(chart)
 
 
 def _unique_ids(chart: OrgChart) -> Iterator[Inconsistency]:
@@ -81,12 +84,14 @@ def _approval_chains(chart: OrgChart) -> Iterator[Inconsistency]:
     if (forced := chart.approvals.get("FORCED")) is not None and not forced.steps:
         yield Inconsistency(("approvals", "FORCED"), t("org.chart.forced"))
     for category, policy in chart.approvals.items():
+        if policy.signature and not (policy.steps or policy.irreversible):
+            yield Inconsistency(("approvals", category, "signature"), t("org.chart.unsigned"))
         named: list[tuple[ChartPath, str | None]] = [(("escalate_to",), policy.escalate_to)]
         for field in ("steps", "irreversible"):
             steps = enumerate(getattr(policy, field))
             named += [((field, number, "role"), step.role) for number, step in steps]
         for path, role in named:
-            if role is not None and (why := _why_not_approver(role)) is not None:
+            if role not in (None, ENGINEER) and (why := _why_not_approver(str(role))) is not None:
                 yield Inconsistency(("approvals", category, *path), why)
 
 
@@ -157,3 +162,14 @@ def _chat_rules(chart: OrgChart) -> Iterator[Inconsistency]:
         if rule.skill is not None and rule.skill not in skills:
             words = {"skill": rule.skill, "known": ", ".join(skills)}
             yield Inconsistency((*path, "skill"), t("org.talk.skill", **words))
+
+
+def _model_addresses(chart: OrgChart) -> Iterator[Inconsistency]:
+    """Check that the client of a model can call its address at all."""
+    for number, agent in enumerate(chart.agents):
+        brain = agent.brain
+        named: list[tuple[ChartPath, str | None]] = [(("base_url",), brain.base_url)]
+        named += [(("models", n, "base_url"), m.base_url) for n, m in enumerate(brain.models)]
+        for path, address in named:
+            if address is not None and not is_address(address):
+                yield Inconsistency(("agents", number, "brain", *path), t("org.adapter.address"))

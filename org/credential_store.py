@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 
+from guardia.db.private_files import fsync_folder
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.org import master_key
@@ -75,7 +76,10 @@ class FileCredentialStore:
             content = path.read_bytes()
             if content.startswith(_MAGIC):
                 return _decrypt(name, content, self._master_keys())
-        value = content.decode("utf-8")
+        try:
+            value = content.decode("utf-8")
+        except UnicodeDecodeError as error:
+            raise Misconfigured(what=name, why=t("db.embedded.damaged")) from error
         self.put(name, value)
         return value
 
@@ -92,6 +96,7 @@ class FileCredentialStore:
         self._prepare()
         with self._locked(fcntl.LOCK_SH):
             os.replace(self._write_encrypted(name, value, self._master_keys()[-1]), path)
+            fsync_folder(self._folder)
 
     def get_or_create(self, name: str, make: Callable[[], str]) -> str:
         """Return the credential; create it first if there is none.
@@ -135,7 +140,7 @@ class FileCredentialStore:
             for path in paths:
                 value = _decrypt(path.name, path.read_bytes(), (before, successor))
                 os.replace(self._write_encrypted(path.name, value, successor), path)
-            master_key.fsync_folder(self._folder)
+            fsync_folder(self._folder)
             for path in paths:
                 _decrypt(path.name, path.read_bytes(), (successor,))
             master_key.promote_next_key(self._folder, successor)

@@ -1,6 +1,7 @@
-"""Parser for the five fields of crontab expressions.
+"""Parser for the five fields of crontab expressions: the only one.
 
-Week days are rewritten by name, because crontab and APScheduler number them differently.
+The scheduler gets the numbers that were found here, never the text, so everything that the chart
+accepts can run. Week days are named, because crontab and APScheduler number them differently.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 _DAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _MAX_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
-_PART = re.compile(r"(\*|\w+)(?:-(\w+))?(?:/(\d{1,2}))?")
+_PART = re.compile(r"(\*|[A-Za-z0-9]{1,4})(?:-([A-Za-z0-9]{1,4}))?(?:/([0-9]{1,2}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,13 +78,10 @@ def restricts_both_day_fields(text: str) -> bool:
     return fields[2] != "*" and fields[4] != "*"
 
 
-def with_named_weekdays(text: str) -> str:
-    """Return the expression with week days by name.
-
-    crontab counts them from Sunday, APScheduler from Monday.
-    """
-    *rest, days = text.split()
-    if days == "*":
-        return text
-    named = dict.fromkeys(_DAYS[n % 7] for n in _FIELDS[4].values(days))
-    return " ".join([*rest, ",".join(named)])
+def scheduled_fields(text: str) -> dict[str, str]:
+    """Return the moments of an expression as APScheduler's fields, each number listed."""
+    minute, hour, day, month, weekdays = parse(text)
+    named = dict.fromkeys(_DAYS[number % 7] for number in weekdays)
+    numbers = {"minute": minute, "hour": hour, "day": day, "month": month}
+    fields = {name: ",".join(map(str, found)) for name, found in numbers.items()}
+    return {**fields, "day_of_week": ",".join(named)}

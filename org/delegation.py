@@ -5,19 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import DateTime, bindparam, select
 from sqlalchemy.orm import Session, aliased
 
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 
-
-def _is_active(now: datetime) -> tuple[ColumnElement[bool], ...]:
-    return (
-        Delegation.revoked_at.is_(None),
-        Delegation.begins_at <= now,
-        Delegation.ends_at > now,
+# Built once: composing them takes longer than running them.
+_NOW = bindparam("now", type_=DateTime(timezone=True))
+_IS_ACTIVE = (
+    Delegation.revoked_at.is_(None),
+    Delegation.begins_at <= _NOW,
+    Delegation.ends_at > _NOW,
+)
+_PRINCIPALS = (
+    select(Person)
+    .join(Delegation, Delegation.principal_id == Person.person_id)
+    .where(Delegation.delegate_id == bindparam("delegate"), Person.active, *_IS_ACTIVE)
+    .order_by(Delegation.delegation_id)
+)
+_DELEGATE = aliased(Person)
+_DELEGATES = (
+    select(Delegation.principal_id, Delegation.absent, _DELEGATE)
+    .join(_DELEGATE, _DELEGATE.person_id == Delegation.delegate_id)
+    .where(
+        Delegation.principal_id.in_(bindparam("people", expanding=True)),
+        _DELEGATE.active,
+        *_IS_ACTIVE,
     )
+    .order_by(Delegation.delegation_id)
+)
 
 
 def principals(session: Session, delegate_id: str, now: datetime) -> list[PersonInfo]:
@@ -25,12 +42,7 @@ def principals(session: Session, delegate_id: str, now: datetime) -> list[Person
 
     Delegations do not chain: only a person's own role can be delegated.
     """
-    found = session.scalars(
-        select(Person)
-        .join(Delegation, Delegation.principal_id == Person.person_id)
-        .where(Delegation.delegate_id == delegate_id, Person.active, *_is_active(now))
-        .order_by(Delegation.delegation_id)
-    )
+    found = session.scalars(_PRINCIPALS, {"delegate": delegate_id, "now": now})
     return [p.as_info() for p in found]
 
 
@@ -41,17 +53,8 @@ def people_who_may_act(
 
     An absent holder is left out; their delegate is included.
     """
-    delegate = aliased(Person)
-    delegations = session.execute(
-        select(Delegation.principal_id, Delegation.absent, delegate)
-        .join(delegate, delegate.person_id == Delegation.delegate_id)
-        .where(
-            Delegation.principal_id.in_([p.person_id for p in people]),
-            delegate.active,
-            *_is_active(now),
-        )
-        .order_by(Delegation.delegation_id)
-    ).all()
+    ids = [p.person_id for p in people]
+    delegations = session.execute(_DELEGATES, {"people": ids, "now": now}).all()
     away = {principal for principal, absent, _ in delegations if absent}
     holders = {p.person_id: p.as_info() for p in people}
     return [

@@ -8,34 +8,33 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from guardia.i18n import t
 from guardia.org import cron as crontab
 from guardia.org.approvals import DAYS, Day
+from guardia.org.zones import is_zone
 
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
 def _check_period(text: str) -> str:
-    if not re.fullmatch(r"[1-9]\d{0,4}[smhd]", text):
+    if not re.fullmatch(r"[1-9][0-9]{0,4}[smhd]", text):
         raise ValueError(t("org.heartbeat.period"))
     return text
 
 
 def _check_clock(text: str) -> str:
-    if not re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d", text):
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
         raise ValueError(t("org.heartbeat.clock"))
     return text
 
 
 def _check_zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise ValueError(t("org.heartbeat.zone", name=name)) from error
+    if not is_zone(name):
+        raise ValueError(t("org.heartbeat.zone", name=name))
     return name
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import func, select
+from sqlalchemy import bindparam, func, select
 from sqlalchemy.orm import Session
 
 from guardia.org.model import ChannelAccount, Person
@@ -12,6 +12,8 @@ from guardia.org.model import ChannelAccount, Person
 MESSENGERS = ("mattermost", "slack", "jandi")
 """Channels whose users are people."""
 _IDENTITY = func.coalesce(Person.identity, Person.person_id)
+_BEHIND = select(_IDENTITY).where(Person.person_id.in_(bindparam("accounts", expanding=True)))
+_OF_SAME_PEOPLE = select(Person.person_id, _IDENTITY).where(_IDENTITY.in_(_BEHIND))
 
 
 def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict[str, str]:
@@ -21,8 +23,7 @@ def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict
     """
     if not accounts:
         return {}
-    behind = select(_IDENTITY).where(Person.person_id.in_(accounts))
-    found = session.execute(select(Person.person_id, _IDENTITY).where(_IDENTITY.in_(behind)))
+    found = session.execute(_OF_SAME_PEOPLE, {"accounts": list(accounts)})
     return {row.person_id: row[1] for row in found}
 
 

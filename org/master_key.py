@@ -15,6 +15,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardia.db.private_files import fsync_folder
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 
@@ -89,13 +90,15 @@ def _configured_key(which: str) -> MasterKey | None:
     granted = Path(os.environ.get("CREDENTIALS_DIRECTORY") or "/nonexistent") / credential
     if granted.is_file():
         # systemd protects the folder itself, partly by access lists that modes do not show.
-        return MasterKey(_decode_key(granted.read_text("ascii"), credential), credential)
+        return MasterKey(_decode_key(granted.read_text("ascii", "replace"), credential), credential)
     return None
 
 
 def _read_key_file(path: Path) -> MasterKey:
     require_private(path, path.name)
-    return MasterKey(_decode_key(path.read_text("ascii"), str(path)), str(path), file=True)
+    return MasterKey(
+        _decode_key(path.read_text("ascii", "replace"), str(path)), str(path), file=True
+    )
 
 
 def _key_path(store: Path, end: str = "") -> Path:
@@ -145,12 +148,3 @@ def link_unless_exists(new: Path, path: Path) -> None:
     finally:
         new.unlink()
     fsync_folder(path.parent)
-
-
-def fsync_folder(folder: Path) -> None:
-    """Make the names in a folder survive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

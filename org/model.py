@@ -42,6 +42,16 @@ class Server(Base):
     services: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_EMPTY_LIST)
 
 
+class DirectoryRevision(Base):
+    """The last change of institutions or servers, as a number; triggers of both tables set it."""
+
+    __tablename__ = "tb_directory_revision"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    revision: Mapped[int]
+
+
 class Person(Base):
     """A person's account. `role` is one of `org.access.ROLES`."""
 
@@ -103,6 +113,17 @@ class AuthAttempt(Base):
     attempt_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     key: Mapped[str]
     tried_at: Mapped[datetime] = mapped_column(index=True)
+
+
+class KnownDevice(Base):
+    """A device on which a person has signed in; only the hash of its secret is stored."""
+
+    __tablename__ = "tb_known_device"
+
+    device_hash: Mapped[str] = mapped_column(primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), index=True)
+    created_at: Mapped[datetime]
+    used_at: Mapped[datetime]
 
 
 class SystemOwner(Base):

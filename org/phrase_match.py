@@ -14,6 +14,8 @@ import unicodedata
 from collections.abc import Iterable
 from functools import lru_cache
 
+from guardia.text import matching_form
+
 MAX_WORDS = 4
 _MAX_CHARACTERS = 2000
 """Characters of a text that are read: people report trouble in a few words."""
@@ -39,10 +41,8 @@ def _prepare(text: str) -> str:
 
 
 def _normalize(text: str) -> str:
-    """Unify case, width and composition, drop invisible characters, split Hangul into letters."""
-    folded = unicodedata.normalize("NFKC", text).casefold()
-    seen = "".join(c for c in folded if unicodedata.category(c) != "Cf")
-    return unicodedata.normalize("NFKD", seen)
+    """Return the matching form with Hangul split into letters."""
+    return unicodedata.normalize("NFKD", matching_form(text))
 
 
 @lru_cache(maxsize=1024)

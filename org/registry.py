@@ -8,7 +8,20 @@ from sqlalchemy.orm import Session
 from guardia.errors import NotFound
 from guardia.org import access
 from guardia.org.directory import AgentInfo, Directory, Host, InstitutionInfo, PersonInfo, Service
-from guardia.org.model import Agent, Institution, Person, Server, SystemOwner
+from guardia.org.model import (
+    Agent,
+    DirectoryRevision,
+    Institution,
+    Person,
+    Server,
+    SystemOwner,
+)
+
+_AUDITORS = (
+    select(Agent.agent_id)
+    .where(Agent.duty == "audit", Agent.state == "active")
+    .order_by(Agent.agent_id)
+)
 
 
 def _host(row: Server) -> Host:
@@ -34,18 +47,32 @@ def host(session: Session, server_id: str) -> Host:
     return _host(row)
 
 
-def directory(session: Session) -> Directory:
-    """Return all names in a fixed order, so that equal tables give equal directories."""
+def directory_revision(session: Session) -> int:
+    """Return the number of the last change of institutions and servers; 0 before the first."""
+    return session.scalar(select(DirectoryRevision.revision)) or 0
+
+
+def systems(session: Session) -> Directory:
+    """Return institutions and servers in a fixed order."""
     institutions = session.scalars(select(Institution).order_by(Institution.inst_id))
     servers = session.scalars(select(Server).order_by(Server.server_id))
-    people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id))
-    agents = session.scalars(select(Agent).where(Agent.state != "fired").order_by(Agent.agent_id))
     return Directory(
         institutions=tuple(
             InstitutionInfo(id=i.inst_id, name=i.inst_name, aliases=tuple(i.aliases))
             for i in institutions
         ),
         servers=tuple(_host(s) for s in servers),
+    )
+
+
+def directory(session: Session) -> Directory:
+    """Return all names in a fixed order, so that equal tables give equal directories."""
+    people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id))
+    agents = session.scalars(select(Agent).where(Agent.state != "fired").order_by(Agent.agent_id))
+    found = systems(session)
+    return Directory(
+        institutions=found.institutions,
+        servers=found.servers,
         people=tuple(p.as_info() for p in people),
         agents=tuple(
             AgentInfo(id=a.agent_id, title=a.title, aliases=tuple(a.aliases)) for a in agents
@@ -71,8 +98,7 @@ def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def auditors(session: Session) -> list[str]:
     """Return the agents that verify the audit log."""
-    query = select(Agent.agent_id).where(Agent.duty == "audit", Agent.state == "active")
-    return list(session.scalars(query.order_by(Agent.agent_id)))
+    return list(session.scalars(_AUDITORS))
 
 
 def enrol(session: Session, names: Directory, passwords: dict[str, str] | None = None) -> None:

@@ -10,9 +10,12 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
-from guardia.org.chart import fingerprint, parse_cached
+from guardia.org.chart import fingerprint, parse_cached, parse_stored
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, OrgRevision
+
+_RUNNING = "org.running_chart"
+_RUNNING_CHART = select(OrgRevision.chart).order_by(OrgRevision.revision.desc()).limit(1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +30,7 @@ class ChartRevision:
 
 def lock_latest(session: Session) -> int | None:
     """Return the running revision and block other applies until this transaction ends."""
+    session.info.pop(_RUNNING, None)
     session.execute(text("select pg_advisory_xact_lock(hashtext('org_revision'))"))
     return latest(session)
 
@@ -49,6 +53,7 @@ def apply_chart(session: Session, chart_text: str, author: str, now: datetime) -
     row = OrgRevision(chart=chart_text, sha256=digest, author=author, created_at=now)
     session.add(row)
     session.flush()
+    session.info.pop(_RUNNING, None)
     _upsert_agents(session, chart, row.revision)
     return row.revision
 
@@ -69,17 +74,40 @@ def _upsert_agents(session: Session, chart: OrgChart, revision: int) -> None:
 
 
 def running_chart(session: Session) -> OrgChart:
-    """Return the applied chart. Raises `Misconfigured` before the first apply."""
-    number = select(func.max(OrgRevision.revision)).scalar_subquery()
-    found = session.scalar(select(OrgRevision.chart).where(OrgRevision.revision == number))
+    """Return the applied chart. Raises `Misconfigured` before the first apply.
+
+    A transaction reads it once: a use case that asks several times has one answer.
+    """
+    known: OrgChart | None = session.info.get(_RUNNING)
+    if known is not None:
+        return known
+    found = session.scalar(_RUNNING_CHART)
     if found is None:
         raise Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
-    return parse_cached(found)
+    session.info[_RUNNING] = chart = parse_stored(found)
+    return chart
+
+
+def last_good_chart(session: Session) -> tuple[int, OrgChart]:
+    """Return the newest revision that this version can read, and its chart.
+
+    Raises `Misconfigured` if there is none.
+    """
+    rows = session.execute(
+        select(OrgRevision.revision, OrgRevision.chart).order_by(OrgRevision.revision.desc())
+    )
+    problem = Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
+    for number, stored in rows:
+        try:
+            return number, parse_stored(stored)
+        except Misconfigured as error:
+            problem = error
+    raise problem
 
 
 def chart_at(session: Session, number: int) -> OrgChart:
     """Return the chart of a revision. Raises `NotFound` if there is no such revision."""
-    return parse_cached(chart_text(session, number))
+    return parse_stored(chart_text(session, number))
 
 
 def chart_text(session: Session, number: int) -> str:

@@ -40,6 +40,12 @@ def register_attempt(
     return list(session.scalars(insert(AuthAttempt).returning(AuthAttempt.attempt_id), rows))
 
 
+def count_attempts(session: Session, key: str, now: datetime) -> int:
+    """Return how many attempts under a key count now."""
+    counted = AuthAttempt.key == _hash_key(key), AuthAttempt.tried_at > now - WINDOW
+    return session.scalar(select(func.count()).select_from(AuthAttempt).where(*counted)) or 0
+
+
 def clear_attempts(session: Session, attempt_ids: Collection[int], clear_key: str) -> None:
     """Remove these attempts, and every earlier failure under `clear_key`."""
     session.execute(

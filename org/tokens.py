@@ -18,7 +18,16 @@ from guardia.org.model import AccessToken, Person
 TOKEN_PREFIX = "guardia_pat_"
 """Beginning of every token, so that scanners find one that was left in a file."""
 SESSION_ONLY_ACTIONS = frozenset(
-    {"approval.decide", "approval.answer", "delegation.set", "delegation.set_others"}
+    {
+        "approval.decide",
+        "approval.decide_own",
+        "approval.answer",
+        "issue.accept",
+        "delegation.set",
+        "delegation.set_others",
+        "passkey.own",
+        "passkey.remove",
+    }
 )
 """Rights that no token carries: people make decisions themselves, in their own session."""
 

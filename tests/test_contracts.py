@@ -273,12 +273,17 @@ def test_a_worker_really_loads_no_web_stack() -> None:
 
 ALONE = {
     "board/audit/signing_keys.py": {"guardia.board.audit.chain", "guardia.board.audit.kinds"},
+    "board/audit/passkey_signatures.py": {
+        "guardia.board.audit.chain",
+        "guardia.board.audit.kinds",
+    },
     "board/audit/checkpoint.py": {"guardia.board.audit.chain", "guardia.board.audit.signing_keys"},
     "board/audit/verifier.py": {
         "guardia.board.audit",
         "guardia.board.audit.chain",
         "guardia.board.audit.checkpoint",
         "guardia.board.audit.kinds",
+        "guardia.board.audit.passkey_signatures",
         "guardia.board.audit.signing_keys",
     },
 }

@@ -23,7 +23,9 @@ from guardia.text import (
     clean,
     clean_json,
     first_line,
+    fold,
     is_blank,
+    matching_form,
     trim,
 )
 
@@ -118,3 +120,40 @@ def test_types_trim_and_bound() -> None:
     assert refused.value.errors()[0]["type"] == "string_too_long"
     assert TypeAdapter(Name).validate_python("\u3164") == ""
     assert TypeAdapter(Body).validate_python(" 본문\x07 ") == " 본문 "
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "\uff2d\uff2f\uff25\uff0d\uff24\uff22\uff0d\uff10\uff11",
+        "MOE\u2011DB\u201001",
+        "moe\u2013db\u201401",
+        "MOE\u2212DB\ufe6301",
+        "MOE\u3161DB\u30fc01",
+        "\u200bM\u200dO\ufeffE-\u00adDB-\ufe0f01\U000e0041",
+        "\u202eMOE\u202c-D\u034fB-\u31640\u115f1",
+        "MO\x00E-DB-01",
+        "MOE-DB-01\ud800",
+    ],
+)
+def test_what_looks_the_same_matches(written: str) -> None:
+    assert matching_form(written) == "moe-db-01"
+
+
+def test_folding_keeps_what_is_read() -> None:
+    assert fold("서버가 안 돼요ㅠㅠ\n확인\t바랍니다") == "서버가 안 돼요ㅠㅠ\n확인\t바랍니다"
+    assert fold("\u110c\u1165\u11bc\u110c\u1175") == "정지"
+    assert fold("1\u301c2") == "1~2" and fold("가\u318d나") == "가·나"
+
+
+@given(texts)
+def test_folding_twice_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)
+    assert matching_form(matching_form(text)) == matching_form(text)
+    assert not any(is_blank(c) and not c.isspace() for c in fold(text))
+
+
+def test_stacked_marks_are_bounded() -> None:
+    stacked = "a" + "\u0315\u0300\u05ae" * 30_000
+    assert len(clean(stacked)) < 100 and len(fold(stacked)) < 100
+    assert chain.clean(clean(stacked)) == clean(stacked)

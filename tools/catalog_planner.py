@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from pydantic import ValidationError
 
 from guardia.board.core.plan import Action, Risk, ToolCall
-from guardia.board.core.planner import ActionDraft, ToolOption
+from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host
-from guardia.tools import catalog, planning, policy
+from guardia.tools import catalog, choices, planning, policy
 
 
 class CatalogPlanner:
@@ -23,10 +25,17 @@ class CatalogPlanner:
             if tool.risk is not Risk.READ
         )
 
-    def build_action(self, draft: ActionDraft, host: Host, category: str) -> Action:
+    def build_action(
+        self,
+        draft: ActionDraft,
+        host: Host,
+        category: str,
+        evidence: Sequence[ReadEvidence] = (),
+    ) -> Action:
         """Build the action of a draft.
 
-        Raises `Refused` for a read and for a risk that the category does not cover.
+        Raises `Refused` for a read and for a risk that the category does not cover, `Invalid` for a
+        value that is not valid or that the evidence contradicts.
         """
         tool = catalog.find(draft.tool)
         if tool.risk is Risk.READ:
@@ -39,4 +48,16 @@ class CatalogPlanner:
         except ValidationError as error:
             raise planning.invalid_argument(tool.name, error) from None
         call = ToolCall(tool=tool.name, args=args.model_dump(mode="json"))
-        return planning.propose(call, host)
+        return planning.propose(choices.completed(call, evidence), host)
+
+    def permitted_values(
+        self, draft: ActionDraft, evidence: Sequence[ReadEvidence]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return the permitted values by argument."""
+        call = ToolCall(tool=draft.tool, args=dict(draft.args))
+        return choices.permitted_values(call, evidence)
+
+    def generated_arguments(self, tool: str) -> frozenset[str]:
+        """Return the arguments that a tool makes up for each plan."""
+        known = catalog.CATALOG.get(tool)
+        return known.args.generated if known else frozenset()

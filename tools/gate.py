@@ -7,62 +7,32 @@ category allows, and its command must still be the one that was approved.
 from __future__ import annotations
 
 import itertools
-import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import partial
-from typing import Any, NoReturn, Protocol
+from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
-from pydantic import ValidationError
 
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import BoardContext
-from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.plan import Action, Check, Risk, ToolCall
 from guardia.board.execution import commands
-from guardia.board.execution.commands import CommandResult, Intent, PlanStep
-from guardia.errors import CommandFailed, Interrupted, Refused, Stale, Unreachable
+from guardia.board.execution.commands import PlanStep
+from guardia.errors import CommandFailed, Refused, Unreachable, Unsettled
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import catalog, planning, policy
 from guardia.tools.check_text import describe_failure
-from guardia.tools.command import Command
-from guardia.tools.inflight import InFlightCommands
-from guardia.tools.output import ExitReason, Output
+from guardia.tools.inflight import InFlightCommands, StopReport
+from guardia.tools.recorded_commands import RecordedCommands, Transport, step_tag
 from guardia.tools.tool import Tool
-from guardia.tools.transport.supervised_shell import FenceGuard
 
 _POLL_SECONDS = (0.2, 0.4, 0.8, 1.5, 3.0)
 """Seconds between attempts while a check waits; the last value repeats."""
-
-
-class Transport(Protocol):
-    """Transport that runs commands on hosts, as `transport.connections.Connections` does."""
-
-    def run(
-        self,
-        host: Host,
-        command: Command,
-        *,
-        timeout: float,
-        cancel: threading.Event | None = None,
-        fence_guard: FenceGuard | None = None,
-    ) -> Output:
-        """Run a command and wait for its end. Raises `Unreachable` if the host does not answer.
-
-        Setting `cancel` ends the command on the host. With a `fence_guard` it starts only while the
-        claim is current.
-        """
-        ...
-
-    def end(self, host: Host, tag: str) -> bool:
-        """End every process with this tag on the host. Returns whether none is left."""
-        ...
 
 
 class ActionStatus(StrEnum):
@@ -81,6 +51,8 @@ class ActionReport:
 
     result: ActionStatus
     why: str = ""
+    lost: bool = False
+    """Whether the server could not be reached, so that its state is unknown."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +61,12 @@ class FailedCheck:
 
     check: Check
     found: dict[str, Any] | None
+    why: str = ""
+    """Why there are no findings."""
 
     def __str__(self) -> str:
+        if self.why:
+            return f"{t(f'tools.{self.check.call.tool}.title')}: {self.why}"
         plain = {k: v for k, v in (self.found or {}).items() if not isinstance(v, list | dict)}
         return describe_failure(self.check.expect, plain) or t(
             "gate.unmet",
@@ -113,11 +89,32 @@ class Gate:
         self._board = board
         self._transport = transport
         self._sleep = sleep
-        self.in_flight = InFlightCommands()
+        self._recorded = RecordedCommands(board, transport)
+
+    @property
+    def in_flight(self) -> InFlightCommands:
+        """The commands of this process that run now."""
+        return self._recorded.in_flight
+
+    def record_pending(self) -> int:
+        """Record the results that the board could not take while it was away; return how many."""
+        return self._recorded.record_pending()
 
     def interrupt(self) -> int:
         """End the commands whose claims are no longer current. Returns how many were cancelled."""
         return self.in_flight.interrupt(self._board)
+
+    def stop_commands(self, seconds: float = 2.0) -> StopReport:
+        """End every running command at once and start none until `allow_commands`.
+
+        Needs neither database nor board. Returns what is left on each host, after `seconds` at the
+        latest.
+        """
+        return self.in_flight.stop(seconds)
+
+    def allow_commands(self) -> None:
+        """Accept commands again after `stop_commands`."""
+        self.in_flight.allow()
 
     def close(self) -> None:
         """End all commands on their servers and accept no more, before the process exits."""
@@ -135,7 +132,7 @@ class Gate:
         tool = catalog.find(call.tool)
         if tool.risk is not Risk.READ:
             raise Refused(why=t("gate.not_a_read", tool=call.tool))
-        return self._run(grant, tool, call, None)
+        return self._recorded.run(grant, tool, call, None, self.host(grant))
 
     def first_failed(self, grant: Grant, checks: tuple[Check, ...]) -> FailedCheck | None:
         """Return the first check that fails, or `None`."""
@@ -147,32 +144,58 @@ class Gate:
         failed = self.first_failed(grant, action.precheck)
         if failed is not None:
             return ActionReport(ActionStatus.NOT_STARTED, t("gate.precheck", check=failed))
+        step = PlanStep(ordinal, "do")
         try:
-            self._run(grant, tool, action.call, PlanStep(ordinal, "do"))
+            self._recorded.run(grant, tool, action.call, step, self.host(grant))
         except Unreachable as error:
             # The transport raises this only for a command that certainly did not start.
             return ActionReport(ActionStatus.NOT_STARTED, str(error))
+        except Unsettled as error:
+            return self._settle(grant, step, action.effect, action.verify, error)
         except CommandFailed as error:
             return ActionReport(ActionStatus.FAILED, str(error))
-        failed = self.first_failed(grant, action.verify)
-        if failed is not None:
-            return ActionReport(ActionStatus.FAILED, t("gate.verify", check=failed))
-        return ActionReport(ActionStatus.DONE)
+        return self._verified(grant, action.verify)
 
     def undo(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
         """Undo one action and verify the result."""
         if action.undo is None:
             return ActionReport(ActionStatus.FAILED, action.irreversible or "")
-        tool = self._require_allowed(grant, action)
+        self._require_allowed(grant, action)
+        tool, step = catalog.find(action.undo.tool), PlanStep(ordinal, "undo")
         try:
-            self._run(grant, catalog.find(action.undo.tool), action.undo, PlanStep(ordinal, "undo"))
+            self._recorded.run(grant, tool, action.undo, step, self.host(grant))
+        except Unsettled as error:
+            return self._settle(grant, step, action.effect, action.undo_verify, error)
         except (CommandFailed, Unreachable) as error:
-            return ActionReport(ActionStatus.FAILED, str(error))
-        failed = self.first_failed(grant, action.undo_verify)
+            lost = isinstance(error, Unreachable)
+            return ActionReport(ActionStatus.FAILED, str(error), lost)
+        return self._verified(grant, action.undo_verify)
+
+    def _verified(self, grant: Grant, checks: tuple[Check, ...]) -> ActionReport:
+        failed = self.first_failed(grant, checks)
         if failed is not None:
             return ActionReport(ActionStatus.FAILED, t("gate.verify", check=failed))
-        assert tool is not None
         return ActionReport(ActionStatus.DONE)
+
+    def _settle(
+        self,
+        grant: Grant,
+        step: PlanStep,
+        effect: str,
+        checks: tuple[Check, ...],
+        error: Unsettled,
+    ) -> ActionReport:
+        """Read the server to see whether a step took effect whose result is not known."""
+        why, happened, lost = str(error), False, False
+        try:
+            self.ensure_stopped(grant, step)
+            happened = bool(checks) and self.first_failed(grant, checks) is None
+        except Unreachable as unreachable:
+            why, lost = f"{why} {unreachable}", True
+        commands.resolve_unknown(self._board, grant, step, happened=happened)
+        if happened:
+            return ActionReport(ActionStatus.DONE)
+        return ActionReport(ActionStatus.FAILED, t("gate.unsettled", effect=effect, why=why), lost)
 
     def ensure_stopped(self, grant: Grant, step: PlanStep) -> None:
         """Make sure that no process of an interrupted step runs on the server, now or later.
@@ -181,7 +204,7 @@ class Gate:
         `Unreachable` if this cannot be confirmed.
         """
         host = self.host(grant)
-        if not self._transport.end(host, _tag(grant, step)):
+        if not self._transport.end(host, step_tag(grant, step)):
             raise Unreachable(server=host.server_id, why=t("gate.still_runs"))
 
     def _require_allowed(self, grant: Grant, action: Action) -> Tool[Any]:
@@ -202,86 +225,26 @@ class Gate:
         deadline = time.monotonic() + check.within
         pauses = itertools.chain(_POLL_SECONDS, itertools.repeat(_POLL_SECONDS[-1]))
         while True:
-            found = self._evaluate(grant, check)
-            if _is_satisfied(check, found):
+            found, why = self._evaluate(grant, check)
+            if is_satisfied(check, found):
                 return None
             if time.monotonic() >= deadline:
-                return FailedCheck(check, found)
+                return FailedCheck(check, found, why)
             self._sleep(next(pauses))
 
-    def _evaluate(self, grant: Grant, check: Check) -> dict[str, Any] | None:
+    def _evaluate(self, grant: Grant, check: Check) -> tuple[dict[str, Any] | None, str]:
+        """Return the findings of a check, or why there are none."""
         try:
-            return self.read(grant, check.call)
-        except (CommandFailed, Unreachable):
+            return self.read(grant, check.call), ""
+        except (CommandFailed, Unreachable) as error:
             # A service that does not answer the read fails the check.
-            return None
-
-    def _run(
-        self, grant: Grant, tool: Tool[Any], call: ToolCall, step: PlanStep | None
-    ) -> dict[str, Any]:
-        host = self.host(grant)
-        try:
-            args = tool.args.model_validate(call.args)
-        except ValidationError as error:
-            raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
-        command = tool.command(args, host)
-        with self.in_flight.track(grant.claim) as cancel:
-            intent = commands.record_intent(self._board, grant, call, command.masked, step)
-            return self._send(intent, tool, host, command, cancel)
-
-    def _send(
-        self,
-        intent: Intent,
-        tool: Tool[Any],
-        host: Host,
-        command: Command,
-        cancel: threading.Event,
-    ) -> dict[str, Any]:
-        started = time.monotonic()
-        fence_guard = self._fence_guard(intent)
-        try:
-            output = self._transport.run(
-                host, command, timeout=tool.timeout, cancel=cancel, fence_guard=fence_guard
-            )
-            if output.exit_reason is not ExitReason.CANCELLED:
-                findings = tool.parse(output)
-        except (CommandFailed, Unreachable, Stale) as error:
-            self._conclude(intent, started, CommandResult(False, {}, str(error), 0))
-            raise
-        if output.exit_reason is ExitReason.CANCELLED:
-            self._interrupted(intent, started, output)
-        self._conclude(intent, started, CommandResult(True, findings, output.stdout, 0))
-        return findings
-
-    def _fence_guard(self, intent: Intent) -> FenceGuard | None:
-        """Return the guard that ties a change to its claim. Reads need none."""
-        if intent.step is None:
-            return None
-        require_current = partial(commands.require_current, self._board, intent.grant.claim)
-        return FenceGuard(_tag(intent.grant, intent.step), require_current)
-
-    def _interrupted(self, intent: Intent, started: float, output: Output) -> NoReturn:
-        """Record the cancelled command and raise `Interrupted`: its findings are not used."""
-        gone = "gone" if output.is_confirmed_gone else "not_gone"
-        self._conclude(intent, started, CommandResult(False, {}, t(f"gate.interrupted.{gone}"), 0))
-        raise Interrupted(what=issue_ref(intent.grant.claim.sr_id))
-
-    def _conclude(self, intent: Intent, started: float, outcome: CommandResult) -> None:
-        milliseconds = round((time.monotonic() - started) * 1000)
-        commands.record_result(
-            self._board,
-            intent,
-            CommandResult(outcome.ok, outcome.findings, outcome.output, milliseconds),
-        )
+            return None, str(error)
 
 
-def _tag(grant: Grant, step: PlanStep) -> str:
-    """Return the tag that identifies a step of a plan in a server's process list."""
-    plan = (grant.plan_hash or "")[:12]
-    return f"guardia:{grant.claim.task_id}:{plan}:{step.ordinal}:{step.phase}"
-
-
-def _is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:
+def is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:
+    """Return whether findings satisfy a check."""
+    if found is None:  # `!present` would hold for a server that did not answer
+        return False
     try:
         return bool(jmespath.search(check.expect, found))
     except (JMESPathError, TypeError):

@@ -40,6 +40,8 @@ class ExitReason(StrEnum):
     """It ended by itself; `exit` holds its status."""
     CANCELLED = "cancelled"
     TIMED_OUT = "timed_out"
+    FLOODED = "flooded"
+    """It sent more than the client takes and was ended."""
     LOST = "lost"
     """The connection broke after the command may have started; its outcome is unknown."""
 
@@ -57,9 +59,19 @@ class Output:
     truncated: bool = False
     """Whether some output was dropped because it exceeded the limit."""
     exit_reason: ExitReason = ExitReason.EXITED
-    is_confirmed_gone: bool = True
-    """Whether it was confirmed on the server that none of its processes is left. `True` if the
-    command ended by itself."""
+    left: int | None = 0
+    """Processes that it started and that still run on the server; `None` if the server has not
+    said. 0 if it ended by itself: a service that it started does not count."""
+    unclear: int = 0
+    """Processes there that may be its own and show no sign of it; see
+    `transport/remote_scripts.py`."""
+    kept: int = 0
+    """Processes that it was to leave behind, as declared, and that still run."""
+
+    @property
+    def is_confirmed_gone(self) -> bool:
+        """Whether the server has confirmed that none of its processes is left."""
+        return self.left == 0 and self.unclear == 0
 
 
 def sanitize(text: str) -> str:

@@ -8,22 +8,25 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Annotated, Any, Generic, TypeVar
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
-from guardia.errors import CommandFailed, ProgrammerError
+from guardia.errors import CommandFailed, ProgrammerError, Unreadable
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.command import Command
+from guardia.tools.findings import FindingsModel, require_bounded
 from guardia.tools.output import Output, require_success
 
 Findings = dict[str, Any]
 ServiceName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
+_SEEN_CHARACTERS = 200
+"""Characters of an unreadable answer that are shown as evidence."""
 _NAME = re.compile(r"[a-z]+\.[a-z_]+")
 
 
@@ -32,11 +35,32 @@ class ToolArgs(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
+    generated: ClassVar[frozenset[str]] = frozenset()
+    """Arguments that are made up for each plan: calls that differ only in them mean the same."""
+
 
 class ServiceArgs(ToolArgs):
     """Arguments of a tool that acts on a service of the host."""
 
     service: ServiceName
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceChoice:
+    """The findings that list the permitted values of an argument.
+
+    An argument without a choice may have any value that its type permits.
+    """
+
+    argument: str
+    read: str
+    """The tool whose findings list the values."""
+    rows: str
+    """JMESPath to the list in its findings."""
+    value: str = "@"
+    """JMESPath from a row to the argument's value."""
+    follows: Mapping[str, str] = field(default_factory=dict)
+    """Other arguments that follow from the same row, as JMESPath."""
 
 
 A = TypeVar("A", bound=ToolArgs)
@@ -61,13 +85,20 @@ class Tool(Generic[A]):
     command: Callable[[A, Host], Command]
     """Builds the command. Raises `Refused` if the host lacks the service or an entry it needs."""
     parse: Callable[[Output], Findings]
-    """Builds JSON-serializable findings. Raises `CommandFailed` if the command did not succeed."""
+    """Builds the findings. Raises `CommandFailed` if the command did not succeed.
+
+    Its result is validated by `findings`; any other error that it raises is an unreadable answer.
+    """
+    findings: type[FindingsModel]
+    """Schema of the findings: types and bounds."""
     precheck: Callable[[A], tuple[Check, ...]] = no_checks
     verify: Callable[[A], tuple[Check, ...]] = no_checks
     undo: Callable[[A], ToolCall] | None = None
     undo_verify: Callable[[A], tuple[Check, ...]] = no_checks
     irreversible: str | None = None
     """Text key of the reason why there is no undo."""
+    choices: tuple[EvidenceChoice, ...] = ()
+    """What the evidence says about the arguments."""
     timeout: float = 30.0
     """Maximum seconds that the command may take."""
 
@@ -77,23 +108,40 @@ class Tool(Generic[A]):
         ways_back = (self.undo is not None) + (self.irreversible is not None)
         if ways_back != (0 if self.risk is Risk.READ else 1):
             raise ProgrammerError(why=f"{self.name} must say how it is undone, or why not")
+        schema = require_bounded(self.name, self.findings)
+        object.__setattr__(self, "parse", _validated(self.name, self.parse, schema))
 
 
 def stdout_parser(name: str, reader: Callable[[str], Findings]) -> Callable[[Output], Findings]:
-    """Build a `parse` function from a reader of standard output.
+    """Build a `parse` function from a reader of the standard output of a successful command."""
+    return lambda output: reader(require_success(name, output))
 
-    Output that `reader` cannot read counts as a failed command.
+
+def _validated(
+    name: str, parse: Callable[[Output], Findings], schema: type[FindingsModel]
+) -> Callable[[Output], Findings]:
+    """Return `parse` with its findings validated.
+
+    A server may answer anything: JSON nested too deep, a number too long, a year that no calendar
+    has. Each error is the fault of the answer.
     """
 
-    def parse(output: Output) -> Findings:
-        text = require_success(name, output)
+    def validated(output: Output) -> Findings:
         try:
-            return reader(text)
-        except (ValueError, KeyError, IndexError, TypeError) as error:
-            why = t("tools.output.unreadable")
-            raise CommandFailed(tool=name, exit=output.exit, output=why) from error
+            return schema.model_validate(parse(output)).model_dump(exclude_unset=True)
+        except CommandFailed:
+            raise
+        except Exception as error:
+            raise Unreadable(tool=name, seen=_excerpt(output.stdout)) from error
 
-    return parse
+    return validated
+
+
+def _excerpt(text: str) -> str:
+    """Return the beginning of an answer as one line."""
+    cut = text[: 4 * _SEEN_CHARACTERS]
+    words = "".join(c if c.isprintable() else " " for c in cut).split()
+    return " ".join(words)[:_SEEN_CHARACTERS] or t("tools.output.nothing")
 
 
 def success_findings(_text: str) -> Findings:

@@ -52,7 +52,8 @@ class ExternalAgentRunner:
         """Run one session. Returns `False` if it must start over in another process.
 
         That is the case if this process is `closing`. A task that a session leaves open goes to
-        people: nothing waits for an agent that is gone.
+        people: nothing waits for an agent that is gone. An approved plan that waits for its time or
+        its server stays with the agent, which is woken when it can start.
         """
         board, claim = context.board, context.claim
         if view.task(board, claim.task_id).state is State.IN_PROGRESS:
@@ -64,8 +65,8 @@ class ExternalAgentRunner:
         _report_usage(context, ending)
         if ending.how == "closing":
             return False
-        state = view.task(board, claim.task_id).state
-        if state in CLAIMABLE_STATES:
+        task = view.task(board, claim.task_id)
+        if task.state in CLAIMABLE_STATES and not task.is_waiting:
             how = t(f"agents.outside.how.{ending.how}")
             tasks.hand_over(
                 board, claim, t("agents.outside.unfinished", agent=entry.title, how=how)

@@ -10,6 +10,8 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 from pydantic import ValidationError
 
+from guardia.agents import plan_guard
+from guardia.agents.prechecks import run_prechecks
 from guardia.agents.state import AgentContext
 from guardia.board.audit.chain import digest
 from guardia.board.core.actors import Actor
@@ -70,6 +72,8 @@ class ToolProxy:
         except OUTAGE_ERRORS:
             raise
         except Exception as error:
+            if request.kind == "apply":
+                raise  # a change may have been made: the team settles that
             log.exception("request %s of agent %s failed", request.kind, self._entry.id)
             kind = type(error).__name__
             return CallResponse(500, {"message": t("agents.internal", kind=kind)})
@@ -89,7 +93,14 @@ class ToolProxy:
     def _plan(self, body: dict[str, Any]) -> dict[str, Any]:
         board, claim = self._context.board, self._context.claim
         proposal = PlanProposal.model_validate(body)
-        tasks.file_plan(board, claim, self._build_plan(proposal))
+        plan, guidance = self._build_plan(proposal), view.guidance(board, claim.task_id)
+        if plan_guard.is_refused(plan, guidance):
+            raise Refused(why=plan_guard.answer(guidance))
+        grant = grants.grant_reads(board, claim)
+        checks = run_prechecks(self._context.gate, grant, plan)
+        tasks.file_plan(
+            board, claim, plan, answer=plan_guard.revised(plan, guidance), checks=checks
+        )
         filed = view.plan_state(board, claim.task_id)
         assert filed.plan is not None
         return {

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from langgraph.runtime import Runtime
 
-from guardia.agents import procedure
+from guardia.agents import change_request, plan_guard, procedure
+from guardia.agents.prechecks import run_prechecks
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.core.plan import Citation, Plan, ToolCall
+from guardia.board.approvals import requests
+from guardia.board.core.plan import Citation, Plan
+from guardia.board.core.planner import ReadEvidence
 from guardia.board.execution import grants, tasks, view
+from guardia.board.execution.view import PlanGuidance
 from guardia.board.organization import agent_memory
-from guardia.errors import Refused
+from guardia.errors import Invalid, Refused
 from guardia.i18n import t
 
 
@@ -21,58 +25,87 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """
     context = runtime.context
     runbook = context.library.runbook(state["runbook"] or "")
+    guidance = view.guidance(context.board, context.claim.task_id)
     host = context.gate.host(grants.grant_reads(context.board, context.claim))
     situation = procedure.Situation(
         host, host.service_of_kind(runbook.service or ""), state["params"], state["findings"]
     )
-    _, questions = procedure.extract_parameters(runbook, state["text"])
-    if questions:
-        return {"ending": "manual", "report": " ".join(questions)}
+    _, questions = procedure.extract_parameters(runbook, state["text"], guidance.requests)
     rule = procedure.first_matching_rule(runbook, situation)
-    if rule is None:
-        return _no_rule(state, runbook.title)
+    if questions or rule is None:
+        return _undecided(state, runbook.title, questions)
     incident = view.task(context.board, context.claim.task_id).kind == "INCIDENT"
     if rule.conclude == "hand_over" or (rule.conclude and incident):
         # Someone has reported an incident: finding nothing to do does not close it.
         words = procedure.rule_reason(rule, situation)
         return {"rule": rule.id, "ending": "manual", "report": words}
+    citation = Citation.model_validate(state["citation"])
     try:
-        plan = procedure.build_plan(
-            runbook, rule, situation, Citation.model_validate(state["citation"])
-        )
-    except Refused as error:
+        plan = procedure.build_plan(runbook, rule, situation, citation, guidance.requests)
+    except (Invalid, Refused) as error:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
-    return _file(state, context, rule.id, plan, runbook.action_type)
+    plan = _scheduled(context, plan, guidance)
+    if _is_filed(context, plan) or not plan_guard.is_refused(plan, guidance):
+        evidence = procedure.diagnosis_evidence(runbook, situation)
+        return _file(context, rule.id, plan, runbook.action_type, guidance, evidence)
+    return _nothing_new(state, rule.id, guidance)
+
+
+def _nothing_new(state: OperateState, rule: str, guidance: PlanGuidance) -> OperateState:
+    """Try the next candidate for another diagnosis, or answer people if there is none."""
+    if guidance.again and state["candidates"]:
+        return {"rule": None}
+    return {"rule": rule, "ending": "manual", "report": plan_guard.answer(guidance)}
+
+
+def _scheduled(context: AgentContext, plan: Plan, guidance: PlanGuidance) -> Plan:
+    """Return a plan with the start that people asked for, if they did."""
+    zone = requests.company_zone_of(context.board)
+    now = context.board.clock().astimezone(zone)
+    start = change_request.requested_start(guidance.requests, now)
+    return plan.model_copy(update={"not_before": start.isoformat()}) if start else plan
+
+
+def _is_filed(context: AgentContext, plan: Plan) -> bool:
+    """Return whether a plan was filed by an earlier run of this step."""
+    claim = context.claim
+    filed = view.plan_state(context.board, claim.task_id)
+    attempt = view.task(context.board, claim.task_id).attempt
+    return filed.is_current and filed.plan_hash == tasks.plan_hash(claim.task_id, plan, attempt)
 
 
 def _file(
-    state: OperateState, context: AgentContext, rule: str, plan: Plan, action_type: str
+    context: AgentContext,
+    rule: str,
+    plan: Plan,
+    action_type: str,
+    guidance: PlanGuidance,
+    evidence: list[ReadEvidence],
 ) -> OperateState:
-    filed = view.plan_state(context.board, context.claim.task_id)
-    if not filed.is_current and filed.plan is not None and _calls_of(filed.plan) == _calls_of(plan):
-        # A runbook has no alternatives: the requested changes must be planned by people.
-        words = t("agents.same_plan", wanted=state.get("returned") or "")
-        return {"rule": rule, "ending": "manual", "report": words}
-    attempt = view.task(context.board, context.claim.task_id).attempt
-    bound = tasks.plan_hash(context.claim.task_id, plan, attempt)
-    if not filed.is_current or filed.plan_hash != bound:
-        did = ", ".join(action.effect for action in plan.actions) or t("notes.nothing_to_do")
-        agent_memory.write(
-            context.board,
-            context.claim,
-            t("notes.planned", title=plan.citation.title, because=plan.because, did=did),
-        )
-        waived = tasks.file_plan(context.board, context.claim, plan, action_type=action_type)
-        return {"rule": rule, "waived": waived}
-    return {"rule": rule, "waived": filed.approved}
+    if _is_filed(context, plan):
+        approved = view.plan_state(context.board, context.claim.task_id).approved
+        return {"rule": rule, "waived": approved}
+    did = ", ".join(action.effect for action in plan.actions) or t("notes.nothing_to_do")
+    agent_memory.write(
+        context.board,
+        context.claim,
+        t("notes.planned", title=plan.citation.title, because=plan.because, did=did),
+    )
+    grant = grants.grant_reads(context.board, context.claim)
+    waived = tasks.file_plan(
+        context.board,
+        context.claim,
+        plan,
+        action_type=action_type,
+        answer=plan_guard.revised(plan, guidance),
+        checks=run_prechecks(context.gate, grant, plan, evidence),
+    )
+    return {"rule": rule, "waived": waived}
 
 
-def _calls_of(plan: Plan) -> list[ToolCall]:
-    """Return what would be done, without descriptions and figures."""
-    return [action.call for action in plan.actions]
-
-
-def _no_rule(state: OperateState, title: str) -> OperateState:
+def _undecided(state: OperateState, title: str, questions: list[str]) -> OperateState:
+    if questions:
+        return {"ending": "manual", "report": " ".join(questions)}
     if state["candidates"]:
         return {"rule": None}
     return {"rule": None, "ending": "manual", "report": t("agents.no_rule", title=title)}

@@ -8,7 +8,7 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.execution import grants
+from guardia.board.execution import grants, view
 from guardia.errors import CommandFailed, Unreachable
 
 
@@ -20,7 +20,8 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     context = runtime.context
     candidate, *rest = state["candidates"]
     runbook = context.library.runbook(candidate["runbook"])
-    params, _ = procedure.extract_parameters(runbook, state["text"])
+    requests = view.guidance(context.board, context.claim.task_id).requests
+    params, _ = procedure.extract_parameters(runbook, state["text"], requests)
     grant = grants.grant_reads(context.board, context.claim)
     host = context.gate.host(grant)
     findings: dict[str, Any] = {}
@@ -32,7 +33,9 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
             found = context.gate.read(grant, procedure.diagnose_call(step, situation))
         except (CommandFailed, Unreachable) as error:
             findings[step.as_] = None
-            findings.setdefault("errors", []).append(str(error))
+            errors = findings.setdefault("errors", [])
+            if str(error) not in errors:  # a silent server is one finding
+                errors.append(str(error))
         else:
             findings[step.as_] = found
     return {

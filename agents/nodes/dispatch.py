@@ -10,6 +10,7 @@ from guardia.agents import fit
 from guardia.agents.brain.goals.plan import GENERAL, draft_opening
 from guardia.agents.brain.protocol import attribution
 from guardia.agents.brain.triage.classify import Triage, mentioned_servers
+from guardia.agents.brain.triage.names import index_of
 from guardia.agents.fit import EngineerFit
 from guardia.agents.state import AgentContext
 from guardia.board.cmdb import view as cmdb
@@ -17,6 +18,7 @@ from guardia.board.core.labels import label
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks, view
 from guardia.board.execution.tasks import Assignment
+from guardia.board.execution.understanding import Understanding
 from guardia.board.hiring import requests
 from guardia.board.organization import candidates, handover
 from guardia.board.organization.candidates import Specialist
@@ -39,7 +41,7 @@ class DispatchState(TypedDict, total=False):
 def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchState:
     """Triage the request."""
     context = runtime.context
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     result = context.brain.triage(state["text"], directory)
     triage = _apply_conversation(
         _apply_settled(result.answer, state), state.get("talk", ()), directory
@@ -65,8 +67,7 @@ def _apply_conversation(triage: Triage, talk: tuple[str, ...], directory: Direct
     servers = mentioned_servers(talk, directory) if talk and not triage.servers else ()
     if not servers:
         return triage
-    hosts = {h.server_id: h for h in directory.servers}
-    matching_kinds = {h.kind for h in directory.servers} & {triage.category}
+    hosts, matching_kinds = index_of(directory).hosts, index_of(directory).kinds & {triage.category}
     fitting = [s for s in servers if not matching_kinds or hosts[s].kind in matching_kinds]
     home = hosts[fitting[0]].institution if len(fitting) == 1 else None
     if home is None or triage.institution not in (None, home):
@@ -104,7 +105,8 @@ def _hand_over(context: AgentContext, triage: Triage, text: str, reasons: list[s
         requests.request_hire(context.board, context.claim, opening)
     key = "agents.no_specialist" if triage.servers else "agents.no_server"
     why = t(key, category=label("triage.category", triage.category))
-    tasks.hand_over(context.board, context.claim, _bulleted(why, reasons))
+    understood = Understanding(**triage.model_dump(exclude={"reasons"}), reasons=tuple(reasons))
+    tasks.hand_over(context.board, context.claim, _bulleted(why, reasons), understood=understood)
 
 
 def _assignment(

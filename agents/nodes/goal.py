@@ -16,6 +16,7 @@ from guardia.agents.brain.goals.plan import ResolvedPiece
 from guardia.agents.brain.protocol import Brain, attribution
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.names import index_of
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import GoalClaim
 from guardia.board.core.context import BoardContext
@@ -25,6 +26,8 @@ from guardia.board.organization import candidates
 from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
 from guardia.org.directory import Directory
+
+_MARKS = ("guessed", "added")
 
 
 class GoalPlanState(TypedDict, total=False):
@@ -62,7 +65,7 @@ def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlan
     if brief.pieces:
         kept = [piece for one in brief.pieces for piece in _restored_pieces(one)]
         return {**update, "pieces": kept, "divided_by": ""}
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     result = context.brain.divide(brief.text, directory)
     return {**update, "pieces": list(result.answer), "divided_by": attribution(result)}
 
@@ -70,7 +73,9 @@ def divide_goal(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlan
 def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
     if not kept.get("reworded"):
         read = Triage.model_validate(kept["read"]) if kept.get("read") else None
-        return [GoalPiece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)]
+        piece = GoalPiece(kept["text"], kept["request"], kept["sentence"], kept["wish"], read)
+        guessed, added = (bool(kept.get(name)) for name in _MARKS)
+        return [replace(piece, guessed=guessed, added=added)]
     # What a person answers to a question is a request, whatever its form.
     return [replace(p, sentence=kept["sentence"], is_request=True) for p in divide(kept["text"])]
 
@@ -78,7 +83,7 @@ def _restored_pieces(kept: dict[str, Any]) -> list[GoalPiece]:
 def understand(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanState:
     """Triage each piece: its servers, its deadline, or the question to people."""
     context = runtime.context
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     attributions = dict.fromkeys([state["divided_by"]])
 
     def classify(text: str) -> Triage:
@@ -101,7 +106,7 @@ def propose(state: GoalPlanState, runtime: Runtime[GoalContext]) -> GoalPlanStat
     """File the plan: an issue per server, its specialist, a hire if no one has the skill."""
     context = runtime.context
     specialists = candidates.specialists(context.board)
-    directory = cmdb.directory(context.board)
+    directory = cmdb.systems(context.board)
     parts = [
         _part(context, found, server, specialists, directory)
         for found in state["work"]
@@ -128,6 +133,7 @@ def _serialized(piece: GoalPiece) -> dict[str, Any]:
         "sentence": piece.sentence,
         "wish": piece.is_request,
         **({"read": piece.read.model_dump(mode="json")} if piece.read else {}),
+        **{name: True for name in _MARKS if getattr(piece, name)},
     }
 
 
@@ -159,6 +165,7 @@ def _part(
         priority=read.priority,
         institution=read.institution,
         server=server,
+        guessed=found.guessed and server is not None,
         action_type=read.action_type,
         agent_id=agent.agent_id if agent else None,
         engineer_id=engineer,
@@ -173,4 +180,5 @@ def _skill(read: Triage, server: str | None, directory: Directory) -> str:
     """Return the required skill: the field of the work, or for general work the kind of server."""
     if read.category != plan.GENERAL:
         return read.category
-    return next((h.kind for h in directory.servers if h.server_id == server), read.category)
+    host = index_of(directory).hosts.get(server or "")
+    return host.kind if host else read.category

@@ -29,7 +29,8 @@ def report(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Write down what was tried and learned, then make the transition that the ending calls for."""
     context, ending = runtime.context, state["ending"]
     first = (state["report"].splitlines() or [""])[0]
-    line = t("notes.ended", how=t(f"notes.ending.{ending}"), text=first)
+    how = state.get("server_left", ending)
+    line = t("notes.ended", how=t(f"notes.ending.{how}"), text=first)
     learned = _experience(state, context)
     agent_memory.write(context.board, context.claim, line, [learned] if learned else [])
     close, end = _CLOSE[ending]
@@ -46,4 +47,5 @@ def _experience(state: OperateState, context: AgentContext) -> RunbookOutcome | 
     unfit = state["ending"] == "manual" and state.get("rule") is None
     title = context.library.runbook(name).title
     server = view.task(context.board, context.claim.task_id).server
-    return lessons.experience(name, title, server, "unfit" if unfit else state["ending"])
+    ending = "unfit" if unfit else state.get("server_left", state["ending"])
+    return lessons.experience(name, title, server, ending)

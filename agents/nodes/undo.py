@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 from langgraph.runtime import Runtime
 
 from guardia.agents.nodes.attempt import run_once
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.core.claims import Grant
+from guardia.board.core.claims import Claim, Grant
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Plan
 from guardia.board.execution import commands, grants, view
@@ -19,23 +20,62 @@ from guardia.i18n import t
 from guardia.tools.gate import ActionReport, ActionStatus, Gate
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class UndoResult:
     """What was restored and what was not: one line each."""
 
     restored: list[str]
     failed: list[str]
+    lost: bool = False
+    """Whether an undo failed because the server cannot be reached: its state is unknown."""
 
 
 def undo(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     """Undo the plan: FAILED_ROLLBACK if all is restored, people and an alert if not."""
     context = runtime.context
-    grant = grants.execution_grant(context.board, context.claim)
-    plan = view.plan_state(context.board, context.claim.task_id).plan
+    found = undo_plan(context.board, context.gate, context.claim, state["report"])
+    ending: OperateState = {
+        "ending": "emergency" if found.failed else "failed",
+        "report": found.text,
+    }
+    if found.server_left:
+        ending["server_left"] = found.server_left
+    return ending
+
+
+@dataclass(frozen=True, slots=True)
+class UndoReport:
+    """How the undoing of a plan ended, in words."""
+
+    text: str
+    failed: bool
+    """Whether something could not be restored."""
+    server_left: Literal["unchanged", "lost"] | None
+    """`lost` or `unchanged`, if that is known of the server."""
+
+
+def undo_plan(board: BoardContext, gate: Gate, claim: Claim, why: str) -> UndoReport:
+    """Undo what was attempted of the claimed task's plan; `why` begins the report."""
+    grant = grants.execution_grant(board, claim)
+    plan = view.plan_state(board, claim.task_id).plan
     assert plan is not None
-    done = undo_actions(context.board, context.gate, grant, plan)
-    text = _text(state["report"], done)
-    return {"ending": "emergency" if done.failed else "failed", "report": text}
+    done = undo_actions(board, gate, grant, plan)
+    return UndoReport(_text(why, done), bool(done.failed), _server_left(done))
+
+
+def _server_left(done: UndoResult) -> Literal["unchanged", "lost"] | None:
+    if done.lost:
+        return "lost"
+    return None if done.restored or done.failed else "unchanged"
+
+
+def attempted_effects(board: BoardContext, claim: Claim) -> list[str]:
+    """Name the actions of the claimed task's plan that may have changed something."""
+    filed = view.plan_state(board, claim.task_id)
+    if filed.plan is None or filed.plan_hash is None:
+        return []
+    attempts = commands.attempted_actions(board, claim, filed.plan_hash)
+    return [a.effect for n, a in enumerate(filed.plan.actions) if (n, "do") in attempts]
 
 
 def undo_actions(
@@ -53,6 +93,7 @@ def undo_actions(
             continue
         action = plan.actions[ordinal]
         report = _undo_attempted(board, gate, grant, ordinal, action, attempts)
+        done.lost = done.lost or report.lost
         (done.restored if report.result is ActionStatus.DONE else done.failed).append(
             _line(action, report)
         )
@@ -86,7 +127,7 @@ def _undo_attempted(
             run=partial(_undo, gate, grant, ordinal, action, completed=do == "DONE"),
         )
     except (Refused, Unreachable) as error:
-        return ActionReport(ActionStatus.FAILED, str(error))
+        return ActionReport(ActionStatus.FAILED, str(error), isinstance(error, Unreachable))
 
 
 def _undo(

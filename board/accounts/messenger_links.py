@@ -20,6 +20,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org import identity
@@ -59,10 +60,11 @@ def list_links(
     if not everybody:
         query = query.where(ChannelAccount.person_id == person.id)
     with board.database.reading() as session:
-        found = session.execute(query.order_by(Person.name, ChannelAccount.account).limit(1000))
+        found = session.execute(query.order_by(Person.name, ChannelAccount.account))
         return [MessengerLink(a.channel, a.account, p.as_info(), a.linked_at) for a, p in found]
 
 
+@repeat_on_conflict
 def link(
     board: BoardContext, by: PersonInfo | Actor, person_id: str, channel: str, account: str
 ) -> None:
@@ -80,6 +82,7 @@ def link(
             raise Invalid(what=f"{channel}:{account}", why=t("board.account.taken"))
 
 
+@repeat_on_conflict
 def unlink(board: BoardContext, by: PersonInfo | Actor, channel: str, account: str) -> None:
     """Remove the link of an account; its lines are those of an unknown sender again."""
     actor = _require_permission(by)
@@ -92,6 +95,7 @@ def unlink(board: BoardContext, by: PersonInfo | Actor, channel: str, account: s
         _record(session, board, EntryKind.ACCOUNT_UNLINKED, actor, row.person_id, channel, account)
 
 
+@repeat_on_conflict
 def create_code(board: BoardContext, person: PersonInfo) -> str:
     """Create a code to say in a room within `CODE_LIFETIME`; earlier ones become void."""
     require_permission(person, "account.link_own")
@@ -137,9 +141,13 @@ def _link(
         row = session.get(ChannelAccount, (channel, account))
         return row is not None and row.person_id == person.person_id
     # Issues that this account requested before are theirs too, and so not theirs to approve.
+    theirs = select(Issue.sr_id).where(
+        Issue.requester_account == f"{channel}:{account}", Issue.requester_id.is_(None)
+    )
+    numbers = session.scalars(theirs.order_by(Issue.sr_id).with_for_update(key_share=True)).all()
     session.execute(
         update(Issue)
-        .where(Issue.requester_account == f"{channel}:{account}", Issue.requester_id.is_(None))
+        .where(Issue.sr_id.in_(numbers))
         .values(requester_id=person.person_id)
         .execution_options(synchronize_session=False)
     )

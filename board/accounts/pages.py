@@ -1,8 +1,10 @@
-"""Account page: profile and linked messenger accounts; for administrators those of all people."""
+"""Account page: profile, messenger accounts and passkeys; for administrators those of everyone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Annotated
 
@@ -10,30 +12,39 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 
 from guardia.board.accounts import messenger_links
 from guardia.board.core.context import BoardContext
-from guardia.board.web import actions, render
+from guardia.board.passkeys import credentials
+from guardia.board.passkeys.credentials import PasskeyInfo
+from guardia.board.passkeys.relying_party import RelyingParty, relying_party
+from guardia.board.web import actions, errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.errors import PasskeyUnavailable
+from guardia.org import access
 from guardia.org.access import is_allowed
 from guardia.text import TRIMMED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
-_PATH = "/account"
+PATH = "/account"
+FRESH = timedelta(minutes=10)
+"""Age of a sign-in up to which a passkey is registered without the password."""
 _Text = Annotated[str, Form(max_length=128), TRIMMED]
 
 
-@router.get(_PATH)
+@router.get(PATH)
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """Show the visitor's profile and linked accounts."""
-    return _page(request, board, visitor)
+    return render_page(request, board, visitor)
 
 
-@router.post(f"{_PATH}/code")
+@router.post(f"{PATH}/code")
 def code(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """Show a one-time code for a room; only this response contains it."""
-    return _page(request, board, visitor, code=messenger_links.create_code(board, visitor.person))
+    return render_page(
+        request, board, visitor, code=messenger_links.create_code(board, visitor.person)
+    )
 
 
-@router.post(f"{_PATH}/links")
+@router.post(f"{PATH}/links")
 def link(
     request: Request,
     board: BoardDep,
@@ -51,7 +62,7 @@ def link(
     return _submit(request, board, visitor, act)
 
 
-@router.post(f"{_PATH}/links/end")
+@router.post(f"{PATH}/links/end")
 def unlink(
     request: Request,
     board: BoardDep,
@@ -72,11 +83,50 @@ def unlink(
 def _submit(
     request: Request, board: BoardContext, visitor: Visitor, act: Callable[[], None]
 ) -> Response:
-    show_again = partial(_page, request, board, visitor)
-    return actions.submit(request, act, on_success=_PATH, on_refusal=show_again)
+    show_again = partial(render_page, request, board, visitor)
+    return actions.submit(request, act, on_success=PATH, on_refusal=show_again)
 
 
-def _page(
+@dataclass(frozen=True, slots=True)
+class PasskeySection:
+    """What the page shows about passkeys."""
+
+    own: list[PasskeyInfo]
+    everybody: list[PasskeyInfo]
+    rp: RelyingParty | None
+    unavailable: str
+    """Why no passkey can be registered now; empty if one can."""
+    needs_password: bool
+    minutes: int = int(FRESH.total_seconds() // 60)
+
+
+def is_fresh(board: BoardContext, visitor: Visitor) -> bool:
+    """Return whether the visitor signed in so recently that no password is needed."""
+    with board.database.reading() as session:
+        signed_in_at = access.session_began(session, visitor.token)
+    return signed_in_at is not None and board.clock() - signed_in_at < FRESH
+
+
+def _passkeys(request: Request, board: BoardContext, visitor: Visitor) -> PasskeySection:
+    rp, unavailable = None, ""
+    try:
+        with render.use_visitor_language(request):
+            rp = relying_party(request.app.state.settings)
+    except PasskeyUnavailable as error:
+        unavailable = errors.message_of(error)
+    may_remove_all = is_allowed(visitor.person, "passkey.remove")
+    return PasskeySection(
+        own=credentials.list_passkeys(board, visitor.person),
+        everybody=credentials.list_passkeys(board, visitor.person, everybody=True)
+        if may_remove_all
+        else [],
+        rp=rp,
+        unavailable=unavailable,
+        needs_password=not is_fresh(board, visitor),
+    )
+
+
+def render_page(
     request: Request,
     board: BoardContext,
     visitor: Visitor,
@@ -85,6 +135,7 @@ def _page(
     notice: str = "",
     code: str = "",
 ) -> Response:
+    """Render the account page, with a refusal or a new one-time code if there is one."""
     may_link_all = is_allowed(visitor.person, "account.link")
     return render.page(
         request,
@@ -97,6 +148,7 @@ def _page(
         else (),
         channels=messenger_links.CHANNELS,
         minutes=int(messenger_links.CODE_LIFETIME.total_seconds() // 60),
+        passkeys=_passkeys(request, board, visitor),
         notice=notice,
         code=code,
     )

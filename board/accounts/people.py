@@ -15,6 +15,7 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org import access
@@ -52,6 +53,7 @@ def list_accounts(board: BoardContext) -> list[PersonAccount]:
         )
 
 
+@repeat_on_conflict
 def add(board: BoardContext, by: Actor, person: PersonInfo, password: str | None = None) -> None:
     """Create an account. Raises `Invalid` if the id is taken or a value is invalid."""
     with board.database.transaction() as session:
@@ -66,6 +68,7 @@ def add(board: BoardContext, by: Actor, person: PersonInfo, password: str | None
         _record(session, board, by, EntryKind.PERSON_ADDED, row, _audit_detail(row))
 
 
+@repeat_on_conflict
 def import_people(board: BoardContext, by: Actor, people: list[PersonInfo]) -> int:
     """Import a directory's people: create new accounts and update changed ones.
 
@@ -88,6 +91,7 @@ def import_people(board: BoardContext, by: Actor, people: list[PersonInfo]) -> i
     return changed
 
 
+@repeat_on_conflict
 def set_role(board: BoardContext, by: Actor, account: str, role: str) -> None:
     """Change the role of an account; takes effect at once in open sessions."""
     with board.database.transaction() as session:
@@ -97,6 +101,7 @@ def set_role(board: BoardContext, by: Actor, account: str, role: str) -> None:
         _changed(session, board, by, row, before)
 
 
+@repeat_on_conflict
 def set_active(board: BoardContext, by: Actor, account: str, *, active: bool) -> None:
     """Close or reopen an account; closing takes effect at once in open sessions."""
     with board.database.transaction() as session:
@@ -106,6 +111,7 @@ def set_active(board: BoardContext, by: Actor, account: str, *, active: bool) ->
         _changed(session, board, by, row, before)
 
 
+@repeat_on_conflict
 def set_identity(board: BoardContext, by: Actor, account: str, identity: str | None) -> None:
     """Set the human identity behind an account (`None`: only itself).
 
@@ -118,6 +124,7 @@ def set_identity(board: BoardContext, by: Actor, account: str, identity: str | N
         _changed(session, board, by, row, before)
 
 
+@repeat_on_conflict
 def join_accounts(board: BoardContext, by: Actor, one: str, other: str) -> str:
     """Record that two accounts belong to one human; returns their common identity."""
     with board.database.transaction() as session:
@@ -132,6 +139,7 @@ def join_accounts(board: BoardContext, by: Actor, one: str, other: str) -> str:
         return human
 
 
+@repeat_on_conflict
 def set_password(board: BoardContext, by: Actor, account: str, password: str) -> None:
     """Replace a password; sessions under the old one end."""
     with board.database.transaction() as session:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import threading
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from starlette.concurrency import run_in_threadpool
 
+from guardia.addresses import source_of
 from guardia.board.accounts import sign_in as account_sign_in
+from guardia.board.accounts.password_checks import PasswordChecks
 from guardia.board.web import render, session
 from guardia.board.web.session import BoardDep
 from guardia.errors import Throttled
-from guardia.text import CLEANED, TRIMMED, CleanStr
+from guardia.text import CLEANED, FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False)
 
-# A check takes about 64 MiB and 0.1 s by design, so only few run concurrently.
-_PASSWORD_CHECKS = threading.BoundedSemaphore(2)
+_CHECKS = PasswordChecks()
 
 
 @router.get("/login")
@@ -30,10 +32,10 @@ def form(request: Request, next: CleanStr = "/issues") -> Response:
 
 
 @router.post("/login")
-def sign_in(
+async def sign_in(
     request: Request,
     board: BoardDep,
-    account: Annotated[str, Form(max_length=64), TRIMMED] = "",
+    account: Annotated[str, Form(max_length=64), FOLDED] = "",
     password: Annotated[str, Form(max_length=256)] = "",
     next: Annotated[str, Form(max_length=500), CLEANED] = "/issues",
 ) -> Response:
@@ -46,25 +48,43 @@ def sign_in(
         )
 
     try:
-        with _PASSWORD_CHECKS:
-            token = account_sign_in.sign_in(board, account, password, _source(request))
+        device = session.device_secret(request)
+        attempt = await run_in_threadpool(
+            account_sign_in.begin, board, account, _source(request), device
+        )
+        check = partial(
+            account_sign_in.open_session, board, attempt, password, session.session_secret(request)
+        )
+        found = await _CHECKS.run(check, known_device=bool(attempt.device))
     except Throttled:
         return show_again("throttled", 429)
-    if token is None:
+    if found is None:
         return show_again("wrong", 401)
     response = RedirectResponse(target, status_code=303)
-    session.set_session_cookie(request, response, token)
+    session.set_session_cookie(request, response, found.token)
+    session.set_device_cookie(request, response, found.device)
     return response
 
 
 def _source(request: Request) -> str:
-    return request.client.host if request.client else "-"
+    return source_of(request.client.host) if request.client else "-"
 
 
 @router.post("/logout")
 def sign_out(request: Request, board: BoardDep, visitor: session.CurrentVisitor) -> Response:
     """End the session, in the browser and in the database."""
     account_sign_in.sign_out(board, visitor.token)
+    response = RedirectResponse("/login", status_code=303)
+    session.clear_session_cookie(response)
+    return response
+
+
+@router.post("/logout/everywhere")
+def sign_out_everywhere(
+    request: Request, board: BoardDep, visitor: session.CurrentVisitor
+) -> Response:
+    """End all sessions of the visitor, on every device."""
+    account_sign_in.sign_out_everywhere(board, visitor.person)
     response = RedirectResponse("/login", status_code=303)
     session.clear_session_cookie(response)
     return response

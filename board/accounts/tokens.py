@@ -9,6 +9,7 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.org import tokens
@@ -21,6 +22,7 @@ _MAX_NAME = 80
 _MAX_DAYS = 366
 
 
+@repeat_on_conflict
 def create_token(
     board: BoardContext, person: PersonInfo, name: str, rights: Sequence[str], days: int
 ) -> str:
@@ -68,6 +70,7 @@ def list_tokens(board: BoardContext, person: PersonInfo) -> list[TokenInfo]:
         return tokens.list_tokens(session, person.id)
 
 
+@repeat_on_conflict
 def revoke_token(board: BoardContext, person: PersonInfo, token_id: int) -> None:
     """Revoke one of the person's own tokens at once."""
     require_permission(person, "token.own")

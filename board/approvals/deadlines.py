@@ -7,7 +7,7 @@ block the others.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, select, tuple_
@@ -15,10 +15,11 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from guardia.board.approvals import requests
-from guardia.board.approvals.model import Approval
+from guardia.board.approvals import acceptance, requests
+from guardia.board.approvals.model import Acceptance, Approval
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core import server_queue
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
@@ -29,6 +30,7 @@ from guardia.board.core.run_model import Tick
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 
@@ -49,7 +51,12 @@ def process_due(board: BoardContext) -> int:
         done += _process_row(board, "approval", number, due)
     for due, number in _due_rows(board, now, Task.run_after, Task.task_id):
         done += _process_row(board, "task", number, due)
-    return done
+    unanswered = Acceptance.state == "WAITING"
+    for due, number in _due_rows(
+        board, now, Acceptance.due_at, Acceptance.acceptance_id, unanswered
+    ):
+        done += _process_row(board, "acceptance", number, due)
+    return done + _release_stuck_queues(board, now)
 
 
 def _due_rows(
@@ -75,7 +82,7 @@ def _due_rows(
 
 def _process_row(board: BoardContext, what: str, number: int, due: datetime) -> bool:
     try:
-        return _process_step(board, number) if what == "approval" else _process_task(board, number)
+        return _PROCESSORS[what](board, number)
     except Exception as error:
         if isinstance(error, DBAPIError) and error.connection_invalidated:
             raise  # the database is gone: not this row's fault, and no alert can be written
@@ -85,6 +92,7 @@ def _process_row(board: BoardContext, what: str, number: int, due: datetime) -> 
         return False
 
 
+@repeat_on_conflict
 def _alert(board: BoardContext, what: str, why: str, due: datetime) -> None:
     now = board.clock()
     with board.database.transaction() as session:
@@ -93,6 +101,7 @@ def _alert(board: BoardContext, what: str, why: str, due: datetime) -> None:
             send(session, "alert", t("board.due_failed", what=what, why=why), now, sr_id=None)
 
 
+@repeat_on_conflict
 def _process_step(board: BoardContext, approval_id: int) -> bool:
     now = board.clock()
     with board.database.transaction() as session:
@@ -151,6 +160,7 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     _log_step(session, EntryKind.APPROVAL_EXPIRED, issue, task, step, now)
 
 
+@repeat_on_conflict
 def _process_task(board: BoardContext, task_id: int) -> bool:
     now = board.clock()
     with board.database.transaction() as session:
@@ -160,13 +170,33 @@ def _process_task(board: BoardContext, task_id: int) -> bool:
         issue = get_issue(session, task.sr_id)
         approved = task.status == State.APPROVED
         # The chart may have changed since: a freeze declared after the approval applies.
-        task.run_after = (
-            requests.earliest_start(session, issue, task.category or "", now) if approved else None
-        )
+        task.run_after = requests.approved_start(session, issue, task, now) if approved else None
         if approved and task.run_after is None and task.agent_id:
             cause = {"task": task.task_id}
             wake(session, task.agent_id, WakeReason.WINDOW_OPEN, now, task.sr_id, cause=cause)
         return True
+
+
+def _release_stuck_queues(board: BoardContext, now: datetime) -> int:
+    """Let tasks go on that wait for one that has been held up; return for how many they waited."""
+    with board.database.reading() as session:
+        stuck = server_queue.stuck_queues(session, now)
+    for task_id, server in stuck:
+        with board.database.transaction() as session:
+            server_queue.release_stuck(session, task_id, server, now)
+    return len(stuck)
+
+
+def _process_acceptance(board: BoardContext, acceptance_id: int) -> bool:
+    with board.database.transaction() as session:
+        return acceptance.process_overdue(session, board, acceptance_id)
+
+
+_PROCESSORS: dict[str, Callable[[BoardContext, int], bool]] = {
+    "approval": _process_step,
+    "task": _process_task,
+    "acceptance": _process_acceptance,
+}
 
 
 def _log_step(

@@ -12,15 +12,15 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 
-_LIMIT = 500
 
-
+@repeat_on_conflict
 def delegate(
     board: BoardContext,
     by: PersonInfo,
@@ -83,6 +83,7 @@ def delegate(
         return given.delegation_id
 
 
+@repeat_on_conflict
 def revoke(board: BoardContext, by: PersonInfo, to: str, *, principal: str | None = None) -> int:
     """End all delegations to `to`; return how many were ended."""
     principal_id = principal or by.id
@@ -91,6 +92,7 @@ def revoke(board: BoardContext, by: PersonInfo, to: str, *, principal: str | Non
         return _end(session, board, by, principal_id, to, Delegation.delegate_id == to)
 
 
+@repeat_on_conflict
 def revoke_one(board: BoardContext, by: PersonInfo, number: int) -> None:
     """End one current or future delegation. Raises `NotFound` if it is neither."""
     with board.database.transaction() as session:
@@ -197,7 +199,6 @@ def _current(session: Session, principal_id: str | None, now: datetime) -> list[
         .join(delegate, delegate.person_id == Delegation.delegate_id)
         .where(Delegation.revoked_at.is_(None), Delegation.ends_at > now)
         .order_by(Delegation.begins_at, Delegation.delegation_id)
-        .limit(_LIMIT)
     )
     if principal_id is not None:
         own = (Delegation.principal_id == principal_id) | (Delegation.delegate_id == principal_id)

@@ -8,7 +8,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConst
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
-from guardia.board.core.model import TASK_ID
+from guardia.board.core.model import ISSUE_ID, TASK_ID
 from guardia.db.base import Base
 
 
@@ -22,6 +22,7 @@ class Approval(Base):
             name="state",
         ),
         CheckConstraint("quorum >= 1", name="quorum"),
+        CheckConstraint("signature in ('', 'passkey')", name="signature"),
         Index(
             "uq_tb_approval_standing",
             "task_id",
@@ -47,6 +48,8 @@ class Approval(Base):
     role: Mapped[str]
     quorum: Mapped[int] = mapped_column(default=1, server_default=sql("1"))
     """Number of different people required."""
+    signature: Mapped[str] = mapped_column(default="", server_default=sql("''"))
+    """`passkey` if an approval of the step must be signed with one."""
     state: Mapped[str]
     decided_by: Mapped[str | None]
     """Last person to decide; each decision is a row of `Decision`."""
@@ -70,6 +73,7 @@ class Decision(Base):
     __tablename__ = "tb_decision"
     __table_args__ = (
         CheckConstraint("verdict in ('approve', 'reject', 'change')", name="verdict"),
+        CheckConstraint("next_step in ('manual', 'again', 'later', 'close')", name="next_step"),
         UniqueConstraint("approval_id", "person_id"),
     )
 
@@ -82,7 +86,50 @@ class Decision(Base):
     """The person in whose name it was made; `None` if in their own."""
     verdict: Mapped[str]
     reason: Mapped[str] = mapped_column(default="", server_default="")
+    next_step: Mapped[str | None]
+    """What the decider chose to follow, for a rejection or a later start."""
+    run_after: Mapped[datetime | None]
+    """Earliest start that an approval demands."""
+    message: Mapped[str] = mapped_column(default="", server_default="")
+    """The words for the requester."""
     decided_at: Mapped[datetime]
+
+
+class Acceptance(Base):
+    """A request to accept a completed task, or to reopen it."""
+
+    __tablename__ = "tb_acceptance"
+    __table_args__ = (
+        CheckConstraint("asked_of in ('requester', 'engineer')", name="asked_of"),
+        CheckConstraint(
+            "state in ('WAITING', 'ACCEPTED', 'LAPSED', 'REOPENED', 'VOID')", name="state"
+        ),
+        Index(
+            "uq_tb_acceptance_waiting",
+            "task_id",
+            unique=True,
+            postgresql_where=sql("state = 'WAITING'"),
+        ),
+        Index("ix_tb_acceptance_sr_id", "sr_id", "acceptance_id"),
+        Index(
+            "ix_tb_acceptance_due_at",
+            "due_at",
+            postgresql_where=sql("state = 'WAITING' and due_at is not null"),
+        ),
+    )
+
+    acceptance_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID))
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
+    asked_of: Mapped[str]
+    state: Mapped[str]
+    decided_by: Mapped[str | None]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    asked_at: Mapped[datetime]
+    due_at: Mapped[datetime | None]
+    """When it lapses or escalates; `None` once it has escalated."""
+    escalated_at: Mapped[datetime | None]
+    decided_at: Mapped[datetime | None]
 
 
 class Notice(Base):

@@ -15,12 +15,12 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
-from guardia.text import TRIMMED
+from guardia.text import FOLDED, TRIMMED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _PATH = "/delegations"
-_Id = Annotated[str, Form(max_length=64), TRIMMED]
+_Id = Annotated[str, Form(max_length=64), FOLDED]
 _Moment = Annotated[str, Form(max_length=32), TRIMMED]
 _MAX = 2**63 - 1
 

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session, aliased
 from guardia.board.approvals import requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApproverRole
+from guardia.board.audit.passkey_signatures import DEMANDED
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, State
@@ -36,6 +37,21 @@ class PendingStep:
     since: datetime
     due: datetime | None
     """When it escalates or expires."""
+
+
+@dataclass(frozen=True, slots=True)
+class PendingSteps:
+    """The most urgent steps that a person can decide, and how many there are in all."""
+
+    steps: tuple[PendingStep, ...] = ()
+    total: int = 0
+
+    def __len__(self) -> int:
+        """Return how many there are in all."""
+        return self.total
+
+
+_MAX_STEPS = 20
 
 
 def _decidable(
@@ -71,22 +87,25 @@ def _decidable(
 
 
 def _covered(coverage: RoleCoverage) -> ColumnElement[bool]:
-    """Return the condition for issues of institutions that a role covers."""
+    """Return the condition for tasks on servers that a role covers."""
+    found: ColumnElement[bool] = Issue.inst_id.in_(coverage.exceptions)
     if coverage.by_default:
-        return or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(coverage.exceptions))
-    return Issue.inst_id.in_(coverage.exceptions)
+        found = or_(Issue.inst_id.is_(None), Issue.inst_id.not_in(coverage.exceptions))
+    if coverage.servers is None:
+        return found
+    return and_(found, Task.target_server.in_(coverage.servers))
 
 
-def pending_steps(board: BoardContext, viewer: PersonInfo) -> tuple[PendingStep, ...]:
+def pending_steps(board: BoardContext, viewer: PersonInfo) -> PendingSteps:
     """Return the steps that a person can decide now, the most urgent first."""
     with board.database.reading() as session:
         return _pending_steps(session, viewer, board.clock())
 
 
-def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple[PendingStep, ...]:
+def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> PendingSteps:
     scoped_roles = requests.scoped_roles(session, viewer, now)
     if not scoped_roles:
-        return ()
+        return PendingSteps()
     accounts = [
         viewer.id,
         *(s.approver_role.principal for s in scoped_roles if s.approver_role.principal),
@@ -101,6 +120,7 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
             Issue.priority,
             Approval.opened_at.label("since"),
             Approval.due_at.label("due"),
+            func.count().over().label("total"),
         )
         .join(Task, (Task.task_id == Approval.task_id) & (Task.plan_hash == Approval.plan_hash))
         .join(Issue, Issue.sr_id == Task.sr_id)
@@ -117,9 +137,11 @@ def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> tuple
             visible_to(viewer),
         )
         .order_by(func.coalesce(Issue.priority, "P3"), Approval.approval_id)
-        .limit(20)
-    )
-    return tuple(PendingStep(**r._asdict()) for r in found)
+        .limit(_MAX_STEPS)
+    ).all()
+    names = PendingStep.__slots__
+    steps = tuple(PendingStep(**{n: getattr(row, n) for n in names}) for row in found)
+    return PendingSteps(steps, found[0].total if found else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +157,8 @@ class PendingPlan:
     given: int = 0
     """How many of the quorum have approved."""
     due_at: datetime | None = None
+    passkey_demanded: bool = False
+    """Whether an approval must be signed with a passkey."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,10 +200,12 @@ def pending_plans(board: BoardContext, sr_id: int) -> list[PendingPlan]:
                 Task.task_id,
                 Task.plan_hash,
                 Task.plan,
+                Task.category,
                 Approval.role,
                 Approval.quorum,
                 given.label("given"),
                 Approval.due_at,
+                Approval.signature,
             )
             .join(
                 Approval,
@@ -202,6 +228,8 @@ def pending_plans(board: BoardContext, sr_id: int) -> list[PendingPlan]:
                 r.quorum,
                 r.given,
                 r.due_at,
+                DEMANDED
+                in {r.signature, requests.policy_for(session, r.plan["category"]).signature},
             )
             for r in rows
         ]

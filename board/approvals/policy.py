@@ -16,6 +16,8 @@ from guardia.org.approvals import DAYS, ApprovalPolicy, ApprovalStep, Freeze, Wi
 _HORIZON = 400
 """Days within which a window must open; a later one counts as never."""
 _READS = "READ_ONLY"
+_CLOSABLE_KINDS = frozenset({"REQUEST", "CHANGE", "QUESTION"})
+"""Kinds of issues that a rejection closes: what they ask for is simply not done."""
 
 
 class DecisionVerdict(StrEnum):
@@ -24,6 +26,19 @@ class DecisionVerdict(StrEnum):
     APPROVE = "approve"
     REJECT = "reject"
     CHANGE = "change"
+
+
+class RejectionChoice(StrEnum):
+    """What a person lets follow a rejection: rejecting a plan does not close its issue."""
+
+    MANUAL = "manual"
+    """A person takes over."""
+    AGAIN = "again"
+    """The agent diagnoses again; it does not propose this plan once more."""
+    LATER = "later"
+    """The same plan runs after a given time: an approval with that condition."""
+    CLOSE = "close"
+    """The issue ends without a change."""
 
 
 class Denial(StrEnum):
@@ -57,6 +72,8 @@ class StepDecision:
     person: str
     approver_role: ApproverRole
     verdict: DecisionVerdict = DecisionVerdict.APPROVE
+    run_after: datetime | None = None
+    """The earliest start that an approval demands."""
 
     @property
     def parties(self) -> frozenset[str]:
@@ -142,6 +159,19 @@ def _apply(chain: ApprovalChain, now: ApprovalProgress, decision: StepDecision) 
         return ApprovalProgress(now.current, given)
     following = now.current + 1
     return ApprovalProgress(following if following <= len(chain.steps) else None, given)
+
+
+def default_choice(kind: str | None) -> RejectionChoice:
+    """Return what follows a rejection without a choice, by the kind of issue.
+
+    An incident is not closed: the fault may persist, so a person takes over.
+    """
+    return RejectionChoice.CLOSE if kind in _CLOSABLE_KINDS else RejectionChoice.MANUAL
+
+
+def earliest_demanded(decisions: Iterable[StepDecision]) -> datetime | None:
+    """Return the latest of the starts that approvals demand, or `None` if none does."""
+    return max((d.run_after for d in decisions if d.run_after is not None), default=None)
 
 
 def find_permitted_decision(

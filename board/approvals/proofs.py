@@ -3,20 +3,31 @@
 A decision counts only if its signed statement is in the audit log, at the position it was made
 for, after the present plan was filed and after the last entry that voids earlier decisions. Rows
 forged in the tables therefore permit nothing: they lack a signature of the installation's key.
+Where a policy demands passkeys, the entry of a decision must also hold the signature of a key that
+was registered for this person and not removed before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import UTC
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals.policy import StepDecision
+from guardia.board.audit import log
 from guardia.board.audit.chain import ChainEntry
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
+from guardia.board.audit.passkey_signatures import (
+    DEMANDED,
+    PASSKEY_KINDS,
+    KeyRegister,
+    challenge_in,
+)
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.signing_keys import (
     DECISION_KEYS,
@@ -26,50 +37,109 @@ from guardia.board.audit.signing_keys import (
 )
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Task
+from guardia.db.engine import driver_connection
+from guardia.org.approvals import ApprovalPolicy
 
-VOIDING = frozenset({"abort", "manual", "return", "change"})
+VOIDING = frozenset({"abort", "manual", "return", "change", "reopen"})
 """Directives that void earlier decisions on a task's plan."""
 _FILED = (EntryKind.PLANNED, EntryKind.WAIVED)
 _OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, *_FILED)
 
 
+def _quoted(kinds: Iterable[EntryKind]) -> str:
+    return ", ".join(f"'{kind.value}'" for kind in sorted(kinds))
+
+
+# The first decision of all names the first key; then come the announcements of others.
+_LINKS = f"""
+    select {", ".join(ChainEntry.__slots__)} from tb_audit_log
+    where seq in (select seq from tb_audit_log where kind in ({_quoted(SIGNED_KINDS)})
+            order by seq limit 1)
+        or seq in (select seq from tb_audit_log
+            where kind = '{SUCCESSION_KIND.value}' and detail ->> 'use' = '{DECISION_KEYS}')
+        or seq in (select seq from tb_audit_log where task_id = %(task)s
+            and kind in ({_quoted((*SIGNED_KINDS, *_OTHERS))}))
+    order by seq
+"""
+
+
 def are_proven(
-    session: Session, signer: DecisionSigner, task: Task, decisions: list[StepDecision]
+    session: Session,
+    signer: DecisionSigner,
+    task: Task,
+    decisions: list[StepDecision],
+    policy: ApprovalPolicy,
 ) -> bool:
     """Return whether the audit log proves the present plan's author and each of these decisions.
+
+    A passkey is demanded if `policy` demands it, or did when the plan was filed.
 
     Raises `Misconfigured` if this host lacks the key that signs decisions now.
     """
     checker, filed, proven = DecisionSignatureChecker(), False, set[tuple[Any, ...]]()
-    for link in _links(session, task):
+    passkeys, demanded = _PasskeyProof(session), policy.signature == DEMANDED
+    links = _links(session, task)
+    if demanded or any(link.detail.get("signature") == DEMANDED for link in links):
+        links = sorted((*links, *_passkey_links(session, decisions)), key=_by_number)
+    for link in links:
         fault = checker.fault(link)
+        if link.kind in PASSKEY_KINDS and fault is None:
+            passkeys.register.apply(link)
         if link.task_id != task.task_id:
             continue
         if link.kind == EntryKind.APPROVED:
-            proven |= (
-                {_statement_key(link)} if fault is None and _concerns_plan(task, link) else set()
-            )
+            valid = fault is None and _concerns_plan(task, link)
+            if valid and (not demanded or passkeys.is_signed(link)):
+                proven.add(_statement_key(link))
         elif link.kind != EntryKind.ORDERED or link.detail.get("verb") in VOIDING:
             filed = link.kind in _FILED and _files_present_plan(session, task, link)
             proven.clear()
+            if link.kind in _FILED:
+                demanded = DEMANDED in {policy.signature, link.detail.get("signature")}
     if decisions and checker.key is not None:
         signer.key(checker.key)  # otherwise a forged log could start with a forged key
     return filed and {_decision_key(decision) for decision in decisions} <= proven
 
 
-def _links(session: Session, task: Task) -> Iterable[ChainEntry]:
+class _PasskeyProof:
+    """Checks of passkey signatures during one walk along the entries of a task."""
+
+    def __init__(self, session: Session) -> None:
+        self.register = KeyRegister()
+        self._session = session
+        self._used: set[str] = set()
+
+    def is_signed(self, link: ChainEntry) -> bool:
+        """Return whether the person of a decision signed it with a key that was valid then."""
+        if self.register.signer_of(link) is None:
+            return False
+        challenge = challenge_in(link)
+        # A challenge names its task, so it can be used again on this task only.
+        reused = challenge in self._used
+        self._used.add(challenge)
+        head = log.position_of(self._session, str(link.detail["passkey"]["content"].get("head")))
+        return not reused and head is not None and head < link.seq
+
+
+_by_number = attrgetter("seq")
+
+
+def _passkey_links(session: Session, decisions: Iterable[StepDecision]) -> list[ChainEntry]:
+    """Load the audit entries on the passkeys of the people who decided."""
+    entry, people = AuditEntry, {d.person for d in decisions}
+    owner = (entry.detail["statement"]["person"], entry.detail["person"])
+    columns = (entry.__table__.c[name] for name in ChainEntry.__slots__)
+    query = select(*columns).where(
+        entry.kind.in_(PASSKEY_KINDS), or_(*(name.as_string().in_(people) for name in owner))
+    )
+    return [ChainEntry(**row._mapping) for row in session.execute(query)]
+
+
+def _links(session: Session, task: Task) -> list[ChainEntry]:
     """Load the audit entries on a task's plans and on the keys that sign decisions."""
-    entry = AuditEntry
-    first = select(entry.seq).where(entry.kind.in_(SIGNED_KINDS)).order_by(entry.seq).limit(1)
-    keys = select(entry.seq).where(
-        entry.kind == SUCCESSION_KIND, entry.detail["use"].as_string() == DECISION_KEYS
-    )
-    own = select(entry.seq).where(
-        entry.task_id == task.task_id, entry.kind.in_((*SIGNED_KINDS, *_OTHERS))
-    )
-    columns = select(*entry.__table__.columns)
-    found = columns.where(or_(*(entry.seq.in_(part) for part in (first, keys, own))))
-    return [ChainEntry(**row._mapping) for row in session.execute(found.order_by(entry.seq))]
+    session.flush()
+    rows = driver_connection(session).execute(_LINKS, {"task": task.task_id})
+    return [ChainEntry(*row) for row in rows]
 
 
 def _files_present_plan(session: Session, task: Task, link: ChainEntry) -> bool:
@@ -89,7 +159,9 @@ def _concerns_plan(task: Task, link: ChainEntry) -> bool:
 
 def _statement_key(link: ChainEntry) -> tuple[Any, ...]:
     statement = link.detail["statement"]
-    return tuple(statement.get(name) for name in ("step", "person", "principal", "role"))
+    return tuple(
+        statement.get(name) for name in ("step", "person", "principal", "role", "run_after")
+    )
 
 
 def _decision_key(decision: StepDecision) -> tuple[Any, ...]:
@@ -98,4 +170,5 @@ def _decision_key(decision: StepDecision) -> tuple[Any, ...]:
         decision.person,
         decision.approver_role.principal,
         decision.approver_role.role,
+        decision.run_after.astimezone(UTC).isoformat() if decision.run_after else None,
     )

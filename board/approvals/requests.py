@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals.model import Approval, Decision, Notice
@@ -16,10 +16,13 @@ from guardia.board.approvals.policy import (
     DecisionVerdict,
     StepDecision,
     calendar_for,
+    earliest_demanded,
     evaluate_chain,
     next_opening,
 )
+from guardia.board.audit.passkey_signatures import DEMANDED
 from guardia.board.core.actors import Actor
+from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -29,12 +32,33 @@ from guardia.i18n import t
 from guardia.org import chart, delegation, identity, revisions
 from guardia.org.access import is_allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
-from guardia.org.approver_assignments import RoleCoverage, approvers, role_coverage
+from guardia.org.approver_assignments import (
+    ENGINEER,
+    RoleCoverage,
+    approvers,
+    engineer_coverage,
+    role_coverage,
+)
 from guardia.org.directory import PersonInfo
 
 ACTIVE_STATES = ("WAITING", "APPROVED")
 """States of steps that still count."""
 _RECHECK = timedelta(days=1)
+# Built once: composing them takes longer than running them.
+_ACTIVE_STEPS = (
+    select(Approval)
+    .where(
+        Approval.task_id == bindparam("task"),
+        Approval.plan_hash == bindparam("plan_hash"),
+        Approval.state.in_(ACTIVE_STATES),
+    )
+    .order_by(Approval.step)
+)
+_DECISIONS = (
+    select(Decision)
+    .where(Decision.approval_id.in_(bindparam("steps", expanding=True)))
+    .order_by(Decision.decision_id)
+)
 
 
 def request_approvals(
@@ -46,27 +70,34 @@ def request_approvals(
     now: datetime,
 ) -> None:
     """Create the steps of the chain for a plan and open the first."""
-    for number, step in enumerate(policy.steps, start=1):
-        session.add(
-            Approval(
-                task_id=task.task_id,
-                plan_hash=plan_hash,
-                step=number,
-                role=step.role,
-                quorum=step.quorum,
-                escalate_to=policy.escalate_to,
-                state="WAITING",
-                created_at=now,
-            )
+    steps = [
+        Approval(
+            task_id=task.task_id,
+            plan_hash=plan_hash,
+            step=number,
+            role=step.role,
+            quorum=step.quorum,
+            signature=policy.signature or "",
+            escalate_to=policy.escalate_to,
+            state="WAITING",
+            created_at=now,
         )
-    session.flush()
-    open_next(session, issue, task, plan_hash, policy, now)
+        for number, step in enumerate(policy.steps, start=1)
+    ]
+    if steps:
+        _open(session, issue, task, steps, steps[0], policy, now)
 
 
 def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
     """Return the running policy for a plan. Raises `Invalid` if its category is unknown."""
     policy = chart.approval_policy(revisions.running_chart(session), plan.category)
     return policy.for_plan(irreversible=plan.irreversible)
+
+
+def is_passkey_demanded(session: Session, task: Task, steps: Iterable[Approval]) -> bool:
+    """Return whether approvals need a passkey: by the running policy, or as it was requested."""
+    running = policy_for(session, task.category).signature
+    return DEMANDED in {running, *(step.signature for step in steps)}
 
 
 def void(session: Session, task: Task) -> None:
@@ -81,17 +112,8 @@ def void(session: Session, task: Task) -> None:
 
 def active_steps(session: Session, task: Task) -> list[Approval]:
     """Return the active steps for the task's present plan, in order."""
-    return list(
-        session.scalars(
-            select(Approval)
-            .where(
-                Approval.task_id == task.task_id,
-                Approval.plan_hash == task.plan_hash,
-                Approval.state.in_(ACTIVE_STATES),
-            )
-            .order_by(Approval.step)
-        )
-    )
+    values = {"task": task.task_id, "plan_hash": task.plan_hash}
+    return list(session.scalars(_ACTIVE_STEPS, values))
 
 
 def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecision]:
@@ -99,17 +121,14 @@ def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecisi
     numbers = {s.approval_id: s.step for s in steps}
     if not numbers:
         return []
-    found = session.scalars(
-        select(Decision)
-        .where(Decision.approval_id.in_(list(numbers)))
-        .order_by(Decision.decision_id)
-    )
+    found = session.scalars(_DECISIONS, {"steps": list(numbers)})
     return [
         StepDecision(
             numbers[d.approval_id],
             d.person_id,
             ApproverRole(d.role, d.principal_id),
             DecisionVerdict(d.verdict),
+            d.run_after,
         )
         for d in found
     ]
@@ -196,31 +215,47 @@ def scoped_roles(
     """Return the roles in which a person may decide now, own and delegated, with their coverage.
 
     The chart's approver assignments determine who holds a role; the account's own role applies if
-    the chart assigns no one.
+    the chart assigns no one. Engineers hold theirs for the servers that they own.
     """
     duties = revisions.running_chart(session).duties
     parties: list[tuple[PersonInfo, str | None]] = []
+    own: list[ScopedApproverRole] = []
     if is_allowed(person, "approval.decide"):
         parties.append((person, None))
+    if is_allowed(person, "approval.decide_own"):
+        own.append(ScopedApproverRole(ApproverRole(ENGINEER), engineer_coverage(session, person)))
     if is_allowed(person, "approval.answer"):
         given = delegation.principals(session, person.id, now)
         parties += [(p, p.id) for p in given if is_allowed(p, "approval.decide")]
-    return tuple(
-        ScopedApproverRole(ApproverRole(role, principal), coverage)
-        for party, principal in parties
-        for role, coverage in role_coverage(session, duties, party, now).items()
+    return (
+        *own,
+        *(
+            ScopedApproverRole(ApproverRole(role, principal), coverage)
+            for party, principal in parties
+            for role, coverage in role_coverage(session, duties, party, now).items()
+        ),
     )
 
 
 def approver_roles(
-    session: Session, person: PersonInfo, now: datetime, institution: str | None
+    session: Session,
+    person: PersonInfo,
+    now: datetime,
+    institution: str | None,
+    server: str | None,
 ) -> tuple[ApproverRole, ...]:
-    """Return the roles in which a person may decide on an institution's work now."""
-    found = scoped_roles(session, person, now)
+    """Return the roles in which a person may decide now on work on an institution's server."""
+    return roles_on(scoped_roles(session, person, now), institution, server)
+
+
+def roles_on(
+    scoped: Iterable[ScopedApproverRole], institution: str | None, server: str | None
+) -> tuple[ApproverRole, ...]:
+    """Return those of a person's roles that cover a server."""
     return tuple(
         scoped_role.approver_role
-        for scoped_role in found
-        if scoped_role.coverage.is_responsible_for(institution)
+        for scoped_role in scoped
+        if scoped_role.coverage.is_responsible_for(institution, server)
     )
 
 
@@ -250,29 +285,55 @@ def open_next(
     )
     if step is None or step.opened_at is not None:
         return
+    _open(session, issue, task, (), step, policy, now)
+
+
+def _open(
+    session: Session,
+    issue: Issue,
+    task: Task,
+    new: Collection[Approval],
+    step: Approval,
+    policy: ApprovalPolicy,
+    now: datetime,
+) -> None:
+    """Open a step, and store it with the other steps that are `new`."""
     step.opened_at, step.due_at = now, now + policy.expires
     step.look_at = min(now + policy.remind, step.due_at) if policy.remind else step.due_at
-    names = notify(session, issue, task, step, "due", now)
+    session.add_all(new)
+    session.flush()
+    names = notify(session, issue, task, step, "due", now, steps=list(new) or None)
     because = (task.plan or {}).get("because", "")
     words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
     reply_to_room(session, issue, t("board.ask", **words, role=_role(step), who=names), now)
 
 
 def notify(
-    session: Session, issue: Issue, task: Task, step: Approval, kind: str, now: datetime
+    session: Session,
+    issue: Issue,
+    task: Task,
+    step: Approval,
+    kind: str,
+    now: datetime,
+    *,
+    steps: list[Approval] | None = None,
 ) -> str:
-    """Create a notice for everyone who may decide a step now; return their names."""
+    """Create a notice for everyone who may decide a step now; return their names.
+
+    `steps` are those of the chain if they are new, so that no decision on them exists yet.
+    """
     roles = {step.role, *([step.escalate_to] if step.escalated_at and step.escalate_to else [])}
-    steps = active_steps(session, task)
-    decisions = decisions_on(session, steps)
-    chain = requested_chain(session, issue, task, steps, decisions)
+    known = active_steps(session, task) if steps is None else steps
+    decisions = decisions_on(session, known) if steps is None else []
+    chain = requested_chain(session, issue, task, known, decisions)
     excluded = chain.humans_behind(_decided_parties(decisions) | chain.excluded)
     names = []
     duties = revisions.running_chart(session).duties
     people = [
         p
-        for p in approvers(session, duties, roles, issue.inst_id, now)
+        for p in approvers(session, duties, roles, issue.inst_id, now, task.target_server)
         if is_allowed(p.as_info(), "approval.decide")
+        or (ENGINEER in roles and is_allowed(p.as_info(), "approval.decide_own"))
     ]
     for person, principal in delegation.people_who_may_act(session, people, now):
         if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & excluded:
@@ -312,6 +373,12 @@ def company_zone(session: Session) -> tzinfo:
     return revisions.running_chart(session).company.zone
 
 
+def company_zone_of(board: BoardContext) -> tzinfo:
+    """Return the company's time zone, outside of a transaction."""
+    with board.database.reading() as session:
+        return company_zone(session)
+
+
 def earliest_start(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
     """Return when approved work of a category may start, or `None` if at once.
 
@@ -324,3 +391,16 @@ def earliest_start(session: Session, issue: Issue, category: str, now: datetime)
     if moment == now:
         return None
     return moment or now + _RECHECK
+
+
+def approved_start(session: Session, issue: Issue, task: Task, now: datetime) -> datetime | None:
+    """Return when a task's approved plan may start, or `None` if at once.
+
+    The latest of what its approvals demand, what the plan itself says, and the next window.
+    """
+    demanded = earliest_demanded(decisions_on(session, active_steps(session, task)))
+    planned = (task.plan or {}).get("not_before")
+    wanted = [m for m in (demanded, datetime.fromisoformat(planned) if planned else None) if m]
+    base = max([now, *wanted])
+    opens = earliest_start(session, issue, task.category or "", base)
+    return opens or (base if base > now else None)

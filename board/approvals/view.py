@@ -18,9 +18,9 @@ from guardia.board.approvals.policy import (
     find_permitted_decision,
 )
 from guardia.board.core.actors import Actor
-from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
+from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 
 
@@ -34,6 +34,8 @@ class Vote:
     verdict: str
     reason: str
     at: datetime
+    run_after: datetime | None = None
+    """The earliest start that it demands."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,14 @@ def _votes(session: Session, chain: list[Approval]) -> dict[int, list[Vote]]:
     for d in session.scalars(query.order_by(Decision.decision_id)):
         principal = str(Actor.person(d.principal_id)) if d.principal_id else None
         votes.setdefault(d.approval_id, []).append(
-            Vote(str(Actor.person(d.person_id)), principal, d.verdict, d.reason, d.decided_at)
+            Vote(
+                str(Actor.person(d.person_id)),
+                principal,
+                d.verdict,
+                d.reason,
+                d.decided_at,
+                d.run_after,
+            )
         )
     return votes
 
@@ -112,21 +121,19 @@ def latest_steps(steps: Iterable[Approval], task: Task) -> list[Approval]:
     return [s for s in own if s.created_at == last]
 
 
-def requested_changes(board: BoardContext, task_id: int) -> str | None:
-    """Return the reason why a task's plan was returned, or `None` if it was not."""
-    with board.database.reading() as session:
-        row = session.get(Task, task_id)
-        if row is None or row.status != State.PARSED:
-            return None
-        reason = session.scalar(
-            select(Decision.reason)
-            .join(Approval, Approval.approval_id == Decision.approval_id)
-            .where(
-                Approval.task_id == task_id,
-                Approval.plan_hash == row.plan_hash,
-                Decision.verdict == "change",
-            )
-            .order_by(Decision.decision_id.desc())
-            .limit(1)
-        )
-        return reason or ""
+def requester_message(session: Session, sr_id: int) -> str:
+    """Return the words for the requester with which a plan was last returned, or an empty text.
+
+    Empty once a later decision has approved a plan.
+    """
+    row = session.scalar(
+        select(Decision)
+        .join(Approval, Approval.approval_id == Decision.approval_id)
+        .join(Task, Task.task_id == Approval.task_id)
+        .where(Task.sr_id == sr_id)
+        .order_by(Decision.decision_id.desc())
+        .limit(1)
+    )
+    if row is None or row.verdict == DecisionVerdict.APPROVE:
+        return ""
+    return row.message or t(f"board.choice.message.{row.next_step or 'change'}")

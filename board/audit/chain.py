@@ -14,10 +14,14 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 ORIGIN = "0" * 64
 _ENTRY_DOMAIN = b"guardia.audit.entry.v1\n"
+ENTRY_DOMAIN = _ENTRY_DOMAIN.decode()
+"""Text before the canonical bytes of an entry when they are hashed."""
+SEQ_NAME = '","seq":'
+"""Text between the previous hash and the number of an entry in its canonical bytes."""
 _VALUE_DOMAIN = b"guardia.value.v1\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
@@ -127,6 +131,32 @@ class ChainEntry:
         """Return the bytes that are hashed."""
         return _ENTRY_DOMAIN + canonical(self.body())
 
+    @property
+    def consistent(self) -> bool:
+        """Always true: there are no bytes that the values could contradict."""
+        return True
+
+    def may_hold(self, name: str) -> bool:
+        """Return whether the details have a value of this name."""
+        return name in self.detail
+
+    def parse(self) -> ChainEntry:
+        """Return the entry itself."""
+        return self
+
+    def stored(self, canonical_text: str | None = None) -> StoredEntry:
+        """Return the entry as the database stores it, with the stored canonical bytes if given.
+
+        The columns are consistent only if their own canonical bytes are the stored ones.
+        """
+        try:
+            own = canonical(self.body()).decode("utf-8")
+        except TypeError:
+            own = None
+        text = own or "" if canonical_text is None else canonical_text
+        links = (self.seq, self.created_at, self.kind, self.previous_hash, self.current_hash)
+        return StoredEntry(*links, text, own is not None and own == text)
+
     def body(self) -> dict[str, Any]:
         """Return everything but its own hash, as JSON-compatible values."""
         return {
@@ -140,6 +170,94 @@ class ChainEntry:
             "detail": self.detail,
             "previous_hash": self.previous_hash,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class NewEntry:
+    """What an entry says, before its place in the chain is known."""
+
+    actor: str
+    kind: str
+    sr_id: int | None
+    task_id: int | None
+    log_content: str
+    detail: dict[str, Any]
+
+    def fragments(self) -> tuple[str, str, str]:
+        """Return its canonical bytes as text, without time, previous hash and number.
+
+        These belong between the fragments, in this order: `created_at` after the first,
+        `previous_hash` and `seq` after the second, joined by `SEQ_NAME`.
+        """
+        actor, kind, content = map(_JSON.encode, (self.actor, self.kind, self.log_content))
+        detail = canonical(self.detail).decode("utf-8")
+        sr_id, task_id = map(_JSON.encode, (self.sr_id, self.task_id))
+        return (
+            f'{{"actor":{actor},"created_at":',
+            f',"detail":{detail},"kind":{kind},"log_content":{content},"previous_hash":"',
+            f',"sr_id":{sr_id},"task_id":{task_id}}}',
+        )
+
+    def placed(
+        self,
+        fragments: tuple[str, str, str],
+        seq: int,
+        created_at: datetime,
+        previous_hash: str,
+    ) -> ChainEntry:
+        """Return the entry at its place in the chain, with the hash of its canonical bytes."""
+        first, second, last = fragments
+        moment = to_microseconds(created_at)
+        text = f"{first}{moment}{second}{previous_hash}{SEQ_NAME}{seq}{last}"
+        return ChainEntry(
+            seq=seq,
+            created_at=created_at,
+            actor=self.actor,
+            kind=self.kind,
+            sr_id=self.sr_id,
+            task_id=self.task_id,
+            log_content=self.log_content,
+            detail=self.detail,
+            previous_hash=previous_hash,
+            current_hash=hashlib.sha256(_ENTRY_DOMAIN + text.encode("utf-8")).hexdigest(),
+        )
+
+
+class StoredEntry(NamedTuple):
+    """One entry as the database stores it: its links, and the canonical bytes that were hashed.
+
+    A named tuple, because a verification creates one for each row.
+    """
+
+    seq: int
+    created_at: datetime
+    kind: str
+    previous_hash: str
+    current_hash: str
+    canonical: str
+    """The canonical bytes, as text."""
+    consistent: bool
+    """Whether every other column has the value that is in the canonical bytes."""
+
+    def hash(self) -> str:
+        """Return the value that `current_hash` must have; empty if the columns contradict it."""
+        if not self.consistent:
+            return ""
+        return hashlib.sha256(_ENTRY_DOMAIN + self.canonical.encode("utf-8")).hexdigest()
+
+    def may_hold(self, name: str) -> bool:
+        """Return whether the details may have a value of this name; without parsing them."""
+        return f'"{name}":' in self.canonical
+
+    def parse(self) -> ChainEntry:
+        """Return the entry with all its values, read from the canonical bytes."""
+        body = json.loads(self.canonical)
+        moment = from_microseconds(body.pop("created_at"))
+        return ChainEntry(**body, created_at=moment, current_hash=self.current_hash)
+
+
+AnyEntry = ChainEntry | StoredEntry
+"""What a walk along the chain can check."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,15 +321,22 @@ class ChainWalk:
     """
 
     def __init__(self, start: ChainPosition = CHAIN_START) -> None:
-        self.position = start
+        # Three values instead of a position: a new object for each entry would cost as much as
+        # its hash.
+        self._size, self._head, self._time = start.size, start.head, start.time
         self.sealed = 0
 
-    def check_entry(self, entry: ChainEntry) -> ChainVerdict | None:
+    @property
+    def position(self) -> ChainPosition:
+        """The last valid entry."""
+        return ChainPosition(self._size, self._head, self._time)
+
+    def check_entry(self, entry: AnyEntry) -> ChainVerdict | None:
         """Check the next entry. Returns a verdict if it is bad."""
-        fault = _fault(entry, self.position)
+        fault = _fault(entry, self._size, self._head, self._time)
         if fault:
             return self._bad(fault)
-        self.position = ChainPosition(entry.seq, entry.current_hash, entry.created_at)
+        self._size, self._head, self._time = entry.seq, entry.current_hash, entry.created_at
         return None
 
     def check_witnessed(self, witnessed: WitnessedHead) -> ChainVerdict | None:
@@ -260,7 +385,7 @@ class ChainWalk:
 
 
 def verify(
-    entries: Iterable[ChainEntry],
+    entries: Iterable[AnyEntry],
     *,
     size: int | None = None,
     head: str | None = None,
@@ -276,7 +401,7 @@ def verify(
     witnessed = next(waiting, None)
     for entry in entries:
         found = walk.check_entry(entry)
-        while found is None and witnessed is not None and witnessed.size <= walk.position.size:
+        while found is None and witnessed is not None and witnessed.size <= entry.seq:
             found = walk.check_witnessed(witnessed)
             witnessed = next(waiting, None)
         if found is not None:
@@ -293,12 +418,12 @@ by_size = attrgetter("size")
 """Sort key of witnessed heads, for merging those of several witnesses."""
 
 
-def _fault(entry: ChainEntry, position: ChainPosition) -> str | None:
-    if entry.seq != position.size + 1:
+def _fault(entry: AnyEntry, size: int, head: str, time: datetime | None) -> str | None:
+    if entry.seq != size + 1:
         return "gap"
-    if entry.previous_hash != position.head:
+    if entry.previous_hash != head:
         return "link"
-    if position.time is not None and entry.created_at <= position.time:
+    if time is not None and entry.created_at <= time:
         return "time"
     try:
         return None if entry.current_hash == entry.hash() else "content"

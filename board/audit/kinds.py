@@ -13,6 +13,8 @@ class EntryKind(StrEnum):
     PARSED = "parsed"
     COMMENT = "comment"
     OFFERED = "offered"
+    INTAKE_LIMITED = "intake_limited"
+    INTAKE_RESUMED = "intake_resumed"
     STARTED = "started"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -22,6 +24,11 @@ class EntryKind(StrEnum):
     STALLED = "stalled"
     STALL_LIFTED = "stall_lifted"
     TIMED_OUT = "timed_out"
+    REOPENED = "reopened"
+    ACCEPTED = "accepted"
+    ACCEPTANCE_LAPSED = "acceptance_lapsed"
+    ACCEPTANCE_ESCALATED = "acceptance_escalated"
+    SERVER_WAITED = "server_waited"
 
     # Plans and approvals
     PLANNED = "planned"
@@ -29,6 +36,7 @@ class EntryKind(StrEnum):
     APPROVED = "approved"
     REJECTED = "rejected"
     CHANGES_ASKED = "changes_asked"
+    PLAN_CHECKED = "plan_checked"
     APPROVAL_ESCALATED = "approval_escalated"
     APPROVAL_EXPIRED = "approval_expired"
     DELEGATED = "delegated"
@@ -55,6 +63,7 @@ class EntryKind(StrEnum):
     BROKEN = "broken"
     REPORT_MISSING = "report_missing"
     COPY_FAILED = "copy_failed"
+    WITNESS_LOST = "witness_lost"
     KEY_ROTATED = "key_rotated"
     KEY_SUCCEEDED = "key_succeeded"
 
@@ -95,6 +104,10 @@ class EntryKind(StrEnum):
     # People
     PERSON_ADDED = "person_added"
     PERSON_CHANGED = "person_changed"
+    PASSKEY_REGISTERED = "passkey_registered"
+    PASSKEY_RENAMED = "passkey_renamed"
+    PASSKEY_REMOVED = "passkey_removed"
+    PASSKEY_CLONED = "passkey_cloned"
     ACCOUNT_LINKED = "account_linked"
     ACCOUNT_UNLINKED = "account_unlinked"
     TOKEN_ISSUED = "token_issued"

@@ -3,40 +3,107 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
+from itertools import islice
 from typing import Any
 
-from sqlalchemy import bindparam, func, select, text
-from sqlalchemy.dialects.postgresql import JSONB
-from sqlalchemy.dialects.postgresql import insert as postgres_insert
+import psycopg
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import ChainEntry, ChainPosition, ChainVerdict, clean, verify
+from guardia.board.audit.chain import (
+    ENTRY_DOMAIN,
+    SEQ_NAME,
+    ChainEntry,
+    ChainPosition,
+    ChainVerdict,
+    NewEntry,
+    StoredEntry,
+    clean,
+    verify,
+)
 from guardia.board.audit.checkpoint import Checkpoint
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditCheckpoint, AuditEntry, ChainHead
 from guardia.board.audit.signing_keys import SUCCESSION_KIND
 from guardia.db import events, jobs
+from guardia.db.engine import driver_connection
+from guardia.errors import ProgrammerError
 from guardia.i18n import t_default
 
 CHAIN = "main"
 CHECKPOINT_EVERY = 1000
 """Number of entries after which a checkpoint is due, however little time has passed."""
-_TICK = timedelta(microseconds=1)
 _BATCH = 2000
-_END = text("select size, head, last_at from tb_audit_head where chain = :chain for update")
-_APPEND = text("""
-    with entry as (
+_COLUMNS = [AuditEntry.__table__.c[name] for name in ChainEntry.__slots__]
+_CANONICAL = AuditEntry.__table__.c.canonical
+# One statement: the head is locked, the hash computed, the row and the new head written, listeners
+# notified. The columns are taken from the very bytes that are hashed. Clocks step back and hosts
+# disagree; along the chain time only moves forward.
+_APPEND = f"""
+    with place as materialized (
+        select size + 1 as seq, head as previous_hash,
+            greatest(%(now)s, last_at + interval '1 microsecond') as created_at
+        from tb_audit_head where chain = '{CHAIN}' for update
+    ), bytes as materialized (
+        select *, %(first)s::text || (extract(epoch from created_at) * 1000000)::bigint
+            || %(second)s::text || previous_hash || '{SEQ_NAME}' || seq || %(last)s::text
+            as canonical
+        from place
+    ), entry as materialized (
+        select *, canonical::jsonb as body,
+            encode(sha256(convert_to(%(domain)s::text || canonical, 'UTF8')), 'hex') as current_hash
+        from bytes
+    ), added as (
         insert into tb_audit_log (seq, created_at, actor, kind, sr_id, task_id, log_content, detail,
-            previous_hash, current_hash)
-        values (:seq, :created_at, :actor, :kind, :sr_id, :task_id, :log_content, :detail,
-            :previous_hash, :current_hash)
+            previous_hash, current_hash, canonical)
+        select seq, created_at, body ->> 'actor', body ->> 'kind', (body ->> 'sr_id')::bigint,
+            (body ->> 'task_id')::bigint, body ->> 'log_content', body -> 'detail', previous_hash,
+            current_hash, canonical
+        from entry
     ), moved as (
-        update tb_audit_head set size = :seq, head = :current_hash, last_at = :created_at
-        where chain = :chain
+        update tb_audit_head
+        set size = entry.seq, head = entry.current_hash, last_at = entry.created_at
+        from entry where chain = '{CHAIN}'
     )
-    select pg_notify(:channel, :payload)
-""").bindparams(bindparam("detail", type_=JSONB))
+    select seq, created_at, previous_hash, current_hash,
+        pg_notify(%(channel)s, '{{"seq": ' || seq || %(event)s::text)
+    from entry
+"""
+# Each row with whether its columns say what its canonical bytes say. As text, because 1 and 1.0 are
+# equal as numbers but not as bytes.
+_STORED = """
+    select seq, created_at, kind, previous_hash, current_hash, canonical,
+        canonical::jsonb::text = jsonb_build_object(
+            'seq', seq, 'created_at', (extract(epoch from created_at) * 1000000)::bigint,
+            'actor', actor, 'kind', kind, 'sr_id', sr_id, 'task_id', task_id,
+            'log_content', log_content, 'detail', detail, 'previous_hash', previous_hash)::text
+    from tb_audit_log where seq > %s order by seq limit %s
+"""
+_LAST_SEQ = 2**63 - 1
+# The kind as in the condition of the partial index, not as a parameter.
+_ANNOUNCEMENTS = f"""
+    select seq, detail from tb_audit_log
+    where kind = '{SUCCESSION_KIND.value}' and detail ->> 'use' = %s and seq > %s and seq <= %s
+    order by seq
+"""
+_LOCK_HEAD = f"select head from tb_audit_head where chain = '{CHAIN}' for update"
+_NEWEST = f"""
+    select end_.size, end_.head, end_.last_at, last.chain, last.size, last.head, last.time,
+        last.previous, last.key, last.signature
+    from tb_audit_head as end_ left join lateral (
+        select * from tb_audit_checkpoint as c where c.chain = end_.chain
+        order by c.size desc limit 1) as last on true
+    where end_.chain = '{CHAIN}'
+"""
+_ADD_CHECKPOINT = """
+    insert into tb_audit_checkpoint (chain, size, head, time, previous, key, signature)
+    values (%s, %s, %s, %s, %s, %s, %s) on conflict do nothing
+"""
+_SYSTEM_FIRST = """
+    select pg_catalog.set_config('search_path', pg_catalog.textcat(
+        'pg_catalog, ', pg_catalog.current_setting('search_path')), true)
+"""
 
 
 def append(
@@ -57,55 +124,126 @@ def append(
     """
     # Write, and lock, everything else of this transaction before locking the head.
     session.flush()
-    end = session.execute(_END, {"chain": CHAIN}).one()
-    # Clocks step back and hosts disagree; along the chain time only moves forward.
-    moment = max(now, end.last_at + _TICK)
-    unsigned = ChainEntry(
-        seq=end.size + 1,
-        created_at=moment,
-        actor=clean(actor),
-        kind=kind.value,
-        sr_id=sr_id,
-        task_id=task_id,
-        log_content=clean(t_default(f"audit.{kind}", **words)),
-        detail=clean(detail or {}),
-        previous_hash=end.head,
+    new = NewEntry(
+        clean(actor),
+        kind.value,
+        sr_id,
+        task_id,
+        clean(t_default(f"audit.{kind}", **words)),
+        clean(detail or {}),
     )
-    fields = {name: getattr(unsigned, name) for name in unsigned.__slots__}
-    link = ChainEntry(**{**fields, "current_hash": unsigned.hash()})
-    row = {name: getattr(link, name) for name in link.__slots__}
-    payload = events.message(seq=link.seq, kind=kind.value, sr_id=sr_id, task_id=task_id)
-    session.execute(_APPEND, {**row, "chain": CHAIN, "channel": events.CHANNEL, "payload": payload})
+    link = _insert(session, new, now)
     if link.seq % CHECKPOINT_EVERY == 0:
         jobs.defer(session, "seal", lock="seal")
     return link
 
 
+def _insert(session: Session, new: NewEntry, now: datetime) -> ChainEntry:
+    fragments = new.fragments()
+    event = events.message(kind=new.kind, sr_id=new.sr_id, task_id=new.task_id)
+    row = driver_connection(session).execute(
+        _APPEND,
+        {
+            "now": now,
+            **dict(zip(("first", "second", "last"), fragments, strict=True)),
+            "domain": ENTRY_DOMAIN,
+            "channel": events.CHANNEL,
+            "event": f", {event[1:]}",
+        },
+    )
+    found = row.fetchone()
+    if found is None:
+        raise ProgrammerError(why="the chain has no head")
+    seq, created_at, previous_hash, current_hash, _ = found
+    link = new.placed(fragments, seq, created_at, previous_hash)
+    if link.current_hash != current_hash:
+        raise ProgrammerError(why=f"entry {seq}: the database hashed other bytes")
+    return link
+
+
 def lock_head(session: Session) -> str:
     """Return the hash that the next entry will name; locks the head until the transaction ends."""
-    found = session.execute(
-        text("select head from tb_audit_head where chain = :chain for update"), {"chain": CHAIN}
-    )
-    return str(found.scalar_one())
+    found = driver_connection(session).execute(_LOCK_HEAD).fetchone()
+    if found is None:
+        raise ProgrammerError(why="the chain has no head")
+    return str(found[0])
 
 
 def entries(session: Session, after: int = 0, until: int | None = None) -> Iterator[ChainEntry]:
-    """Yield the entries after number `after`, read in batches."""
+    """Yield the entries after number `after` as their columns have them, read in batches."""
+    for row in _rows(session, select(*_COLUMNS), after, until):
+        yield ChainEntry(**row._mapping)
+
+
+def recomputed_entries(
+    session: Session, after: int = 0, *, most: int | None = None
+) -> Iterator[StoredEntry]:
+    """Yield stored entries whose canonical bytes were composed from the columns and compared.
+
+    Slower than `stored_entries`, but it depends on nothing that the database computes and accepts
+    only the canonical form. What is to be signed is read in this way first.
+    """
+    for row in islice(_rows(session, select(*_COLUMNS, _CANONICAL), after, None), most):
+        values = dict(row._mapping)
+        canonical = values.pop("canonical")
+        yield ChainEntry(**values).stored(canonical)
+
+
+def _rows(session: Session, query: Select[Any], after: int, until: int | None) -> Iterator[Any]:
+    seq = AuditEntry.seq
     while True:
-        query = select(*AuditEntry.__table__.columns).where(AuditEntry.seq > after)
-        if until is not None:
-            query = query.where(AuditEntry.seq <= until)
-        rows = session.execute(query.order_by(AuditEntry.seq).limit(_BATCH)).all()
-        for row in rows:
-            yield ChainEntry(**row._mapping)
+        part = query.where(seq > after) if until is None else query.where(seq > after, seq <= until)
+        rows = session.execute(part.order_by(seq).limit(_BATCH)).all()
+        yield from rows
         if len(rows) < _BATCH:
             return
         after = rows[-1].seq
 
 
+def stored_entries(session: Session, after: int = 0) -> Iterator[StoredEntry]:
+    """Yield the stored entries after number `after` for a verification, read in batches.
+
+    The database compares the columns with the canonical bytes, so that none is composed here.
+    Entries of versions that stored no bytes are recomputed.
+    """
+    use_system_functions(session)
+    while True:
+        rows = _compared_rows(session, after)
+        rows = rows or list(recomputed_entries(session, after, most=_BATCH))
+        yield from rows
+        if len(rows) < _BATCH:
+            return
+        after = rows[-1].seq
+
+
+def _compared_rows(session: Session, after: int) -> list[StoredEntry]:
+    """Return the next entries; none if one has no bytes, or bytes that are no JSON."""
+    connection = driver_connection(session)
+    try:
+        with connection.transaction():  # a savepoint
+            rows = connection.cursor(binary=True).execute(_STORED, (after, _BATCH)).fetchall()
+    except psycopg.DataError:
+        return []
+    return [] if any(row[5] is None for row in rows) else [*map(StoredEntry._make, rows)]
+
+
+def use_system_functions(session: Session) -> None:
+    """Use the system's own functions and operators in this transaction.
+
+    A verification must not be answered by what an attacker put in front of them.
+    """
+    driver_connection(session).execute(_SYSTEM_FIRST)
+
+
 def entry_at(session: Session, seq: int) -> ChainEntry | None:
     """Return entry number `seq`, or `None`."""
     return next(entries(session, seq - 1, seq), None)
+
+
+def position_of(session: Session, current_hash: str) -> int | None:
+    """Return the number of the entry with this hash, or `None`."""
+    query = select(AuditEntry.seq).where(AuditEntry.current_hash == current_hash)
+    return session.scalar(query)
 
 
 def head(session: Session) -> ChainPosition:
@@ -139,30 +277,35 @@ def last_checkpoint(session: Session, until: int | None = None) -> Checkpoint | 
     return Checkpoint(**row._mapping) if row else None
 
 
+def newest(session: Session) -> tuple[ChainPosition, Checkpoint | None]:
+    """Return the end of the chain, and the newest signed checkpoint."""
+    row = driver_connection(session).execute(_NEWEST).fetchone()
+    if row is None:
+        raise ProgrammerError(why="the chain has no head")
+    return ChainPosition(*row[:3]), Checkpoint(*row[3:]) if row[3] is not None else None
+
+
 def add_checkpoint(session: Session, signed: Checkpoint) -> bool:
     """Store a checkpoint. Returns `False` if another one already follows the same predecessor."""
-    fields = {name: getattr(signed, name) for name in signed.__slots__}
-    added = session.execute(
-        postgres_insert(AuditCheckpoint)
-        .values(**fields)
-        .on_conflict_do_nothing()
-        .returning(AuditCheckpoint.size)
-    )
-    return added.first() is not None
+    fields = [getattr(signed, name) for name in signed.__slots__]
+    return driver_connection(session).execute(_ADD_CHECKPOINT, fields).rowcount == 1
+
+
+def presupposes_checkpoint(session: Session) -> bool:
+    """Return whether an entry exists that is only written after a checkpoint.
+
+    One is signed before each approval and each start of approved work.
+    """
+    kinds = AuditEntry.kind.in_((EntryKind.APPROVED, EntryKind.STARTED))
+    return session.scalar(select(AuditEntry.seq).where(kinds).limit(1)) is not None
 
 
 def announcements(
     session: Session, use: str, after: int = 0, until: int | None = None
 ) -> list[tuple[int, dict[str, Any]]]:
     """Return the entries after number `after` that announce another key for `use`, in order."""
-    query = select(AuditEntry.seq, AuditEntry.detail).where(
-        AuditEntry.kind == SUCCESSION_KIND,
-        AuditEntry.detail["use"].as_string() == use,
-        AuditEntry.seq > after,
-    )
-    if until is not None:
-        query = query.where(AuditEntry.seq <= until)
-    return [(row.seq, row.detail) for row in session.execute(query.order_by(AuditEntry.seq))]
+    last = _LAST_SEQ if until is None else until
+    return driver_connection(session).execute(_ANNOUNCEMENTS, (use, after, last)).fetchall()
 
 
 def announced_key(session: Session, use: str) -> str | None:
@@ -174,7 +317,7 @@ def announced_key(session: Session, use: str) -> str | None:
 def verify_all(session: Session) -> ChainVerdict:
     """Verify the whole chain and compare its end with the head that the writers keep."""
     end = head(session)
-    return verify(entries(session), size=end.size, head=end.head)
+    return verify(stored_entries(session), size=end.size, head=end.head)
 
 
 def count_entries(session: Session) -> int:

@@ -20,6 +20,13 @@ class AuditEntry(Base):
         Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
         Index("ix_tb_audit_log_task_id", "task_id", "seq"),
         Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
+        Index(
+            "ix_tb_audit_log_passkeys",
+            "seq",
+            postgresql_where=sql(
+                "kind in ('passkey_registered', 'passkey_removed', 'passkey_cloned')"
+            ),
+        ),
     )
 
     seq: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
@@ -32,6 +39,8 @@ class AuditEntry(Base):
     detail: Mapped[dict[str, Any]]
     previous_hash: Mapped[str]
     current_hash: Mapped[str] = mapped_column(unique=True)
+    canonical: Mapped[str | None] = mapped_column(deferred=True)
+    """The canonical bytes that were hashed; entries of earlier versions have none."""
 
 
 class ChainHead(Base):

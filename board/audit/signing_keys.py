@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from guardia.board.audit.chain import ChainEntry, canonical, clean
+from guardia.board.audit.chain import AnyEntry, ChainEntry, canonical, clean
 from guardia.board.audit.kinds import EntryKind
 
 SUCCESSION_KIND = EntryKind.KEY_SUCCEEDED
@@ -28,6 +28,7 @@ _DECISION = b"guardia.decision.v1\n"
 _SIGNED_FIELDS = ("use", "previous", "public")
 SIGNED_KINDS = frozenset({EntryKind.APPROVED, EntryKind.REJECTED, EntryKind.CHANGES_ASKED})
 """Kinds of entries that must carry a signed statement; others may."""
+_WATCHED_KINDS = SIGNED_KINDS | {SUCCESSION_KIND}
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
 
@@ -120,12 +121,15 @@ class DecisionSignatureChecker:
         """
         return public_hex(self._succession.key) if self._succession.key else None
 
-    def watch(self, entries: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
-        """Yield the entries unchanged, checking each."""
+    def watch(self, entries: Iterable[AnyEntry]) -> Iterator[AnyEntry]:
+        """Yield the entries unchanged, checking each that may concern a signature.
+
+        Entries whose columns contradict their bytes are bad already, and may not even be readable.
+        """
         for entry in entries:
-            fault = self.fault(entry)
-            if fault and self.first_broken is None:
-                self.first_broken = (entry.seq, fault)
+            concerned = entry.kind in _WATCHED_KINDS or entry.may_hold("statement")
+            if concerned and entry.consistent and (fault := self.fault(entry.parse())):
+                self.first_broken = self.first_broken or (entry.seq, fault)
             yield entry
 
     def fault(self, entry: ChainEntry) -> str | None:

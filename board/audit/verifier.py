@@ -32,6 +32,7 @@ from guardia.board.audit.chain import (
     from_microseconds,
 )
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.passkey_signatures import PasskeyChecker
 from guardia.board.audit.signing_keys import (
     CHECKPOINT_KEYS,
     DECISION_KEYS,
@@ -69,6 +70,7 @@ class ExportReader:
             KeySuccession(CHECKPOINT_KEYS, root or key),
             DecisionSignatureChecker(),
         )
+        self._passkey_checker = PasskeyChecker()
         self._before: Checkpoint | None = None
         self._checkpoints = 0
         self._vouched = root is None
@@ -95,6 +97,8 @@ class ExportReader:
         fault = self._signature_checker.fault(entry)
         if entry.kind == SUCCESSION_KIND and entry.detail.get("use") != DECISION_KEYS:
             fault = None if self._succession.accept_successor(entry.detail) else "succession"
+        if fault is None:
+            fault = None if self._passkey_checker.is_valid(entry) else "passkey"
         if fault is None:
             return None
         sealed = self._walk.sealed

@@ -30,6 +30,16 @@ class WitnessFiles:
         )
 
     @property
+    def memory(self) -> Path:
+        """Return the path of what this host knows of its witnesses."""
+        return self.verifier_state.with_name("witnesses.json")
+
+    @property
+    def finding(self) -> Path:
+        """Return the path of the last verification's finding; it exists until none is left."""
+        return self.verifier_state.with_name("finding.json")
+
+    @property
     def public(self) -> Path:
         """Return the path of the public key, beside the private one and readable by all."""
         return self.key.with_name(f"{self.key.name}.pub")

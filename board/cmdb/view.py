@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from threading import Lock
+from weakref import WeakKeyDictionary
+
 from guardia.board.core.context import BoardContext
+from guardia.db.engine import Database
 from guardia.org import registry
 from guardia.org.directory import Directory, Host
 
@@ -11,6 +15,27 @@ def directory(board: BoardContext) -> Directory:
     """Return every institution, server, person and agent by name."""
     with board.database.reading() as session:
         return registry.directory(session)
+
+
+_systems: WeakKeyDictionary[Database, tuple[int, Directory]] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def systems(board: BoardContext) -> Directory:
+    """Return institutions and servers: the same object until one of them changes.
+
+    So neither reading nor indexing their names costs a beat more than one number.
+    """
+    with board.database.reading() as session:
+        revision = registry.directory_revision(session)
+        with _lock:
+            known = _systems.get(board.database)
+        if known is not None and known[0] == revision:
+            return known[1]
+        found = registry.systems(session)
+    with _lock:
+        _systems[board.database] = revision, found
+    return found
 
 
 def server(board: BoardContext, server_id: str) -> Host:

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 
 from guardia.board.control import kill_switch as control_kill_switch
+from guardia.board.control import kill_text
 from guardia.board.core import kill_switch
 from guardia.board.core.context import BoardContext
 from guardia.board.web.caller import BoardDep, Caller
@@ -52,8 +53,11 @@ def show(board: BoardDep) -> KillSwitchOut:
 
 @router.put("", summary="Stop everything at once")
 def kill(board: BoardDep, caller: Caller, body: KillSwitchRequest) -> KillSwitchOut:
-    """Activate the switch; no effect if it is on already."""
-    control_kill_switch.kill(board, caller, body.reason)
+    """Activate the switch; no effect if it is on already.
+
+    503 with the outcome if only this host could be stopped.
+    """
+    kill_text.require_recorded(control_kill_switch.kill(board, caller, body.reason))
     return _state(board)
 
 

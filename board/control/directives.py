@@ -7,33 +7,33 @@ and wakes the agents concerned. A remote command running for the task is stopped
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import replace
 from functools import partial
 from types import MappingProxyType
-from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
-from guardia.board.control import rollback
-from guardia.board.core import wake_budget
+from guardia.board.approvals import acceptance, requests
+from guardia.board.control import kill_report, reopening, rollback
+from guardia.board.control.directive_context import DirectiveContext, DirectiveRequest
+from guardia.board.core import server_queue, wake_budget
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
-from guardia.board.core.lookup import get_issue, lock_task
-from guardia.board.core.model import ActionRun, Directive, Issue, Task
+from guardia.board.core.lifecycle import ENDED_STATES, OPEN_STATES, Move, State
+from guardia.board.core.lookup import get_issue, lock_task, lock_tasks
+from guardia.board.core.model import ActionRun, Directive, Task
 from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
-from guardia.board.core.plan import Plan
 from guardia.board.core.reasons import require_reason
-from guardia.board.core.transitions import move_task
+from guardia.board.core.run_model import ServerWait
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.board.execution.start_delay import waiting_for
 from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.organization import agent_memory
-from guardia.errors import IllegalMove, Invalid, NoSuchAssignee, NotFound, Refused, Stale
+from guardia.db.engine import repeat_on_conflict
+from guardia.errors import IllegalMove, Invalid, NoSuchAssignee, NotFound, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
@@ -42,61 +42,19 @@ from guardia.org.model import Agent, Person
 from guardia.text import MAX_REASON, trim
 
 _BEFORE_WORK = (State.RECEIVED, State.PARSED, State.PENDING_APPROVAL, State.APPROVED)
+_ON_SERVER = (State.APPROVED, State.IN_PROGRESS, State.COMPLETED)
 _STOPPING = frozenset({"abort", "pause", "manual"})
 """Directives that only stop work do not wait for a checkpoint: the log is signed afterwards."""
 _PRIORITIES = ("P1", "P2", "P3", "P4")
 
 
-@dataclass(frozen=True, slots=True)
-class DirectiveRequest:
-    """A directive as requested by a person."""
-
-    verb: str
-    reason: str = ""
-    argument: str = ""
-    """An agent's or engineer's id for `reassign`, `P1` to `P4` for `priority`, the hash of the plan
-    that the person saw for `change`."""
-    plan: Plan | None = None
-    """The new plan for `change`: see `manual_plans`."""
-
-
-@dataclass(slots=True)
-class _DirectiveContext:
-    """A directive in its transaction."""
-
-    session: Session
-    task: Task
-    issue: Issue
-    request: DirectiveRequest
-    issued_by: Actor
-    now: datetime
-    detail: dict[str, Any] = field(default_factory=dict)
-    after_log: Callable[[], object] | None = None
-    """Called after the audit entry of the directive."""
-
-    def create_directive(self, *, undo: bool = False) -> Directive:
-        return rollback.create_directive(
-            self.session,
-            self.task,
-            self.request.verb,
-            self.issued_by,
-            self.request.reason,
-            self.now,
-            undo=undo,
-            detail=dict(self.detail),
-        )
-
-    def move(self, step: Move, **values: object) -> None:
-        move_task(self.session, self.task, step, actor=ActorKind.PERSON, now=self.now, **values)
-
-    def refusal(self, key: str, **words: object) -> Refused:
-        return Refused(why=t(f"board.{key}", **words))
-
-
 def allowed_verbs(
-    state: State, *, paused: bool, undoing: bool, planned: bool = False
+    state: State, *, paused: bool, undoing: bool, planned: bool = False, waiting: bool = False
 ) -> tuple[str, ...]:
-    """Return the directives that a task in this state accepts; `planned` if it has a plan."""
+    """Return the directives that a task in this state accepts.
+
+    `planned` if it has a plan, `waiting` if it waits for another change of its server.
+    """
     if undoing:
         return ("manual",)
     agent_work = (*_BEFORE_WORK, State.IN_PROGRESS)
@@ -108,11 +66,18 @@ def allowed_verbs(
         "complete": state is State.MANUAL,
         "abort": is_open,
         "rollback": state is State.COMPLETED,
+        "reopen": state in ENDED_STATES,
         "reassign": state in (*_BEFORE_WORK, State.MANUAL),
         "priority": is_open,
         "change": planned and is_open,
+        "override": waiting and state is State.APPROVED,
     }
     return tuple(verb for verb, allowed in permitted.items() if allowed)
+
+
+def seen_state(state: State, *, undoing: bool) -> str:
+    """Return what a form is bound to: a directive may mean something else in another state."""
+    return "UNDOING" if undoing else state.value
 
 
 def issue_directive(
@@ -120,8 +85,9 @@ def issue_directive(
 ) -> State:
     """Carry out a directive; return the task's state after it.
 
-    Raises `Forbidden` without the permission, `IllegalMove` if the task's state does not permit
-    the directive, `Refused` if another condition prevents it.
+    Raises `Forbidden` without the permission, `Stale` if the person saw the task in another state,
+    `IllegalMove` if its state does not permit the directive, `Refused` if another condition
+    prevents it.
     """
     handler = _HANDLERS.get(request.verb)
     if handler is None:
@@ -131,14 +97,32 @@ def issue_directive(
     request = replace(request, reason=reason, argument=argument)
     if request.verb not in _STOPPING:
         board.sign_checkpoint()
+    state = _carry_out(board, person, task_id, request, handler)
+    if request.verb == "manual":
+        kill_report.send_due_reports(board)  # perhaps the last rollback that it waited for
+    return state
+
+
+@repeat_on_conflict
+def _carry_out(
+    board: BoardContext,
+    person: PersonInfo,
+    task_id: int,
+    request: DirectiveRequest,
+    handler: Callable[[DirectiveContext], Directive],
+) -> State:
     now = board.clock()
     with board.database.transaction() as session:
-        task = lock_task(session, task_id)
-        undoing = _is_rolling_back(session, task_id)
-        if request.verb not in _allowed_verbs(task, undoing=undoing):
+        task = _lock(session, task_id, request.verb)
+        if task.status in _ON_SERVER:
+            server_queue.lock_server(session, task.target_server)
+        undoing = rollback.is_undoing(session, task_id)
+        if request.seen not in ("", seen_state(State(task.status), undoing=undoing)):
+            raise Stale(what=issue_ref(task.sr_id))
+        if request.verb not in _allowed_verbs(session, task, undoing=undoing):
             raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"board.verb.{request.verb}"))
         issue = get_issue(session, task.sr_id)
-        ctx = _DirectiveContext(session, task, issue, request, Actor.of(person), now)
+        ctx = DirectiveContext(session, task, issue, request, Actor.of(person), now)
         wake_budget.renew(session, task.sr_id, ctx.issued_by, now)
         directive = handler(ctx)
         session.flush()
@@ -151,6 +135,14 @@ def issue_directive(
         return State(task.status)
 
 
+def _lock(session: Session, task_id: int, verb: str) -> Task:
+    """Lock the task; for a priority, all tasks of the issue, which take it over."""
+    if verb == "priority":
+        issue = select(Task.sr_id).where(Task.task_id == task_id).scalar_subquery()
+        lock_tasks(session, Task.sr_id == issue)
+    return lock_task(session, task_id)
+
+
 def eligible_tasks(board: BoardContext, sr_id: int, verb: str) -> list[int]:
     """Return the tasks of an issue that accept a directive now."""
     with board.database.reading() as session:
@@ -159,23 +151,22 @@ def eligible_tasks(board: BoardContext, sr_id: int, verb: str) -> list[int]:
         return [
             task.task_id
             for task in rows.all()
-            if verb in _allowed_verbs(task, undoing=_is_rolling_back(session, task.task_id))
+            if verb
+            in _allowed_verbs(session, task, undoing=rollback.is_undoing(session, task.task_id))
         ]
 
 
-def _allowed_verbs(task: Task, *, undoing: bool) -> tuple[str, ...]:
-    planned = task.plan is not None
-    return allowed_verbs(State(task.status), paused=task.paused, undoing=undoing, planned=planned)
-
-
-def _is_rolling_back(session: Session, task_id: int) -> bool:
-    query = select(Directive.directive_id).where(
-        Directive.task_id == task_id, Directive.state == "UNDOING"
+def _allowed_verbs(session: Session, task: Task, *, undoing: bool) -> tuple[str, ...]:
+    return allowed_verbs(
+        State(task.status),
+        paused=task.paused,
+        undoing=undoing,
+        planned=task.plan is not None,
+        waiting=waiting_for(session, task.task_id) is not None,
     )
-    return session.scalar(query) is not None
 
 
-def _announce(ctx: _DirectiveContext) -> None:
+def _announce(ctx: DirectiveContext) -> None:
     verb = t(f"board.verb.{ctx.request.verb}")
     words = {"sr": ctx.issue.sr_id, "who": ctx.issued_by.label, "verb": verb}
     text = t("board.ordered", **words, reason=ctx.request.reason or "-")
@@ -185,7 +176,7 @@ def _announce(ctx: _DirectiveContext) -> None:
 # --- Handlers -----------------------------------------------------------------------------------
 
 
-def _abort(ctx: _DirectiveContext) -> Directive:
+def _abort(ctx: DirectiveContext) -> Directive:
     """End a task before work starts; interrupt running work and have its agent undo it."""
     if ctx.task.status == State.IN_PROGRESS:
         return ctx.create_directive(undo=True)
@@ -196,20 +187,21 @@ def _abort(ctx: _DirectiveContext) -> Directive:
     return directive
 
 
-def _pause(ctx: _DirectiveContext) -> Directive:
+def _pause(ctx: DirectiveContext) -> Directive:
     directive = ctx.create_directive()
     ctx.task.paused = True
+    server_queue.leave(ctx.session, ctx.task, ctx.now, keeps_place=True)
     return directive
 
 
-def _resume(ctx: _DirectiveContext) -> Directive:
+def _resume(ctx: DirectiveContext) -> Directive:
     directive = ctx.create_directive()
     ctx.task.paused = False
     _wake_agent(ctx, directive)
     return directive
 
 
-def _manual(ctx: _DirectiveContext) -> Directive:
+def _manual(ctx: DirectiveContext) -> Directive:
     """Hand the task to a person with the server as it is: nothing is undone."""
     directive = ctx.create_directive()
     rollback.abandon_rollback(
@@ -223,7 +215,7 @@ def _manual(ctx: _DirectiveContext) -> Directive:
     return directive
 
 
-def _return(ctx: _DirectiveContext) -> Directive:
+def _return(ctx: DirectiveContext) -> Directive:
     """Return the task to its agent, which starts over; approvals are requested again."""
     _require_agent(ctx)
     directive = ctx.create_directive()
@@ -232,13 +224,13 @@ def _return(ctx: _DirectiveContext) -> Directive:
     return directive
 
 
-def _require_agent(ctx: _DirectiveContext) -> None:
+def _require_agent(ctx: DirectiveContext) -> None:
     agent = ctx.session.get(Agent, ctx.task.agent_id) if ctx.task.agent_id else None
     if ctx.task.target_server is None or agent is None or agent.duty != "operate":
         raise ctx.refusal("nobody_to_return_to")
 
 
-def _change(ctx: _DirectiveContext) -> Directive:
+def _change(ctx: DirectiveContext) -> Directive:
     """Replace the task's plan by a person's plan.
 
     If work is in progress, its agent first undoes every action outside the common prefix.
@@ -259,20 +251,23 @@ def _change(ctx: _DirectiveContext) -> Directive:
         ctx.move(Move.RETURN, attempt=task.attempt + 1)
     elif task.status != State.PARSED:
         ctx.move(Move.RETURN)
-    ctx.after_log = partial(store_plan, ctx.session, task, plan, ctx.issued_by, ctx.now)
+    ctx.after_log = partial(
+        store_plan, ctx.session, task, plan, ctx.issued_by, ctx.now, reason=ctx.request.reason
+    )
     return directive
 
 
-def _complete(ctx: _DirectiveContext) -> Directive:
+def _complete(ctx: DirectiveContext) -> Directive:
     """Complete a task that a person has done by hand."""
     require_reason(ctx.request.reason)
     directive = ctx.create_directive()
     ctx.move(Move.COMPLETE)
+    acceptance.request_acceptance(ctx.session, ctx.issue, ctx.task, ctx.now)
     _wake_auditors(ctx)
     return directive
 
 
-def _rollback(ctx: _DirectiveContext) -> Directive:
+def _rollback(ctx: DirectiveContext) -> Directive:
     """Undo a completed task. Raises `Refused` if one of its changes cannot be undone."""
     require_reason(ctx.request.reason)
     plan = stored_plan(ctx.task)
@@ -294,7 +289,13 @@ def _rollback(ctx: _DirectiveContext) -> Directive:
     return ctx.create_directive(undo=True)
 
 
-def _reassign(ctx: _DirectiveContext) -> Directive:
+def _reopen(ctx: DirectiveContext) -> Directive:
+    """Reopen an ended task, which starts over."""
+    reason = require_reason(ctx.request.reason)
+    return reopening.reopen_task(ctx.session, ctx.task, ctx.issued_by, reason, ctx.now)
+
+
+def _reassign(ctx: DirectiveContext) -> Directive:
     """Assign the task to another agent, which starts over, or to another engineer."""
     wanted = ctx.request.argument
     agent = ctx.session.get(Agent, wanted)
@@ -311,7 +312,7 @@ def _reassign(ctx: _DirectiveContext) -> Directive:
     return directive
 
 
-def _reassign_to_agent(ctx: _DirectiveContext, wanted: str) -> Directive:
+def _reassign_to_agent(ctx: DirectiveContext, wanted: str) -> Directive:
     if ctx.task.status in (State.RECEIVED, State.PENDING_APPROVAL, State.APPROVED):
         # Its plan belongs to the present agent: people take over first, or wait for triage.
         raise ctx.refusal("reassign_later")
@@ -328,7 +329,7 @@ def _reassign_to_agent(ctx: _DirectiveContext, wanted: str) -> Directive:
     return directive
 
 
-def _priority(ctx: _DirectiveContext) -> Directive:
+def _priority(ctx: DirectiveContext) -> Directive:
     """Change the position in the agent's queue; work in progress continues."""
     wanted = ctx.request.argument.upper()
     if wanted not in _PRIORITIES:
@@ -338,19 +339,24 @@ def _priority(ctx: _DirectiveContext) -> Directive:
     directive = ctx.create_directive()
     if ctx.task.status == State.IN_PROGRESS:
         ctx.task.run_id, ctx.task.fence = run_id, fence
-    _lock_siblings(ctx)
     ctx.issue.priority = wanted
     _wake_agent(ctx, directive)
     return directive
 
 
-def _lock_siblings(ctx: _DirectiveContext) -> None:
-    """Lock all tasks of the issue, which take over its priority, before the issue itself."""
-    siblings = select(Task.task_id).where(Task.sr_id == ctx.task.sr_id).order_by(Task.task_id)
-    ctx.session.execute(siblings.with_for_update(key_share=True))
+def _override(ctx: DirectiveContext) -> Directive:
+    """Let a task start beside the change of its server that it waits for."""
+    reason = require_reason(ctx.request.reason)
+    row = ctx.session.get(ServerWait, ctx.task.task_id)
+    assert row is not None
+    ctx.detail |= {"holder": row.holder_id}
+    directive = ctx.create_directive()
+    row.overridden_by, row.reason, row.holder_id = str(ctx.issued_by), reason, None
+    _wake_agent(ctx, directive)
+    return directive
 
 
-_HANDLERS: MappingProxyType[str, Callable[[_DirectiveContext], Directive]] = MappingProxyType(
+_HANDLERS: MappingProxyType[str, Callable[[DirectiveContext], Directive]] = MappingProxyType(
     {
         "abort": _abort,
         "pause": _pause,
@@ -359,22 +365,24 @@ _HANDLERS: MappingProxyType[str, Callable[[_DirectiveContext], Directive]] = Map
         "return": _return,
         "complete": _complete,
         "rollback": _rollback,
+        "reopen": _reopen,
         "reassign": _reassign,
         "priority": _priority,
         "change": _change,
+        "override": _override,
     }
 )
 VERBS = tuple(verb for verb in _HANDLERS if verb != "change")
 """Directives that need only a verb and an argument; `change` needs a plan."""
 
 
-def _void_approvals(ctx: _DirectiveContext) -> None:
+def _void_approvals(ctx: DirectiveContext) -> None:
     """Void the approvals and the start time of a plan that will not run."""
     requests.void(ctx.session, ctx.task)
     ctx.task.run_after = None
 
 
-def _wake_agent(ctx: _DirectiveContext, directive: Directive) -> None:
+def _wake_agent(ctx: DirectiveContext, directive: Directive) -> None:
     if ctx.task.agent_id:
         cause = {"directive": directive.directive_id, "verb": directive.verb}
         wake(
@@ -388,7 +396,7 @@ def _wake_agent(ctx: _DirectiveContext, directive: Directive) -> None:
         )
 
 
-def _wake_auditors(ctx: _DirectiveContext) -> None:
+def _wake_auditors(ctx: DirectiveContext) -> None:
     for auditor in registry.auditors(ctx.session):
         cause = {"task": ctx.task.task_id, "verb": ctx.request.verb}
         wake(ctx.session, auditor, WakeReason.FINISHED, ctx.now, ctx.issue.sr_id, cause=cause)

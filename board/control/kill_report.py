@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -12,10 +13,13 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import get_issue, lock_issues
 from guardia.board.core.model import Comment, Directive, KillSwitchActivation, Task
 from guardia.board.core.outbox import send
+from guardia.db.engine import OUTAGE_ERRORS, database_time, repeat_on_conflict
 from guardia.i18n import t
+
+log_file = logging.getLogger(__name__)
 
 _AUTHOR = Actor.operator("guardia")
 
@@ -32,7 +36,7 @@ class StoppedTask:
     state: str
     """Current state of the task."""
     outcome: str
-    """`waiting`, `UNDOING`, `RESTORED` or `NOT_RESTORED`."""
+    """`waiting`, `UNDOING`, `RESTORED`, `UNCHANGED` (nothing to undo) or `NOT_RESTORED`."""
     text: str
 
 
@@ -51,13 +55,20 @@ def stopped_tasks(session: Session, kill_id: int) -> list[StoppedTask]:
             task.target_server or "-",
             d.found,
             task.status,
-            "waiting" if d.state == "DONE" else d.state,
+            _outcome(d),
             d.outcome,
         )
         for d, task in rows
     ]
 
 
+def _outcome(directive: Directive) -> str:
+    if directive.state == "RESTORED" and directive.detail.get("restored") == 0:
+        return "UNCHANGED"
+    return "waiting" if directive.state == "DONE" else directive.state
+
+
+@repeat_on_conflict
 def alert_listener_failed(board: BoardContext, host: str, error: str) -> None:
     """Alert that a worker cannot learn which of its running commands people have stopped."""
     with board.database.transaction() as session:
@@ -65,25 +76,37 @@ def alert_listener_failed(board: BoardContext, host: str, error: str) -> None:
         send(session, "alert", text, board.clock(), sr_id=None)
 
 
-def send_report_if_complete(session: Session, kill_id: int | None, now: datetime) -> None:
-    """Send the report once, when no stopped task is still being undone.
+def send_due_reports(board: BoardContext) -> None:
+    """Send the report of each activation of which no stopped task is still being undone.
 
-    Locks the activation, so the second of two tasks that end at the same time sees the first.
+    In a transaction of its own: it locks other issues than the one whose rollback has just ended,
+    and the end of a rollback, or the stop itself, must not fail because of it. A worker calls it
+    every minute, too.
     """
-    if kill_id is None:
-        return
-    kill = session.scalar(
-        select(KillSwitchActivation)
-        .where(KillSwitchActivation.kill_id == kill_id)
-        .with_for_update()
-    )
-    if kill is None or kill.reported_at is not None:
-        return
-    found = stopped_tasks(session, kill_id)
-    if any(s.outcome == "UNDOING" for s in found):
-        return
-    kill.reported_at = now
-    _send_report(session, kill, found, now)
+    query = select(KillSwitchActivation.kill_id).where(KillSwitchActivation.reported_at.is_(None))
+    try:
+        with board.database.reading() as session:
+            unreported = session.scalars(query.order_by(KillSwitchActivation.kill_id)).all()
+        for kill_id in unreported:
+            _send_if_complete(board, kill_id)
+    except OUTAGE_ERRORS as error:
+        log_file.warning("the kill switch's report waits: %s", type(error).__name__)
+
+
+@repeat_on_conflict
+def _send_if_complete(board: BoardContext, kill_id: int) -> None:
+    with board.database.transaction() as session:
+        kill = session.scalar(
+            select(KillSwitchActivation)
+            .where(KillSwitchActivation.kill_id == kill_id)
+            .with_for_update()
+        )
+        found = stopped_tasks(session, kill_id)
+        if kill is None or kill.reported_at or any(s.outcome == "UNDOING" for s in found):
+            return
+        lock_issues(session, {s.sr_id for s in found})
+        kill.reported_at = now = database_time(session)
+        _send_report(session, kill, found, now)
 
 
 def _send_report(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit.chain import digest
 from guardia.board.control import directives, rollback
-from guardia.board.control.directives import DirectiveRequest
+from guardia.board.control.directive_context import DirectiveRequest
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
@@ -23,11 +23,12 @@ from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Action, Category, Citation, Plan
-from guardia.board.core.planner import ActionDraft, Planner
+from guardia.board.core.planner import ActionDraft, Planner, ReadEvidence
 from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import update_issue_state
-from guardia.board.execution import tasks
+from guardia.board.execution import plan_history, tasks
 from guardia.board.issues.receiving import open_task
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound, Refused, Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -68,26 +69,35 @@ def change_plan(
             raise Stale(what=issue_ref(task.sr_id))
         old = tasks.stored_plan(task)
         host = registry.host(session, old.server)
-    actions = _actions(board.planner, revision.actions, host, old.category)
+        evidence = plan_history.evidence_of(session, task.sr_id, old.server)
+    actions = _actions(board.planner, revision.actions, host, old, evidence)
     if [a.call for a in actions] == [a.call for a in old.actions]:
         raise Invalid(what=t("board.verb.change"), why=t("board.same_plan"))
-    why = t_default(
-        "board.changed_because", because=old.because, who=_display_name(person), reason=reason
-    )
-    plan = Plan.model_validate({**dict(old), "actions": actions, "because": why})
+    # The diagnosis stays the agent's: what the person changed is shown beside it.
+    plan = Plan.model_validate({**dict(old), "actions": actions})
     return directives.issue_directive(
         board, person, task_id, DirectiveRequest("change", reason, revision.plan_hash, plan)
     )
 
 
 def _actions(
-    planner: Planner, drafts: Sequence[ActionDraft], host: Host, category: str
+    planner: Planner,
+    drafts: Sequence[ActionDraft],
+    host: Host,
+    old: Plan,
+    evidence: Sequence[ReadEvidence],
 ) -> tuple[Action, ...]:
+    """Build the actions; the values of new and changed ones are checked against the evidence."""
     if not 0 < len(drafts) <= _MAX_ACTIONS:
         raise Invalid(what=t("board.verb.change"), why=t("board.no_action", most=_MAX_ACTIONS))
-    return tuple(planner.build_action(draft, host, category) for draft in drafts)
+    kept = [ActionDraft.of(action.call) for action in old.actions]
+    return tuple(
+        planner.build_action(draft, host, old.category, () if draft in kept else evidence)
+        for draft in drafts
+    )
 
 
+@repeat_on_conflict
 def force_action(
     board: BoardContext,
     person: PersonInfo,
@@ -106,7 +116,8 @@ def force_action(
     with board.database.reading() as session:
         get_issue(session, sr_id)
         host = registry.host(session, trim(server))
-    action = board.planner.build_action(draft, host, Category.FORCED)
+        evidence = plan_history.evidence_of(session, sr_id, host.server_id)
+    action = board.planner.build_action(draft, host, Category.FORCED, evidence)
     plan = _forced_plan(person, host, action, text)
     board.sign_checkpoint()
     now = board.clock()

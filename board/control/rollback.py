@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, aliased
 
+from guardia.board.approvals import acceptance
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.control import kill_report
@@ -32,6 +33,7 @@ from guardia.board.execution import commands
 from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.runs.beats import RunContext, is_current, release_tasks
 from guardia.board.runs.claiming import ROLLBACK_TASKS
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
@@ -125,34 +127,79 @@ def record_directive(
     )
 
 
+@repeat_on_conflict
 def claim_rollback(
-    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext,
+    run_context: RunContext,
+    done: frozenset[int] = frozenset(),
+    beside: frozenset[int] = frozenset(),
 ) -> RollbackClaim | None:
-    """Claim a task of this agent that must be rolled back, even if the kill switch is on."""
-    with board.database.transaction() as session:
-        if not is_current(session, run_context):
-            return None
-        release_tasks(session, run_context)
-        task = session.scalar(
-            select(Task)
-            .where(
-                Task.agent_id == run_context.agent_id,
-                Task.task_id.in_(ROLLBACK_TASKS),
-                Task.task_id.not_in(done),
-            )
-            .order_by(Task.task_id)
-            .limit(1)
-            .with_for_update(of=Task, key_share=True)
+    """Claim a task of this agent that must be rolled back, even if the kill switch is on.
+
+    The beat keeps its claims on the tasks `beside`, which still run.
+    """
+    while True:
+        with board.database.transaction() as session:
+            if not is_current(session, run_context):
+                return None
+            if release_tasks(session, run_context, beside):
+                continue  # see `beats.claim_task`
+            return _claim(session, run_context, done)
+
+
+def _claim(session: Session, run_context: RunContext, done: frozenset[int]) -> RollbackClaim | None:
+    task = session.scalar(
+        select(Task)
+        .where(
+            Task.agent_id == run_context.agent_id,
+            Task.task_id.in_(ROLLBACK_TASKS),
+            Task.task_id.not_in(done),
+            ~_waits_for_server(),
         )
-        directive = _lock_directive(session, task.task_id) if task else None
-        if task is None or directive is None:
-            return None
-        task.fence += 1
-        task.run_id = run_context.run_id
-        claim = Claim(
-            task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence
+        .order_by(Task.task_id)
+        .limit(1)
+        .with_for_update(of=Task, key_share=True)
+    )
+    directive = _lock_directive(session, task.task_id) if task else None
+    if task is None or directive is None:
+        return None
+    task.fence += 1
+    task.run_id = run_context.run_id
+    claim = Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
+    return RollbackClaim(directive.directive_id, claim)
+
+
+def _waits_for_server() -> ColumnElement[bool]:
+    """Return whether the rollback of a completed task has to wait for its server.
+
+    Work in progress never waits: it holds the server already.
+    """
+    other, first, own = aliased(Task), aliased(Directive), aliased(Directive)
+    running = select(other.task_id).where(
+        other.target_server == Task.target_server,
+        other.task_id != Task.task_id,
+        other.status == State.IN_PROGRESS,
+        func.jsonb_array_length(other.plan["actions"]) > 0,
+    )
+    earlier = (
+        select(first.directive_id)
+        .join(other, other.task_id == first.task_id)
+        .join(own, (own.task_id == Task.task_id) & (own.state == "UNDOING"))
+        .where(
+            other.target_server == Task.target_server,
+            first.state == "UNDOING",
+            first.directive_id < own.directive_id,
         )
-        return RollbackClaim(directive.directive_id, claim)
+    )
+    return and_(Task.status == State.COMPLETED, or_(running.exists(), earlier.exists()))
+
+
+def is_undoing(session: Session, task_id: int) -> bool:
+    """Return whether a task is to be rolled back by a directive."""
+    query = select(Directive.directive_id).where(
+        Directive.task_id == task_id, Directive.state == "UNDOING"
+    )
+    return session.scalar(query) is not None
 
 
 def _lock_directive(session: Session, task_id: int) -> Directive | None:
@@ -160,6 +207,7 @@ def _lock_directive(session: Session, task_id: int) -> Directive | None:
     return session.scalar(query.with_for_update())
 
 
+@repeat_on_conflict
 def grant_rollback(board: BoardContext, rollback: RollbackClaim) -> RollbackGrant:
     """Grant the undo of a task's plan, and reads on its server."""
     with board.database.transaction() as session:
@@ -192,6 +240,15 @@ def finish_rollback(
     Hands the task to people with an alert if something was not restored. A changed plan is then
     filed with the person who issued the directive as author, and its approvals are requested.
     """
+    state = _finish(board, rollback, restored, lost, kept)
+    kill_report.send_due_reports(board)
+    return state
+
+
+@repeat_on_conflict
+def _finish(
+    board: BoardContext, rollback: RollbackClaim, restored: list[str], lost: list[str], kept: int
+) -> State:
     now, claim = board.clock(), rollback.claim
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
@@ -207,14 +264,16 @@ def finish_rollback(
         step, actor = _final_move(State(task.status), lost, changed=new_plan is not None)
         values = {"attempt": task.attempt + 1} if step is Move.RETURN else {}
         move_task(session, task, step, actor=actor, now=now, run_id=None, **values)
+        # Nothing to undo is another fact than everything undone.
+        directive.detail = {**directive.detail, "restored": len(restored)}
+        acceptance.close_waiting(session, task, "VOID", claim.actor, now)
         _close(session, directive, _outcome_text(restored, lost), now, whole=not lost)
         _announce_end(session, directive, lost, now)
         _log_end(session, rollback, directive, restored, lost, kept, now)
-        kill_report.send_report_if_complete(session, directive.kill_id, now)
         if step is Move.RETURN and new_plan is not None:
             author = Actor.parse(directive.ordered_by)
             assert author is not None
-            store_plan(session, task, new_plan, author, now)
+            store_plan(session, task, new_plan, author, now, reason=directive.reason)
             commands.carry_over(session, task.task_id, before, task.plan_hash or "", kept)
         return State(task.status)
 
@@ -222,7 +281,7 @@ def finish_rollback(
 def _announce_end(session: Session, directive: Directive, lost: list[str], now: datetime) -> None:
     """Notify the room and wake auditors; alert people unless the kill report covers it."""
     sr_id = directive.sr_id
-    key = "not_restored" if lost else "undone"
+    key = "not_restored" if lost else "undone" if directive.detail["restored"] else "nothing_undone"
     message = t(f"board.{key}", sr=sr_id, text=directive.outcome)
     reply_to_room(session, get_issue(session, sr_id), message, now)
     if lost or directive.verb not in ("kill", "change"):
@@ -255,7 +314,6 @@ def abandon_rollback(session: Session, task: Task, text: str, now: datetime) -> 
     directive = _lock_directive(session, task.task_id)
     if directive is not None:
         _close(session, directive, text, now, whole=False)
-        kill_report.send_report_if_complete(session, directive.kill_id, now)
 
 
 def _log_end(

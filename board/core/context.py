@@ -8,8 +8,11 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core.local_stop import LocalStop
 from guardia.board.core.planner import Planner
+from guardia.db.clock import DatabaseClock
 from guardia.db.engine import Database
+from guardia.errors import ClockOff
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -54,6 +57,19 @@ class BoardContext:
     planner: Planner
     """Turns the drafts of people into concrete actions."""
     clock: Callable[[], datetime] = utc_now
+    local_stop: LocalStop | None = None
+    """Stops the workers of this host if the board cannot be reached."""
+
+    def current_time(self) -> datetime:
+        """Return the time for reads and for stopping, even if this host may not work.
+
+        `clock` refuses while a clock is off: see `guardia.db.clock`.
+        """
+        return self.clock.time() if isinstance(self.clock, DatabaseClock) else self.clock()
+
+    def clock_problem(self) -> ClockOff | None:
+        """Return what is wrong with the clocks, or `None`."""
+        return self.clock.problem() if isinstance(self.clock, DatabaseClock) else None
 
     def sign_checkpoint(self) -> None:
         """Sign the audit log before a privileged act; call it outside of any transaction.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from sqlalchemy import select
+from sqlalchemy import literal, select, union_all
 from sqlalchemy.orm import Session
 
 from guardia.board.core.actors import Actor
@@ -17,17 +17,15 @@ def display_names_of(session: Session, actors: Iterable[str]) -> dict[str, str]:
     known = {actor for stored in actors if (actor := Actor.parse(stored)) is not None}
     people = [a.id for a in known if a.kind is ActorKind.PERSON]
     agents = [a.id for a in known if a.kind is ActorKind.AGENT]
-    names = {
-        str(Actor.person(p.person_id)): f"{p.name} {p.title}".strip()
-        for p in session.execute(
-            select(Person.person_id, Person.name, Person.title).where(Person.person_id.in_(people))
-        )
-    }
-    for agent in session.execute(
-        select(Agent.agent_id, Agent.title).where(Agent.agent_id.in_(agents))
-    ):
-        names[str(Actor.agent(agent.agent_id))] = agent.title
-    return names
+    query = union_all(
+        select(
+            literal(f"{ActorKind.PERSON}:") + Person.person_id, Person.name + " " + Person.title
+        ).where(Person.person_id.in_(people)),
+        select(literal(f"{ActorKind.AGENT}:") + Agent.agent_id, Agent.title).where(
+            Agent.agent_id.in_(agents)
+        ),
+    )
+    return {stored: name.strip() for stored, name in session.execute(query)}
 
 
 def person_name(names: Mapping[str, str], person_id: str | None) -> str | None:

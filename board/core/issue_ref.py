@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-_REFERENCE = re.compile(r"(?:SR-|#)?(\d+)", re.IGNORECASE)
+from guardia.text import fold
+
+_REFERENCE = re.compile(r"(?:SR-|#)?([0-9]+)", re.IGNORECASE)
 _MAX_DIGITS = 18
 """Longer numbers do not fit the column."""
 
@@ -16,17 +18,17 @@ def issue_ref(sr_id: int | str) -> str:
 
 def is_issue_ref(text: str) -> bool:
     """Return whether a text has the form of a reference: `12`, `SR-12` or `#12`."""
-    return _REFERENCE.fullmatch(text) is not None
+    return _REFERENCE.fullmatch(fold(text)) is not None
 
 
 def parse_issue_ref(text: str) -> int | None:
     """Return the number that a reference names, or `None` if no issue can have it."""
-    found = _REFERENCE.fullmatch(text)
+    found = _REFERENCE.fullmatch(fold(text))
     return int(found[1]) if found and len(found[1]) <= _MAX_DIGITS else None
 
 
 def find_issue_ref(text: str) -> int | None:
     """Return the number of the first `SR-12` in a sentence, or `None` if there is none."""
     # A Korean particle follows without a space: SR-1로.
-    found = re.search(r"SR-(\d+)", text)
+    found = re.search(rf"SR-([0-9]{{1,{_MAX_DIGITS}}})(?![0-9])", text)
     return int(found[1]) if found else None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from datetime import datetime
 from typing import TYPE_CHECKING, NoReturn
 
 from guardia.board.audit.signing import DecisionSigner
-from guardia.board.core.context import BoardContext
-from guardia.board.core.planner import ActionDraft, ToolOption
+from guardia.board.core.context import BoardContext, utc_now
+from guardia.board.core.local_stop import LocalStop
+from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption
 from guardia.errors import ProgrammerError, Refused
 from guardia.i18n import t
 
@@ -16,13 +19,19 @@ if TYPE_CHECKING:
     from guardia.org.directory import Host
 
 
-def keyless_context(database: Database) -> BoardContext:
+def keyless_context(
+    database: Database,
+    local_stop: LocalStop | None = None,
+    clock: Callable[[], datetime] = utc_now,
+) -> BoardContext:
     """Return a context that refuses to sign a decision or a checkpoint, and to plan."""
     return BoardContext(
         database,
         decision_signer=DecisionSigner.without_key(),
         notary=NoNotary(),
         planner=NoPlanner(),
+        local_stop=local_stop,
+        clock=clock,
     )
 
 
@@ -54,9 +63,25 @@ class NoPlanner:
         """Return an empty tuple."""
         return ()
 
-    def build_action(self, draft: ActionDraft, host: Host, category: str) -> NoReturn:
+    def build_action(
+        self,
+        draft: ActionDraft,
+        host: Host,
+        category: str,
+        evidence: Sequence[ReadEvidence] = (),
+    ) -> NoReturn:
         """Raises `Refused`."""
         raise Refused(why=t("board.no_planner"))
+
+    def permitted_values(
+        self, draft: ActionDraft, evidence: Sequence[ReadEvidence]
+    ) -> dict[str, tuple[str, ...]]:
+        """Return nothing: it knows no tool."""
+        return {}
+
+    def generated_arguments(self, tool: str) -> frozenset[str]:
+        """Return nothing: it knows no tool."""
+        return frozenset()
 
 
 def _refuse() -> NoReturn:

@@ -9,11 +9,14 @@ from datetime import datetime, timedelta, timezone
 
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import ActorKind
+from guardia.board.core.plan import Check
 from guardia.i18n import t, t_default
 
 # Korea has no daylight saving time, and small systems have no time zone database.
 SEOUL = timezone(timedelta(hours=9), "KST")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)")
+
+_TIME_STYLES = {"full": "%Y-%m-%d %H:%M:%S", "short": "%m-%d %H:%M", "clock": "%H:%M"}
 
 
 def label(table: str, name: str) -> str:
@@ -59,10 +62,26 @@ def actor_label(names: Mapping[str, str], actor: str) -> str:
     return label("web.channel", known.id) if known.kind is ActorKind.CHANNEL else known.id or actor
 
 
+def tool_title(name: str) -> str:
+    """Return a tool's title, or its name if the catalogue lacks it."""
+    try:
+        return t(f"tools.{name}.title")
+    except KeyError:
+        return name
+
+
+def check_sentence(check: Check) -> str:
+    """Return what a check requires; for plans of earlier releases, what it reads."""
+    sentence = check.sentence or t("web.summary.check", tool=tool_title(check.call.tool))
+    return (
+        f"{sentence} ({t('web.plan.within', seconds=check.within)})" if check.within else sentence
+    )
+
+
 def format_time(value: datetime, style: str = "full") -> str:
-    """Format a time in Seoul: `full` with year and seconds, `short` for lists."""
+    """Format a time in Seoul: `full` with year and seconds, `short` for lists, `clock` in a day."""
     local = value.astimezone(SEOUL)
-    return local.strftime("%m-%d %H:%M" if style == "short" else "%Y-%m-%d %H:%M:%S")
+    return local.strftime(_TIME_STYLES[style])
 
 
 def to_seoul_time(text: str) -> str:

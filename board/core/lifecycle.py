@@ -41,6 +41,7 @@ class Move(StrEnum):
     ABORT = "abort"
     HAND_OVER = "hand_over"
     RETURN = "return"
+    REOPEN = "reopen"
 
 
 class ActorKind(StrEnum):
@@ -55,6 +56,8 @@ class ActorKind(StrEnum):
 
 _S, _M = State, Move
 _BEFORE_WORK = (_S.RECEIVED, _S.PARSED, _S.PENDING_APPROVAL, _S.APPROVED)
+ENDED_STATES = (_S.COMPLETED, _S.FAILED_ROLLBACK, _S.ROLLED_BACK, _S.REJECTED, _S.ABORTED)
+"""States in which a task has ended; people can reopen it."""
 
 TRANSITIONS: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
     {
@@ -78,6 +81,8 @@ TRANSITIONS: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
         (_S.APPROVED, _M.RETURN): _S.PARSED,
         # Only after the actions that do not fit the changed plan have been undone.
         (_S.IN_PROGRESS, _M.RETURN): _S.PARSED,
+        # What has ended is not settled for those who asked: it is diagnosed again.
+        **{(s, _M.REOPEN): _S.PARSED for s in ENDED_STATES},
         **{(s, _M.ABORT): _S.ABORTED for s in _BEFORE_WORK},
         **{
             (s, _M.HAND_OVER): _S.MANUAL
@@ -103,6 +108,7 @@ MOVE_ACTORS: MappingProxyType[Move, frozenset[ActorKind]] = MappingProxyType(
         _M.ABORT: _PERSON,
         _M.HAND_OVER: _EITHER,
         _M.RETURN: _PERSON,
+        _M.REOPEN: _PERSON,
     }
 )
 """Kinds of actor that may make a move; roles and approval chains restrict it further."""
@@ -118,6 +124,7 @@ _ADVANCE = (
     _S.MANUAL,
     _S.IN_PROGRESS,
 )
+_WORST_FIRST = (_S.FAILED_ROLLBACK, _S.ROLLED_BACK, _S.ABORTED, _S.REJECTED, _S.COMPLETED)
 
 
 def next_state(state: State, move: Move, actor: ActorKind) -> State | None:
@@ -129,11 +136,14 @@ def next_state(state: State, move: Move, actor: ActorKind) -> State | None:
     return TRANSITIONS.get((state, move))
 
 
-def issue_state(states: Iterable[State]) -> State:
-    """Return an issue's state from those of its tasks in order of creation.
+def issue_state(tasks: Iterable[tuple[str | None, State]]) -> State:
+    """Return an issue's state from its tasks, as (server, state) in order of creation.
 
-    That is the least advanced open state, or the last state if no task is open.
+    That is the least advanced open state. If no task is open, the last task of each server counts,
+    and the worst of them: an issue is not completed while a server was left as it was.
     """
-    ordered = list(states)
-    still_open = [s for s in ordered if s in OPEN_STATES]
-    return min(still_open, key=_ADVANCE.index) if still_open else ordered[-1]
+    ordered = list(tasks)
+    still_open = [state for _, state in ordered if state in OPEN_STATES]
+    if still_open:
+        return min(still_open, key=_ADVANCE.index)
+    return min(dict(ordered).values(), key=_WORST_FIRST.index)

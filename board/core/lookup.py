@@ -1,8 +1,14 @@
-"""Load an issue or a task, with or without a lock."""
+"""Load issues and tasks, with or without a lock.
+
+Rows of one table are locked in the order of their ids, in every transaction: then none of them can
+wait in a circle. Tasks are locked before issues.
+"""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, bindparam, select
+from collections.abc import Iterable, Sequence
+
+from sqlalchemy import BigInteger, ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.issue_ref import issue_ref
@@ -28,6 +34,18 @@ def lock_task(session: Session, task_id: int) -> Task:
     return task
 
 
+def lock_tasks(session: Session, condition: ColumnElement[bool]) -> Sequence[Task]:
+    """Lock and return the tasks that meet a condition, in the order of their ids."""
+    query = select(Task).where(condition).order_by(Task.task_id)
+    return session.scalars(query.with_for_update(key_share=True)).all()
+
+
+def lock_issues(session: Session, numbers: Iterable[int]) -> None:
+    """Lock issues in the order of their ids; call it after their tasks are locked."""
+    query = select(Issue.sr_id).where(Issue.sr_id.in_(set(numbers))).order_by(Issue.sr_id)
+    session.execute(query.with_for_update(key_share=True)).all()
+
+
 def get_task(session: Session, task_id: int) -> Task:
     """Return a task. Raises `NotFound` if there is none."""
     task = session.get(Task, task_id)
@@ -41,4 +59,6 @@ def get_issue(session: Session, sr_id: int) -> Issue:
     issue = session.get(Issue, sr_id)
     if issue is None:
         raise NotFound(what=issue_ref(sr_id))
+    # A session forgets what nothing else refers to, and would load it again.
+    session.info[f"issue:{sr_id}"] = issue
     return issue

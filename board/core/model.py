@@ -259,3 +259,5 @@ class KillSwitchActivation(Base):
     released_by: Mapped[str | None]
     release_reason: Mapped[str] = mapped_column(default="", server_default="")
     released_at: Mapped[datetime | None]
+    order_id: Mapped[str | None] = mapped_column(unique=True)
+    """The order of a person that turned it on, so that one order never does so twice."""

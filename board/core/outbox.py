@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.core.model import Issue, OutboxEntry
 from guardia.db import jobs
+
+_OUTBOX: Any = OutboxEntry.__table__
+_ADD = insert(_OUTBOX).returning(_OUTBOX.c.outbox_id)
 
 
 def send(
     session: Session, kind: str, text: str, now: datetime, *, room: str = "", sr_id: int | None
 ) -> None:
     """Queue a message to a room, or an alert."""
-    row = OutboxEntry(kind=kind, room=room, sr_id=sr_id, text=text, created_at=now)
-    session.add(row)
-    session.flush()
-    jobs.defer(session, "deliver", outbox_id=row.outbox_id)
+    session.flush()  # the row may refer to what is still pending
+    row = {"kind": kind, "room": room, "sr_id": sr_id, "text": text, "created_at": now}
+    jobs.defer(session, "deliver", outbox_id=session.scalar(_ADD, row))
 
 
 def schedule_checkpoint(session: Session) -> None:

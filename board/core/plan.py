@@ -7,9 +7,17 @@ library and pydantic only.
 
 from __future__ import annotations
 
+from datetime import datetime
 from enum import IntEnum, StrEnum
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 
 from guardia.text import CleanObject, CleanStr
 
@@ -52,6 +60,20 @@ class Check(_Value):
     expect: CleanStr
     within: int = 0
     """Seconds to keep trying; 0 tries once. An integer because the plan is hashed."""
+    sentence: CleanStr = ""
+    """What it requires, in one Korean sentence. Empty in plans of earlier releases."""
+
+    @model_serializer(mode="wrap")
+    def _omit_empty_sentence(self, handler: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave an empty sentence out, so that the hash of a stored plan stays the same."""
+        fields: dict[str, Any] = handler(self)
+        if not self.sentence:
+            del fields["sentence"]
+        return fields
+
+    def unworded(self) -> Check:
+        """Return the check without its sentence."""
+        return self.model_copy(update={"sentence": ""})
 
 
 class Action(_Value):
@@ -79,7 +101,11 @@ class Action(_Value):
 
     def _unworded(self) -> Action:
         reason = None if self.irreversible is None else ""
-        return self.model_copy(update={"effect": "", "irreversible": reason})
+        checks = {
+            name: tuple(check.unworded() for check in getattr(self, name))
+            for name in ("precheck", "verify", "undo_verify")
+        }
+        return self.model_copy(update={"effect": "", "irreversible": reason, **checks})
 
 
 class Citation(_Value):
@@ -103,6 +129,14 @@ class Plan(_Value):
     actions: tuple[Action, ...]
     verify: tuple[Check, ...] = ()
     """Checks after the last action."""
+    not_before: CleanStr | None = Field(default=None, exclude_if=lambda value: value is None)
+    """Earliest start (ISO 8601), if people asked for a later one. Left out of the hash without a
+    value, so that approvals of plans from before it stay valid."""
+
+    @property
+    def starts_at(self) -> datetime | None:
+        """The earliest start as a time."""
+        return datetime.fromisoformat(self.not_before) if self.not_before else None
 
     @property
     def irreversible(self) -> bool:

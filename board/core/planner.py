@@ -6,9 +6,9 @@ a draft and derives command, checks and undo, as it does for agents.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from guardia.board.core.plan import Action, ToolCall
 from guardia.org.directory import Host
@@ -36,11 +36,38 @@ class ToolOption:
     arguments: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class ReadEvidence:
+    """The findings of one read of a diagnosis."""
+
+    tool: str
+    args: Mapping[str, Any]
+    findings: Mapping[str, Any] | None
+
+
 class Planner(Protocol):
     """Interface to the tool catalogue for plans made by people."""
 
     def options(self) -> tuple[ToolOption, ...]:
         """Return all changes in the order of the catalogue."""
 
-    def build_action(self, draft: ActionDraft, host: Host, category: str) -> Action:
-        """Build the concrete action. Raises `Invalid` or `Refused` if the draft is not valid."""
+    def build_action(
+        self,
+        draft: ActionDraft,
+        host: Host,
+        category: str,
+        evidence: Sequence[ReadEvidence] = (),
+    ) -> Action:
+        """Build the concrete action.
+
+        Raises `Invalid` or `Refused` if the draft is not valid, or if its values contradict the
+        evidence.
+        """
+
+    def permitted_values(
+        self, draft: ActionDraft, evidence: Sequence[ReadEvidence]
+    ) -> Mapping[str, tuple[str, ...]]:
+        """Return by argument the values that the evidence permits; other arguments are free."""
+
+    def generated_arguments(self, tool: str) -> frozenset[str]:
+        """Return the arguments that are made up for each plan and mean nothing to people."""

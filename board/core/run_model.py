@@ -86,3 +86,26 @@ class Tick(Base):
 
     agent_id: Mapped[str] = mapped_column(primary_key=True)
     tick: Mapped[datetime] = mapped_column(primary_key=True)
+
+
+class ServerWait(Base):
+    """An approved task in the queue for its server: see `core.server_queue`."""
+
+    __tablename__ = "tb_server_wait"
+    __table_args__ = (
+        Index("ix_tb_server_wait_server_id", "server_id", "since"),
+        Index(
+            "ix_tb_server_wait_holder_id",
+            "holder_id",
+            postgresql_where=sql("holder_id is not null"),
+        ),
+    )
+
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID), primary_key=True, autoincrement=False)
+    server_id: Mapped[str]
+    holder_id: Mapped[int | None]
+    """The task that it waits for; `None` if it may try to start."""
+    since: Mapped[datetime]
+    overridden_by: Mapped[str | None]
+    """The person who let it start beside the other change."""
+    reason: Mapped[str] = mapped_column(default="", server_default="")

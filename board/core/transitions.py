@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, CursorResult, bindparam, select, update
+from sqlalchemy import CursorResult, Update, bindparam, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
+from guardia.board.core import server_queue
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import (
     OPEN_STATES,
@@ -20,13 +24,19 @@ from guardia.board.core.lifecycle import (
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.db.engine import driver_connection
 from guardia.errors import IllegalMove, Stale
 from guardia.org import registry
 
+_QUEUED = (State.APPROVED, State.IN_PROGRESS)
+"""States in which others may wait for a task to leave its server."""
+_ROLLED_BACK = ((State.COMPLETED, Move.UNDO), (State.COMPLETED, Move.HAND_OVER))
+"""Moves that end the rollback of a completed task."""
 # Built once: composing them takes longer than running them.
-_ISSUE = bindparam("issue", type_=BigInteger())
-_GOAL = select(Issue.goal_id).where(Issue.sr_id == _ISSUE).with_for_update(key_share=True)
-_STATES = select(Task.status).where(Task.sr_id == _ISSUE).order_by(Task.task_id)
+_TASKS: Any = Task.__table__
+_LOCK_ISSUE = "select goal_id from tb_sr_request where sr_id = %s for no key update"
+_STATES = "select target_server, status from tb_ops_task where sr_id = %s order by task_id"
+_SET_STATE = "update tb_sr_request set status = %s, updated_at = %s where sr_id = %s"
 
 
 def move_task(
@@ -40,28 +50,51 @@ def move_task(
     target = next_state(state, move, actor)
     if target is None:
         raise IllegalMove(state=state.value, move=move.value)
-    changed = session.execute(
-        update(Task)
-        .where(Task.task_id == task.task_id, Task.status == state, Task.fence == task.fence)
-        .values(status=target.value, updated_at=now, **values)
-        .execution_options(synchronize_session="evaluate")
-    )
+    session.flush()
+    new = {"status": target.value, "updated_at": now, **values}
+    seen = {"_task": task.task_id, "_status": state.value, "_fence": task.fence}
+    changed = session.execute(_set_if_unchanged(tuple(new)), {**new, **seen})
     assert isinstance(changed, CursorResult)
     if changed.rowcount != 1:
         raise Stale(what=issue_ref(task.sr_id))
+    for name, value in new.items():
+        set_committed_value(task, name, value)
+    if (state in _QUEUED and move is not Move.START) or (state, move) in _ROLLED_BACK:
+        server_queue.leave(session, task, now)
     update_issue_state(session, task.sr_id, now)
     return target
 
 
+@cache
+def _set_if_unchanged(names: tuple[str, ...]) -> Update:
+    """Return the compare-and-set of these columns of a task."""
+    column = _TASKS.c
+    return (
+        update(_TASKS)
+        .where(
+            column.task_id == bindparam("_task"),
+            column.status == bindparam("_status"),
+            column.fence == bindparam("_fence"),
+        )
+        .values({name: bindparam(name) for name in names})
+    )
+
+
 def update_issue_state(session: Session, sr_id: int, now: datetime) -> None:
     """Derive an issue's state from those of its tasks."""
+    # Everything that is pending first: the statements below do not pass through the session.
+    session.flush()
+    database = driver_connection(session)
     # A concurrent move of another task of the issue waits here, then sees this move.
-    goal = session.scalar(_GOAL, {"issue": sr_id})
-    states = session.scalars(_STATES, {"issue": sr_id}).all()
-    state = issue_state(State(s) for s in states)
-    session.execute(
-        update(Issue).where(Issue.sr_id == sr_id).values(status=state.value, updated_at=now)
-    )
+    locked = database.execute(_LOCK_ISSUE, (sr_id,)).fetchone()
+    goal = locked[0] if locked else None
+    rows = database.execute(_STATES, (sr_id,)).fetchall()
+    state = issue_state((server, State(status)) for server, status in rows)
+    database.execute(_SET_STATE, (state.value, now, sr_id))
+    issue = session.identity_map.get(identity_key(Issue, sr_id))
+    if issue is not None:
+        set_committed_value(issue, "status", state.value)
+        set_committed_value(issue, "updated_at", now)
     if (
         goal is not None
         and state not in OPEN_STATES

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import text, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
-from guardia.board.core.model import Issue, Task
-from guardia.board.core.run_model import TaskCrashCount, WakeBudget
+from guardia.board.core.model import Issue
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.i18n import t_default
 
@@ -35,6 +34,19 @@ _SPEND = text("""
         spent = case when budget.since < :past then 1 else budget.spent + 1 end,
         since = case when budget.since < :past then excluded.since else budget.since end
     returning spent
+""")
+
+_RENEW = text("""
+    with lifted as (
+        update tb_sr_request set stalled_at = null, stalled_on = null
+        where sr_id = :sr_id and stalled_at is not null returning sr_id
+    ), budgets as (
+        delete from tb_wake_budget where sr_id = :sr_id
+    ), crashes as (
+        delete from tb_task_loss as loss using tb_ops_task as task
+        where task.sr_id = :sr_id and loss.task_id = task.task_id
+    )
+    select sr_id from lifted
 """)
 
 
@@ -66,15 +78,7 @@ def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime
 
 def renew(session: Session, sr_id: int, actor: Actor, now: datetime) -> bool:
     """Reset the budgets after an act of a person; return whether the issue was stalled."""
-    cleared = session.scalar(
-        update(Issue)
-        .where(Issue.sr_id == sr_id, Issue.stalled_at.is_not(None))
-        .values(stalled_at=None, stalled_on=None)
-        .returning(Issue.sr_id)
-    )
-    session.execute(delete(WakeBudget).where(WakeBudget.sr_id == sr_id))
-    tasks = select(Task.task_id).where(Task.sr_id == sr_id)
-    session.execute(delete(TaskCrashCount).where(TaskCrashCount.task_id.in_(tasks)))
+    cleared = session.scalar(_RENEW, {"sr_id": sr_id})
     if cleared is None:
         return False
     log.append(session, EntryKind.STALL_LIFTED, actor=str(actor), now=now, sr_id=sr_id, detail={})

@@ -25,6 +25,8 @@ class WakeReason(StrEnum):
     """The kill switch was released."""
     MANUAL = "manual"
     WINDOW_OPEN = "window_open"
+    SERVER_FREE = "server_free"
+    """The change of its server that its task waited for has ended."""
     FINISHED = "finished"
     """Work has ended and auditors verify it."""
     RECOVERY = "recovery"

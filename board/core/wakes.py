@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import insert, select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core import wake_budget
@@ -21,7 +22,24 @@ from guardia.i18n import t
 from guardia.org.heartbeats import Heartbeat
 from guardia.org.model import Agent
 
-_WAKE = insert(Wake)
+_WAKES: Any = Wake.__table__
+_STORED = (
+    insert(_WAKES)
+    .values({name: bindparam(name) for name in _WAKES.c.keys() if name != "wake_id"})  # noqa: SIM118
+    .returning(_WAKES.c.wake_id)
+    .cte("stored")
+)
+# Stores the reason and returns the agent's heartbeat, by which it may be deferred.
+_WAKE = (
+    select(Agent.spec["heartbeat"].astext)
+    .where(Agent.agent_id == bindparam("agent_id"))
+    .add_cte(_STORED)
+)
+
+
+@lru_cache(maxsize=256)
+def _parse_heartbeat(spec: str) -> Heartbeat:
+    return Heartbeat.model_validate_json(spec)
 
 
 def wake(
@@ -46,8 +64,8 @@ def wake(
     if sr_id is not None and not spend_wake(session, agent_id, reason, now, sr_id, by):
         return False
     row = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id, "cause": cause or {}}
-    session.execute(_WAKE, {**row, "created_at": now})
-    if not _is_deferred(session, agent_id, reason, now, sr_id, by):
+    heartbeat = session.scalar(_WAKE, {**row, "created_at": now})
+    if not _is_deferred(session, heartbeat, reason, now, sr_id, by):
         jobs.defer(session, "beat", lock=str(Actor.agent(agent_id)), agent_id=agent_id)
     return True
 
@@ -89,7 +107,7 @@ def stall_issue(
 
 def _is_deferred(
     session: Session,
-    agent_id: str,
+    heartbeat: str | None,
     reason: WakeReason,
     now: datetime,
     sr_id: int | None,
@@ -98,8 +116,7 @@ def _is_deferred(
     """Return whether quiet hours defer a wake; the clock wakes the agent when they end."""
     if reason not in DEFERRABLE or (by is not None and by.kind is ActorKind.PERSON):
         return False
-    spec = session.scalar(select(Agent.spec["heartbeat"]).where(Agent.agent_id == agent_id))
-    if not spec or Heartbeat.model_validate(spec).quiet_until(now) is None:
+    if not heartbeat or _parse_heartbeat(heartbeat).quiet_until(now) is None:
         return False
     if sr_id is None:
         return True

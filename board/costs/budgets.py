@@ -17,8 +17,9 @@ from guardia.board.core.reasons import require_reason
 from guardia.board.core.wakes import wake
 from guardia.board.costs import budget_accounts, metering
 from guardia.board.costs.budget_accounts import SYSTEM_ACTOR, BudgetRefusal
-from guardia.board.costs.model import BudgetPause
-from guardia.errors import Exhausted, Invalid
+from guardia.board.costs.model import BudgetAccount, BudgetPause
+from guardia.db.engine import repeat_on_conflict
+from guardia.errors import Exhausted, Invalid, Stale
 from guardia.i18n import t
 from guardia.org import revisions
 from guardia.org.access import require_permission
@@ -31,6 +32,7 @@ SCOPES = ("agent", "institution", "company")
 _BATCH = 200
 
 
+@repeat_on_conflict
 def pause_agent(board: BoardContext, claim: Claim | GoalClaim, refused: BudgetRefusal) -> None:
     """Pause the agent until people raise its budget, and alert them; always raises `Exhausted`.
 
@@ -69,6 +71,7 @@ def _announce_pause(
     )
 
 
+@repeat_on_conflict
 def raise_cap(
     board: BoardContext,
     person: PersonInfo,
@@ -78,11 +81,13 @@ def raise_cap(
     won: int = 0,
     tokens: int = 0,
     reason: str,
+    seen: str = "",
 ) -> bool:
     """Add to a scope's cap for this month and today; returns whether an agent was resumed.
 
-    Raises `Forbidden` without the permission, `Invalid` if amount, reason or scope is invalid, or
-    if there is no cap to raise.
+    `seen` is the `cap_token` of the month's cap that the person saw. Raises `Forbidden` without the
+    permission, `Invalid` if amount, reason or scope is invalid, or if there is no cap to raise, and
+    `Stale` if the cap is not the one that the person saw.
     """
     require_permission(person, "budget.raise")
     now = board.clock()
@@ -94,7 +99,10 @@ def raise_cap(
         scope_id = _require_scope(session, running, scope, scope_id)
         _check_capped(running, scope, scope_id, more)
         day = budget_accounts.today(running, now)
-        for account in budget_accounts.lock_scopes(session, [(scope, scope_id)], day):
+        accounts = list(budget_accounts.lock_scopes(session, [(scope, scope_id)], day))
+        if seen and seen not in {cap_token(a, running) for a in accounts if a.span == "month"}:
+            raise Stale(what=t("costs.amount"))
+        for account in accounts:
             account.extra_tokens += more.tokens
             account.extra_cost += more.cost
             account.exhausted_at = None
@@ -102,6 +110,12 @@ def raise_cap(
         resumed = scope == "agent" and _resume(session, running, scope_id, Actor.of(person), now)
         _record_raise(session, person, scope, scope_id, more, why, now)
         return resumed
+
+
+def cap_token(account: BudgetAccount, running: OrgChart) -> str:
+    """Return what a form that raises the cap of a month is bound to."""
+    cap = budget_accounts.cap(running, account)
+    return f"{account.begins:%Y-%m}/{cap.tokens}/{cap.cost}"
 
 
 def _check_amount(won: int, tokens: int) -> None:
@@ -178,6 +192,7 @@ def process_due(board: BoardContext) -> int:
     return done + sum(_renew(board, agent_id) for agent_id in paused)
 
 
+@repeat_on_conflict
 def _renew(board: BoardContext, agent_id: str) -> bool:
     now = board.clock()
     with board.database.transaction() as session:

@@ -6,11 +6,12 @@ which report their usage afterwards.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -21,6 +22,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.costs import budget_accounts, daily_totals
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.board.costs.model import BudgetAccount, ModelCall
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import revisions
@@ -32,6 +34,10 @@ MAX_REPORTED_TOKENS = 100_000_000
 _GRACE = timedelta(seconds=60)
 _MAX_NAME = 200
 _MAX_REASON = 500
+_MEASURED_CALLS = 50
+_ENOUGH_CALLS = 5
+_MARGIN = 1.5
+"""A request may be denser in tokens than those measured before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +54,8 @@ class ModelCallRequest:
     """Upper bound of the answer's tokens."""
     seconds: float
     """Time limit for the answer."""
+    size_in: int | None = None
+    """Bytes of the prompt, if `most_in` is a measured bound; otherwise the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +99,7 @@ class Allowance:
         return self.tokens == 0 or self.cost == 0
 
 
+@repeat_on_conflict
 def reserve(
     board: BoardContext, claim: Claim | GoalClaim, request: ModelCallRequest
 ) -> int | BudgetRefusal:
@@ -103,6 +112,7 @@ def reserve(
         lock_claim(session, claim)
         running = revisions.running_chart(session)
         price = running.prices.get(request.model, FREE)
+        request = _measured(session, request)
         call = _new_call(session, claim, request, price, budget_accounts.today(running, now), now)
         worst = _worst_case(call)
         accounts = budget_accounts.lock_accounts(session, call.agent_id, call.inst_id, call.day)
@@ -122,6 +132,38 @@ def reserve(
         return refused
 
 
+def _measured(session: Session, request: ModelCallRequest) -> ModelCallRequest:
+    """Return the request with the bound that earlier calls of this question have shown.
+
+    A token has at least one byte, but most have several, and how many depends on the model and the
+    language. Before enough calls were measured, every byte counts as a token.
+    """
+    share = ModelCall.tokens_in * 1.0 / func.nullif(ModelCall.size_in, 0)
+    measured = (
+        select(share.label("share"))
+        .where(
+            ModelCall.provider == request.provider,
+            ModelCall.model == request.model[:_MAX_NAME],
+            ModelCall.question == request.question[:_MAX_NAME],
+            ModelCall.prompt_version == request.prompt_version,
+            ModelCall.outcome.in_(("used", "unusable")),
+            ~ModelCall.estimated,
+            ModelCall.size_in > 0,
+        )
+        .order_by(ModelCall.call_id.desc())
+        .limit(_MEASURED_CALLS)
+        .subquery()
+    )
+    count, most = session.execute(
+        select(func.count(), func.max(measured.c.share)).select_from(measured)
+    ).one()
+    if count < _ENOUGH_CALLS:
+        return request
+    bound = math.ceil(round(request.most_in * min(1.0, float(most) * _MARGIN), 6))
+    return replace(request, most_in=min(request.most_in, bound), size_in=request.most_in)
+
+
+@repeat_on_conflict
 def settle(board: BoardContext, call_id: int, result: ModelCallResult) -> Amount:
     """Book what a call has used and release what is left of its reservation.
 
@@ -150,6 +192,7 @@ def _settle(session: Session, call: ModelCall, result: ModelCallResult, now: dat
     return used
 
 
+@repeat_on_conflict
 def report_usage(board: BoardContext, claim: Claim, used: ReportedUsage) -> Allowance:
     """Book what an external agent reports, even under a stale claim, since it was spent.
 
@@ -187,6 +230,7 @@ def allowance(board: BoardContext, claim: Claim) -> Allowance:
         return _remaining(running, known)
 
 
+@repeat_on_conflict
 def settle_abandoned(board: BoardContext, call_id: int) -> bool:
     """Settle an expired reservation at its worst, since a dead worker may have spent it."""
     now = board.clock()
@@ -230,6 +274,7 @@ def _new_call(
         state="RESERVED",
         day=day,
         most_in=request.most_in,
+        size_in=request.most_in if request.size_in is None else request.size_in,
         most_out=request.most_out,
         price_in=price.input,
         price_out=price.output,

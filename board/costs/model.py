@@ -38,6 +38,14 @@ class ModelCall(Base):
         Index("ix_tb_model_call_sr_id", "sr_id", "call_id"),
         Index("ix_tb_model_call_run_id", "run_id"),
         Index(
+            "ix_tb_model_call_measured",
+            "model",
+            "question",
+            "prompt_version",
+            text("call_id desc"),
+            postgresql_where=text("size_in > 0 and not estimated"),
+        ),
+        Index(
             "ix_tb_model_call_expires_at",
             "expires_at",
             postgresql_where=text("state = 'RESERVED'"),
@@ -63,6 +71,8 @@ class ModelCall(Base):
     day: Mapped[date]
     most_in: Mapped[int] = _sum()
     """Tokens reserved for the question: more than it can have."""
+    size_in: Mapped[int] = _sum()
+    """Bytes of the question, with which later calls are measured."""
     most_out: Mapped[int] = _sum()
     """Tokens reserved for the answer: more than it may have."""
     price_in: Mapped[int] = _sum()

@@ -15,12 +15,12 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
 from guardia.org.budgets import format_won
-from guardia.text import CLEANED, TRIMMED, Reason
+from guardia.text import CLEANED, FOLDED, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Month = Annotated[str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
-_Amount = Annotated[str, Form(max_length=20), TRIMMED]
+_Amount = Annotated[str, Form(max_length=20), FOLDED]
 _CHART_HEIGHT = 100
 
 
@@ -29,7 +29,7 @@ class BudgetRaiseForm:
     """Input of the form for more budget."""
 
     target: str = ""
-    """`scope:id`."""
+    """`scope:id`; the form sends `scope:id|token`, the token of the cap that it showed."""
     won: str = ""
     tokens: str = ""
     reason: str = ""
@@ -68,14 +68,19 @@ def raise_cap(
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Raise a budget for this month and today."""
-    scope, _, name = target.partition(":")
+    scope, _, rest = target.partition(":")
+    name, _, seen = rest.partition("|")
 
     def act() -> object:
         words = {"won": _parse_count(won), "tokens": _parse_count(tokens)}
-        return budgets.raise_cap(board, visitor.person, scope, name, reason=reason, **words)
+        return budgets.raise_cap(
+            board, visitor.person, scope, name, reason=reason, seen=seen, **words
+        )
 
     def show_again(*, status: int, notice: str) -> Response:
-        now, form = report.this_month(board), BudgetRaiseForm(target, won, tokens, reason)
+        # Whoever raises again after a refusal chooses from the present caps.
+        chosen = BudgetRaiseForm(f"{scope}:{name}", won, tokens, reason)
+        now, form = report.this_month(board), chosen
         return _page(request, board, visitor, now, form, status=status, notice=notice)
 
     return actions.submit(request, act, on_success="/costs", on_refusal=show_again)

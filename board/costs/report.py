@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
-from guardia.board.costs import budget_accounts
+from guardia.board.costs import budget_accounts, budgets
 from guardia.board.costs.model import BudgetAccount, BudgetPause, CostDay, CostIssue, ModelCall
 from guardia.org import revisions
 from guardia.org.budgets import Amount, Budget, Cap
@@ -31,7 +31,7 @@ _SUMS = (
 )  # fmt: skip
 _ISSUES = 50
 _MONTHS = 12
-_CALLS = 200
+_CALLS = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,8 @@ class BudgetStatus:
     day_cap: Cap
     rests: bool = False
     """Whether the agent is paused until people raise it."""
+    token: str = ""
+    """What the form that raises it is bound to."""
 
     @property
     def share(self) -> int | None:
@@ -95,6 +97,9 @@ class CostReport:
     models: tuple[CostLine, ...]
     days: tuple[CostLine, ...]
     issues: tuple[CostLine, ...]
+    """The most expensive ones."""
+    issue_count: int = 0
+    """Number of all issues with costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,24 +159,39 @@ def cost_report(board: BoardContext, month: date) -> CostReport:
             models=_lines(session, "model", month),
             days=_lines(session, "day", month),
             issues=_lines(session, "issue", month),
+            issue_count=_count_issues(session, month),
         )
 
 
-def model_calls(session: Session, sr_id: int) -> tuple[ModelCallView, ...]:
-    """Return the latest model calls for an issue, oldest first."""
-    found = session.scalars(
-        select(ModelCall)
+def _count_issues(session: Session, month: date) -> int:
+    return session.scalar(select(func.count()).where(CostIssue.month == month)) or 0
+
+
+@dataclass(frozen=True, slots=True)
+class ModelCalls:
+    """The latest model calls for an issue, oldest first, and how many there are in all."""
+
+    latest: tuple[ModelCallView, ...] = ()
+    total: int = 0
+
+
+def model_calls(session: Session, sr_id: int) -> ModelCalls:
+    """Return the latest model calls for an issue."""
+    rows = session.execute(
+        select(ModelCall, func.count().over())
         .where(ModelCall.sr_id == sr_id)
         .order_by(ModelCall.call_id.desc())
         .limit(_CALLS)
     ).all()
+    found = [call for call, _ in rows]
     names = [name for name in ModelCallView.__slots__ if name != "actor"]
-    return tuple(
+    latest = tuple(
         ModelCallView(
             actor=str(Actor.agent(c.agent_id)), **{name: getattr(c, name) for name in names}
         )
         for c in reversed(found)
     )
+    return ModelCalls(latest, rows[0][1] if rows else 0)
 
 
 def _total(parts: Sequence[CostLine]) -> CostLine:
@@ -306,4 +326,5 @@ def _budget_status(
         budget_accounts.spent(day),
         budget_accounts.cap(chart, day),
         rests=kind == "agent" and name in paused,
+        token=budgets.cap_token(month, chart),
     )

@@ -14,6 +14,6 @@ class WaitingCard:
     permission = "approval.answer"
     template = "dashboard/waiting"
 
-    def read(self, board: BoardContext, person: PersonInfo) -> tuple[pending.PendingStep, ...]:
+    def read(self, board: BoardContext, person: PersonInfo) -> pending.PendingSteps:
         """Return the steps that wait for a person."""
         return pending.pending_steps(board, person)

@@ -29,6 +29,7 @@ from guardia.board.costs import daily_totals
 from guardia.board.execution import permissions
 from guardia.board.execution.model import CommandOutput
 from guardia.board.execution.tasks import approved_plan, stored_plan
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
 from guardia.text import CleanObject, CleanStr
@@ -65,8 +66,11 @@ class CommandResult:
     findings: CleanObject
     output: CleanStr
     milliseconds: int
+    is_known: bool = True
+    """Whether it is known what the command did; if not, it did not succeed either."""
 
 
+@repeat_on_conflict
 def record_intent(
     board: BoardContext, grant: Grant, call: ToolCall, command: str, step: PlanStep | None = None
 ) -> Intent:
@@ -166,6 +170,7 @@ def _record_first_attempt(
         raise Refused(why=t("board.already_attempted"))
 
 
+@repeat_on_conflict
 def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -> None:
     """Log the result of a command, even if the claim is stale by now: the command did run."""
     claim, now = intent.grant.claim, board.clock()
@@ -179,6 +184,7 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
                     sr_id=claim.sr_id,
                     task_id=claim.task_id,
                     tool=intent.call.tool,
+                    args=intent.call.args,
                     command=intent.command,
                     findings=findings,
                     output=output,
@@ -188,7 +194,8 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
             )
             session.flush()
         else:
-            _set_state(session, intent, "DONE" if outcome.ok else "FAILED", now)
+            state = "DONE" if outcome.ok else "FAILED" if outcome.is_known else "UNKNOWN"
+            _set_state(session, intent, state, now)
         daily_totals.add_command(session, claim, outcome.milliseconds, now)
         log.append(
             session,
@@ -305,8 +312,9 @@ def require_current(board: BoardContext, claim: Claim) -> None:
         raise Stale(what=issue_ref(claim.sr_id))
 
 
+@repeat_on_conflict
 def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happened: bool) -> None:
-    """Close an intent that has no result, once a read of the server has shown what happened."""
+    """Close a step whose result is not known, once a read of the server has shown what happened."""
     claim, now = grant.claim, board.clock()
     state = "DONE" if happened else "UNKNOWN"
     with board.database.transaction() as session:
@@ -318,7 +326,7 @@ def resolve_unknown(board: BoardContext, grant: Grant, step: PlanStep, *, happen
                 ActionRun.plan_hash == grant.plan_hash,
                 ActionRun.ordinal == step.ordinal,
                 ActionRun.phase == step.phase,
-                ActionRun.state == "INTENT",
+                ActionRun.state.in_(("INTENT", "UNKNOWN")),
             )
             .values(state=state, result_at=now)
         )

@@ -8,6 +8,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Category, Plan
 from guardia.board.execution.tasks import approved_plan, plan_approved_in_tables
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Refused
 from guardia.i18n import t
 
@@ -32,6 +33,7 @@ def execution_grant(board: BoardContext, claim: Claim) -> Grant:
         return _grant(claim, task, plan_approved_in_tables(session, task))
 
 
+@repeat_on_conflict
 def resume_execution(board: BoardContext, claim: Claim) -> Grant:
     """Take over an execution that an earlier claim started, and return the plan's grant.
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ForeignKey, Identity, Index
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.board.core.model import ISSUE_ID, TASK_ID
@@ -22,6 +23,8 @@ class CommandOutput(Base):
     sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID))
     tool: Mapped[str]
+    args: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    """Arguments of the read; empty for reads before they were stored."""
     command: Mapped[str]
     findings: Mapped[dict[str, Any]]
     output: Mapped[str]

@@ -8,12 +8,16 @@ from sqlalchemy.orm import Session
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.plan import Plan, ToolCall
-from guardia.board.core.run_model import Run
+from guardia.db.engine import driver_connection
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org import agent_permissions, revisions
-from guardia.org.chart_model import AgentEntry
-from guardia.org.model import Agent
+from guardia.org.chart_model import AgentEntry, parse_entry
+
+_ENTRY = """
+    select agent.spec, agent.revision, run.revision from tb_agent as agent
+    left join tb_agent_run as run on run.run_id = %s where agent.agent_id = %s
+"""
 
 
 def chart_entry_of(session: Session, agent_id: str | None, run_id: int | None = None) -> AgentEntry:
@@ -21,13 +25,14 @@ def chart_entry_of(session: Session, agent_id: str | None, run_id: int | None = 
 
     Raises `Refused` if the agent does not exist.
     """
-    agent = session.get(Agent, agent_id) if agent_id else None
-    if agent is None:
+    session.flush()
+    found = driver_connection(session).execute(_ENTRY, (run_id, agent_id)).fetchone()
+    if found is None:
         raise Refused(why=t("board.agent_gone", agent=agent_id or "-"))
-    run = session.get(Run, run_id) if run_id is not None else None
-    if run is None or run.revision is None or agent.revision <= run.revision:
-        return AgentEntry.model_validate(agent.spec)
-    chart = revisions.chart_at(session, run.revision)
+    spec, revision, run_revision = found
+    if run_revision is None or revision <= run_revision:
+        return parse_entry(spec)
+    chart = revisions.chart_at(session, run_revision)
     entry = next((a for a in chart.agents if a.id == agent_id), None)
     if entry is None:
         raise Refused(why=t("board.agent_gone", agent=agent_id))

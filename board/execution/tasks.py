@@ -2,35 +2,40 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import proofs, requests
+from guardia.board.approvals import acceptance, proofs, requests
 from guardia.board.audit import log
 from guardia.board.audit.chain import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.core import plan_versions
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
-from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
-from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import get_issue, get_task
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution import permissions
+from guardia.board.execution import permissions, start_delay
+from guardia.board.execution.plan_history import PreCheckResult
+from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
 from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
-from guardia.errors import Forged, IllegalMove, Refused, Stale
+from guardia.db.engine import repeat_on_conflict
+from guardia.errors import Forged, IllegalMove, Refused
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.model import Agent
@@ -61,6 +66,7 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     return digest({"task": task_id, "plan": plan.model_dump(mode="json"), **again})
 
 
+@repeat_on_conflict
 def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> None:
     """File the triage (RECEIVED -> PARSED), one task per server, and wake the specialist."""
     now = board.clock()
@@ -73,7 +79,8 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             assignment.category,
             assignment.priority,
         )
-        issue.inst_id = assignment.institution or issue.inst_id
+        # The requester's own institution decides who sees it: no reading of a text replaces it.
+        issue.inst_id = issue.inst_id or assignment.institution
         issue.agent_id, issue.assignee_id = assignment.agent_id, assignment.engineer_id
         issue.triage = {"servers": list(assignment.servers), "reasons": list(assignment.reasons)}
         move_task(
@@ -101,16 +108,9 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             )
         session.flush()
         update_issue_state(session, claim.sr_id, now)
-        handover_note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
-        agent_memory.hand_over_notes(
-            session,
-            claim.sr_id,
-            claim.agent_id,
-            assignment.agent_id,
-            claim.actor,
-            handover_note,
-            now,
-        )
+        note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
+        agents = claim.agent_id, assignment.agent_id
+        agent_memory.hand_over_notes(session, claim.sr_id, *agents, claim.actor, note, now)
         wake(
             session,
             assignment.agent_id,
@@ -146,26 +146,44 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         )
 
 
+@repeat_on_conflict
 def file_plan(
-    board: BoardContext, claim: Claim, plan: Plan, *, action_type: str | None = None
+    board: BoardContext,
+    claim: Claim,
+    plan: Plan,
+    *,
+    action_type: str | None = None,
+    answer: str = "",
+    checks: Sequence[PreCheckResult] | None = None,
 ) -> bool:
     """File a plan and request its approvals. Returns whether policy waives them (APPROVED).
 
-    `action_type` is the kind of work, used if the request itself did not name one.
+    `action_type` is the kind of work, used if the request itself did not name one; `answer` is the
+    agent's answer to a request for changes, `checks` the results of the plan's pre-checks.
     """
     now = board.clock()
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
         task.action_type = task.action_type or action_type
         session.flush()
-        return store_plan(session, task, plan, claim.actor, now)
+        plan_versions.answer_request(session, claim.task_id, answer or t("board.plan_revised"), now)
+        return store_plan(session, task, plan, claim.actor, now, checks=checks)
 
 
-def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: datetime) -> bool:
+def store_plan(
+    session: Session,
+    task: Task,
+    plan: Plan,
+    author: Actor,
+    now: datetime,
+    *,
+    reason: str = "",
+    checks: Sequence[PreCheckResult] | None = None,
+) -> bool:
     """File an agent's or a person's plan in the caller's transaction.
 
     Voids every earlier approval, pending or given; the author is excluded from the new ones.
-    Returns whether policy waives the approvals.
+    `reason` is why a person changed the plan. Returns whether policy waives the approvals.
     """
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
@@ -184,10 +202,14 @@ def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: dat
         plan_hash=bound,
         plan_author=str(author),
         category=plan.category,
-        run_after=None
-        if policy.steps
-        else requests.earliest_start(session, issue, plan.category, now),
+        run_after=None,
     )
+    if not policy.steps:
+        task.run_after = requests.approved_start(session, issue, task, now)
+    version = plan_versions.add_version(session, task, plan, bound, author, now, reason)
+    results = None if checks is None else [asdict(result) for result in checks]
+    if results is not None:
+        version.checks = results
     requests.request_approvals(session, issue, task, bound, policy, now)
     log.append(
         session,
@@ -202,12 +224,17 @@ def store_plan(session: Session, task: Task, plan: Plan, author: Actor, now: dat
             "roles": [s.role for s in policy.steps],
             "quorums": [s.quorum for s in policy.steps],
             "requester": issue.requester_id,
+            **({"signature": policy.signature} if policy.signature and policy.steps else {}),
+            "number": version.number,
+            "checks": results,
         },
+        number=version.number,
         actions=len(plan.actions),
         category=log_label("web.policy", plan.category),
         hash=bound[:12],
     )
-    if not policy.steps and task.agent_id and author.kind is ActorKind.PERSON:
+    to_do = not policy.steps or version.checks_due
+    if to_do and task.agent_id and author.kind is ActorKind.PERSON:
         wake(session, task.agent_id, WakeReason.DIRECTIVE, now, task.sr_id, by=author)
     return not policy.steps
 
@@ -221,11 +248,13 @@ def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) 
         permissions.require_tools(permissions.chart_entry_of(session, task.agent_id), plan)
 
 
+@repeat_on_conflict
 def begin_execution(board: BoardContext, claim: Claim) -> Grant:
     """Start the plan (APPROVED -> IN_PROGRESS), sign a checkpoint and return the plan's grant.
 
-    Raises `Forged` if the audit log does not prove the approvals, and `Stale` if the plan's window
-    has closed: the task then waits until it opens. A plan that has started is resumed by `grants`.
+    Raises `Forged` if the audit log does not prove the approvals, `Stale` if the plan's window
+    has closed, `ServerBusy` while another change of the server runs: the task then waits. A plan
+    that has started is resumed by `grants`.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -236,14 +265,12 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
         if Actor.kind_of(task.plan_author) is ActorKind.AGENT:
             entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
             permissions.require_category(entry, plan.category)
-        issue = get_issue(session, task.sr_id)
-        opens_at = requests.earliest_start(session, issue, plan.category, now)
-        task.run_after = opens_at
-        if opens_at is None:
+        delay = start_delay.find_delay(session, task, claim, plan, now)
+        if delay is None:
             _start(session, task, claim, plan, now)
         grant = Grant(claim, plan.server, plan.category, task.plan_hash)
-    if opens_at is not None:
-        raise Stale(what=issue_ref(claim.sr_id))
+    if delay is not None:
+        raise delay
     board.sign_checkpoint()
     return grant
 
@@ -283,7 +310,7 @@ def _plan_if_approved(session: Session, task: Task, signer: DecisionSigner | Non
     policy = requests.required_policy(session, plan)
     steps = requests.active_steps(session, task)
     decided = requests.decisions_on(session, steps)
-    if signer is not None and not proofs.are_proven(session, signer, task, decided):
+    if signer is not None and not proofs.are_proven(session, signer, task, decided, policy):
         raise Forged(why=t("board.not_proven"))
     if not requests.is_satisfied(session, task, policy, steps, decided):
         raise Refused(why=t("board.not_approved"))
@@ -300,15 +327,19 @@ def stored_plan(task: Task) -> Plan:
     return plan
 
 
+@repeat_on_conflict
 def complete(board: BoardContext, claim: Claim, text: str) -> None:
     """Complete the task (IN_PROGRESS -> COMPLETED), reply to the room and wake the auditors."""
     now = board.clock()
     with board.database.transaction() as session:
         issue = _finish(session, claim, Move.COMPLETE, now)
         reply_to_room(session, issue, t("board.completed", sr=claim.sr_id, text=text), now)
+        task = get_task(session, claim.task_id)
+        acceptance.request_acceptance(session, issue, task, now)
         _record_end(session, claim, EntryKind.COMPLETED, text, now)
 
 
+@repeat_on_conflict
 def fail(board: BoardContext, claim: Claim, text: str) -> None:
     """Fail the task (IN_PROGRESS -> FAILED_ROLLBACK) after a verified rollback; send an alert."""
     now = board.clock()
@@ -320,25 +351,42 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
         _record_end(session, claim, EntryKind.FAILED, text, now)
 
 
-def hand_over(board: BoardContext, claim: Claim, text: str, *, emergency: bool = False) -> None:
-    """Hand the task over to people (any open state -> MANUAL); in an emergency send an alert."""
+@repeat_on_conflict
+def hand_over(
+    board: BoardContext,
+    claim: Claim,
+    text: str,
+    *,
+    emergency: bool = False,
+    understood: Understanding | None = None,
+) -> None:
+    """Hand the task over to people (any open state -> MANUAL); in an emergency send an alert.
+
+    What was `understood` of the request stays with its issue.
+    """
     now = board.clock()
     with board.database.transaction() as session:
+        task = claimed_task(session, claim)
         issue = _finish(session, claim, Move.HAND_OVER, now)
+        if understood is not None:
+            keep_understanding(issue, task, understood)
+        plan_versions.answer_request(session, claim.task_id, text, now)
         message = t("board.handed_over", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         if emergency:
             send(session, "alert", message, now, sr_id=claim.sr_id)
-        _record_end(session, claim, EntryKind.HANDED_OVER, text, now)
+        detail = understood.model_dump(mode="json") if understood is not None else None
+        _record_end(session, claim, EntryKind.HANDED_OVER, text, now, detail)
 
 
+@repeat_on_conflict
 def add_comment(board: BoardContext, claim: Claim, text: str) -> None:
     """Comment on the claimed task's issue, unless it only repeats the agent's last comment."""
     now = board.clock()
     with board.database.transaction() as session:
         claimed_task(session, claim)
         if not _is_repeated(session, claim, text):
-            _write_comment(session, claim, text, now)
+            write_comment(session, claim.sr_id, claim.actor, text, now)
 
 
 def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
@@ -347,10 +395,6 @@ def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
         Comment.sr_id == claim.sr_id, Comment.author == str(claim.actor)
     )
     return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)))
-
-
-def _write_comment(session: Session, claim: Claim, text: str, now: datetime) -> None:
-    write_comment(session, claim.sr_id, claim.actor, text, now)
 
 
 def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
@@ -362,7 +406,14 @@ def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
     return get_issue(session, claim.sr_id)
 
 
-def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now: datetime) -> None:
+def _record_end(
+    session: Session,
+    claim: Claim,
+    kind: EntryKind,
+    text: str,
+    now: datetime,
+    detail: dict[str, Any] | None = None,
+) -> None:
     """Write the closing comment and its audit entry, both with the same text."""
     author = str(claim.actor)
     session.add(Comment(sr_id=claim.sr_id, author=author, body=text, created_at=now))
@@ -374,6 +425,6 @@ def _record_end(session: Session, claim: Claim, kind: EntryKind, text: str, now:
         now=now,
         sr_id=claim.sr_id,
         task_id=claim.task_id,
-        detail={"text": text},
+        detail={"text": text, **(detail or {})},
         text=text,
     )

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
+from guardia.board.core import plan_versions
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, State
-from guardia.board.core.model import Issue, Task
+from guardia.board.core.model import Directive, Issue, Task
 from guardia.board.core.plan import Plan
+from guardia.board.core.run_model import ServerWait
 from guardia.errors import NotFound
+
+_RESTARTING = frozenset({"return", "reopen"})
+"""Directives after which an agent starts over, with their reason as guidance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +28,8 @@ class TaskView:
     state: State
     title: str
     body: str
+    request: str
+    """The title and the text: a web form's title is often the only place that names a server."""
     server: str | None
     kind: str | None
     """The issue's kind, e.g. `INCIDENT`."""
@@ -34,6 +43,8 @@ class TaskView:
     plan_hash: str | None
     has_manual_plan: bool
     """Whether it executes a plan that a person has written."""
+    is_waiting: bool
+    """Whether its approved plan waits for its time or for another change of its server."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +73,7 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             State(found.status),
             issue.title,
             issue.body,
+            _request(issue),
             found.target_server,
             issue.kind,
             issue.category,
@@ -71,7 +83,15 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             found.plan_hash,
             found.status in (State.APPROVED, State.IN_PROGRESS)
             and Actor.kind_of(found.plan_author) is ActorKind.PERSON,
+            found.status == State.APPROVED
+            and (found.run_after is not None or session.get(ServerWait, task_id) is not None),
         )
+
+
+def _request(issue: Issue) -> str:
+    # Without a title of its own, an issue has the first line of its text as title.
+    begun = issue.body.lstrip()[: len(issue.title)] == issue.title
+    return issue.body if begun else f"{issue.title}\n{issue.body}"
 
 
 def plan_state(board: BoardContext, task_id: int) -> PlanState:
@@ -86,3 +106,52 @@ def plan_state(board: BoardContext, task_id: int) -> PlanState:
         plan = Plan.model_validate(row.plan) if row.plan else None
         state = State(row.status)
         return PlanState(plan, row.plan_hash, state is State.APPROVED, state is not State.PARSED)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanGuidance:
+    """What people have said about a task's earlier plans: data for the agent, never orders."""
+
+    requests: tuple[str, ...] = ()
+    """Their requests in the present attempt, oldest first."""
+    returned: Plan | None = None
+    """The plan that they returned last, until another is filed."""
+    excluded: tuple[Plan, ...] = ()
+    """Plans that must not be proposed again."""
+    replaced: tuple[Plan, ...] = ()
+    """Plans that people replaced by their own: not to be proposed unless they ask for it."""
+    again: bool = False
+    """Whether they want another diagnosis rather than a change of the plan."""
+
+
+def guidance(board: BoardContext, task_id: int) -> PlanGuidance:
+    """Return the guidance of people for a task's next plan."""
+    with board.database.reading() as session:
+        task = session.get(Task, task_id)
+        if task is None:
+            raise NotFound(what=f"task {task_id}")
+        rows = [
+            row for row in plan_versions.versions(session, [task_id]) if row.attempt == task.attempt
+        ]
+        asked = [row for row in rows if row.returned_as in plan_versions.RETURNED_TO_AGENT]
+        last = rows[-1] if rows and rows[-1] in asked else None
+        return PlanGuidance(
+            requests=(*_reopening(session, task), *(row.request for row in asked)),
+            returned=Plan.model_validate(last.plan) if last else None,
+            excluded=tuple(Plan.model_validate(row.plan) for row in asked),
+            replaced=tuple(
+                Plan.model_validate(row.plan)
+                for row, following in pairwise(rows)
+                if Actor.kind_of(following.author) is ActorKind.PERSON
+            ),
+            again=last is not None and last.returned_as == "again",
+        )
+
+
+def _reopening(session: Session, task: Task) -> tuple[str, ...]:
+    """Return why people started the present attempt, if they did."""
+    if not task.attempt:
+        return ()
+    query = select(Directive.verb, Directive.reason).where(Directive.task_id == task.task_id)
+    last = session.execute(query.order_by(Directive.directive_id.desc()).limit(1)).one_or_none()
+    return (last.reason,) if last and last.verb in _RESTARTING and last.reason else ()

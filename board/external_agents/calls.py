@@ -17,6 +17,7 @@ from guardia.board.core.claims import claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgentSession
 from guardia.board.external_agents.sessions import AuthorizedSession, notify
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import NotFound, Refused, TokenNeeded
 from guardia.i18n import t
 
@@ -40,6 +41,7 @@ class CallResponse:
     body: dict[str, Any]
 
 
+@repeat_on_conflict
 def submit(
     board: BoardContext, agent_session: AuthorizedSession, kind: str, body: dict[str, Any]
 ) -> int:
@@ -72,6 +74,7 @@ def submit(
         return number
 
 
+@repeat_on_conflict
 def take_next(board: BoardContext, session_id: int) -> CallRequest | None:
     """Take the session's waiting call, if any. No call is returned twice."""
     with board.database.transaction() as session:
@@ -84,6 +87,7 @@ def take_next(board: BoardContext, session_id: int) -> CallRequest | None:
         return CallRequest(row.call_id, row.kind, row.body) if row else None
 
 
+@repeat_on_conflict
 def respond(board: BoardContext, session_id: int, call_id: int, response: CallResponse) -> None:
     """Store the response to a call and notify the API."""
     with board.database.transaction() as session:

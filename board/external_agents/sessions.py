@@ -28,6 +28,7 @@ from guardia.board.external_agents.model import ExternalAgentCall, ExternalAgent
 from guardia.board.issues.comments import write_comment
 from guardia.board.runs.claiming import CLAIMABLE_STATES
 from guardia.db import events
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import GuardiaError, NoCallsLeft, NotFound, Stale, TokenNeeded
 from guardia.text import CleanStr, trim
 
@@ -74,6 +75,7 @@ class SessionEnd:
     """`models` with their tokens, and `micro_usd`, if the program reports them."""
 
 
+@repeat_on_conflict
 def open_session(
     board: BoardContext,
     claim: Claim,
@@ -125,6 +127,7 @@ def hash_token(token: str) -> str:
     return hashlib.sha256(token.encode()).hexdigest()
 
 
+@repeat_on_conflict
 def authorize(board: BoardContext, token: str, task_id: int, asked: str) -> AuthorizedSession:
     """Accept a token for one request on its task, and count the request.
 
@@ -170,6 +173,7 @@ def _check_access(
     return NoCallsLeft(limit=row.budget) if row.calls >= row.budget else None
 
 
+@repeat_on_conflict
 def record_refusal(board: BoardContext, session_id: int, asked: str, error: GuardiaError) -> None:
     """Log a refusal that happened later, when the worker executed the call."""
     now = board.clock()
@@ -192,6 +196,7 @@ def _log_refusal(
     _log_entry(session, EntryKind.OUTSIDE_REFUSED, row, now, detail, asked=asked, why=why)
 
 
+@repeat_on_conflict
 def finish(board: BoardContext, agent_session: AuthorizedSession) -> None:
     """Close a session at the request of its agent."""
     with board.database.transaction() as session:
@@ -219,6 +224,7 @@ def status(board: BoardContext, session_id: int) -> SessionStatus:
         return SessionStatus(found.closed_at is None, overruled, row.status in CLAIMABLE_STATES)
 
 
+@repeat_on_conflict
 def close_session(board: BoardContext, claim: Claim, session_id: int, ending: SessionEnd) -> None:
     """Close a session and log its end, even if the claim is stale by now.
 

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import select
 
-from guardia.board.approvals import view as approval_view
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.execution import view
@@ -63,5 +62,11 @@ def task(board: BoardContext, claim: Claim) -> dict[str, Any]:
         "attempt": found.attempt,
         "plan": filed.plan.model_dump(mode="json") if filed.plan else None,
         "plan_hash": filed.plan_hash,
-        "changes_wanted": approval_view.requested_changes(board, claim.task_id) or None,
+        "changes_wanted": _changes_wanted(board, claim.task_id),
     }
+
+
+def _changes_wanted(board: BoardContext, task_id: int) -> str | None:
+    """Return the changes that people requested, or `None` if the plan was not returned."""
+    guidance = view.guidance(board, task_id)
+    return guidance.requests[-1] if guidance.returned is not None else None

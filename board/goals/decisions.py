@@ -5,8 +5,9 @@ Every decision raises the goal's fence, so that results its agent still has in f
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 from sqlalchemy import select
@@ -26,6 +27,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.goals import child_issues
 from guardia.board.goals.model import GoalPart
 from guardia.board.goals.planning import goal_of, log_entry, move
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, Missing, Stale
 from guardia.i18n import t
 from guardia.org import registry
@@ -34,13 +36,20 @@ from guardia.org.directory import PersonInfo
 from guardia.text import MAX_REASON, trim
 
 
+@repeat_on_conflict
 def answer(
-    board: BoardContext, person: PersonInfo, sr_id: int, words: Mapping[int, str]
+    board: BoardContext,
+    person: PersonInfo,
+    sr_id: int,
+    words: Mapping[int, str],
+    *,
+    seen: int | None = None,
 ) -> GoalState:
     """Reword unclear pieces of a goal; its agent then breaks the goal down again.
 
     `words` are the new texts by the number of the piece. If no piece was understood, number 0 is
-    the whole goal. Raises `Missing` without a text and `Stale` if a piece no longer exists.
+    the whole goal. `seen` is the goal's fence when the person saw its questions. Raises `Missing`
+    without a text and `Stale` if the questions have changed.
     """
     require_permission(person, "goal.decide")
     answers = {n: found for n, w in words.items() if (found := trim(w, MAX_REASON))}
@@ -50,7 +59,7 @@ def answer(
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
         pieces = goal.pieces or [{"text": "", "sentence": 0}]
-        if not set(answers) <= set(range(len(pieces))):
+        if seen not in (None, goal.fence) or not set(answers) <= set(range(len(pieces))):
             raise Stale(what=issue_ref(sr_id))
         goal.pieces = [
             {**piece, "text": answers[n], "reworded": True} if n in answers else piece
@@ -73,6 +82,7 @@ def answer(
         return state
 
 
+@repeat_on_conflict
 def approve(
     board: BoardContext,
     person: PersonInfo,
@@ -80,11 +90,14 @@ def approve(
     *,
     plan_hash: str,
     kept: frozenset[int] | None = None,
+    servers: Mapping[int, str] = MappingProxyType({}),
 ) -> tuple[int, ...]:
     """Approve exactly the plan that the person saw, and open the issues of its parts.
 
-    `kept` are the ordinals of the parts to open, all if `None`; a part with an open question is
-    never opened. Returns the issues' numbers. Raises `Stale` if the plan has changed, and `Invalid`
+    `kept` are the ordinals of the parts to open; if `None`, all whose servers the goal names.
+    `servers` are the person's choices for parts whose server was guessed, by ordinal; empty for
+    none. A part with an open question is never opened. Returns the issues' numbers. Raises `Stale`
+    if the plan has changed, and `Invalid`
     if no part is left.
     """
     require_permission(person, "goal.decide")
@@ -96,11 +109,12 @@ def approve(
         parts = session.scalars(
             select(GoalPart).where(GoalPart.sr_id == sr_id).order_by(GoalPart.ordinal)
         ).all()
-        received = [p for p in parts if (kept is None or p.ordinal in kept) and not p.question]
+        received = [p for p in parts if _is_kept(p, kept) and not p.question]
         if not received:
             raise Invalid(what=t("goals.plan"), why=t("goals.nothing_left"))
         for part in parts:
             part.state = "RECEIVED" if part in received else "TAKEN_OUT"
+        chosen = _choose_servers(session, received, servers)
         goal.decided_by, goal.decided_at = person.id, now
         move(session, goal, GoalMove.APPROVE, ActorKind.PERSON, now)
         issue = get_issue(session, sr_id)
@@ -113,6 +127,7 @@ def approve(
             "plan_hash": plan_hash,
             "issues": list(numbers),
             "taken_out": [p.ordinal for p in parts if p not in received],
+            **({"chosen": chosen} if chosen else {}),
         }
         _log_decision(
             session, goal, EntryKind.GOAL_APPROVED, person, now, detail, count=len(numbers)
@@ -122,24 +137,47 @@ def approve(
         return numbers
 
 
-def drop(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
+def _is_kept(part: GoalPart, kept: frozenset[int] | None) -> bool:
+    return not part.guessed if kept is None else part.ordinal in kept
+
+
+def _choose_servers(
+    session: Session, parts: Sequence[GoalPart], servers: Mapping[int, str]
+) -> dict[str, str | None]:
+    """Set the servers that a person chose for guessed parts; returns them for the log."""
+    chosen: dict[str, str | None] = {}
+    for part in parts:
+        if part.guessed and part.ordinal in servers:
+            name = servers[part.ordinal]
+            part.server = registry.host(session, name).server_id if name else None
+            chosen[str(part.ordinal)] = part.server
+    return chosen
+
+
+def drop(
+    board: BoardContext, person: PersonInfo, sr_id: int, reason: str, *, seen: str = ""
+) -> None:
     """Drop the goal (any open state -> DROPPED).
 
     Its open issues stay with their people and agents: each is stopped on its own page.
     """
-    _end_goal(board, person, sr_id, reason, GoalMove.DROP, EntryKind.GOAL_DROPPED)
+    _end_goal(board, person, sr_id, reason, seen, GoalMove.DROP, EntryKind.GOAL_DROPPED)
 
 
-def achieve(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> None:
+def achieve(
+    board: BoardContext, person: PersonInfo, sr_id: int, reason: str, *, seen: str = ""
+) -> None:
     """Close the goal as achieved (ACTIVE -> ACHIEVED), although not every issue was completed."""
-    _end_goal(board, person, sr_id, reason, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
+    _end_goal(board, person, sr_id, reason, seen, GoalMove.ACHIEVE, EntryKind.GOAL_ACHIEVED)
 
 
+@repeat_on_conflict
 def _end_goal(
     board: BoardContext,
     person: PersonInfo,
     sr_id: int,
     reason: str,
+    seen: str,
     step: GoalMove,
     kind: EntryKind,
 ) -> None:
@@ -147,6 +185,8 @@ def _end_goal(
     text, now = require_reason(reason), board.clock()
     with board.database.transaction() as session:
         goal = goal_of(session, sr_id, lock=True)
+        if seen not in ("", goal.state):
+            raise Stale(what=issue_ref(sr_id))
         goal.end_reason, goal.ended_at = text, now
         move(session, goal, step, ActorKind.PERSON, now)
         _log_decision(session, goal, kind, person, now, {"reason": text}, text=text)

@@ -33,6 +33,9 @@ class GoalPart(Base):
     priority: Mapped[str]
     institution: Mapped[str | None]
     server: Mapped[str | None]
+    guessed: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
+    """Whether the goal's text does not name the server: people choose it, and open the part only
+    if they mark it."""
     action_type: Mapped[str | None]
     agent_id: Mapped[str | None]
     engineer_id: Mapped[str | None]

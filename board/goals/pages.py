@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 
+from guardia.board.core import form_guard
 from guardia.board.core.context import BoardContext
+from guardia.board.core.form_guard import FormGuard
 from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
 from guardia.board.web import actions, forms, render
+from guardia.board.web.form_guard import Guard
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, CleanStr, Reason, Title
@@ -101,19 +106,19 @@ def _path(sr_id: int | None) -> str:
 
 @router.get("/goals/{sr_id}")
 def show_goal(
-    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, guard: Guard
 ) -> Response:
     """Show a goal's page."""
-    return _page(request, board, visitor, sr_id)
+    return _page(request, board, visitor, sr_id, guard=guard)
 
 
 @router.get("/goals/{sr_id}/live")
 def refresh_goal(
-    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, guard: Guard
 ) -> Response:
-    """Show the changing parts of a goal's page."""
-    found = view.get_goal(board, visitor.person, sr_id)
-    return render.page(request, "goals/goal_live.html", visitor=visitor, goal=found)
+    """Show the changing parts of a goal's page, with its forms as they were opened."""
+    found = view.get_goal(board, visitor.person, sr_id, guard)
+    return render.page(request, "goals/goal_live.html", visitor=visitor, goal=found, guard=guard)
 
 
 def _page(
@@ -122,13 +127,41 @@ def _page(
     visitor: Visitor,
     sr_id: int,
     *,
+    guard: FormGuard | None = None,
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    found = view.get_goal(board, visitor.person, sr_id)
+    guard = guard or FormGuard({})
     return render.page(
-        request, "goals/goal.html", status=status, visitor=visitor, goal=found, notice=notice
+        request,
+        "goals/goal.html",
+        status=status,
+        visitor=visitor,
+        goal=view.get_goal(board, visitor.person, sr_id, guard),
+        guard=guard,
+        notice=notice,
     )
+
+
+def _parse_choice(text: str) -> tuple[int, str]:
+    """Return the ordinal of a part and the server that a person chose for it: "2:MOF-DB-01"."""
+    ordinal, _, server = text.partition(":")
+    return (int(ordinal) if re.fullmatch("[0-9]{1,8}", ordinal) else -1), server
+
+
+@dataclass(frozen=True, slots=True)
+class _PartChoices:
+    """The ticked parts of a goal's plan, and the servers chosen for guessed parts."""
+
+    kept: frozenset[int]
+    servers: dict[int, str]
+
+
+def _part_choices(
+    keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
+    server: Annotated[list[CleanStr], Form()] = [],  # noqa: B006
+) -> _PartChoices:
+    return _PartChoices(frozenset(keep), dict(map(_parse_choice, server)))
 
 
 @router.post("/goals/{sr_id}/decision")
@@ -139,8 +172,9 @@ def decide_goal(
     visitor: CurrentVisitor,
     sr_id: Number,
     verb: Annotated[Literal["approve", "achieve", "drop"], Form()],
+    parts: Annotated[_PartChoices, Depends(_part_choices)],
     plan_hash: Annotated[str, Form(max_length=128), CLEANED] = "",
-    keep: Annotated[list[int], Form()] = [],  # noqa: B006 - FastAPI makes a new one
+    seen: Annotated[str, Form(max_length=20), CLEANED] = "",
     reason: _Reason = "",
 ) -> Response:
     """Approve the marked parts of the plan that the form showed, or end the goal."""
@@ -148,12 +182,19 @@ def decide_goal(
 
     def act() -> object:
         if verb == "approve":
-            kept = frozenset(keep)
-            return decisions.approve(board, person, sr_id, plan_hash=plan_hash, kept=kept)
+            return decisions.approve(
+                board,
+                person,
+                sr_id,
+                plan_hash=plan_hash,
+                kept=parts.kept,
+                servers=parts.servers,
+            )
         end = decisions.achieve if verb == "achieve" else decisions.drop
-        return end(board, person, sr_id, reason)
+        return end(board, person, sr_id, reason, seen=seen)
 
-    return _submit(request, board, visitor, sr_id, act)
+    guard = form_guard.opened_with(view.PLAN_FORM, plan_hash) if plan_hash else None
+    return _submit(request, board, visitor, sr_id, act, guard)
 
 
 @router.post("/goals/{sr_id}/answers")
@@ -165,6 +206,7 @@ def answer(
     sr_id: Number,
     piece: Annotated[list[int], Form()] = [],  # noqa: B006
     words: Annotated[list[CleanStr], Form()] = [],  # noqa: B006
+    seen: Annotated[int | None, Form(ge=0, le=_MAX)] = None,
 ) -> Response:
     """Reword the unclear pieces; the agent then plans again."""
     answers = dict(zip(piece, words, strict=False))
@@ -174,7 +216,7 @@ def answer(
         board,
         visitor,
         sr_id,
-        lambda: decisions.answer(board, visitor.person, sr_id, answers),
+        lambda: decisions.answer(board, visitor.person, sr_id, answers, seen=seen),
     )
 
 
@@ -205,7 +247,12 @@ def decide_hire(
 
 
 def _submit(
-    request: Request, board: BoardContext, visitor: Visitor, sr_id: int, act: Callable[[], object]
+    request: Request,
+    board: BoardContext,
+    visitor: Visitor,
+    sr_id: int,
+    act: Callable[[], object],
+    guard: FormGuard | None = None,
 ) -> Response:
-    again = partial(_page, request, board, visitor, sr_id)
+    again = partial(_page, request, board, visitor, sr_id, guard=guard)
     return actions.submit(request, act, on_success=_path(sr_id), on_refusal=again)

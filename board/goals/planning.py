@@ -36,6 +36,7 @@ from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.issues import comments, receiving
 from guardia.board.runs.beats import RunContext, is_active
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import IllegalMove, Invalid, Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org import registry, revisions
@@ -72,6 +73,8 @@ class GoalPartDraft:
     priority: str
     institution: str | None = None
     server: str | None = None
+    guessed: bool = False
+    """Whether the goal's text does not name the server."""
     action_type: str | None = None
     agent_id: str | None = None
     engineer_id: str | None = None
@@ -92,6 +95,7 @@ class Breakdown:
     due_on: date | None = None
 
 
+@repeat_on_conflict
 def create_goal(
     board: BoardContext,
     person: PersonInfo,
@@ -145,6 +149,7 @@ def create_goal(
         return issue.sr_id
 
 
+@repeat_on_conflict
 def claim_goal(
     board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> GoalClaim | None:
@@ -183,6 +188,7 @@ def load_brief(board: BoardContext, claim: GoalClaim) -> GoalBrief:
         return GoalBrief(issue.body, tuple(goal.pieces), today)
 
 
+@repeat_on_conflict
 def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalState:
     """File the parts, hires and questions of a plan (GIVEN -> PLANNED, or ASKED if none is clear).
 
@@ -227,6 +233,7 @@ def file_plan(board: BoardContext, claim: GoalClaim, found: Breakdown) -> GoalSt
         return state
 
 
+@repeat_on_conflict
 def ask_people(board: BoardContext, claim: GoalClaim, why: str) -> GoalState:
     """Ask a person for more detail before anything can be planned (GIVEN -> ASKED)."""
     now, actor = board.clock(), claim.actor
@@ -270,6 +277,7 @@ def _part_row(
         priority=part.priority,
         institution=part.institution,
         server=part.server,
+        guessed=part.guessed,
         action_type=part.action_type,
         agent_id=part.agent_id,
         engineer_id=part.engineer_id,
@@ -291,6 +299,7 @@ def _part_detail(row: GoalPart) -> dict[str, Any]:
         "category": row.category,
         "due": row.due_on.isoformat() if row.due_on else None,
         "question": row.question,
+        **({"guessed": True} if row.guessed else {}),
     }
 
 

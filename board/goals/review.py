@@ -19,6 +19,7 @@ from guardia.board.core.outbox import send
 from guardia.board.goals import planning
 from guardia.board.issues import comments
 from guardia.board.runs import goal_work
+from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t, t_default
 
 _BATCH_SIZE = 50
@@ -49,6 +50,7 @@ def review_goals(board: BoardContext, agent_id: str) -> tuple[int, ...]:
     return tuple(n for n in due if _review_goal(board, n, agent_id))
 
 
+@repeat_on_conflict
 def _review_goal(board: BoardContext, sr_id: int, agent_id: str) -> bool:
     now = board.clock()
     with board.database.transaction() as session:

@@ -6,31 +6,38 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
+from guardia.board.core.form_guard import FormGuard
 from guardia.board.core.goal_lifecycle import OPEN_GOAL_STATES, GoalProgress, GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.keyset import Keyset, read_slice
 from guardia.board.core.model import Issue
-from guardia.board.goals import review
+from guardia.board.goals import plan_changes, review
 from guardia.board.goals.model import GoalPart
+from guardia.board.goals.plan_changes import GoalPlanChanges
 from guardia.board.hiring import view
 from guardia.board.hiring.model import HireRequest
 from guardia.board.hiring.view import HireView
 from guardia.board.issues import view as issue_view
-from guardia.board.issues.view import CommentView
+from guardia.board.issues.view import CommentView, NewestComments
 from guardia.board.tracker import relations
-from guardia.board.tracker.relations import RelatedIssue
+from guardia.board.tracker.relations import RelatedIssues
 from guardia.errors import NotFound
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.org.model import Server
 
+_MAX_CHOICES = 200
+
+PLAN_FORM = "goal-plan"
+_JUST_OPENED = FormGuard({})
 _PAGE_SIZE = 25
 _OPEN = sorted(s.value for s in OPEN_GOAL_STATES)
 
@@ -70,6 +77,9 @@ class GoalPartView:
     category: str
     priority: str
     server: str | None
+    guessed: bool
+    choices: tuple[str, ...]
+    """The servers that a person may choose instead of a guessed one."""
     action_type: str | None
     agent: str | None
     engineer: str | None
@@ -99,11 +109,15 @@ class GoalPage:
     created_at: datetime
     parts: tuple[GoalPartView, ...]
     hires: tuple[HireView, ...]
-    children: tuple[RelatedIssue, ...]
+    children: RelatedIssues
     progress: GoalProgress
-    comments: tuple[CommentView, ...]
+    comments: NewestComments
     position: int
     names: dict[str, str]
+    fence: int
+    """Raised whenever the goal is planned or decided: what a form with answers is bound to."""
+    changes: GoalPlanChanges | None = None
+    """What replaced the plan that the viewer's form was opened with."""
 
 
 def list_goals(
@@ -143,7 +157,9 @@ def _is_stuck(goal: Goal, progress: GoalProgress) -> bool:
     return ended and progress.failed > 0
 
 
-def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
+def get_goal(
+    board: BoardContext, viewer: PersonInfo, sr_id: int, guard: FormGuard = _JUST_OPENED
+) -> GoalPage:
     """Return a goal. Raises `NotFound` if it does not exist."""
     require_permission(viewer, "goal.read")
     with board.database.reading() as session:
@@ -156,9 +172,9 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
         ).all()
         hires, comments = (
             _hires(session, sr_id, parts),
-            issue_view.comments(session, sr_id, staff=True),
+            issue_view.newest_comments(session, sr_id),
         )
-        names = _names(session, goal, parts, hires, comments)
+        names = _names(session, goal, parts, hires, comments.newest)
         return GoalPage(
             sr_id=sr_id,
             title=issue.title,
@@ -172,17 +188,41 @@ def get_goal(board: BoardContext, viewer: PersonInfo, sr_id: int) -> GoalPage:
             plan_hash=goal.plan_hash,
             end_reason=goal.end_reason,
             created_at=issue.created_at,
-            parts=tuple(_part_view(row, names) for row in parts),
+            parts=tuple(_part_view(session, row, names) for row in parts),
             hires=view.hire_views(session, hires, names, board.clock()),
             children=relations.children(session, viewer, sr_id),
             progress=progress,
             comments=comments,
             position=log.snapshot_size(session),
             names=names,
+            fence=goal.fence,
+            changes=_changes(session, goal, guard),
         )
 
 
-def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
+def _choices(session: Session, row: GoalPart) -> tuple[str, ...]:
+    if not row.guessed:
+        return ()
+    owner = select(Server.inst_id).where(Server.server_id == row.server).scalar_subquery()
+    return tuple(
+        session.scalars(
+            select(Server.server_id)
+            .where(Server.inst_id == func.coalesce(row.institution, owner))
+            .order_by(Server.server_id)
+            .limit(_MAX_CHOICES)
+        )
+    )
+
+
+def _changes(session: Session, goal: Goal, guard: FormGuard) -> GoalPlanChanges | None:
+    form = guard.form(PLAN_FORM, goal.plan_hash or "")
+    earlier = form.shown if form.is_stale else form.since
+    if not earlier or goal.plan_hash is None:
+        return None
+    return plan_changes.goal_plan_changes(session, goal.sr_id, earlier, goal.plan_hash)
+
+
+def _part_view(session: Session, row: GoalPart, names: dict[str, str]) -> GoalPartView:
     return GoalPartView(
         ordinal=row.ordinal,
         piece=row.piece,
@@ -191,6 +231,8 @@ def _part_view(row: GoalPart, names: dict[str, str]) -> GoalPartView:
         category=row.category,
         priority=row.priority,
         server=row.server,
+        guessed=row.guessed,
+        choices=_choices(session, row),
         action_type=row.action_type,
         agent=agent_name(names, row.agent_id),
         engineer=person_name(names, row.engineer_id),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -17,7 +17,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, Move, State
-from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import get_issue, lock_issues, lock_tasks
 from guardia.board.core.model import Task
 from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import move_task
@@ -26,6 +26,7 @@ from guardia.board.core.wakes import wake
 from guardia.board.hiring import cost_estimate
 from guardia.board.hiring.model import HireRequest
 from guardia.board.organization import chart
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import NotFound, Stale
 from guardia.i18n import t, t_default
 from guardia.org import chart_edit, revisions
@@ -48,6 +49,7 @@ class Opening:
     reason: str
 
 
+@repeat_on_conflict
 def request_hire(board: BoardContext, claim: Claim, opening: Opening) -> int | None:
     """Request a colleague for the claimed task; returns the request's number.
 
@@ -120,6 +122,7 @@ def _record_asked(session: Session, number: int, now: datetime) -> None:
     )
 
 
+@repeat_on_conflict
 def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
     """Approve a request: create a revision of the org chart, and assign the waiting tasks.
 
@@ -142,6 +145,7 @@ def approve(board: BoardContext, person: PersonInfo, hire_id: int) -> int:
         return applied.revision
 
 
+@repeat_on_conflict
 def reject(board: BoardContext, person: PersonInfo, hire_id: int, reason: str) -> None:
     """Reject a request; the tasks that waited for the new agent are handed over to people."""
     require_permission(person, "hire.decide")
@@ -195,12 +199,10 @@ def _hire(session: Session, hire_id: int, *, lock: bool = False) -> HireRequest:
 
 def _waiting_tasks(session: Session, hire_id: int) -> Sequence[Task]:
     """Return the unassigned tasks that wait for this decision, locked before the audit log is."""
-    return session.scalars(
-        select(Task)
-        .where(Task.hire_id == hire_id, Task.status.in_(_UNASSIGNED), Task.agent_id.is_(None))
-        .order_by(Task.task_id)
-        .with_for_update(key_share=True)
-    ).all()
+    waits = and_(Task.hire_id == hire_id, Task.status.in_(_UNASSIGNED), Task.agent_id.is_(None))
+    tasks = lock_tasks(session, waits)
+    lock_issues(session, {task.sr_id for task in tasks})
+    return tasks
 
 
 def _assign(session: Session, task: Task, agent_id: str, by: Actor, now: datetime) -> None:

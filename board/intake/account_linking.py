@@ -12,6 +12,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.issues import receiving
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Throttled
 from guardia.i18n import t
 from guardia.org import throttle
@@ -32,6 +33,7 @@ class LinkResult(StrEnum):
     """The messenger does not name its user."""
 
 
+@repeat_on_conflict
 def link_account(board: BoardContext, line: receiving.NewIssue, code: str) -> LinkResult | None:
     """Link the sender's account to the person for whom the code was made.
 
@@ -59,6 +61,7 @@ def link_account(board: BoardContext, line: receiving.NewIssue, code: str) -> Li
         return LinkResult.LINKED
 
 
+@repeat_on_conflict
 def _throttle(board: BoardContext, key: str, now: datetime) -> None:
     with board.database.transaction() as session:
         if throttle.register_attempt(session, {key: _MAX_ATTEMPTS}, now) is None:

@@ -53,7 +53,7 @@ class InboundRequest:
             return self.form
         try:
             found = json.loads(self.body)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:  # the latter for thousands of brackets
             raise RequestRefused(400, t("intake.not_json")) from error
         if not isinstance(found, dict):
             raise RequestRefused(400, t("intake.not_json"))

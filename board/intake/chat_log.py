@@ -11,9 +11,11 @@ from sqlalchemy.orm import Session
 from guardia.board.core.context import BoardContext
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues.receiving import NewIssue, receive_within
+from guardia.db.engine import repeat_on_conflict
 from guardia.text import MAX_BODY
 
 
+@repeat_on_conflict
 def receive_line(board: BoardContext, request: NewIssue, *, rule: str | None = None) -> int | None:
     """Log a line of a room and open an issue if `rule` is given; a repeated line is ignored."""
     now = board.clock()
@@ -36,6 +38,12 @@ def find_line(session: Session, request: NewIssue) -> ChatMessage | None:
         )
         .with_for_update()
     )
+
+
+def is_known(session: Session, request: NewIssue) -> bool:
+    """Return whether a line was delivered before."""
+    same = ChatMessage.channel == request.channel, ChatMessage.external_id == request.external_id
+    return session.scalar(select(ChatMessage.message_id).where(*same)) is not None
 
 
 def log_line(

@@ -15,14 +15,16 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import chat_log
+from guardia.board.intake import chat_log, limits
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.org import revisions
 from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import RESERVED_RULE_IDS, ChatRule, ChatRules
 
+_DEFAULT_BOUNDS = limits.IntakeBounds()
 REQUEST_RULE = "webhook"
 """Rule name under which the log stores a line that is a request."""
 
@@ -38,14 +40,21 @@ class IssueOffer:
 
 @dataclass(frozen=True, slots=True)
 class LineResult:
-    """Outcome of a line: an issue, an offer, or neither."""
+    """Outcome of a line: an issue, an offer, a refused request, or nothing."""
 
     sr_id: int | None = None
     offer: IssueOffer | None = None
+    limit: limits.Verdict | None = None
+    """Of a request that was refused, or that is the first one received after a flood."""
 
 
+@repeat_on_conflict
 def handle_line(
-    board: BoardContext, line: receiving.NewIssue, *, addressed: bool = False
+    board: BoardContext,
+    line: receiving.NewIssue,
+    *,
+    addressed: bool = False,
+    bounds: limits.IntakeBounds = _DEFAULT_BOUNDS,
 ) -> LineResult:
     """Log a line of a room, and open an issue or offer one.
 
@@ -55,7 +64,7 @@ def handle_line(
     chart = applied_chart(board)
     talk = chart.talk if chart else ChatRules()
     if addressed or not talk.is_chat_room(line.room) or talk.is_addressed(line.text):
-        return LineResult(sr_id=chat_log.receive_line(board, line, rule=REQUEST_RULE))
+        return _receive_request(board, line, bounds)
     rule, now = talk.matching_rule(line.room, line.text), board.clock()
     with board.database.transaction() as session:
         if rule is not None and _is_cooling_down(session, rule, line, now):
@@ -69,6 +78,16 @@ def handle_line(
         return LineResult(offer=IssueOffer(known, rule.title))
 
 
+def _receive_request(
+    board: BoardContext, line: receiving.NewIssue, bounds: limits.IntakeBounds
+) -> LineResult:
+    verdict = limits.count_request(board, line, bounds)
+    if verdict and not verdict.accepted:
+        return LineResult(limit=verdict)
+    return LineResult(chat_log.receive_line(board, line, rule=REQUEST_RULE), limit=verdict)
+
+
+@repeat_on_conflict
 def delete_old_lines(board: BoardContext) -> int:
     """Delete chat lines without an issue after the chart's retention period.
 

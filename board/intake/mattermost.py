@@ -12,12 +12,14 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from guardia.board.control.kill_switch import KillResult
+from guardia.board.control import kill_text
+from guardia.board.control.kill_result import KillResult
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import (
     account_linking,
     button_token,
     context_rules,
+    limits,
     mattermost_buttons,
     offers,
     stop_command,
@@ -30,6 +32,7 @@ from guardia.board.intake.channels import (
     NotConfigured,
     RequestRefused,
 )
+from guardia.board.intake.decision_words import answer_decision, parse_decision_words
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
 from guardia.board.issues import receiving
@@ -69,9 +72,9 @@ def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
     """Return the post if its token belongs to one of our webhooks."""
     post = request.parse(MattermostPost)
     # compare_digest takes the same time at whichever character they differ.
-    known = [
-        hmac.compare_digest(k.encode(), post.token.encode()) for k in settings.messenger_tokens
-    ]
+    # A lone surrogate can be sent as an escape of JSON.
+    given = post.token.encode("utf-8", "surrogatepass")
+    known = [hmac.compare_digest(k.encode(), given) for k in settings.messenger_tokens]
     if not any(known):
         raise RequestRefused(401, t("intake.token"))
     return post
@@ -80,7 +83,7 @@ def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
 def _receive_post(
     board: BoardContext, settings: Settings, request: InboundRequest, post: MattermostPost
 ) -> InboundReply:
-    """Stop, link an account, open an issue, or offer to open one, depending on the line."""
+    """Stop, link an account, open an issue or offer one, or say how to decide, by the line."""
     line = receiving.NewIssue(
         text=post.text,
         channel=CHANNEL,
@@ -93,17 +96,25 @@ def _receive_post(
         return InboundReply({"text": _stop_reply(stop_command.handle_stop(board, line))})
     if (code := parse_link_code(post.text)) is not None:
         return InboundReply({"text": _link_reply(board, line, code)})
-    result = context_rules.handle_line(board, line, addressed=bool(post.trigger_word))
+    # Without the setting, use the address under which the messenger reached the board.
+    board_url = settings.public_origin or request.base_url
+    if (decided := parse_decision_words(post.text)) is not None:
+        return InboundReply({"text": answer_decision(board, line, decided, board_url)})
+    result = context_rules.handle_line(
+        board,
+        line,
+        addressed=bool(post.trigger_word),
+        bounds=limits.IntakeBounds.of(settings),
+    )
     if result.offer is not None:
-        # Without the setting, use the address under which the messenger reached the board.
-        board_url = settings.public_url or request.base_url
         return InboundReply(
             mattermost_buttons.offer_message(
                 result.offer, post.token, CHANNEL, board_url, board.clock()
             )
         )
+    text = _request_reply(result)
     # Without a text, Mattermost shows nothing in the room.
-    return InboundReply({"text": t("intake.received", sr=result.sr_id)} if result.sr_id else {})
+    return InboundReply({"text": text} if text else {})
 
 
 def _verify_button(settings: Settings, request: InboundRequest) -> ButtonToken:
@@ -132,10 +143,22 @@ def _accept_offer(
     return InboundReply(mattermost_buttons.acceptance_reply(offers.accept(board, acceptance)))
 
 
-def _stop_reply(killed: KillResult | None) -> str:
-    if killed is None or killed.already_on:
+def _stop_reply(killed: KillResult) -> str:
+    if killed.already_on:
         return t("intake.stopped_already")
+    if killed.local is not None:
+        return kill_text.local_outcome(killed.local)
     return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
+
+
+def _request_reply(result: context_rules.LineResult) -> str:
+    limit = result.limit
+    if limit is not None and not limit.accepted:
+        return t("intake.limited", limit=limit.per_minute) if limit.is_first_refusal else ""
+    received = t("intake.received", sr=result.sr_id) if result.sr_id else ""
+    if limit is None or not limit.refused_before:
+        return received
+    return f"{t('intake.refused_before', count=limit.refused_before)} {received}"
 
 
 def _link_reply(board: BoardContext, line: receiving.NewIssue, code: str) -> str:

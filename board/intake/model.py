@@ -32,3 +32,19 @@ class ChatMessage(Base):
     rule: Mapped[str | None]
     sr_id: Mapped[int | None]
     created_at: Mapped[datetime]
+
+
+class IntakeRate(Base):
+    """A token bucket of a sender or a room."""
+
+    __tablename__ = "tb_intake_rate"
+    __table_args__ = (
+        Index("ix_tb_intake_rate_counted_at", "counted_at", postgresql_where=sql("refused = 0")),
+    )
+
+    key: Mapped[str] = mapped_column(primary_key=True)
+    level: Mapped[float]
+    """Requests that are accepted at once."""
+    counted_at: Mapped[datetime]
+    refused: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
+    """Requests refused since the last one that was accepted normally."""

@@ -20,6 +20,7 @@ from guardia.board.core.model import Comment
 from guardia.board.intake.context_rules import applied_chart
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
+from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t_default
 from guardia.org.chat_rules import ChatRule
 from guardia.text import CleanStr
@@ -63,6 +64,7 @@ class AcceptanceResult:
     sr_id: int | None = None
 
 
+@repeat_on_conflict
 def accept(board: BoardContext, acceptance: OfferAcceptance) -> AcceptanceResult:
     """Open the offered issue; of several concurrent acceptances, one opens it."""
     chart, now = applied_chart(board), board.clock()

@@ -12,10 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import registry
 from guardia.board.intake.channels import Endpoint, InboundRequest, RequestRefused
-from guardia.i18n import t
 from guardia.settings import Settings
-
-_MAX_BODY = 64_000
 
 
 def router(board: BoardContext, settings: Settings) -> APIRouter:
@@ -50,8 +47,6 @@ def _route(
 
 async def _read_request(request: Request) -> InboundRequest:
     body = await request.body()
-    if len(body) > _MAX_BODY:
-        raise HTTPException(413, t("intake.too_large"))
     headers = dict(request.headers)
     is_json = "json" in headers.get("content-type", "")
     fields = {} if is_json else dict(await request.form())

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
+from guardia.board.audit.chain import ORIGIN, ChainVerdict
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
@@ -18,11 +20,14 @@ from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.integrity import verification
+from guardia.board.integrity.lost_witnesses import is_of_witness
 from guardia.board.integrity.verification import VerificationResult
 from guardia.board.runs import beats
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.i18n import t_default
 from guardia.org import registry, revisions
+from guardia.org.zones import is_zone
 
 DAILY = WakeReason.DAILY
 """Wake reason of the auditor's full daily verification."""
@@ -31,15 +36,17 @@ _GRACE = timedelta(hours=1)
 _DAYS = 7
 
 
+@repeat_on_conflict
 def verify_and_log(
     board: BoardContext, actor: Actor, sr_id: int | None = None, *, daily: bool = False
 ) -> VerificationResult:
     """Verify what is new, or everything if `daily`, and log the result.
 
-    Sends an alert at once if the audit log is not intact.
+    Sends an alert at once if the audit log is not intact, or cannot be verified because a file of
+    its witnesses is damaged.
     """
     day = {"day": company_today(board).isoformat()} if daily else {}
-    found = verification.verify_log(board, full=daily)
+    found = _verify(board, full=daily)
     now, detail = board.clock(), {**found.to_detail(), **day}
     with board.database.transaction() as session:
         if found.intact:
@@ -51,9 +58,11 @@ def verify_and_log(
                 sr_id=sr_id,
                 detail=detail,
                 size=found.verdict.size,
+                first=found.start + 1,
+                last=found.verdict.size,
             )
             return found
-        place = describe_fault(found)
+        place = describe_fault(found.verdict)
         send(session, "alert", t_default("audit.broken", where=place), now, sr_id=sr_id)
         log.append(
             session,
@@ -67,23 +76,31 @@ def verify_and_log(
         return found
 
 
-def describe_fault(found: VerificationResult) -> str:
-    """Describe the first bad entry or checkpoint in the default language."""
-    verdict = found.verdict
-    fault = t_default(f"audit.fault.{verdict.fault}")
+def _verify(board: BoardContext, *, full: bool) -> VerificationResult:
+    try:
+        return verification.verify_log(board, full=full)
+    except Misconfigured as error:
+        verdict = ChainVerdict(0, ORIGIN, fault="memory_damaged", witness=str(error))
+        return VerificationResult(verdict, 0)
+
+
+def describe_fault(verdict: ChainVerdict, say: Callable[..., str] = t_default) -> str:
+    """Describe the first bad entry, checkpoint or witness; in the default language if unset."""
+    fault = say(f"audit.fault.{verdict.fault}")
     if verdict.bad is not None:
-        return t_default("audit.at_entry", bad=verdict.bad, fault=fault)
-    return t_default("audit.at_checkpoint", size=verdict.checkpoint, fault=fault)
+        return say("audit.at_entry", bad=verdict.bad, fault=fault)
+    if is_of_witness(verdict):
+        return say("audit.at_witness", place=verdict.witness or "", fault=fault)
+    return say("audit.at_checkpoint", size=verdict.checkpoint, fault=fault)
 
 
 def company_zone(board: BoardContext) -> ZoneInfo:
     """Return the company's time zone. Raises `Misconfigured` if this host does not know it."""
     with board.database.reading() as session:
-        name = revisions.running_chart(session).company.timezone
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise Misconfigured(what="company.timezone", why=name) from error
+        name = revisions.last_good_chart(session)[1].company.timezone
+    if not is_zone(name):
+        raise Misconfigured(what="company.timezone", why=name)
+    return ZoneInfo(name)
 
 
 def company_today(board: BoardContext) -> date:
@@ -100,6 +117,7 @@ def start_daily_verification(board: BoardContext) -> None:
         beats.tick(board, auditor, midnight, DAILY)
 
 
+@repeat_on_conflict
 def alert_missing_reports(board: BoardContext) -> list[date]:
     """Alert about each day without a report, once across all hosts; returns those days.
 

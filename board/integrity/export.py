@@ -13,6 +13,7 @@ from guardia.board.audit.chain import canonical
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.audit.verifier import FORMAT
 from guardia.board.core.context import BoardContext
+from guardia.db.private_files import fsync_folder
 from guardia.errors import Invalid
 from guardia.i18n import t
 
@@ -65,6 +66,7 @@ def _write(file: Path, lines: Iterator[bytes]) -> None:
             opened.flush()
             os.fsync(opened.fileno())
         Path(name).replace(file)
+        fsync_folder(file.absolute().parent)
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise

@@ -15,6 +15,7 @@ from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, DECISION_KEYS
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.integrity.notary import NEXT_SUFFIX
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid
 from guardia.i18n import t, t_default
 from guardia.org.credential_store import FileCredentialStore
@@ -53,6 +54,7 @@ def rotate_decision_key(board: BoardContext, by: Actor, keys: FileCredentialStor
     return _log_rotation(board, by, DECISION_KEYS, successor)
 
 
+@repeat_on_conflict
 def log_store_rotation(board: BoardContext, by: Actor, store: str, count: int, source: str) -> None:
     """Log that a credential store's master key was replaced."""
     with board.database.transaction() as session:
@@ -66,6 +68,7 @@ def log_store_rotation(board: BoardContext, by: Actor, store: str, count: int, s
         )
 
 
+@repeat_on_conflict
 def _announce(
     board: BoardContext,
     by: Actor,
@@ -94,6 +97,7 @@ def _announce(
         )
 
 
+@repeat_on_conflict
 def _log_rotation(board: BoardContext, by: Actor, use: str, key: Ed25519PrivateKey) -> str:
     public = signing_keys.public_hex(key.public_key())
     with board.database.transaction() as session:

@@ -7,12 +7,10 @@ that follows from the previous checkpoint is signed: a rewritten log is found he
 from __future__ import annotations
 
 import logging
-import os
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +27,16 @@ from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.outbox import send
-from guardia.board.integrity.witnesses import CheckpointCopy
-from guardia.db.engine import OUTAGE_ERRORS
+from guardia.board.integrity import witness_memory
+from guardia.board.integrity.copy_updater import CopyUpdater
+from guardia.board.integrity.file_cache import FileCache
+from guardia.board.integrity.lost_witnesses import (
+    WitnessFault,
+    find_lost_memory,
+    find_missing_checkpoint,
+)
+from guardia.board.integrity.witness_memory import CopyEnd, WitnessMemory
+from guardia.db.private_files import replace_file
 from guardia.errors import Misconfigured, Refused, Stale
 from guardia.i18n import t
 from guardia.org.credential_store import FileCredentialStore
@@ -39,9 +45,6 @@ log = logging.getLogger(__name__)
 
 _TICK = timedelta(microseconds=1)
 _ATTEMPTS = 8
-_COPY_TIMEOUT = 5.0
-"""Seconds to wait for a copy before work continues without it."""
-_BATCH = 2000
 NEXT_SUFFIX = ".next"
 """Suffix of the name of the successor's key until it becomes the current one."""
 
@@ -53,32 +56,72 @@ class Notary:
         self.witness_files = witness_files
         self._lock = threading.Lock()
         self._updaters = [
-            _CopyUpdater(f, create=f == witness_files.copies[0]) for f in witness_files.copies
+            CopyUpdater(f, create=f == witness_files.copies[0]) for f in witness_files.copies
         ]
         self._last_reported: str | None = None
+        self._root = FileCache(lambda path: checkpoints.load_public_key(path.read_text("ascii")))
+        self._own = FileCache(_read_key)
 
     def sign(self, board: BoardContext) -> Checkpoint | None:
         """Sign the audit log if it has grown; returns the newest checkpoint.
 
-        Raises `Refused` if the log does not follow from the previous checkpoint, and
-        `Misconfigured` if this host does not have the key that signed it; each sends one alert.
+        Raises `Refused` if the log does not follow from the previous checkpoint, if a witness is
+        not as it was left, or if the last verification found a fault, and `Misconfigured` if this
+        host does not have the key that signed it or a file is damaged; each sends one alert.
         """
         try:
-            newest = self._sign_latest(board)
+            memory = self._require_witnesses()
+            newest = self._sign_latest(board, memory)
         except (Refused, Misconfigured) as error:
             self._alert_once(board, str(error))
             raise
         except OSError as error:
-            self._alert_once(board, error.strerror or type(error).__name__)
-            raise
+            why = error.strerror or type(error).__name__
+            self._alert_once(board, why)
+            raise Misconfigured(what=str(error.filename), why=why) from error
         self._last_reported = None
-        self._update_copies(board)
+        self._keep(board, newest)
         return newest
+
+    def begin_again(self, board: BoardContext) -> Checkpoint | None:
+        """Sign although earlier checkpoints are lost: people have acknowledged that."""
+        newest = self._sign_latest(board, None, acknowledged=True)
+        self._keep(board, newest)
+        return newest
+
+    def _require_witnesses(self) -> WitnessMemory | None:
+        """Return what this host knows of its witnesses. Raises `Refused` if one has changed."""
+        files = self.witness_files
+        if files.finding.exists():
+            raise Refused(why=t("audit.open_finding"))
+        memory = witness_memory.load_memory(files.memory)
+        if (lost := find_lost_memory(files, memory)) is not None:
+            raise _lost_witness(lost)
+        for updater in self._updaters:
+            known = memory.copies.get(str(updater.path)) if memory else None
+            if known is not None and (fault := updater.check(known)) is not None:
+                raise _lost_witness(WitnessFault(fault, str(updater.path), known.size))
+        return memory
+
+    def _keep(self, board: BoardContext, newest: Checkpoint | None) -> None:
+        """Copy the newest checkpoint, and remember it and the end of each copy."""
+        self._update_copies(board, newest)
+        if newest is None:
+            return
+        ends = {str(u.path): u.end for u in self._updaters if u.end is not None}
+
+        def change(memory: WitnessMemory) -> WitnessMemory:
+            copies = {**memory.copies, **{p: _later(memory.copies.get(p), ends[p]) for p in ends}}
+            if newest.size < memory.size:
+                return replace(memory, copies=copies)
+            return replace(memory, size=newest.size, identity=newest.identity(), copies=copies)
+
+        witness_memory.update_memory(self.witness_files, change)
 
     def root_key(self) -> Ed25519PublicKey | None:
         """Return the first key, root of the succession, or `None` before any exists."""
         try:
-            return checkpoints.load_public_key(self.witness_files.public.read_text("ascii"))
+            return self._root.get(self.witness_files.public)
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
@@ -93,14 +136,20 @@ class Notary:
         """
         with board.database.reading() as session:
             last = audit_log.last_checkpoint(session)
-            succession = self._succession(session, last)
-        return self._key(last, succession)
+            announced = (
+                audit_log.announcements(session, CHECKPOINT_KEYS, until=last.size) if last else []
+            )
+        return self._key(last, self._succession(announced))
 
-    def _sign_latest(self, board: BoardContext) -> Checkpoint | None:
+    def _sign_latest(
+        self, board: BoardContext, memory: WitnessMemory | None, *, acknowledged: bool = False
+    ) -> Checkpoint | None:
         wanted: int | None = None
         for _ in range(_ATTEMPTS):
             with board.database.reading() as session:
-                last, end = audit_log.last_checkpoint(session), audit_log.head(session)
+                end, last = audit_log.newest(session)
+                if not acknowledged:
+                    self._require_checkpoints(session, last, memory)
                 if end == CHAIN_START or (last and (last.size, last.head) == (end.size, end.head)):
                     return last
                 if last and wanted is not None and wanted <= last.size < end.size:
@@ -108,29 +157,40 @@ class Notary:
                 wanted = wanted or end.size
                 start = ChainPosition(last.size, last.head) if last else CHAIN_START
                 verdict = verify(
-                    audit_log.entries(session, after=start.size),
+                    audit_log.recomputed_entries(session, after=start.size),
                     size=end.size,
                     head=end.head,
                     start=start,
                 )
-                succession = self._succession(session, last)
-                announcements = audit_log.announcements(session, CHECKPOINT_KEYS, start.size)
+                announced = audit_log.announcements(session, CHECKPOINT_KEYS)
             if not verdict.intact:
                 raise _refusal(verdict)
-            key = self._key(last, succession)
-            if (forged := _first_forged(key, announcements)) is not None:
+            key = self._key(last, self._succession(a for a in announced if a[0] <= start.size))
+            fresh = (a for a in announced if a[0] > start.size)
+            if (forged := _first_forged(key, fresh)) is not None:
                 raise _refusal(replace(verdict, bad=forged, fault="succession"))
             signed = _sign(board, last, end, key)
             with board.database.transaction() as session:
-                if audit_log.add_checkpoint(session, signed):
-                    return signed
+                added = audit_log.add_checkpoint(session, signed)
+            if added:
+                if last is None:
+                    self._publish(key.public_key())
+                return signed
         raise Stale(what=audit_log.CHAIN)
 
-    def _succession(self, session: Session, last: Checkpoint | None) -> KeySuccession:
-        """Return the key succession up to `last`; without a key if no other was announced."""
-        announcements = (
-            audit_log.announcements(session, CHECKPOINT_KEYS, until=last.size) if last else []
+    def _require_checkpoints(
+        self, session: Session, last: Checkpoint | None, memory: WitnessMemory | None
+    ) -> None:
+        """Raise `Refused` if the database lacks a checkpoint that once existed."""
+        fault = find_missing_checkpoint(
+            session, last, memory, self.witness_files, lambda: self.root_key() is not None
         )
+        if fault is not None:
+            raise _lost_witness(fault)
+
+    def _succession(self, announced: Iterable[tuple[int, Any]]) -> KeySuccession:
+        """Return the key succession by these entries; without a key if there are none."""
+        announcements = list(announced)
         succession = KeySuccession(CHECKPOINT_KEYS, self.root_key() if announcements else None)
         for _, one in announcements:
             # The verification reports an invalid announcement; here it is only ignored.
@@ -146,16 +206,22 @@ class Notary:
         """
         path = self.witness_files.key
         keys = FileCredentialStore(path.parent)
-        given = (
-            keys.get(path.name) if last else keys.get_or_create(path.name, checkpoints.generate_key)
-        )
+        if last is None:
+            keys.get_or_create(path.name, checkpoints.generate_key)
         wanted = fingerprint(succession.key) if succession.key else last.key if last else None
-        key = _load_key(path, given)
+        key = self._own_key(path)
         if wanted is not None and fingerprint(key.public_key()) != wanted:
             key = self._successor(keys, wanted)
-        if succession.key is None:
+        if last and succession.key is None:
             self._publish(key.public_key())
         return key
+
+    def _own_key(self, path: Path) -> Ed25519PrivateKey:
+        """Return the stored key. Decrypted again only if its file has changed."""
+        try:
+            return self._own.get(path)
+        except FileNotFoundError:
+            return _read_key(path)  # names what is missing
 
     def _successor(self, keys: FileCredentialStore, wanted: str) -> Ed25519PrivateKey:
         path = self.witness_files.key
@@ -168,13 +234,13 @@ class Notary:
         raise Misconfigured(what=str(path), why=t("audit.other_key", key=wanted[:16]))
 
     def _publish(self, key: Ed25519PublicKey) -> None:
-        """Write the first key to a file, from which a verifier can follow to the current one."""
-        path, pem = self.witness_files.public, checkpoints.public_pem(key)
+        """Write the first key to a file, from which a verifier can follow to the current one.
+
+        Not before the first checkpoint is stored: the file says that there is one.
+        """
+        path = self.witness_files.public
         if not path.is_file():
-            fresh = path.with_name(f".{path.name}.{os.getpid()}.{threading.get_ident()}")
-            fresh.write_text(pem, "ascii")
-            fresh.chmod(0o644)
-            fresh.replace(path)
+            replace_file(path, checkpoints.public_pem(key).encode("ascii"), 0o644)
 
     def _alert_once(self, board: BoardContext, why: str) -> None:
         with self._lock:
@@ -185,10 +251,10 @@ class Notary:
                 text = t("audit.not_signed", why=why)
                 send(session, "alert", text, board.clock(), sr_id=None)
 
-    def _update_copies(self, board: BoardContext) -> None:
+    def _update_copies(self, board: BoardContext, newest: Checkpoint | None) -> None:
         """Update every copy. Each new failure is reported once and does not stop work."""
         for updater in self._updaters:
-            why = updater.update(board)
+            why = updater.update(board, newest)
             if why is None:
                 continue
             log.error("checkpoint copy %s: %s", updater.folder, why)
@@ -205,6 +271,16 @@ class Notary:
                     place=place,
                     why=why,
                 )
+
+
+def _later(known: CopyEnd | None, end: CopyEnd) -> CopyEnd:
+    """Return the further of two ends: processes that share a copy may remember out of order."""
+    return end if known is None or end.size >= known.size else known
+
+
+def _lost_witness(found: WitnessFault) -> Refused:
+    fault = t(f"audit.fault.{found.fault}")
+    return Refused(why=t("audit.lost_witness", place=found.place, fault=fault))
 
 
 def _refusal(verdict: ChainVerdict) -> Refused:
@@ -225,72 +301,12 @@ def _first_forged(key: Ed25519PrivateKey, announcements: Iterable[tuple[int, Any
     return next((seq for seq, one in announcements if not succession.accept_successor(one)), None)
 
 
+def _read_key(path: Path) -> Ed25519PrivateKey:
+    return _load_key(path, FileCredentialStore(path.parent).get(path.name))
+
+
 def _load_key(path: Path, given: str) -> Ed25519PrivateKey:
     try:
         return checkpoints.load_private_key(given)
     except ValueError as error:
         raise Misconfigured(what=str(path), why=t("audit.bad_key")) from error
-
-
-class _CopyUpdater:
-    """Keeps one copy up to date in a thread, because a dead network mount hangs forever."""
-
-    def __init__(self, folder: Path, *, create: bool) -> None:
-        self.folder = folder
-        self._create = create
-        self._copy = CheckpointCopy(folder)
-        self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
-        self._why: str | None = None
-        self._last_reported: str | None = None
-
-    def update(self, board: BoardContext) -> str | None:
-        """Update the copy. Returns the problem if it is new, or `None`."""
-        with self._lock:
-            if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._run, args=(board,), daemon=True)
-                self._thread.start()
-            slow = t("audit.copy_slow")
-            # Once the place is known to hang, it is not waited for again.
-            self._thread.join(0 if self._last_reported == slow else _COPY_TIMEOUT)
-            why = slow if self._thread.is_alive() else self._why
-            new, self._last_reported = why != self._last_reported, why
-            return why if new else None
-
-    def _run(self, board: BoardContext) -> None:
-        self._why = None
-        try:
-            if self._create:
-                self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
-            self._copy.extend(lambda last: _batches_after(board, last))
-        except OSError as error:
-            self._why = error.strerror or type(error).__name__
-        except ValueError:
-            self._why = t("audit.copy_damaged")
-        except Refused as error:
-            self._why = str(error)
-        except OUTAGE_ERRORS as error:
-            # Nothing is wrong with the copy, and the next update catches up.
-            log.warning("checkpoint copy %s: no database: %s", self.folder, type(error).__name__)
-        except Exception as error:
-            log.exception("checkpoint copy %s", self.folder)
-            self._why = type(error).__name__
-
-
-def _batches_after(board: BoardContext, last: Checkpoint | None) -> Iterator[list[Checkpoint]]:
-    """Yield what was signed after `last`, in batches. Raises `Refused` if the database lacks
-    `last`.
-    """
-    if last is not None:
-        with board.database.reading() as session:
-            stored = next(audit_log.checkpoints(session, last.size - 1, last.size), None)
-        if stored != last:
-            raise Refused(why=t("audit.copy_differs", size=last.size))
-    size = last.size if last else 0
-    while True:
-        with board.database.reading() as session:
-            batch = list(islice(audit_log.checkpoints(session, size), _BATCH))
-        if not batch:
-            return
-        yield batch
-        size = batch[-1].size

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import ChainEntry, digest, is_normalized
+from guardia.board.audit.chain import AnyEntry, ChainEntry, digest, is_normalized
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.execution.model import CommandOutput
 
@@ -20,6 +20,7 @@ _RESULT_TIMEOUT = timedelta(minutes=30)
 """Longer than any command may take."""
 _RESULTS = (EntryKind.RESULT, EntryKind.RESULT_FAILED)
 _FOUND = (EntryKind.FOUND_DONE, EntryKind.FOUND_UNKNOWN)
+_WATCHED = frozenset({EntryKind.INTENT, *_RESULTS, *_FOUND})
 _BATCH = 200
 
 
@@ -34,10 +35,11 @@ class IntentResultChecker:
         """First result without an intent, or second result of one intent."""
         self._open: dict[int, ChainEntry] = {}
 
-    def watch(self, entries: Iterable[ChainEntry]) -> Iterator[ChainEntry]:
-        """Yield the entries unchanged, checking each."""
+    def watch(self, entries: Iterable[AnyEntry]) -> Iterator[AnyEntry]:
+        """Yield the entries unchanged, checking those of commands."""
         for entry in entries:
-            self._check(entry)
+            if entry.kind in _WATCHED and entry.consistent:
+                self._check(entry.parse())
             yield entry
 
     def unsettled(self, now: datetime) -> tuple[int, ...]:

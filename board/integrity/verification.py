@@ -1,7 +1,7 @@
 """Verify the audit log: entries, checkpoints, external copies, verifier state, stored outputs.
 
-By default only entries added since this host's last verification are checked; a full verification
-starts at the first entry and also checks intents, results and outputs.
+A verification looks at everything, from the first entry, with intents, results and outputs. A
+partial one begins at an entry, says at which, and vouches for nothing before it.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import islice, pairwise
+from itertools import islice
 from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
@@ -20,6 +20,7 @@ from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit import log
 from guardia.board.audit.chain import (
     CHAIN_START,
+    AnyEntry,
     ChainEntry,
     ChainPosition,
     ChainVerdict,
@@ -28,6 +29,7 @@ from guardia.board.audit.chain import (
     verify,
 )
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
+from guardia.board.audit.passkey_signatures import PasskeyChecker
 from guardia.board.audit.signing_keys import (
     CHECKPOINT_KEYS,
     DecisionSignatureChecker,
@@ -35,18 +37,24 @@ from guardia.board.audit.signing_keys import (
 )
 from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.context import BoardContext
-from guardia.board.integrity import output_check
-from guardia.board.integrity.output_check import IntentResultChecker
-from guardia.board.integrity.witnesses import (
-    CheckpointCopy,
-    VerifierState,
-    load_verifier_state,
-    save_verifier_state,
+from guardia.board.integrity import output_check, witness_memory
+from guardia.board.integrity.lost_witnesses import (
+    WitnessFault,
+    find_lost_copy,
+    find_lost_memory,
+    find_missing_checkpoint,
 )
+from guardia.board.integrity.output_check import IntentResultChecker
+from guardia.board.integrity.witness_memory import VerifierState
+from guardia.board.integrity.witnesses import CheckpointCopy, find_disorder
+from guardia.db.private_files import write_json
 from guardia.errors import Invalid
 from guardia.i18n import t
 
 _BATCH = 1000
+_NOT_OF_THE_CHAIN = frozenset({"seal", "orphan", "evidence", "passkey"})
+"""Faults inside an intact chain. They stay for ever and are reported each time; what is signed
+later certifies nothing that they falsify, and a forged decision permits nothing anyway."""
 _COPY_DELAY = timedelta(minutes=5)
 """Time by which a checkpoint has reached its copies."""
 
@@ -57,7 +65,7 @@ class VerificationResult:
 
     verdict: ChainVerdict
     start: int
-    """Number of entries that an earlier verification has covered."""
+    """Number of entries at the beginning that were not looked at; 0 if everything was."""
     unsettled: tuple[int, ...] = ()
     """Intents whose result is overdue. Only a full verification checks them."""
     missing: tuple[str, ...] = ()
@@ -68,6 +76,11 @@ class VerificationResult:
         """Return whether no fault was found."""
         return self.verdict.intact
 
+    @property
+    def looked_at(self) -> int:
+        """Return the number of entries that were verified."""
+        return max(0, self.verdict.size - self.start)
+
     def to_detail(self) -> dict[str, Any]:
         """Return the result as details of an audit entry."""
         v = self.verdict
@@ -76,6 +89,7 @@ class VerificationResult:
             "size": v.size,
             "head": v.head,
             "from": self.start,
+            "looked_at": self.looked_at,
             "sealed": v.sealed,
             "bad": v.bad,
             "fault": v.fault,
@@ -87,13 +101,38 @@ class VerificationResult:
 
 
 def verify_log(
-    board: BoardContext, *, full: bool = False, since: int | None = None
+    board: BoardContext, *, full: bool = True, since: int | None = None
 ) -> VerificationResult:
-    """Verify the audit log and save the verifier state, unless `since` is given."""
-    witness_files, key = board.notary.witness_files, board.notary.root_key()
-    verifier_state = load_verifier_state(witness_files.verifier_state)
+    """Verify the audit log: all of it, or what is new since this host's last verification.
+
+    Saves the verifier state, unless `since` names the entry after which to begin. While the chain
+    or a witness has a fault, nothing is signed on this host; a full verification without one ends
+    that.
+    """
+    files = board.notary.witness_files
+    found, last = _look(board, full=full, since=since)
+    if since is not None:
+        return found
+    if not found.intact:
+        if found.verdict.fault not in _NOT_OF_THE_CHAIN:
+            files.finding.parent.mkdir(parents=True, exist_ok=True)
+            write_json(files.finding, found.to_detail())
+        return found
+    _save_state(files, board.notary.root_key(), found.verdict, last)
+    if found.start == 0:
+        files.finding.unlink(missing_ok=True)
+    return found
+
+
+def _look(
+    board: BoardContext, *, full: bool, since: int | None
+) -> tuple[VerificationResult, Checkpoint | None]:
+    """Compare the database and all witnesses; returns the result and the last checkpoint."""
+    files, key = board.notary.witness_files, board.notary.root_key()
+    verifier_state = witness_memory.load_verifier_state(files.verifier_state)
+    memory = witness_memory.load_memory(files.memory)
     # Copies are measured first: the database may only be ahead of them.
-    copies = [(copy, copy.length()) for copy in map(CheckpointCopy, witness_files.copies)]
+    copies = [(copy, copy.length()) for copy in map(CheckpointCopy, files.copies)]
     found, last = _verify_database(board, key, verifier_state, full=full, since=since)
     start = found.start
     for copy, length in copies:
@@ -104,9 +143,17 @@ def verify_log(
         late = last and size < last.size and board.clock() - last.time > _COPY_DELAY
         if late or (last and length is None):
             found = replace(found, missing=(*found.missing, str(copy.path)))
-    if found.intact and since is None:
-        _save_state(witness_files, key, found.verdict, last)
-    return found
+    if found.intact:
+        with board.database.reading() as session:
+            lost = find_missing_checkpoint(session, last, memory, files, lambda: key is not None)
+        lost = lost or find_lost_copy(files, memory) or find_lost_memory(files, memory)
+        if lost is not None:
+            found = replace(found, verdict=_name_witness(found.verdict, lost))
+    return found, last
+
+
+def _name_witness(verdict: ChainVerdict, found: WitnessFault) -> ChainVerdict:
+    return replace(verdict, fault=found.fault, witness=found.place, checkpoint=found.checkpoint)
 
 
 def _verify_database(
@@ -119,11 +166,13 @@ def _verify_database(
 ) -> tuple[VerificationResult, Checkpoint | None]:
     """Verify what the database holds; the verifier state has been loaded before."""
     result_checker, signature_checker = IntentResultChecker(), DecisionSignatureChecker()
+    passkey_checker = PasskeyChecker()
     with board.database.reading() as session:
+        log.use_system_functions(session)
         start = _start(session, verifier_state, full=full, since=since)
-        links: Iterable[ChainEntry] = log.entries(session, start.size)
+        links: Iterable[AnyEntry] = log.stored_entries(session, start.size)
         if start is CHAIN_START:
-            links = signature_checker.watch(result_checker.watch(links))
+            links = signature_checker.watch(result_checker.watch(passkey_checker.watch(links)))
         end = log.head(session)
         witnessed_heads = heapq.merge(
             _checkpoint_heads(session, key, verifier_state, start.size),
@@ -145,9 +194,12 @@ def _verify_database(
                 verdict, fault="missing", witness="memory", checkpoint=verifier_state.checkpoint
             )
         if verdict.intact and start is CHAIN_START:
-            verdict = _check_outputs(session, verdict, result_checker, signature_checker)
+            verdict = _check_outputs(
+                session, verdict, result_checker, signature_checker, passkey_checker
+            )
         last = log.last_checkpoint(session)
     if verdict.intact and last is not None:
+        # In a partial look the last checkpoint may cover no entry that was looked at.
         verdict = replace(verdict, sealed=max(verdict.sealed, last.size))
     unsettled = result_checker.unsettled(board.clock())
     return VerificationResult(verdict, start.size, unsettled), last
@@ -237,10 +289,13 @@ def _check_outputs(
     verdict: ChainVerdict,
     result_checker: IntentResultChecker,
     signature_checker: DecisionSignatureChecker,
+    passkey_checker: PasskeyChecker,
 ) -> ChainVerdict:
     if signature_checker.first_broken is not None:
         bad, fault = signature_checker.first_broken
         return replace(verdict, bad=bad, fault=fault)
+    if passkey_checker.first_broken is not None:
+        return replace(verdict, bad=passkey_checker.first_broken, fault="passkey")
     if result_checker.orphan is not None:
         return replace(verdict, bad=result_checker.orphan, fault="orphan")
     altered = output_check.first_altered(session)
@@ -283,8 +338,8 @@ def _find_difference(
     verdict: ChainVerdict,
 ) -> ChainVerdict | None:
     sizes = [c.size for c in batch]
-    if any(a >= b for a, b in pairwise([after, *sizes])):
-        raise ValueError("the lines are not in order")
+    if (fault := find_disorder(sizes, after)) is not None:
+        return replace(verdict, fault=fault, witness=place, checkpoint=after)
     with board.database.reading() as session:
         stored = {c.size: c for c in log.checkpoints(session, after, sizes[-1])}
     for theirs in batch:
@@ -328,5 +383,6 @@ def _save_state(
         fingerprint(key) if key else "",
         last.size if last else 0,
         last.identity() if last else "",
+        witnessed=True,
     )
-    save_verifier_state(witness_files.verifier_state, seen)
+    witness_memory.save_verifier_state(witness_files, seen)

@@ -1,9 +1,4 @@
-"""Witnesses outside the database: copies of the checkpoints, and the verifier state.
-
-A copy is an append-only file of JSON lines. The verifier state is what this host's verifier last
-found intact, so that a database restored to an older state is detected. Do not call anything here
-inside a transaction.
-"""
+"""Copies of the checkpoints outside the database: append-only files of JSON lines."""
 
 from __future__ import annotations
 
@@ -11,49 +6,18 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 from guardia.board.audit import checkpoint as checkpoints
 from guardia.board.audit.checkpoint import Checkpoint
 from guardia.board.audit.log import CHAIN
-from guardia.db.private_files import read_json, write_json
-from guardia.errors import Misconfigured
-from guardia.i18n import t
+from guardia.board.integrity.witness_memory import CopyEnd
+from guardia.db.private_files import fsync_folder
 
 _TAIL_BYTES = 65536
 """Bytes at a copy's end that contain the beginning of its last line."""
-
-
-@dataclass(frozen=True, slots=True)
-class VerifierState:
-    """What the verifier last found intact."""
-
-    size: int
-    head: str
-    key: str
-    """Fingerprint of the checkpoints' key."""
-    checkpoint: int
-    """Size of the last checkpoint, or 0."""
-    identity: str
-
-
-def load_verifier_state(path: Path) -> VerifierState | None:
-    """Return the saved state, or `None`. Raises `Misconfigured` if it is damaged."""
-    found = read_json(path)
-    try:
-        return VerifierState(**found) if found else None
-    except TypeError as error:
-        raise Misconfigured(what=str(path), why=t("audit.bad_memory")) from error
-
-
-def save_verifier_state(path: Path, seen: VerifierState) -> None:
-    """Save the state unless a saved one reaches further."""
-    before = load_verifier_state(path)
-    if before is None or before.size <= seen.size:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, asdict(seen))
+_ORDER = {True: "copy_repeated", False: "copy_damaged"}
 
 
 class CheckpointCopy:
@@ -62,19 +26,48 @@ class CheckpointCopy:
     def __init__(self, folder: Path) -> None:
         self.path = folder / f"{CHAIN}.jsonl"
 
-    def extend(self, missing: Callable[[Checkpoint | None], Iterator[list[Checkpoint]]]) -> None:
+    def extend(
+        self, missing: Callable[[Checkpoint | None], Iterator[list[Checkpoint]]]
+    ) -> CopyEnd | None:
         """Append, in batches, what `missing` yields for the file's last checkpoint.
 
-        Raises `OSError` if the file cannot be written, `ValueError` if its last line is not a
-        checkpoint. A line cut short by a power failure is removed and written again.
+        Returns where the last line is. Raises `OSError` if the file cannot be written,
+        `ValueError` if its last line is not a checkpoint. A line cut short by a power failure is
+        removed and written again.
         """
+        fresh = not self.path.exists()
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            written = False
             for batch in missing(_last_checkpoint(file)):
                 text = "".join(json.dumps(c.to_dict()) + "\n" for c in batch)
                 _write(file, text.encode())
-            os.fsync(file.fileno())
+                written = True
+            if written:
+                os.fsync(file.fileno())
+            if fresh:
+                fsync_folder(self.path.parent)
+            return _last_line(file)
+
+    def find_fault(self, known: CopyEnd | None) -> str | None:
+        """Return how the file differs from when its end was last known, or `None`.
+
+        `copy_lost`, `copy_denied`, `copy_empty`; `copy_cut`: lines at the end are gone, or it is
+        an older file; `copy_repeated`; `copy_damaged`: the last known line has changed, or a later
+        one is no checkpoint. Raises `OSError` if the place does not answer.
+        """
+        if known is None:
+            return None
+        try:
+            with self.path.open("rb") as file:
+                return _find_fault(file, known)
+        except FileNotFoundError:
+            return "copy_lost"
+        except PermissionError:
+            return "copy_denied"
+        except (IsADirectoryError, ValueError, RecursionError):
+            return "copy_damaged"
 
     def read(self, until: int, after: int = 0) -> Iterator[Checkpoint]:
         """Yield the checkpoints of more than `after` entries within the first `until` bytes.
@@ -84,7 +77,7 @@ class CheckpointCopy:
         with self.path.open("rb") as file:
             file.seek(_position(file, until, after))
             while file.tell() < until and (line := file.readline(_TAIL_BYTES)):
-                found = checkpoints.parse_checkpoint(json.loads(line))
+                found = _parse(line)
                 if found.size > after:
                     yield found
 
@@ -103,6 +96,30 @@ class CheckpointCopy:
         return end - len(tail) + tail.rfind(b"\n") + 1
 
 
+def find_disorder(sizes: list[int], after: int) -> str | None:
+    """Return the fault of lines whose checkpoints do not grow, or `None`."""
+    for before, size in zip([after, *sizes], sizes, strict=False):
+        if size <= before:
+            return _ORDER[size == before]
+    return None
+
+
+def _find_fault(file: BinaryIO, known: CopyEnd) -> str | None:
+    length = file.seek(0, os.SEEK_END)
+    if length <= known.start:
+        return "copy_cut" if length else "copy_empty"
+    file.seek(known.start)
+    line = file.readline(_TAIL_BYTES)
+    if not line.endswith(b"\n"):
+        # Cut short by a power failure: the next update removes and writes it again.
+        return None if length < known.end else "copy_damaged"
+    last = _parse(line)
+    if file.tell() != known.end or (last.size, last.identity()) != (known.size, known.identity):
+        return "copy_damaged"
+    later = [_parse(line).size for line in file if line.endswith(b"\n")]
+    return find_disorder(later, known.size)
+
+
 def _position(file: BinaryIO, until: int, after: int) -> int:
     """Return the start of a line shortly before the first checkpoint beyond `after`."""
     low, high = 0, until
@@ -111,11 +128,18 @@ def _position(file: BinaryIO, until: int, after: int) -> int:
         file.seek(middle)
         file.readline(_TAIL_BYTES)
         start, line = file.tell(), file.readline(_TAIL_BYTES)
-        if line and start < until and checkpoints.parse_checkpoint(json.loads(line)).size <= after:
+        if line and start < until and _parse(line).size <= after:
             low = start
         else:
             high = middle
     return low
+
+
+def _parse(line: bytes) -> Checkpoint:
+    try:
+        return checkpoints.parse_checkpoint(json.loads(line))
+    except RecursionError:
+        raise ValueError("not a checkpoint") from None
 
 
 def _write(file: BinaryIO, data: bytes) -> None:
@@ -124,13 +148,28 @@ def _write(file: BinaryIO, data: bytes) -> None:
 
 
 def _last_checkpoint(file: BinaryIO) -> Checkpoint | None:
-    end = file.seek(0, os.SEEK_END)
-    start = file.seek(max(0, end - _TAIL_BYTES))
-    whole, _, torn = file.read().rpartition(b"\n")
+    end, start, whole, torn = _tail(file)
     if torn:
         file.truncate(end - len(torn))
     if not whole:
         if start:
             raise ValueError("the last line has no beginning")
         return None
-    return checkpoints.parse_checkpoint(json.loads(whole.rpartition(b"\n")[2]))
+    return _parse(whole.rpartition(b"\n")[2])
+
+
+def _last_line(file: BinaryIO) -> CopyEnd | None:
+    end, _, whole, _ = _tail(file)
+    if not whole:
+        return None
+    line = whole.rpartition(b"\n")[2]
+    last = _parse(line)
+    return CopyEnd(last.size, last.identity(), end - len(line) - 1, end)
+
+
+def _tail(file: BinaryIO) -> tuple[int, int, bytes, bytes]:
+    """Return the file's end, where reading began, its complete lines and what follows them."""
+    end = file.seek(0, os.SEEK_END)
+    start = file.seek(max(0, end - _TAIL_BYTES))
+    whole, _, torn = file.read().rpartition(b"\n")
+    return end, start, whole, torn

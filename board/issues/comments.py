@@ -15,6 +15,7 @@ from guardia.board.core.model import Comment
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.issues.mentions import mentioned_agents
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org import registry
@@ -23,6 +24,7 @@ from guardia.text import MAX_BODY, trim
 _EXCERPT = 500
 
 
+@repeat_on_conflict
 def add_comment(board: BoardContext, sr_id: int, author: Actor, body: str) -> None:
     """Add a comment to an issue. Raises `Missing` if it is empty."""
     text = trim(body, MAX_BODY)

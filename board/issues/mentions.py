@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from functools import lru_cache
+
+from guardia.text import fold, matching_form
 
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 AgentNames = tuple[tuple[str, tuple[str, ...]], ...]
@@ -14,7 +15,7 @@ AgentNames = tuple[tuple[str, tuple[str, ...]], ...]
 def mentioned_agents(text: str, names: AgentNames) -> list[str]:
     """Return the ids of the agents that `text` mentions outside of code, each once, in order."""
     pattern, ids = _pattern_of(names)
-    plain = _CODE.sub(" ", unicodedata.normalize("NFC", text))
+    plain = _CODE.sub(" ", fold(text))
     found = (ids[_plain(m[1])] for m in pattern.finditer(plain)) if ids else ()
     return list(dict.fromkeys(found))
 
@@ -30,10 +31,10 @@ def _pattern_of(names: AgentNames) -> tuple[re.Pattern[str], dict[str, str]]:
 
 def _spelled(word: str) -> str:
     """Return a pattern for a name with optional blanks and a Korean particle after it."""
-    pieces = unicodedata.normalize("NFC", word).split()
+    pieces = fold(word).split()
     end = r"(?![A-Za-z0-9_-])" if pieces[-1][-1].isascii() else ""
     return r"\s?".join(re.escape(piece) for piece in pieces) + end
 
 
 def _plain(name: str) -> str:
-    return "".join(unicodedata.normalize("NFC", name).split()).casefold()
+    return "".join(matching_form(name).split())

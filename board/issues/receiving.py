@@ -18,6 +18,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org import identity, registry
@@ -127,6 +128,7 @@ def open_task(
     return task
 
 
+@repeat_on_conflict
 def receive_issue(board: BoardContext, new_issue: NewIssue) -> int:
     """Open an issue with its task (RECEIVED) and wake the dispatcher; returns its number.
 

@@ -5,16 +5,21 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.actors import stored_prefix
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment
+from guardia.board.issues import visibility
+from guardia.errors import NotFound
+from guardia.org.access import is_allowed
+from guardia.org.directory import PersonInfo
 
-_MAX_COMMENTS = 300
+_MAX_COMMENTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +47,37 @@ def issue(board: BoardContext, sr_id: int) -> IssueView:
         return IssueView(State(row.status), row.title)
 
 
-def comments(session: Session, sr_id: int, *, staff: bool) -> tuple[CommentView, ...]:
-    """Return the newest comments of an issue, oldest first; without `staff`, those of people."""
-    query = select(Comment).where(Comment.sr_id == sr_id)
-    if not staff:
-        # Agents write of diagnoses and servers; customers read what people tell them.
-        query = query.where(Comment.author.startswith(stored_prefix(ActorKind.PERSON)))
-    found = session.scalars(query.order_by(Comment.comment_id.desc()).limit(_MAX_COMMENTS)).all()
-    return tuple(CommentView(c.comment_id, c.author, c.body, c.created_at) for c in reversed(found))
+@dataclass(frozen=True, slots=True)
+class NewestComments:
+    """The newest comments of an issue, oldest first, and how many there are in all."""
+
+    newest: tuple[CommentView, ...]
+    total: int
+
+
+def newest_comments(session: Session, sr_id: int) -> NewestComments:
+    """Return the newest comments of an issue, for staff."""
+    query = select(Comment, func.count().over()).where(Comment.sr_id == sr_id)
+    found = session.execute(query.order_by(Comment.comment_id.desc()).limit(_MAX_COMMENTS)).all()
+    return NewestComments(
+        tuple(
+            CommentView(c.comment_id, c.author, c.body, c.created_at) for c, _ in reversed(found)
+        ),
+        found[0][1] if found else 0,
+    )
+
+
+def get_comment(board: BoardContext, viewer: PersonInfo, sr_id: int, comment_id: int) -> str:
+    """Return one whole comment. Raises `NotFound` if the viewer may not see it."""
+    with board.database.reading() as session:
+        visibility.find_issue(session, viewer, sr_id)
+        found = session.get(Comment, comment_id)
+        if found is None or found.sr_id != sr_id or not _may_read(viewer, found):
+            raise NotFound(what=f"{issue_ref(sr_id)}/{comment_id}")
+        return found.body
+
+
+def _may_read(viewer: PersonInfo, comment: Comment) -> bool:
+    # Agents write of diagnoses and servers; customers read what people tell them.
+    is_persons = comment.author.startswith(stored_prefix(ActorKind.PERSON))
+    return is_persons or is_allowed(viewer, "plan.read")

@@ -8,6 +8,7 @@ from sqlalchemy import select, update
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue, OutboxEntry
+from guardia.db.engine import repeat_on_conflict
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ def mark_failed(board: BoardContext, outbox_id: int, why: str) -> None:
     _update_row(board, outbox_id, last_error=why)
 
 
+@repeat_on_conflict
 def _update_row(board: BoardContext, outbox_id: int, **values: object) -> None:
     with board.database.transaction() as session:
         session.execute(

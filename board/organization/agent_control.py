@@ -14,6 +14,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import NotFound, Refused
 from guardia.i18n import t
 from guardia.org.model import Agent
@@ -32,6 +33,7 @@ def resume(board: BoardContext, agent_id: str, actor: Actor) -> bool:
     return _set_state(board, agent_id, actor, "active")
 
 
+@repeat_on_conflict
 def _set_state(board: BoardContext, agent_id: str, actor: Actor, state: str) -> bool:
     now = board.clock()
     with board.database.transaction() as session:
@@ -50,6 +52,7 @@ def _set_state(board: BoardContext, agent_id: str, actor: Actor, state: str) -> 
         return True
 
 
+@repeat_on_conflict
 def wake_now(board: BoardContext, agent_id: str, actor: Actor) -> int:
     """Wake an agent now; returns its last run before that. Raises `Refused` if it is paused."""
     now: datetime = board.clock()

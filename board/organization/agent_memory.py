@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, or_, select
+from sqlalchemy import CursorResult, Select, bindparam, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Task
 from guardia.board.organization.note_model import Note, NoteVersion
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing, NotFound, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -34,6 +35,25 @@ LESSON_LIMIT = 1_000
 MAX_LESSONS = 12
 """Number of lessons loaded for a run."""
 _EXCERPT = 300
+_VERSION = ("note_id", "version", "body", "active", "written_by", "updated_at")
+_NOTES: Any = Note.__table__
+_FIRST = (
+    insert(_NOTES)
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("agent_id", "sr_id", "body", "written_by", "created_at", "updated_at")
+        }
+        | {"kind": "working", "version": 1, "active": True}
+    )
+    .on_conflict_do_nothing()
+    .returning(*(_NOTES.c[name] for name in _VERSION))
+    .cte("first")
+)
+_VERSIONS: Any = NoteVersion.__table__
+_BEGIN_WORKING = insert(_VERSIONS).from_select(
+    ["note_id", "version", "body", "active", "written_by", "written_at"], select(_FIRST)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +82,8 @@ class RunbookOutcome:
 
     runbook: str
     outcome: str
-    """`worked`, `failed` (undone), `unfit` (none of its rules applied)."""
+    """`worked`, `failed` (undone), `unchanged` (failed before any change), `not_undone`, `unknown`
+    (the server was lost), `unfit` (none of its rules applied)."""
     body: str
 
 
@@ -90,6 +111,7 @@ def recall(board: BoardContext, claim: Claim) -> Notebook:
         return Notebook(working.body if working else "", lessons)
 
 
+@repeat_on_conflict
 def write(
     board: BoardContext, claim: Claim, text: str, learned: Sequence[RunbookOutcome] = ()
 ) -> None:
@@ -123,12 +145,25 @@ def _working(agent_id: str, sr_id: int) -> Select[Note]:
 def _append_working(
     session: Session, agent_id: str, sr_id: int, text: str, actor: Actor, now: datetime
 ) -> None:
+    body = "\n".join(dict.fromkeys(line for line in text.splitlines() if line.strip()))
+    if body and _begin_working(session, agent_id, sr_id, body[-WORKING_MEMORY_LIMIT:], actor, now):
+        return
     _ensure_note(session, agent_id, "working", actor, now, sr_id=sr_id)
     note = session.scalars(_working(agent_id, sr_id).with_for_update()).one()
     known = note.body.splitlines()
     new = [line for line in text.splitlines() if line.strip() and line not in known]
     if new:
         _revise(session, note, "\n".join([*known, *new])[-WORKING_MEMORY_LIMIT:], actor, now)
+
+
+def _begin_working(
+    session: Session, agent_id: str, sr_id: int, body: str, actor: Actor, now: datetime
+) -> bool:
+    """Create the working memory with its first version; return `False` if there is one."""
+    row = {"agent_id": agent_id, "sr_id": sr_id, "body": body, "written_by": str(actor)}
+    done = session.execute(_BEGIN_WORKING, {**row, "created_at": now, "updated_at": now})
+    assert isinstance(done, CursorResult)
+    return done.rowcount == 1
 
 
 def _save_lesson(
@@ -192,6 +227,7 @@ def _revise(session: Session, note: Note, body: str, actor: Actor, now: datetime
 # --- people ---------------------------------------------------------------------------------------
 
 
+@repeat_on_conflict
 def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str) -> int:
     """Add a person's lesson for an agent; returns the note's number."""
     require_permission(person, "note.edit")
@@ -205,6 +241,7 @@ def add_lesson(board: BoardContext, person: PersonInfo, agent_id: str, body: str
         return note.note_id
 
 
+@repeat_on_conflict
 def edit(
     board: BoardContext, person: PersonInfo, agent_id: str, note_id: int, *, version: int, body: str
 ) -> None:
@@ -217,6 +254,7 @@ def edit(
         _save_change(session, note, text, EntryKind.NOTE_EDITED, person, now)
 
 
+@repeat_on_conflict
 def set_note_active(
     board: BoardContext,
     person: PersonInfo,

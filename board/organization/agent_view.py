@@ -85,6 +85,14 @@ class NoteView:
 
 
 @dataclass(frozen=True, slots=True)
+class NoteList:
+    """The newest notes of a kind, and how many there are in all."""
+
+    rows: tuple[NoteView, ...]
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class AgentPage:
     """Everything that one page shows of an agent."""
 
@@ -92,8 +100,8 @@ class AgentPage:
     brain: str
     tasks: tuple[AgentTask, ...]
     runs: tuple[RunView, ...]
-    lessons: tuple[NoteView, ...]
-    working: tuple[NoteView, ...]
+    lessons: NoteList
+    working: NoteList
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,15 +220,16 @@ def _runs(session: Session, agent_id: str) -> tuple[RunView, ...]:
     )
 
 
-def _notes(session: Session, agent_id: str, kind: str) -> tuple[NoteView, ...]:
-    rows = session.scalars(
-        select(Note)
+def _notes(session: Session, agent_id: str, kind: str) -> NoteList:
+    found = session.execute(
+        select(Note, func.count().over())
         .where(Note.agent_id == agent_id, Note.kind == kind, Note.version > 0)
         .order_by(Note.updated_at.desc(), Note.note_id.desc())
         .limit(_NOTES)
     ).all()
+    rows = [row for row, _ in found]
     names = display_names_of(session, [row.written_by for row in rows])
-    return tuple(_note_view(row, names) for row in rows)
+    return NoteList(tuple(_note_view(row, names) for row in rows), found[0][1] if found else 0)
 
 
 def _note_view(row: Note, names: dict[str, str]) -> NoteView:

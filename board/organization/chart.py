@@ -15,9 +15,11 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset, Slice, cut_slice
 from guardia.board.organization import handover
 from guardia.board.organization.handover import Reassignment
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_default
 from guardia.org import approver_assignments, chart, chart_diff, registry, revisions
+from guardia.org.approver_assignments import ENGINEER
 from guardia.org.chart_diff import ChartChange
 from guardia.org.chart_model import OrgChart
 from guardia.org.directory import Directory
@@ -40,6 +42,8 @@ class ChartPreview:
     """Hand-overs of open tasks, and the number of tasks of each."""
     unknown_people: list[str]
     """People named in duties who have no active account and so could decide nothing."""
+    servers_without_engineer: list[str]
+    """Servers on whose plans no one could decide a step of an engineer that the chart demands."""
 
     @property
     def fired(self) -> list[str]:
@@ -52,6 +56,7 @@ class ChartPreview:
         return not self.changes and not self.wording
 
 
+@repeat_on_conflict
 def apply_chart(
     board: BoardContext,
     text: str,
@@ -112,6 +117,7 @@ def record_chart(
     """Hand over the work of leaving agents and log the applied chart; nothing if it was running."""
     if applied.revision == applied.before:
         return
+    handover.lock_work(session, applied.reassignments)
     for reassignment in applied.reassignments:
         handover.reassign(session, reassignment, author, now)
     log.append(
@@ -161,7 +167,10 @@ def preview(board: BoardContext, text: str) -> ChartPreview:
         going = [(h, counts[h.agent_id]) for h in passing if h.agent_id in counts]
         named = {p for d in after.duties for p in (*d.people, *d.substitutes)}
         unknown_people = sorted(named - approver_assignments.named_accounts(session, after.duties))
-        return ChartPreview(running, differ and not found, found, going, unknown_people)
+        asks_engineer = any(ENGINEER in policy.roles for policy in after.approvals.values())
+        unowned = approver_assignments.servers_without_engineer(session) if asks_engineer else []
+        wording = differ and not found
+        return ChartPreview(running, wording, found, going, unknown_people, unowned)
 
 
 def changes_between(board: BoardContext, before: int, after: int) -> list[ChartChange]:
@@ -199,6 +208,13 @@ def running(board: BoardContext) -> tuple[int | None, OrgChart]:
         return revisions.latest(session), revisions.running_chart(session)
 
 
+def last_good(board: BoardContext) -> tuple[int, OrgChart, bool]:
+    """Return the newest chart that this version can read, and whether it is the running one."""
+    with board.database.reading() as session:
+        number, found = revisions.last_good_chart(session)
+        return number, found, number == revisions.latest(session)
+
+
 def running_text(board: BoardContext) -> tuple[int, str]:
     """Return the running revision and its text. Raises `Misconfigured` before the first apply."""
     with board.database.reading() as session:
@@ -223,6 +239,7 @@ def _change_lines(found: Sequence[ChartChange]) -> list[str]:
     return lines or [t_default("org.change.wording")]
 
 
+@repeat_on_conflict
 def import_directory(board: BoardContext, names: Directory, passwords: dict[str, str]) -> None:
     """Write institutions, servers and people; `passwords` apply to accounts without one."""
     with board.database.transaction() as session:

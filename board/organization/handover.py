@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import and_, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -19,12 +19,13 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
-from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import get_issue, lock_issues, lock_tasks
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import Wake
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.organization import agent_memory
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Stale
 from guardia.i18n import t_default
 from guardia.org.chart_model import OrgChart
@@ -75,6 +76,20 @@ def _successor(
     return next(n for n, position in new.items() if position.duty == "dispatch")
 
 
+def lock_work(session: Session, reassignments: Sequence[Reassignment]) -> None:
+    """Lock everything that the hand-overs change, each table in the order of its ids.
+
+    Wakes first, as a beat of these agents does that begins at the same moment.
+    """
+    leaving = [reassignment.agent_id for reassignment in reassignments]
+    wakes = select(Wake.sr_id).where(Wake.agent_id.in_(leaving)).order_by(Wake.wake_id)
+    named = set(session.scalars(wakes.with_for_update()).all())
+    tasks = lock_tasks(session, and_(Task.agent_id.in_(leaving), Task.status.in_(_OPEN)))
+    assigned = select(Issue.sr_id).where(Issue.agent_id.in_(leaving), Issue.status.in_(_OPEN))
+    numbers = {*named, *(task.sr_id for task in tasks), *session.scalars(assigned)}
+    lock_issues(session, {number for number in numbers if number is not None})
+
+
 def reassign(session: Session, reassignment: Reassignment, actor: Actor, now: datetime) -> None:
     """Hand everything open over to the successor and wake it."""
     tasks = _reassign_tasks(session, reassignment)
@@ -121,12 +136,8 @@ def reassign(session: Session, reassignment: Reassignment, actor: Actor, now: da
 
 
 def _reassign_tasks(session: Session, reassignment: Reassignment) -> Sequence[Task]:
-    tasks = session.scalars(
-        select(Task)
-        .where(Task.agent_id == reassignment.agent_id, Task.status.in_(_OPEN))
-        .order_by(Task.task_id)
-        .with_for_update(key_share=True)
-    ).all()
+    mine = and_(Task.agent_id == reassignment.agent_id, Task.status.in_(_OPEN))
+    tasks = lock_tasks(session, mine)
     for task in tasks:
         task.agent_id, task.run_id = reassignment.successor_id, None
         task.fence += 1
@@ -153,6 +164,7 @@ def require_assignable(session: Session, agent_id: str) -> None:
         raise Stale(what=agent_id)
 
 
+@repeat_on_conflict
 def forward_task(board: BoardContext, claim: Claim, agent_id: str) -> None:
     """Pass an inherited task on to the agent that does such work."""
     now = board.clock()

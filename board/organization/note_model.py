@@ -18,7 +18,10 @@ class Note(Base):
     __tablename__ = "tb_note"
     __table_args__ = (
         CheckConstraint("kind in ('working', 'lesson')", name="kind"),
-        CheckConstraint("outcome in ('worked', 'failed', 'unfit')", name="outcome"),
+        CheckConstraint(
+            "outcome in ('worked', 'failed', 'unchanged', 'not_undone', 'unknown', 'unfit')",
+            name="outcome",
+        ),
         Index("ix_tb_note_agent_id", "agent_id", "kind", sql("updated_at desc")),
         Index(
             "uq_tb_note_working",

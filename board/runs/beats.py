@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ARRAY,
+    BigInteger,
     ColumnElement,
     Select,
+    all_,
     and_,
     bindparam,
     delete,
@@ -20,21 +23,22 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, aliased
-from sqlalchemy.sql.dml import ReturningDelete
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
+from guardia.board.core.lookup import lock_tasks
 from guardia.board.core.model import Task
 from guardia.board.core.run_model import Run, Tick, Wake
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import stall_issue, wake
 from guardia.board.costs import daily_totals
 from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
-from guardia.board.runs.claiming import AGENT, ROLLBACK_TASKS
+from guardia.board.runs.claiming import AGENT, CHECK_TASKS, ROLLBACK_TASKS
 from guardia.db import events, jobs
+from guardia.db.engine import driver_connection, repeat_on_conflict
 from guardia.db.jobs import JobAttempt
-from guardia.org.chart_model import AgentEntry
+from guardia.org.chart_model import AgentEntry, parse_entry
 from guardia.org.model import Agent, OrgRevision
 
 BEAT = "beat"
@@ -58,11 +62,22 @@ class RunContext:
     """Whether work is waiting; if not, the run has already ended."""
     has_rollback: bool = True
     """Whether people have issued a directive to undo some of its work."""
+    has_checks: bool = False
+    """Whether people have written plans whose pre-checks it has to run."""
 
     @property
     def entry(self) -> AgentEntry:
         """Return the agent's chart entry when the beat began; changes apply to the next beat."""
-        return AgentEntry.model_validate(self.spec)
+        return parse_entry(self.spec)
+
+
+class _Taken(NamedTuple):
+    """A wake reason that this beat has taken."""
+
+    wake_id: int
+    reason: str
+    sr_id: int | None
+    cause: dict[str, Any]
 
 
 def _has_rollback() -> ColumnElement[bool]:
@@ -73,11 +88,23 @@ def _has_rollback() -> ColumnElement[bool]:
     return undo.exists()
 
 
+def _has_checks() -> ColumnElement[bool]:
+    """Return whether a row of `Agent` has pre-checks of people's plans to run."""
+    checks = select(Task.task_id).where(
+        Task.agent_id == Agent.agent_id, Task.task_id.in_(CHECK_TASKS)
+    )
+    return checks.exists()
+
+
 def _has_work() -> ColumnElement[bool]:
     """Return whether a row of `Agent` has work: one lookup over small indexes."""
     goal = and_(Agent.duty == "dispatch", goal_work.has_goal_work())
     return or_(
-        Agent.duty == "audit", claiming.has_claimable_task(Agent.agent_id), _has_rollback(), goal
+        Agent.duty == "audit",
+        claiming.has_claimable_task(Agent.agent_id),
+        _has_rollback(),
+        _has_checks(),
+        goal,
     )
 
 
@@ -94,13 +121,8 @@ def _select_agent() -> Select[Any]:
         unfinished.exists().label("unfinished"),
         _has_work().label("has_work"),
         _has_rollback().label("has_rollback"),
+        _has_checks().label("has_checks"),
     ).where(Agent.agent_id == AGENT)
-
-
-def _take_reasons() -> ReturningDelete[Any]:
-    takeable = or_(_ACTIVE.exists(), Wake.reason == WakeReason.ORDER)
-    found = delete(Wake).where(Wake.agent_id == AGENT, takeable)
-    return found.returning(Wake.wake_id, Wake.reason, Wake.sr_id, Wake.cause)
 
 
 def _record_tick() -> Select[Any]:
@@ -113,16 +135,40 @@ def _record_tick() -> Select[Any]:
     return select(due).join(first, true()).where(Agent.agent_id == AGENT)
 
 
-_TAKE, _SELECT_AGENT = _take_reasons(), _select_agent()
+# The attempt is checked, and kept, before any reason is taken.
+_TAKE = f"""
+    with current as materialized ({jobs.CURRENT}), taken as (
+        delete from tb_wake
+        where agent_id = %(agent)s and (reason = '{WakeReason.ORDER.value}'
+                or exists (select from tb_agent where agent_id = %(agent)s and state = 'active'))
+            and (%(job)s::bigint is null or exists (select from current))
+        returning wake_id, reason, sr_id, cause
+    )
+    select (select count(*) from current), taken.* from (values (1)) as one
+    left join taken on true order by wake_id
+"""
+_IS_OVER = f"""
+    select {jobs.LOST_WAIT} or not exists (select from tb_wake where agent_id = %(agent)s)
+"""
+_SELECT_AGENT = _select_agent()
 _TICK = _record_tick()
 _UNFINISHED = select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
-_RUN = insert(Run).returning(Run.run_id)
 _RUNS: Any = Run.__table__
+_RUN = insert(_RUNS).returning(_RUNS.c.run_id)
 _TASKS: Any = Task.__table__
 _IS_CURRENT = (
     select(Run.ended_at.is_(None)).where(Run.run_id == bindparam("run")).with_for_update(read=True)
 )
-_RELEASE = update(_TASKS).where(_TASKS.c.run_id == bindparam("run")).values(run_id=None)
+_HELD = (
+    select(_TASKS.c.task_id)
+    .where(
+        _TASKS.c.run_id == bindparam("run"),
+        _TASKS.c.task_id != all_(bindparam("kept", type_=ARRAY(BigInteger))),
+    )
+    .order_by(_TASKS.c.task_id)
+    .with_for_update(key_share=True)
+)
+_RELEASE = update(_TASKS).where(_TASKS.c.task_id.in_(_HELD)).values(run_id=None)
 _END = (
     update(_RUNS)
     .where(_RUNS.c.run_id == bindparam("run"), _RUNS.c.ended_at.is_(None))
@@ -131,6 +177,7 @@ _END = (
 )
 
 
+@repeat_on_conflict
 def begin(
     board: BoardContext, agent_id: str, attempt: JobAttempt | None = None
 ) -> RunContext | None:
@@ -145,10 +192,10 @@ def begin(
     """
     now = board.clock()
     with board.database.transaction() as session:
-        if attempt is not None and not jobs.is_current(session, attempt):
-            return None
         # Reasons first, then the check for work: work added in between brings its own reason.
-        taken = _take(session, agent_id)
+        taken = _take(session, agent_id, attempt)
+        if taken is None:
+            return None
         if not taken and not session.scalar(_UNFINISHED, {"agent": agent_id}):
             return None
         agent = _read_agent(session, agent_id, now)
@@ -180,12 +227,20 @@ def begin(
             session.execute(update(Run).where(Run.run_id == run_id).values(outcome="answered"))
         issues = tuple(dict.fromkeys(c["issue"] for c in causes if "issue" in c))
         has_rollback = bool(agent.has_rollback or lost)
-        return RunContext(run_id, agent_id, reasons, issues, agent.spec, has_work, has_rollback)
+        has_checks = bool(agent.has_checks or lost)
+        return RunContext(
+            run_id, agent_id, reasons, issues, agent.spec, has_work, has_rollback, has_checks
+        )
 
 
-def _take(session: Session, agent_id: str) -> list[Any]:
-    found = session.execute(_TAKE, {"agent": agent_id})
-    return sorted(found, key=lambda w: int(w.wake_id))
+def _take(session: Session, agent_id: str, attempt: JobAttempt | None) -> list[_Taken] | None:
+    """Take an agent's waiting reasons, oldest first; `None` if the attempt was lost."""
+    job, number = (attempt.job_id, attempt.number) if attempt else (None, None)
+    values = {"agent": agent_id, "job": job, "number": number}
+    rows = driver_connection(session).execute(_TAKE, values).fetchall()
+    if attempt is not None and not rows[0][0]:
+        return None
+    return [_Taken(*row[1:]) for row in rows if row[1] is not None]
 
 
 def _read_agent(session: Session, agent_id: str, now: datetime) -> Any:
@@ -213,6 +268,7 @@ def _close_lost(session: Session, agent_id: str, now: datetime) -> list[dict[str
 
 def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> None:
     """Release a lost run's tasks, to be claimed first; stall those that lost too many workers."""
+    lock_tasks(session, Task.run_id == run.run_id)
     held = update(Task).where(Task.run_id == run.run_id).values(run_id=None, lost_at=now)
     found = session.execute(held.returning(Task.task_id, Task.sr_id))
     tasks = {row.task_id: row.sr_id for row in found}
@@ -232,37 +288,55 @@ def is_active(session: Session, run_context: RunContext) -> bool:
     return session.scalar(_ACTIVE, {"agent": run_context.agent_id}) is not None
 
 
+@repeat_on_conflict
 def claim_task(
-    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext,
+    run_context: RunContext,
+    done: frozenset[int] = frozenset(),
+    beside: frozenset[int] = frozenset(),
 ) -> Claim | None:
     """Claim the agent's next task atomically (see `claiming`). Returns `None` if there is none.
+
+    The beat keeps its claims on the tasks `beside`, which still run.
 
     The claim increments the fencing token, so an earlier claim can write no more. Nothing is
     claimed while the kill switch is on or the agent is paused; paused tasks, tasks to be rolled
     back and stalled issues are skipped.
     """
     parameters = {"agent": run_context.agent_id, "now": board.clock(), "done": list(done)}
-    with board.database.transaction() as session:
-        if (
-            kill_switch_is_on(session)
-            or not is_current(session, run_context)
-            or not is_active(session, run_context)
-        ):
-            return None
-        release_tasks(session, run_context)
-        task = claiming.next_task(session, parameters)
-        if task is None:
-            return None
-        task.fence += 1
-        task.run_id, task.lost_at = run_context.run_id, None
-        return Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
+    while True:
+        with board.database.transaction() as session:
+            if (
+                kill_switch_is_on(session)
+                or not is_current(session, run_context)
+                or not is_active(session, run_context)
+            ):
+                return None
+            if release_tasks(session, run_context, beside):
+                # Commit first: of two tasks, the second could have the smaller id.
+                continue
+            task = claiming.next_task(session, parameters)
+            if task is None:
+                return None
+            task.fence += 1
+            task.run_id, task.lost_at = run_context.run_id, None
+            return Claim(
+                task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence
+            )
 
 
-def release_tasks(session: Session, run_context: RunContext) -> None:
-    """Release a beat's tasks: it works on one at a time, and the earlier one waits or has ended."""
-    session.execute(_RELEASE, {"run": run_context.run_id})
+def release_tasks(
+    session: Session, run_context: RunContext, kept: frozenset[int] = frozenset()
+) -> bool:
+    """Release a beat's tasks, which wait or have ended, except those that still run.
+
+    Returns whether it had any.
+    """
+    released = session.execute(_RELEASE, {"run": run_context.run_id, "kept": list(kept)})
+    return bool(released.rowcount)  # type: ignore[attr-defined]
 
 
+@repeat_on_conflict
 def end(
     board: BoardContext, run_context: RunContext, outcome: str, *, task_id: int | None, steps: int
 ) -> None:
@@ -278,6 +352,7 @@ def end(
             daily_totals.add_run(session, run_context.agent_id, task_id, begun, now)
 
 
+@repeat_on_conflict
 def tick(
     board: BoardContext, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE
 ) -> bool:
@@ -297,12 +372,14 @@ def tick(
         return True
 
 
+@repeat_on_conflict
 def requeue(board: BoardContext, agent_id: str) -> None:
     """Wake the agent again so that another worker continues: this one is shutting down."""
     with board.database.transaction() as session:
         wake(session, agent_id, WakeReason.RECOVERY, board.clock())
 
 
+@repeat_on_conflict
 def requeue_lost_jobs(board: BoardContext, seconds: float) -> list[str]:
     """Requeue the jobs of dead workers; returns the kinds of those jobs. See `db.jobs`."""
     with board.database.transaction() as session:
@@ -317,8 +394,12 @@ def requeue_lost_jobs(board: BoardContext, seconds: float) -> list[str]:
 
 def has_lost_jobs(board: BoardContext) -> bool:
     """Return whether jobs of dead workers wait for a free worker."""
-    with board.database.reading() as session:
-        return jobs.has_lost_waiting(session)
+    return bool(board.database.glance(f"select {jobs.LOST_WAIT}", {})[0])
+
+
+def is_over(board: BoardContext, agent_id: str) -> bool:
+    """Return whether an agent's job may end: no reason is left, or lost jobs come first."""
+    return bool(board.database.glance(_IS_OVER, {"agent": agent_id})[0])
 
 
 def last_ticks(board: BoardContext) -> dict[str, datetime]:
@@ -328,6 +409,7 @@ def last_ticks(board: BoardContext) -> dict[str, datetime]:
         return {row[0]: row[1] for row in session.execute(query)}
 
 
+@repeat_on_conflict
 def delete_old_ticks(board: BoardContext, before: datetime) -> int:
     """Delete old ticks, but never a series' latest, from which missed ticks are caught up."""
     other = aliased(Tick)

@@ -27,6 +27,8 @@ from sqlalchemy.orm import Session, aliased
 
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Directive, Issue, Task
+from guardia.board.core.plan_model import PlanVersion
+from guardia.board.core.run_model import ServerWait
 from guardia.org.model import Agent
 
 _ALWAYS = (State.RECEIVED, State.APPROVED, State.IN_PROGRESS)
@@ -36,9 +38,17 @@ _BEGUN = (State.PENDING_APPROVAL, State.APPROVED, State.IN_PROGRESS)
 """States in which a task counts towards its agent's parallel tasks."""
 ROLLBACK_TASKS = select(Directive.task_id).where(Directive.state == "UNDOING")
 """Tasks that an agent still has to roll back by a person's directive."""
+CHECK_TASKS = (
+    select(PlanVersion.task_id)
+    .join(Task, (Task.task_id == PlanVersion.task_id) & (Task.plan_hash == PlanVersion.plan_hash))
+    .where(PlanVersion.checks_due, Task.status == State.PENDING_APPROVAL, ~Task.paused)
+)
+"""Tasks whose plan a person wrote and whose pre-checks an agent still has to run."""
 NOW = bindparam("now", type_=DateTime(timezone=True))
 AGENT = bindparam("agent", type_=Text())
 _STALLED = select(Issue.sr_id).where(Issue.stalled_at.is_not(None))
+_WAITING = select(ServerWait.task_id).where(ServerWait.holder_id.is_not(None))
+"""Tasks that wait until another change of their server has ended."""
 _ORDER = (Task.lost_at, Task.priority, Task.task_id)
 
 
@@ -74,6 +84,7 @@ def _is_claimable(agent_id: Any, states: Collection[State]) -> ColumnElement[boo
         Task.status.in_(named),
         ~Task.paused,
         Task.task_id.not_in(ROLLBACK_TASKS),
+        Task.task_id.not_in(_WAITING),
         Task.sr_id.not_in(_STALLED),
         # Approved now, run later.
         or_(Task.run_after.is_(None), Task.run_after <= NOW),

@@ -12,12 +12,14 @@ from guardia.board.core.model import Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.runs.claiming import CLAIMABLE_STATES
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
 
+@repeat_on_conflict
 def clear(board: BoardContext, person: PersonInfo, sr_id: int) -> None:
     """Clear the stall, renew the wake budgets and wake the agents that have work on the issue."""
     require_permission(person, "stall.lift")

@@ -17,7 +17,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor, stored_prefix
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
-from guardia.board.core.lifecycle import OPEN_STATES, ActorKind
+from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, State
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import comments as issue_comments
@@ -123,4 +123,6 @@ def _last(session: Session, sr_id: int) -> list[str]:
 def _next(issue: Issue, task: Task | None) -> str:
     if issue.stalled_at is not None:
         return "stalled"
+    if issue.status == State.MANUAL and issue.assignee_id is None:
+        return "unassigned"
     return "paused" if task is not None and task.paused else issue.status

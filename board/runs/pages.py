@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from guardia.board.runs import view
 from guardia.board.web import render
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
-from guardia.text import CLEANED
+from guardia.text import FOLDED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -22,7 +22,7 @@ def index(
     request: Request,
     board: BoardDep,
     visitor: CurrentVisitor,
-    agent: Annotated[str, Query(max_length=40), CLEANED] = "",
+    agent: Annotated[str, Query(max_length=40), FOLDED] = "",
     before: Cursor = None,
     after: Cursor = None,
 ) -> Response:

@@ -11,18 +11,20 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.lookup import get_issue
+from guardia.board.core.lookup import get_issue, lock_tasks
 from guardia.board.core.model import Task
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.runs.beats import RunContext
+from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t
 
 OUTCOME = "timeout"
 
 
+@repeat_on_conflict
 def expire_run(board: BoardContext, run_context: RunContext) -> bool:
     """Close the run and revoke its claims. Returns `False` if it has already ended.
 
@@ -39,6 +41,7 @@ def expire_run(board: BoardContext, run_context: RunContext) -> bool:
         )
         if ended is None:
             return False
+        lock_tasks(session, Task.run_id == run_context.run_id)
         taken = session.execute(
             update(Task)
             .where(Task.run_id == run_context.run_id)

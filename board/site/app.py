@@ -6,17 +6,18 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import APIRouter, Depends, FastAPI
-from sqlalchemy import text
+from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 import guardia
+from guardia.addresses import parse_networks
 from guardia.board.accounts import pages as account_pages
-from guardia.board.accounts import sign_in_pages
+from guardia.board.accounts import passkey_pages, sign_in_pages
 from guardia.board.approvals import pages as approval_pages
+from guardia.board.approvals import passkey_pages as approval_passkey_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
@@ -27,20 +28,29 @@ from guardia.board.intake import routes as intake_routes
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.runs import pages as run_pages
-from guardia.board.site import api_docs, live, permissions
+from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
+from guardia.board.site.readiness import CachedReadiness
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
+from guardia.board.web.body_limits import BodyLimitMiddleware
+from guardia.board.web.fair_queue import FairQueueMiddleware
+from guardia.board.web.proxies import ProxyMiddleware
+from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
-from guardia.board.web.session import BoardDep, require_csrf_token
+from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
 
 
 def create_app(board: BoardContext, settings: Settings) -> FastAPI:
-    """Build the ASGI application of a board. Stop it with `server.BoardServer`."""
+    """Build the ASGI application of a board. Stop it with `server.BoardServer`.
+
+    Raises `Misconfigured` for a setting that the pages cannot use.
+    """
+    web_settings.require_valid(settings)
     app = FastAPI(
         title="GUARDiA",
         version=guardia.__version__,
@@ -51,13 +61,16 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     )
     app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
-    app.state.feed = live.LiveFeed(board)
-    app.add_middleware(SecurityHeadersMiddleware)
+    app.state.recent_visitors = RecentVisitors()
+    app.state.readiness = CachedReadiness(lambda: readiness.check(board, settings))
+    app.state.feed = live.LiveFeed(board, live.StreamBounds.of(settings))
+    app.state.rates = permissions.Rates(settings)
+    _add_middleware(app, settings)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(intake_routes.router(board, settings))
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
-    app.include_router(health)
+    app.include_router(health.router)
     for router in (
         sign_in_pages.router,
         tracker_pages.router,
@@ -65,7 +78,9 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         control_pages.router,
         organization_pages.router,
         approval_pages.router,
+        approval_passkey_pages.router,
         account_pages.router,
+        passkey_pages.router,
         run_pages.router,
         goal_pages.router,
         cost_pages.router,
@@ -76,6 +91,14 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         app.include_router(router, dependencies=[Depends(require_csrf_token)])
     errors.install(app)
     return app
+
+
+def _add_middleware(app: FastAPI, settings: Settings) -> None:
+    """Add the middleware, the innermost first."""
+    app.add_middleware(FairQueueMiddleware, session_cookie=SESSION_COOKIE)
+    app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(SecurityHeadersMiddleware, hsts_seconds=settings.hsts_seconds)
+    app.add_middleware(ProxyMiddleware, proxies=parse_networks(settings.trusted_proxies))
 
 
 @asynccontextmanager
@@ -101,14 +124,3 @@ class _Static(StaticFiles):
             "public, max-age=31536000, immutable" if for_ever else "no-cache"
         )
         return response
-
-
-health = APIRouter()
-
-
-@health.get("/healthz", summary="Whether the board and its database answer")
-def healthz(board: BoardDep) -> dict[str, str]:
-    """Return `{"status": "ok"}`, or 503 if the database does not answer."""
-    with board.database.reading() as session:
-        session.execute(text("select 1"))
-    return {"status": "ok"}

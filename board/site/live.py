@@ -20,12 +20,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from guardia.board.audit import log as audit_log
+from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
+from guardia.board.site.capacity import most_streams
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
 from guardia.db import events
 from guardia.org.directory import PersonInfo
+from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -35,7 +38,23 @@ _PAUSE = 0.3
 _HEARTBEAT = 15.0
 """Seconds after which an idle connection gets a comment line and its session is checked again."""
 _REMEMBERED = 2000
-_PAGES = 1000
+_SWITCH_KINDS = frozenset({EntryKind.KILLED, EntryKind.RELEASED, EntryKind.KILL_REPORT})
+_DISPLACED = "displaced"
+"""Id of the last event of a closed stream. A browser reconnects with it and gets the answer that
+ends it; otherwise two pages of one person would close each other for ever."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamBounds:
+    """How many pages may be open."""
+
+    per_person: int
+    total: int
+
+    @classmethod
+    def of(cls, settings: Settings) -> StreamBounds:
+        """Return the bounds of an installation."""
+        return cls(settings.streams_per_person, most_streams(settings))
 
 
 @dataclass(eq=False, slots=True)
@@ -48,14 +67,17 @@ class LivePage:
     beats: bool = False
     """Whether it shows agents' runs, which are not all in the audit log."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    is_displaced: bool = False
+    """Whether a newer page of the same person has taken its place."""
 
 
 class LiveFeed:
     """Signals open pages that something they show has changed."""
 
-    def __init__(self, board: BoardContext) -> None:
-        self._board = board
-        self._pages: set[LivePage] = set()
+    def __init__(self, board: BoardContext, bounds: StreamBounds) -> None:
+        self._board, self.bounds = board, bounds
+        self._pages: dict[LivePage, None] = {}
+        """The open pages, the oldest first."""
         self._last: OrderedDict[int, int] = OrderedDict()
         """Entry number of the last event by issue."""
         self._latest = 0
@@ -102,6 +124,11 @@ class LiveFeed:
             return
         seq, sr_id = int(event.get("seq") or 0), event.get("sr_id")
         self._latest = max(self._latest, seq)
+        if event.get("kind") in _SWITCH_KINDS:
+            # The band of the kill switch is on every page.
+            self._floor = max(self._floor, seq)
+            for page in self._pages:
+                page.changed.set()
         if sr_id is None:
             return
         self._last[sr_id] = seq
@@ -129,13 +156,16 @@ class LiveFeed:
         """Yield server-sent events for one page until it closes, signs out, or the server stops."""
         if self.has_missed(page, seen):
             page.changed.set()
-        self._pages.add(page)
+        self._enter(page)
         checked_at = time.monotonic()
         try:
             yield "retry: 2000\n\n"
             while not self._closed:
                 changed = await _wait_for(page.changed, _HEARTBEAT)
                 if self._closed:
+                    return
+                if page.is_displaced:
+                    yield f"id: {_DISPLACED}\nevent: displaced\ndata:\n\n"
                     return
                 if time.monotonic() - checked_at >= _HEARTBEAT:
                     if await run_in_threadpool(signed_in_person, self._board, token) is None:
@@ -148,12 +178,24 @@ class LiveFeed:
                 else:
                     yield ": still here\n\n"
         finally:
-            self._pages.discard(page)
+            self._pages.pop(page, None)
 
-    @property
-    def is_full(self) -> bool:
-        """Return whether the limit of open pages is reached."""
-        return len(self._pages) >= _PAGES
+    def has_room(self, page: LivePage) -> bool:
+        """Return whether a page finds a place: a free one, or one that its person has already."""
+        theirs = self._pages_of(page.person)
+        return len(self._pages) < self.bounds.total or len(theirs) >= self.bounds.per_person
+
+    def _enter(self, page: LivePage) -> None:
+        """Add a page; the oldest of the same person are closed, and never another person's."""
+        theirs = self._pages_of(page.person)
+        for oldest in theirs[: max(0, len(theirs) - self.bounds.per_person + 1)]:
+            del self._pages[oldest]
+            oldest.is_displaced = True
+            oldest.changed.set()
+        self._pages[page] = None
+
+    def _pages_of(self, person: PersonInfo) -> list[LivePage]:
+        return [page for page in self._pages if page.person.id == person.id]
 
 
 def _may_see(page: LivePage, owner: str | None) -> bool:
@@ -187,11 +229,14 @@ async def subscribe(
 ) -> Response:
     """Stream events of one issue or of all visible ones; `beats` adds agents' runs."""
     feed: LiveFeed = request.app.state.feed
-    if feed.is_full:
-        raise HTTPException(503, headers={"Retry-After": "30"})
+    if request.headers.get("last-event-id") == _DISPLACED:
+        return Response(status_code=204)
     if sr is not None:
         await run_in_threadpool(visibility.require_issue, board, visitor.person, sr)
-    stream = feed.stream(LivePage(visitor.person, sr, beats), visitor.token, seen)
+    page = LivePage(visitor.person, sr, beats)
+    if not feed.has_room(page):
+        raise HTTPException(503, headers={"Retry-After": "30"})
+    stream = feed.stream(page, visitor.token, seen)
     return StreamingResponse(
         stream, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"}
     )

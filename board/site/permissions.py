@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
+import time
+
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from guardia.board.intake.registry import CHANNELS
-from guardia.board.web.session import current_visitor, require_csrf_token
-from guardia.errors import Forbidden
+from guardia.board.web.rates import RateLimit
+from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
+from guardia.errors import Forbidden, TooOften
 from guardia.org.access import require_permission as require
+from guardia.org.tokens import TOKEN_PREFIX
+from guardia.settings import Settings
 
 PUBLIC = "open"
 """Needs no permission: sign-in, harmless data, and channels with tokens of their own."""
@@ -16,8 +22,13 @@ PUBLIC = "open"
 AGENT_TOKEN = "agent"
 """Needs the token of an external agent's session, which `external_agents.api` checks."""
 
+STOP = "control.kill"
+OPENING = frozenset({"issue.create", "goal.give"})
+"""Actions that open an issue, and so make work for agents."""
+
 ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): PUBLIC,
+    ("GET", "/readyz"): PUBLIC,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/static"): PUBLIC,
@@ -38,6 +49,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/api/agent/tasks/{task_id}/usage"): AGENT_TOKEN,
     ("POST", "/api/agent/tasks/{task_id}/end"): AGENT_TOKEN,
     ("POST", "/logout"): "session.end",
+    ("POST", "/logout/everywhere"): "session.end",
     ("GET", "/"): "issue.read",
     ("GET", "/issues"): "issue.read",
     ("GET", "/issues/new"): "issue.create",
@@ -46,10 +58,16 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/issues/{sr_id}/live"): "issue.read",
     # Below an issue the use cases check the permission, after whether the issue is visible: what
     # a visitor may not see answers 404, not 403.
+    ("GET", "/issues/{sr_id}/evidence"): "issue.read",
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}"): "issue.read",
+    ("GET", "/issues/{sr_id}/evidence/{evidence_id}/raw"): "issue.read",
+    ("GET", "/issues/{sr_id}/comments/{comment_id}"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/decision"): "issue.read",
+    ("POST", "/issues/{sr_id}/tasks/{task_id}/passkey"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/orders"): "issue.read",
+    ("POST", "/issues/{sr_id}/reopen"): "issue.read",
+    ("POST", "/issues/{sr_id}/tasks/{task_id}/acceptance"): "issue.read",
     ("POST", "/issues/{sr_id}/stall/lift"): "issue.read",
     ("GET", "/goals"): "goal.read",
     ("POST", "/goals"): "goal.give",
@@ -83,11 +101,44 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/account/code"): "account.link_own",
     ("POST", "/account/links"): "account.link",
     ("POST", "/account/links/end"): "account.link",
+    ("POST", "/account/passkeys/options"): "passkey.own",
+    ("POST", "/account/passkeys"): "passkey.own",
+    ("POST", "/account/passkeys/rename"): "passkey.own",
+    ("POST", "/account/passkeys/remove"): "passkey.own",
     ("GET", "/events"): "issue.read",
     ("GET", "/api/v3/kill-switch"): "plan.read",
     ("PUT", "/api/v3/kill-switch"): "control.kill",
     ("POST", "/api/v3/kill-switch/release"): "control.release",
 }
+
+
+class Rates:
+    """How much a minute a token may call, and a person may submit and file."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._calls, self._forms, self._requests = (
+            RateLimit(number, time.monotonic)
+            for number in (
+                settings.api_calls_per_token,
+                settings.forms_per_person,
+                settings.requests_per_sender,
+            )
+        )
+
+    def check(self, request: Request, action: str, visitor: Visitor) -> None:
+        """Count a request. Raises `TooOften`; stopping is never refused."""
+        if action == STOP:
+            return
+        changes = request.method not in {"GET", "HEAD"}
+        seconds = 0
+        if visitor.token.startswith(TOKEN_PREFIX):
+            seconds = self._calls.take(hashlib.sha256(visitor.token.encode()).hexdigest())
+        elif changes:
+            seconds = self._forms.take(visitor.person.id)
+        if changes and action in OPENING:
+            seconds = seconds or self._requests.take(visitor.person.id)
+        if seconds:
+            raise TooOften(seconds=seconds)
 
 
 async def require_permission(request: Request) -> None:
@@ -100,5 +151,6 @@ async def require_permission(request: Request) -> None:
         # A changing request must come from one of our pages before anything else is checked.
         await require_csrf_token(request)
         visitor = await run_in_threadpool(current_visitor, request)
+        request.app.state.rates.check(request, action, visitor)
         require(visitor.person, action)
         request.state.person = visitor.person

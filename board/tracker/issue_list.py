@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from typing import Any, Literal
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select
@@ -21,6 +22,7 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.issues.visibility import visible_to
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution, Person
+from guardia.text import fold, is_blank
 
 _RELATIONS = {"parent": Issue.parent_id, "goal": Issue.goal_id}
 """`parent:12` finds the children of issue 12; `goal:12` finds all issues of goal 12."""
@@ -120,7 +122,8 @@ def _filters(query: IssueQuery) -> list[ColumnElement[bool]]:
     if query.state != "all":
         is_open = Issue.status.in_(_OPEN)
         conditions.append(is_open if query.state == "open" else ~is_open)
-    for word in query.words.split()[:_MAX_WORDS]:
+    words = (word for word in query.words.split() if not is_blank(word))
+    for word in islice(words, _MAX_WORDS):
         conditions.append(_word_condition(word))
     return conditions
 
@@ -133,12 +136,15 @@ def _word_condition(word: str) -> ColumnElement[bool]:
 
 def _contains(word: str) -> ColumnElement[bool]:
     on_server = select(Task.task_id).where(
-        Task.sr_id == Issue.sr_id, Task.target_server.icontains(word, autoescape=True)
+        Task.sr_id == Issue.sr_id, Task.target_server.icontains(fold(word), autoescape=True)
     )
+    # What is stored keeps the form in which it was written.
     matches = [
         *(
-            column.icontains(word, autoescape=True)
+            column.icontains(form, autoescape=True)
             for column in (Issue.title, Issue.body, Institution.inst_name, Person.name)
+            for form in dict.fromkeys((word, fold(word)))
+            if form
         ),
         on_server.exists(),
     ]

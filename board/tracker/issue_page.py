@@ -6,31 +6,39 @@ people's comments; plans, evidence, commands and the audit log are for staff.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import acceptance, requests
+from guardia.board.approvals import view as approval_view
+from guardia.board.approvals.acceptance import AcceptanceView
 from guardia.board.audit import log
+from guardia.board.control import directive_options, reopening
+from guardia.board.control.directive_options import Assignee
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
-from guardia.board.core.lifecycle import State
+from guardia.board.core.form_guard import FormGuard
+from guardia.board.core.lifecycle import ENDED_STATES, OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
-from guardia.board.costs.report import ModelCallView
-from guardia.board.issues import view, visibility
-from guardia.board.issues.view import CommentView
+from guardia.board.costs.report import ModelCalls, ModelCallView
+from guardia.board.issues import visibility
 from guardia.board.tracker import relations, task_details, timeline
-from guardia.board.tracker.relations import RelatedIssue
+from guardia.board.tracker.relations import RelatedIssue, RelatedIssues
 from guardia.board.tracker.task_details import TaskDetail
-from guardia.board.tracker.timeline import TimelineEntry
+from guardia.board.tracker.timeline import Timeline, TimelineQuery
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution
+
+_NEWEST = TimelineQuery()
+_JUST_OPENED = FormGuard({})
+_UNRESOLVED = (State.REJECTED, State.ABORTED, State.FAILED_ROLLBACK, State.ROLLED_BACK)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +63,7 @@ class IssueDetail:
     updated_at: datetime
     reasons: tuple[str, ...]
     tasks: tuple[TaskDetail, ...]
-    comments: tuple[CommentView, ...]
-    entries: tuple[TimelineEntry, ...]
+    timeline: Timeline
     outcome: str
     """Text of the last closing entry, for viewers who may read the audit log."""
     position: int
@@ -65,28 +72,41 @@ class IssueDetail:
     stalled_on: str | None = None
     """The wake reason that kept repeating."""
     parent: RelatedIssue | None = None
-    children: tuple[RelatedIssue, ...] = ()
+    children: RelatedIssues = field(default_factory=RelatedIssues)
     due_on: date | None = None
-    model_calls: tuple[ModelCallView, ...] = ()
+    model_calls: ModelCalls = field(default_factory=ModelCalls)
     """Calls of language models about the issue."""
+    assignees: tuple[Assignee, ...] = ()
+    """To whom its tasks can be reassigned, for viewers who may do so."""
+    acceptances: tuple[AcceptanceView, ...] = ()
+    """Acceptance of its completed tasks."""
+    requester_message: str = ""
+    """For customers: the words with which a plan for their request was last returned."""
+    can_reopen: bool = False
+    """Whether it has ended and the viewer may reopen it."""
+    is_unresolved: bool = False
+    """Whether it is an incident that ended without a change: the fault may persist."""
     names: dict[str, str] = field(default_factory=dict)
     """Display names of the `agent:` and `person:` ids on the page."""
 
 
-def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int = 0) -> IssueDetail:
-    """Return the page of an issue. Raises `NotFound` if the viewer may not see it.
-
-    `seen` is the length of the audit log that the page has already shown: only later entries are
-    read.
-    """
+def get_issue(
+    board: BoardContext,
+    viewer: PersonInfo,
+    sr_id: int,
+    query: TimelineQuery = _NEWEST,
+    guard: FormGuard = _JUST_OPENED,
+) -> IssueDetail:
+    """Return the page of an issue. Raises `NotFound` if the viewer may not see it."""
     staff, reads_log = is_allowed(viewer, "plan.read"), is_allowed(viewer, "audit.read")
     with board.database.reading() as session:
         found = visibility.find_issue(session, viewer, sr_id)
-        tasks = _tasks(session, viewer, found, board.clock(), staff=staff)
-        comments = view.comments(session, sr_id, staff=staff)
-        entries = timeline.entries(session, sr_id, seen, whole=reads_log)
-        model_calls = report.model_calls(session, sr_id) if staff else ()
-        names = _names(session, found, tasks, comments, (*entries, *model_calls))
+        rows = _task_rows(session, sr_id)
+        tasks = _tasks(session, board, viewer, found, rows, guard, staff=staff)
+        page = timeline.read_timeline(session, sr_id, query, whole=reads_log)
+        has_ended = State(found.status) not in OPEN_STATES or found.status == State.MANUAL
+        model_calls = report.model_calls(session, sr_id) if staff else ModelCalls()
+        names = _names(session, found, tasks, page.actors, model_calls.latest)
         inst = session.get(Institution, found.inst_id) if found.inst_id else None
         return IssueDetail(
             sr_id=sr_id,
@@ -107,9 +127,8 @@ def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int 
             updated_at=found.updated_at,
             reasons=tuple(found.triage.get("reasons", ())) if staff else (),
             tasks=tasks,
-            comments=comments,
-            entries=entries,
-            outcome=timeline.outcome(session, sr_id) if reads_log else "",
+            timeline=page,
+            outcome=timeline.outcome(session, sr_id) if reads_log and has_ended else "",
             position=log.snapshot_size(session),
             stalled_at=found.stalled_at,
             stalled_on=found.stalled_on,
@@ -117,31 +136,57 @@ def get_issue(board: BoardContext, viewer: PersonInfo, sr_id: int, *, seen: int 
             children=relations.children(session, viewer, sr_id),
             due_on=found.due_on,
             model_calls=model_calls,
+            assignees=_assignees(session, tasks),
+            acceptances=acceptance.views(session, viewer, found, rows, board.clock()),
+            requester_message="" if staff else approval_view.requester_message(session, sr_id),
+            can_reopen=bool(rows)
+            and State(found.status) in ENDED_STATES
+            and reopening.may_reopen(session, viewer, found),
+            is_unresolved=found.kind == "INCIDENT" and State(found.status) in _UNRESOLVED,
             names=names,
         )
 
 
+def _assignees(session: Session, tasks: Iterable[TaskDetail]) -> tuple[Assignee, ...]:
+    wanted = any("reassign" in task.available_directives for task in tasks)
+    return directive_options.assignees(session) if wanted else ()
+
+
+def _task_rows(session: Session, sr_id: int) -> Sequence[Task]:
+    query = select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id)
+    return session.scalars(query).all()
+
+
 def _tasks(
-    session: Session, viewer: PersonInfo, found: Issue, now: datetime, *, staff: bool
+    session: Session,
+    board: BoardContext,
+    viewer: PersonInfo,
+    found: Issue,
+    tasks: Sequence[Task],
+    guard: FormGuard,
+    *,
+    staff: bool,
 ) -> tuple[TaskDetail, ...]:
-    query = select(Task).where(Task.sr_id == found.sr_id).order_by(Task.task_id)
-    tasks = session.scalars(query).all()
     if not staff:
         return task_details.progress(tasks)
-    approver_roles = requests.approver_roles(session, viewer, now, found.inst_id)
-    return tuple(task_details.task_details(session, viewer, approver_roles, found, tasks))
+    scoped = requests.scoped_roles(session, viewer, board.clock())
+    details = task_details.task_details(session, board.planner, viewer, scoped, found, tasks, guard)
+    return tuple(details)
 
 
 def _names(
     session: Session,
     found: Issue,
     tasks: Iterable[TaskDetail],
-    comments: Iterable[CommentView],
-    actions: Iterable[TimelineEntry | ModelCallView],
+    named: set[str],
+    calls: Iterable[ModelCallView],
 ) -> dict[str, str]:
     actors = {str(Actor.agent(found.agent_id))} if found.agent_id else set()
     actors |= {str(Actor.person(p)) for p in (found.requester_id, found.assignee_id) if p}
     votes = [v for task in tasks for s in task.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
-    actors |= {c.author for c in comments} | {action.actor for action in actions}
+    actors |= named | {call.actor for call in calls}
+    actors |= {task.revision.author for task in tasks if task.revision}
+    versions = [v for task in tasks for v in task.versions]
+    actors |= {v.author for v in versions} | {v.requested_by for v in versions if v.requested_by}
     return display_names_of(session, actors)

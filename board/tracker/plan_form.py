@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from sqlalchemy import select
 
@@ -12,7 +12,10 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.planner import ActionDraft
+from guardia.board.execution import plan_history
 from guardia.board.issues import visibility
+from guardia.board.tracker import plan_revisions
+from guardia.board.tracker.plan_revisions import PlanRevisionView
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org.access import is_allowed
@@ -29,7 +32,13 @@ class PlannedTask:
     status: State
     server: str | None
     plan: Plan
+    """The plan that the form was opened with, if it is known."""
     plan_hash: str | None
+    """Hash of the present plan."""
+    choices: tuple[Mapping[str, tuple[str, ...]], ...] = ()
+    """By action: the values that the evidence permits, by argument."""
+    revision: PlanRevisionView | None = None
+    """What replaced the plan that the form was opened with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +48,38 @@ class PlanActionRow:
     ordinal: int
     tool: str
     args: Mapping[str, str]
+    choices: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """The values that the evidence of the diagnosis permits, by argument."""
     dropped: bool = False
 
 
-def planned_task(board: BoardContext, viewer: PersonInfo, sr_id: int, task_id: int) -> PlannedTask:
-    """Return a task with its plan. Raises `NotFound` if the viewer may not see one."""
+def planned_task(
+    board: BoardContext, viewer: PersonInfo, sr_id: int, task_id: int, opened_with: str = ""
+) -> PlannedTask:
+    """Return a task with the plan that its form shows. Raises `NotFound` if there is none to see.
+
+    `opened_with` is the hash of the plan that the form was opened with.
+    """
     with board.database.reading() as session:
         found = visibility.find_task(session, viewer, sr_id, task_id)
         if found is None or not found.plan or not is_allowed(viewer, "plan.read"):
             raise NotFound(what=f"task {task_id}")
+        is_stale = opened_with not in ("", found.plan_hash)
+        earlier = plan_revisions.filed_plan(session, task_id, opened_with) if is_stale else None
+        plan = earlier or Plan.model_validate(found.plan)
+        evidence = plan_history.evidence_of(session, sr_id, plan.server)
+        choices = tuple(
+            board.planner.permitted_values(ActionDraft.of(action.call), evidence)
+            for action in plan.actions
+        )
         return PlannedTask(
             found.task_id,
             State(found.status),
             found.target_server,
-            Plan.model_validate(found.plan),
+            plan,
             found.plan_hash,
+            choices,
+            plan_revisions.plan_revision(session, found, opened_with) if is_stale else None,
         )
 
 
@@ -72,7 +98,7 @@ def first_server(board: BoardContext, viewer: PersonInfo, sr_id: int) -> str:
 
 def action_rows(task: PlannedTask, form: Mapping[str, str]) -> list[PlanActionRow]:
     """Return the plan's actions with the changes of a form."""
-    return list(_each_row(task.plan, form))
+    return list(_each_row(task, form))
 
 
 def drafts(rows: list[PlanActionRow], form: Mapping[str, str]) -> list[ActionDraft]:
@@ -88,13 +114,14 @@ def added_action(tool: str, form: Mapping[str, str]) -> ActionDraft:
     return ActionDraft(tool, _parse_arguments(form.get("arguments", "")))
 
 
-def _each_row(plan: Plan, form: Mapping[str, str]) -> Iterator[PlanActionRow]:
-    for n, action in enumerate(plan.actions, start=1):
+def _each_row(task: PlannedTask, form: Mapping[str, str]) -> Iterator[PlanActionRow]:
+    known = task.choices or ({},) * len(task.plan.actions)
+    for n, (action, choices) in enumerate(zip(task.plan.actions, known, strict=True), start=1):
         args = {
             name: form.get(f"{n}.{name}", text)
             for name, text in ActionDraft.of(action.call).args.items()
         }
-        yield PlanActionRow(n, action.call.tool, args, dropped=f"drop.{n}" in form)
+        yield PlanActionRow(n, action.call.tool, args, choices, dropped=f"drop.{n}" in form)
 
 
 def _parse_arguments(text: str) -> dict[str, str]:

@@ -18,7 +18,7 @@ from guardia.board.tracker.plan_form import PlannedTask
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.org.access import require_permission
-from guardia.text import CLEANED, TRIMMED, CleanStr, Reason
+from guardia.text import CLEANED, FOLDED, CleanStr, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -59,7 +59,7 @@ def change_plan(
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:
     """Replace the plan that the form showed with the person's plan."""
-    task = plan_form.planned_task(board, visitor.person, sr_id, task_id)
+    task = plan_form.planned_task(board, visitor.person, sr_id, task_id, plan_hash)
 
     def act() -> object:
         drafts = plan_form.drafts(plan_form.action_rows(task, form), form)
@@ -92,7 +92,7 @@ def force_action(
     visitor: CurrentVisitor,
     sr_id: Number,
     form: FormTexts,
-    server: Annotated[str, Form(max_length=100), TRIMMED] = "",
+    server: Annotated[str, Form(max_length=100), FOLDED] = "",
     tool: Annotated[str, Form(max_length=100), CLEANED] = "",
     reason: Annotated[Reason, Form()] = "",
 ) -> Response:

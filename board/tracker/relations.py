@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.lifecycle import State
@@ -13,7 +13,7 @@ from guardia.board.issues import visibility
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent
 
-_LIMIT = 200
+_LIMIT = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,14 @@ class RelatedIssue:
     agent: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class RelatedIssues:
+    """The first issues of a list, with its true length."""
+
+    rows: tuple[RelatedIssue, ...] = ()
+    total: int = 0
+
+
 def parent(session: Session, viewer: PersonInfo, issue: Issue) -> RelatedIssue | None:
     """Return the parent issue, or `None` if there is none that the viewer may see."""
     if issue.parent_id is None:
@@ -37,12 +45,14 @@ def parent(session: Session, viewer: PersonInfo, issue: Issue) -> RelatedIssue |
     return _related_issue(found) if found else None
 
 
-def children(session: Session, viewer: PersonInfo, sr_id: int) -> tuple[RelatedIssue, ...]:
+def children(session: Session, viewer: PersonInfo, sr_id: int) -> RelatedIssues:
     """Return the child issues, oldest first."""
-    query = (
-        _related_query(viewer).where(Issue.parent_id == sr_id).order_by(Issue.sr_id).limit(_LIMIT)
-    )
-    return tuple(_related_issue(row) for row in session.execute(query))
+    query = _related_query(viewer).where(Issue.parent_id == sr_id)
+    found = session.execute(query.order_by(Issue.sr_id).limit(_LIMIT)).all()
+    total = len(found)
+    if total == _LIMIT:
+        total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
+    return RelatedIssues(tuple(_related_issue(row) for row in found), total)
 
 
 def _related_query(viewer: PersonInfo) -> Select[int, str, str, str | None, str]:

@@ -7,19 +7,28 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from guardia.board.approvals import view
+from guardia.board.approvals import requests, view
 from guardia.board.approvals.model import Approval
-from guardia.board.approvals.policy import ApproverRole
+from guardia.board.approvals.requests import ScopedApproverRole
 from guardia.board.approvals.view import ApprovalStepView
-from guardia.board.control import directives
-from guardia.board.core.lifecycle import State
+from guardia.board.control import directive_options, directives
+from guardia.board.control.directive_options import DirectiveOption
+from guardia.board.core.form_guard import FormGuard, GuardedForm
+from guardia.board.core.issue_ref import issue_ref
+from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.plan import Plan
-from guardia.board.execution import output_view
-from guardia.board.execution.output_view import CommandOutputView
+from guardia.board.core.planner import Planner
+from guardia.board.core.run_model import ServerWait
+from guardia.board.execution import output_view, plan_history
+from guardia.board.execution.output_view import TaskOutputs
+from guardia.board.execution.plan_history import PlanVersionView
 from guardia.board.execution.tasks import plan_hash
+from guardia.board.tracker import plan_revisions, plan_summary
+from guardia.board.tracker.plan_revisions import PlanRevisionView
+from guardia.board.tracker.plan_summary import PlanSummary
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
@@ -39,14 +48,55 @@ class TaskDetail:
     is_hash_valid: bool = True
     """Whether the stored plan matches its hash."""
     steps: tuple[ApprovalStepView, ...] = ()
+    passkey_demanded: bool = False
+    """Whether the viewer can decide now and must sign an approval with a passkey."""
     attempts: dict[tuple[int, str], str] = field(default_factory=dict)
     """State by (ordinal, `do` or `undo`)."""
-    outputs: tuple[CommandOutputView, ...] = ()
+    outputs: TaskOutputs = field(default_factory=TaskOutputs)
     paused: bool = False
     undoing: bool = False
     """Whether its agent is to roll it back on a directive."""
+    versions: tuple[PlanVersionView, ...] = ()
+    """All its plans in the order of filing; the last one is `plan`, unless it was returned."""
+    waits_for: str | None = None
+    """The issue whose change of the same server has to end first, such as `SR-12`."""
     available_directives: tuple[str, ...] = ()
     """Verbs of the directives that the viewer may issue now."""
+    decision_form: GuardedForm | None = None
+    revision: PlanRevisionView | None = None
+    """What replaced the plan that the viewer's decision form was opened with."""
+
+    @property
+    def is_open(self) -> bool:
+        """Return whether work on it may still go on."""
+        return self.status in OPEN_STATES
+
+    @property
+    def summary(self) -> PlanSummary | None:
+        """Return the facts of the plan, in the language of the reader."""
+        return plan_summary.summarize_plan(self.plan) if self.plan else None
+
+    @property
+    def seen_state(self) -> str:
+        """Return the state that the forms of directives are bound to."""
+        return directives.seen_state(self.status, undoing=self.undoing)
+
+    @property
+    def directive_options(self) -> tuple[DirectiveOption, ...]:
+        """Return the directives with their consequences."""
+        return directive_options.directive_options(
+            self.available_directives, self.status, undoing=self.undoing
+        )
+
+    @property
+    def agents_can_take(self) -> bool:
+        """Return whether the task can be given to another agent."""
+        return directive_options.agents_can_take(self.status)
+
+    @property
+    def step_to_decide(self) -> ApprovalStepView | None:
+        """Return the step that the viewer can decide now."""
+        return next((step for step in self.steps if step.mine), None)
 
 
 def progress(tasks: Sequence[Task]) -> tuple[TaskDetail, ...]:
@@ -56,10 +106,12 @@ def progress(tasks: Sequence[Task]) -> tuple[TaskDetail, ...]:
 
 def task_details(
     session: Session,
+    planner: Planner,
     viewer: PersonInfo,
-    approver_roles: Sequence[ApproverRole],
+    scoped_roles: Sequence[ScopedApproverRole],
     issue: Issue,
     tasks: Sequence[Task],
+    guard: FormGuard,
 ) -> Iterable[TaskDetail]:
     """Yield the full details of tasks for staff, reading each table once for all of them."""
     ids = [t.task_id for t in tasks]
@@ -70,11 +122,17 @@ def task_details(
     ).all()
     attempts = session.scalars(select(ActionRun).where(ActionRun.task_id.in_(ids))).all()
     outputs = output_view.outputs_by_task(session, issue.sr_id)
-    undoing = _undoing_tasks(session, ids)
+    undoing = _undoing_tasks(session, _in_states(tasks, State.IN_PROGRESS, State.COMPLETED))
+    waiting = _waiting_tasks(session, _in_states(tasks, State.APPROVED))
+    versions = plan_history.plan_history(session, planner, ids)
     for task in tasks:
         plan = Plan.model_validate(task.plan) if task.plan else None
         chain = view.latest_steps(approvals, task)
+        roles = requests.roles_on(scoped_roles, issue.inst_id, task.target_server)
+        steps = tuple(view.step_views(session, roles, viewer, issue, task, chain))
         is_undoing = task.task_id in undoing
+        form = guard.form(f"decision-{task.task_id}", task.plan_hash or "")
+        earlier = form.shown if form.is_stale else form.since
         yield TaskDetail(
             task_id=task.task_id,
             status=State(task.status),
@@ -85,27 +143,58 @@ def task_details(
             run_after=task.run_after if task.status == State.APPROVED else None,
             is_hash_valid=plan is None
             or plan_hash(task.task_id, plan, task.attempt) == task.plan_hash,
-            steps=tuple(view.step_views(session, approver_roles, viewer, issue, task, chain)),
+            steps=steps,
+            passkey_demanded=any(step.mine for step in steps)
+            and requests.is_passkey_demanded(session, task, chain),
             attempts={
                 (a.ordinal, a.phase): a.state
                 for a in attempts
                 if (a.task_id, a.plan_hash) == (task.task_id, task.plan_hash)
             },
-            outputs=tuple(outputs.get(task.task_id, ())),
+            outputs=outputs.get(task.task_id, TaskOutputs()),
             paused=task.paused,
             undoing=is_undoing,
-            available_directives=_available_directives(viewer, task, undoing=is_undoing),
+            versions=versions.get(task.task_id, ()),
+            waits_for=waiting.get(task.task_id),
+            available_directives=_available_directives(
+                viewer, task, undoing=is_undoing, waiting=task.task_id in waiting
+            ),
+            decision_form=form,
+            revision=plan_revisions.plan_revision(session, task, earlier) if earlier else None,
         )
 
 
+def _in_states(tasks: Sequence[Task], *states: State) -> list[int]:
+    return [task.task_id for task in tasks if task.status in states]
+
+
 def _undoing_tasks(session: Session, task_ids: Sequence[int]) -> set[int]:
+    if not task_ids:
+        return set()
     query = select(Directive.task_id).where(
         Directive.task_id.in_(task_ids), Directive.state == "UNDOING"
     )
     return set(session.scalars(query))
 
 
-def _available_directives(viewer: PersonInfo, task: Task, *, undoing: bool) -> tuple[str, ...]:
+def _waiting_tasks(session: Session, task_ids: Sequence[int]) -> dict[int, str]:
+    """Return the issues that tasks wait for, by task."""
+    if not task_ids:
+        return {}
+    holder = aliased(Task)
+    query = (
+        select(ServerWait.task_id, holder.sr_id)
+        .join(holder, holder.task_id == ServerWait.holder_id)
+        .where(ServerWait.task_id.in_(task_ids))
+    )
+    return {row.task_id: issue_ref(row.sr_id) for row in session.execute(query)}
+
+
+def _available_directives(
+    viewer: PersonInfo, task: Task, *, undoing: bool, waiting: bool
+) -> tuple[str, ...]:
     planned, state = task.plan is not None, State(task.status)
-    known = directives.allowed_verbs(state, paused=task.paused, undoing=undoing, planned=planned)
+    known = directives.allowed_verbs(
+        state, paused=task.paused, undoing=undoing, planned=planned, waiting=waiting
+    )
     return tuple(verb for verb in known if is_allowed(viewer, f"directive.{verb}"))

@@ -8,20 +8,24 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
+import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import OperationalError, TimeoutError
+from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError, TimeoutError
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from guardia import errors
 from guardia.board.web import render
 from guardia.board.web.security_headers import HEADERS
-from guardia.board.web.session import NotOurForm, SignInNeeded
+from guardia.board.web.session import NotOurForm, SignInNeeded, Visitor, current_visitor
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
 
@@ -34,14 +38,24 @@ STATUS_CODES: dict[type[GuardiaError], int] = {
     SignInNeeded: 401,
     errors.TokenNeeded: 401,
     errors.NoCallsLeft: 429,
+    errors.PasskeyUnavailable: 409,
+    errors.PasskeyMissing: 409,
+    errors.PasskeyNeeded: 403,
+    errors.PasskeyRejected: 403,
     errors.Invalid: 422,
     errors.Throttled: 429,
+    errors.TooOften: 429,
     errors.Stale: 409,
     errors.IllegalMove: 409,
     errors.Refused: 409,
+    errors.ClockOff: 503,
+    errors.StoppedLocally: 503,
 }
-_API_PREFIXES = ("/api/", "/intake/", "/healthz", "/openapi.json", "/events")
+_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally)
+"""Errors of the installation whose text is shown: it says what people must know."""
+_API_PREFIXES = ("/api/", "/intake/", "/healthz", "/readyz", "/openapi.json", "/events")
 _DOCS = "/docs"
+_LOGGED_PATH = 200
 
 
 def install(app: FastAPI) -> None:
@@ -51,7 +65,11 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(OperationalError, _database)
+    app.add_exception_handler(psycopg.OperationalError, _database)
     app.add_exception_handler(TimeoutError, _database)
+    app.add_exception_handler(ClientDisconnect, _gone)
+    for kind in (DataError, UnicodeError, RecursionError):
+        app.add_exception_handler(kind, _unreadable)
     app.add_exception_handler(Exception, _unexpected)
 
 
@@ -83,8 +101,9 @@ def error_response(
     *,
     reference: str = "",
     problems: list[dict[str, str]] | None = None,
+    visitor: Visitor | None = None,
 ) -> Response:
-    """Return an error as a page or as JSON."""
+    """Return an error as a page, in the frame of a visitor who is signed in, or as JSON."""
     with render.use_visitor_language(request):
         title = _title(status)
         text = (
@@ -97,6 +116,7 @@ def error_response(
             request,
             "web/error.html",
             status=status,
+            visitor=visitor,
             code=status,
             title=title,
             text=text,
@@ -111,7 +131,7 @@ def error_response(
     return JSONResponse(body, status_code=status)
 
 
-_STATUSES_WITH_TEXT = (400, 401, 403, 404, 405, 409, 413, 422, 429, 500, 503)
+_STATUSES_WITH_TEXT = (400, 401, 403, 404, 405, 408, 409, 413, 422, 429, 500, 503)
 
 
 def _title(status: int) -> str:
@@ -120,6 +140,19 @@ def _title(status: int) -> str:
         if status in _STATUSES_WITH_TEXT
         else HTTPStatus(status).phrase
     )
+
+
+_FRAMED = (403, 404, 405, 409, 422)
+"""Answers that look the visitor up; a refusal for lack of room or time costs no query."""
+
+
+async def _framed(request: Request, status: int, *args: Any, **words: Any) -> Response:
+    """Return an error with name and navigation of the visitor, if the database can tell."""
+    visitor = None
+    if wants_page(request) and status in _FRAMED:
+        with suppress(GuardiaError, SQLAlchemyError):
+            visitor = await run_in_threadpool(current_visitor, request)
+    return await run_in_threadpool(error_response, request, status, *args, visitor=visitor, **words)
 
 
 async def _sign_in(request: Request, _error: Exception) -> Response:
@@ -135,19 +168,22 @@ async def _sign_in(request: Request, _error: Exception) -> Response:
 async def _guardia_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, GuardiaError)
     status = status_of(error)
-    if status >= 500:
+    if status >= 500 and not isinstance(error, _FOR_EVERYONE):
         # Details for operators may name hosts and outputs, so they only go to the log.
         return _internal_error(request, error)
     with render.use_visitor_language(request):
         text = message_of(error)
-    return error_response(request, status, text)
+    response = await _framed(request, status, text)
+    if isinstance(error, errors.TooOften):
+        response.headers["retry-after"] = str(error.detail["seconds"])
+    return response
 
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     # Messages of libraries are in English; any other text is from our catalogue.
     own = None if error.detail.isascii() or error.status_code >= 500 else error.detail
-    response = error_response(request, error.status_code, own)
+    response = await _framed(request, error.status_code, own)
     response.headers.update(error.headers or {})
     return response
 
@@ -156,7 +192,7 @@ async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(e["loc"][0] == "path" for e in found):
-        return error_response(request, 404)
+        return await _framed(request, 404)
     with render.use_visitor_language(request):
         problems = [
             {
@@ -167,7 +203,7 @@ async def _validation(request: Request, error: Exception) -> Response:
             }
             for e in found
         ]
-    return error_response(request, 422, problems=problems)
+    return await _framed(request, 422, problems=problems)
 
 
 def _problem(kind: str) -> str:
@@ -179,6 +215,21 @@ def _problem(kind: str) -> str:
 async def _database(request: Request, error: Exception) -> Response:
     log.error("the database does not answer: %s", type(error).__name__)
     return error_response(request, 503)
+
+
+async def _gone(_request: Request, _error: Exception) -> Response:
+    # The client has ended its connection, or the server did so for taking too long.
+    return Response(status_code=408)
+
+
+async def _unreadable(request: Request, error: Exception) -> Response:
+    """Answer a value that no field has refused, but that cannot be read, encoded or compared.
+
+    It is the sender's fault, and anyone can repeat it: one line in the log, without a trace.
+    """
+    path = request.url.path[:_LOGGED_PATH]
+    log.warning("unreadable value on %r: %s", path, type(error).__name__)
+    return error_response(request, 400)
 
 
 async def _unexpected(request: Request, error: Exception) -> Response:

@@ -16,6 +16,7 @@ from jinja2 import BaseLoader, Environment, FileSystemLoader, PrefixLoader, Stri
 from markupsafe import Markup
 
 from guardia.board.core import kill_switch, labels
+from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Risk, ToolCall
@@ -29,10 +30,16 @@ from guardia.org.budgets import format_won
 STATIC = Path(__file__).parent / "static"
 # The name of each language in that language.
 ENDONYMS = {"ko": "한국어", "en": "English"}
+# A colour for each meaning: what needs a person is the loudest, what is done the quietest.
 STATUS_BADGE = {
+    State.PARSED: "bg-light-primary",
+    State.PENDING_APPROVAL: "bg-warning",
+    State.APPROVED: "bg-light-primary",
+    State.IN_PROGRESS: "bg-primary",
+    State.MANUAL: "bg-warning",
+    State.COMPLETED: "bg-light-success",
+    State.REJECTED: "bg-light-danger",
     State.FAILED_ROLLBACK: "bg-danger",
-    State.COMPLETED: "bg-primary",
-    State.IN_PROGRESS: "bg-warning",
 }
 RISK_BADGE = {
     Risk.READ: "bg-light-success",
@@ -84,7 +91,17 @@ def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
         "switch": kill_switch.active_kill_switch(session.board_of(request)) if visitor else None,
+        "warnings": _warnings(session.board_of(request)) if visitor else [],
     }
+
+
+def _warnings(board: BoardContext) -> list[str]:
+    """Return what keeps this host from working, for the top of every page."""
+    problem = board.clock_problem()
+    found = [t("errors.ClockOff", **problem.detail)] if problem else []
+    if board.local_stop is not None and board.local_stop.is_pressed():
+        found.append(t("board.local_stop.waiting"))
+    return found
 
 
 def _may(visitor: Visitor | None) -> Any:
@@ -118,7 +135,7 @@ def environment() -> Environment:
     found.globals.update(
         t=t,
         web_label=web_label,
-        tool=tool_title,
+        tool=labels.tool_title,
         asset=asset,
         part=part,
         endonyms=ENDONYMS,
@@ -128,6 +145,7 @@ def environment() -> Environment:
         cause_label=labels.cause_label,
         in_won=format_won,
         arguments=format_arguments,
+        check_sentence=labels.check_sentence,
         status_badge=lambda s: STATUS_BADGE.get(s, "bg-light-gray"),
         risk_badge=RISK_BADGE.__getitem__,
     )
@@ -158,14 +176,6 @@ def web_label(table: str, name: object) -> str:
         return t(f"web.{table}.{name}")
     except KeyError:
         return str(name)
-
-
-def tool_title(name: str) -> str:
-    """Return a tool's title, or its name if the catalogue lacks it."""
-    try:
-        return t(f"tools.{name}.title")
-    except KeyError:
-        return name
 
 
 def format_arguments(call: ToolCall) -> list[tuple[str, str]]:

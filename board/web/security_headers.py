@@ -1,9 +1,8 @@
-"""Middleware for security headers and a limit on the size of requests."""
+"""Middleware for security headers."""
 
 from __future__ import annotations
 
-from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 POLICY = (
@@ -20,18 +19,16 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "permissions-policy": "camera=(), microphone=(), geolocation=()",
 }
-MAX_BODY = 256 * 1024
-"""Bytes of a request; the longest form is a description of 20,000 characters."""
 
 
 class SecurityHeadersMiddleware:
     """ASGI middleware around the whole application."""
 
-    def __init__(self, app: ASGIApp) -> None:
-        self.app = app
+    def __init__(self, app: ASGIApp, hsts_seconds: int = 0) -> None:
+        self.app, self._hsts = app, f"max-age={hsts_seconds}" if hsts_seconds else ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Limit the request and add headers to the response."""
+        """Add headers to the response."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
@@ -42,25 +39,8 @@ class SecurityHeadersMiddleware:
                 for name, value in HEADERS.items():
                     headers.setdefault(name, value)
                 headers.setdefault("cache-control", "no-store")
+                if self._hsts and scope.get("scheme") == "https":
+                    headers.setdefault("strict-transport-security", self._hsts)
             await send(message)
 
-        await self.app(scope, _limit_body(scope, receive), send_with_headers)
-
-
-def _limit_body(scope: Scope, receive: Receive) -> Receive:
-    content_length = Headers(scope=scope).get("content-length", "")
-    # Raised on reading the body, so that it becomes an ordinary error page.
-    too_large = content_length.isdecimal() and int(content_length) > MAX_BODY
-    total = 0
-
-    async def receive_limited() -> Message:
-        nonlocal total
-        if too_large:
-            raise HTTPException(413)
-        message = await receive()
-        total += len(message.get("body", b""))
-        if total > MAX_BODY:
-            raise HTTPException(413)
-        return message
-
-    return receive_limited
+        await self.app(scope, receive, send_with_headers)

@@ -16,19 +16,25 @@ from fastapi import Depends, Request, Response
 
 from guardia.board.core.context import BoardContext
 from guardia.board.web import caller
+from guardia.board.web.recent_visitors import RecentVisitors
+from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import UserError
 from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
-from guardia.org import access, tokens
+from guardia.org import access, known_devices, tokens
 from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
 
 SESSION_COOKIE = "guardia_session"
 VISIT_COOKIE = "guardia_visit"
 """Cookie of a visitor who has not signed in yet; the sign-in form is bound to it."""
+DEVICE_COOKIE = "guardia_device"
+"""Cookie of a device on which a person has signed in: see `org.known_devices`."""
 LANGUAGE_COOKIE = "guardia_lang"
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_MAX_LANGUAGES = 200
+_STOPPING = frozenset({("POST", "/kill"), ("PUT", "/api/v3/kill-switch")})
 _YEAR = 365 * 24 * 3600
 
 
@@ -63,7 +69,7 @@ def signed_in_person(board: BoardContext, token: str) -> PersonInfo | None:
         else access.person_of_session
     )
     with board.database.reading() as session:
-        return find(session, token, board.clock())
+        return find(session, token, board.current_time())
 
 
 def current_visitor(request: Request) -> Visitor:
@@ -77,12 +83,26 @@ def current_visitor(request: Request) -> Visitor:
     token = caller.bearer_token(request)
     if token is None:
         token = request.cookies.get(SESSION_COOKIE, "")
-    person = signed_in_person(board_of(request), token) if token else None
+    person = _find_person(request, token) if token else None
     if person is None:
         raise SignInNeeded()
     found = Visitor(person, token)
     request.state.visitor = found
     return found
+
+
+def _find_person(request: Request, token: str) -> PersonInfo | None:
+    recent: RecentVisitors = request.app.state.recent_visitors
+    try:
+        person = signed_in_person(board_of(request), token)
+    except OUTAGE_ERRORS:
+        known = recent.find(token) if (request.method, request.url.path) in _STOPPING else None
+        if known is None:
+            raise
+        return known
+    if person is not None:
+        recent.remember(token, person)
+    return person
 
 
 CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
@@ -111,10 +131,23 @@ async def require_csrf_token(request: Request) -> None:
     expected = csrf_token(request)
     given = request.headers.get(TOKEN_HEADER) or (await request.form()).get(TOKEN_FIELD)
     foreign = request.headers.get("sec-fetch-site") in {"cross-site", "same-site"}
-    if foreign or not expected or not isinstance(given, str):
+    if foreign or not _is_our_origin(request) or not expected or not isinstance(given, str):
         raise NotOurForm()
     if not hmac.compare_digest(expected.encode(), given.encode()):
         raise NotOurForm()
+
+
+def _is_our_origin(request: Request) -> bool:
+    """Return whether one of our pages may have sent this, by the origin that the browser names.
+
+    Without a configured origin this is not known: a proxy may have changed the host. With one,
+    the address of the request itself is accepted too, as for an operator on the board's host.
+    """
+    settings: Settings = request.app.state.settings
+    named = request.headers.get("origin")
+    if settings.public_origin is None or named is None or named == settings.public_origin:
+        return True
+    return named.partition("://")[2] == request.headers.get("host")
 
 
 def begin_visit(request: Request) -> None:
@@ -140,6 +173,22 @@ def set_session_cookie(request: Request, response: Response, token: str) -> None
     response.delete_cookie(VISIT_COOKIE, path="/")
 
 
+def session_secret(request: Request) -> str:
+    """Return the secret in the session cookie, valid or not; empty if there is none."""
+    return request.cookies.get(SESSION_COOKIE, "")
+
+
+def device_secret(request: Request) -> str:
+    """Return the secret in the cookie of the device; empty if there is none."""
+    return request.cookies.get(DEVICE_COOKIE, "")
+
+
+def set_device_cookie(request: Request, response: Response, secret: str) -> None:
+    """Set the cookie by which this device is known at the next sign-in."""
+    lifetime = int(known_devices.LIFETIME.total_seconds())
+    _set(request, response, DEVICE_COOKIE, secret, max_age=lifetime)
+
+
 def clear_session_cookie(response: Response) -> None:
     """Delete the session cookie, which signs the browser out."""
     response.delete_cookie(SESSION_COOKIE, path="/")
@@ -156,15 +205,26 @@ def _set(
 
 def _https(request: Request) -> bool:
     settings: Settings = request.app.state.settings
-    return request.url.scheme == "https" or (settings.public_url or "").startswith("https:")
+    return request.url.scheme == "https" or (settings.public_origin or "").startswith("https:")
 
 
 def language_of(request: Request) -> str:
-    """Return the language of the response: from `?lang=`, the cookie, or the default (Korean)."""
+    """Return the language of the response: from `?lang=`, the cookie, or the default (Korean).
+
+    Programs name it in `Accept-Language`. Browsers name that of their installation there, which
+    is often not the reader's.
+    """
     for choice in (request.query_params.get("lang"), request.cookies.get(LANGUAGE_COOKIE)):
         if choice in LANGUAGES:
             return choice
-    return DEFAULT_LANGUAGE
+    is_page = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
+    return DEFAULT_LANGUAGE if is_page else _accepted_language(request)
+
+
+def _accepted_language(request: Request) -> str:
+    given = request.headers.get("accept-language", "")[:_MAX_LANGUAGES]
+    codes = (part.strip().lower()[:2] for part in given.split(","))
+    return next((code for code in codes if code in LANGUAGES), DEFAULT_LANGUAGE)
 
 
 def safe_local_path(path: str) -> str:

@@ -56,8 +56,28 @@ class SignInFailed(Forbidden):
     """Unknown account or wrong password; the text does not reveal which."""
 
 
+class PasskeyUnavailable(UserError):
+    """Browsers offer no passkeys at this address of the board. Details: `why`."""
+
+
+class PasskeyMissing(UserError):
+    """The person has registered no passkey for this address of the board."""
+
+
+class PasskeyNeeded(UserError):
+    """This decision is valid only with a passkey, on the page. Details: `what`, `link`."""
+
+
+class PasskeyRejected(UserError):
+    """The answer of a passkey does not count. Details: `why`."""
+
+
 class Throttled(UserError):
     """Too many failures in a short time; wait."""
+
+
+class TooOften(UserError):
+    """More requests a minute than the settings allow. Details: `seconds` to wait."""
 
 
 class Stale(UserError):
@@ -70,6 +90,10 @@ class Interrupted(Stale):
 
 class Exhausted(Stale):
     """An agent's budget is used up; it is paused until people raise it. Details: `what`."""
+
+
+class ServerBusy(Stale):
+    """Another change of the server is running; the task starts after it. Details: `what`."""
 
 
 class IllegalMove(UserError):
@@ -92,8 +116,35 @@ class CommandFailed(OperatorError):
     """A remote command failed. Details: `tool`, `exit`, `output` (masked, bounded)."""
 
 
+class Unreadable(CommandFailed):
+    """A server's answer does not fit what the tool reads. Details: `tool`, `seen` (bounded)."""
+
+
+class Unsettled(CommandFailed):
+    """A command may have run; its result is not known. Details: `tool`, `why`."""
+
+
 class Misconfigured(OperatorError):
     """A setting or file is wrong. Details: `what`, `why`."""
+
+
+class PartEnded(OperatorError):
+    """A part of this process has ended on its own, so the process ends. Details: `what`."""
+
+
+class ClockOff(OperatorError):
+    """A clock is wrong, so this host does not work. Details: `key`, `seconds`, `limit`."""
+
+    def __init__(self, *, key: str, seconds: int, limit: str) -> None:
+        why = t(f"db.clock.{key}", seconds=abs(seconds), direction=t(_DIRECTION[seconds > 0]))
+        super().__init__(why=why, limit=limit)
+
+
+_DIRECTION = {True: "db.clock.ahead", False: "db.clock.behind"}
+
+
+class StoppedLocally(OperatorError):
+    """The kill switch stopped this host, and the database does not know yet. Details: `why`."""
 
 
 class TokenNeeded(UserError):

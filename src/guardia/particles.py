@@ -36,6 +36,8 @@ _DIGITS = {"0": "영", "1": "일", "2": "이", "3": "삼", "4": "사"} | {
 }  # fmt: skip
 _TRILLION, _TEN_QUADRILLION = 12, 16
 _LETTERS = {"L": Sound.RIEUL, "R": Sound.RIEUL, "M": Sound.CONSONANT, "N": Sound.CONSONANT}
+_READ = 200
+"""Characters at the end of a word that are read."""
 _SPELLED = 3
 """Capitals up to this length are read by letter."""
 _IRREGULAR = {
@@ -56,7 +58,7 @@ def with_particle(word: str, pair: str) -> str:
 
 def last_sound(word: str) -> Sound:
     """Return the last sound of `word` when read aloud; a consonant if it has none."""
-    text = word.rstrip()
+    text = word[-_READ:].rstrip()
     while text:
         last = text[-1]
         if (shorter := _GLOSS.sub("", text)) != text:

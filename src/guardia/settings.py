@@ -7,8 +7,10 @@ import os
 from functools import cached_property
 from pathlib import Path
 
-from pydantic import Field, SecretStr
+from pydantic import AliasChoices, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from guardia.addresses import parse_origin
 
 
 def _checkout() -> Path | None:
@@ -35,7 +37,7 @@ def default_home() -> Path:
     return Path(base) / "guardia"
 
 
-class Settings(BaseSettings):
+class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # type: ignore[misc]
     """Settings that an operator may change; see docs/operations.md."""
 
     model_config = SettingsConfigDict(env_prefix="GUARDIA_", extra="ignore")
@@ -48,13 +50,45 @@ class Settings(BaseSettings):
     """DSN of the owner role in an external PostgreSQL, for migrations only."""
     host: str = "127.0.0.1"
     """Address on which the board listens."""
-    port: int = 8420
+    port: int = Field(default=8420, ge=0, le=65535)
     """Port of the board; 0 picks a free one."""
-    public_url: str | None = None
-    """Address under which people and the messenger reach the board, for links and buttons in
-    messages; unset: the address of the messenger's own request."""
+    public_origin: str | None = Field(
+        default=None,
+        validation_alias=AliasChoices("GUARDIA_PUBLIC_ORIGIN", "GUARDIA_PUBLIC_URL"),
+    )
+    """Origin under which people and the messenger reach the board, such as
+    `https://board.example`: for links and buttons in messages, the origin check of forms, and
+    passkeys; unset: the address of the request, and no passkeys. Installations of before name it
+    `GUARDIA_PUBLIC_URL`."""
+    passkey_seconds: int = Field(default=120, ge=10, le=600)
+    """How long a person may take to sign with a passkey; then the page asks again."""
     board_url: str | None = None
     """Address under which external agents reach the board; unset: `http://host:port`."""
+    trusted_proxies: str = ""
+    """Addresses or networks (CIDR) of reverse proxies, separated by commas; only their
+    `X-Forwarded-For` and `X-Forwarded-Proto` are believed."""
+    tls_certificate: Path | None = None
+    """PEM file of the board's certificate and those above it; unset: plain HTTP."""
+    tls_key: Path | None = None
+    """PEM file of the certificate's key; unset: it is in the file of the certificate."""
+    hsts_seconds: int = Field(default=0, ge=0)
+    """Seconds for which browsers must use HTTPS only (HSTS); 0: not announced."""
+    max_connections: int = Field(default=4000, ge=16)
+    """Connections of one board process; fewer where the limit of open files demands it."""
+    streams_per_person: int = Field(default=16, ge=1)
+    """Live pages that one person may have open; the oldest is closed for a new one."""
+    requests_per_sender: int = Field(default=30, ge=1)
+    """Requests a minute that one sender of a messenger, or one person on the pages, may file."""
+    requests_per_room: int = Field(default=120, ge=1)
+    """Requests a minute of one room of a messenger."""
+    api_calls_per_token: int = Field(default=600, ge=1)
+    """Requests a minute with one access token."""
+    forms_per_person: int = Field(default=600, ge=1)
+    """Forms a minute that one person may submit."""
+    log_file: Path | None = None
+    """File for the log of `up`, `serve` and `worker`; unset: standard error."""
+    log_megabytes: int = Field(default=10, ge=1)
+    """Size at which the log file is rotated; five older ones are kept."""
     chart: Path | None = None
     """The org chart; unset: the one that ships with the product."""
     messenger_token: SecretStr | None = None
@@ -68,8 +102,19 @@ class Settings(BaseSettings):
     """File of the private key that signs audit checkpoints; unset: one in `secrets`."""
     checkpoint_copy: Path | None = None
     """Second folder for copies of the checkpoints, best on another machine; it must exist."""
+    clock_limit: float = Field(default=5.0, gt=0, le=300)
+    """Seconds by which this host's clock may differ from the database's, or it does no work."""
+    keep_steps_days: int = Field(default=30, ge=1)
+    """Days for which the saved steps of an ended task's graph are kept."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
+
+    @field_validator("public_origin")
+    @classmethod
+    def _as_browsers_write_it(cls, value: str | None) -> str | None:
+        # What is no origin is kept as it is: only starting a board refuses it, so that a wrong
+        # value cannot keep the operator from stopping or verifying.
+        return (parse_origin(value) or value) if value else None
 
     @property
     def messenger_tokens(self) -> tuple[str, ...]:
@@ -81,7 +126,19 @@ class Settings(BaseSettings):
     def board_address(self) -> str:
         """Address under which external agents reach the board."""
         host = "127.0.0.1" if self.host in {"0.0.0.0", "::"} else self.host
-        return self.board_url or f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        own = f"{self.scheme}://{f'[{host}]' if ':' in host else host}:{self.port}"
+        # A certificate names the public host, not the address on which the board listens.
+        return self.board_url or (self.tls_certificate and self.public_origin) or own
+
+    @property
+    def scheme(self) -> str:
+        """Scheme that the board itself speaks."""
+        return "https" if self.tls_certificate else "http"
+
+    @property
+    def postgres(self) -> Path:
+        """Folder of the embedded PostgreSQL."""
+        return self.home / "postgres"
 
     @cached_property
     def secrets(self) -> Path:

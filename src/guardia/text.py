@@ -1,8 +1,11 @@
-"""Foreign text: which characters are kept, and which texts count as blank.
+"""Foreign text: which characters are kept, which texts count as blank, and which are the same.
 
 Text is cleaned where it enters, by one of the annotated types below, and once more when it is
 stored, by the column types of `guardia.db.columns`. Code in between receives clean text and only
 limits its length and refuses blank text.
+
+`clean` is the form that is kept. Names, commands and codes in a text are searched in another form,
+that of `fold`, or of `matching_form` if case does not matter: so every door recognizes the same.
 
 The audit log has a rule of its own (`guardia.board.audit.chain.clean`), which is part of its format
 and must not change; a test ensures that it leaves clean text unchanged.
@@ -12,6 +15,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
@@ -28,6 +32,14 @@ _EMPTY_LOOKING = re.compile(
     "\U0001d159\U000e0000-\U000e0fff]"
 )
 """Letters, marks and signs that fonts draw as nothing: fillers, variation selectors, blanks."""
+_MAX_MARKS = 64
+"""Marks on one letter: sorting them takes quadratic time, and no script stacks as many."""
+_DASHES = frozenset("\u02d7\u2043\u2212\u2796\ufe63\uff0d")
+"""Dashes that Unicode does not list as such."""
+_WAVES = frozenset("\u301c\u3030\u223c\u223f")
+_MIDDLE_DOTS = frozenset("\u2022\u2027\u2219\u22c5\u2e31\u30fb\u318d\uff65")
+# What keyboards of East Asia give for a hyphen: "MOF\u3161DB\u316101".
+_LETTERS_AS_DASH = re.compile("(?<=[A-Za-z0-9])[\u2500\u2501\u30fc\u3161]+(?=[A-Za-z0-9])")
 _EDGES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() or _HIDDEN.match(c))
 
 MAX_REASON = 1000
@@ -43,7 +55,51 @@ def clean(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
-    return unicodedata.normalize("NFC", _SURROGATE.sub("?", _HIDDEN.sub("", text)))
+    return _composed(_SURROGATE.sub("?", _HIDDEN.sub("", text)))
+
+
+def fold(text: str) -> str:
+    """Return `text` as rules read it: what looks the same is the same.
+
+    NFKC without invisible characters; every dash is a hyphen. Single Hangul letters stay ("ㅠㅠ").
+    """
+    if text.isascii():
+        return _HIDDEN.sub("", text)
+    folded = text.translate({ord(c): _folded(c) for c in set(text) if not c.isascii()})
+    return _LETTERS_AS_DASH.sub("-", _composed(_HIDDEN.sub("", folded)))
+
+
+def matching_form(text: str) -> str:
+    """Return the form in which names, commands and codes are compared: `fold` without case."""
+    return _composed(fold(text).casefold())
+
+
+@lru_cache(maxsize=4096)
+def _folded(character: str) -> str:
+    category = unicodedata.category(character)
+    if category == "Cs" or (_is_invisible(character) and not character.isspace()):
+        return ""
+    if character in _WAVES:
+        return "~"
+    if category == "Pd" or character in _DASHES:
+        return "-"
+    if character in _MIDDLE_DOTS:
+        return "·"
+    if "\u3131" <= character <= "\u318e":
+        return character
+    return unicodedata.normalize("NFKC", character)
+
+
+def _composed(text: str) -> str:
+    """Return `text` in NFC, with a bounded number of marks on each letter."""
+    if len(text) <= _MAX_MARKS or unicodedata.is_normalized("NFC", text):
+        return unicodedata.normalize("NFC", text)
+    kept, marks = [], 0
+    for character in text:
+        marks = marks + 1 if unicodedata.combining(character) else 0
+        if marks <= _MAX_MARKS:
+            kept.append(character)
+    return unicodedata.normalize("NFC", "".join(kept))
 
 
 def clean_json(value: Any) -> Any:
@@ -96,6 +152,9 @@ TRIMMED = AfterValidator(lambda text: trim(clean(text)))
 """Cleans and trims a field; invisible text becomes empty, so the use case refuses it."""
 VISIBLE = AfterValidator(_visible)
 """Refuses a field without visible characters."""
+
+FOLDED = AfterValidator(lambda text: fold(trim(clean(text))).strip())
+"""Folds a field that names something: an account, a server, an agent."""
 
 CleanStr = Annotated[str, CLEANED]
 CleanObject = Annotated[dict[str, Any], AfterValidator(clean_json)]

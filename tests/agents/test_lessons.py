@@ -64,11 +64,32 @@ def test_the_source_of_a_lesson_is_stated() -> None:
 
 @pytest.mark.parametrize(
     ("ending", "outcome"),
-    [("completed", "worked"), ("failed", "failed"), ("emergency", "failed"), ("unfit", "unfit")],
+    [
+        ("completed", "worked"),
+        ("failed", "failed"),
+        ("unchanged", "unchanged"),
+        ("emergency", "not_undone"),
+        ("lost", "unknown"),
+        ("unfit", "unfit"),
+    ],
 )
 def test_endings_become_lessons(ending: str, outcome: str) -> None:
     learned = lessons.experience("db-lock-chain", "잠금", HERE, ending)
     assert learned is not None and learned.outcome == outcome
+
+
+def test_only_what_was_undone_is_called_undone() -> None:
+    said = {
+        ending: lessons.experience("db-lock-chain", "잠금", HERE, ending)
+        for ending in ("failed", "unchanged", "emergency", "lost")
+    }
+    claims = {ending for ending, one in said.items() if one and "원복했습니다" in one.body}
+    assert claims == {"failed"}
+    for one in said.values():
+        assert one is not None
+        lesson = Lesson(1, one.body, 12, HERE, BOOKS[0].id, one.outcome)
+        last_time = lessons.relevant_notes(found(10), [lesson], HERE)
+        assert ("원복했습니다" in last_time[0]) == (one.outcome == "failed")
 
 
 def test_other_endings_teach_nothing() -> None:

@@ -97,6 +97,7 @@ def test_a_plan_is_concrete_checked_and_leads_back(case: dict[str, Any]) -> None
         assert check.call.args == {"service": at.service.name}
         assert catalog.find(check.call.tool).risk is Risk.READ
         jmespath.compile(check.expect)
+        assert check.sentence and "{" not in check.sentence
     assert len(plan.verify) == len(rule.verify) > 0
 
 
@@ -153,7 +154,7 @@ def test_an_expression_over_nothing_is_false(expression: str) -> None:
     rule = book.decide[0].model_copy(update={"when": expression, "because": f"{{{expression}}}."})
     at = situation(HUNG, {"gone": None})
     assert procedure.first_matching_rule(book.model_copy(update={"decide": (rule,)}), at) is None
-    assert procedure.rule_reason(rule, at) == "-."
+    assert procedure.rule_reason(rule, at) == "확인 불가."
 
 
 # --- findings of a hostile server -------------------------------------------------------------

@@ -14,6 +14,7 @@ from playwright.sync_api import BrowserContext, Page, expect
 from waiting import PATIENCE
 
 CHROMIUM = Path("/usr/bin/chromium")
+_HERE = ("http://127.0.0.1:", "http://localhost:", "data:")
 VIEWPORT = {"width": 1440, "height": 900}
 
 
@@ -31,8 +32,8 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
         "--metrics-recording-only",
         "--no-first-run",
         "--no-pings",
-        # No host name can be resolved except the address of this host.
-        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
+        # No host name can be resolved except those of this host.
+        "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1, EXCLUDE localhost",
     ]
     alone = ["--no-sandbox"] if os.geteuid() == 0 else []
     return {**browser_type_launch_args, "executable_path": str(CHROMIUM), "args": quiet + alone}
@@ -70,15 +71,19 @@ def site(web_env: BoardEnv) -> Iterator[str]:
 
 
 @pytest.fixture
-def watched(context: BrowserContext) -> Iterator[BrowserContext]:
+def refusals() -> list[str]:
+    """Collect console errors: a test that provokes a refusal empties it."""
+    return []
+
+
+@pytest.fixture
+def watched(context: BrowserContext, refusals: list[str]) -> Iterator[BrowserContext]:
     """Return the context; fail the test on a request to another host or a console error."""
     elsewhere: list[str] = []
-    errors: list[str] = []
+    errors = refusals
     context.on(
         "request",
-        lambda r: (
-            None if r.url.startswith(("http://127.0.0.1:", "data:")) else elsewhere.append(r.url)
-        ),
+        lambda r: None if r.url.startswith(_HERE) else elsewhere.append(r.url),
     )
     context.on("console", lambda m: errors.append(m.text) if m.type == "error" else None)
     context.on("weberror", lambda e: errors.append(str(e.error)))

@@ -14,7 +14,7 @@ from command_line import command_env, invoke, refusal
 
 from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.integrity.notary import Notary
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Misconfigured, Missing
 from guardia.settings import Settings
 
 
@@ -48,25 +48,61 @@ def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -
     assert list(tmp_path.glob(".out*")) == []
 
 
-def test_verify_continues_from_the_last_run_and_names_the_bad_entry(env: AuditEnv) -> None:
+def test_verify_looks_at_everything_and_names_the_bad_entry(env: AuditEnv) -> None:
     env.sign_checkpoint()
-    first = json.loads(invoke("audit", "verify", "--json").stdout)
-    assert (first["intact"], first["from"], first["sealed"]) == (True, 0, 6)
-    assert json.loads(invoke("audit", "verify", "--json").stdout)["from"] == 6
-    assert json.loads(invoke("audit", "verify", "--since", "2", "--json").stdout)["from"] == 2
+    for _ in range(2):
+        found = json.loads(invoke("audit", "verify", "--json").stdout)
+        assert (found["intact"], found["from"], found["sealed"]) == (True, 0, 6)
+        assert found["looked_at"] == found["size"] == 6
     env.attack("update tb_audit_log set actor = 'x' where seq = 3")
-    assert invoke("audit", "verify").exit_code == 0  # already verified entries are not walked again
-    done = invoke("audit", "verify", "--full")
-    assert done.exit_code == 1
-    assert "3번 항목에서 발견" in done.stdout
+    for options in ((), ("--full",)):
+        done = invoke("audit", "verify", *options)
+        assert done.exit_code == 1
+        assert "3번 항목에서 발견" in done.stdout
+        assert "이상 없음" not in done.stdout
 
 
-def test_a_missing_copy_is_reported(env: AuditEnv) -> None:
+def test_a_partial_look_says_which_part_and_counts_nothing_else(env: AuditEnv) -> None:
+    env.sign_checkpoint()
+    invoke("audit", "verify")
+    env.attack("update tb_audit_log set actor = 'x' where seq = 3")
+    done = invoke("audit", "verify", "--new")
+    assert done.exit_code == 0
+    assert "6번 이후의 새 항목이 없습니다. 앞의 6건은 이번에 확인하지 않았습니다" in done.stdout
+    assert "이상 없음: 0건" in done.stdout
+    env.write(2)
+    found = json.loads(invoke("audit", "verify", "--new", "--json").stdout)
+    assert (found["from"], found["looked_at"], found["size"]) == (6, 2, 8)
+    done = invoke("audit", "verify", "--since", "5")
+    assert "6번~8번 항목" in done.stdout
+    assert "이상 없음: 3건" in done.stdout
+    assert invoke("audit", "verify", "--since", "2").exit_code == 1
+    assert invoke("audit", "verify").exit_code == 1
+
+
+def test_a_copy_that_is_gone_is_a_finding_until_people_acknowledge_it(env: AuditEnv) -> None:
     env.sign_checkpoint()
     (env.witness_files.copies[1] / "main.jsonl").unlink()
     done = invoke("audit", "verify")
-    assert done.exit_code == 0
-    assert str(env.witness_files.copies[1]) in done.stdout
+    assert done.exit_code == 1
+    assert f"{env.witness_files.copies[1] / 'main.jsonl'}: 사본 파일이 없습니다" in done.stdout
+    refusal(Missing, "audit", "acknowledge", "--reason", " \u200b")
+    done = invoke("audit", "acknowledge", "--reason", "디스크 교체")
+    assert done.exit_code == 0, done.output
+    assert invoke("audit", "verify").exit_code == 0
+    entry = next(link for link in env.links() if link.kind == "witness_lost")
+    assert (entry.actor, entry.detail["reason"]) == ("operator:cli", "디스크 교체")
+    refusal(Invalid, "audit", "acknowledge", "--reason", "다시")
+
+
+def test_a_damaged_state_file_is_named_with_what_to_do(env: AuditEnv) -> None:
+    env.sign_checkpoint()
+    invoke("audit", "verify")
+    env.witness_files.verifier_state.write_bytes(b"\xff\xfe{")
+    done = refusal(Misconfigured, "audit", "verify")
+    assert str(env.witness_files.verifier_state) in str(done)
+    assert invoke("audit", "acknowledge", "--reason", "파일 손상").exit_code == 0
+    assert invoke("audit", "verify").exit_code == 0
 
 
 @pytest.mark.parametrize(

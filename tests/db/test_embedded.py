@@ -106,7 +106,7 @@ def test_a_wrong_password_is_refused_and_tcp_is_closed(cluster: Cluster) -> None
 
 
 def test_secrets_are_private(cluster: Cluster) -> None:
-    for name in ("passwords.json", "state.json", "server.log"):
+    for name in ("passwords.json", "keeper.lock", "server.lock", "server.log"):
         assert stat.S_IMODE((cluster.data / name).stat().st_mode) == 0o600, name
     assert stat.S_IMODE(cluster.socket.stat().st_mode) == 0o700
     arguments = Path(f"/proc/{cluster.pid}/cmdline").read_bytes()

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import text
 
 from guardia.db.engine import OUTAGE_ERRORS, Database
+
+BOARD = Path(__file__).resolve().parents[2] / "board"
 
 
 def test_a_session_paused_in_a_transaction_is_ended_and_unblocks_others(database: Any) -> None:
@@ -29,3 +33,19 @@ def test_a_session_paused_in_a_transaction_is_ended_and_unblocks_others(database
     finally:
         paused.close()
         other.close()
+
+
+def test_every_use_case_is_repeated_after_a_lost_conflict() -> None:
+    found = [function for file in BOARD.rglob("*.py") for function in use_cases(file.read_text())]
+    assert len(found) > 80
+    assert [function.name for function in found if not is_repeated(function)] == []
+
+
+def use_cases(source: str) -> list[ast.FunctionDef]:
+    """Return the functions of a module that open a transaction."""
+    functions = [node for node in ast.parse(source).body if isinstance(node, ast.FunctionDef)]
+    return [f for f in functions if ".database.transaction()" in ast.unparse(f)]
+
+
+def is_repeated(function: ast.FunctionDef) -> bool:
+    return any(ast.unparse(d) == "repeat_on_conflict" for d in function.decorator_list)

@@ -12,6 +12,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from psycopg.types.json import Jsonb
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 from table_modules import table_modules
@@ -92,3 +93,59 @@ def test_no_role_can_rewrite_checkpoints(database: Any, word: str) -> None:
             pytest.raises(psycopg.errors.InsufficientPrivilege),
         ):
             connection.execute(sql)
+
+
+def test_filed_plans_of_before_are_numbered(cluster: Cluster, empty: str) -> None:
+    owner = cluster.dsn(OWNER_ROLE, empty)
+    migrate._apply_engine(owner)
+    command.upgrade(migrate._config(owner), "0017")
+    with psycopg.connect(owner) as connection:
+        connection.execute(
+            "insert into tb_sr_request (title, body, status, channel, created_at, updated_at)"
+            " values ('t', 'b', 'RECEIVED', 'web', now(), now())"
+        )
+        connection.execute(
+            "insert into tb_ops_task (sr_id, status, created_at, updated_at)"
+            " values (1, 'RECEIVED', now(), now())"
+        )
+        for seq, kind, bound in ((1, "planned", "h1"), (2, "approved", "h1"), (3, "waived", "h2")):
+            detail = Jsonb({"plan": {"server": "S"}, "plan_hash": bound})
+            connection.execute(
+                "insert into tb_audit_log values"
+                " (%s, now() + make_interval(secs => %s), 'agent:db', %s, 1, 1, 't', %s, 'p', %s)",
+                [seq, seq, kind, detail, str(seq)],
+            )
+    migrate.upgrade(owner)
+    with psycopg.connect(owner) as connection:
+        query = "select number, plan_hash, author from tb_plan_version order by number"
+        found = connection.execute(query).fetchall()
+    assert found == [(1, "h1", "agent:db"), (2, "h2", "agent:db")]
+
+
+def test_an_ended_issue_of_before_is_not_done_if_one_of_its_servers_is_not(
+    cluster: Cluster, empty: str
+) -> None:
+    owner = cluster.dsn(OWNER_ROLE, empty)
+    migrate._apply_engine(owner)
+    command.upgrade(migrate._config(owner), "0017")
+    ways = {"A": ("MANUAL", "ABORTED"), "B": ("MANUAL", "COMPLETED")}
+    with psycopg.connect(owner) as connection:
+        connection.execute(
+            "insert into tb_sr_request (title, body, status, channel, created_at, updated_at)"
+            " values ('t', 'b', 'RECEIVED', 'web', now(), now())"
+        )
+        for server, way in ways.items():
+            connection.execute(
+                "insert into tb_ops_task (sr_id, status, target_server, created_at, updated_at)"
+                " values (1, 'RECEIVED', %s, now(), now())",
+                [server],
+            )
+            for status in way:
+                connection.execute(
+                    "update tb_ops_task set status = %s where target_server = %s", [status, server]
+                )
+        connection.execute("update tb_sr_request set status = state_of_issue(sr_id)")
+        assert connection.execute("select status from tb_sr_request").fetchone() == ("COMPLETED",)
+    migrate.upgrade(owner)
+    with psycopg.connect(owner) as connection:
+        assert connection.execute("select status from tb_sr_request").fetchone() == ("ABORTED",)

@@ -190,3 +190,20 @@ def test_missed_ticks_are_made_up_for_as_the_chart_says(
     with psycopg.connect(audit_env.superuser) as connection:
         kept = connection.execute("select count(*) from tb_tick where agent_id = 'dispatcher'")
         assert kept.fetchone() == (1 + expected,)
+
+
+def test_a_chart_that_cannot_be_read_leaves_the_last_good_one_in_use(
+    audit_env: AuditEnv, database: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with psycopg.connect(database.owner) as connection:
+        connection.execute(
+            "insert into tb_org_revision (chart, sha256, author, created_at)"
+            " values ('company: {name: x, timezone: Moon/Base}', repeat('0', 64), 'x', now())"
+        )
+    scheduler = schedule.HeartbeatScheduler(audit_env.board)
+    scheduler.start()
+    try:
+        assert scheduler.find_trigger("db-agent") is not None
+        assert "revision 1 is used" in caplog.text
+    finally:
+        scheduler.stop()

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import Any
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given, settings
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from guardia.heartbeat.triggers import MAX_CATCH_UP, HeartbeatTrigger
+from guardia.org import cron
 from guardia.org.heartbeats import Heartbeat
 
 SEOUL = "Asia/Seoul"
@@ -130,3 +133,107 @@ def test_missed_moments_are_bounded() -> None:
 def test_an_invalid_heartbeat_is_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Heartbeat.model_validate(wrong)
+
+
+# --- what the chart accepts is what the scheduler runs -----------------------------------------
+
+WHOLE_RANGES = ["0 */24 * * *", "*/60 * * * *", "0 0 */31 * *", "59/2 * * * *", "0 0 1 */12 *"]
+
+
+@pytest.mark.parametrize("text", WHOLE_RANGES)
+def test_a_step_beyond_the_range_means_its_first_value(text: str) -> None:
+    begin = datetime(2026, 11, 23, 3, 59, 30, tzinfo=UTC)
+    found = make_trigger(cron=text).after(begin)
+    assert found is not None and matches(text, found)
+
+
+def matches(text: str, moment: datetime) -> bool:
+    local = moment.astimezone(ZoneInfo(SEOUL))
+    numbers = (local.minute, local.hour, local.day, local.month, local.isoweekday() % 7)
+    fields = [{n % 7 for n in f} if i == 4 else set(f) for i, f in enumerate(cron.parse(text))]
+    return all(number in field for number, field in zip(numbers, fields, strict=True))
+
+
+WORDS = st.sampled_from(
+    [
+        "*",
+        "0",
+        "1",
+        "7",
+        "12",
+        "23",
+        "24",
+        "31",
+        "59",
+        "60",
+        "MON",
+        "sun",
+        "Feb",
+        "x",
+        "",
+        "٣",
+        "5_0",
+    ]
+)
+STEPS = st.sampled_from(
+    ["", "/1", "/2", "/7", "/24", "/31", "/60", "/99", "/0", "/100", "/-1", "/x"]
+)
+PARTS = st.builds(
+    lambda begin, end, step: begin + (f"-{end}" if end is not None else "") + step,
+    WORDS,
+    st.none() | WORDS,
+    STEPS,
+)
+FIELDS = st.lists(PARTS, min_size=1, max_size=3).map(",".join)
+USUAL = st.sampled_from(["*", "*/5", "0", "1-5", "mon-fri", "30"])
+
+
+@given(st.lists(FIELDS | USUAL, min_size=4, max_size=6))
+@settings(max_examples=200)
+def test_whatever_cron_the_chart_accepts_can_be_scheduled(fields: list[str]) -> None:
+    text = " ".join(fields)
+    try:
+        found = make_trigger(cron=text)
+    except ValidationError:
+        return
+    moment = found.after(NOON)
+    assert moment is not None and moment > NOON and matches(text, moment)
+    due = found.get_next_fire_time(None, NOON)
+    assert due is not None and due > NOON
+
+
+PERIODS = st.from_regex(r"\A[1-9][0-9]{0,4}[smhd]\Z")
+CLOCKS = st.from_regex(r"\A([01][0-9]|2[0-3]):[0-5][0-9]\Z") | st.sampled_from(["0٣:00", "24:00"])
+ZONES = st.sampled_from(
+    [*sorted(available_timezones()), "Asia", "", "UTC\0", "../etc/passwd", "x" * 5000, "localtime"]
+)
+QUIET = st.fixed_dictionaries(
+    {"from": CLOCKS, "until": CLOCKS},
+    optional={"days": st.lists(st.sampled_from(["mon", "sat", "sun"]), max_size=3)},
+)
+
+
+@given(
+    st.fixed_dictionaries(
+        {"every": PERIODS},
+        optional={
+            "timezone": ZONES,
+            "jitter": PERIODS,
+            "quiet": QUIET,
+            "timeout": PERIODS,
+            "cron": st.sampled_from(WHOLE_RANGES),
+        },
+    )
+)
+@settings(max_examples=50)
+def test_whatever_heartbeat_the_chart_accepts_can_be_scheduled(fields: dict[str, Any]) -> None:
+    try:
+        heartbeat = Heartbeat.model_validate(fields)
+    except ValidationError:
+        return
+    found = HeartbeatTrigger("db-agent", heartbeat)
+    due = found.get_next_fire_time(None, NOON)
+    assert due is not None and due > NOON
+    assert found.last(due) is not None
+    assert heartbeat.beat_timeout.total_seconds() < threading.TIMEOUT_MAX
+    assert found.between(NOON - timedelta(days=1), NOON) is not None

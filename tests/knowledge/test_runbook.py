@@ -37,7 +37,7 @@ decide:
     when: "locks.waiting > `0`"
     because: "{locks.waiting}개가 기다립니다."
     act: [{tool: database.terminate_session, for_each: "locks.roots", args: {pid: "=item.pid"}}]
-    verify: [{tool: database.locks, expect: "waiting == `0`", within: 5}]
+    verify: [{tool: database.locks, expect: "waiting == `0`", within: 5, sentence: 확인}]
   - {id: fine, when: "locks.waiting == `0`", because: 괜찮습니다, conclude: nothing_to_do}
 ---
 ## 하나
@@ -99,6 +99,7 @@ def test_a_valid_runbook(tmp_path: Path) -> None:
         (", conclude: nothing_to_do", "", "decide.1"),
         ("because: 괜찮습니다, conclude", "because: '', conclude", "decide.1.because"),
         ("within: 5", "within: -5", "decide.0.verify.0.within"),
+        (", sentence: 확인", "", "decide.0.verify.0.sentence"),
     ],
 )
 def test_the_invalid_field_is_named(old: str, new: str, field: str, tmp_path: Path) -> None:
@@ -125,7 +126,8 @@ def test_files_that_are_not_runbooks(text: str, name: str, tmp_path: Path) -> No
 
 
 def test_an_act_needs_a_verify(tmp_path: Path) -> None:
-    line = '    verify: [{tool: database.locks, expect: "waiting == `0`", within: 5}]\n'
+    check = '{tool: database.locks, expect: "waiting == `0`", within: 5, sentence: 확인}'
+    line = f"    verify: [{check}]\n"
     with pytest.raises(Misconfigured, match=r"decide\.0"):
         load(written(tmp_path, VALID.replace(line, "")))
 

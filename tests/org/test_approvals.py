@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from guardia.errors import Misconfigured
-from guardia.org import chart
+from guardia.org import chart, chart_diff
 from guardia.org.approvals import ApprovalPolicy
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
@@ -44,11 +44,32 @@ def test_deadlines_windows_and_freezes_are_parsed() -> None:
     assert found.required_approvers == 2 and found.windows[0].days == ("sat",)
 
 
+def test_a_category_may_demand_passkeys_and_a_change_of_it_is_named() -> None:
+    assert approvals("{steps: [pm], signature: passkey}").signature == "passkey"
+    assert approvals("{irreversible: [pm], signature: passkey}").for_plan(irreversible=True).steps
+    assert approvals("[pm]").signature is None
+    stricter = SHIPPED.replace("MAINTENANCE: {", "MAINTENANCE: {signature: passkey, ", 1)
+    (change,) = chart_diff.diff_charts(chart.parse(SHIPPED), chart.parse(stricter))
+    assert (change.path, change.before, change.after) == (
+        "approvals.MAINTENANCE.signature",
+        "-",
+        "passkey",
+    )
+
+
+def test_a_chain_without_steps_cannot_be_signed() -> None:
+    with pytest.raises(Misconfigured, match="승인 단계가 없는 분류"):
+        approvals("{signature: passkey}")
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "{steps: [pm], signature: password}",
+        "{steps: [pm], signature: true}",
         "[nobody]",
-        "[engineer]",
+        "[customer]",
+        "[auditor]",
         "[{role: pm, quorum: 0}]",
         "{steps: [pm], expires: 0s}",
         "{steps: [pm], expires: soon}",

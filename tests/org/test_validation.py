@@ -33,7 +33,7 @@ BAD = dedent(
         brain: {kind: chat}
         skills: DB
     approvals:
-      X: [pm, engineer]
+      X: [pm, auditor]
       Y: {steps: [pm], expires: 0s, escalate_to: nobody}
     freezes:
       - {from: 2026-12-24T00:00:00, until: 2026-12-25T00:00:00, categories: [NONE]}

@@ -43,6 +43,7 @@ class AgentsEnv:
 
     env: BoardEnv
     team: Team
+    gate: Gate
 
     def work(self) -> None:
         """Run beats until no agent has a wake reason."""
@@ -111,6 +112,6 @@ def open_agents_env(owner: str, dsn: str, keys: Path) -> Iterator[AgentsEnv]:
         names = Directory(institutions=institutions, servers=MORE_SERVERS)
         chart.import_directory(env.board, names, {})
         gate = Gate(env.board, connections)
-        yield AgentsEnv(env, Team(env.board, gate, LIBRARY, checkpoints.saver(pool)))
+        yield AgentsEnv(env, Team(env.board, gate, LIBRARY, checkpoints.saver(pool)), gate)
     connections.close()
     pool.close()

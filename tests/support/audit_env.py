@@ -91,12 +91,16 @@ class AuditEnv:
         )
 
     def insert(self, link: ChainEntry) -> None:
-        """Insert one row unchanged."""
-        names = list(link.__slots__)
+        """Insert one row unchanged, with its canonical bytes."""
+        names = [*link.__slots__, "canonical"]
         self.attack(
             f"insert into tb_audit_log ({', '.join(names)})"
             f" values ({', '.join(f'%({name})s' for name in names)})",
-            **{**{name: getattr(link, name) for name in names}, "detail": Jsonb(link.detail)},
+            **{
+                **{name: getattr(link, name) for name in link.__slots__},
+                "detail": Jsonb(link.detail),
+                "canonical": link.stored().canonical,
+            },
         )
 
     def backup(self) -> None:

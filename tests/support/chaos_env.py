@@ -59,6 +59,7 @@ approvals:
   MAINTENANCE: [team_lead]
   DEPLOY_SECURE: [team_lead]
   DESTRUCTIVE: [team_lead, pm]
+  FORCED: [team_lead]
 """
 OPERATOR = (
     "  - {{id: was-{n}, title: WAS 전문가 {n}, duty: operate,"

@@ -56,6 +56,7 @@ class ChatProvider:
         """Return a chart's entry for a server, with a key of the provider's name."""
         url = server if isinstance(server, str) else server.url
         words = {"credential": self.name, "timeout": PATIENCE, **more}
+        words = {"cold_timeout": words["timeout"], **words}
         return ModelChoice(provider=self.name, base_url=url, model=self.model, **words)  # type: ignore[arg-type]
 
     def brain(

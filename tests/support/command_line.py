@@ -74,12 +74,17 @@ def environment(home: Path, **variables: str) -> dict[str, str]:
 
 
 def run_process(
-    *words: object, env: Mapping[str, str], check: bool = False, timeout: float = 2 * PATIENCE
+    *words: object,
+    env: Mapping[str, str],
+    check: bool = False,
+    timeout: float = 2 * PATIENCE,
+    stdin: int | None = None,
 ) -> subprocess.CompletedProcess[str]:
-    """Run a command to its end."""
+    """Run a command to its end; `stdin` is a file descriptor."""
     return subprocess.run(
         [*PROGRAM, *map(str, words)],
         env=env,
+        stdin=stdin,
         capture_output=True,
         text=True,
         check=check,

@@ -77,7 +77,7 @@ def chat_brain(
     own = breaker or CircuitBreaker()
     keys = {"key": lambda _: SecretStr(key)} if key else {}
     return ChatBrain(
-        BrainChoice(kind="chat", base_url=url, model=MODEL, timeout=timeout),
+        BrainChoice(kind="chat", base_url=url, model=MODEL, timeout=timeout, cold_timeout=timeout),
         EmbeddedBrain(),
         role,
         meter=meter or RecordingMeter(),

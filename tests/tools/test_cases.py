@@ -61,6 +61,9 @@ def test_commands(tool: str, case: dict[str, Any]) -> None:
             planning.propose(call, host(case))
         return
     action = planning.propose(call, host(case))
+    for check in (*action.precheck, *action.verify, *action.undo_verify):
+        # People who approve read a sentence, not the expression.
+        assert check.sentence and "{" not in check.sentence, check
     words = shlex.split(action.command)
     if "script" in case:
         assert words[:2] == ["bash", "-c"]

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.board.core.plan import Risk, ToolCall
-from guardia.errors import CommandFailed, ProgrammerError
+from guardia.errors import ProgrammerError, Unreadable
 from guardia.tools.command import Command
+from guardia.tools.findings import Done, FindingsModel
 from guardia.tools.output import Output
 from guardia.tools.tool import Tool, ToolArgs, jmespath_literal, stdout_parser, success_findings
 
@@ -23,6 +24,7 @@ def declared(**changed: Any) -> Tool[ToolArgs]:
         "args": ToolArgs,
         "command": lambda _args, _host: Command.of("true"),
         "parse": stdout_parser("test.thing", success_findings),
+        "findings": Done,
     }
     return Tool(**(facts | changed))
 
@@ -57,13 +59,44 @@ def test_a_name_has_a_family_and_a_verb(name: str) -> None:
         declared(name=name)
 
 
-@pytest.mark.parametrize("error", [ValueError, KeyError, IndexError, TypeError])
-def test_unreadable_output_is_a_failed_command(error: type[Exception]) -> None:
+@pytest.mark.parametrize(
+    "error", [ValueError, KeyError, RecursionError, OverflowError, MemoryError]
+)
+def test_whatever_an_answer_raises_makes_it_unreadable(error: type[Exception]) -> None:
     def fail(_text: str) -> dict[str, Any]:
         raise error("x")
 
-    with pytest.raises(CommandFailed, match="형식"):
-        stdout_parser("test.thing", fail)(Output(0, "", "", 0.0))
+    tool = declared(parse=stdout_parser("test.thing", fail))
+    with pytest.raises(Unreadable, match="이상한 답"):
+        tool.parse(Output(0, "이상한\n\u202e답", "", 0.0))
+
+
+def test_an_answer_that_breaks_the_schema_is_unreadable() -> None:
+    tool = declared(parse=stdout_parser("test.thing", lambda _: {"done": None}))
+    with pytest.raises(Unreadable):
+        tool.parse(Output(0, "x", "", 0.0))
+
+
+class Deep(FindingsModel):
+    inner: dict[str, int]
+
+
+class LongText(FindingsModel):
+    text: str
+
+
+class AnyNumber(FindingsModel):
+    number: float
+
+
+class LongList(FindingsModel):
+    many: list[bool]
+
+
+@pytest.mark.parametrize("findings", [dict, None, Deep, LongText, AnyNumber, LongList])
+def test_a_tool_without_a_bounded_schema_is_refused(findings: Any) -> None:
+    with pytest.raises(ProgrammerError):
+        declared(findings=findings)
 
 
 values = st.recursive(

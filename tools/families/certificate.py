@@ -6,15 +6,17 @@ import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from ipaddress import ip_address
-from typing import Any
+from typing import Annotated, Any
 
 from cryptography import x509
+from pydantic import Field
 
 from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.service_shell import LISTENER
+from guardia.tools.findings import FindingsModel, Line, Moment, Word
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
@@ -51,6 +53,30 @@ done
 
 _NAME_LINE = re.compile(r"^name (\S+)$", re.MULTILINE)
 _PEM = re.compile("-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----", re.DOTALL)
+
+
+Days = Annotated[int, Field(ge=-4_000_000, le=4_000_000)]
+"""Days between any two dates of a calendar."""
+
+
+class SiteFindings(FindingsModel):
+    """The certificate that a server presents for a name; without one, most is `None`."""
+
+    name: Word
+    valid: bool
+    matches: bool
+    subject: Line | None
+    not_before: Moment | None
+    not_after: Moment | None
+    days: Days | None
+    starts_in_days: Days | None
+
+
+class ExpiryFindings(SiteFindings):
+    """The certificate that fails first, all of them, and the names without one."""
+
+    sites: Annotated[list[SiteFindings], Field(max_length=1000)]
+    silent: Annotated[list[Word], Field(max_length=1000)]
 
 
 def _expiry(args: ServiceArgs, host: Host) -> Command:
@@ -105,7 +131,7 @@ def _names(certificate: x509.Certificate) -> Iterator[str]:
 
 
 def _covers(pattern: str, name: str) -> bool:
-    """Return whether a certificate's name covers `name`; a wildcard stands for one label."""
+    """Return whether a certificate's name covers `name`; a wildcard matches one label."""
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
     if pattern.startswith("*."):
         return "." in name and not _is_address(name) and name.split(".", 1)[1] == pattern[2:]
@@ -127,6 +153,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_expiry,
         parse=stdout_parser("certificate.expiry", _read_expiry),
+        findings=ExpiryFindings,
         timeout=130.0,
     ),
 )

@@ -13,10 +13,19 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints, field_validator
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.command import Command
+from guardia.tools.findings import Count, FindingsModel, Line, Moment, Pid, Seconds, Word
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, ServiceArgs, Tool, jmespath_literal, stdout_parser
+from guardia.tools.tool import (
+    EvidenceChoice,
+    Findings,
+    ServiceArgs,
+    Tool,
+    jmespath_literal,
+    stdout_parser,
+)
 
 _UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
 _SETTINGS = (
@@ -95,6 +104,62 @@ class SessionArgs(ServiceArgs):
         return text
 
 
+class RootSession(FindingsModel):
+    """A session that blocks others. An account without `pg_monitor` sees little of it."""
+
+    pid: Pid
+    backend_start: Moment | None
+    state: Word | None
+    user: Word | None
+    application: Line | None
+    xact_seconds: Seconds | None
+    query: Line | None
+    blocked: Count
+    may_terminate: bool | None = None
+    """Whether GUARDiA's account may end it."""
+
+
+class WaitingSession(FindingsModel):
+    """A session that waits, and the sessions that block it (0: a prepared transaction)."""
+
+    pid: Pid
+    blocked_by: Annotated[
+        list[Annotated[int, Field(ge=0, lt=2**31)]], Field(min_length=1, max_length=10_000)
+    ]
+    seconds: Seconds | None
+    query: Line | None
+
+
+class LockFindings(FindingsModel):
+    """Chains of sessions that wait for locks."""
+
+    waiting: Count
+    roots: Annotated[list[RootSession], Field(max_length=20)]
+    waiters: Annotated[list[WaitingSession], Field(max_length=50)]
+
+
+class ActivityFindings(FindingsModel):
+    """How many sessions there are, and how long the oldest transaction is."""
+
+    sessions: Count
+    active: Count
+    idle_in_transaction: Count
+    longest_seconds: Seconds
+
+
+class SessionFindings(FindingsModel):
+    """Whether the session is still there."""
+
+    present: bool
+    state: Word | None
+
+
+class ActedFindings(FindingsModel):
+    """Whether the session was there to be ended."""
+
+    acted: bool
+
+
 def _query(service: str, host: Host, sql: str) -> Command:
     service_on(host, service, ("postgresql",))
     connection = f"service={service} connect_timeout=5 application_name=guardia"
@@ -129,12 +194,14 @@ def _still_blocking(args: SessionArgs) -> tuple[Check, ...]:
     locks = ToolCall(tool="database.locks", args={"service": args.service})
     this = f"pid=={pid} && backend_start=={start} && may_terminate != `false`"
     expect = f"length(roots[?{this}]) > `0`"
-    return (Check(call=locks, expect=expect),)
+    sentence = t("tools.database.terminate_session.precheck", pid=args.pid)
+    return (Check(call=locks, expect=expect, sentence=sentence),)
 
 
 def _session_gone(args: SessionArgs) -> tuple[Check, ...]:
     session = ToolCall(tool="database.session", args=args.model_dump())
-    return (Check(call=session, expect="!present", within=10.0),)
+    sentence = t("tools.database.terminate_session.verify", pid=args.pid)
+    return (Check(call=session, expect="!present", within=10, sentence=sentence),)
 
 
 def _parse_object(text: str) -> Findings:
@@ -151,6 +218,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=lambda args, host: _query(args.service, host, _LOCKS),
         parse=stdout_parser("database.locks", _parse_object),
+        findings=LockFindings,
     ),
     Tool(
         name="database.activity",
@@ -158,6 +226,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=lambda args, host: _query(args.service, host, _ACTIVITY),
         parse=stdout_parser("database.activity", _parse_object),
+        findings=ActivityFindings,
     ),
     Tool(
         name="database.session",
@@ -165,6 +234,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=SessionArgs,
         command=_session,
         parse=stdout_parser("database.session", _parse_object),
+        findings=SessionFindings,
     ),
     Tool(
         name="database.terminate_session",
@@ -172,8 +242,18 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=SessionArgs,
         command=_terminate,
         parse=stdout_parser("database.terminate_session", _parse_object),
+        findings=ActedFindings,
         precheck=_still_blocking,
         verify=_session_gone,
+        choices=(
+            EvidenceChoice(
+                "pid",
+                "database.locks",
+                "roots[?may_terminate != `false`]",
+                "pid",
+                {"backend_start": "backend_start"},
+            ),
+        ),
         irreversible="tools.database.terminate_session.irreversible",
     ),
 )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import re
 from typing import Annotated, Any
 
-from pydantic import StringConstraints
+from pydantic import Field, StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.service import START_TIMEOUT, control_arguments, healthy_checks
 from guardia.tools.families.service_shell import CONTROL, LISTENER, REQUEST, SERVICE_PIDS
+from guardia.tools.findings import Done, FindingsModel, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
+    EvidenceChoice,
     Findings,
     ServiceArgs,
     Tool,
@@ -67,6 +70,13 @@ run_control restart
 )
 
 
+class CurrentFindings(FindingsModel):
+    """The release in use, if the link names one, and those that are staged."""
+
+    version: Word | None
+    releases: Annotated[list[Word], Field(max_length=1000)]
+
+
 class ActivateArgs(ServiceArgs):
     """A release and the one that it replaces."""
 
@@ -103,6 +113,9 @@ def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
         Check(
             call=current_release,
             expect=f"{current} && contains(releases, {jmespath_literal(args.version)})",
+            sentence=t(
+                "tools.deploy.activate.precheck", previous=args.previous, version=args.version
+            ),
         ),
     )
 
@@ -110,11 +123,14 @@ def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
 def _previous_is_current(args: ActivateArgs) -> tuple[Check, ...]:
     """Require that a restart would bring back the previous release."""
     current_release = ToolCall(tool="deploy.current", args={"service": args.service})
-    return (Check(call=current_release, expect=f"version == {jmespath_literal(args.previous)}"),)
+    expect = f"version == {jmespath_literal(args.previous)}"
+    sentence = t("tools.deploy.activate.is_current", version=args.previous)
+    return (Check(call=current_release, expect=expect, sentence=sentence),)
 
 
 def _serves_version(service: str, version: str) -> tuple[Check, ...]:
-    return healthy_checks(service, 20.0, also=f" && version == {jmespath_literal(version)}")
+    sentence = t("tools.deploy.activate.verify", service=service, version=version)
+    return healthy_checks(service, 20, sentence, f" && version == {jmespath_literal(version)}")
 
 
 def _inverse(args: ActivateArgs) -> ToolCall:
@@ -129,6 +145,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_current,
         parse=stdout_parser("deploy.current", _read_current),
+        findings=CurrentFindings,
     ),
     Tool(
         name="deploy.activate",
@@ -136,12 +153,17 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ActivateArgs,
         command=_activate,
         parse=stdout_parser("deploy.activate", success_findings),
+        findings=Done,
         precheck=_as_planned,
         verify=lambda args: _serves_version(args.service, args.version),
         undo=_inverse,
         undo_verify=lambda args: (
             *_previous_is_current(args),
             *_serves_version(args.service, args.previous),
+        ),
+        choices=(
+            EvidenceChoice("version", "deploy.current", "releases"),
+            EvidenceChoice("previous", "deploy.current", "[version]"),
         ),
         timeout=START_TIMEOUT,
     ),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from guardia.board.core.plan import Risk
 from guardia.tools.command import Command, Script
+from guardia.tools.findings import FindingsModel
 from guardia.tools.tool import Findings, Tool, ToolArgs, stdout_parser
 
 _LOAD = Script(
@@ -17,6 +20,15 @@ echo "cores $(nproc)"
 grep -E '^(MemTotal|MemAvailable):' /proc/meminfo
 """,
 )
+
+
+class LoadFindings(FindingsModel):
+    """Load averages, processors and the share of memory in use."""
+
+    load1: Annotated[float, Field(ge=0, le=1e6)]
+    load5: Annotated[float, Field(ge=0, le=1e6)]
+    cores: Annotated[int, Field(ge=1, le=100_000)]
+    memory_percent: Annotated[int, Field(ge=0, le=100)]
 
 
 def _read_load(text: str) -> Findings:
@@ -37,5 +49,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ToolArgs,
         command=lambda _args, _host: Command.script(_LOAD),
         parse=stdout_parser("host.load", _read_load),
+        findings=LoadFindings,
     ),
 )

@@ -11,6 +11,7 @@ from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk.names import FileName
+from guardia.tools.findings import FindingsModel, Line
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
@@ -40,6 +41,12 @@ class TailArgs(ServiceArgs):
     lines: Annotated[int, Field(ge=1, le=500)] = 100
 
 
+class TailFindings(FindingsModel):
+    """The last lines, the newest last."""
+
+    lines: Annotated[list[Line], Field(max_length=500)]
+
+
 def _tail(args: TailArgs, host: Host) -> Command:
     folder = target.logs(service_on(host, args.service))
     return Command.script(_TAIL, folder, args.name, args.lines)
@@ -56,5 +63,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=TailArgs,
         command=_tail,
         parse=stdout_parser("logs.tail", _read_tail),
+        findings=TailFindings,
     ),
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
+from guardia.tools.findings import Count, FindingsModel, Word
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
@@ -34,6 +37,20 @@ exit 3
 _MAX_SOURCES = 20
 
 
+class FailureSource(FindingsModel):
+    """An address and its failed logins."""
+
+    address: Word
+    count: Count
+
+
+class FailureFindings(FindingsModel):
+    """Failed logins, and the addresses with the most of them."""
+
+    failures: Count
+    sources: Annotated[list[FailureSource], Field(max_length=_MAX_SOURCES)]
+
+
 def _auth_failures(args: ServiceArgs, host: Host) -> Command:
     folder = target.logs(service_on(host, args.service, ("authlog",)))
     return Command.script(_AUTH_FAILURES, folder)
@@ -52,5 +69,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_auth_failures,
         parse=stdout_parser("security.auth_failures", _read_failures),
+        findings=FailureFindings,
     ),
 )

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host, Service
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.service_shell import CONTROL, LISTENER, REQUEST, SERVICE_PIDS
+from guardia.tools.findings import Count, Done, FindingsModel, Line, Moment, Pid, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
+    EvidenceChoice,
     Findings,
     ServiceArgs,
     Tool,
@@ -93,6 +98,39 @@ mv -fT -- "$new" "$file"
 timeout -k 3 20 "$control" reload </dev/null
 """,
 )
+
+
+class HealthFindings(FindingsModel):
+    """Whether the port is open, and the answer to one request."""
+
+    port_open: bool
+    answered: bool
+    status: Annotated[int, Field(ge=100, le=999)] | None
+    milliseconds: Annotated[int, Field(ge=0, le=1_000_000)] | None
+    version: Word | None
+
+
+class ProcessFindings(FindingsModel):
+    """A process of the service."""
+
+    pid: Pid
+    state: Annotated[str, StringConstraints(min_length=1, max_length=1, pattern="[A-Za-z]")]
+    started: Moment
+    cpu_seconds: Count
+    command: Line
+
+
+class ProcessesFindings(FindingsModel):
+    """Whether the service runs, and as which processes."""
+
+    running: bool
+    processes: Annotated[list[ProcessFindings], Field(max_length=10_000)]
+
+
+class LevelFindings(FindingsModel):
+    """The log level in its configuration."""
+
+    level: Word
 
 
 class SetLogLevelArgs(ServiceArgs):
@@ -203,15 +241,17 @@ def _set_log_level(args: SetLogLevelArgs, host: Host) -> Command:
     return Command.script(_SET_LOG_LEVEL, root, args.level, args.previous, control)
 
 
-def healthy_checks(service: str, within: float, also: str = "") -> tuple[Check, ...]:
+def healthy_checks(service: str, within: int, sentence: str, also: str = "") -> tuple[Check, ...]:
     """Require an HTTP 200 within `within` seconds; `also` adds a JMESPath condition."""
     health = ToolCall(tool="service.health", args={"service": service})
-    return (Check(call=health, expect=f"answered && status == `200`{also}", within=within),)
+    expect = f"answered && status == `200`{also}"
+    return (Check(call=health, expect=expect, within=within, sentence=sentence),)
 
 
-def _level_is(args: SetLogLevelArgs, level: str) -> tuple[Check, ...]:
+def _level_is(args: SetLogLevelArgs, level: str, sentence: str) -> tuple[Check, ...]:
     level_read = ToolCall(tool="service.log_level", args={"service": args.service})
-    return (Check(call=level_read, expect=f"level == {jmespath_literal(level)}"),)
+    expect = f"level == {jmespath_literal(level)}"
+    return (Check(call=level_read, expect=expect, sentence=sentence),)
 
 
 def _inverse(args: SetLogLevelArgs) -> ToolCall:
@@ -226,6 +266,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_health,
         parse=stdout_parser("service.health", _read_health),
+        findings=HealthFindings,
         timeout=15.0,
     ),
     Tool(
@@ -234,6 +275,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_processes,
         parse=stdout_parser("service.processes", _read_processes),
+        findings=ProcessesFindings,
         timeout=15.0,
     ),
     Tool(
@@ -242,7 +284,10 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_restart,
         parse=stdout_parser("service.restart", success_findings),
-        verify=lambda args: healthy_checks(args.service, 30.0),
+        findings=Done,
+        verify=lambda args: healthy_checks(
+            args.service, 30, t("tools.service.restart.verify", service=args.service)
+        ),
         irreversible="tools.service.restart.irreversible",
         timeout=START_TIMEOUT,
     ),
@@ -252,6 +297,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_log_level,
         parse=stdout_parser("service.log_level", _read_level),
+        findings=LevelFindings,
     ),
     Tool(
         name="service.set_log_level",
@@ -259,9 +305,19 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=SetLogLevelArgs,
         command=_set_log_level,
         parse=stdout_parser("service.set_log_level", success_findings),
-        precheck=lambda args: _level_is(args, args.previous),
-        verify=lambda args: _level_is(args, args.level),
+        findings=Done,
+        precheck=lambda args: _level_is(
+            args,
+            args.previous,
+            t("tools.service.set_log_level.precheck", previous=args.previous),
+        ),
+        verify=lambda args: _level_is(
+            args, args.level, t("tools.service.set_log_level.verify", level=args.level)
+        ),
         undo=_inverse,
-        undo_verify=lambda args: _level_is(args, args.previous),
+        undo_verify=lambda args: _level_is(
+            args, args.previous, t("tools.service.set_log_level.verify", level=args.previous)
+        ),
+        choices=(EvidenceChoice("previous", "service.log_level", "[level]"),),
     ),
 )

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from functools import cache
 from pathlib import Path
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, ValidationError
 from ruamel.yaml import YAML
 
-from guardia.errors import NotFound
+from guardia.db.private_files import replace_file
+from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host
 
@@ -49,13 +48,12 @@ class Inventory(BaseModel):
             return cls.model_validate_json((home / FILE_NAME).read_bytes())
         except FileNotFoundError:
             raise NotFound(what=t("lab.fleet")) from None
+        except ValidationError as error:
+            raise Misconfigured(what=str(home / FILE_NAME), why=t("db.embedded.damaged")) from error
 
     def save(self, home: Path) -> None:
         """Write the inventory atomically."""
-        descriptor, name = tempfile.mkstemp(dir=home, prefix=f".{FILE_NAME}.")
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            file.write(self.model_dump_json(indent=1))
-        Path(name).replace(home / FILE_NAME)
+        replace_file(home / FILE_NAME, self.model_dump_json(indent=1).encode("utf-8"))
 
     def host(self, server_id: str) -> Host:
         """Return one server. Raises `NotFound` if the fleet has none of that name."""

@@ -1,4 +1,8 @@
-"""Run one command on an open channel, from its request to its end."""
+"""Run one command on an open channel, from its request to its end.
+
+Limit and cancel hold for any bytes of the other side: both are looked at after every bounded read,
+and what is received is bounded before it is parsed.
+"""
 
 from __future__ import annotations
 
@@ -13,13 +17,8 @@ from guardia.tools.output import ExitReason, Output
 from guardia.tools.transport.connect import CONNECTION_ERRORS
 from guardia.tools.transport.events import BoundedEvent, PipeEvent
 from guardia.tools.transport.limits import TransportLimits
-from guardia.tools.transport.supervised_shell import (
-    FenceGuard,
-    OutputStream,
-    SupervisedCommand,
-    find_exit,
-    find_session,
-)
+from guardia.tools.transport.output_stream import OutputStream, find_exit, find_session
+from guardia.tools.transport.supervised_shell import FenceGuard, SupervisedCommand
 
 OnOutput = Callable[[str, str], None]
 """Called with `"stdout"` or `"stderr"` and whole lines while the command runs."""
@@ -27,10 +26,17 @@ OnOutput = Callable[[str, str], None]
 _POLL_SECONDS = 0.1
 """Longest delay until a cancel is noticed while no output arrives."""
 _CHUNK = 65_536
+_CHUNKS_A_TURN = 16
+"""Chunks read of each stream between two looks at limit and cancel."""
 
 
 class CommandNotStarted(Exception):
     """The command certainly did not start."""
+
+    def __init__(self, reason: str) -> None:
+        """Keep the reason: a key below `tools.ssh`."""
+        super().__init__(reason)
+        self.reason = reason
 
 
 class RunningCommand:
@@ -56,81 +62,128 @@ class RunningCommand:
         self._may_start = supervised.fence_guard is None
         self.end_seen = False
         """Whether the end of the command was received."""
+        self.is_unanswered = False
+        """Whether the server has let the request for the command go unanswered."""
 
     @property
     def session(self) -> int:
         """The command's session id on the server; 0 if unknown."""
         return find_session(self._stderr)
 
+    @property
+    def age(self) -> float:
+        """Seconds since the command was requested."""
+        return time.monotonic() - self._started
+
     def wait_for_end(self, cancel: threading.Event) -> Output | None:
         """Follow the command to its end; `None` if its fate must be looked up on the server."""
         if cancel.is_set():  # while the connection was being made
             self.end_seen, self._ending = True, ExitReason.CANCELLED
-            return self.output(True)
-        if self._request():
-            self._follow(self._started + self._supervised.seconds, cancel)
+            return self.output(0)
+        deadline = self._started + self._supervised.seconds
+        if self._request(cancel, deadline):
+            self._follow(deadline, cancel)
+        elif cancel.is_set():
+            self._ending = ExitReason.CANCELLED
         return self._result()
 
-    def output(self, gone: bool) -> Output:
+    def output(self, left: int | None, unclear: int = 0) -> Output:
         """Build the output of a command whose end was not received."""
-        return self._build_output(None, self._ending, gone)
+        return self._build_output(None, self._ending, left, unclear)
 
-    def _request(self) -> bool:
+    def _request(self, cancel: threading.Event, deadline: float) -> bool:
         """Request the command. Returns `False` if it may have started but its result is lost."""
         channel, fence_guard = self._channel, self._supervised.fence_guard
-        channel.settimeout(self._limits.connect)
-        channel.event = BoundedEvent(self._limits.connect)
+        channel.settimeout(_POLL_SECONDS)
+        channel.event = BoundedEvent(
+            self._limits.connect, lambda: cancel.is_set() or self._is_flooded()
+        )
         channel.in_buffer.set_event(self._wake)
         channel.in_stderr_buffer.set_event(self._wake)
         try:
             channel.exec_command(self._supervised.line)
             if fence_guard is not None:
-                self._pass_fence(fence_guard)
-            channel.sendall(self._supervised.payload)
+                self._pass_fence(fence_guard, cancel)
+            self._send_input(cancel, deadline)
         except CONNECTION_ERRORS as error:
+            silent = isinstance(error, TimeoutError)
+            self.is_unanswered = silent and not cancel.is_set() and not self._is_flooded()
             if fence_guard is not None and not self._may_start:
-                raise CommandNotStarted(type(error).__name__) from error
+                raise CommandNotStarted("no_answer" if silent else "lost") from error
             return False
         return True
 
-    def _pass_fence(self, fence_guard: FenceGuard) -> None:
+    def _pass_fence(self, fence_guard: FenceGuard, cancel: threading.Event) -> None:
         """Wait for the supervising shell to be ready, and only then check the claim."""
         deadline = time.monotonic() + self._limits.connect
         while "ready" not in self._stderr.marks:
             left = deadline - time.monotonic()
-            if self._channel.closed or left <= 0:
-                raise CommandNotStarted("closed" if left > 0 else "timeout")
+            if self._channel.closed or left <= 0 or cancel.is_set() or self._is_flooded():
+                raise CommandNotStarted("no_shell" if self._channel.closed else "no_answer")
             self._wake.rearm()
-            self._drain()
-            if "ready" not in self._stderr.marks:
+            more = self._drain()
+            if "ready" not in self._stderr.marks and not more:
                 self._wake.wait(min(_POLL_SECONDS, left))
         fence_guard.require_current()
-        self._may_start = True
+        if not cancel.is_set():
+            self._may_start = True
+
+    def _send_input(self, cancel: threading.Event, deadline: float) -> None:
+        """Send the input as a whole within the command's own limit.
+
+        A command whose input is cut short does not start: its shell counts the bytes.
+        """
+        rest = self._supervised.payload
+        while rest and self._may_start:
+            if cancel.is_set() or time.monotonic() >= deadline or self._is_flooded():
+                return
+            with suppress(TimeoutError):  # the server takes no more for now
+                rest = rest[self._channel.send(rest[:_CHUNK]) :]
 
     def _follow(self, deadline: float, cancel: threading.Event) -> None:
         terminating = False
         while True:
             self._wake.rearm()
             closed = self._channel.closed
-            self._drain()
-            if closed or (find_exit(self._stderr) and "end" in self._stdout.marks):
+            more = self._drain()
+            if not more and (closed or self._has_ended()):
                 return
             now = time.monotonic()
             if terminating and now >= deadline:
                 return
-            if not terminating and (cancel.is_set() or now >= deadline):
-                self._ending = ExitReason.CANCELLED if cancel.is_set() else ExitReason.TIMED_OUT
+            if not terminating and (reason := self._reason_to_end(deadline, cancel)):
+                self._ending = reason
                 terminating, deadline = True, now + self._limits.termination
                 with suppress(*CONNECTION_ERRORS):
                     self._channel.shutdown_write()
-            self._wake.wait(min(_POLL_SECONDS, max(0.001, deadline - now)))
+            if not more:
+                self._wake.wait(min(_POLL_SECONDS, max(0.001, deadline - now)))
 
-    def _drain(self) -> None:
+    def _has_ended(self) -> bool:
+        return find_exit(self._stderr) is not None and "end" in self._stdout.marks
+
+    def _reason_to_end(self, deadline: float, cancel: threading.Event) -> ExitReason | None:
+        if cancel.is_set():
+            return ExitReason.CANCELLED
+        if time.monotonic() >= deadline:
+            return ExitReason.TIMED_OUT
+        return ExitReason.FLOODED if self._is_flooded() else None
+
+    def _is_flooded(self) -> bool:
+        """Return whether the server has sent more than any command needs."""
+        waiting = len(self._channel.in_buffer) + len(self._channel.in_stderr_buffer)
+        received = self._stdout.received + self._stderr.received
+        return waiting > self._limits.buffered or received > self._limits.received
+
+    def _drain(self) -> bool:
+        """Read a bounded part of what has arrived. Returns whether more waits."""
         channel = self._channel
-        while channel.recv_ready():
-            self._stdout.feed(channel.recv(_CHUNK))
-        while channel.recv_stderr_ready():
-            self._stderr.feed(channel.recv_stderr(_CHUNK))
+        for _ in range(_CHUNKS_A_TURN):
+            if channel.recv_ready():
+                self._stdout.feed(channel.recv(_CHUNK))
+            if channel.recv_stderr_ready():
+                self._stderr.feed(channel.recv_stderr(_CHUNK))
+        return bool(channel.recv_ready() or channel.recv_stderr_ready())
 
     def _result(self) -> Output | None:
         end = find_exit(self._stderr)
@@ -140,8 +193,8 @@ class RunningCommand:
             return None
         self.end_seen = True
         if not end.killed:
-            return self._build_output(end.exit, ExitReason.EXITED, True)
-        return self._build_output(None, self._ending, end.gone)
+            return self._build_output(end.exit, ExitReason.EXITED, 0)
+        return self._build_output(None, self._ending, end.left, end.unclear, end.kept)
 
     def _without_shell(self) -> Output | None:
         """Build the output of a login shell that exited first, as `nologin` does."""
@@ -149,17 +202,26 @@ class RunningCommand:
         if status < 0:
             return None
         self.end_seen = True
-        return self._build_output(status, ExitReason.EXITED, True)
+        return self._build_output(status, ExitReason.EXITED, 0)
 
-    def _build_output(self, status: int | None, ending: ExitReason, gone: bool) -> Output:
+    def _build_output(
+        self,
+        status: int | None,
+        ending: ExitReason,
+        left: int | None,
+        unclear: int = 0,
+        kept: int = 0,
+    ) -> Output:
         return Output(
             exit=status,
             stdout=self._stdout.finish(),
             stderr=self._stderr.finish(),
-            seconds=time.monotonic() - self._started,
+            seconds=self.age,
             truncated=self._stdout.truncated or self._stderr.truncated,
             exit_reason=ending,
-            is_confirmed_gone=gone,
+            left=left,
+            unclear=unclear,
+            kept=kept,
         )
 
 

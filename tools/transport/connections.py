@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import random
+import re
 import threading
 import time
 
@@ -17,6 +18,7 @@ from guardia.errors import GuardiaError
 from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.output import ExitReason, Output
+from guardia.tools.transport.breaker import CircuitBreaker
 from guardia.tools.transport.channel import CommandNotStarted, OnOutput, RunningCommand
 from guardia.tools.transport.connect import (
     CONNECTION_ERRORS,
@@ -45,6 +47,7 @@ class Connections:
     def __init__(self, secrets: PrivateKeyStore, limits: TransportLimits | None = None) -> None:
         self._secrets = secrets
         self._limits = limits or TransportLimits()
+        self._breaker: CircuitBreaker[_Endpoint] = CircuitBreaker()
         self._pool: ConnectionPool[_Endpoint, _SshConnection] = ConnectionPool(
             channels=self._limits.channels,
             connections=self._limits.connections,
@@ -72,7 +75,7 @@ class Connections:
             return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
         supervised = SupervisedCommand(command, timeout, fence_guard)
         running, output = self._execute(host, supervised, cancel, on_output)
-        return output or running.output(self._is_gone(host, supervised, running.session))
+        return output or running.output(*self._count_left(host, supervised, running))
 
     def end(self, host: Host, tag: str) -> bool:
         """End every process with this tag on the server, also those started by another worker.
@@ -101,25 +104,38 @@ class Connections:
         on_output: OnOutput | None = None,
     ) -> tuple[RunningCommand, Output | None]:
         """Run one command to its end. Returns no output if its end was not received."""
-        pooled, channel = self._channel(host)
+        with self._breaker.asking(_endpoint(host)):
+            pooled, channel = self._channel(host)
         running = RunningCommand(channel, supervised, self._limits, on_output)
         try:
             return running, running.wait_for_end(cancel)
         except CommandNotStarted as error:
-            raise unreachable(host, "broken", error=error) from None
+            if cancel.is_set():
+                return running, Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
+            raise unreachable(host, error.reason, {"error": error}) from None
         finally:
+            if running.is_unanswered:
+                silence = unreachable(host, "no_answer")
+                self._breaker.record_silence(_endpoint(host), silence)
             channel.close()
             # A connection that lost the end of a command is not reused for the next one.
             self._pool.release(pooled, retire=not running.end_seen)
 
-    def _is_gone(self, host: Host, supervised: SupervisedCommand, session: int) -> bool:
-        """Ask the server in a second command whether nothing of the first is left."""
-        look = SupervisedCommand(supervised.gone_check(session), self._limits.termination)
+    def _count_left(
+        self, host: Host, supervised: SupervisedCommand, running: RunningCommand
+    ) -> tuple[int | None, int]:
+        """Ask the server in a second command how much of the first is left, and how much unclear.
+
+        The first is `None` if the server does not say.
+        """
+        check = supervised.gone_check(running.session, running.age)
+        look = SupervisedCommand(check, self._limits.termination)
         try:
             _, output = self._execute(host, look, threading.Event())
         except GuardiaError:
-            return False
-        return output is not None and output.exit == 0
+            return None, 0
+        counts = re.fullmatch(r"([0-9]{1,6}) ([0-9]{1,6})\n", output.stdout if output else "")
+        return (int(counts[1]), int(counts[2])) if counts else (None, 0)
 
     def _channel(self, host: Host) -> tuple[PooledConnection[_SshConnection], paramiko.Channel]:
         """Open a channel on a kept connection if possible, or on a new one."""
@@ -137,8 +153,7 @@ class Connections:
                 self._pool.release(pooled, retire=not full)
                 broken += not full
                 if broken > 1 or (full and time.monotonic() >= deadline):
-                    reason = "no_session" if full else "broken"
-                    raise unreachable(host, reason, error=type(error).__name__) from error
+                    raise unreachable(host, *_channel_reason(error, full=full)) from error
             time.sleep(random.uniform(0.01, 0.05))
 
     def _acquire(self, host: Host, deadline: float) -> PooledConnection[_SshConnection]:
@@ -169,6 +184,15 @@ class _SshConnection:
 def _endpoint(host: Host) -> _Endpoint:
     """Return what makes connections interchangeable; other facts of the CMDB may change."""
     return (host.server_id, host.address, host.port, host.account, host.host_key, host.credential)
+
+
+def _channel_reason(error: Exception, *, full: bool) -> tuple[str, dict[str, object]]:
+    """Say why no channel could be opened on an open connection."""
+    if full:
+        return "no_session", {}
+    # paramiko says so when its own limit is over.
+    silent = isinstance(error, TimeoutError) or "imeout" in str(error)
+    return ("no_answer", {}) if silent else ("lost", {"error": type(error).__name__})
 
 
 def _is_refusal(error: Exception) -> bool:

@@ -22,3 +22,7 @@ class TransportLimits:
     """Connections per host."""
     output: int = 1_000_000
     """Bytes kept of each output stream of a command."""
+    received: int = 200_000_000
+    """Bytes of all its output until a command is ended: nothing reads so much."""
+    buffered: int = 16_000_000
+    """Bytes waiting to be read; a server that ignores its window sends more."""

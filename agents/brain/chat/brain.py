@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from guardia.agents.brain import metering, role
-from guardia.agents.brain.chat import prompts
+from guardia.agents.brain.chat import merging, prompts
 from guardia.agents.brain.chat.breaker import CircuitBreaker, breaker_for
 from guardia.agents.brain.chat.clients import NO_USAGE, ChatReply, TokenUsage
-from guardia.agents.brain.chat.model import ChatModel, system_prompt
+from guardia.agents.brain.chat.model import ChatModel, system_prompt, time_limit
 from guardia.agents.brain.chat.prompts import Prompt
 from guardia.agents.brain.goals import scope
 from guardia.agents.brain.goals.breakdown import GoalPiece
@@ -75,23 +75,30 @@ class ChatBrain:
         self._breaker = breaker
 
     def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
-        """Classify with a model, which chooses from the directory."""
-        return self._ask_models(
-            prompts.triage_prompt(text, directory),
-            otherwise=lambda: self._fallback.triage(text, directory),
+        """Classify by the rules, and let a model fill what they are unsure of."""
+        rules = self._fallback.triage(text, directory)
+        result = self._ask_models(prompts.triage_prompt(text, directory), otherwise=lambda: rules)
+        if result.by == rules.by:
+            return result
+        return replace(
+            result, answer=merging.merge_triage(rules.answer, result.answer, text, directory)
         )
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Let a model split a goal within the scope of its own words.
 
-        A goal that exceeds the length of a prompt is split by the rules alone.
+        Work that only the rules find is added. A goal that exceeds the length of a prompt is split
+        by the rules alone.
         """
         if len(text) > prompts.MAX_TEXT:
             return self._fallback.divide(text, directory)
-        return self._ask_models(
-            prompts.goal_prompt(text, scope.goal_scope(text, directory)),
-            otherwise=lambda: self._fallback.divide(text, directory),
+        rules = self._fallback.divide(text, directory)
+        result = self._ask_models(
+            prompts.goal_prompt(text, scope.goal_scope(text, directory)), otherwise=lambda: rules
         )
+        if result.by == rules.by:
+            return result
+        return replace(result, answer=merging.complete_division(result.answer, text, directory))
 
     def choose(
         self, text: str, found: tuple[RunbookMatch, ...], notes: tuple[str, ...] = ()
@@ -107,11 +114,13 @@ class ChatBrain:
     def _ask_models(
         self, prompt: Prompt[T], *, otherwise: Callable[[], BrainResult[T]]
     ) -> BrainResult[T]:
+        for choice in self._choice.models_in_order:
+            ChatModel(choice).import_libraries()
         deadline = time.monotonic() + self._choice.limit
         tried: list[str] = []
         refused: BudgetRefusal | None = None
         for choice in self._choice.models_in_order:
-            seconds = min(choice.timeout, deadline - time.monotonic())
+            seconds = min(time_limit(choice), deadline - time.monotonic())
             if seconds <= 0:
                 break
             try:

@@ -5,12 +5,16 @@ The protocols are in the clients. Heavy libraries are imported with the first pr
 
 from __future__ import annotations
 
+import json
 import logging
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from queue import Empty, Queue
+from textwrap import shorten
 from threading import Thread
 from typing import Any
 
@@ -26,13 +30,21 @@ from guardia.agents.brain.chat.clients import (
     ConnectionFailure,
     TokenUsage,
 )
+from guardia.agents.brain.chat.parsing import plain_text
 from guardia.agents.brain.chat.prompts import Prompt
-from guardia.errors import ModelError
+from guardia.errors import Misconfigured, ModelError
 from guardia.i18n import t
 from guardia.org.brains import ModelChoice
 
 log = logging.getLogger(__name__)
 
+_warm: set[ModelChoice] = set()
+"""Models that have answered this process: the first answer of a cold one takes minutes."""
+_MAX_ERROR_TEXT = 200
+_MAX_ERROR_BODY = 4000
+_SECRETS = re.compile(
+    r"(?i)\b(?:bearer|basic)\s+\S+|\b(?:sk|key|pk|api)[-_][\w-]{6,}|AIza[\w-]{10,}"
+)
 _CONNECT_SECONDS = 5.0
 # The prompt was rejected; the server is not down.
 _PROMPT_REJECTED = (400, 413, 422)
@@ -56,6 +68,12 @@ class ChatModel:
     def name(self) -> str:
         """The model's name in the chart."""
         return self.choice.model
+
+    def import_libraries(self) -> None:
+        """Import what the first prompt needs, outside of its time limit."""
+        with suppress(Misconfigured):  # reported when it is asked
+            client_factory.client_for(self.choice.provider)
+            import langsmith  # noqa: F401
 
     def answer(self, role: str, prompt: Prompt[Any], seconds: float) -> ChatReply:
         """Send the prompt and return the answer, or raise `ModelError`.
@@ -90,6 +108,7 @@ class ChatModel:
             )
         except Exception as error:  # any error here was caused by what the server sent
             raise self._model_error(chat_client, error, seconds) from None
+        _warm.add(self.choice)
         return chat_client.reply(message)
 
     def _invoke(
@@ -108,6 +127,14 @@ class ChatModel:
             )
             return chat_client.invoke(call)
 
+    def _error_text(self, error: Exception) -> str:
+        """Return what the server says about its error, on one line, without secrets."""
+        said = next(filter(None, map(_response_text, _causes(error))), "")
+        secret = self.key.get_secret_value() if self.key else ""
+        if secret:
+            said = said.replace(secret, "…")
+        return shorten(plain_text(_SECRETS.sub("…", said)), _MAX_ERROR_TEXT, placeholder="…")
+
     def _model_error(self, chat_client: ChatClient, error: Exception, seconds: float) -> ModelError:
         match chat_client.classify_error(error):
             case ConnectionFailure.SLOW:
@@ -121,12 +148,20 @@ class ChatModel:
             case int(status):
                 down = status not in _PROMPT_REJECTED
                 again_in = _retry_after(error) if status in _RETRYABLE else None
-                why = t("brain.http_error", status=status)
+                _warm.add(self.choice)
+                said = self._error_text(error)
+                key = "brain.http_error_text" if said else "brain.http_error"
+                why = t(key, status=status, text=said)
                 return ModelError(why=why, down=down, usage=NO_USAGE, again_in=again_in)
-        # The message may repeat what the server sent; the type is enough.
+        # Its message may repeat the answer; the type is enough.
         log.warning("chat model %s: unusable answer (%s)", self.name, type(error).__name__)
         why = t("brain.not_valid", place="HTTP")
         return ModelError(why=why, answered=True, usage=UNKNOWN_USAGE)
+
+
+def time_limit(choice: ModelChoice) -> float:
+    """Return the seconds for a call: more until the model has answered once."""
+    return choice.timeout if choice in _warm else choice.cold_seconds
 
 
 def system_prompt(role: str, prompt: Prompt[Any]) -> str:
@@ -163,6 +198,25 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
     while cause is not None:
         yield cause
         cause = cause.__cause__ or cause.__context__
+
+
+def _response_text(error: BaseException) -> str:
+    """Return the message in the body of an HTTP error, or the body itself; empty if there is none.
+
+    Servers send `{"error": {"message"}}`, `{"error": text}`, `{"detail"}`, `{"message"}`, or text.
+    """
+    body = getattr(getattr(error, "response", None), "text", "")
+    if not isinstance(body, str):
+        return ""
+    body = body[:_MAX_ERROR_BODY]
+    try:
+        found: Any = json.loads(body)
+    except (ValueError, RecursionError):
+        return body
+    for name in ("error", "message", "detail"):
+        if isinstance(found, dict) and found.get(name):
+            found = found[name]
+    return found if isinstance(found, str) else ""
 
 
 def _was_refused(error: BaseException) -> bool:

@@ -40,14 +40,18 @@ ActionChoice = Literal[
     "CERT_CHECK", "BACKUP", "NONE",
 ]  # fmt: skip
 
-_REASON = r"^.{1,160}$"
+# What a decoder may write: no quote, backslash or control character, which would end the text or
+# break the JSON around it. Listed, because converters to grammars differ in what they exclude.
+_WRITABLE = "[0-9A-Za-z가-힣 .,:;()%+/?=_~·'-]"
+_REASON = rf"^{_WRITABLE}{{1,160}}$"
 _MAX_REASONS = 3
-_TITLE = r"^.{2,80}$"
+_TITLE = rf"^{_WRITABLE}{{2,80}}$"
 _HANGUL = re.compile(r"[가-힣]")
 # Reasons are shown on the issue: they may hold no markup, links or mentions.
 _MARKUP = re.compile(r"[`<>\[\]{}*~|\\@#!]|\b\w+://|\bwww\.")
 
-ReasonText = Annotated[str, StringConstraints(pattern=_REASON)]
+# Servers without constrained decoding write what they like: it is bounded, and markup removed.
+ReasonText = Annotated[str, StringConstraints(pattern=r"^.{1,160}$")]
 
 
 class _Answer(BaseModel):
@@ -70,7 +74,7 @@ class _ChoiceAnswer(_Answer):
 
 
 class _PieceAnswer(_Answer):
-    title: Annotated[str, StringConstraints(pattern=_TITLE)]
+    title: Annotated[str, StringConstraints(pattern=r"^.{2,80}$")]
     category: Category
     action_type: ActionChoice
     server: str
@@ -166,22 +170,32 @@ def parse_division(
     owners = {s.server_id: s.institution for s in servers}
     reasons = _korean_reasons([answer.reason])
     pieces = dict.fromkeys(_parse_piece(piece, owners, reasons) for piece in answer.pieces)
-    return tuple(replace(piece, sentence=number) for number, piece in enumerate(pieces))
+    return tuple(
+        replace(
+            piece,
+            sentence=number,
+            guessed=bool(
+                piece.read and piece.read.servers and piece.read.servers[0] not in required
+            ),
+        )
+        for number, piece in enumerate(pieces)
+    )
 
 
 def _parse_piece(
     answer: _PieceAnswer, owners: dict[str, str], reasons: tuple[str, ...]
 ) -> GoalPiece:
-    title = _without_markup(answer.title)
+    title = plain_text(answer.title)
     if not _HANGUL.search(title):
         raise ModelError(why=t("brain.not_valid", place="title"), answered=True)
     by_rules = triage(title, Directory())
+    named_action = None if answer.action_type == NONE else answer.action_type
     read = Triage(
         kind=by_rules.kind,
-        category=answer.category,
+        category=answer.category if "category" in by_rules.unsure else by_rules.category,
         priority=by_rules.priority,
         servers=() if answer.server == NONE else (answer.server,),
-        action_type=None if answer.action_type == NONE else answer.action_type,
+        action_type=by_rules.action_type or named_action,
         institution=owners.get(answer.server),
         reasons=reasons,
     )
@@ -235,11 +249,12 @@ def _require_offered(place: str, values: Iterable[str], offered: Iterable[str]) 
 
 def _korean_reasons(sentences: Iterable[str]) -> tuple[str, ...]:
     """Return the Korean sentences as plain text, or a default if there are none."""
-    plain = tuple(s for s in map(_without_markup, sentences) if _HANGUL.search(s))
-    return plain or (t("brain.no_reason"),)
+    plain = dict.fromkeys(s for s in map(plain_text, sentences) if _HANGUL.search(s))
+    return tuple(plain) or (t("brain.no_reason"),)
 
 
-def _without_markup(sentence: str) -> str:
+def plain_text(sentence: str) -> str:
+    """Return a model server's text on one line, without markup and invisible characters."""
     visible = "".join(
         " " if unicodedata.category(c)[0] in "CZ" else c
         for c in unicodedata.normalize("NFC", sentence)

@@ -19,7 +19,8 @@ from guardia.agents.brain.chat import parsing
 from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.goals.scope import GoalScope
 from guardia.agents.brain.protocol import RunbookChoice
-from guardia.agents.brain.triage.classify import Triage
+from guardia.agents.brain.triage.classify import Triage, mentioned_servers, relevant_text
+from guardia.agents.brain.triage.names import index_of
 from guardia.knowledge.library import RunbookMatch
 from guardia.org.directory import Directory, Host, InstitutionInfo
 
@@ -63,9 +64,14 @@ class Prompt(Generic[T]):
 
 
 def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
-    """Build the prompt to classify `text` and to find the servers that it means."""
-    servers = _offered_servers(text, directory)
-    institutions = directory.institutions[:MAX_SERVERS]
+    """Build the prompt to classify `text`. Only what it names can be chosen."""
+    index = index_of(directory)
+    named = mentioned_servers([text], directory)[:MAX_SERVERS]
+    servers = tuple(index.hosts[s] for s in named)
+    spoken = index.institutions_in(relevant_text(text)) | {s.institution for s in servers}
+    institutions = tuple(
+        index.institutions[i] for i in sorted(spoken)[:MAX_SERVERS] if i in index.institutions
+    )
     return Prompt(
         name="triage",
         instructions=_instructions("triage"),
@@ -80,8 +86,8 @@ def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
 
 
 def goal_prompt(text: str, scope: GoalScope) -> Prompt[tuple[GoalPiece, ...]]:
-    """Build the prompt to split the goal `text` into pieces of work on servers in `scope`."""
-    servers = _offered_servers(text, scope.directory)
+    """Build the prompt to split the goal `text` into pieces of work on servers in its `scope`."""
+    servers = scope.offered[:MAX_SERVERS]
     return Prompt(
         name="divide",
         instructions=_instructions("divide"),
@@ -112,27 +118,6 @@ def choice_prompt(
         parse=lambda answer: parsing.parse_choice(answer, runbooks),
         base_schema=parsing.CHOICE_BASE_SCHEMA,
     )
-
-
-def _offered_servers(text: str, directory: Directory) -> tuple[Host, ...]:
-    """Return the servers to offer; of too many, first those that the text mentions."""
-    if len(directory.servers) <= MAX_SERVERS:
-        return directory.servers
-    compact = "".join(text.lower().split())
-    institutions = {
-        i.id for i in directory.institutions if _mentions_any(compact, i.id, i.name, *i.aliases)
-    }
-
-    def distance(host: Host) -> int:
-        if _mentions_any(compact, host.server_id, *host.aliases):
-            return 0
-        return 1 if host.institution in institutions else 2
-
-    return tuple(sorted(directory.servers, key=distance)[:MAX_SERVERS])
-
-
-def _mentions_any(compact: str, *names: str) -> bool:
-    return any("".join(name.lower().split()) in compact for name in names if name)
 
 
 def _directory_data(

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
@@ -18,6 +19,8 @@ from guardia.knowledge.korean import Morpheme, join_morphemes, morphemes
 MAX_PIECES = 20
 """A goal with more pieces is several goals."""
 _PIECE_CHARACTERS = 500
+_MAX_CHARACTERS = 20_000
+_NUMBERED = re.compile(r"^[^\S\n]*+[①-⑳]\s", re.MULTILINE)
 _BULLET = re.compile(r"^\s*(?:[-*•·‣○●□■▪]|\(?\d{1,2}[.)]|[①-⑳]|[가-하][.)])\s+")
 _JOINING = frozenset({"고", "며", "으며", "고서"})
 _BETWEEN = frozenset({"그리고", "또한", "또", "아울러", "더불어", "이어서"})
@@ -40,17 +43,25 @@ class GoalPiece:
     """Whether it asks for something; otherwise it states a circumstance or is a heading."""
     read: Triage | None = None
     """The triage of the model, if a model has divided the goal."""
+    guessed: bool = False
+    """Whether the model chose a server that the goal does not name."""
+    added: bool = False
+    """Whether the rules have added it to the pieces of a model, which lacked it."""
 
 
 def divide(text: str) -> tuple[GoalPiece, ...]:
     """Split the untrusted `text` into pieces, ignoring words that address the machine."""
-    found: list[GoalPiece] = []
+    return tuple(islice((p for p in _pieces(text) if p.text), MAX_PIECES))
+
+
+def _pieces(text: str) -> Iterator[GoalPiece]:
     sentence = 0
-    for line in strip_noise(text, lexicon().injection_patterns).splitlines():
+    # Folding turns these numbers into digits without a mark.
+    listed = _NUMBERED.sub("- ", text[:_MAX_CHARACTERS])
+    for line in strip_noise(listed, lexicon().injection_patterns).splitlines():
         for segment, last in _segments(_BULLET.sub("", line).strip()):
-            found.append(_piece(segment, sentence, heading=_is_heading(line)))
+            yield _piece(segment, sentence, heading=_is_heading(line))
             sentence += last
-    return tuple(p for p in found if p.text)[:MAX_PIECES]
 
 
 def _is_heading(line: str) -> bool:
@@ -95,9 +106,10 @@ def _ends_sentence(item: Morpheme, following: Morpheme) -> bool:
 
 def _joins_clauses(items: Sequence[Morpheme], i: int) -> bool:
     """Return whether new work follows item `i`: "분석하고 …", not "느리고 …", "하고 있다"."""
-    item, following = items[i], items[i + 1]
-    if item.form == "," and i:
-        return _joins_clauses([*items[:i], following], i - 1)
+    following = items[i + 1]
+    while items[i].form == "," and i:
+        i -= 1
+    item = items[i]
     if (item.tag, item.form in _JOINING) != ("EC", True) or following.form == ",":
         return False
     return i > 0 and items[i - 1].tag in _DOING and following.tag != "VX"

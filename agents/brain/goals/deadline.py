@@ -12,6 +12,7 @@ _DAYS = "월화수목금토일"
 _FRIDAY = 4
 # Marks a date as a deadline; without it a date is a point in time or part of a name.
 _UNTIL = r"\s*(?:까지|안에|안으로|이내|내로|내에|중으로|전에|전까지)"
+# Blanks before an optional word belong to it, so that no blank is read twice.
 _WEEK = r"(?P<{0}>이번|금|다음|차|내)\s*주"
 
 
@@ -107,16 +108,19 @@ def _last_day(year: int, month: int) -> date:
 _FORMS: tuple[tuple[re.Pattern[str], Callable[[re.Match[str], date], date]], ...] = tuple(
     (re.compile(pattern + _UNTIL), resolve)
     for pattern, resolve in (
-        (r"(?P<y>20\d\d)\s*[-./년]\s*(?P<m>\d{1,2})\s*[-./월]\s*(?P<d>\d{1,2})\s*[.일]?", _full),
+        (
+            r"(?P<y>20\d\d)\s*[-./년]\s*(?P<m>\d{1,2})\s*[-./월]\s*(?P<d>\d{1,2})(?:\s*[.일])?",
+            _full,
+        ),
         (r"(?<!\d)(?P<m>\d{1,2})\s*월\s*(?P<d>\d{1,2})\s*일", _month_day),
         (r"(?<![\d.])(?P<m>\d{1,2})/(?P<d>\d{1,2})", _month_day),
-        (r"(?<!\d)(?P<m>\d{1,2})\s*월\s*(?:말|중)?", _month_end),
-        (r"(?:이번\s*달|이달|당월|다음\s*달|내달)\s*말?", _this_month_end),
+        (r"(?<!\d)(?P<m>\d{1,2})\s*월(?:\s*(?:말|중))?", _month_end),
+        (r"(?:이번\s*달|이달|당월|다음\s*달|내달)(?:\s*말)?", _this_month_end),
         (r"(?<![가-힣\d])월\s*말", _this_month_end),
-        (r"(?:올해|금년|내년)\s*(?:말|내)?", _year_end),
-        (r"(?<![가-힣])연\s*말?", _year_end),
+        (r"(?:올해|금년|내년)(?:\s*(?:말|내))?", _year_end),
+        (r"(?<![가-힣])연(?:\s*말)?", _year_end),
         (r"(?<!\d)(?<!월)(?<!월 )(?P<n>\d{1,3})\s*(?P<unit>주일|일|주|개월|달)", _within),
-        (r"(오늘|금일|내일|명일|모레)\s*(?:중)?", _near),
+        (r"(오늘|금일|내일|명일|모레)(?:\s*중)?", _near),
         (
             rf"(?:{_WEEK.format('week')}\s*)?(?<![가-힣])(?P<day>[{_DAYS}])요일",
             _weekday,

@@ -15,6 +15,7 @@ from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.goals.deadline import deadlines
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.fanout import any_of_pattern, fan_out
+from guardia.agents.brain.triage.names import index_of
 from guardia.board.hiring.requests import Opening
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host
@@ -22,6 +23,14 @@ from guardia.org.directory import Directory, Host
 MAX_SERVERS = 50
 """A piece that means more servers is several pieces."""
 GENERAL = "GENERAL"
+_ON_ANY_SERVER = frozenset({"OS", "STORAGE", "DEPLOY", "BACKUP", "SECURITY", GENERAL})
+"""Fields of work that servers of every kind have."""
+_EQUIPMENT = re.compile(
+    r"(?:네트워크|통신|보안|전산|무선|백본|L[2347])\s*(?:장비|기기|스위치|장치)|스위치|라우터|공유기|허브|"
+    r"방화벽|액세스\s*포인트|무선\s*AP|프린터|복합기|스캐너|모니터(?!링)|노트북|데스크톱|(?<![A-Za-z])PC(?![A-Za-z])|"
+    r"UPS|무정전|항온항습|CCTV|전화기|단말기|로드\s*밸런서|스토리지\s*장비|펌웨어",
+    re.IGNORECASE,
+)
 _QUOTED_CHARACTERS = 200
 """Maximum characters of a request quoted in the reason of a hire."""
 
@@ -37,6 +46,8 @@ class ResolvedPiece:
     due: date | None = None
     reasons: tuple[str, ...] = ()
     question: str = ""
+    guessed: bool = False
+    """Whether the text does not name its servers."""
 
 
 @dataclass(slots=True)
@@ -87,7 +98,7 @@ def resolve_pieces(
     that no model has read. Without `today` no deadlines are searched; `due` applies to all pieces
     without one of their own.
     """
-    known = _KnownServers(directory, kind_words, {h.server_id: h for h in directory.servers})
+    known = _KnownServers(directory, kind_words, index_of(directory).hosts)
     context = _Surroundings(due=due)
     found = []
     for number, piece in enumerate(pieces):
@@ -102,7 +113,11 @@ def resolve_pieces(
             context = replace(context, sentence=piece.sentence, servers=(), near=None)
         work = _resolve(ResolvedPiece(number, piece.request, read), piece, context, known)
         due = due or context.due
-        reasons = [*work.reasons, *([t("goals.because.due", due=due.isoformat())] if due else [])]
+        reasons = [
+            *work.reasons,
+            *([t("goals.because.added")] if piece.added else []),
+            *([t("goals.because.due", due=due.isoformat())] if due else []),
+        ]
         found.append(replace(work, due=due, reasons=tuple(reasons)))
         context.servers = work.servers or context.servers
         owner = known.hosts[work.servers[0]].institution if work.servers else None
@@ -117,19 +132,54 @@ def _resolve(
     read = work.triage
     if piece.read:
         # The words are a model's: only its choice is known to be within the goal's scope.
-        return _with_servers(work, read.servers) if read.servers else _with_question(work, read)
+        return _with_choice(work, piece, read)
     around = read.institution or context.near or context.institution
     fan = fan_out(piece.request, known.directory, known.kind_words, around)
     if fan is not None:
         return _with_all_servers(work, [h.server_id for h in fan.hosts], fan.words)
     if read.servers:
         return _with_servers(work, read.servers)
+    return _without_name(work, piece, context, known, around)
+
+
+def _without_name(
+    work: ResolvedPiece,
+    piece: GoalPiece,
+    context: _Surroundings,
+    known: _KnownServers,
+    around: str | None,
+) -> ResolvedPiece:
+    """Return the work of a piece that names no server."""
+    read = work.triage
     kinds = known.kinds_in(piece.request)
     inherited = {known.hosts[s].kind for s in context.servers}
-    if inherited and not (kinds and kinds.isdisjoint(inherited)):
+    if inherited and _fits_kinds(piece.request, read, kinds, inherited):
         names = ", ".join(context.servers)
         return _with_servers(work, context.servers, t("goals.because.same_sentence", servers=names))
+    if not kinds and _names_equipment(piece.request):
+        return _with_question(work, read)
     return _with_only_server(work, around, kinds or {read.category}, known)
+
+
+def _fits_kinds(text: str, read: Triage, kinds: set[str], inherited: set[str]) -> bool:
+    """Return whether work that names no server may be on those named before it."""
+    if kinds:
+        return not kinds.isdisjoint(inherited)
+    if _names_equipment(text):
+        return False
+    return read.category in inherited or read.category in _ON_ANY_SERVER
+
+
+def _names_equipment(text: str) -> bool:
+    """Return whether the text names devices, which no server of the directory is."""
+    return _EQUIPMENT.search(text) is not None
+
+
+def _with_choice(work: ResolvedPiece, piece: GoalPiece, read: Triage) -> ResolvedPiece:
+    if not read.servers:
+        return _with_question(work, read)
+    why = [t("goals.because.guessed")] if piece.guessed else []
+    return replace(_with_servers(work, read.servers, *why), guessed=piece.guessed)
 
 
 def _with_all_servers(work: ResolvedPiece, servers: Sequence[str], words: str) -> ResolvedPiece:
@@ -148,8 +198,8 @@ def _with_only_server(
     """Use an institution's only server of a kind, which needs no name."""
     fitting = [
         h.server_id
-        for h in known.directory.servers
-        if h.institution == institution and h.kind in kinds
+        for h in index_of(known.directory).by_institution.get(institution or "", ())
+        if h.kind in kinds
     ]
     if len(fitting) == 1:
         reason = t("goals.because.only", institution=institution, server=fitting[0])

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.agents.brain.triage import rules
 from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.lexicon import lexicon
+from guardia.agents.brain.triage.names import index_of
 from guardia.agents.brain.triage.reading import read_request
 from guardia.agents.brain.triage.servers import ServerMention, find_mentions
 from guardia.agents.brain.triage.text import addresses_machine, strip_noise
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
+_WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
+"""Reasons of results that mean "nothing found"."""
 _MASK = "SRV"
 """Replaces a named server, in the lexicon's patterns as well."""
 
@@ -42,20 +45,23 @@ class Triage(BaseModel):
     """Institution of the first named server, or failing that the one that the text names."""
     reasons: tuple[str, ...] = ()
     """Korean sentences: which words led to which result."""
+    unsure: tuple[str, ...] = Field(default=(), exclude=True)
+    """`kind`, `category`, `priority`: those for which the text has no evidence."""
 
 
 def triage(text: str, directory: Directory) -> Triage:
     """Classify the untrusted `text`, ignoring words that address the machine."""
     words = lexicon()
     own = strip_noise(text, words.injection_patterns)
-    mentions = find_mentions(own, directory, words.servers)
+    mentions = find_mentions(own, directory)
     servers = tuple(dict.fromkeys(m.server_id for m in mentions))
-    hosts = {h.server_id: h for h in directory.servers}
+    hosts = index_of(directory).hosts
     reading = read_request(_masked(own, mentions), words)
     facts = RequestFacts(reading, words, [hosts[s].kind for s in servers])
     kind, category = rules.kind(facts), rules.category(facts)
     priority = rules.priority(facts, kind.value)
-    institution = hosts[servers[0]].institution if servers else _institution(own, directory)
+    named = index_of(directory).institution_in(own)
+    institution = hosts[servers[0]].institution if servers else named
     return Triage(
         kind=kind.value,
         category=category.value,
@@ -74,6 +80,11 @@ def triage(text: str, directory: Directory) -> Triage:
                 else []
             ),
         ),
+        unsure=tuple(
+            name
+            for name, found in (("kind", kind), ("category", category), ("priority", priority))
+            if found.because in _WITHOUT_EVIDENCE
+        ),
     )
 
 
@@ -88,29 +99,17 @@ def relevant_text(text: str) -> str:
 def mentioned_servers(talk: Iterable[str], directory: Directory) -> tuple[str, ...]:
     """Return the servers named in the conversation around a request, which is untrusted as well."""
     words = lexicon()
-    found = (
-        find_mentions(strip_noise(line, words.injection_patterns), directory, words.servers)
-        for line in talk
-    )
+    found = (find_mentions(strip_noise(line, words.injection_patterns), directory) for line in talk)
     return tuple(dict.fromkeys(mention.server_id for line in found for mention in line))
 
 
 def _masked(text: str, mentions: list[ServerMention]) -> str:
     """Replace each server with a neutral word: "DB" in an id is no problem with a DB."""
-    for mention in reversed(mentions):
-        text = f"{text[: mention.start]}{_MASK}{text[mention.end :]}"
-    return text
-
-
-def _institution(text: str, directory: Directory) -> str | None:
-    """Return the institution that the text names first."""
-    positions = [
-        (position, institution.id)
-        for institution in directory.institutions
-        for name in (institution.name, *institution.aliases)
-        if (position := text.find(name)) >= 0
-    ]
-    return min(positions)[1] if positions else None
+    parts, end = [], 0
+    for mention in mentions:
+        parts += [text[end : mention.start], _MASK]
+        end = mention.end
+    return "".join([*parts, text[end:]])
 
 
 def _reason(judgement: rules.Judgement, field: str | None = None) -> str:

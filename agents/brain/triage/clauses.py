@@ -23,6 +23,10 @@ _INSIDE = frozenset({
 # fmt: on
 
 
+_MAX_MORPHEMES = 120
+"""Longer clauses are cut, so that what is compared within one is bounded."""
+
+
 @dataclass(frozen=True, slots=True)
 class Clause:
     """Morphemes up to a connective or final ending, with the effect of the ending."""
@@ -41,7 +45,7 @@ def clauses(text: str) -> list[Clause]:
     start = sentence = 0
     for i in range(len(items)):
         stops = _ends_sentence(text, items, i)
-        if stops or _ends_clause(items, i):
+        if stops or _ends_clause(items, i) or i + 1 - start >= _MAX_MORPHEMES:
             found.append(_clause(items[start : i + 1], sentence))
             start, sentence = i + 1, sentence + stops
     return found

@@ -13,6 +13,8 @@ from guardia.agents.brain.triage.reading import ConceptHit, RequestReading
 
 _KIND_WEIGHT = 5.0
 """A named server counts for its kind as much as a nearly decisive word."""
+_REQUEST_REACH = 2
+"""Clauses from the work to its request: "확인하시고 재기동하여 알려 주세요"."""
 _OFFICE_PENALTY = 0.5
 """An office item next to a word of the field is only the location: "회의실 랜"."""
 _ABOUT_TROUBLE = ("action.DEPLOY", "action.LOG_ANALYSIS")
@@ -34,8 +36,9 @@ class RequestFacts:
     def faults(self) -> list[ConceptHit]:
         """Problems that exist now."""
         facts = [h for h in self.reading.facts("fault.") if not self._is_topic_only(h)]
-        mild = [h for h in facts if h.concept in ("fault.weak", "fault.waiting")]
-        facts = [h for h in facts if h in mild or not is_inside(h, mild)]
+        mild = {h for h in facts if h.concept in ("fault.weak", "fault.waiting")}
+        inside = covered_hits(facts, mild)
+        facts = [h for h in facts if h in mild or h not in inside]
         calm = self.reading.facts("calm.now")
         if calm:
             last = max(h.clause for h in calm)
@@ -72,12 +75,20 @@ class RequestFacts:
     def _is_curiosity(self, hit: ConceptHit) -> bool:
         """Return whether the sentence only asks for information and requests no work."""
         clause = self.reading.clauses[hit.clause]
-        same = [n for n, c in enumerate(self.reading.clauses) if c.sentence == clause.sentence]
-        if clause.question and any(self.reading.clauses[n].conditional for n in same):
+        if clause.question and clause.sentence in self._conditional_sentences:
             return True
-        curious = any(h.clause in same for h in self.reading.facts("ask.curious"))
+        curious = clause.sentence in self._curious_sentences
         idle = not self.requests and not self.reading.facts("when.urgent")
         return curious and (idle or hit.past)
+
+    @cached_property
+    def _conditional_sentences(self) -> set[int]:
+        return {c.sentence for c in self.reading.clauses if c.conditional}
+
+    @cached_property
+    def _curious_sentences(self) -> set[int]:
+        curious = self.reading.facts("ask.curious")
+        return {self.reading.clauses[h.clause].sentence for h in curious}
 
     # --- requests ----------------------------------------------------------------------------
 
@@ -126,7 +137,9 @@ class RequestFacts:
             return False
         if self._is_open_question(hit.clause) or self._gives_reason(hit):
             return False
-        request = next((r for r in self.reading.all("ask.do") if self._reaches(r, hit)), None)
+        near = range(hit.clause, hit.clause + _REQUEST_REACH + 1)
+        requests = (r for n in near for r in self.reading.in_clause(n, "ask.do"))
+        request = next((r for r in requests if self._reaches(r, hit)), None)
         if request is None:
             return self._ends_bare(hit)
         return not self._is_open_question(request.clause)
@@ -137,7 +150,7 @@ class RequestFacts:
         if request.denied or clauses[request.clause].sentence != clauses[hit.clause].sentence:
             return False
         behind = request.clause == hit.clause and request.end > hit.begin
-        return behind or 0 < request.clause - hit.clause <= 2
+        return behind or 0 < request.clause - hit.clause <= _REQUEST_REACH
 
     def _gives_reason(self, hit: ConceptHit) -> bool:
         """Return whether the clause states a reason: "자리를 옮겨서 …"."""
@@ -218,10 +231,11 @@ class RequestFacts:
     def topics(self) -> list[ConceptHit]:
         """Topic words, without those inside longer ones and those reported to be fine."""
         hits = self.reading.all("topic.")
+        inside = covered_hits(hits, hits)
         return [
             h
             for h in hits
-            if not is_inside(h, hits)
+            if h not in inside
             and not self._is_fine(h)
             and not self._is_circumstance(h)
             and not self._is_out_of_place(h)
@@ -253,10 +267,14 @@ class RequestFacts:
         return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
 
     def _is_fine(self, hit: ConceptHit) -> bool:
-        if any(f.clause == hit.clause for f in self.faults):
+        if hit.clause in self._fault_clauses:
             return False
         fine = self.reading.in_clause(hit.clause, "calm.component")
         return hit.denied or any(w.begin >= hit.end and not w.denied for w in fine)
+
+    @cached_property
+    def _fault_clauses(self) -> set[int]:
+        return {f.clause for f in self.faults}
 
     def _is_circumstance(self, hit: ConceptHit) -> bool:
         """Return whether the word says when it happened, not what it is: "배포 후 오류"."""
@@ -288,19 +306,24 @@ class RequestFacts:
 
     def times(self, concept: str) -> list[ConceptHit]:
         """Return words of time that are not denied ("오늘 아니어도") and about the request."""
-        calm = self.reading.all("calm.noimpact")
-        return [h for h in self.reading.all(concept) if not h.denied and not is_inside(h, calm)]
+        found = self.reading.all(concept)
+        inside = covered_hits(found, self.reading.all("calm.noimpact"))
+        return [h for h in found if not h.denied and h not in inside]
 
 
-def is_inside(hit: ConceptHit, others: Iterable[ConceptHit]) -> bool:
-    """Return whether a longer hit covers `hit`."""
-    return any(
-        o.clause == hit.clause
-        and o.begin <= hit.begin
-        and o.end >= hit.end
-        and o.end - o.begin > hit.end - hit.begin
-        for o in others
-    )
+def covered_hits(hits: Iterable[ConceptHit], others: Iterable[ConceptHit]) -> set[ConceptHit]:
+    """Return the hits that a longer one of `others` covers."""
+    by_clause: dict[int, set[tuple[int, int]]] = defaultdict(set)
+    for other in others:
+        by_clause[other.clause].add((other.begin, other.end))
+    return {
+        h
+        for h in hits
+        if any(
+            begin <= h.begin and end >= h.end and (begin, end) != (h.begin, h.end)
+            for begin, end in by_clause[h.clause]
+        )
+    }
 
 
 def _suffix(hit: ConceptHit) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from guardia.agents.brain.triage.names import index_of
 from guardia.org.directory import Directory, Host
 
 _ALL = r"(?:모든|전체|전부|모두|각각|각|온)"
@@ -33,19 +34,22 @@ def fan_out(
     `kind_words` are the words for each kind of server. `institution` is the one of the surrounding
     text, for texts that name none themselves.
     """
+    index = index_of(directory)
     kinds = {kind: any_of_pattern(words) for kind, words in kind_words.items()}
-    named = {i.id: any_of_pattern((i.name, *i.aliases, i.id)) for i in directory.institutions}
+    spoken = (index.institutions[name] for name in sorted(index.institutions_in(text)))
+    named = {i.id: any_of_pattern((i.name, *i.aliases, i.id)) for i in spoken}
     match = _quantified(text, [*kinds.values()], [*named.values()])
     if match is None:
         return None
     # What the quantifier itself names: "WAS-01과 모든 DB 서버" does not mean all of both.
-    owners = _mentioned(named, match) or _mentioned(named, text) or ({institution} - {None})
+    around = {institution} if institution else set()
+    owners = _mentioned(named, match) or _mentioned(named, text) or around
     asked_kinds = _mentioned(kinds, match) or _mentioned(kinds, text)
+    owned = (h for owner in sorted(owners) for h in index.by_institution.get(owner, ()))
     hosts = tuple(
         host
-        for host in directory.servers
-        if (not owners or host.institution in owners)
-        and (not asked_kinds or host.kind in asked_kinds)
+        for host in (owned if owners else directory.servers)
+        if not asked_kinds or host.kind in asked_kinds
     )
     return FanOut(hosts, " ".join(match.split()))
 

@@ -72,11 +72,13 @@ class Lexicon:
 
     def matches(self, items: Sequence[Morpheme]) -> Iterator[PatternMatch]:
         """Yield every match of a pattern in `items`."""
+        # Each is needed for many patterns.
+        words = [list(_spellings(items, begin)) for begin in range(len(items))]
         for begin in range(len(items)):
-            for spelled, end in _spellings(items, begin):
+            for spelled, end in words[begin]:
                 for pattern in self.patterns.get(spelled, ()):
                     if _tagged(items[begin], pattern.words[0].spellings[spelled]):
-                        last = _match_rest(items, end, pattern.words[1:])
+                        last = _match_rest(items, words, end, pattern.words[1:])
                         if last:
                             yield PatternMatch(pattern, begin, last)
 
@@ -108,17 +110,22 @@ def _name_types(form: str) -> set[str]:
     return {name_type for name_type, pattern in _NAME_TYPES.items() if pattern.fullmatch(form)}
 
 
-def _match_rest(items: Sequence[Morpheme], begin: int, words: tuple[PatternWord, ...]) -> int:
+def _match_rest(
+    items: Sequence[Morpheme],
+    spelled_at: Sequence[Sequence[tuple[str, int]]],
+    begin: int,
+    words: tuple[PatternWord, ...],
+) -> int:
     """Return where the remaining words end, or 0 if they do not follow."""
     if not words:
         return begin
     word, others = words[0], words[1:]
     reach = _WIDE_REACH if word.wide else _LIGHT_REACH
     for start in range(begin, min(begin + reach + 1, len(items))):
-        for spelled, end in _spellings(items, start):
+        for spelled, end in spelled_at[start]:
             tag = word.spellings.get(spelled)
             fits = tag is not None and _tagged(items[start], tag)
-            if fits and (last := _match_rest(items, end, others)):
+            if fits and (last := _match_rest(items, spelled_at, end, others)):
                 return last
         if not word.wide and not _is_light(items[start]):
             return 0

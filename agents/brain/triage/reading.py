@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from guardia.agents.brain.triage import grammar
 from guardia.agents.brain.triage.clauses import Clause, clauses
@@ -40,9 +42,23 @@ class RequestReading:
     clauses: tuple[Clause, ...]
     hits: tuple[ConceptHit, ...]
 
+    @cached_property
+    def _by_prefixes(self) -> dict[tuple[str, ...], list[ConceptHit]]:
+        return {}
+
+    @cached_property
+    def _by_clause(self) -> dict[int, list[ConceptHit]]:
+        found: dict[int, list[ConceptHit]] = defaultdict(list)
+        for hit in self.hits:
+            found[hit.clause].append(hit)
+        return found
+
     def all(self, *prefixes: str) -> list[ConceptHit]:
         """Return the hits of these concepts, in order."""
-        return [h for h in self.hits if h.concept.startswith(prefixes)]
+        if prefixes not in self._by_prefixes:
+            found = [h for h in self.hits if h.concept.startswith(prefixes)]
+            self._by_prefixes[prefixes] = found
+        return list(self._by_prefixes[prefixes])
 
     def facts(self, *prefixes: str) -> list[ConceptHit]:
         """Return the hits of these concepts that are facts."""
@@ -54,7 +70,8 @@ class RequestReading:
 
     def in_clause(self, clause: int, *prefixes: str) -> list[ConceptHit]:
         """Return the hits of these concepts in one clause."""
-        return [h for h in self.all(*prefixes) if h.clause == clause]
+        found = self._by_clause.get(clause, ())
+        return [h for h in found if h.concept.startswith(prefixes)]
 
 
 def read_request(text: str, lexicon: Lexicon) -> RequestReading:
@@ -91,18 +108,13 @@ def _distinct(hits: Iterable[ConceptHit]) -> list[ConceptHit]:
 
 def _after_conditions(hits: list[ConceptHit], parts: Sequence[Clause]) -> Iterator[ConceptHit]:
     """Mark what follows a condition about a problem as hypothetical."""
-    conditions = {
-        (parts[h.clause].sentence, h.clause)
-        for h in hits
-        if h.concept.startswith("fault.") and parts[h.clause].conditional
-    } | {
-        (part.sentence, number)
-        for number, part in enumerate(parts)
-        if part.conditional and grammar.is_negated(part)
-    }
+    troubled = {h.clause for h in hits if h.concept.startswith("fault.")}
+    first: dict[int, int] = {}
+    for number, part in enumerate(parts):
+        if part.conditional and (number in troubled or grammar.is_negated(part)):
+            first.setdefault(part.sentence, number)
     for hit in hits:
-        sentence = parts[hit.clause].sentence
-        follows = any(s == sentence and c < hit.clause for s, c in conditions)
+        follows = first.get(parts[hit.clause].sentence, hit.clause) < hit.clause
         if follows and hit.concept.startswith(("fault.", "scope.")):
             yield replace(hit, supposed=True)
         else:

@@ -9,11 +9,18 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
+from guardia.text import fold
+
 _MAX_CHARACTERS = 6000
 """Maximum characters that are read: the request is at the beginning."""
 
-_RULE = re.compile(r"^\s*(?:[-=_*~─━]{3,}.*|#{3,}\s*)$", re.MULTILINE)
-_QUOTE = re.compile(r"^\s*(?:>|From:|보낸\s?사람:|-+\s*(?:Original|원본)).*$", re.MULTILINE)
+# Lines are bounded by themselves: "^\\s*" would read all blank lines again from each of them.
+_RULE = re.compile(r"^[^\S\n]*+(?:[-=_*~─━]{3,}.*|#{3,}[^\S\n]*)$", re.MULTILINE)
+_QUOTE = re.compile(
+    r"^[^\S\n]*+(?:>|From:|보낸\s?사람:|-++[^\S\n]*(?:Original|원본)).*$", re.MULTILINE
+)
+_BLANKS = re.compile(r"[^\S\n]{4,}")
+_BLANK_LINES = re.compile(r"\n{3,}")
 _BLOCK = re.compile(
     r"```.*?(?:```|\Z)|<(system|assistant|instruction|prompt)\b.*?(?:</\1>|\Z)", re.S | re.I
 )
@@ -41,7 +48,7 @@ _SIGNER = re.compile(rf"[가-힣A-Za-z]{{1,20}}(?:{_UNITS}|{_TITLES})|[가-힣]{
 
 def strip_noise(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> str:
     """Return what the sender requests; `injection_patterns` match words to the machine."""
-    text = _BLOCK.sub("\n", text[:_MAX_CHARACTERS])
+    text = _BLOCK.sub("\n", _bounded(text))
     text = _QUOTE.sub("", _above_rule(text))
     lines = [
         _without_injections(line, injection_patterns)
@@ -52,7 +59,15 @@ def strip_noise(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> str
 
 def addresses_machine(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> bool:
     """Return whether a part of `text` addresses the machine."""
-    return any(s.search(text[:_MAX_CHARACTERS]) for s in injection_patterns)
+    read = _bounded(text)
+    return any(s.search(read) for s in injection_patterns)
+
+
+def _bounded(text: str) -> str:
+    """Return the beginning of `text`, folded, without long runs of blanks and blank lines."""
+    folded = fold(text[:_MAX_CHARACTERS])[:_MAX_CHARACTERS]
+    lines = (line.strip() for line in _BLANKS.sub("   ", folded).splitlines())
+    return _BLANK_LINES.sub("\n\n", "\n".join(lines))
 
 
 def _above_rule(text: str) -> str:

@@ -26,6 +26,11 @@ class LiveSource extends EventTarget {
     this.source.onopen = (event) => this.onopen && this.onopen(event);
     this.source.onerror = (event) => this.onerror && this.onerror(event);
     this.source.addEventListener("issue", () => this.dispatchEvent(new Event("issue")));
+    // Another page of the same person has taken the place; a look at this one takes it back.
+    this.source.addEventListener("displaced", () => {
+      this.rest();
+      live(false);
+    });
     // Something may have happened while nobody looked.
     if (again) this.dispatchEvent(new Event("issue"));
   }
@@ -44,8 +49,29 @@ class LiveSource extends EventTarget {
 
 htmx.createEventSource = (url) => new LiveSource(url);
 
-// A part that has not changed is left alone; one that has keeps opened details and typed text.
+// A part that has not changed is left alone; one that has keeps opened details, what a person has
+// typed, chosen or ticked, and the place at which they read.
 const kept = new Map();
+const CONTROLS = "textarea[id], select[id], input[id]:not([type=hidden])";
+
+function isTouched(control) {
+  if (control.type === "checkbox" || control.type === "radio") {
+    return control.checked !== control.defaultChecked;
+  }
+  if (control.tagName === "SELECT") {
+    return [...control.options].some((o) => o.selected !== o.defaultSelected && o.value);
+  }
+  return control.value !== control.defaultValue;
+}
+
+// What stays where it is on the screen: the focused element, or else the first one in view.
+function anchorOf(active) {
+  const seen = (e) => e && e.getBoundingClientRect().bottom > 0;
+  const inView = (e) => seen(e) && e.getBoundingClientRect().top < innerHeight;
+  const focused = active && active !== document.body && active.id && inView(active) ? active : null;
+  const found = focused || [...document.querySelectorAll("main [id]")].find(inView);
+  return found ? { id: found.id, top: found.getBoundingClientRect().top } : null;
+}
 
 document.addEventListener("htmx:oobBeforeSwap", (event) => {
   const { target, fragment } = event.detail;
@@ -55,10 +81,13 @@ document.addEventListener("htmx:oobBeforeSwap", (event) => {
     return;
   }
   const details = [...target.querySelectorAll("details[id]")].map((d) => [d.id, d.open]);
-  const typed = [...target.querySelectorAll("textarea[id]")].map((f) => [f.id, f.value]);
+  const typed = [...target.querySelectorAll(CONTROLS)]
+    .filter(isTouched)
+    .map((c) => [c.id, c.value, c.checked]);
   const active = document.activeElement;
   const focus = active && target.contains(active) ? active.id : "";
-  kept.set(target.id, { details, typed, focus, start: active && active.selectionStart });
+  const anchor = scrollY > 0 ? anchorOf(active) : null;
+  kept.set(target.id, { details, typed, focus, start: active && active.selectionStart, anchor });
 });
 
 document.addEventListener("htmx:oobAfterSwap", (event) => {
@@ -69,16 +98,73 @@ document.addEventListener("htmx:oobAfterSwap", (event) => {
     const found = document.getElementById(id);
     if (found) found.open = open;
   }
-  for (const [id, text] of state.typed) {
+  for (const [id, text, checked] of state.typed) {
     const found = document.getElementById(id);
-    if (found) found.value = text;
+    if (!found) continue;
+    found.value = text;
+    if (found.type === "checkbox" || found.type === "radio") found.checked = checked;
   }
   const focused = state.focus && document.getElementById(state.focus);
   if (focused) {
     focused.focus({ preventScroll: true });
     if (focused.tagName === "TEXTAREA") focused.setSelectionRange(state.start, state.start);
   }
+  showTimes();
+  const anchor = state.anchor && document.getElementById(state.anchor.id);
+  if (anchor) scrollBy(0, anchor.getBoundingClientRect().top - state.anchor.top);
 });
+
+// A refresh that was sent before a person's acceptance has arrived would lock the form again: it is
+// dropped, and the page refreshed once more.
+let accepted = 0;
+document.addEventListener("htmx:beforeRequest", ({ detail }) => {
+  const { xhr, requestConfig } = detail;
+  if (requestConfig.path.includes("accept=")) {
+    accepted += 1;
+    xhr.addEventListener("loadend", () => (accepted += 1));
+  }
+  xhr.accepted = accepted;
+});
+document.addEventListener("htmx:beforeSwap", ({ detail }) => {
+  if (detail.xhr.accepted >= accepted) return;
+  detail.shouldSwap = false;
+  setTimeout(() => htmx.trigger("#refresh", "sse:issue"));
+});
+
+// Distances from now, which the browser keeps current; without it the times themselves are shown.
+const UNITS = [["day", 86400], ["hour", 3600], ["minute", 60]];
+
+function relative() {
+  return new Intl.RelativeTimeFormat(document.documentElement.lang, { numeric: "auto" });
+}
+
+function distance(moment) {
+  const seconds = (Date.parse(moment) - Date.now()) / 1000;
+  if (Math.abs(seconds) < 60) return relative().format(0, "second");
+  const [unit, size] = UNITS.find(([, s]) => Math.abs(seconds) >= s);
+  return relative().format(Math.trunc(seconds / size), unit);
+}
+
+function showTimes() {
+  for (const mark of document.querySelectorAll("time[data-relative]")) {
+    mark.textContent = distance(mark.dateTime);
+  }
+  for (const mark of document.querySelectorAll("[data-remaining]")) {
+    mark.textContent = `(${distance(mark.dataset.remaining)})`;
+    mark.classList.toggle("over", Date.parse(mark.dataset.remaining) < Date.now());
+  }
+}
+showTimes();
+setInterval(showTimes, 30000);
+
+// An address may name something inside a closed part.
+function openTarget() {
+  const found = location.hash && document.getElementById(location.hash.slice(1));
+  for (let at = found; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+  if (found) found.scrollIntoView();
+}
+addEventListener("hashchange", openTarget);
+openTarget();
 
 // Whether the page is live, said in words.
 function live(on) {

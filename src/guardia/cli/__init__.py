@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 import typer
-from rich.console import Console
+from rich.text import Text
 
 from guardia import __version__
 from guardia.cli import (
@@ -17,6 +17,7 @@ from guardia.cli import (
     database,
     delegation,
     demo,
+    failures,
     goal,
     issue,
     keys,
@@ -28,9 +29,11 @@ from guardia.cli import (
     plan,
     runs,
     service,
+    status,
     token,
 )
-from guardia.errors import GuardiaError, UserError
+from guardia.cli.console import console
+from guardia.errors import UserError
 from guardia.i18n import t
 
 app = typer.Typer(
@@ -40,15 +43,18 @@ app.command("demo", help=t("cli.demo.help"))(demo.demo)
 app.command("up", help=t("cli.up.help"))(service.up)
 app.command("serve", help=t("cli.serve.help"))(service.serve)
 app.command("worker", help=t("cli.worker.help"))(service.worker)
-app.command("approve", help=t("cli.approve.help"))(issue.decision_command("approve"))
-app.command("reject", help=t("cli.reject.help"))(issue.decision_command("reject"))
+app.command("status", help=t("cli.status.help"))(status.status)
+app.command("approve", help=t("cli.approve.help"))(issue.approve)
+app.command("reject", help=t("cli.reject.help"))(issue.reject)
 app.command("mcp", help=t("cli.mcp.help"))(mcp.mcp)
 app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
 app.command("release", help=t("cli.control.release"))(control.release)
 app.command("force", help=t("cli.plan.force"))(plan.force)
 app.command("directive", help=t("cli.control.directive"))(control.directive)
-app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.decision_command("change"))
+app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.ask_changes)
+app.command("reopen", help=t("cli.reopen.help"))(issue.reopen)
+app.command("accept", help=t("cli.accept.help"))(issue.accept)
 app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
 app.command("runs", help=t("cli.runs.help"))(runs.runs)
 app.command("show", help=t("cli.show.help"))(issue.show)
@@ -82,6 +88,10 @@ def main() -> None:
     """Run the command; expected errors print one Korean sentence instead of a traceback."""
     try:
         app()
-    except GuardiaError as error:
-        Console(stderr=True).print(f"[bold red]{t('cli.error')}[/] {error}", highlight=False)
+    except Exception as error:
+        text = failures.describe(error)
+        if text is None:
+            raise
+        head = (t("cli.error"), "bold red")
+        console(stderr=True).print(Text.assemble(head, " ", text), soft_wrap=True)
         sys.exit(2 if isinstance(error, UserError) else 1)

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 
 from guardia.board.core.actors import Actor
 from guardia.cli import chart_file
+from guardia.cli.console import console
 from guardia.cli.installation import migrate, open_installation
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid, OperatorError, Unreachable
@@ -173,10 +173,10 @@ def _follow_beat(board: BoardContext, agent: str, timeout: float) -> str:
     from guardia.cli.timeline import AuditTimeline
     from guardia.db import events
 
-    console, announced = Console(), False
+    screen, announced = console(), False
     news = events.listen(board.database.dsn, timeout=_POLL_SECONDS)
     next(news)
-    timeline = AuditTimeline(board, console, actor=Actor.agent(agent), after=entries.size(board))
+    timeline = AuditTimeline(board, screen, actor=Actor.agent(agent), after=entries.size(board))
     last = agent_control.wake_now(board, agent, CLI_OPERATOR)
     deadline = time.monotonic() + timeout
     with timeline.spinner(t("cli.staff.waiting", agent=agent)):
@@ -185,7 +185,7 @@ def _follow_beat(board: BoardContext, agent: str, timeout: float) -> str:
             if found is not None and not announced:
                 announced = True
                 reasons = ", ".join(t(f"wake.reason.{reason}") for reason in found.reasons)
-                console.print(t("cli.staff.begun", run=found.run_id, reasons=reasons), markup=False)
+                screen.print(t("cli.staff.begun", run=found.run_id, reasons=reasons))
             timeline.print_new()
             if found is not None and found.ended_at is not None:
                 steps = t("cli.staff.steps", steps=found.steps)

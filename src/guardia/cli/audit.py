@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from guardia.cli.installation import open_installation
+from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -22,13 +23,16 @@ app = typer.Typer(no_args_is_help=True)
 
 @app.command("verify", help=t("cli.audit.verify"))
 def verify(
-    full: Annotated[bool, typer.Option("--full", help=t("cli.audit.full"))] = False,
+    full: Annotated[bool, typer.Option("--full/--new", help=t("cli.audit.full"))] = True,
     since: Annotated[int | None, typer.Option(min=0, help=t("cli.audit.since"))] = None,
     export: Annotated[Path | None, typer.Option("--export", help=t("cli.audit.file"))] = None,
     key: Annotated[Path | None, typer.Option("--key", help=t("cli.audit.key"))] = None,
     as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
 ) -> None:
-    """Verify the audit log; exit code 1 and the first bad entry if it is not intact."""
+    """Verify the audit log; exit code 1 and the first bad entry if it is not intact.
+
+    Without options it looks at everything. A partial look says which part it looked at.
+    """
     if export is not None:
         verdict, words = _verify_export(export, key)
     else:
@@ -38,6 +42,19 @@ def verify(
     else:
         _print(verdict, words)
     raise typer.Exit(0 if verdict.intact else 1)
+
+
+@app.command("acknowledge", help=t("cli.audit.acknowledge"))
+def acknowledge(
+    reason: Annotated[str, typer.Option("--reason", help=t("cli.audit.loss_reason"))],
+) -> None:
+    """Log the loss of witnesses on this host, and begin them again."""
+    from guardia.board.integrity.acknowledgement import acknowledge_loss
+
+    with open_installation(Settings()) as installation, installation.board() as board:
+        moved = acknowledge_loss(board, CLI_OPERATOR, reason)
+    files = ", ".join(map(str, moved)) or t("cli.audit.no_files")
+    sys.stdout.write(t("cli.audit.acknowledged", files=files) + "\n")
 
 
 @app.command("export", help=t("cli.audit.export"))
@@ -97,16 +114,21 @@ def _verify_export(file: Path, key: Path | None) -> tuple[ChainVerdict, dict[str
 
 def _print(verdict: ChainVerdict, words: dict[str, Any]) -> None:
     write = sys.stdout.write
+    before = int(words.get("from", 0))
+    if before:
+        line = "partial" if verdict.size > before else "nothing_new"
+        scope = {"first": before + 1, "last": verdict.size, "before": before}
+        write(t(f"cli.audit.{line}", **scope) + "\n")
     if verdict.intact:
-        write(t("cli.audit.intact", size=verdict.size, head=verdict.head) + "\n")
-        write(t("cli.audit.sealed", sealed=verdict.sealed) + "\n")
+        count = max(0, verdict.size - before)
+        write(t("cli.audit.intact", count=count, size=verdict.size, head=verdict.head) + "\n")
+        if verdict.sealed > before:
+            write(t("cli.audit.sealed", sealed=verdict.sealed) + "\n")
     else:
-        fault = t(f"audit.fault.{verdict.fault}")
-        if verdict.bad is not None:
-            write(t("audit.at_entry", bad=verdict.bad, fault=fault) + "\n")
-        else:
-            write(t("audit.at_checkpoint", size=verdict.checkpoint, fault=fault) + "\n")
-        if verdict.witness:
+        from guardia.board.integrity.daily_report import describe_fault
+
+        write(describe_fault(verdict, t) + "\n")
+        if verdict.witness and verdict.bad is not None:
             write(t("cli.audit.witness", witness=verdict.witness) + "\n")
     for seq in words.get("unsettled", ()):
         write(t("cli.audit.unsettled", seq=seq) + "\n")

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardia.db.private_files import fsync_folder
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -37,6 +38,7 @@ class ChartFile:
             Path(name).chmod(target.stat().st_mode & 0o7777)
             yield
             Path(name).replace(target)
+            fsync_folder(target.parent)
         finally:
             Path(name).unlink(missing_ok=True)
 

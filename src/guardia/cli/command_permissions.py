@@ -12,7 +12,7 @@ from typing import Any
 import typer
 
 from guardia.errors import Forbidden
-from guardia.text import clean_json
+from guardia.text import clean_json, fold
 
 COMMAND_ACTIONS: dict[str, str] = {
     "version": "version.read",
@@ -20,12 +20,15 @@ COMMAND_ACTIONS: dict[str, str] = {
     "up": "installation.run",
     "serve": "installation.run",
     "worker": "installation.run",
+    "status": "installation.run",
     "mcp": "agent.serve",
     "show": "issue.read",
     "runs": "run.read",
     "approve": "approval.answer",
     "reject": "approval.answer",
     "ask-changes": "approval.answer",
+    "reopen": "issue.reopen",
+    "accept": "issue.accept",
     "delegate": "delegation.set",
     "goal": "goal.give",
     "costs": "costs.read",
@@ -40,6 +43,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "token list": "token.own",
     "token revoke": "token.own",
     "audit verify": "audit.verify",
+    "audit acknowledge": "audit.acknowledge",
     "audit export": "audit.verify",
     "audit key": "audit.verify",
     "db url": "database.operate",
@@ -84,6 +88,15 @@ COMMAND_ACTIONS: dict[str, str] = {
 }
 
 
+_NAMES = frozenset(
+    {
+        "account", "agent", "by", "human", "identity", "institution", "month", "number", "other",
+        "person", "principal", "role", "scope", "server", "superior", "to", "tool", "who",
+    }
+)  # fmt: skip
+"""Parameters that name something: people paste and type them in any form."""
+
+
 def commands(app: typer.Typer, before: str = "") -> Iterator[tuple[str, Any]]:
     """Yield every command of an app with its full name."""
     for command in app.registered_commands:
@@ -100,6 +113,16 @@ def enforce_permissions(app: typer.Typer) -> None:
         command.callback = _guarded(name, command.callback)
 
 
+def _clean_arguments(words: dict[str, Any]) -> dict[str, Any]:
+    """Return the arguments in clean form, and those that name something as they are searched."""
+    cleaned: dict[str, Any] = clean_json(words)
+    return cleaned | {
+        name: fold(value).strip()
+        for name, value in cleaned.items()
+        if name in _NAMES and isinstance(value, str)
+    }
+
+
 def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
     @wraps(run)
     def guarded(*args: Any, **words: Any) -> Any:
@@ -111,6 +134,6 @@ def _guarded(name: str, run: Callable[..., Any]) -> Callable[..., Any]:
         # Permissions of people are checked by the board, for the person who signs in.
         if action in OPERATOR_ACTIONS or action not in PERMISSIONS:
             require_operator(action)
-        return run(*args, **clean_json(words))
+        return run(*args, **_clean_arguments(words))
 
     return guarded

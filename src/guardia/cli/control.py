@@ -10,7 +10,6 @@ import typer
 from guardia.board.core.issue_ref import issue_ref
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
-from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -25,14 +24,13 @@ def kill(
     reason: _Reason = "",
 ) -> None:
     """Stop everything at once; no permission beyond access to this installation is needed."""
-    from guardia.board.control import kill_switch
+    from guardia.cli.emergency_kill import EmergencyKill
 
-    # Stopping needs no key: a store that cannot be opened must not prevent it.
-    with open_installation(Settings()) as installation, installation.board(signing=False) as board:
-        done = kill_switch.kill(board, authenticate(board, who) if who else CLI_OPERATOR, reason)
-    key = "already" if done.already_on else "killed"
-    words = {"tasks": done.stopped, "undoing": done.undoing}
-    sys.stdout.write(t(f"cli.control.{key}", **words) + "\n")
+    outcome = EmergencyKill(Settings(), who, reason).run(typer.echo)
+    for line in outcome.lines:
+        typer.echo(line, err=not outcome.recorded)
+    if not outcome.holds:
+        raise typer.Exit(1)
 
 
 def release(who: _As, reason: _Reason) -> None:
@@ -53,16 +51,19 @@ def directive(
 ) -> None:
     """Give a directive to every task of an issue that accepts it now."""
     from guardia.board.control import directives
+    from guardia.board.control.directive_context import DirectiveRequest
+    from guardia.board.control.verbs import DIRECTIVE_VERBS
 
     sr_id = parse_issue_number(number)
     if verb not in directives.VERBS:
         raise Invalid(what=verb, why=", ".join(directives.VERBS))
+    sys.stdout.write(t(DIRECTIVE_VERBS[verb].consequence) + "\n")
     with open_installation(Settings()) as installation, installation.board() as board:
         person = authenticate(board, who)
         tasks = directives.eligible_tasks(board, sr_id, verb)
         if not tasks:
             raise Invalid(what=issue_ref(sr_id), why=t("cli.control.impossible"))
-        request = directives.DirectiveRequest(verb, reason, argument)
+        request = DirectiveRequest(verb, reason, argument)
         for task_id in tasks:
             state = directives.issue_directive(board, person, task_id, request)
             words = {"sr": sr_id, "verb": t(f"board.verb.{verb}"), "state": t(f"state.{state}")}

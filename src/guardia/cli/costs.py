@@ -8,10 +8,10 @@ from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
@@ -45,10 +45,10 @@ def costs(
             json.dumps(_as_json(by, chosen, found, budgets), ensure_ascii=False) + "\n"
         )
         return
-    console = Console()
-    console.print(_costs_table(by, chosen, found), markup=False)
+    screen = console()
+    screen.print(_costs_table(by, chosen, found))
     if capped := [b for b in budgets if b.share is not None or not b.day_cap.is_unlimited]:
-        console.print(_budget_table(capped), markup=False)
+        screen.print(_budget_table(capped))
 
 
 @app.command("raise", help=t("cli.costs.raise"))

@@ -7,19 +7,25 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from guardia.cli import demo_stories
+from guardia.cli.console import console
 from guardia.cli.demo_stories import DemoOutcome
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 from guardia.settings import Settings
 
+if TYPE_CHECKING:
+    from guardia.cli.demo_environment import DemoEnvironment
+
 _STORY_TIMEOUT = 240.0
+_WATCH_SECONDS = 1.0
 
 
 def demo(
@@ -37,39 +43,45 @@ def demo(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
     # Text for people goes to stderr if a program reads stdout.
-    console = Console(stderr=as_json, highlight=False)
+    screen = console(stderr=as_json)
     started = time.monotonic()
     outcome: DemoOutcome | None = None
     failure = ""
     try:
         with ExitStack() as stack:
-            outcome = _run_story(stack, console, story_to_run, yes=yes, started=started)
-            _print(console, outcome)
+            environment = _open_environment(stack, screen)
+            outcome = _run_story(environment, story_to_run, yes=yes, started=started)
+            _print(screen, outcome)
             if not leave:
-                _wait_for_interrupt(console)
+                _wait_for_interrupt(environment)
     except KeyboardInterrupt:
         failure = t("cli.demo.interrupted")
     except GuardiaError as error:
         failure = str(error)
-        console.print(f"[bold red]{t('cli.error')}[/]", failure)
-    console.print(t("cli.demo.stopped"))
+        screen.print(Text.assemble((t("cli.error"), "bold red"), " ", failure))
+    screen.print(t("cli.demo.stopped"))
     if as_json:
         found = outcome.as_json() if outcome else {"ok": False, "story": story, "error": failure}
         sys.stdout.write(json.dumps(found, ensure_ascii=False) + "\n")
     raise typer.Exit(0 if outcome is not None and outcome.ok else 1)
 
 
-def _run_story(
-    stack: ExitStack, console: Console, story: demo_stories.DemoStory, *, yes: bool, started: float
-) -> DemoOutcome:
+def _open_environment(stack: ExitStack, console: Console) -> DemoEnvironment:
     from guardia.cli.demo_environment import DemoEnvironment
-    from guardia.cli.demo_run import DemoRun
 
     environment = stack.enter_context(DemoEnvironment(Settings(), console).opened())
     console.print(t("cli.demo.ready", address=environment.address))
     environment.print_accounts()
+    return environment
+
+
+def _run_story(
+    environment: DemoEnvironment, story: demo_stories.DemoStory, *, yes: bool, started: float
+) -> DemoOutcome:
+    from guardia.cli.demo_run import DemoRun
+
     timeout = _STORY_TIMEOUT if yes else None
-    run = DemoRun(environment, story, console, yes=yes, timeout=timeout)
+    run = DemoRun(environment, story, environment.console, yes=yes, timeout=timeout)
     run.begin()
     run.follow()
     return run.outcome(time.monotonic() - started)
@@ -80,11 +92,14 @@ def _print(console: Console, outcome: DemoOutcome) -> None:
     state = t(f"state.{outcome.status}")
     for what, held in {**outcome.checks, "chain": outcome.chain}.items():
         label = t(f"cli.demo.check.{what}", status=state, entries=outcome.audit_entries)
-        words = f"[blue]{t('cli.demo.held')}[/]" if held else f"[red]{t('cli.demo.broken')}[/]"
+        words = Text(t("cli.demo.held"), "blue") if held else Text(t("cli.demo.broken"), "red")
         table.add_row(label, words)
     console.print(table)
 
 
-def _wait_for_interrupt(console: Console) -> None:
-    console.print(t("cli.demo.stay"))
-    signal.pause()
+def _wait_for_interrupt(environment: DemoEnvironment) -> None:
+    """Wait until a person stops the demo; end it if one of its parts has ended."""
+    environment.console.print(t("cli.demo.stay"))
+    while True:
+        environment.require_alive()
+        time.sleep(_WATCH_SECONDS)

@@ -23,6 +23,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
 from guardia.cli.installation import Installation, migrate, open_installation
 from guardia.db import die_with_parent
+from guardia.db.private_files import open_private
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 from guardia.org import chart
@@ -67,7 +68,7 @@ class DemoEnvironment:
             # Child processes end with the thread that starts them, so all start in this one.
             self.fleet = RunningFleet.spawn(home / "lab")
             stack.callback(self.fleet.stop)
-            installation = stack.enter_context(open_installation(self.settings))
+            installation = stack.enter_context(open_installation(self.settings, keep=True))
             self.dsn = installation.app_dsn
             self.board = stack.enter_context(installation.board())
             self._prepare(installation)
@@ -80,10 +81,14 @@ class DemoEnvironment:
             yield self
 
     def require_alive(self) -> None:
-        """Raise `Misconfigured` if the board's process has ended on its own."""
-        if self._board.poll() is not None:
-            why = t("cli.demo.child_died", name="guardia up", log=self.log)
-            raise Misconfigured(what="guardia up", why=why)
+        """Raise `Misconfigured` if the board's process or the fleet has ended on its own."""
+        ended = {
+            "guardia up": (self._board.poll() is not None, self.log),
+            t("lab.fleet"): (not self.fleet.is_alive(), self.fleet.home / "fleet.log"),
+        }
+        for name, (is_over, log) in ended.items():
+            if is_over:
+                raise Misconfigured(what=name, why=t("cli.demo.child_died", name=name, log=log))
 
     def print_accounts(self) -> None:
         """Print the demo's accounts, so that people can sign in."""
@@ -125,7 +130,7 @@ class DemoEnvironment:
         # The token comes from the store, where no other process can read it.
         environment.pop("GUARDIA_MESSENGER_TOKEN", None)
         program = [sys.executable, "-m", "guardia", "up"]
-        with self.log.open("a", encoding="utf-8") as log:
+        with open_private(self.log) as log:
             # If we are killed, the board dies at once; normally it is stopped in order (see below).
             self._board = subprocess.Popen(
                 die_with_parent.command(program, signal.SIGKILL, None),

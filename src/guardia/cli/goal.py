@@ -6,10 +6,10 @@ import sys
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from guardia.board.core.issue_ref import is_issue_ref, issue_ref
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.errors import Invalid
@@ -53,24 +53,22 @@ def goal(
 
 
 def _show(page: GoalPage) -> None:
-    console = Console()
+    screen = console()
     state = t(f"goals.state.{page.state}")
-    console.print(
-        f"[bold]{issue_ref(page.sr_id)}[/] {state} {page.progress.percent}%", highlight=False
-    )
-    console.print(page.title, markup=False, highlight=False)
+    screen.print(f"[bold]{issue_ref(page.sr_id)}[/] {state} {page.progress.percent}%")
+    screen.print(page.title)
     table = Table(*(t(f"goals.cli.column.{c}") for c in ("work", "server", "who", "due")))
     for part in page.parts:
         who = part.question or part.agent or t("goals.page.people")
         work = f"{issue_ref(part.child_id)} {part.text}" if part.child_id else part.text
         table.add_row(work, part.server or "-", who, str(part.due_on or "-"))
     if page.parts:
-        console.print(table, markup=False)
+        screen.print(table)
     for hire in page.hires:
         line = f"{t('goals.hire')} {hire.title}: {t(f'goals.page.hire.{hire.state}')}"
-        console.print(line, markup=False, highlight=False)
+        screen.print(line)
         for words in filter(None, (_cost(hire), hire.budget_note)):
-            console.print(f"  {words}", markup=False, highlight=False)
+            screen.print(f"  {words}")
 
 
 def _cost(hire: HireView) -> str:

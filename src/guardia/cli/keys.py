@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
@@ -55,7 +55,7 @@ def list_keys() -> None:
         table.add_row(str(folder), t("cli.keys.master", source=store.master().source))
         for name in store.names():
             table.add_row(f"  {name}", _describe(store, name, witness_files.key.name))
-    Console().print(table, markup=False)
+    console().print(table)
 
 
 def _describe(store: FileCredentialStore, name: str, checkpoint_key_name: str) -> str:

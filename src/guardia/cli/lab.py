@@ -10,9 +10,9 @@ import threading
 from typing import Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from guardia.cli.console import console
 from guardia.i18n import t
 from guardia.settings import Settings
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -35,7 +35,7 @@ def up(as_json: bool = _JSON) -> None:
         else:
             _print_fleet(fleet)
         if not fleet.is_owned:
-            Console().print(t("lab.cli.already"))
+            console().print(t("lab.cli.already"))
             return
         # Poll, so that we also end if the fleet ends on its own.
         while not ended.wait(1.0):
@@ -60,7 +60,7 @@ def fault(name: str = _NAME, as_json: bool = _JSON) -> None:
     if as_json:
         _print_json({"name": name, "good": finding.good, "evidence": finding.evidence})
     else:
-        Console().print(t(f"lab.fault.{name}"), str(finding.evidence), markup=False)
+        console().print(t(f"lab.fault.{name}"), str(finding.evidence))
 
 
 @app.command("heal", help=t("lab.cli.heal"))
@@ -70,7 +70,7 @@ def heal(name: str = _NAME, as_json: bool = _JSON) -> None:
     if as_json:
         _print_json({"name": name, "good": True})
     else:
-        Console().print(t("lab.cli.healed", name=name), markup=False)
+        console().print(t("lab.cli.healed", name=name))
 
 
 def _running_fleet() -> RunningFleet:
@@ -83,23 +83,21 @@ def _print_json(value: Any) -> None:
 
 
 def _print_fleet(fleet: RunningFleet) -> None:
-    found, console = fleet.status(), Console()
+    found, screen = fleet.status(), console()
     table = Table("server", "address", "service", "state", "commands", box=None)
     for column in table.columns:
         column.header = t(f"lab.cli.{column.header}")
     for server in found["servers"]:
         state, commands = t(f"lab.state.{server['state']}"), str(len(server["commands"]))
         table.add_row(server["server"], server["address"], server["service"], state, commands)
-    console.print(table)
+    screen.print(table)
     for name, finding in found["oracles"].items():
         verdict = t("lab.cli.good" if finding["good"] else "lab.cli.bad")
-        console.print(
-            f"{t('lab.cli.oracle')} {name}: {verdict} {finding['evidence']}", markup=False
-        )
+        screen.print(f"{t('lab.cli.oracle')} {name}: {verdict} {finding['evidence']}")
     host, key = fleet.inventory.hosts[0], fleet.inventory.key
     command = shlex.join(
         ["ssh", "-i", str(key), "-p", str(host.port), f"{host.account}@{host.address}"]
     )
-    console.print(t("lab.cli.login", command=command), markup=False, soft_wrap=True)
+    screen.print(t("lab.cli.login", command=command), soft_wrap=True)
     if fleet.is_owned:
-        console.print(t("lab.cli.ready"))
+        screen.print(t("lab.cli.ready"))

@@ -12,6 +12,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
 from guardia.i18n import t
@@ -34,13 +35,16 @@ def list_(agent: _Agent, who: _As) -> None:
 
     with open_installation(Settings()) as installation, installation.board() as board:
         page = agent_view.agent_page(board, authenticate(board, who), agent)
-    console = Console()
+    screen = console()
     for title, found in (("lessons", page.lessons), ("working", page.working)):
-        console.print(t(f"notes.page.{title}"), style="bold")
-        for note in found:
-            _print_note(console, note)
-        if not found:
-            console.print(f"  {t('cli.note.none')}", style="dim")
+        screen.print(t(f"notes.page.{title}"), style="bold")
+        for note in found.rows:
+            _print_note(screen, note)
+        if found.total > len(found.rows):
+            more = t("web.evidence.newest", count=len(found.rows))
+            screen.print(f"  {more}", style="dim")
+        if not found.rows:
+            screen.print(f"  {t('cli.note.none')}", style="dim")
 
 
 @app.command("show", help=t("cli.note.show"))
@@ -50,12 +54,12 @@ def show(agent: _Agent, number: _Number, who: _As) -> None:
 
     with open_installation(Settings()) as installation, installation.board() as board:
         page = agent_view.note_page(board, authenticate(board, who), agent, number)
-    console = Console()
-    _print_note(console, page.note)
+    screen = console()
+    _print_note(screen, page.note)
     for version in page.versions[1:]:
         head = t("web.plan.version", version=version.version)
-        console.print(f"{head} · {version.author}", style="dim", markup=False)
-        console.print(Padding(Text(version.body), (0, 0, 0, 4)))
+        screen.print(f"{head} · {version.author}", style="dim")
+        screen.print(Padding(Text(version.body), (0, 0, 0, 4)))
 
 
 @app.command("add", help=t("cli.note.add"))
@@ -112,5 +116,5 @@ def _print_note(console: Console, note: NoteView) -> None:
     origin += [note.server] if note.server else []
     struck = [] if note.active else [t("notes.page.struck")]
     head = " · ".join([f"#{note.note_id}", *origin, note.author, *struck])
-    console.print(f"  {head}", style="dim", markup=False, highlight=False)
+    console.print(f"  {head}", style="dim")
     console.print(Padding(Text(note.body), (0, 0, 0, 4)))

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from rich.text import Text
 
 from guardia.cli import chart_file
+from guardia.cli.console import console
 from guardia.cli.installation import migrate, open_installation
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.i18n import t
@@ -67,9 +67,9 @@ def show(
         if text:
             sys.stdout.write(chart.running_text(board)[1])
         elif following:
-            org_tree.follow(board, Console())
+            org_tree.follow(board, console())
         else:
-            Console().print(org_tree.tree(board))
+            console().print(org_tree.tree(board))
 
 
 @app.command("plan", help=t("cli.org.plan"))
@@ -121,10 +121,8 @@ def history(
     table = Table(*(t(f"cli.org.column.{name}") for name in ("revision", "at", "author", "sha256")))
     for one in found:
         at = labels.format_time(one.created_at)
-        table.add_row(
-            str(one.number), at, escape(labels.actor_label(names, one.author)), one.sha256[:12]
-        )
-    Console().print(table)
+        table.add_row(str(one.number), at, labels.actor_label(names, one.author), one.sha256[:12])
+    console().print(table)
 
 
 @app.command("diff", help=t("cli.org.diff"))
@@ -138,7 +136,7 @@ def diff(
     with _open_board() as board:
         last = second if second is not None else chart.running_text(board)[0]
         found = chart.changes_between(board, first, last)
-    Console().print(t("cli.org.between", before=first, after=last), highlight=False)
+    console().print(t("cli.org.between", before=first, after=last))
     _print_changes(found, wording=first != last)
 
 
@@ -167,27 +165,30 @@ def _open_board() -> Iterator[BoardContext]:
 
 def _print_preview(file: chart_file.ChartFile, preview: ChartPreview) -> None:
     """Print what would change, and whose work would be reassigned."""
-    console = Console()
+    screen = console()
     for person in preview.unknown_people:
-        console.print(t("cli.org.stranger", person=person), style="yellow", markup=False)
+        screen.print(t("cli.org.stranger", person=person), style="yellow")
+    if preview.servers_without_engineer:
+        servers = ", ".join(preview.servers_without_engineer)
+        screen.print(t("cli.org.no_engineer", servers=servers), style="yellow")
     if preview.empty:
         words = {"name": file.path.name, "revision": preview.running}
-        console.print(t("cli.org.same", **words), highlight=False, markup=False)
+        screen.print(t("cli.org.same", **words))
         return
     running = preview.running or "-"
     head = t("cli.org.drift", name=file.path.name, revision=running)
-    console.print(head, highlight=False, markup=False)
+    screen.print(head)
     _print_changes(preview.changes, wording=preview.wording)
     for reassignment, tasks in preview.reassignments:
         words = {"agent": reassignment.agent_id, "heir": reassignment.successor_id, "tasks": tasks}
-        console.print(t("cli.org.handing", **words), highlight=False, markup=False)
+        screen.print(t("cli.org.handing", **words))
 
 
 def _print_changes(found: list[ChartChange], *, wording: bool) -> None:
-    console = Console()
+    screen = console()
     for change in found:
         style = _COLOURS.get(change.kind, "yellow")
-        console.print(f"  [{style}]{escape(str(change))}[/]", highlight=False)
+        screen.print(Text(f"  {change}", style))
     if not found:
         key = "org.change.wording" if wording else "cli.org.nothing"
-        console.print(f"  {t(key)}", highlight=False, markup=False)
+        screen.print(f"  {t(key)}")

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
@@ -52,7 +52,7 @@ def list_accounts() -> None:
             state = t("cli.person.open") if found.active else t("cli.person.closed")
             row = (p.id, name, t(f"org.role.{p.role}"), p.institution, p.identity)
             table.add_row(*(cell or "-" for cell in row), "\n".join(found.messengers) or "-", state)
-    Console().print(table, markup=False)
+    console().print(table)
 
 
 @app.command("add", help=t("cli.person.add"))

@@ -8,10 +8,10 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.errors import Invalid
@@ -39,16 +39,16 @@ def show(number: _Number) -> None:
         plans = pending.editable_plans(board, sr_id)
     if not plans:
         raise Invalid(what=issue_ref(sr_id), why=t("cli.plan.none", sr=sr_id))
-    console = Console(highlight=False)
+    screen = console()
     for filed in plans:
         words = {"task": filed.task_id, "state": t(f"state.{filed.state}")}
         head = t("cli.plan.head", **words, server=filed.plan.server, hash=filed.plan_hash[:12])
-        console.print(head, markup=False)
+        screen.print(head)
         table = Table("#", t("cli.issue.effect"), t("cli.plan.call"))
         for ordinal, action in enumerate(filed.plan.actions, start=1):
             given = "\n".join(f"{n}={v}" for n, v in action.call.args.items())
             table.add_row(str(ordinal), action.effect, f"{action.call.tool}\n{given}")
-        console.print(table, markup=False)
+        screen.print(table)
 
 
 @app.command("edit", help=t("cli.plan.edit"))

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -38,10 +38,10 @@ def runs(
         table.add_column(t(f"cli.runs.{head}"), no_wrap=whole, overflow="fold")
     for row in found.rows:
         table.add_row(*_run_cells(row))
-    console = Console()
-    console.print(table, markup=False)
+    screen = console()
+    screen.print(table)
     if found.older:
-        console.print(t("cli.runs.older", before=found.older), markup=False, highlight=False)
+        screen.print(t("cli.runs.older", before=found.older))
 
 
 def _run_cells(row: RunRow) -> list[str]:

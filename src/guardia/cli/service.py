@@ -11,6 +11,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
+from guardia import logs
 from guardia.cli import chart_file
 from guardia.cli.installation import Installation, migrate, open_installation
 from guardia.cli.operator import CLI_OPERATOR
@@ -48,11 +49,11 @@ def _run(*, board: bool, worker: bool, concurrency: int = 8, alive: Path | None 
 
     # Stop in order even during startup, before the event loop handles signals.
     signal.signal(signal.SIGTERM, _exit)
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     for noisy in ("procrastinate", "apscheduler", "httpx", "paramiko", "alembic"):
         logging.getLogger(noisy).setLevel(logging.WARNING)
     settings = Settings()
-    with open_installation(settings) as installation:
+    logs.configure(settings.log_file, settings.log_megabytes)
+    with open_installation(settings, keep=True) as installation:
         _prepare(installation, settings)
         parts = host.HostOptions(board, worker, concurrency, alive)
         host.run(settings, installation.app_dsn, parts, _print_address)

@@ -6,9 +6,9 @@ import sys
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
 from guardia.i18n import t
@@ -30,7 +30,7 @@ def create(
 
     with open_installation(Settings()) as installation, installation.board() as board:
         secret = tokens.create_token(board, authenticate(board, who), name, may, days)
-    Console(stderr=True).print(t("cli.token.created"), highlight=False)
+    console(stderr=True).print(t("cli.token.created"))
     sys.stdout.write(secret + "\n")
 
 
@@ -48,7 +48,7 @@ def list_tokens(who: _As) -> None:
         state = t("cli.token.revoked" if one.revoked else "cli.token.valid")
         ends = format_time(one.expires_at)
         table.add_row(str(one.token_id), one.name, ", ".join(one.rights), ends, state)
-    Console().print(table, markup=False)
+    console().print(table)
 
 
 @app.command("revoke", help=t("cli.token.revoke"))

@@ -57,9 +57,9 @@ def proven(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     found: list[int] = []
     original = proofs.are_proven
 
-    def counted(session: Any, signer: Any, task: Any, given: Any) -> bool:
+    def counted(session: Any, signer: Any, task: Any, *rest: Any) -> bool:
         found.append(task.task_id)
-        return original(session, signer, task, given)
+        return original(session, signer, task, *rest)
 
     monkeypatch.setattr(proofs, "are_proven", counted)
     return found

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
+from agents_env import open_agents_env
 from board_env import seeded_env
+from sqlalchemy import select
 
 from guardia.agents.brain.chat.parsing import Category
 from guardia.agents.brain.goals.plan import GENERAL
 from guardia.agents.brain.protocol import BrainResult
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.nodes.dispatch import classify
+from guardia.board.audit.model import AuditEntry
+from guardia.board.core.model import Issue, Task
 from guardia.org.chat_rules import KNOWN_SKILLS
 
 FOUND = Triage(kind="INCIDENT", category="WAS", priority="P3", reasons=("분류 근거",))
@@ -69,3 +74,43 @@ def test_the_conversation_around_a_request_may_name_its_server(database: Any) ->
 
 def test_chart_rules_can_set_every_value_of_triage() -> None:
     assert {*KNOWN_SKILLS, GENERAL} == set(get_args(Category))
+
+
+def test_what_was_understood_stays_although_no_server_is_named(
+    database: Any, tmp_path: Path
+) -> None:
+    with open_agents_env(database.owner, database.app, tmp_path) as found:
+        sr_id = found.env.create_issue(text="VPN 계정 하나 급하게 만들어 주세요")
+        found.work()
+        with found.env.board.database.reading() as session:
+            issue = session.get_one(Issue, sr_id)
+            assert (issue.status, issue.kind) == ("MANUAL", "REQUEST")
+            assert (issue.category, issue.priority) == ("ACCOUNT", "P2")
+            assert issue.triage["servers"] == [] and len(issue.triage["reasons"]) >= 3
+            entry = session.scalars(
+                select(AuditEntry).where(
+                    AuditEntry.sr_id == sr_id, AuditEntry.kind == "handed_over"
+                )
+            ).one()
+            assert entry.detail["category"] == "ACCOUNT"
+
+
+def test_a_server_in_the_title_of_a_form_is_found(database: Any, tmp_path: Path) -> None:
+    with open_agents_env(database.owner, database.app, tmp_path) as found:
+        titled = found.env.create_issue(
+            title="MOF-DB-01 점검", text="조회가 느립니다. 확인해 주세요"
+        )
+        found.work()
+        with found.env.board.database.reading() as session:
+            task = session.scalars(select(Task).where(Task.sr_id == titled)).one()
+            assert task.target_server == "MOF-DB-01"
+
+
+def test_a_text_never_replaces_the_requesters_own_institution(
+    database: Any, tmp_path: Path
+) -> None:
+    with open_agents_env(database.owner, database.app, tmp_path) as found:
+        own = found.env.create_issue(text="MOF-DB-01 조회가 느립니다", institution="MOE")
+        found.work()
+        with found.env.board.database.reading() as session:
+            assert session.get_one(Issue, own).inst_id == "MOE"

@@ -90,7 +90,7 @@ def test_a_request_of_an_unknown_requester_cannot_be_approved(env: BoardEnv) -> 
             approve(env, who, task)
     refusal = {"approve": False, "plan_hash": task[1], "reason": "누구인지 모름"}
     state = decisions.decide(env.board, LEAD, task[0], **refusal)  # type: ignore[arg-type]
-    assert state is State.REJECTED
+    assert state is State.MANUAL
     messenger_links.link(env.board, BY, "lead", "mattermost", "u1")
     task = planned(env, logged_line(env, line("또 느려요")).sr_id)
     with pytest.raises(Forbidden, match="본인이"):

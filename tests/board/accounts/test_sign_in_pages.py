@@ -8,6 +8,8 @@ from fastapi import FastAPI
 from page_env import PASSWORD, PageClient, page_app
 from sqlalchemy import text
 
+from guardia.errors import Misconfigured
+
 
 def _cookies(answer: object) -> dict[str, str]:
     found = answer.headers.get_list("set-cookie")  # type: ignore[attr-defined]
@@ -136,3 +138,90 @@ def test_korean_unless_english_is_asked_for_and_kept(anonymous: PageClient) -> N
     assert '<html lang="en">' in anonymous.get_page("/login").text
     assert '<html lang="ko">' in anonymous.get_page("/login?lang=ko").text
     assert '<html lang="ko">' in anonymous.get_page("/login?lang=xx").text
+
+
+def test_signing_in_as_another_account_ends_the_replaced_session(
+    sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
+) -> None:
+    browser = sign_in_as("lead")
+    replaced = browser.cookies["guardia_session"]
+    answer = browser.submit_form("/login", "/login", account="pm", password=PASSWORD)
+    assert answer.status_code == 303
+    current = browser.cookies["guardia_session"]
+    assert current != replaced
+    for token, status in ((replaced, 303), (current, 200)):
+        browser.cookies.clear()
+        browser.cookies.set("guardia_session", token)
+        assert browser.get_page("/issues").status_code == status
+
+
+def test_a_planted_session_is_not_the_one_that_signing_in_opens(
+    anonymous: PageClient, sign_in_as: Callable[[str], PageClient]
+) -> None:
+    for planted in ("made-up", sign_in_as("eng").cookies["guardia_session"]):
+        anonymous.cookies.clear()
+        anonymous.cookies.set("guardia_session", planted)
+        answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
+        assert answer.status_code == 303 and planted not in answer.headers["set-cookie"]
+        anonymous.cookies.clear()
+        anonymous.cookies.set("guardia_session", planted)
+        assert anonymous.get_page("/issues").status_code == 303
+
+
+def test_signing_out_everywhere_ends_every_session(
+    sign_in_as: Callable[[str], PageClient],
+) -> None:
+    here, there, other = sign_in_as("lead"), sign_in_as("lead"), sign_in_as("pm")
+    answer = here.submit_form("/logout/everywhere", "/account")
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login")
+    assert [b.get_page("/issues").status_code for b in (here, there, other)] == [303, 303, 200]
+
+
+def test_the_device_is_known_by_a_cookie_that_scripts_cannot_read(anonymous: PageClient) -> None:
+    answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
+    cookie = _cookies(answer)["guardia_device"].lower()
+    assert "httponly" in cookie and "samesite=lax" in cookie
+    anonymous.submit_form("/logout")
+    for _ in range(6):
+        anonymous.cookies.delete("guardia_session")
+        anonymous.submit_form("/login", "/login", account="lead", password="틀림")
+    # A stranger would have had five attempts.
+    again = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
+    assert again.status_code == 303
+
+
+@pytest.mark.parametrize("proxies", ["", "10.0.0.0/8", "127.0.0.1, testclient"])
+def test_a_made_up_forwarded_address_evades_no_throttle(web_env: BoardEnv, proxies: str) -> None:
+    """The peer of these requests, `testclient`, is no trusted proxy."""
+    if "testclient" in proxies:
+        with pytest.raises(Misconfigured, match="testclient"):
+            page_app(web_env.board, trusted_proxies=proxies)
+        return
+    browser = PageClient(page_app(web_env.board, trusted_proxies=proxies))
+    said = []
+    for number in range(6):
+        browser.headers["x-forwarded-for"] = f"203.0.113.{number}"
+        browser.headers["forwarded"] = f"for=203.0.113.{number}"
+        answer = browser.submit_form("/login", "/login", account="lead", password="틀림")
+        said.append(answer.status_code)
+    assert said == [401] * 5 + [429]
+
+
+def test_a_form_from_another_origin_is_refused(web_env: BoardEnv) -> None:
+    app = page_app(web_env.board, public_origin="https://board.example")
+    browser = PageClient(app, base_url="https://testserver")
+    wanted = {
+        "https://board.example": 401,
+        "https://testserver": 401,
+        "https://evil.example": 403,
+        "http://board.example": 403,
+        "https://board.example:8443": 403,
+        "null": 403,
+    }
+    said = {}
+    for origin in wanted:
+        browser.headers["origin"] = origin
+        said[origin] = browser.submit_form(
+            "/login", "/login", account="x", password="x"
+        ).status_code
+    assert said == wanted

@@ -39,12 +39,12 @@ def test_the_team_lead_approves_maintenance_and_the_agent_is_woken(env: BoardEnv
     assert begun is not None and "approval_decided" in begun.reasons
 
 
-def test_a_rejection_needs_a_reason_and_ends_the_task(env: BoardEnv) -> None:
+def test_a_rejection_needs_a_reason_and_hands_an_incident_to_people(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     with pytest.raises(Invalid):
         decide(env, LEAD, held.task_id, bound, approve=False, reason="  ")
     state = decide(env, LEAD, held.task_id, bound, approve=False, reason="백업 먼저")
-    assert state is State.REJECTED
+    assert state is State.MANUAL
 
 
 def test_a_chain_is_decided_in_order_by_its_roles(env: BoardEnv) -> None:

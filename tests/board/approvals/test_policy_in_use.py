@@ -8,44 +8,29 @@ from datetime import UTC, datetime, timedelta
 import psycopg
 import pytest
 from board_env import LEAD, LEAD2, PEOPLE, PM, BoardEnv, plan
+from policy_env import START, Clock, rule
 from signing_env import ephemeral_signer
 from sqlalchemy import select
 
-from guardia.board.approvals import deadlines, decisions, delegations, pending, view
+from guardia.board.approvals import deadlines, decisions, delegations, pending
 from guardia.board.approvals.model import Approval, Notice
 from guardia.board.audit import log, signing_keys
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
-from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import OutboxEntry, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution import tasks
+from guardia.board.execution import view as execution_view
 from guardia.board.issues import view as issue_view
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, Invalid, Refused, Stale
-from guardia.org import chart
 from guardia.org.directory import Directory, PersonInfo
 
 ADMIN = PersonInfo(id="adm", name="윤서준", title="부장", role="admin")
-START = datetime(2026, 11, 20, 3, 0, tzinfo=UTC)  # a Friday noon in Seoul
-
-
-class Clock:
-    """A clock that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = START
-
-    def __call__(self) -> datetime:
-        self.now += timedelta(microseconds=1)
-        return self.now
-
-    def later(self, **much: float) -> None:
-        self.now += timedelta(**much)
 
 
 @pytest.fixture
@@ -59,13 +44,6 @@ def env(env: BoardEnv, clock: Clock) -> BoardEnv:
     organization_chart.import_directory(env.board, Directory(people=(*PEOPLE, ADMIN)), {})
     env.board = replace(env.board, clock=clock)
     return env
-
-
-def rule(env: BoardEnv, policy: str, freezes: str = "[]") -> None:
-    """Set the policy of MAINTENANCE."""
-    head = chart.shipped_chart_path().read_text("utf-8").split("\napprovals:")[0]
-    text = f"{head}\napprovals:\n  READ_ONLY: []\n  MAINTENANCE: {policy}\nfreezes: {freezes}\n"
-    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
 
 
 def approve(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:
@@ -200,7 +178,8 @@ def test_asking_for_changes_goes_back_to_the_agent_with_the_reason(env: BoardEnv
     )
     assert state is State.PARSED
     assert "approval_decided" in reasons(env)
-    assert view.requested_changes(env.board, held.task_id) == "업무 시간 뒤에"
+    guidance = execution_view.guidance(env.board, held.task_id)
+    assert guidance.requests == ("업무 시간 뒤에",) and guidance.returned is not None
     with pytest.raises(Stale):
         tasks.file_plan(env.board, held, other_plan())
     with pytest.raises(Stale):

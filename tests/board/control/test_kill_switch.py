@@ -230,20 +230,21 @@ def test_only_staff_stop_and_only_the_right_role_lifts_with_a_reason(env: BoardE
         control_kill_switch.release(env.board, PM, "확인함")
 
 
-def test_the_word_in_a_room_stops_and_a_repeated_delivery_does_not(env: BoardEnv) -> None:
+def test_the_word_in_a_room_stops_however_often_it_is_delivered(env: BoardEnv) -> None:
     line = receiving.NewIssue(
         text="정지!", channel="mattermost", sender="kim", room="운영", external_id="p1"
     )
     first = stop_command.handle_stop(env.board, line)
-    assert first is not None and not first.already_on
+    assert not first.already_on
+    assert stop_command.handle_stop(env.board, line).already_on
     switch = kill_switch.active_kill_switch(env.board)
     assert switch is not None and switch.ordered_by == "channel:mattermost"
     control_kill_switch.release(env.board, PM, "확인함")
-    assert stop_command.handle_stop(env.board, line) is None
-    assert kill_switch.active_kill_switch(env.board) is None
+    assert not stop_command.handle_stop(env.board, line).already_on
+    assert kill_switch.active_kill_switch(env.board) is not None
     assert rows(env, "select rule, sr_id from tb_msg_chat_log") == [("kill", None)]
     rooms = rows(env, "select room from tb_outbox where kind = 'message'")
-    assert rooms == [("운영",)]
+    assert rooms == [("운영",), ("운영",)]
 
 
 def test_the_application_cannot_have_two_stops_at_once(env: BoardEnv) -> None:

@@ -71,7 +71,11 @@ def test_a_directive_on_the_issue_page(sign_in_as: Browse, web_env: BoardEnv) ->
     browser = sign_in_as("eng")
     page, orders = f"/issues/{claim.sr_id}", f"/issues/{claim.sr_id}/tasks/{claim.task_id}/orders"
     html = browser.get_page(page).text
-    assert '<option value="abort">' in html and '<option value="rollback">' not in html
+    assert 'name="verb" value="abort"' in html and 'name="verb" value="rollback"' not in html
+    # Nothing is chosen in advance, each directive says what it does, people come from a list.
+    assert "checked" not in html and " selected" not in html
+    assert "서버는 변경되지 않았습니다" in html
+    assert '<option value="eng">김철수 대리</option>' in html
     assert browser.submit_form(orders, page, verb="manual", reason="직접").status_code == 303
     assert view.issue(web_env.board, claim.sr_id).state is State.MANUAL
     again = browser.submit_form(orders, page, verb="manual", reason="직접")

@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from guardia.board.core.lifecycle import (
+    ENDED_STATES,
     MOVE_ACTORS,
     OPEN_STATES,
     TRANSITIONS,
@@ -65,7 +66,7 @@ def test_every_move_names_who_may_make_it() -> None:
 
 
 def test_agents_never_approve_reject_or_abort() -> None:
-    for move in (Move.APPROVE, Move.REJECT, Move.ABORT, Move.UNDO, Move.RETURN):
+    for move in (Move.APPROVE, Move.REJECT, Move.ABORT, Move.UNDO, Move.RETURN, Move.REOPEN):
         assert all(next_state(state, move, ActorKind.AGENT) is None for state in State)
 
 
@@ -85,12 +86,12 @@ def test_work_never_starts_without_an_approval_or_a_waiver(
 
 
 @given(moves)
-def test_what_has_ended_stays_ended_but_for_people_who_undo_or_take_over(
+def test_what_has_ended_stays_ended_but_for_people_who_undo_reopen_or_take_over(
     steps: list[tuple[Move, ActorKind]],
 ) -> None:
     path = walk(steps)
     for before, here in pairwise(path):
-        if before in FINAL:
+        if before in FINAL and here is not State.PARSED:
             assert (before, here) in {
                 (State.COMPLETED, State.ROLLED_BACK),
                 (State.COMPLETED, State.MANUAL),
@@ -111,4 +112,47 @@ def test_what_has_ended_stays_ended_but_for_people_who_undo_or_take_over(
 def test_an_issue_follows_its_least_advanced_open_task_else_the_last(
     states: list[State], expected: State
 ) -> None:
-    assert issue_state(states) is expected
+    assert issue_state((None, state) for state in states) is expected
+
+
+@pytest.mark.parametrize("state", State)
+def test_every_end_can_be_reopened_by_people_only_and_begins_with_a_diagnosis(
+    state: State,
+) -> None:
+    expected = State.PARSED if state in FINAL else None
+    assert next_state(state, Move.REOPEN, ActorKind.PERSON) is expected
+    for kind in set(ActorKind) - {ActorKind.PERSON}:
+        assert next_state(state, Move.REOPEN, kind) is None
+
+
+def test_the_ends_that_can_be_reopened_are_all_ends() -> None:
+    assert set(ENDED_STATES) == FINAL
+
+
+@given(moves, moves)
+def test_reopened_work_needs_a_new_approval_before_it_starts(
+    steps: list[tuple[Move, ActorKind]], more: list[tuple[Move, ActorKind]]
+) -> None:
+    path = walk([*steps, (Move.REOPEN, ActorKind.PERSON), *more])
+    for number, (before, here) in enumerate(pairwise(path)):
+        if here is State.IN_PROGRESS:
+            since = [n for n, state in enumerate(path[: number + 1]) if state is State.PARSED]
+            granted = [n for n, state in enumerate(path[: number + 1]) if state is State.APPROVED]
+            assert before is State.APPROVED and granted[-1] > max(since, default=-1)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "expected"),
+    [
+        ([("A", State.REJECTED), ("B", State.COMPLETED)], State.REJECTED),
+        ([("A", State.COMPLETED), ("B", State.FAILED_ROLLBACK)], State.FAILED_ROLLBACK),
+        ([("B", State.FAILED_ROLLBACK), ("A", State.COMPLETED)], State.FAILED_ROLLBACK),
+        ([("A", State.FAILED_ROLLBACK), ("A", State.COMPLETED)], State.COMPLETED),
+        ([("A", State.COMPLETED), ("B", State.COMPLETED)], State.COMPLETED),
+        ([("A", State.REJECTED), ("B", State.MANUAL)], State.MANUAL),
+    ],
+)
+def test_an_issue_is_not_done_while_one_of_its_servers_was_left_as_it_was(
+    tasks: list[tuple[str, State]], expected: State
+) -> None:
+    assert issue_state(tasks) is expected

@@ -21,6 +21,7 @@ from guardia.board.issues import view
 from guardia.board.runs import beats
 
 MOVES = {(before.value, after.value) for (before, _), after in TRANSITIONS.items()}
+SERVERS = st.sampled_from([None, "MOF-DB-01", "MOF-WAS-01"])
 ACROSS = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -96,16 +97,23 @@ def test_the_application_cannot_lift_it(raw: Any, statement: str) -> None:
 
 
 @ACROSS
-@given(st.lists(st.lists(st.sampled_from(sorted(MOVES)), max_size=12), min_size=1, max_size=4))
+@given(
+    st.lists(
+        st.tuples(SERVERS, st.lists(st.sampled_from(sorted(MOVES)), max_size=12)),
+        min_size=1,
+        max_size=4,
+    )
+)
 def test_the_database_and_the_board_agree_on_the_state_of_several_tasks(
-    raw: Any, walks: list[list[tuple[str, str]]]
+    raw: Any, walks: list[tuple[str | None, list[tuple[str, str]]]]
 ) -> None:
     with raw.transaction(force_rollback=True):
         raw.execute("delete from tb_ops_task")
-        for walk in walks:
+        for server, walk in walks:
             (number,) = raw.execute(
-                "insert into tb_ops_task (sr_id, status, created_at, updated_at) "
-                "values (1, 'RECEIVED', now(), now()) returning task_id"
+                "insert into tb_ops_task (sr_id, status, target_server, created_at, updated_at) "
+                "values (1, 'RECEIVED', %s, now(), now()) returning task_id",
+                [server],
             ).fetchone()
             here = "RECEIVED"
             for before, after in walk:
@@ -114,10 +122,9 @@ def test_the_database_and_the_board_agree_on_the_state_of_several_tasks(
                         "update tb_ops_task set status = %s where task_id = %s", [after, number]
                     )
                     here = after
-        states = [
-            State(s) for (s,) in raw.execute("select status from tb_ops_task order by task_id")
-        ]
-        assert raw.execute("select state_of_issue(1)").fetchone() == (issue_state(states).value,)
+        query = "select target_server, status from tb_ops_task order by task_id"
+        found = [(server, State(status)) for server, status in raw.execute(query)]
+        assert raw.execute("select state_of_issue(1)").fetchone() == (issue_state(found).value,)
 
 
 def test_two_tasks_that_move_at_once_leave_the_issue_right(env: BoardEnv) -> None:

@@ -1,10 +1,12 @@
-"""Tests of comparing the actions of plans, ignoring their wording."""
+"""Tests of comparing the actions of plans, ignoring their wording, and of their sentences."""
 
 from __future__ import annotations
 
 import pytest
+from board_env import action, plan
 
-from guardia.board.core.plan import Action, Risk, ToolCall
+from guardia.board.core.plan import Action, Plan, Risk, ToolCall
+from guardia.board.execution import tasks
 
 ACTION = Action(
     call=ToolCall(tool="service.restart", args={"service": "budget"}),
@@ -35,3 +37,27 @@ def test_other_words_run_the_same() -> None:
 )
 def test_a_change_of_what_runs_is_another_action(change: dict[str, object]) -> None:
     assert not ACTION.model_copy(update=change).runs_like(ACTION)
+
+
+def test_a_plan_without_sentences_keeps_its_hash() -> None:
+    stored = plan().model_dump(mode="json")
+    assert "sentence" not in stored["verify"][0]
+    assert tasks.plan_hash(7, Plan.model_validate(stored)) == tasks.plan_hash(7, plan())
+
+
+def test_a_sentence_is_part_of_what_is_approved() -> None:
+    (check,) = plan().verify
+    worded = plan().model_copy(
+        update={"verify": (check.model_copy(update={"sentence": "대기 세션이 없습니다."}),)}
+    )
+    assert tasks.plan_hash(7, worded) != tasks.plan_hash(7, plan())
+    assert Plan.model_validate(worded.model_dump(mode="json")) == worded
+
+
+def test_another_wording_runs_the_same_commands() -> None:
+    (check,) = plan().verify
+    one, other = (
+        action().model_copy(update={"precheck": (check.model_copy(update={"sentence": text}),)})
+        for text in ("하나", "둘")
+    )
+    assert one.runs_like(other)

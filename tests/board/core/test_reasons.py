@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from board_env import LEAD, PM, BoardEnv, plan
+from board_env import LEAD, PM, BoardEnv, assignment, plan
 from stored_texts import unclean_texts
 
 from guardia.board.accounts import messenger_links, people, tokens
 from guardia.board.approvals import decisions
+from guardia.board.approvals.decision_request import DecisionRequest
 from guardia.board.audit import log
-from guardia.board.control import directives, kill_switch, manual_plans
+from guardia.board.audit.chain import ORIGIN
+from guardia.board.control import directives, kill_switch, manual_plans, reopening
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
 from guardia.board.core.actors import Actor
@@ -30,10 +32,12 @@ from guardia.board.goals import planning
 from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
+from guardia.board.integrity import acknowledgement, witness_memory
+from guardia.board.integrity.witness_memory import VerifierState
 from guardia.board.issues import comments, receiving
 from guardia.board.organization import agent_memory, chart
 from guardia.board.runs import beats
-from guardia.errors import Invalid
+from guardia.errors import Invalid, ServerBusy
 from guardia.org import chart as charts
 from guardia.org.access import ROLES
 from guardia.org.directory import PersonInfo
@@ -56,7 +60,9 @@ Act = Callable[[str], object]
 def _decide(env: BoardEnv, verdict: str) -> Act:
     claim, _, bound = env.create_filed_plan()
     word = decisions.DecisionVerdict(verdict)
-    return lambda text: decisions.submit_decision(env.board, LEAD, claim.task_id, word, bound, text)
+    return lambda text: decisions.submit_decision(
+        env.board, LEAD, claim.task_id, DecisionRequest(word, bound, text)
+    )
 
 
 def _running(env: BoardEnv) -> Claim:
@@ -69,6 +75,31 @@ def _directive(env: BoardEnv, claim: Claim, verb: str) -> Act:
     return lambda text: directives.issue_directive(
         env.board, LEAD, claim.task_id, DirectiveRequest(verb, text)
     )
+
+
+def _aborted(env: BoardEnv) -> Claim:
+    claim = env.create_parsed_task()
+    directives.issue_directive(env.board, LEAD, claim.task_id, DirectiveRequest("abort"))
+    return claim
+
+
+def reopen(env: BoardEnv) -> Act:
+    claim = _aborted(env)
+    return lambda text: reopening.reopen(env.board, LEAD, claim.sr_id, text)
+
+
+def override(env: BoardEnv) -> Act:
+    tasks.begin_execution(env.board, _running(env))
+    env.create_issue()
+    triage = replace(assignment("MOF-DB-01"), agent_id="was-agent")
+    tasks.file_triage(env.board, env.claim("dispatcher"), triage)
+    second, given = env.claim("was-agent"), plan("MAINTENANCE", LEVEL)
+    tasks.file_plan(env.board, second, given)
+    bound = tasks.plan_hash(second.task_id, given)
+    decisions.decide(env.board, LEAD, second.task_id, approve=True, plan_hash=bound)
+    with pytest.raises(ServerBusy):
+        tasks.begin_execution(env.board, second)
+    return _directive(env, second, "override")
 
 
 def complete(env: BoardEnv) -> Act:
@@ -99,6 +130,13 @@ def force_action(env: BoardEnv) -> Act:
     sr_id, session = env.create_issue(), {"pid": "7", "backend_start": "2026-11-20 05:00:00+00"}
     draft = ActionDraft("database.terminate_session", {"service": "budgetdb", **session})
     return lambda text: manual_plans.force_action(env.board, LEAD, sr_id, "MOF-DB-01", draft, text)
+
+
+def acknowledge(env: BoardEnv) -> Act:
+    files = env.board.notary.witness_files
+    witness_memory.save_verifier_state(files, VerifierState(0, ORIGIN, "", 0, "", witnessed=True))
+    files.memory.unlink()
+    return lambda text: acknowledgement.acknowledge_loss(env.board, BY, text)
 
 
 def release(env: BoardEnv) -> Act:
@@ -161,10 +199,17 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "changes": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "change")),
     "complete": ("board/control/directives.py:_complete", complete),
     "rollback": ("board/control/directives.py:_rollback", rollback),
+    "override": ("board/control/directives.py:_override", override),
+    "reopen task": (
+        "board/control/directives.py:_reopen",
+        lambda env: _directive(env, _aborted(env), "reopen"),
+    ),
+    "reopen": ("board/control/reopening.py:reopen", reopen),
     "change plan": ("board/control/manual_plans.py:change_plan", change_plan),
     "force": ("board/control/manual_plans.py:force_action", force_action),
     "release": ("board/control/kill_switch.py:release", release),
     "budget": ("board/costs/budgets.py:raise_cap", raise_cap),
+    "loss": ("board/integrity/acknowledgement.py:acknowledge_loss", acknowledge),
     "drop": ("board/goals/decisions.py:_end_goal", drop),
     "hire": ("board/hiring/requests.py:reject", reject_hire),
 }

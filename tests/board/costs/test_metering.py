@@ -413,3 +413,31 @@ def test_an_impossible_report_is_refused(env: BoardEnv, board: BoardContext, wro
     with pytest.raises(Invalid):
         metering.report_usage(board, claim, ReportedUsage("m", tokens_in, tokens_out, won=won))
     assert account(board) is None
+
+
+def test_what_is_reserved_is_measured_with_what_earlier_calls_used(env: BoardEnv) -> None:
+    apply_budget_chart(env)
+    claim = env.create_parsed_task()
+    for tokens in (60, 90, 120, 100, 80):
+        call = reserve_call(env.board, claim)
+        metering.settle(env.board, call, ModelCallResult("used", "", tokens, 10, 5))
+
+    def most_in(bid: Any) -> int:
+        with env.board.database.reading() as session:
+            return session.get_one(ModelCall, reserve_call(env.board, claim, bid)).most_in
+
+    assert most_in(BID) == 180, "the densest call, with a margin"
+    assert most_in(replace(BID, most_in=6000)) == 1800, "in proportion to its size"
+    assert most_in(replace(BID, model="other")) == 600, "another model has another language"
+    assert most_in(replace(BID, prompt_version="f" * 12)) == 600
+
+
+def test_guesses_and_failures_measure_nothing(env: BoardEnv) -> None:
+    apply_budget_chart(env)
+    claim = env.create_parsed_task()
+    for tokens in (None, -3, 10**9, "many", None, 1.5, True):
+        call = reserve_call(env.board, claim)
+        metering.settle(env.board, call, ModelCallResult("used", "", tokens, 10, 5))
+    with env.board.database.reading() as session:
+        last = session.get_one(ModelCall, reserve_call(env.board, claim))
+        assert last.most_in == BID.most_in

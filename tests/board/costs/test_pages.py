@@ -51,7 +51,7 @@ def test_raising_the_budget_resumes_the_agent(sign_in_as: Browse, web_env: Board
                                tokens="2000", reason="계속").status_code == 403  # fmt: skip
     browser = sign_in_as("pm")
     page = browser.get_page("/costs?raise=agent:db-agent").text
-    assert '<option value="agent:db-agent" selected>' in page
+    assert re.search(r'<option value="agent:db-agent\|[^"]+" selected>', page)
     words = {"target": "agent:db-agent", "tokens": "많이", "reason": "월말"}
     wrong = browser.submit_form("/costs/raise", "/costs", **words)
     assert wrong.status_code == 422

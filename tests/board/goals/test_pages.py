@@ -4,13 +4,13 @@ import re
 from collections.abc import Callable
 from datetime import date
 
-from board_env import BoardEnv
+from board_env import LEAD, BoardEnv
 from page_env import PageClient
 from sqlalchemy import select
 
 from guardia.board.core.goal_model import Goal
-from guardia.board.core.model import Issue
-from guardia.board.goals import planning
+from guardia.board.core.model import Issue, Task
+from guardia.board.goals import decisions, planning, view
 from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.hiring.requests import Opening
 from guardia.board.runs import beats
@@ -24,13 +24,13 @@ def part(piece: int, text: str, **more: object) -> GoalPartDraft:
     return GoalPartDraft(piece, text, **{**words, **more})  # type: ignore[arg-type]
 
 
-def planned(web_env: BoardEnv, sr_id: int) -> None:
+def planned(web_env: BoardEnv, sr_id: int, parts: tuple[GoalPartDraft, ...] | None = None) -> None:
     """File a plan as the head agent would."""
     run_context = beats.begin(web_env.board, "dispatcher")
     assert run_context is not None
     claim = planning.claim_goal(web_env.board, run_context)
     assert claim is not None and claim.sr_id == sr_id
-    parts = (
+    parts = parts or (
         part(0, "상태 <b>점검</b>", server="MOF-WAS-01", agent_id="was-agent"),
         part(1, "로그 정리", server="MOF-WAS-01", agent_id="was-agent"),
         part(2, "회선 점검", server="MOF-DB-01", category="NETWORK", opening=OPENING),
@@ -84,6 +84,53 @@ def test_a_goal_is_filed_and_partly_approved_and_its_children_are_linked(
     only = lead.get_page(f"/issues?q=parent:{sr_id}").text
     assert f'id="sr-{first.sr_id}"' in only and f'id="sr-{sr_id}"' not in only
     assert f'id="sr-{second.sr_id}"' in lead.get_page(f"/issues?q=goal:SR-{sr_id}&state=all").text
+
+
+def test_a_guess_is_marked_and_opened_only_if_a_person_marks_it(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    lead = sign_in_as("lead")
+    sr_id = given(lead)
+    parts = (
+        part(0, "상태 점검", server="MOF-WAS-01", agent_id="was-agent"),
+        part(1, "회선 점검", server="MOF-DB-01", agent_id="db-agent", guessed=True),
+    )
+    planned(web_env, sr_id, parts)
+    text = lead.get_page(f"/goals/{sr_id}").text
+    boxes = re.findall(r'<input type="checkbox" id="keep-(\d)"[^>]*?(checked)?>', text)
+    assert boxes == [("0", "checked"), ("1", "")]
+    assert "추정" in text and re.findall(r'<option value="([^"]*)"', text) == [
+        "1:MOF-DB-01",
+        "1:MOF-WAS-01",
+        "1:",
+    ]
+    shown = re.search(r'name="plan_hash" value="(\w+)"', text)
+    assert shown
+    form = {"verb": "approve", "plan_hash": shown[1], "keep": ["0", "1"]}
+    wrong = {**form, "server": "1:NO-SUCH-01"}
+    at = f"/goals/{sr_id}"
+    assert lead.submit_form(f"{at}/decision", at, **wrong).status_code == 404  # type: ignore[arg-type]
+    chosen = {**form, "server": "1:MOF-WAS-01"}
+    assert lead.submit_form(f"{at}/decision", at, **chosen).status_code == 303  # type: ignore[arg-type]
+    with web_env.board.database.reading() as session:
+        servers = session.scalars(
+            select(Task.target_server)
+            .join(Issue, Issue.sr_id == Task.sr_id)
+            .where(Issue.goal_id == sr_id)
+            .order_by(Issue.sr_id)
+        ).all()
+    assert servers == ["MOF-WAS-01", "MOF-WAS-01"]
+
+
+def test_guesses_are_not_part_of_an_approval_of_everything(web_env: BoardEnv) -> None:
+    sr_id = planning.create_goal(web_env.board, LEAD, "점검", channel="cli")
+    parts = (
+        part(0, "상태 점검", server="MOF-WAS-01", agent_id="was-agent"),
+        part(1, "회선 점검", server="MOF-DB-01", agent_id="db-agent", guessed=True),
+    )
+    planned(web_env, sr_id, parts)
+    bound = view.get_goal(web_env.board, LEAD, sr_id).plan_hash or ""
+    assert len(decisions.approve(web_env.board, LEAD, sr_id, plan_hash=bound)) == 1
 
 
 def test_answers_drop_and_their_refusals_are_shown(sign_in_as: Browse, web_env: BoardEnv) -> None:

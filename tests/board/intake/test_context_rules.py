@@ -15,7 +15,13 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.board.core.run_model import Wake
-from guardia.board.intake import account_linking, context_rules, offers, stop_command
+from guardia.board.intake import (
+    account_linking,
+    context_rules,
+    decision_words,
+    offers,
+    stop_command,
+)
 from guardia.board.intake.context_rules import LineResult
 from guardia.board.intake.model import ChatMessage
 from guardia.board.intake.offers import AcceptanceOutcome, OfferAcceptance
@@ -241,4 +247,5 @@ def test_a_rule_cannot_use_a_reserved_id() -> None:
         context_rules.REQUEST_RULE,
         stop_command.RULE,
         messenger_links.LINK_RULE,
+        decision_words.RULE,
     } == RESERVED_RULE_IDS

@@ -12,7 +12,10 @@ from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
 from guardia.board.audit.chain import clean
+from guardia.board.control import kill_switch
 from guardia.board.intake import routes
+from guardia.board.web.body_limits import BodyLimitMiddleware
+from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
 
 POST = {
@@ -26,6 +29,7 @@ POST = {
 
 def client(env: BoardEnv, token: str | None = "열쇠") -> TestClient:
     app = FastAPI()
+    app.add_middleware(BodyLimitMiddleware)
     app.include_router(routes.router(env.board, Settings(messenger_token=token)))
     return TestClient(app, raise_server_exceptions=False)
 
@@ -105,3 +109,21 @@ def test_no_text_breaks_it(room: TestClient, text: str) -> None:
     answer = room.post("/intake/mattermost", json=post)
     # The channel accepts any text; the board refuses a request of blanks only.
     assert answer.status_code == 200 or not clean(text).strip()
+
+
+def test_a_stop_line_stops_again_after_the_switch_was_released(
+    env: BoardEnv, room: TestClient
+) -> None:
+    """Also the very same post: it says that it is stopped already only while it is."""
+
+    def said(post: str) -> str:
+        body = {**POST, "post_id": post, "text": "정지"}
+        return str(room.post("/intake/mattermost", json=body).json()["text"])
+
+    assert said("s1").startswith("전체 정지했습니다")
+    assert said("s1") == said("s2") == "이미 전체 정지 상태입니다."
+    officer = PersonInfo(id="sec", name="보안", title="관", role="security_officer")
+    for post in ("s1", "s2", "s3"):
+        kill_switch.release(env.board, officer, "점검을 마쳤습니다")
+        assert said(post).startswith("전체 정지했습니다")
+        assert said(post) == "이미 전체 정지 상태입니다."

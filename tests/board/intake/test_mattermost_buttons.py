@@ -26,7 +26,7 @@ FIRES = "WAS 디스크 꽉 찼어요 **굵게** @all [눌러](http://x)"
 
 @pytest.fixture
 def room(env: BoardEnv) -> Iterator[Mattermost]:
-    with TestClient(page_app(env.board, public_url=f"{SITE}/")) as client:
+    with TestClient(page_app(env.board, public_origin=f"{SITE}/")) as client:
         yield Mattermost(client)
 
 

@@ -92,6 +92,72 @@ def test_a_change_of_any_column(grown: AuditEnv, column: str) -> None:
     assert outcome(grown) == (5, fault)
 
 
+def rehashed(text: str) -> str:
+    """Return a statement that gives entry 5 other bytes with their own hash."""
+    return f"""update tb_audit_log set canonical = {text}, current_hash = encode(sha256(convert_to(
+        'guardia.audit.entry.v1' || chr(10) || {text}, 'UTF8')), 'hex') where seq = 5"""
+
+
+BYTES = {
+    "other bytes": ("canonical = replace(canonical, '기록', '위조')", "content"),
+    "no JSON": ("canonical = 'x'", "content"),
+    "no object": ("canonical = '[]'", "content"),
+    "empty": ("canonical = ''", "content"),
+    "spaces": ("canonical = canonical || ' '", "content"),
+    "column and bytes": ("canonical = null, actor = 'x'", "content"),
+    "an equal number": (
+        "detail = jsonb_set(detail, '{n}', (detail ->> 'n' || '.0')::jsonb)",
+        "content",
+    ),
+    "a value added": ("detail = detail || '{\"x\": null}'", "content"),
+}
+
+
+@pytest.mark.parametrize("how", BYTES)
+def test_columns_and_canonical_bytes_must_agree(grown: AuditEnv, how: str) -> None:
+    change, fault = BYTES[how]
+    grown.attack(f"update tb_audit_log set {change} where seq = 5")
+    assert outcome(grown) == (5, fault)
+
+
+def test_entries_without_stored_bytes_are_recomputed(grown: AuditEnv) -> None:
+    grown.attack("update tb_audit_log set canonical = null where seq in (3, 5)")
+    assert outcome(grown) == (None, None)
+    grown.attack("update tb_audit_log set kind = 'x' where seq = 5")
+    assert outcome(grown) == (5, "content")
+
+
+@pytest.mark.parametrize("how", ["doubled key", "spaces", "other order"])
+def test_bytes_that_are_not_canonical_are_never_signed(grown: AuditEnv, how: str) -> None:
+    """They have the values of the columns and the right hash; only their form is another."""
+    grown.write(1)
+    text = {
+        "doubled key": 'replace(canonical, \'{"actor":\', \'{"actor":"x","actor":\')',
+        "spaces": "replace(canonical, ',\"kind\"', ', \"kind\"')",
+        "other order": "(canonical::jsonb)::text",
+    }[how]
+    grown.attack(rehashed(text).replace("seq = 5", "seq = 13"))
+    grown.attack(HEAD)
+    with pytest.raises(Refused, match="13번 항목"):
+        grown.sign_checkpoint()
+
+
+def test_a_database_whose_operators_lie(grown: AuditEnv) -> None:
+    """The verification uses the system's own functions and operators."""
+    grown.attack(
+        "create function public.yes(text, text) returns boolean language sql immutable"
+        " as 'select true'",
+        "create operator public.= (leftarg = text, rightarg = text, function = public.yes)",
+        "alter role guardia_app set search_path = public, pg_catalog",
+        "update tb_audit_log set actor = 'x' where seq = 5",
+    )
+    try:
+        grown.board.database.close()
+        assert outcome(grown) == (5, "content")
+    finally:
+        grown.attack("alter role guardia_app reset search_path")
+
+
 HEAD = """update tb_audit_head set
     size = (select max(seq) from tb_audit_log),
     head = (select current_hash from tb_audit_log order by seq desc limit 1)"""

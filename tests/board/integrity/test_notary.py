@@ -22,7 +22,7 @@ from guardia.board.core import kill_switch
 from guardia.board.execution import tasks
 from guardia.board.integrity.notary import Notary
 from guardia.db.engine import Database
-from guardia.errors import Misconfigured
+from guardia.errors import Misconfigured, Refused
 
 
 def alerts(audit_env: AuditEnv) -> list[str]:
@@ -146,7 +146,7 @@ def test_a_lost_second_copy_alerts_once_and_stops_nothing(audit_env: AuditEnv) -
 def test_a_hanging_copy_does_not_block_work(
     audit_env: AuditEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("guardia.board.integrity.notary._COPY_TIMEOUT", 0.2)
+    monkeypatch.setattr("guardia.board.integrity.copy_updater._COPY_TIMEOUT", 0.2)
     path = audit_env.witness_files.copies[1] / "main.jsonl"
     path.touch()
     descriptor = os.open(path, os.O_RDWR)
@@ -170,7 +170,7 @@ def test_a_half_written_line_is_written_again(audit_env: AuditEnv) -> None:
     assert audit_env.verify().intact
 
 
-def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(
+def test_nothing_is_signed_once_the_database_lacks_a_checkpoint_and_copies_stay(
     audit_env: AuditEnv,
 ) -> None:
     audit_env.sign_checkpoint()
@@ -178,9 +178,11 @@ def test_a_copy_that_the_database_contradicts_is_left_as_it_is_and_alerts(
     newest = audit_env.sign_checkpoint()
     audit_env.attack("delete from tb_audit_checkpoint where size = %(n)s", n=newest)
     audit_env.write(1)
-    audit_env.sign_checkpoint()
+    for _ in range(2):
+        with pytest.raises(Refused, match="체크포인트"):
+            audit_env.sign_checkpoint()
     assert sizes(audit_env, 0)[-1] == newest
-    assert len(alerts(audit_env)) == 2
+    assert len(alerts(audit_env)) == 1
     verdict = audit_env.verify().verdict
     assert (verdict.fault, verdict.checkpoint) == ("missing", newest)
 

@@ -8,10 +8,10 @@ from fastapi import FastAPI
 from page_env import PageClient, page_app
 
 from guardia.board.core.keyless import keyless_context
-from guardia.board.web.security_headers import MAX_BODY
+from guardia.board.web.body_limits import BODY_LIMITS, limit_of
 from guardia.db.engine import Database
 
-OPEN = {"/login", "/healthz", "/docs", "/openapi.json", "/intake/mattermost"}
+OPEN = {"/login", "/healthz", "/readyz", "/docs", "/openapi.json", "/intake/mattermost"}
 """Addresses that need no sign-in; `/static` contains no personal data."""
 EXAMPLES = {"{sr_id}": "1", "{task_id}": "1", "{evidence_id}": "1"}
 
@@ -170,13 +170,24 @@ def test_every_file_that_pages_load_exists(
                 assert anonymous.get(path).status_code == 200, path
 
 
-def test_health_checks_the_database(anonymous: PageClient, database: Any) -> None:
+def test_the_board_is_alive_without_its_database(anonymous: PageClient) -> None:
     assert anonymous.get("/healthz").json() == {"status": "ok"}
     elsewhere = keyless_context(Database("postgresql://nobody:x@127.0.0.1:1/none"))
-    answer = PageClient(page_app(elsewhere), raise_server_exceptions=False).get("/healthz")
+    away = PageClient(page_app(elsewhere), raise_server_exceptions=False)
+    assert away.get("/healthz").json() == {"status": "ok"}
+    answer = away.get("/readyz")
     assert answer.status_code == 503
-    assert "데이터베이스" in answer.json()["message"]
-    assert "127.0.0.1" not in answer.text
+    assert answer.json()["checks"]["database"] == {"ok": False}
+    assert "127.0.0.1" not in answer.text and "nobody" not in answer.text
+
+
+def test_readiness_tells_every_part(anonymous: PageClient) -> None:
+    answer = anonymous.get("/readyz")
+    assert answer.status_code == 503 and not answer.json()["ready"]
+    checks = answer.json()["checks"]
+    assert set(checks) == {"database", "workers", "audit", "chart", "disk", "clock", "stop"}
+    assert checks["workers"] == {"ok": False, "alive": 0}
+    assert all(checks[name]["ok"] for name in ("database", "audit", "chart", "stop"))
 
 
 def test_the_api_is_described_without_the_pages(anonymous: PageClient) -> None:
@@ -195,15 +206,19 @@ def test_intake_needs_its_token_but_no_form(anonymous: PageClient) -> None:
     assert "토큰이 일치하지 않습니다" in refused.json()["message"]
 
 
-def test_a_body_that_is_too_large_is_refused(anonymous: PageClient) -> None:
+@pytest.mark.parametrize("prefix", [limit.prefix for limit in BODY_LIMITS])
+def test_a_body_that_is_too_large_is_refused(anonymous: PageClient, prefix: str) -> None:
+    path = {"/": "/issues", "/intake/": "/intake/mattermost"}.get(prefix, prefix)
+    limit = limit_of(path)
+    assert limit.prefix == prefix
     form = {"content-type": "application/x-www-form-urlencoded"}
-    announced = anonymous.post("/login", content=b"a" * (MAX_BODY + 1), headers=form)
+    announced = anonymous.post(path, content=b"a" * (limit.bytes + 1), headers=form)
     assert announced.status_code == 413
 
     def drop() -> Any:
-        for _ in range(MAX_BODY // 1024 + 2):
+        for _ in range(limit.bytes // 1024 + 2):
             yield b"a" * 1024
 
-    streamed = anonymous.post("/login", content=drop(), headers=form)
+    streamed = anonymous.post(path, content=drop(), headers=form)
     assert streamed.status_code == 413
     assert streamed.json()["message"] == "내용을 줄여 다시 보내 주세요."

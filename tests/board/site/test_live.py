@@ -143,7 +143,10 @@ def test_a_burst_becomes_few_messages(web_env: BoardEnv, monkeypatch: pytest.Mon
     monkeypatch.setattr(asyncio, "sleep", pause)
 
     async def messages() -> list[str]:
-        feed, page = live.LiveFeed(web_env.board), live.LivePage(person, None)
+        feed, page = (
+            live.LiveFeed(web_env.board, live.StreamBounds(16, 100)),
+            live.LivePage(person, None),
+        )
         stream = feed.stream(page, "token", seen=0)
         told = [await anext(stream)]
         for _ in range(2):
@@ -221,10 +224,9 @@ def test_one_connection_listens_for_all_pages(
 def test_too_many_pages_are_refused(
     site: str,
     sign_in_as: Callable[[str], PageClient],
-    monkeypatch: pytest.MonkeyPatch,
     app: FastAPI,
 ) -> None:
-    monkeypatch.setattr(live, "_PAGES", 0)
+    app.state.feed.bounds = live.StreamBounds(per_person=16, total=0)
     answer = sign_in_as("eng").get("/events")
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "30"
@@ -243,3 +245,31 @@ def test_closed_pages_are_forgotten(
         assert next(lines).startswith("retry:")
         assert len(app.state.feed._pages) == 1
     assert wait_until(lambda: not app.state.feed._pages)
+
+
+def test_a_persons_newest_pages_are_kept_and_the_oldest_closed(
+    site: str, sign_in_as: Callable[[str], PageClient], app: FastAPI, web_env: BoardEnv
+) -> None:
+    app.state.feed.bounds = live.StreamBounds(per_person=2, total=3)
+    lead, eng, seen = sign_in_as("lead"), sign_in_as("eng"), f"?seen={position(web_env)}"
+    with (
+        listening(site, eng, seen) as other,
+        listening(site, lead, seen) as oldest,
+        listening(site, lead, seen) as second,
+        listening(site, lead, seen) as newest,
+    ):
+        assert oldest() == "event: displaced" and oldest() == ""
+        assert (other(0.3), second(0.3), newest(0.3)) == (None, None, None)
+        assert len(app.state.feed._pages) == 3
+        # All places are taken, so a person without one is refused, and one with some is not.
+        assert sign_in_as("pm").get("/events").status_code == 503
+        with listening(site, lead, seen):
+            assert second() == "event: displaced"
+        assert other(0.1) is None
+
+
+def test_a_closed_page_is_not_opened_again_by_its_browser(
+    sign_in_as: Callable[[str], PageClient],
+) -> None:
+    headers = {"last-event-id": "displaced"}
+    assert sign_in_as("lead").get("/events", headers=headers).status_code == 204

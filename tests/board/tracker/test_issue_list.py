@@ -15,6 +15,7 @@ from page_env import (
 )
 
 from guardia.board.approvals import decisions
+from guardia.board.approvals.policy import RejectionChoice
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
@@ -109,6 +110,7 @@ def test_open_closed_and_all(web_env: BoardEnv) -> None:
         approve=False,
         plan_hash=rejected.plan_hash,
         reason="위험",
+        then=RejectionChoice.CLOSE,
     )
     assert numbers(web_env, state="open") == [done.sr_id]
     assert numbers(web_env, state="closed") == [rejected.sr_id]

@@ -21,8 +21,25 @@ from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
 from guardia.board.issues import comments
 from guardia.board.tracker import issue_page
+from guardia.board.tracker.issue_page import IssueDetail
+from guardia.board.tracker.timeline_lines import CommandGroup, CommandLine, CommentLine
 from guardia.errors import Forbidden, NotFound
 from guardia.org.directory import PersonInfo
+
+
+def shown(page: IssueDetail) -> list[str]:
+    """Return the lines of the timeline as words."""
+    lines = [line for day in page.timeline.days for line in day.lines]
+    return [
+        f"comment {line.comment.actor}"
+        if isinstance(line, CommentLine)
+        else f"command {line.state}"
+        if isinstance(line, CommandLine)
+        else line.entry.kind
+        for line in lines
+        if not isinstance(line, CommandGroup)
+    ]
+
 
 EVERYONE = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)
 
@@ -48,37 +65,34 @@ def test_staff_see_the_whole_issue(web_env: BoardEnv) -> None:
     assert [(s.number, s.role, s.state, s.current) for s in task.steps] == [
         (1, "team_lead", "WAITING", True)
     ]
-    (reading,) = task.outputs
+    (reading,) = task.outputs.newest
     assert (reading.tool, reading.findings, reading.before_plan) == (
         "database.locks",
         LOCK_FINDINGS,
         True,
     )
     assert page.reasons == ("'느려요' → 성능 저하",)
-    assert [c.author for c in page.comments] == ["agent:db-agent", "person:eng"]
     assert page.names == {
         "agent:db-agent": "DB 전문가",
         "agent:dispatcher": "디스패처",
         "person:eng": "김철수 대리",
     }
-    assert [e.kind for e in page.entries] == [
+    # A command is one line with its result; comments are not repeated by their audit entries.
+    assert shown(page) == [
         "received",
         "parsed",
-        "intent",
-        "result",
-        "comment",
+        "command ok",
+        "comment agent:db-agent",
         "planned",
-        "comment",
+        "comment person:eng",
     ]
-    assert page.position == page.entries[-1].seq
 
 
 def test_customers_read_the_request_its_progress_and_what_people_wrote(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "확인했습니다")
     page = issue_page.get_issue(web_env.board, CUSTOMER, scenario.sr_id)
-    assert [e.kind for e in page.entries] == ["received", "parsed", "planned"]
-    assert [c.author for c in page.comments] == ["person:eng"]
+    assert shown(page) == ["received", "parsed", "planned", "comment person:eng"]
     # No field may contain anything more, at any depth.
     contents = repr(page)
     for secret in ("4711", "pg_locks", "db-lock-chain", scenario.plan_hash, "성능 저하", "잠금"):
@@ -127,7 +141,7 @@ def test_evidence_before_and_after_the_plan_is_distinguished(web_env: BoardEnv) 
     )
     scenario.start().diagnose({"waiting": 0})
     task = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).tasks[0]
-    assert [(r.before_plan, r.findings["waiting"]) for r in task.outputs] == [
+    assert [(r.before_plan, r.findings["waiting"]) for r in task.outputs.newest] == [
         (True, 2),
         (False, 0),
     ]
@@ -145,17 +159,6 @@ def test_a_plan_that_was_changed_in_the_table_is_shown_as_such(
     (task,) = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).tasks
     assert not task.is_hash_valid
     assert task.plan is not None
-
-
-def test_only_what_a_page_has_not_seen_is_read_again(web_env: BoardEnv) -> None:
-    scenario = IssueScenario(web_env).receive().parse()
-    seen = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id).position
-    web_env.create_issue(text="다른 요청")
-    scenario.diagnose()
-    fresh = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id, seen=seen)
-    assert [e.kind for e in fresh.entries] == ["intent", "result", "comment"]
-    nothing = issue_page.get_issue(web_env.board, LEAD, scenario.sr_id, seen=fresh.position)
-    assert nothing.entries == ()
 
 
 def test_the_outcome_is_shown_to_readers_of_the_audit_log(web_env: BoardEnv) -> None:

@@ -14,9 +14,13 @@ from sqlalchemy import text
 from guardia.board.approvals import decisions
 from guardia.board.core import wake_budget
 from guardia.board.core.actors import Actor
+from guardia.board.core.model import Issue
+from guardia.board.execution import tasks
+from guardia.board.execution.understanding import Understanding
 from guardia.board.issues import comments
 
 Browse = Callable[[str], PageClient]
+BAR_LOCKED = '<fieldset class="decide-bar" disabled>'
 PLAN_HASH = re.compile(r'name="plan_hash" value="([^"]+)"')
 NUMBER = re.compile(r"(?<=SR-)\d+|(?<=/issues/)\d+")
 ATTACK = "<script>alert(1)</script><img src=x onerror=alert(2)>"
@@ -69,10 +73,13 @@ def test_the_list_shows_the_main_fields(sign_in_as: Browse, web_env: BoardEnv) -
     ("state", "badge"),
     [
         ("FAILED_ROLLBACK", "bg-danger"),
-        ("COMPLETED", "bg-primary"),
-        ("IN_PROGRESS", "bg-warning"),
-        ("PARSED", "bg-light-gray"),
-        ("MANUAL", "bg-light-gray"),
+        ("COMPLETED", "bg-light-success"),
+        ("IN_PROGRESS", "bg-primary"),
+        ("PENDING_APPROVAL", "bg-warning"),
+        ("PARSED", "bg-light-primary"),
+        ("MANUAL", "bg-warning"),
+        ("REJECTED", "bg-light-danger"),
+        ("RECEIVED", "bg-light-gray"),
     ],
 )
 def test_states_have_their_colours(
@@ -105,7 +112,8 @@ def test_the_live_refresh_sends_only_what_may_have_changed(
     web_env.create_issue()
     answer = sign_in_as("lead").get("/issues", headers={"hx-request": "true"})
     assert "<html" not in answer.text
-    assert answer.text.count('hx-swap-oob="true"') == 2
+    # The band of the kill switch, the card of approvals and the rows.
+    assert answer.text.count('hx-swap-oob="true"') == 3
     again = sign_in_as("lead").get("/issues", headers={"hx-request": "true"}).text
     assert re.findall(r'data-version="\w+"', again) == re.findall(
         r'data-version="\w+"', answer.text
@@ -243,20 +251,18 @@ def test_untrusted_text_is_escaped_everywhere(sign_in_as: Browse, web_env: Board
     assert raw.text == ATTACK
 
 
-def test_the_live_part_contains_only_new_entries(sign_in_as: Browse, web_env: BoardEnv) -> None:
-    scenario = IssueScenario(web_env).receive().parse()
-    browser = sign_in_as("lead")
-    seen = re.search(r'id="seen" name="seen" value="(\d+)"', browser.get_page("/issues/1").text)
-    assert seen
-    scenario.diagnose()
-    fresh = browser.get_page(f"/issues/{scenario.sr_id}/live?seen={seen[1]}").text
-    assert len(re.findall(r'id="entry-\d+"', fresh)) == 3
-    assert 'hx-swap-oob="beforeend:#timeline"' in fresh
-    later = re.search(r'id="seen" name="seen" value="(\d+)"', fresh)
-    assert later
-    nothing = browser.get_page(f"/issues/{scenario.sr_id}/live?seen={later[1]}").text
-    assert "entry-" not in nothing
-    assert "beforeend" not in nothing
+def test_a_part_that_did_not_change_keeps_its_version(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    browser, at = sign_in_as("lead"), f"/issues/{scenario.sr_id}"
+    versions = re.compile(r'id="part-(\w+)" data-version="(\w+)"')
+    before = dict(versions.findall(browser.get_page(f"{at}/live").text))
+    assert dict(versions.findall(browser.get_page(f"{at}/live").text)) == before
+    comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "확인")
+    after = dict(versions.findall(browser.get_page(f"{at}/live").text))
+    assert {name for name in after if after[name] != before[name]} <= {"timeline", "facts"}
+    assert after["timeline"] != before["timeline"]
 
 
 def test_the_outcome_is_shown_at_the_top(sign_in_as: Browse, web_env: BoardEnv) -> None:
@@ -296,13 +302,18 @@ def test_the_lead_approves_the_plan_that_the_page_showed(
     scenario = IssueScenario(web_env).waiting()
     browser = sign_in_as("lead")
     html = browser.get_page(f"/issues/{scenario.sr_id}").text
-    assert "결재할 계획이 있습니다" in html
+    assert html.index("결재할 계획") < html.index("요청 내용")
     shown = PLAN_HASH.search(html)
     assert shown
     answer = decision(browser, scenario, decision="approve", plan_hash=shown[1], reason="확인")
-    assert (answer.status_code, answer.headers["location"]) == (303, f"/issues/{scenario.sr_id}")
-    after = browser.get_page(f"/issues/{scenario.sr_id}").text
+    at = f"/issues/{scenario.sr_id}"
+    following = f"{at}?decided={scenario.claim.task_id}"
+    assert (answer.status_code, answer.headers["location"]) == (303, following)
+    after = browser.get_page(following).text
     assert "승인됨" in after
+    assert "승인했습니다." in after and "에이전트가 조치를 시작하며" in after
+    # Nobody else reads that they have decided.
+    assert "승인했습니다." not in sign_in_as("lead2").get_page(following).text
     assert 'name="decision"' not in after
 
 
@@ -311,9 +322,10 @@ def test_a_plan_that_has_changed_is_not_approved(sign_in_as: Browse, web_env: Bo
     answer = decision(sign_in_as("lead"), scenario, decision="approve", plan_hash="0" * 64)
     assert answer.status_code == 409
     assert "변경되었습니다" in answer.text
-    # The response shows the current plan, which is still undecided.
+    # The form keeps the plan that it was opened with, and is locked until the change was opened.
     shown = PLAN_HASH.search(answer.text)
-    assert shown and shown[1] == scenario.plan_hash
+    assert shown and shown[1] == "0" * 64
+    assert BAR_LOCKED in answer.text
     assert "승인 대기" in answer.text
 
 
@@ -342,10 +354,16 @@ def test_a_rejection_needs_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> No
     answer = decision(browser, scenario, decision="reject", reason=" ")
     assert answer.status_code == 422
     assert "사유를 입력해 주세요" in answer.text
-    assert decision(browser, scenario, decision="reject", reason="점검 시간").status_code == 303
+    closing = {"decision": "reject", "then": "close", "reason": "점검 시간"}
+    assert decision(browser, scenario, **closing).status_code == 303
     html = browser.get_page(f"/issues/{scenario.sr_id}").text
-    assert "계획이 반려되어 변경하지 않았습니다" in html
+    assert "조치하지 않고 종료했습니다. 장애가 해소되었는지 확인되지 않았습니다" in html
     assert "점검 시간" in html
+    again = browser.submit_form(
+        f"/issues/{scenario.sr_id}/reopen", f"/issues/{scenario.sr_id}", reason="아직 느립니다"
+    )
+    assert again.status_code == 303
+    assert "이슈 다시 열기: 아직 느립니다" in browser.get_page(f"/issues/{scenario.sr_id}").text
 
 
 def test_the_task_must_be_of_the_issue_in_the_address(
@@ -374,8 +392,8 @@ def test_an_api_client_gets_the_refusal_as_json(sign_in_as: Browse, web_env: Boa
 
 
 def pages_built(statements: list[str]) -> int:
-    """Count how often the issue page was built: only it selects comments."""
-    return sum("FROM tb_comment" in statement for statement in statements)
+    """Count how often the issue page was built: only it counts comments."""
+    return sum("count(tb_comment.comment_id)" in statement for statement in statements)
 
 
 def test_a_form_that_is_accepted_does_not_build_the_page(
@@ -392,7 +410,8 @@ def test_a_form_that_is_accepted_does_not_build_the_page(
         data = {"csrf": lead.token(), **fields}
         with recorded_statements(web_env.board) as statements:
             answer = lead.post(at + path, data=data, headers=PAGE, follow_redirects=False)
-        assert (answer.status_code, answer.headers["location"]) == (303, at), path
+        location = answer.headers["location"].partition("?")[0]
+        assert (answer.status_code, location) == (303, at), path
         assert pages_built(statements) == 0, path
 
 
@@ -511,3 +530,21 @@ def test_a_stalled_issue_is_marked_until_a_person_clears_the_stall(
     assert "반복 실행으로 중단" not in lead.get_page("/issues").text
     again = lead.submit_form(path)
     assert again.status_code >= 400 and "반복 실행으로 중단된 이슈가 아닙니다" in again.text
+
+
+def test_a_page_says_that_it_waits_for_a_person_where_none_is_assigned(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    sr_id = web_env.create_issue(text="프린터가 안 됩니다")
+    known = Understanding(
+        kind="INCIDENT", category="GENERAL", priority="P2", reasons=("안 됩니다 → 이상",)
+    )
+    tasks.hand_over(web_env.board, web_env.claim("dispatcher"), "서버 없음", understood=known)
+    browser = sign_in_as("lead")
+    html = browser.get_page(f"/issues/{sr_id}").text
+    assert "담당자 배정을 기다리고 있습니다" in html and "담당자가 직접 처리합니다" not in html
+    assert "안 됩니다 → 이상" in html and "장애" in html
+    with web_env.board.database.transaction() as session:
+        session.get_one(Issue, sr_id).assignee_id = "eng"
+    html = browser.get_page(f"/issues/{sr_id}").text
+    assert "담당자가 직접 처리합니다" in html and "배정을 기다리고" not in html

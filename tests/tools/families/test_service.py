@@ -10,15 +10,20 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
 from waiting import PATIENCE, hang_guard, wait_until
 
+from guardia.board.core.plan import ToolCall
 from guardia.errors import CommandFailed
 from guardia.org.directory import Service
+from guardia.tools import planning
 from guardia.tools.families import service as tools_service
+from guardia.tools.output import ExitReason
+from guardia.tools.transport.connections import Connections
 
 pytestmark = pytest.mark.ssh
 Ask = Callable[..., dict[str, Any]]
@@ -216,6 +221,36 @@ class TestRestart:
                 assert wait_until(lambda words=words: subprocess.run(words, check=False).returncode)
         finally:
             subprocess.run(["pkill", "-f", str(tmp_path)], check=False)
+
+    @pytest.mark.slow
+    def test_a_stop_ends_the_script_but_not_the_started_service(
+        self, sshd: Any, budget: Any, connections: Connections, tmp_path: Path
+    ) -> None:
+        """As the kill switch ends a restart whose service is still starting."""
+        control = tmp_path / "ctl"
+        control.write_text(
+            f"#!/bin/bash\n{budget.control} stop\nsetsid sleep 598 </dev/null >/dev/null 2>&1 &\n"
+            f"echo $! > {budget.root}/run/budget.pid\nsleep 597\n"
+        )
+        control.chmod(0o755)
+        before, cancel = budget.pid, threading.Event()
+        host = sshd.host(budget.service().model_copy(update={"control": str(control)}))
+        call = ToolCall(tool="service.restart", args={"service": "budget"})
+        tool, _, command = planning.prepare(call, host)
+        try:
+            with ThreadPoolExecutor(1) as threads:
+                running = threads.submit(
+                    connections.run, host, command, timeout=tool.timeout, cancel=cancel
+                )
+                assert wait_until(lambda: budget.pid != before)
+                cancel.set()
+                assert running.result(PATIENCE).exit_reason is ExitReason.CANCELLED
+            assert Path(f"/proc/{budget.pid}/cmdline").read_bytes().startswith(b"sleep")
+            words = ["pgrep", "-f", str(control)]
+            assert wait_until(lambda: subprocess.run(words, check=False).returncode != 0)
+        finally:
+            os.kill(budget.pid, signal.SIGKILL)
+            subprocess.run(["pkill", "-f", "^sleep 597$"], check=False)
 
     @pytest.mark.slow
     def test_what_does_not_become_healthy_is_left_as_it_is(

@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 from waiting import AN_HOUR, PATIENCE
 
 from guardia.tools.command import Command, Secret
-from guardia.tools.transport.supervised_shell import (
+from guardia.tools.transport.output_stream import (
     OutputStream,
     ShellExit,
-    SupervisedCommand,
     find_exit,
     find_session,
 )
+from guardia.tools.transport.supervised_shell import SupervisedCommand
 
 SHELLS = ["dash", "bash"]
 
@@ -79,7 +79,7 @@ class TestShell:
         assert process.stdout and process.stderr
         out, err = received(supervised, process.stdout.read(), process.stderr.read())
         process.communicate()
-        assert find_exit(err) == ShellExit(9, killed=False, gone=True)
+        assert find_exit(err) == ShellExit(9, killed=False, left=0, unclear=0, kept=0)
         assert find_session(err) > 0
         assert (out.finish(), err.finish()) == ("in", "err\n")
         assert out.marks == ["end"]
@@ -89,7 +89,9 @@ class TestShell:
         process = start(supervised, shell)
         process.wait(PATIENCE)
         _, err = received(supervised, *process.communicate())
-        assert find_exit(err) == ShellExit(128 + signal.SIGKILL, killed=False, gone=True)
+        assert find_exit(err) == ShellExit(
+            128 + signal.SIGKILL, killed=False, left=0, unclear=0, kept=0
+        )
 
     def test_closing_the_input_ends_the_session(self, shell: str) -> None:
         stubborn = "(trap '' TERM; sleep 3600) & timeout 3600 sleep 3600 &"
@@ -100,7 +102,9 @@ class TestShell:
         _, err = received(supervised, *process.communicate(timeout=PATIENCE))
         assert find_session(err) not in live_processes().values()
         end = find_exit(err)
-        assert end and end.killed and end.gone  # and not by the ends of those sleeps
+        assert (
+            end and end.killed and (end.left, end.unclear) == (0, 0)
+        )  # and not by the ends of those sleeps
 
     def test_closing_during_the_input_never_starts_the_command(
         self, shell: str, tmp_path: Path
@@ -133,7 +137,7 @@ class TestShell:
 
     def test_it_is_bounded_even_with_an_open_input(self, shell: str) -> None:
         supervised = SupervisedCommand(Command.of("sleep", "3600"), 10)
-        line = supervised.line.replace(" 20 ", " 1 ")  # 10 s and the grace of 10 s, shortened
+        line = supervised.line.replace(" 20 0 ", " 1 0 ")  # 10 s and the grace of 10 s, shortened
         assert line != supervised.line
         process = subprocess.Popen([shell, "-c", line], stdin=subprocess.PIPE, stdout=-1, stderr=-1)
         assert process.wait(PATIENCE) == 0
@@ -163,13 +167,13 @@ class TestGoneCheck:
         _, err = received(supervised, b"", os.read(process.stderr.fileno(), 100))
         session = find_session(err)
         assert session > 0
-        look = ["bash", "-c", supervised.gone_check(session).render()]
-        unknown = ["bash", "-c", supervised.gone_check(0).render()]
-        assert subprocess.run(look, check=False).returncode == 1
-        assert subprocess.run(unknown, check=False).returncode == 1
+        look = ["bash", "-c", supervised.gone_check(session, 60).render()]
+        unknown = ["bash", "-c", supervised.gone_check(0, 60).render()]
+        assert int(subprocess.check_output(look).split()[0]) > 0
+        assert int(subprocess.check_output(unknown).split()[0]) > 0
         process.communicate(timeout=PATIENCE)
-        assert subprocess.run(look, check=False).returncode == 0
-        assert subprocess.run(unknown, check=False).returncode == 0
+        assert subprocess.check_output(look).split()[0] == b"0"
+        assert subprocess.check_output(unknown).split()[0] == b"0"
 
 
 class TestOutputStream:

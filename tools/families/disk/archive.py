@@ -12,13 +12,23 @@ from typing import Annotated, Any, Final
 from pydantic import StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk.names import FileName
+from guardia.tools.findings import Count, FilePath, FindingsModel, Word
 from guardia.tools.target import service_on
-from guardia.tools.tool import Findings, ServiceArgs, Tool, jmespath_literal, stdout_parser
+from guardia.tools.tool import (
+    EvidenceChoice,
+    Findings,
+    ServiceArgs,
+    Tool,
+    jmespath_literal,
+    stdout_parser,
+)
 
+_CANDIDATES = "files[?can_be_archived != `false`]"
 _TIMEOUT = 1800.0
 """Seconds: a log of tens of gigabytes is compressed at some 50 MB/s."""
 
@@ -208,8 +218,27 @@ echo "bytes $bytes"
 class LogFileArgs(ServiceArgs):
     """A log file of the service and the id of its archived copy."""
 
+    generated = frozenset({"id"})
+
     name: FileName
     id: Annotated[str, StringConstraints(pattern=r"^[0-9a-z]{6,32}$")]
+
+
+class CopyFindings(FindingsModel):
+    """What was copied, and where it is."""
+
+    bytes: Count
+    sha256: Word | None = None
+    archive: FilePath | None = None
+
+
+class ArchivedFindings(FindingsModel):
+    """Whether the file was archived, and whether all of it is in place again."""
+
+    archived: bool
+    bytes: Count | None
+    original_bytes: Count
+    complete: bool
 
 
 def _archive_command(script: Script) -> Callable[[LogFileArgs, Host], Command]:
@@ -241,11 +270,23 @@ def _read_archived(text: str) -> Findings:
 def _can_be_archived(args: LogFileArgs) -> tuple[Check, ...]:
     largest = ToolCall(tool="disk.largest", args={"service": args.service})
     name = jmespath_literal(args.name)
-    return (Check(call=largest, expect=f"length(files[?name=={name} && can_be_archived]) > `0`"),)
+    expect = f"length(files[?name=={name} && can_be_archived]) > `0`"
+    sentence = t("tools.disk.archive.precheck", name=args.name)
+    return (Check(call=largest, expect=expect, sentence=sentence),)
 
 
-def _archive_check(args: LogFileArgs, expect: str) -> tuple[Check, ...]:
-    return (Check(call=ToolCall(tool="disk.archived", args=args.model_dump()), expect=expect),)
+def _archive_check(args: LogFileArgs, expect: str, sentence: str) -> tuple[Check, ...]:
+    archived = ToolCall(tool="disk.archived", args=args.model_dump())
+    return (Check(call=archived, expect=expect, sentence=sentence),)
+
+
+def _is_archived(args: LogFileArgs) -> tuple[Check, ...]:
+    sentence = t("tools.disk.archive.verify", name=args.name)
+    return _archive_check(args, "archived && original_bytes < bytes", sentence)
+
+
+def _is_complete(args: LogFileArgs) -> tuple[Check, ...]:
+    return _archive_check(args, "complete", t("tools.disk.restore.verify", name=args.name))
 
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -255,6 +296,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=LogFileArgs,
         command=_archive_command(_ARCHIVED),
         parse=stdout_parser("disk.archived", _read_archived),
+        findings=ArchivedFindings,
         timeout=_TIMEOUT,
     ),
     Tool(
@@ -263,10 +305,12 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=LogFileArgs,
         command=_archive_command(_ARCHIVE),
         parse=stdout_parser("disk.archive", _read_facts),
+        findings=CopyFindings,
         precheck=_can_be_archived,
-        verify=lambda args: _archive_check(args, "archived && original_bytes < bytes"),
+        verify=_is_archived,
         undo=lambda args: ToolCall(tool="disk.restore", args=args.model_dump()),
-        undo_verify=lambda args: _archive_check(args, "complete"),
+        undo_verify=_is_complete,
+        choices=(EvidenceChoice("name", "disk.largest", _CANDIDATES, "name", {"id": "id"}),),
         timeout=_TIMEOUT,
     ),
     Tool(
@@ -275,7 +319,8 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=LogFileArgs,
         command=_archive_command(_RESTORE),
         parse=stdout_parser("disk.restore", _read_facts),
-        verify=lambda args: _archive_check(args, "complete"),
+        findings=CopyFindings,
+        verify=_is_complete,
         irreversible="tools.disk.restore.irreversible",
         timeout=_TIMEOUT,
     ),

@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import re
 from datetime import UTC, datetime
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
@@ -13,6 +15,7 @@ from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk.names import argument_name, shown_name
 from guardia.tools.families.service_shell import SERVICE_PIDS
+from guardia.tools.findings import Count, FilePath, FindingsModel, Moment, Word
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
@@ -76,6 +79,27 @@ _DUMP_STARTS = ("4a4156412050524f46494c45", "7f454c46", "4d444d50")
 """`JAVA PROFILE`, ELF (core files are ELF too) and Windows minidumps, in hexadecimal digits."""
 _DATA_STARTS = ("53514c69746520666f726d6174",)
 _PACKED_STARTS = ("1f8b", "425a68", "fd377a585a", "28b52ffd", "504b0304", "377abcaf")
+
+
+class LargeFile(FindingsModel):
+    """A file, what it is, and whether it may be archived."""
+
+    path: FilePath
+    name: FilePath
+    bytes: Count
+    length: Count
+    modified: Moment
+    growing: bool
+    kind: Word
+    written_by_others: bool
+    can_be_archived: bool
+    id: Word
+
+
+class LargestFindings(FindingsModel):
+    """The largest files, the largest first."""
+
+    files: Annotated[list[LargeFile], Field(max_length=_MAX_FILES)]
 
 
 def _command(args: ServiceArgs, host: Host) -> Command:
@@ -152,5 +176,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_command,
         parse=stdout_parser("disk.largest", _read),
+        findings=LargestFindings,
     ),
 )

@@ -22,7 +22,7 @@ def is_argument(name: str) -> bool:
         0 < len(name) <= _MAX_CHARACTERS
         and name[0] not in "/-"
         and not {"", ".", ".."} & set(name.split("/"))
-        and not any(ord(character) < 32 or ord(character) == 127 for character in name)
+        and name.isprintable()
         and clean(name) == name == sanitize(name)
     )
 
@@ -34,7 +34,9 @@ def _require_argument(name: str) -> str:
 
 
 FileName = Annotated[
-    str, StringConstraints(max_length=_MAX_CHARACTERS), AfterValidator(_require_argument)
+    str,
+    StringConstraints(max_length=_MAX_CHARACTERS, pattern=r"^[^/\x00-\x1f\x7f-][^\x00-\x1f\x7f]*$"),
+    AfterValidator(_require_argument),
 ]
 """Path of a file below the log folder, without `.` and `..`."""
 

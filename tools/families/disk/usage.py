@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import Field
 
 from guardia.board.core.plan import Risk
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
+from guardia.tools.findings import Count, FilePath, FindingsModel, Pid, Share, Word
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
@@ -53,6 +56,30 @@ volume=$(stat -c %d -- "$logs")
 
 def _command(args: ServiceArgs, host: Host) -> Command:
     return Command.script(_USAGE, target.logs(service_on(host, args.service)))
+
+
+class DeletedFile(FindingsModel):
+    """A deleted file that a process keeps open."""
+
+    pid: Pid
+    command: Word
+    kb: Count
+
+
+class UsageFindings(FindingsModel):
+    """What the volume has left, and what keeps files from being written."""
+
+    path: FilePath
+    size_kb: Count
+    used_kb: Count
+    available_kb: Count
+    percent: Share
+    inodes_percent: Share | None
+    quota_percent: Share | None
+    read_only: bool
+    deleted: Annotated[list[DeletedFile], Field(max_length=_MAX_DELETED)]
+    deleted_kb: Count
+    cause: Word
 
 
 def _read(text: str) -> Findings:
@@ -120,5 +147,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         args=ServiceArgs,
         command=_command,
         parse=stdout_parser("disk.usage", _read),
+        findings=UsageFindings,
     ),
 )

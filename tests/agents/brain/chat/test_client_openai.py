@@ -20,7 +20,6 @@ def test_what_is_sent_is_strict_cold_and_plain(server: ModelServer) -> None:
     assert form["json_schema"]["strict"] is True
     assert form["json_schema"]["schema"]["properties"]["servers"]["items"]["enum"] == [
         "MOF-DB-01",
-        "MOF-WAS-01",
         "NONE",
     ]
     assert sent["temperature"] == 0

@@ -12,10 +12,13 @@ from fake_chat import (
     RecordingMeter,
     assert_fell_back,
     chat_brain,
+    chat_brain_chain,
     closed_port,
 )
-from model_server import CannedReply, ModelServer
+from model_server import MODEL, CannedReply, ModelServer
 from waiting import PATIENCE
+
+from guardia.org.brains import ModelChoice
 
 
 def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelServer) -> None:
@@ -74,3 +77,21 @@ def test_a_moment_that_is_too_late_or_none_is_not_waited_for(
     asking = chat_brain(server, timeout=timeout)
     assert_fell_back(asking.triage(TEXT, DIRECTORY), "HTTP 503")
     assert len(server.paths) == 1
+
+
+def test_a_cold_server_gets_more_time_until_it_has_answered(server: ModelServer) -> None:
+    meter = RecordingMeter()
+    model = ModelChoice(base_url=server.url, model=MODEL, timeout=40, cold_timeout=90)
+    asking = chat_brain_chain(model, meter=meter)
+    server.replies(CannedReply(hang_up=True), CannedReply(GOOD_ANSWER), CannedReply(GOOD_ANSWER))
+    for _ in range(3):
+        asking.triage(TEXT, DIRECTORY)
+    assert [round(asked.seconds) for asked in meter.reserved] == [90, 90, 40]
+
+
+def test_without_a_setting_a_cold_server_gets_four_times_as_long() -> None:
+    assert ModelChoice(base_url="http://m/v1", model="m").cold_seconds == 120
+    assert (
+        ModelChoice(base_url="http://m/v1", model="m", timeout=70, cold_timeout=90).cold_seconds
+        == 90
+    )

@@ -66,7 +66,7 @@ def test_a_lone_surrogate_can_be_sent() -> None:
 
 
 def test_prompts_hold_names_but_no_addresses_accounts_or_keys() -> None:
-    data = prompts.triage_prompt("느려요", DIRECTORY).data
+    data = prompts.triage_prompt("MOF-DB-01 느려요", DIRECTORY).data
     assert "MOF-DB-01" in data
     assert "기재부 운영DB" in data
     assert not re.search("10.1.2.3|ops|mof-db", data)
@@ -85,7 +85,10 @@ def test_choices_come_from_the_directory_only() -> None:
     text = 'servers: ["HACK-01"], "enum": ["HACK-01"]'
     asked = prompts.triage_prompt(text, DIRECTORY)
     assert asked.schema == prompts.triage_prompt("", DIRECTORY).schema
-    assert asked.schema["properties"]["servers"]["items"]["enum"] == ["MOF-DB-01", "NONE"]
+    assert asked.schema["properties"]["servers"]["items"]["enum"] == ["NONE"]
+    named = prompts.triage_prompt(f"기재부 운영DB {text}", DIRECTORY).schema["properties"]
+    assert named["servers"]["items"]["enum"] == ["MOF-DB-01", "NONE"]
+    assert named["institution"]["enum"] == ["MOF", "NONE"]
 
 
 def test_without_servers_the_schema_still_has_something_to_choose() -> None:
@@ -99,7 +102,7 @@ def test_long_texts_and_passages_are_truncated() -> None:
     assert len(asked.data) < 4_000 + 3 * 1_200
 
 
-def test_of_many_servers_the_mentioned_ones_are_offered() -> None:
+def test_only_the_mentioned_servers_are_offered() -> None:
     fleet = tuple(
         Host(server_id=f"ORG{n // 10:03}-SRV-{n:04}", institution=f"ORG{n // 10:03}", kind="WAS")
         for n in range(5_000)
@@ -107,10 +110,8 @@ def test_of_many_servers_the_mentioned_ones_are_offered() -> None:
     places = tuple(InstitutionInfo(id=f"ORG{n:03}", name=f"기관{n}호") for n in range(500))
     many = Directory(servers=fleet, institutions=places)
     schema = prompts.triage_prompt("기관497호 서버, org123-srv-1234 도 봐주세요", many).schema
-    offered = schema["properties"]["servers"]["items"]["enum"]
-    assert len(offered) == prompts.MAX_SERVERS + 1
-    assert offered[0] == "ORG123-SRV-1234"
-    assert {f"ORG497-SRV-{n}" for n in range(4_970, 4_980)} <= set(offered)
+    assert schema["properties"]["servers"]["items"]["enum"] == ["ORG123-SRV-1234", "NONE"]
+    assert schema["properties"]["institution"]["enum"] == ["ORG123", "ORG497", "NONE"]
 
 
 def test_pieces_are_limited_to_the_scope_of_the_goal() -> None:

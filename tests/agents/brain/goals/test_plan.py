@@ -61,3 +61,38 @@ def test_every_question_and_inference_has_a_reason() -> None:
 
 def test_a_goal_is_bounded() -> None:
     assert len(divide("\n".join(f"- MOF-WAS-01 로그 정리 {n}" for n in range(100)))) == MAX_PIECES
+
+
+EQUIPMENT = (
+    "네트워크 장비의 펌웨어를 업그레이드해 주세요",
+    "네트워크 장비 펌웨어 업그레이드",
+    "스위치를 교체해 주세요",
+    "방화벽 정책을 점검해 주세요",
+    "무선 AP를 점검해 주세요",
+    "프린터를 점검해 주세요",
+    "백본 스위치의 설정을 변경해 주세요",
+)
+
+
+@pytest.mark.parametrize("work", EQUIPMENT)
+@pytest.mark.parametrize("before", ["기재부 운영DB를 점검하고 ", "MOF-DB-01 로그를 분석하고, "])
+def test_a_device_is_no_server_named_before_it(before: str, work: str) -> None:
+    found = understood(before + work)
+    assert found[0]["on"] == "MOF-DB-01"
+    assert [one["on"] for one in found[1:]] == ["?"]
+
+
+@pytest.mark.parametrize(
+    "work", ["로그를 정리해 주세요", "재기동해 주세요", "백업해 주세요", "패치를 적용해 주세요"]
+)
+def test_work_that_any_server_has_is_on_the_one_named_before_it(work: str) -> None:
+    assert [one["on"] for one in understood(f"MOF-WAS-01 상태를 점검하고 {work}")] == [
+        "MOF-WAS-01"
+    ] * 2
+
+
+def test_work_of_another_kind_is_not_on_the_server_named_before_it() -> None:
+    assert [one["on"] for one in understood("MOF-WAS-01을 재기동하고 쿼리를 점검해 주세요")] == [
+        "MOF-WAS-01",
+        "MOF-DB-01",
+    ]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 from triage_directory import read_directory
 
-from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.servers import find_mentions
 
 NAMES = read_directory()
@@ -41,7 +40,7 @@ NAMES = read_directory()
     ],
 )
 def test_named(text: str, expect: list[str]) -> None:
-    found = find_mentions(text, NAMES, lexicon().servers)
+    found = find_mentions(text, NAMES)
     assert list(dict.fromkeys(m.server_id for m in found)) == expect
 
 
@@ -60,15 +59,15 @@ def test_named(text: str, expect: list[str]) -> None:
     ],
 )
 def test_not_named(text: str) -> None:
-    assert find_mentions(text, NAMES, lexicon().servers) == []
+    assert find_mentions(text, NAMES) == []
 
 
 def test_a_time_after_a_server_is_not_a_sibling() -> None:
-    found = find_mentions("기재부 와스 1호기, 2시에 재기동", NAMES, lexicon().servers)
+    found = find_mentions("기재부 와스 1호기, 2시에 재기동", NAMES)
     assert [m.server_id for m in found] == ["MOF-WAS-01"]
 
 
 def test_positions_are_of_the_text() -> None:
     text = "어제 기재부 와스 1호기에서"
-    mention = find_mentions(text, NAMES, lexicon().servers)[0]
+    mention = find_mentions(text, NAMES)[0]
     assert text[mention.start : mention.end] == "기재부 와스 1호기"

@@ -1,0 +1,57 @@
+"""Why an approved plan cannot start now: its time, or another change of its server."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.approvals import requests
+from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
+from guardia.board.core import server_queue
+from guardia.board.core.claims import Claim
+from guardia.board.core.issue_ref import issue_ref
+from guardia.board.core.lookup import get_issue, get_task
+from guardia.board.core.model import Task
+from guardia.board.core.plan import Plan
+from guardia.board.core.run_model import ServerWait
+from guardia.errors import ServerBusy, Stale
+
+
+def find_delay(
+    session: Session, task: Task, claim: Claim, plan: Plan, now: datetime
+) -> Stale | None:
+    """Return why a plan cannot start now, or `None` if it can; the task then waits."""
+    issue = get_issue(session, task.sr_id)
+    task.run_after = requests.approved_start(session, issue, task, now)
+    if task.run_after is not None:
+        server_queue.leave(session, task, now)
+        return Stale(what=issue.ref)
+    if not plan.actions:
+        return None
+    before = waiting_for(session, task.task_id)
+    holder_id = server_queue.enter(session, task, now)
+    if holder_id is None:
+        return None
+    holder = issue_ref(get_task(session, holder_id).sr_id)
+    if before != holder_id:
+        log.append(
+            session,
+            EntryKind.SERVER_WAITED,
+            actor=str(claim.actor),
+            now=now,
+            sr_id=claim.sr_id,
+            task_id=claim.task_id,
+            detail={"server": plan.server, "holder": holder_id},
+            server=plan.server,
+            holder=holder,
+        )
+    return ServerBusy(what=holder)
+
+
+def waiting_for(session: Session, task_id: int) -> int | None:
+    """Return the task that a task waits for before it may change its server, or `None`."""
+    query = select(ServerWait.holder_id).where(ServerWait.task_id == task_id)
+    return session.scalar(query)

@@ -1,0 +1,1 @@
+"""Passkeys: registered devices of people, and the challenges that they sign."""

@@ -1,0 +1,94 @@
+"""Circuit breaker: a server that has just not answered is known as such for a while.
+
+Every command until then gets the same finding at once. After a pause one command may try again; if
+that fails as well, the pause doubles.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Generic, TypeVar
+
+from guardia.errors import Unreachable
+
+_FIRST_PAUSE = 5.0
+_LONGEST_PAUSE = 60.0
+
+K = TypeVar("K", bound=Hashable)
+
+
+@dataclass(slots=True)
+class _Silence:
+    """A server that does not answer."""
+
+    error: Unreachable
+    pause: float
+    until: float
+    is_trying: bool = False
+    """Whether a command tries again right now."""
+
+
+class CircuitBreaker(Generic[K]):
+    """Servers that do not answer; thread-safe."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._silent: dict[K, _Silence] = {}
+
+    @contextmanager
+    def asking(self, key: K) -> Iterator[None]:
+        """Ask a server within the block; an `Unreachable` for its silence is remembered.
+
+        Raises that `Unreachable` again, at once, as long as the server is known to be silent.
+        """
+        self._enter(key)
+        try:
+            yield
+        except Unreachable as error:
+            if is_silence(error):
+                self.record_silence(key, error)
+            else:
+                self._forget(key)
+            raise
+        except BaseException:
+            self._give_back(key)
+            raise
+        self._forget(key)
+
+    def record_silence(self, key: K, error: Unreachable) -> None:
+        """Remember that a server did not answer."""
+        with self._lock:
+            known = self._silent.get(key)
+            pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
+            self._silent[key] = _Silence(error, pause, time.monotonic() + pause)
+
+    def _enter(self, key: K) -> None:
+        with self._lock:
+            known = self._silent.get(key)
+            if known is None:
+                return
+            if known.is_trying or time.monotonic() < known.until:
+                raise Unreachable(**known.error.detail)
+            known.is_trying = True
+
+    def _give_back(self, key: K) -> None:
+        with self._lock:
+            if known := self._silent.get(key):
+                known.is_trying = False
+
+    def _forget(self, key: K) -> None:
+        with self._lock:
+            self._silent.pop(key, None)
+
+
+_SILENCE = frozenset({"timeout", "silent", "slow_banner", "silent_kex", "silent_auth", "no_answer"})
+"""Reasons that cost the whole time limit; any other is an answer, and comes soon."""
+
+
+def is_silence(error: Unreachable) -> bool:
+    """Return whether the server was waited for in vain."""
+    return error.detail.get("reason") in _SILENCE
