@@ -125,6 +125,24 @@ def test_a_person_registers_a_passkey_and_approves_with_the_keyboard(
     assert entry.detail["passkey"]["content"]["plan_hash"] == scenario.plan_hash
 
 
+def test_a_later_start_is_signed_as_the_approval_that_it_is(
+    sign_in: SignIn, web_env: BoardEnv, site: str
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    page = sign_in("lead", f"/issues/{scenario.sr_id}")
+    register(page, site)
+    page.goto(f"{site}/issues/{scenario.sr_id}")
+    page.locator(".after-rejection summary").first.click()
+    page.locator("input[name=then][value=later]").first.check(force=True)
+    page.locator("input[name=run_after]").first.fill("23:59")
+    page.locator("textarea[name=reason]").first.fill("업무 시간 후에 실행")
+    page.get_by_role("button", name="반려", exact=True).first.click()
+    expect(page.locator(".badges .status").first).to_have_text("승인됨")
+    with web_env.board.database.reading() as session:
+        entry = next(e for e in log.entries(session) if e.kind == "approved")
+    assert entry.detail["passkey"]["content"]["verdict"] == "approve"
+
+
 def test_what_is_not_signed_by_the_person_now_is_refused_with_the_reason(
     sign_in: SignIn, web_env: BoardEnv, site: str
 ) -> None:

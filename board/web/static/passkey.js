@@ -83,6 +83,12 @@ async function run(place, ceremony) {
   }
 }
 
+// Running a plan later is chosen with a rejection, but is an approval with a start time.
+function approves(form, button) {
+  const then = new FormData(form).get("then");
+  return button.value === "approve" || (button.value === "reject" && then === "later");
+}
+
 // Before any other listener: a form that waits for its signature has not been sent yet.
 document.addEventListener(
   "submit",
@@ -96,11 +102,11 @@ document.addEventListener(
     }
     const place = form.querySelector("[data-passkey=sign]");
     const button = event.submitter;
-    if (!place || !button || button.value !== "approve") return;
+    if (!place || !button || !approves(form, button)) return;
     if (place.querySelector("[name=passkey]").value) return;
     event.preventDefault();
     event.stopImmediatePropagation();
-    run(place, () => sign(form, place, button.value)).then((signed) => {
+    run(place, () => sign(form, place, "approve")).then((signed) => {
       if (signed && form.isConnected) form.requestSubmit(button);
     });
   },
