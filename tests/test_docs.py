@@ -172,6 +172,7 @@ CHECKS: dict[str, Callable[[str], list[str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("check", CHECKS)
 def test_the_documents_name_only_what_exists(check: str) -> None:
     texts = {name: (ROOT / name).read_text("utf-8") for name in DOCUMENTS}

@@ -120,6 +120,7 @@ def test_every_error_has_a_text_in_each_language(name: str) -> None:
         assert texts(language)[f"errors.{name}"]
 
 
+@pytest.mark.slow
 def test_errors_of_all_packages_have_texts() -> None:
     """An error without a text would hide its cause behind a KeyError."""
     missing = [

@@ -215,6 +215,7 @@ def impatient_claims(source: str) -> list[int]:
 SOURCES = sorted(p for p in TESTS.rglob("*.py") if p != Path(__file__))
 
 
+@pytest.mark.slow
 def test_no_assertion_is_about_how_long_something_took() -> None:
     found = {str(p.relative_to(TESTS)): timed_claims(p.read_text("utf-8")) for p in SOURCES}
     assert {name: lines for name, lines in found.items() if lines} == {} and len(found) > 150

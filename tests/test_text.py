@@ -46,6 +46,7 @@ def test_clean_text_contains_no_hidden_character(text: str) -> None:
     assert kept.encode("utf-8") and clean(kept) == kept if kept else True
 
 
+@pytest.mark.slow
 def test_the_log_leaves_clean_text_as_it_is() -> None:
     """The log's own rule is frozen by its format; both rules agree on every character."""
     everything = [chr(c) for c in range(sys.maxunicode + 1)]

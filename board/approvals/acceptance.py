@@ -23,6 +23,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room, send
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, Stale
 from guardia.i18n import t, t_default
 from guardia.org import identity
@@ -82,6 +83,7 @@ def request_acceptance(session: Session, issue: Issue, task: Task, now: datetime
         send(session, "alert", text, now, sr_id=issue.sr_id)
 
 
+@repeat_on_conflict
 def accept(
     board: BoardContext, person: PersonInfo, task_id: int, reason: str = ""
 ) -> AcceptanceView:

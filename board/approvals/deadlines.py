@@ -177,6 +177,7 @@ def _process_task(board: BoardContext, task_id: int) -> bool:
         return True
 
 
+@repeat_on_conflict
 def _release_stuck_queues(board: BoardContext, now: datetime) -> int:
     """Let tasks go on that wait for one that has been held up; return for how many they waited."""
     with board.database.reading() as session:
@@ -187,6 +188,7 @@ def _release_stuck_queues(board: BoardContext, now: datetime) -> int:
     return len(stuck)
 
 
+@repeat_on_conflict
 def _process_acceptance(board: BoardContext, acceptance_id: int) -> bool:
     with board.database.transaction() as session:
         return acceptance.process_overdue(session, board, acceptance_id)

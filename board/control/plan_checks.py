@@ -21,9 +21,11 @@ from guardia.board.core.model import Task
 from guardia.board.execution.plan_history import PreCheckResult
 from guardia.board.runs.beats import RunContext, is_active, is_current, release_tasks
 from guardia.board.runs.claiming import CHECK_TASKS
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Stale
 
 
+@repeat_on_conflict
 def claim_check(
     board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
 ) -> Claim | None:
@@ -54,6 +56,7 @@ def claim_check(
         return Claim(task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence)
 
 
+@repeat_on_conflict
 def record_checks(
     board: BoardContext, claim: Claim, plan_hash: str, results: Sequence[PreCheckResult]
 ) -> None:

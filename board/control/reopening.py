@@ -22,6 +22,7 @@ from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.issues import visibility
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, Refused
 from guardia.i18n import t
 from guardia.org.access import is_allowed, require_permission
@@ -31,6 +32,7 @@ from guardia.org.model import Agent
 VERB = "reopen"
 
 
+@repeat_on_conflict
 def reopen(board: BoardContext, person: PersonInfo, sr_id: int, reason: str) -> State:
     """Reopen an ended issue with a reason, which its agent gets; return its new state.
 

@@ -57,11 +57,12 @@ class StopOrder:
     @property
     def actor(self) -> Actor:
         """The actor with the name that was shown when the stop was pressed."""
-        found = Actor.parse(self.by) or Actor.operator("local")
+        found = Actor.parse(self.by) or _LOCAL
         return Actor(found.kind, found.id, self.label or found.label)
 
 
-DAMAGED = StopOrder("operator:local", "local", pressed_at="", order_id="damaged")
+_LOCAL = Actor.operator("local")
+DAMAGED = StopOrder(str(_LOCAL), _LOCAL.label, pressed_at="", order_id="damaged")
 """Order of a file that cannot be read: it stops, because it may contain one."""
 
 

@@ -23,6 +23,7 @@ from guardia.board.integrity import verification
 from guardia.board.integrity.lost_witnesses import is_of_witness
 from guardia.board.integrity.notary import Notary
 from guardia.board.integrity.witnesses import CheckpointCopy
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, Misconfigured, Refused
 from guardia.i18n import t, t_default
 from guardia.text import MAX_REASON, trim
@@ -31,6 +32,7 @@ _BACKUP = frozenset({"tail", "rewritten"})
 """Faults of a database that was restored from a backup, if only a file contradicts it."""
 
 
+@repeat_on_conflict
 def acknowledge_loss(board: BoardContext, by: Actor, reason: str) -> list[Path]:
     """Log the loss that the verification finds, and begin the witnesses of this host again.
 

@@ -8,6 +8,7 @@ from sqlalchemy import text
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.db.engine import repeat_on_conflict
 
 _BATCH = 500
 _TABLES = ("checkpoint_writes", "checkpoint_blobs", "checkpoints")
@@ -28,6 +29,7 @@ _ENDED = text(r"""
 """)
 
 
+@repeat_on_conflict
 def delete_ended(board: BoardContext, keep: timedelta) -> int:
     """Delete the steps of tasks that ended more than `keep` ago; returns the number of graphs.
 

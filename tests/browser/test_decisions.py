@@ -51,6 +51,7 @@ def bound_hash(page: Page) -> str:
     return page.locator(".decide input[name=plan_hash]").input_value()
 
 
+@pytest.mark.slow
 def test_a_changed_plan_locks_the_form_until_its_changes_were_opened(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_changed_plan_locks_the_form_until_its_changes_were_opened(
     expect(page.locator(".badges .status")).to_have_text("승인됨")
 
 
+@pytest.mark.slow
 def test_a_plan_that_went_away_and_came_back_changed_is_locked_too(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_plan_that_went_away_and_came_back_changed_is_locked_too(
     expect(page.get_by_role("button", name="승인", exact=True)).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_on_a_telephone_the_decision_stays_in_reach(sign_in: SignIn, web_env: BoardEnv) -> None:
     first, second = IssueScenario(web_env).waiting(), IssueScenario(web_env).waiting()
     page = sign_in("lead", "/issues")
@@ -128,6 +131,7 @@ def test_on_a_telephone_the_decision_stays_in_reach(sign_in: SignIn, web_env: Bo
     expect(page.locator(".badges .number")).to_have_text(f"SR-{second.sr_id}")
 
 
+@pytest.mark.slow
 def test_a_refusal_by_the_server_is_shown_at_its_field(
     sign_in: SignIn, web_env: BoardEnv, refusals: list[str]
 ) -> None:
@@ -143,6 +147,7 @@ def test_a_refusal_by_the_server_is_shown_at_its_field(
     refusals.clear()
 
 
+@pytest.mark.slow
 def test_a_directive_says_what_it_does_and_locks_when_that_changes(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:
@@ -170,6 +175,7 @@ def test_a_directive_says_what_it_does_and_locks_when_that_changes(
     expect(page.locator(".orders > summary")).to_contain_text("원복 중")
 
 
+@pytest.mark.slow
 def test_the_kill_switch_says_what_it_ends_and_shows_the_progress(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:
@@ -201,6 +207,7 @@ def test_the_kill_switch_says_what_it_ends_and_shows_the_progress(
     expect(page.locator(".switch-on")).to_have_count(0)
 
 
+@pytest.mark.slow
 def test_a_goal_keeps_ticks_and_locks_when_it_is_planned_again(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:
@@ -237,6 +244,7 @@ def test_a_goal_keeps_ticks_and_locks_when_it_is_planned_again(
     expect(approve).to_be_enabled()
 
 
+@pytest.mark.slow
 def test_updates_keep_the_place_at_which_a_person_reads(sign_in: SignIn, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     page = sign_in("eng", f"/issues/{scenario.sr_id}")
@@ -252,6 +260,7 @@ def test_updates_keep_the_place_at_which_a_person_reads(sign_in: SignIn, web_env
     expect(field).to_be_focused()
 
 
+@pytest.mark.slow
 def test_finished_and_busy_issues_stay_short(sign_in: SignIn, site: str, web_env: BoardEnv) -> None:
     done = IssueScenario(web_env).waiting()
     decisions.decide(
@@ -275,6 +284,7 @@ def test_finished_and_busy_issues_stay_short(sign_in: SignIn, site: str, web_env
     assert page.evaluate(height) < 3000
 
 
+@pytest.mark.slow
 def test_a_directive_that_ended_elsewhere_is_no_longer_offered(
     sign_in: SignIn, web_env: BoardEnv
 ) -> None:

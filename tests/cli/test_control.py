@@ -140,6 +140,7 @@ def named(env: BoardEnv, sr_id: int) -> tuple[str, str]:
 # Decisions -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("verb", "after", "kind"),
     [
@@ -167,6 +168,7 @@ def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
     refusal(Invalid, verb, claim.sr_id, "--as", "lead", "--reason", "다시")
 
 
+@pytest.mark.slow
 def test_a_decision_answers_the_plan_that_was_shown(env: BoardEnv) -> None:
     claim = waiting(env)
     words, before = ("approve", claim.sr_id, "--as", "lead"), named(env, claim.sr_id)
@@ -315,6 +317,7 @@ def test_every_order_is_tested_here() -> None:
     assert set(ORDERS) == set(NOT_YET) == set(directives.VERBS)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ORDERS)
 def test_an_order(env: BoardEnv, verb: str) -> None:
     begin, argument, person, then = ORDERS[verb]

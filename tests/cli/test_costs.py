@@ -22,6 +22,7 @@ def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield found
 
 
+@pytest.mark.slow
 def test_costs_by_everything(env: BoardEnv) -> None:
     assert "없습니다" in output("costs"), "an empty month says so"
     apply_budget_chart(env, "{won: 10, on_exhausted: pause}")

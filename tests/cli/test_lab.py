@@ -60,6 +60,7 @@ def test_faults_by_hand(practice: RunningFleet) -> None:
     assert practice.is_healthy("hung-was")
 
 
+@pytest.mark.slow
 def test_without_a_fleet_it_fails(tmp_path: Path) -> None:
     done = guardia(tmp_path, "status")
     assert done.returncode == 2

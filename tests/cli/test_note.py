@@ -24,6 +24,7 @@ def note(verb: str, *words: str, who: str = "lead") -> tuple[object, ...]:
     return ("note", verb, "db-agent", *words, "--as", who)
 
 
+@pytest.mark.slow
 def test_notes_are_read_added_corrected_and_struck_out(env: BoardEnv) -> None:
     agent_memory.write(env.board, env.create_parsed_task(), "세션 7이 막고 있음", [])
     output(*note("add", "월말에는 [b]배치[/b] 먼저"))

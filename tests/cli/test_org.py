@@ -42,6 +42,7 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "조직도.yaml"
 
 
+@pytest.mark.slow
 def test_a_change_is_planned_applied_compared_and_rolled_back(
     env: BoardEnv, tmp_path: Path
 ) -> None:

@@ -36,6 +36,7 @@ def test_a_person_directs_decides_and_stops_from_a_shell(
         assert kill_switch.active_kill_switch(env.board) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "state"), [("y", State.APPROVED), ("n", State.PENDING_APPROVAL)]
 )

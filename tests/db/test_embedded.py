@@ -228,6 +228,7 @@ def test_lost_passwords_are_reported_with_their_file(data: Path) -> None:
         small(data).start()
 
 
+@pytest.mark.slow
 def test_a_failed_start_reports_the_server_log(data: Path) -> None:
     with pytest.raises(Misconfigured, match="shared_buffers"):
         Cluster(data, settings={"shared_buffers": "nonsense"}).start()

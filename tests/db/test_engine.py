@@ -35,6 +35,7 @@ def test_a_session_paused_in_a_transaction_is_ended_and_unblocks_others(database
         other.close()
 
 
+@pytest.mark.slow
 def test_every_use_case_is_repeated_after_a_lost_conflict() -> None:
     found = [function for file in BOARD.rglob("*.py") for function in use_cases(file.read_text())]
     assert len(found) > 80

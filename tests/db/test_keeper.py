@@ -80,6 +80,7 @@ def test_a_command_connects_to_a_server_that_pg_ctl_restarted(data: Path) -> Non
     assert keeper.folder.server_pids() == []
 
 
+@pytest.mark.slow
 def test_a_server_without_a_keeper_is_only_connected_to(data: Path) -> None:
     with small(data) as first:
         restart_with_pg_ctl(first)
@@ -94,6 +95,7 @@ def test_a_server_without_a_keeper_is_only_connected_to(data: Path) -> None:
     assert first.folder.server_pids() == []
 
 
+@pytest.mark.slow
 def test_another_keeper_takes_over(data: Path) -> None:
     first = small(data).start()
     with ClusterKeeper(small(data)) as second:
@@ -103,6 +105,7 @@ def test_another_keeper_takes_over(data: Path) -> None:
     assert first.folder.server_pids() == []
 
 
+@pytest.mark.slow
 def test_a_damaged_state_file_is_as_good_as_none(data: Path) -> None:
     deep = data / ("deep" * 25)
     with small(deep) as first:

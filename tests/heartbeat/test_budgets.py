@@ -27,6 +27,7 @@ from guardia.board.runs import beats
 from guardia.heartbeat.beat import beat
 from guardia.org import chart
 
+NAMED = "MOF-DB-01 쿼리가 너무 느려요"
 EMBEDDED = "brain: {kind: embedded}"
 
 
@@ -70,7 +71,7 @@ def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:
     apply_chat_chart(agents_env, server)
-    sr_id = agents_env.env.create_issue()
+    sr_id = agents_env.env.create_issue(text=NAMED)
     assert dispatch(agents_env) == "delegated"
     (call,) = calls(agents_env)
     assert (call.outcome, call.sr_id, call.model) == ("used", sr_id, MODEL)
@@ -88,15 +89,16 @@ def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
     assert len(calls(agents_env)) == 1, "the embedded brain costs nothing"
 
 
+@pytest.mark.slow
 def test_the_embedded_brain_takes_over_when_the_budget_is_used_up(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:
     apply_chat_chart(agents_env, server)
-    agents_env.env.create_issue()
+    agents_env.env.create_issue(text=NAMED)
     dispatch(agents_env)
     limit = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
     apply_chat_chart(agents_env, server, f"{{tokens: {limit}}}")
-    sr_id = agents_env.env.create_issue(text="MOF-DB-01 쿼리가 너무 느려요")
+    sr_id = agents_env.env.create_issue(text=NAMED)
     assert dispatch(agents_env) == "delegated"
     assert state(agents_env, sr_id) is State.PARSED
     assert [c.outcome for c in calls(agents_env)] == ["used", "refused"]
@@ -110,11 +112,11 @@ def test_an_agent_paused_by_its_budget_resumes_its_waiting_work(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:
     apply_chat_chart(agents_env, server)
-    agents_env.env.create_issue()
+    agents_env.env.create_issue(text=NAMED)
     dispatch(agents_env)
     limit = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
     apply_chat_chart(agents_env, server, f"{{tokens: {limit}, on_exhausted: pause}}")
-    waiting = [agents_env.env.create_issue() for _ in range(2)]
+    waiting = [agents_env.env.create_issue(text=NAMED) for _ in range(2)]
     assert dispatch(agents_env) == "stale"
     assert dispatch(agents_env) is None, "it is paused"
     assert [state(agents_env, sr) for sr in waiting] == [State.RECEIVED] * 2
@@ -137,7 +139,9 @@ def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
         CannedReply(status=400),
     )
     board = agents_env.env.board
-    sr_id = planning.create_goal(board, LEAD, "2030-01-02까지 기재부 시스템 안정화", channel="web")
+    sr_id = planning.create_goal(
+        board, LEAD, "2030-01-02까지 MOF-DB-01과 기재부 시스템 안정화", channel="web"
+    )
     assert dispatch(agents_env) == "goal"
     page = goal_view.get_goal(board, LEAD, sr_id)
     first, second = page.parts

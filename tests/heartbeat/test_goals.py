@@ -47,12 +47,12 @@ def test_a_goal_is_planned_approved_worked_and_achieved(agents_env: AgentsEnv) -
     ]
     assert str(page.due_on) == "2030-12-20" and str(page.parts[0].due_on) == "2030-12-20"
     assert [p.text for p in page.parts if p.question] == ["보안을 더 좋게 해 주세요."]
-    assert not page.children
+    assert page.children.total == 0
 
     numbers = agents_env.approve(page, 1)
     assert [agents_env.task(n).agent_id for n in numbers] == ["was-agent", "db-agent"]
     page = agents_env.page(page.sr_id)
-    assert page.state is GoalState.ACTIVE and [c.sr_id for c in page.children] == list(numbers)
+    assert page.state is GoalState.ACTIVE and [c.sr_id for c in page.children.rows] == list(numbers)
     assert view.issue(agents_env.env.board, page.sr_id).state is State.IN_PROGRESS
     agents_env.work()
     assert {view.issue(agents_env.env.board, n).state for n in numbers} == {State.MANUAL}
@@ -133,7 +133,7 @@ def test_a_goal_with_a_failed_issue_is_reported_to_people_once(agents_env: Agent
     page = agents_env.page(page.sr_id)
     assert page.state is GoalState.ACTIVE and page.stuck
     assert (page.progress.done, page.progress.failed) == (1, 1)
-    assert len(page.comments) == 1
+    assert page.comments.total == 1
     decisions.achieve(agents_env.env.board, LEAD, page.sr_id, "백업은 다음 분기에")
     assert agents_env.page(page.sr_id).state is GoalState.ACHIEVED
 

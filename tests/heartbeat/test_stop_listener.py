@@ -95,6 +95,7 @@ def test_a_worker_that_starts_with_a_waiting_order_runs_nothing(
         pass
 
 
+@pytest.mark.slow
 def test_the_stop_word_stops_without_the_database(
     env: BoardEnv, away: BoardContext, local: LocalStop
 ) -> None:

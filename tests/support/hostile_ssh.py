@@ -51,8 +51,11 @@ def hostile_server(key: Any, answer: Answer, auth: str = "accept") -> Iterator[i
         with suppress(OSError, asyncssh.Error):
             await answer(process)
 
-    acceptor = loop.run_until_complete(
-        asyncssh.create_server(
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+
+    async def listen() -> asyncssh.SSHAcceptor:
+        return await asyncssh.create_server(
             lambda: HostileServer(auth),
             sock=listening,
             server_host_keys=[asyncssh.read_private_key(key)],
@@ -61,9 +64,8 @@ def hostile_server(key: Any, answer: Answer, auth: str = "accept") -> Iterator[i
             line_editor=False,
             login_timeout=0,
         )
-    )
-    thread = threading.Thread(target=loop.run_forever, daemon=True)
-    thread.start()
+
+    acceptor = asyncio.run_coroutine_threadsafe(listen(), loop).result()
     try:
         yield int(listening.getsockname()[1])
     finally:

@@ -265,7 +265,9 @@ def recorded_statements(board: BoardContext) -> Iterator[list[str]]:
 
 def page_app(board: BoardContext, **settings: object) -> FastAPI:
     """Return the application over a board."""
-    return create_app(board, Settings(**{"messenger_token": "열쇠", **settings}))  # type: ignore[arg-type]
+    return create_app(
+        board, Settings(**{"messenger_token": "열쇠", "requests_per_sender": 10_000, **settings})
+    )  # type: ignore[arg-type]
 
 
 @contextmanager

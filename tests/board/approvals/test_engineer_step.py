@@ -45,7 +45,7 @@ def approve(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:
 
 def test_the_engineer_of_the_server_decides_first(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
-    assert [step.sr_id for step in pending.pending_steps(env.board, ENGINEER)] == [1]
+    assert [step.sr_id for step in pending.pending_steps(env.board, ENGINEER).steps] == [1]
     assert not pending.pending_steps(env.board, ELSEWHERE)
     assert issue_page.get_issue(env.board, ENGINEER, 1).tasks[0].steps[0].mine
     assert not issue_page.get_issue(env.board, ELSEWHERE, 1).tasks[0].steps[0].mine

@@ -127,6 +127,7 @@ def test_the_database_and_the_board_agree_on_the_state_of_several_tasks(
         assert raw.execute("select state_of_issue(1)").fetchone() == (issue_state(found).value,)
 
 
+@pytest.mark.slow
 def test_two_tasks_that_move_at_once_leave_the_issue_right(env: BoardEnv) -> None:
     for _ in range(8):
         env.create_issue()

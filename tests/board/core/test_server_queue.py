@@ -235,6 +235,7 @@ def test_a_person_can_override_with_a_reason_and_it_is_audited(env: BoardEnv) ->
         assert entry.detail["holder"] and entry.detail["reason"] == "두 변경은 서로 무관함"
 
 
+@pytest.mark.slow
 def test_of_two_that_start_at_the_same_moment_one_waits(env: BoardEnv) -> None:
     for _ in range(5):
         approved(env)

@@ -56,6 +56,7 @@ def storm(env: BoardEnv, names: list[str], issues: list[int], width: int, seed: 
     return beats
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("issues", "width", "seed"), [(1, 50, 1), (3, 4, 2)])
 def test_a_storm_of_fifty_agents_ends_with_one_mark_an_issue_and_no_new_ticket(
     env: BoardEnv, issues: int, width: int, seed: int

@@ -12,7 +12,7 @@ from guardia.org.directory import PersonInfo
 
 
 def waiting(web_env: BoardEnv, person: PersonInfo) -> list[int]:
-    return [step.sr_id for step in WaitingCard().read(web_env.board, person)]
+    return [step.sr_id for step in WaitingCard().read(web_env.board, person).steps]
 
 
 def approve(web_env: BoardEnv, scenario: IssueScenario, person: PersonInfo) -> None:

@@ -60,6 +60,7 @@ def test_an_agent_reads_its_task_and_server_and_requests_reads(env: BoardEnv) ->
     assert found.endings[0].how == "ended"
 
 
+@pytest.mark.slow
 def test_every_request_needs_a_live_token_for_its_own_task(env: BoardEnv) -> None:
     agent_routes = [r for r, rule in permissions.ROUTES.items() if rule == permissions.AGENT_TOKEN]
     with open_adapter_run(env) as found:
@@ -113,6 +114,7 @@ WRONG: dict[str, tuple[str, Any, int]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_calls_beyond_the_grant_are_refused_and_reach_no_server(env: BoardEnv) -> None:
     with open_adapter_run(env, tools=("database.*",)) as found:
         outcomes = {name: found.ask("POST", path, body) for name, (path, body, _) in WRONG.items()}
@@ -158,6 +160,7 @@ def test_only_an_approved_plan_is_applied(env: BoardEnv) -> None:
     assert again.endings[0].how == "overruled"
 
 
+@pytest.mark.slow
 def test_a_directive_and_the_kill_switch_end_the_session_at_once(env: BoardEnv) -> None:
     def abort(found: AdapterRun) -> None:
         directives.issue_directive(
@@ -204,6 +207,7 @@ def test_a_token_ends_at_its_expiry_and_with_its_run(env: BoardEnv) -> None:
     assert errors == ["TokenNeeded", "Stale", "TokenNeeded"]
 
 
+@pytest.mark.slow
 def test_requests_are_counted_and_refusals_end_the_session(env: BoardEnv) -> None:
     with open_adapter_run(env, calls=3) as found:
         answers = [found.ask("GET", "").status_code for _ in range(6)]

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from datetime import date
 
+import pytest
 from board_env import LEAD, BoardEnv
 from page_env import PageClient
 from sqlalchemy import select
@@ -133,6 +134,7 @@ def test_guesses_are_not_part_of_an_approval_of_everything(web_env: BoardEnv) ->
     assert len(decisions.approve(web_env.board, LEAD, sr_id, plan_hash=bound)) == 1
 
 
+@pytest.mark.slow
 def test_answers_drop_and_their_refusals_are_shown(sign_in_as: Browse, web_env: BoardEnv) -> None:
     lead = sign_in_as("lead")
     sr_id = given(lead)

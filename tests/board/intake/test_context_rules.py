@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from board_env import CUSTOMER, ENGINEER, BoardEnv
+from board_env import CUSTOMER, BoardEnv
 from sqlalchemy import select
 
 from guardia.board.accounts import messenger_links
@@ -25,10 +25,10 @@ from guardia.board.intake import (
 from guardia.board.intake.context_rules import LineResult
 from guardia.board.intake.model import ChatMessage
 from guardia.board.intake.offers import AcceptanceOutcome, OfferAcceptance
-from guardia.board.issues import receiving
+from guardia.board.issues import receiving, view
 from guardia.board.organization import chart as organization_chart
-from guardia.board.tracker import issue_page
 from guardia.board.web.markup import markdown
+from guardia.errors import NotFound
 from guardia.org import chart
 from guardia.org.chat_rules import RESERVED_RULE_IDS
 
@@ -182,7 +182,8 @@ def test_the_conversation_is_context_and_triggers_nothing(
     context_rules.handle_line(board, line(evil, post="evil", sender="*lee*"))
     account_linking.link_account(board, line(post="code"), "2345-6789")
     offers.accept(board, acceptance(offered, expires_at=clock.now + timedelta(hours=1)))
-    (note,) = issue_page.get_issue(board, ENGINEER, 1).comments
+    with board.database.reading() as session:
+        (note,) = view.newest_comments(session, 1).newest
     assert note.author == "channel:mattermost"
     html = markdown(note.body)
     quote = html[html.index("<blockquote>") : html.index("</blockquote>")]
@@ -190,7 +191,8 @@ def test_the_conversation_is_context_and_triggers_nothing(
     assert "말 19" in quote and FIRES in quote and "아주 오래된" not in html and "말 9<" not in html
     assert not any(tag in html for tag in ("<strong>", "<b>", "<a ", "<h", "<em>"))
     assert "&lt;b&gt;[눌러](http://x)" in quote and "가" * 301 not in quote
-    assert issue_page.get_issue(board, CUSTOMER, 1).comments == ()
+    with pytest.raises(NotFound):
+        view.get_comment(board, CUSTOMER, 1, note.comment_id)
     with board.database.reading() as session:
         assert set(session.scalars(select(Wake.agent_id))) == {"dispatcher"}
 

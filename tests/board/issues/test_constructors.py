@@ -37,6 +37,7 @@ def constructed_rows(tree: ast.Module) -> list[str]:
     return [f"{call.lineno}: {ast.unparse(call.func)}" for call in calls if makes_row(call)]
 
 
+@pytest.mark.slow
 def test_product_code_makes_issues_and_tasks_in_one_place() -> None:
     found = {}
     for folder in PRODUCT:

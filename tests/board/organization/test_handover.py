@@ -104,6 +104,7 @@ def test_successors_stay_and_can_work() -> None:
     assert {h.agent_id: h.successor_id for h in found} == {"mid": "ceo", "low": "ceo", "sub": "ceo"}
 
 
+@pytest.mark.slow
 def test_any_sequence_of_charts_and_rollbacks_leaves_the_table_equal_to_the_chart(
     database: Any,
 ) -> None:

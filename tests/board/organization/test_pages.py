@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+import pytest
 from board_env import BoardEnv
 from page_env import IssueScenario, PageClient
 
@@ -80,6 +81,7 @@ def test_the_last_beat_is_a_run_or_a_tick_without_work(
     assert "01-02 12:04" in sign_in_as("lead").get_page("/org").text
 
 
+@pytest.mark.slow
 def test_the_history_has_pages(sign_in_as: Browse, web_env: BoardEnv) -> None:
     for number in range(25):
         organization_chart.apply_chart(

@@ -33,6 +33,8 @@ def _cookie(browser: PageClient) -> list[tuple[bytes, bytes]]:
 
 def _fault(one: HostileRequest, found: Answer) -> str:
     """Describe an error 500, or an answer that is neither a page nor JSON."""
+    if one.route == "/readyz" and found.status == 503:  # true here: no worker runs
+        return ""
     if 200 <= found.status < 400 or (400 <= found.status < 500 and _is_clear(one, found)):
         return ""
     return f"{one}: {found.status} {found.body[:200]!r}"
@@ -53,6 +55,7 @@ def _tried(app: FastAPI, browser: PageClient, one_in: int) -> list[str]:
     return faults + RawClient(app, *_cookie(browser)).send_all(chosen[1], _fault)
 
 
+@pytest.mark.slow
 def test_no_hostile_value_ends_in_an_error_of_ours(
     web_env: BoardEnv, app: FastAPI, sign_in_as: Browse, caplog: pytest.LogCaptureFixture
 ) -> None:

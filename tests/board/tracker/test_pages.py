@@ -476,6 +476,7 @@ def test_what_english_speakers_do_is_recorded_in_korean(
     assert said == "정다은 팀장 승인(1단계)"
 
 
+@pytest.mark.slow
 def test_the_engineer_and_the_decision_appear_by_name(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -513,6 +514,7 @@ def test_changes_are_requested_with_a_reason_on_the_page(
 # --- a stalled issue -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_stalled_issue_is_marked_until_a_person_clears_the_stall(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -81,6 +81,7 @@ def test_every_error_has_a_status() -> None:
             assert web_errors.status_of(kind.__new__(kind)) in range(400, 600)
 
 
+@pytest.mark.slow
 def test_unknown_addresses_and_methods_in_korean(anonymous: PageClient) -> None:
     assert "찾을 수 없습니다" in anonymous.get_page("/nowhere").text
     assert anonymous.get("/nowhere").json()["message"].startswith("주소가 변경되었거나")

@@ -37,16 +37,20 @@ def test_times_are_shown_in_seoul_time() -> None:
 
 
 def test_a_part_is_versioned_by_its_content() -> None:
-    class Issue:
-        reasons = ("하나",)
+    class Switch:
+        reason = "하나"
+        ordered_at = datetime(2026, 11, 30, 9, tzinfo=UTC)
+        undoing = 0
 
-    first = render.part("tracker/triage", issue=Issue(), swap=True)
-    same = render.part("tracker/triage", issue=Issue(), swap=True)
-    Issue.reasons = ("둘 <b>",)
-    other = render.part("tracker/triage", issue=Issue())
+    def part(*, swap: bool = False) -> str:
+        return render.part("web/switch", switch=Switch(), may=lambda _: True, swap=swap)
+
+    first, same = part(swap=True), part(swap=True)
+    Switch.reason = "둘 <b>"
+    other = part()
     assert first == same
     assert first.split(">")[0].split("data-version=")[1] not in other
-    assert first.startswith('<div id="part-triage" data-version="')
+    assert first.startswith('<div id="part-switch" data-version="')
     assert 'hx-swap-oob="true"' in first
     assert "hx-swap-oob" not in other
     assert "둘 &lt;b&gt;" in other

@@ -15,6 +15,7 @@ def ask(probe: SshProbe, server: str, service: str, text: str) -> str:
     return str(done.stdout).strip()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("server", "service", "workers"), [("MOF-DB-01", "budgetdb", 5), ("MOE-DB-01", "edudb", 2)]
 )

@@ -35,6 +35,7 @@ def made(folder: Path, words: tuple[str, ...]) -> str:
     return path.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", MADE)
 def test_every_usual_form_is_read(tmp_path: Path, kind: str) -> None:
     words, name = MADE[kind]

@@ -83,6 +83,7 @@ def test_an_answer_is_the_models_and_paid_for(provider: ChatProvider, server: Mo
     assert len(json.dumps(sent, ensure_ascii=False).encode()) / 2 < request.most_in
 
 
+@pytest.mark.slow
 def test_what_is_sent_is_one_question_with_a_bounded_form(
     provider: ChatProvider, server: ModelServer
 ) -> None:

@@ -109,6 +109,7 @@ def directories(draw: st.DrawFn) -> Directory:
     return Directory(institutions=OWNERS, servers=tuple(found.values()))
 
 
+@pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(directories(), st.lists(st.sampled_from(PARTS), max_size=14).map("".join))
 def test_the_index_finds_what_a_pattern_for_each_name_finds(names: Directory, text: str) -> None:

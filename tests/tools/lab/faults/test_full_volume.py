@@ -31,6 +31,7 @@ def test_a_full_volume_stays_full_until_the_flood_ends(
     assert wait_until(lambda: practice.is_healthy("full-volume"))
 
 
+@pytest.mark.slow
 def test_the_volume_is_mounted_for_its_server_only(fleet: RunningFleet, probe: SshProbe) -> None:
     logs = fleet.inventory.host("MOIS-WAS-01").services[0].logs
     assert logs
