@@ -69,6 +69,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "org.read": _STAFF,
     "audit.verify": _STAFF,
     "costs.read": _STAFF,
+    "autonomy.read": _STAFF,
     "budget.raise": frozenset({"pm", "admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
@@ -83,6 +84,7 @@ OPERATOR_ACTIONS = frozenset(
         "agent.serve",
         "audit.acknowledge",
         "audit.verify",
+        "autonomy.read",
         "costs.read",
         "database.operate",
         "demo.run",

@@ -14,6 +14,7 @@ from guardia.org.adapters import Adapter
 from guardia.org.agent_permissions import ToolPattern, WorkLimits
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.approver_assignments import ApproverAssignment
+from guardia.org.autonomy import AutonomyRule
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
@@ -85,6 +86,8 @@ class OrgChart(_Entry):
     agents: tuple[AgentEntry, ...]
     approvals: dict[CleanStr, ApprovalPolicy]
     """By category; `MAINTENANCE: [team_lead]` is short for `{steps: [team_lead]}`."""
+    autonomy: tuple[AutonomyRule, ...] = ()
+    """How far agents go, by institution and category; without a rule they propose."""
     freezes: tuple[Freeze, ...] = ()
     duties: tuple[ApproverAssignment, ...] = ()
     prices: dict[CleanStr, Price] = {}

@@ -33,6 +33,7 @@ class EntryKind(StrEnum):
     # Plans and approvals
     PLANNED = "planned"
     WAIVED = "waived"
+    OBSERVED = "observed"
     APPROVED = "approved"
     REJECTED = "rejected"
     CHANGES_ASKED = "changes_asked"

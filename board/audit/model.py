@@ -19,6 +19,7 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
         Index("ix_tb_audit_log_task_id", "task_id", "seq"),
+        Index("ix_tb_audit_log_observed", "seq", postgresql_where=sql("kind = 'observed'")),
         Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
         Index(
             "ix_tb_audit_log_passkeys",

@@ -28,7 +28,7 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution import permissions, start_delay
+from guardia.board.execution import observation, permissions, start_delay
 from guardia.board.execution.plan_history import PreCheckResult
 from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
@@ -38,6 +38,7 @@ from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forged, IllegalMove, Refused
 from guardia.i18n import t, t_default
 from guardia.org import registry
+from guardia.org.autonomy import AutonomyMode
 from guardia.org.model import Agent
 
 
@@ -183,7 +184,8 @@ def store_plan(
     """File an agent's or a person's plan in the caller's transaction.
 
     Voids every earlier approval, pending or given; the author is excluded from the new ones.
-    `reason` is why a person changed the plan. Returns whether policy waives the approvals.
+    `reason` is why a person changed the plan. Where the chart lets agents only observe, an agent's
+    plan is kept and its task goes to people. Returns whether policy waives the approvals.
     """
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
@@ -191,6 +193,9 @@ def store_plan(
     policy = requests.required_policy(session, plan)
     issue = get_issue(session, task.sr_id)
     body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
+    if author.kind is ActorKind.AGENT and _is_observed(session, task, plan):
+        observation.keep_observed(session, task, plan, bound, author, now, checks)
+        return False
     requests.void(session, task)
     move_task(
         session,
@@ -239,6 +244,10 @@ def store_plan(
     return not policy.steps
 
 
+def _is_observed(session: Session, task: Task, plan: Plan) -> bool:
+    return observation.mode_of(session, task, plan.category) is AutonomyMode.OBSERVE
+
+
 def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) -> None:
     """Check an agent's plan against its chart entry, and a person's against the agent's tools."""
     if author.kind is ActorKind.AGENT:
@@ -265,6 +274,7 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
         if Actor.kind_of(task.plan_author) is ActorKind.AGENT:
             entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
             permissions.require_category(entry, plan.category)
+            observation.require_not_observed(session, task, plan.category)
         delay = start_delay.find_delay(session, task, claim, plan, now)
         if delay is None:
             _start(session, task, claim, plan, now)

@@ -91,6 +91,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/agents/{agent_id}/notes/{note_id}"): "note.edit",
     ("GET", "/control"): "plan.read",
     ("GET", "/costs"): "costs.read",
+    ("GET", "/autonomy"): "autonomy.read",
     ("POST", "/costs/raise"): "budget.raise",
     ("POST", "/kill"): "control.kill",
     ("POST", "/release"): "control.release",

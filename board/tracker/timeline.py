@@ -30,6 +30,7 @@ PROGRESS_KINDS = (
     EntryKind.PARSED,
     EntryKind.PLANNED,
     EntryKind.WAIVED,
+    EntryKind.OBSERVED,
     EntryKind.APPROVED,
     EntryKind.REJECTED,
     EntryKind.CHANGES_ASKED,

@@ -32,6 +32,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "delegate": "delegation.set",
     "goal": "goal.give",
     "costs": "costs.read",
+    "autonomy report": "autonomy.read",
     "budget raise": "budget.raise",
     "kill": "control.kill",
     "release": "control.release",
