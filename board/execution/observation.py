@@ -95,6 +95,7 @@ def keep_observed(
             "checks": results,
             "institution": registry.institution_of(session, task.target_server),
             "category": plan.category,
+            "text": text,
         },
         number=version.number,
         actions=len(plan.actions),

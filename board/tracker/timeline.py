@@ -47,6 +47,7 @@ _END_KINDS = (
     EntryKind.COMPLETED,
     EntryKind.FAILED,
     EntryKind.HANDED_OVER,
+    EntryKind.OBSERVED,
     EntryKind.REJECTED,
     EntryKind.UNDONE,
     EntryKind.NOT_RESTORED,
@@ -58,6 +59,7 @@ _DECISION_KINDS = frozenset(
     {
         EntryKind.PLANNED,
         EntryKind.WAIVED,
+        EntryKind.OBSERVED,
         EntryKind.APPROVED,
         EntryKind.REJECTED,
         EntryKind.CHANGES_ASKED,
