@@ -70,6 +70,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "audit.verify": _STAFF,
     "costs.read": _STAFF,
     "autonomy.read": _STAFF,
+    "standing.read": _STAFF,
+    "standing.decide": _APPROVERS,
     "budget.raise": frozenset({"pm", "admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
@@ -97,6 +99,7 @@ OPERATOR_ACTIONS = frozenset(
         "org.read",
         "org.validate",
         "run.read",
+        "standing.read",
         "person.manage",
         "version.read",
     }

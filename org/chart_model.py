@@ -19,6 +19,7 @@ from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
+from guardia.org.standing import StandingRules
 from guardia.org.zones import is_zone
 from guardia.text import CleanStr, Name
 
@@ -88,6 +89,8 @@ class OrgChart(_Entry):
     """By category; `MAINTENANCE: [team_lead]` is short for `{steps: [team_lead]}`."""
     autonomy: tuple[AutonomyRule, ...] = ()
     """How far agents go, by institution and category; without a rule they propose."""
+    standing: StandingRules | None = None
+    """Rules of standing approvals; unset: nothing is proposed, and none is used."""
     freezes: tuple[Freeze, ...] = ()
     duties: tuple[ApproverAssignment, ...] = ()
     prices: dict[CleanStr, Price] = {}

@@ -40,6 +40,11 @@ class EntryKind(StrEnum):
     PLAN_CHECKED = "plan_checked"
     APPROVAL_ESCALATED = "approval_escalated"
     APPROVAL_EXPIRED = "approval_expired"
+    STANDING_PROPOSED = "standing_proposed"
+    STANDING_TERMS = "standing_terms"
+    STANDING_DECIDED = "standing_decided"
+    STANDING_USED = "standing_used"
+    STANDING_ENDED = "standing_ended"
     DELEGATED = "delegated"
     DELEGATION_REVOKED = "delegation_revoked"
 

@@ -16,7 +16,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.autonomy.policy import Change, Comparison, HowEnded, compare
 
-_PLANS = (EntryKind.PLANNED, EntryKind.WAIVED)
+_PLANS = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.STANDING_USED)
 _DONE = (EntryKind.RESULT, EntryKind.FOUND_DONE)
 _COMMANDS = (EntryKind.INTENT, EntryKind.FOUND_DONE)
 _ENDS = {

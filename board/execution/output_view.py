@@ -25,7 +25,7 @@ from guardia.org.directory import PersonInfo
 _MAX_OUTPUT = 4000
 _PER_TASK = 6
 _PER_PAGE = 20
-_PLANS = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.OBSERVED)
+_PLANS = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.OBSERVED, EntryKind.STANDING_USED)
 
 
 @dataclass(frozen=True, slots=True)

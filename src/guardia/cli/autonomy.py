@@ -7,10 +7,10 @@ import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -45,13 +45,13 @@ def report(
     if as_json:
         sys.stdout.write(json.dumps(_as_json(found), ensure_ascii=False) + "\n")
         return
-    console = Console()
+    screen = console()
     if not found.lines:
-        console.print(t("autonomy.empty"), markup=False)
+        screen.print(t("autonomy.empty"), markup=False)
         return
-    console.print(_counts_table(found.lines), _plans_table(found.rows), markup=False)
+    screen.print(_counts_table(found.lines), _plans_table(found.rows), markup=False)
     if found.older:
-        console.print(t("autonomy.older", before=found.older), markup=False, highlight=False)
+        screen.print(t("autonomy.older", before=found.older), markup=False, highlight=False)
 
 
 def _counts_table(lines: tuple[AutonomyLine, ...]) -> Table:
