@@ -73,6 +73,8 @@ def _unless_ended(following: str) -> Any:
 
 
 def _after_decide(state: OperateState) -> str:
+    if state.get("ending") == "observed":
+        return END
     if state.get("ending"):
         return "report"
     return "approval" if state.get("rule") else "diagnose"

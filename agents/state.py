@@ -13,7 +13,7 @@ from guardia.board.organization.agent_memory import Notebook
 from guardia.knowledge.library import Library
 from guardia.tools.gate import Gate
 
-TaskOutcome = Literal["completed", "failed", "manual", "emergency"]
+TaskOutcome = Literal["completed", "failed", "manual", "emergency", "observed"]
 
 
 class OperateState(TypedDict, total=False):

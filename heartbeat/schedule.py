@@ -28,6 +28,7 @@ from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as org_chart
 from guardia.board.runs import beats, graph_steps
+from guardia.board.standing import ending
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.heartbeat.triggers import HeartbeatTrigger
 
@@ -168,6 +169,7 @@ class HeartbeatScheduler:
         sweeps: dict[str, Callable[[BoardContext], object]] = {
             "approvals:due": deadlines.process_due,
             "budgets:due": budgets.process_due,
+            "standing:due": ending.process_due,
             "kill:report": kill_report.send_due_reports,
         }
         for name, sweep in sweeps.items():

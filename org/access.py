@@ -69,6 +69,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "org.read": _STAFF,
     "audit.verify": _STAFF,
     "costs.read": _STAFF,
+    "autonomy.read": _STAFF,
+    "standing.read": _STAFF,
+    "standing.decide": _APPROVERS,
     "budget.raise": frozenset({"pm", "admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
@@ -83,6 +86,7 @@ OPERATOR_ACTIONS = frozenset(
         "agent.serve",
         "audit.acknowledge",
         "audit.verify",
+        "autonomy.read",
         "costs.read",
         "database.operate",
         "demo.run",
@@ -95,6 +99,7 @@ OPERATOR_ACTIONS = frozenset(
         "org.read",
         "org.validate",
         "run.read",
+        "standing.read",
         "person.manage",
         "version.read",
     }

@@ -14,10 +14,12 @@ from guardia.org.adapters import Adapter
 from guardia.org.agent_permissions import ToolPattern, WorkLimits
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.approver_assignments import ApproverAssignment
+from guardia.org.autonomy import AutonomyRule
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
+from guardia.org.standing import StandingRules
 from guardia.org.zones import is_zone
 from guardia.text import CleanStr, Name
 
@@ -85,6 +87,10 @@ class OrgChart(_Entry):
     agents: tuple[AgentEntry, ...]
     approvals: dict[CleanStr, ApprovalPolicy]
     """By category; `MAINTENANCE: [team_lead]` is short for `{steps: [team_lead]}`."""
+    autonomy: tuple[AutonomyRule, ...] = ()
+    """How far agents go, by institution and category; without a rule they propose."""
+    standing: StandingRules | None = None
+    """Rules of standing approvals; unset: nothing is proposed, and none is used."""
     freezes: tuple[Freeze, ...] = ()
     duties: tuple[ApproverAssignment, ...] = ()
     prices: dict[CleanStr, Price] = {}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import difflib
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from guardia.i18n import t
@@ -34,6 +35,7 @@ def find_inconsistencies(chart: OrgChart) -> Iterator[Inconsistency]:
     yield from _calendar(chart)
     yield from _adapters(chart)
     yield from _autonomy(chart)
+    yield from _autonomy_rules(chart)
     yield from _approver_assignments(chart)
     yield from _prices(chart)
     yield from _chat_rules(chart)
@@ -127,6 +129,41 @@ def _autonomy(chart: OrgChart) -> Iterator[Inconsistency]:
                 known = ", ".join(chart.approvals)
                 words = {"category": category, "known": known}
                 yield Inconsistency(path, t("org.chart.autonomy", **words))
+
+
+def _autonomy_rules(chart: OrgChart) -> Iterator[Inconsistency]:
+    """Check that every rule names a category of the chart and none is given twice."""
+    seen: set[tuple[str | None, str | None]] = set()
+    for number, rule in enumerate(chart.autonomy):
+        path = ("autonomy", number)
+        if rule.category is not None and rule.category not in chart.approvals:
+            words = alternatives(rule.category, chart.approvals)
+            yield Inconsistency(
+                (*path, "category"), t("org.autonomy.category", category=rule.category, **words)
+            )
+        if rule.scope in seen:
+            names = {"institution": rule.institution or "-", "category": rule.category or "-"}
+            yield Inconsistency(path, t("org.autonomy.twice", **names))
+        seen.add(rule.scope)
+
+
+def find_unknown_institutions(chart: OrgChart, known: Collection[str]) -> Iterator[Inconsistency]:
+    """Yield every autonomy rule of an institution that is not registered."""
+    for number, rule in enumerate(chart.autonomy):
+        if rule.institution is not None and rule.institution not in known:
+            words = alternatives(rule.institution, known)
+            yield Inconsistency(
+                ("autonomy", number, "institution"),
+                t("org.autonomy.institution", institution=rule.institution, **words),
+            )
+
+
+def alternatives(name: str, known: Collection[str]) -> dict[str, str]:
+    """Return the known names, and the closest match to an unknown one."""
+    spelled = {k.lower(): k for k in known}
+    close = difflib.get_close_matches(name.lower(), list(spelled), n=1)
+    meant = t("org.fault.meant", name=spelled[close[0]]) if close else ""
+    return {"known": ", ".join(known) or "-", "meant": meant}
 
 
 def _approver_assignments(chart: OrgChart) -> Iterator[Inconsistency]:

@@ -80,6 +80,16 @@ def directory(session: Session) -> Directory:
     )
 
 
+def institution_ids(session: Session) -> list[str]:
+    """Return the ids of all institutions."""
+    return list(session.scalars(select(Institution.inst_id).order_by(Institution.inst_id)))
+
+
+def institution_of(session: Session, server_id: str | None) -> str | None:
+    """Return the institution of a server, or `None` if the server or its institution is unknown."""
+    return session.scalar(select(Server.inst_id).where(Server.server_id == server_id))
+
+
 def dispatcher(session: Session) -> str | None:
     """Return the agent that receives new issues, or `None` before a chart is applied.
 

@@ -8,6 +8,7 @@ from guardia.agents import change_request, plan_guard, procedure
 from guardia.agents.prechecks import run_prechecks
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.approvals import requests
+from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Citation, Plan
 from guardia.board.core.planner import ReadEvidence
 from guardia.board.execution import grants, tasks, view
@@ -100,6 +101,10 @@ def _file(
         answer=plan_guard.revised(plan, guidance),
         checks=run_prechecks(context.gate, grant, plan, evidence),
     )
+    if not waived and view.task(context.board, context.claim.task_id).state is State.MANUAL:
+        # The chart lets agents only observe here: the board has given the task to people.
+        context.final_states.append(State.MANUAL)
+        return {"rule": rule, "ending": "observed"}
     return {"rule": rule, "waived": waived}
 
 

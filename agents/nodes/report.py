@@ -8,7 +8,7 @@ from functools import partial
 from langgraph.runtime import Runtime
 
 from guardia.agents import lessons
-from guardia.agents.state import AgentContext, OperateState, TaskOutcome
+from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
@@ -17,7 +17,7 @@ from guardia.board.organization import agent_memory
 from guardia.board.organization.agent_memory import RunbookOutcome
 from guardia.i18n import t
 
-_CLOSE: dict[TaskOutcome, tuple[Callable[[BoardContext, Claim, str], None], State]] = {
+_CLOSE: dict[str, tuple[Callable[[BoardContext, Claim, str], None], State]] = {
     "completed": (tasks.complete, State.COMPLETED),
     "failed": (tasks.fail, State.FAILED_ROLLBACK),
     "manual": (tasks.hand_over, State.MANUAL),

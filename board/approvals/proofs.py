@@ -42,8 +42,8 @@ from guardia.org.approvals import ApprovalPolicy
 
 VOIDING = frozenset({"abort", "manual", "return", "change", "reopen"})
 """Directives that void earlier decisions on a task's plan."""
-_FILED = (EntryKind.PLANNED, EntryKind.WAIVED)
-_OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, *_FILED)
+_FILED = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.STANDING_USED)
+_OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, EntryKind.OBSERVED, *_FILED)
 
 
 def _quoted(kinds: Iterable[EntryKind]) -> str:

@@ -33,12 +33,18 @@ class EntryKind(StrEnum):
     # Plans and approvals
     PLANNED = "planned"
     WAIVED = "waived"
+    OBSERVED = "observed"
     APPROVED = "approved"
     REJECTED = "rejected"
     CHANGES_ASKED = "changes_asked"
     PLAN_CHECKED = "plan_checked"
     APPROVAL_ESCALATED = "approval_escalated"
     APPROVAL_EXPIRED = "approval_expired"
+    STANDING_PROPOSED = "standing_proposed"
+    STANDING_TERMS = "standing_terms"
+    STANDING_DECIDED = "standing_decided"
+    STANDING_USED = "standing_used"
+    STANDING_ENDED = "standing_ended"
     DELEGATED = "delegated"
     DELEGATION_REVOKED = "delegation_revoked"
 

@@ -19,6 +19,16 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
         Index("ix_tb_audit_log_task_id", "task_id", "seq"),
+        Index("ix_tb_audit_log_observed", "seq", postgresql_where=sql("kind = 'observed'")),
+        Index("ix_tb_audit_log_started", "seq", postgresql_where=sql("kind = 'started'")),
+        Index(
+            "ix_tb_audit_log_standing",
+            "seq",
+            postgresql_where=sql(
+                "kind in ('standing_proposed', 'standing_terms', 'standing_decided', "
+                "'standing_ended', 'standing_used')"
+            ),
+        ),
         Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
         Index(
             "ix_tb_audit_log_passkeys",

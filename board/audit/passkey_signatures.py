@@ -36,7 +36,7 @@ ENDED_KINDS = frozenset({EntryKind.PASSKEY_REMOVED, EntryKind.PASSKEY_CLONED})
 PASSKEY_KINDS = ENDED_KINDS | {REGISTERED}
 HEAD_WINDOW = 65_536
 """How many entries may follow the named head before the decision: it bounds a reader's memory."""
-_PLANNED = frozenset({EntryKind.PLANNED, EntryKind.WAIVED})
+_PLANNED = frozenset({EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.STANDING_USED})
 _USER_PRESENT, _USER_VERIFIED = 0x01, 0x04
 _DECISIONS = frozenset({EntryKind.APPROVED, EntryKind.REJECTED, EntryKind.CHANGES_ASKED})
 _WATCHED = PASSKEY_KINDS | _PLANNED | _DECISIONS | {EntryKind.STARTED}

@@ -26,7 +26,14 @@ CHECKPOINT_KEYS, DECISION_KEYS = "record", "decisions"
 _SUCCESSION = b"guardia.key.succession.v1\n"
 _DECISION = b"guardia.decision.v1\n"
 _SIGNED_FIELDS = ("use", "previous", "public")
-SIGNED_KINDS = frozenset({EntryKind.APPROVED, EntryKind.REJECTED, EntryKind.CHANGES_ASKED})
+SIGNED_KINDS = frozenset(
+    {
+        EntryKind.APPROVED,
+        EntryKind.REJECTED,
+        EntryKind.CHANGES_ASKED,
+        EntryKind.STANDING_DECIDED,
+    }
+)
 """Kinds of entries that must carry a signed statement; others may."""
 _WATCHED_KINDS = SIGNED_KINDS | {SUCCESSION_KIND}
 _RAW = (serialization.Encoding.Raw, serialization.PublicFormat.Raw)

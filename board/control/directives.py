@@ -32,6 +32,9 @@ from guardia.board.core.wakes import wake
 from guardia.board.execution.start_delay import waiting_for
 from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.organization import agent_memory
+from guardia.board.standing import ending
+from guardia.board.standing import proofs as standing_proofs
+from guardia.board.standing.evidence import OVERRIDES
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import IllegalMove, Invalid, NoSuchAssignee, NotFound, Stale
 from guardia.i18n import t, t_default
@@ -124,8 +127,11 @@ def _carry_out(
         issue = get_issue(session, task.sr_id)
         ctx = DirectiveContext(session, task, issue, request, Actor.of(person), now)
         wake_budget.renew(session, task.sr_id, ctx.issued_by, now)
+        use = standing_proofs.use_of(session, task.task_id, task.plan_hash)
         directive = handler(ctx)
         session.flush()
+        if use is not None and request.verb in OVERRIDES:
+            ending.revoke_for_task(session, task, "override", ctx.issued_by, now, use)
         _announce(ctx)
         if request.verb in _STOPPING:
             schedule_checkpoint(session)

@@ -25,6 +25,7 @@ from guardia.org.directory import PersonInfo
 _MAX_OUTPUT = 4000
 _PER_TASK = 6
 _PER_PAGE = 20
+_PLANS = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.OBSERVED, EntryKind.STANDING_USED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,8 +171,7 @@ def _output_view(row: Any) -> CommandOutputView:
 
 def _planned_at(task_id: ColumnElement[Any] | InstrumentedAttribute[int]) -> Label[Any]:
     """Return when a task's current plan was filed."""
-    filed = (EntryKind.PLANNED, EntryKind.WAIVED)
     query = select(func.max(AuditEntry.created_at)).where(
-        AuditEntry.task_id == task_id, AuditEntry.kind.in_(filed)
+        AuditEntry.task_id == task_id, AuditEntry.kind.in_(_PLANS)
     )
     return query.scalar_subquery().label("planned_at")

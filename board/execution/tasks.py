@@ -28,16 +28,19 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution import permissions, start_delay
+from guardia.board.execution import observation, permissions, start_delay
 from guardia.board.execution.plan_history import PreCheckResult
 from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
 from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
+from guardia.board.standing import ending, evidence, proposals, uses
+from guardia.board.standing import proofs as standing_proofs
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forged, IllegalMove, Refused
 from guardia.i18n import t, t_default
 from guardia.org import registry
+from guardia.org.autonomy import AutonomyMode
 from guardia.org.model import Agent
 
 
@@ -183,7 +186,9 @@ def store_plan(
     """File an agent's or a person's plan in the caller's transaction.
 
     Voids every earlier approval, pending or given; the author is excluded from the new ones.
-    `reason` is why a person changed the plan. Returns whether policy waives the approvals.
+    `reason` is why a person changed the plan. Where the chart lets agents only observe, an agent's
+    plan is kept and its task goes to people; where it lets them act, a standing approval may
+    approve it. Returns whether no approval is asked for.
     """
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
@@ -191,6 +196,16 @@ def store_plan(
     policy = requests.required_policy(session, plan)
     issue = get_issue(session, task.sr_id)
     body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
+    cover = None
+    if author.kind is ActorKind.AGENT:
+        mode = observation.mode_of(session, task, plan.category)
+        if mode is AutonomyMode.OBSERVE:
+            observation.keep_observed(session, task, plan, bound, author, now, checks)
+            return False
+        if mode is AutonomyMode.ACT and policy.steps:
+            cover = uses.find_cover(session, plan, now)
+    if cover is not None:
+        policy = policy.model_copy(update={"steps": ()})
     requests.void(session, task)
     move_task(
         session,
@@ -211,9 +226,11 @@ def store_plan(
     if results is not None:
         version.checks = results
     requests.request_approvals(session, issue, task, bound, policy, now)
+    if cover is not None:
+        uses.announce(session, issue, cover, now)
     log.append(
         session,
-        EntryKind.PLANNED if policy.steps else EntryKind.WAIVED,
+        cover.kind if cover else EntryKind.PLANNED if policy.steps else EntryKind.WAIVED,
         actor=str(author),
         now=now,
         sr_id=task.sr_id,
@@ -227,8 +244,9 @@ def store_plan(
             **({"signature": policy.signature} if policy.signature and policy.steps else {}),
             "number": version.number,
             "checks": results,
+            **(cover.detail if cover else {}),
         },
-        number=version.number,
+        number=cover.number if cover else version.number,
         actions=len(plan.actions),
         category=log_label("web.policy", plan.category),
         hash=bound[:12],
@@ -265,6 +283,8 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
         if Actor.kind_of(task.plan_author) is ActorKind.AGENT:
             entry = permissions.chart_entry_of(session, claim.agent_id, claim.run_id)
             permissions.require_category(entry, plan.category)
+            observation.require_not_observed(session, task, plan.category)
+            uses.require_in_force(session, task, now)
         delay = start_delay.find_delay(session, task, claim, plan, now)
         if delay is None:
             _start(session, task, claim, plan, now)
@@ -284,7 +304,7 @@ def _start(session: Session, task: Task, claim: Claim, plan: Plan, now: datetime
         now=now,
         sr_id=claim.sr_id,
         task_id=claim.task_id,
-        detail={"plan_hash": task.plan_hash},
+        detail={"plan_hash": task.plan_hash, **evidence.started_detail(session, task, plan)},
         server=plan.server,
     )
 
@@ -312,7 +332,9 @@ def _plan_if_approved(session: Session, task: Task, signer: DecisionSigner | Non
     decided = requests.decisions_on(session, steps)
     if signer is not None and not proofs.are_proven(session, signer, task, decided, policy):
         raise Forged(why=t("board.not_proven"))
-    if not requests.is_satisfied(session, task, policy, steps, decided):
+    if not requests.is_satisfied(
+        session, task, policy, steps, decided
+    ) and not standing_proofs.is_covered(session, signer, task, plan):
         raise Refused(why=t("board.not_approved"))
     return plan
 
@@ -337,6 +359,8 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
         task = get_task(session, claim.task_id)
         acceptance.request_acceptance(session, issue, task, now)
         _record_end(session, claim, EntryKind.COMPLETED, text, now)
+        if task.plan is not None:
+            proposals.propose_if_earned(session, stored_plan(task), claim.actor, now)
 
 
 @repeat_on_conflict
@@ -344,10 +368,12 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
     """Fail the task (IN_PROGRESS -> FAILED_ROLLBACK) after a verified rollback; send an alert."""
     now = board.clock()
     with board.database.transaction() as session:
+        claimed = claimed_task(session, claim)
         issue = _finish(session, claim, Move.FAIL, now)
         message = t("board.failed", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now)
         send(session, "alert", message, now, sr_id=claim.sr_id)
+        ending.revoke_for_task(session, claimed, "failure", claim.actor, now)
         _record_end(session, claim, EntryKind.FAILED, text, now)
 
 
@@ -367,6 +393,7 @@ def hand_over(
     now = board.clock()
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
+        began = task.status == State.IN_PROGRESS
         issue = _finish(session, claim, Move.HAND_OVER, now)
         if understood is not None:
             keep_understanding(issue, task, understood)
@@ -375,6 +402,8 @@ def hand_over(
         reply_to_room(session, issue, message, now)
         if emergency:
             send(session, "alert", message, now, sr_id=claim.sr_id)
+        if began:
+            ending.revoke_for_task(session, task, "failure", claim.actor, now)
         detail = understood.model_dump(mode="json") if understood is not None else None
         _record_end(session, claim, EntryKind.HANDED_OVER, text, now, detail)
 

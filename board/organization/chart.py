@@ -18,10 +18,11 @@ from guardia.board.organization.handover import Reassignment
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_default
-from guardia.org import approver_assignments, chart, chart_diff, registry, revisions
+from guardia.org import approver_assignments, chart, chart_diff, registry, revisions, validation
 from guardia.org.approver_assignments import ENGINEER
 from guardia.org.chart_diff import ChartChange
 from guardia.org.chart_model import OrgChart
+from guardia.org.consistency import find_unknown_institutions
 from guardia.org.directory import Directory
 from guardia.org.revisions import ChartRevision
 
@@ -96,6 +97,7 @@ def replace_chart(
 ) -> AppliedChart:
     """Apply a chart in the caller's transaction, which must end with `record_chart`."""
     after = chart.parse_cached(text)
+    _require_known_institutions(session, after, text)
     held = revisions.lock_latest(session)
     if expected_revision is not None and expected_revision != held:
         raise Stale(what=t("org.chart.name"))
@@ -104,6 +106,15 @@ def replace_chart(
     found = tuple(chart_diff.diff_charts(before, after))
     passing = tuple(handover.plan_reassignments(positions, after))
     return AppliedChart(revision, held, chart.fingerprint(text), found, passing)
+
+
+def _require_known_institutions(session: Session, after: OrgChart, text: str) -> None:
+    """Raise `Misconfigured` if an autonomy rule is for an institution that is not registered."""
+    if not any(rule.institution for rule in after.autonomy):
+        return
+    unknown = find_unknown_institutions(after, registry.institution_ids(session))
+    if problems := validation.locate_inconsistencies(text, unknown):
+        raise chart.chart_error("org_chart.yaml", problems)
 
 
 def record_chart(
@@ -156,6 +167,7 @@ def preview(board: BoardContext, text: str) -> ChartPreview:
     """Return what applying a chart would do now. Raises `Misconfigured` if it is invalid."""
     after = chart.parse_cached(text)
     with board.database.reading() as session:
+        _require_known_institutions(session, after, text)
         running = revisions.latest(session)
         before = _readable_chart(session)
         differ = running is None or revisions.get_revision(session, running).sha256 != (

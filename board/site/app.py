@@ -18,6 +18,7 @@ from guardia.board.accounts import pages as account_pages
 from guardia.board.accounts import passkey_pages, sign_in_pages
 from guardia.board.approvals import pages as approval_pages
 from guardia.board.approvals import passkey_pages as approval_passkey_pages
+from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
@@ -30,6 +31,7 @@ from guardia.board.organization import pages as organization_pages
 from guardia.board.runs import pages as run_pages
 from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
 from guardia.board.site.readiness import CachedReadiness
+from guardia.board.standing import pages as standing_pages
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
@@ -84,6 +86,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         run_pages.router,
         goal_pages.router,
         cost_pages.router,
+        autonomy_pages.router,
+        standing_pages.router,
         agent_pages.router,
         live.router,
         api_docs.router,

@@ -15,7 +15,7 @@ from guardia.board.core.model import Directive, Task
 from guardia.board.core.plan import Plan
 from guardia.board.tracker.plan_changes import PlanChanges, compare_plans
 
-_FILED = (EntryKind.PLANNED, EntryKind.WAIVED)
+_FILED = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.OBSERVED, EntryKind.STANDING_USED)
 
 
 @dataclass(frozen=True, slots=True)

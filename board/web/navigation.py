@@ -24,6 +24,8 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),
     NavigationItem("web.costs.title", "/costs", "costs.read"),
+    NavigationItem("autonomy.title", "/autonomy", "autonomy.read"),
+    NavigationItem("standing.title", "/standing", "standing.read"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
     NavigationItem("web.org.title", "/org", "org.read"),
     NavigationItem("web.runs.title", "/runs", "run.read"),

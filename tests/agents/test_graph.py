@@ -72,6 +72,10 @@ def test_an_ending_without_a_failure_is_reported_at_once(ending: str) -> None:
         assert after(node, {"ending": ending, "rule": "hung"}) == {"report"}
 
 
+def test_an_observed_plan_ends_the_graph_because_people_have_the_task() -> None:
+    assert after("decide", {"ending": "observed", "rule": "hung"}) == set()
+
+
 def test_a_failed_change_is_undone_even_with_an_ending() -> None:
     for node in ("apply", "confirm"):
         assert after(node, {"failed_at": 0, "ending": "completed"}) == {"undo"}

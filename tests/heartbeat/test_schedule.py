@@ -106,7 +106,7 @@ def alerted(audit_env: AuditEnv) -> bool:
 
 
 def test_sweeps_run_once_a_minute(scheduler: BackgroundScheduler) -> None:
-    for sweep in ("approvals:due", "budgets:due"):
+    for sweep in ("approvals:due", "budgets:due", "standing:due"):
         assert scheduler.get_job(sweep).trigger.interval.total_seconds() == 60
 
 

@@ -11,6 +11,7 @@ from guardia import __version__
 from guardia.cli import (
     agents,
     audit,
+    autonomy,
     command_permissions,
     control,
     costs,
@@ -29,6 +30,7 @@ from guardia.cli import (
     plan,
     runs,
     service,
+    standing,
     status,
     token,
 )
@@ -61,6 +63,8 @@ app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(plan.app, name="plan", help=t("cli.plan.help"))
 app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
+app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
+app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))

@@ -26,6 +26,7 @@ _COLOURS = {
     EntryKind.REJECTED: "red",
     EntryKind.BROKEN: "bold red",
     EntryKind.HANDED_OVER: "magenta",
+    EntryKind.OBSERVED: "magenta",
     EntryKind.PLANNED: "cyan",
     EntryKind.VERIFIED: "green",
     EntryKind.INTENT: "dim",

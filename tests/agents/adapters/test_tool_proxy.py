@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import psycopg
 import pytest
 from adapter_env import LOCKS, FakeTransport, adapter_context, adapter_entry
+from autonomy_env import apply_autonomy
 from board_env import BoardEnv
 from sqlalchemy import text
 
@@ -44,3 +46,14 @@ def test_an_error_in_one_request_is_its_response(
     monkeypatch.setattr(tool_proxy.grants, "grant_reads", faulty)
     answer = proxy_of(env, env.board).serve(READ)
     assert answer.status == 500 and "DataError" in str(answer.body)
+
+
+def test_an_external_agent_that_may_only_observe_ends_nothing_by_itself(env: BoardEnv) -> None:
+    apply_autonomy(env, "[{institution: MOF, mode: observe}]")
+    claim = env.create_parsed_task()
+    with psycopg.connect(env.dsn) as connection:
+        connection.execute("update tb_sr_request set kind = 'REQUEST'")
+    here = adapter_context(env, claim, FakeTransport())
+    proxy = ToolProxy(here, adapter_entry({"kind": "process", "command": ["/bin/true"]}), 1, None)
+    answer = proxy.serve(CallRequest(1, "finish", {"text": "조치할 것이 없습니다."}))
+    assert (answer.status, answer.body) == (200, {"state": "MANUAL"})

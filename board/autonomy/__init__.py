@@ -1,0 +1,1 @@
+"""What agents that only observe would have done, compared with what people did."""

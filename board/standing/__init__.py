@@ -1,0 +1,1 @@
+"""Standing approvals of standard changes: earned, approved by people, used within limits."""
