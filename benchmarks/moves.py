@@ -32,7 +32,7 @@ from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim, Grant
 from guardia.board.core.plan import Action, Plan
-from guardia.board.execution import commands, grants, tasks
+from guardia.board.execution import assignments, commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.integrity.notary import Notary
 from guardia.board.runs import beats
@@ -91,7 +91,7 @@ class Bench:
         with self.beat("dispatcher") as claim:
             self.meter(
                 "parse (PARSED)",
-                lambda: tasks.file_triage(self.env.board, claim, assignment("MOF-DB-01")),
+                lambda: assignments.file_triage(self.env.board, claim, assignment("MOF-DB-01")),
             )
 
     def ask(self, filed: Plan) -> tuple[Claim, str]:

@@ -28,7 +28,7 @@ from guardia.board.approvals import decisions
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.claims import Claim
 from guardia.board.core.model import Issue
-from guardia.board.execution import tasks
+from guardia.board.execution import assignments, tasks
 from guardia.board.runs import beats
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
@@ -54,7 +54,7 @@ def run_issue_lifecycles(env: BoardEnv, issues: int) -> None:
     for _ in range(issues):
         env.create_issue()
         with claimed_in_beat(env, "dispatcher") as claim:
-            tasks.file_triage(env.board, claim, assignment("MOF-DB-01"))
+            assignments.file_triage(env.board, claim, assignment("MOF-DB-01"))
         with claimed_in_beat(env, "db-agent") as claim:
             tasks.file_plan(env.board, claim, filed)
         bound = tasks.plan_hash(claim.task_id, filed)

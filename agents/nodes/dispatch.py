@@ -16,8 +16,8 @@ from guardia.agents.state import AgentContext
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.labels import label
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks, view
-from guardia.board.execution.tasks import Assignment
+from guardia.board.execution import assignments, tasks, view
+from guardia.board.execution.assignments import Assignment
 from guardia.board.execution.understanding import Understanding
 from guardia.board.hiring import requests
 from guardia.board.organization import candidates, handover
@@ -93,7 +93,9 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     reasons.append(fit.explain_choice(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
     tasks.add_comment(context.board, context.claim, _bulleted(t("agents.triaged"), reasons))
-    tasks.file_triage(context.board, context.claim, _assignment(triage, agent, engineer, reasons))
+    assignments.file_triage(
+        context.board, context.claim, _assignment(triage, agent, engineer, reasons)
+    )
     return {}
 
 

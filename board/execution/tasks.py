@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -25,38 +25,20 @@ from guardia.board.core.lookup import get_issue, get_task
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.plan import Plan
-from guardia.board.core.transitions import move_task, update_issue_state
+from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.execution import observation, permissions, start_delay
 from guardia.board.execution.plan_history import PreCheckResult
 from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
-from guardia.board.issues.receiving import open_task
-from guardia.board.organization import agent_memory, handover
 from guardia.board.standing import ending, evidence, proposals, uses
 from guardia.board.standing import proofs as standing_proofs
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forged, IllegalMove, Refused
-from guardia.i18n import t, t_default
+from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.autonomy import AutonomyMode
-from guardia.org.model import Agent
-
-
-@dataclass(frozen=True, slots=True)
-class Assignment:
-    """The dispatcher's triage of a request, with its reasons."""
-
-    kind: str
-    category: str
-    priority: str
-    institution: str | None
-    servers: tuple[str, ...]
-    action_type: str | None
-    agent_id: str
-    engineer_id: str | None
-    reasons: tuple[str, ...]
 
 
 def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
@@ -67,86 +49,6 @@ def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
     """
     again = {"attempt": attempt} if attempt else {}
     return digest({"task": task_id, "plan": plan.model_dump(mode="json"), **again})
-
-
-@repeat_on_conflict
-def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> None:
-    """File the triage (RECEIVED -> PARSED), one task per server, and wake the specialist."""
-    now = board.clock()
-    with board.database.transaction() as session:
-        handover.require_assignable(session, assignment.agent_id)
-        task = claimed_task(session, claim)
-        issue = get_issue(session, claim.sr_id)
-        issue.kind, issue.category, issue.priority = (
-            assignment.kind,
-            assignment.category,
-            assignment.priority,
-        )
-        # The requester's own institution decides who sees it: no reading of a text replaces it.
-        issue.inst_id = issue.inst_id or assignment.institution
-        issue.agent_id, issue.assignee_id = assignment.agent_id, assignment.engineer_id
-        issue.triage = {"servers": list(assignment.servers), "reasons": list(assignment.reasons)}
-        move_task(
-            session,
-            task,
-            Move.PARSE,
-            actor=ActorKind.AGENT,
-            now=now,
-            run_id=None,
-            target_server=assignment.servers[0] if assignment.servers else None,
-            agent_id=assignment.agent_id,
-            owner_id=assignment.engineer_id,
-            action_type=assignment.action_type,
-        )
-        for server in assignment.servers[1:]:
-            open_task(
-                session,
-                claim.sr_id,
-                now,
-                state=State.PARSED,
-                server=server,
-                agent_id=assignment.agent_id,
-                engineer_id=assignment.engineer_id,
-                action_type=assignment.action_type,
-            )
-        session.flush()
-        update_issue_state(session, claim.sr_id, now)
-        note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
-        agents = claim.agent_id, assignment.agent_id
-        agent_memory.hand_over_notes(session, claim.sr_id, *agents, claim.actor, note, now)
-        wake(
-            session,
-            assignment.agent_id,
-            WakeReason.ASSIGNMENT,
-            now,
-            claim.sr_id,
-            cause={"task": claim.task_id},
-            by=claim.actor,
-        )
-        log.append(
-            session,
-            EntryKind.PARSED,
-            actor=str(claim.actor),
-            now=now,
-            sr_id=claim.sr_id,
-            task_id=claim.task_id,
-            detail={
-                "kind": assignment.kind,
-                "category": assignment.category,
-                "priority": assignment.priority,
-                "servers": list(assignment.servers),
-                "action_type": assignment.action_type,
-                "agent": assignment.agent_id,
-                "engineer": assignment.engineer_id,
-                "reasons": list(assignment.reasons),
-            },
-            kind_name=log_label("triage.kind", assignment.kind),
-            category=log_label("triage.category", assignment.category),
-            priority=assignment.priority,
-            agent=agent.title
-            if (agent := session.get(Agent, assignment.agent_id))
-            else assignment.agent_id,
-        )
 
 
 @repeat_on_conflict

@@ -46,7 +46,7 @@ def end(
 ) -> None:
     """End a locked standing approval and say so to those who approved it."""
     found = proofs.read(session, row.standing_id)
-    people = [f"person:{d.person}" for d in found.decisions] if found else []
+    people = [str(Actor.person(d.person)) for d in found.decisions] if found else []
     names = display_names_of(session, people)
     row.state, row.reason, row.ended_by, row.ended_at = state, reason, str(by), now
     state_word = t_default(f"standing.state.{state}")

@@ -9,6 +9,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.keyset import Keyset, Slice, read_slice
@@ -70,7 +71,7 @@ def whole_hash(board: BoardContext, number: int, shown: str) -> str:
 
 def _view(session: Session, row: StandingApproval, now: datetime) -> StandingView:
     found = proofs.read(session, row.standing_id)
-    people = [f"person:{d.person}" for d in found.decisions] if found else []
+    people = [str(Actor.person(d.person)) for d in found.decisions] if found else []
     names = display_names_of(session, people)
     needed = policy.required_steps(requests.policy_for(session, row.category))
     return StandingView(

@@ -11,7 +11,7 @@ from agents_env import AgentsEnv, open_agents_env
 from board_env import LEAD, SERVER, TERMINATE, action, assignment, plan, replace_plan
 
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks, view
+from guardia.board.execution import assignments, tasks, view
 from guardia.board.tracker import issue_page
 from guardia.tools import planning
 
@@ -26,7 +26,7 @@ def agents_env(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
 def test_a_server_that_does_not_answer_is_said_and_asked_once(agents_env: AgentsEnv) -> None:
     env = agents_env.env
     env.create_issue()
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     claim = env.claim("db-agent")
     tasks.file_plan(env.board, claim, plan())
     args = {**TERMINATE.args, "pid": 9}

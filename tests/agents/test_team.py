@@ -14,7 +14,7 @@ from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks, view
+from guardia.board.execution import assignments, view
 from guardia.board.issues import view as issue_view
 from guardia.board.runs import beats
 from guardia.errors import Stale
@@ -77,7 +77,7 @@ def team_with(env: BoardEnv, saver: InMemorySaver) -> Team:
 @pytest.mark.parametrize("at", [1, 2, 3])
 def test_it_ends_wherever_its_first_worker_dies(env: BoardEnv, at: int) -> None:
     sr_id = env.create_issue()
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     saver = Dying(at)
     team = team_with(env, saver)
     with pytest.raises(OperationalError):
@@ -91,7 +91,7 @@ def test_a_task_that_a_person_takes_right_after_its_end_has_ended(
     env: BoardEnv,
 ) -> None:
     env.create_issue()
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     claim = next_claim(env)
     done = team_with(env, Overruled(env, claim.task_id)).work(AGENT, claim)
     assert done.outcome == State.MANUAL

@@ -12,7 +12,7 @@ from waiting import PATIENCE
 from guardia.agents.team import WorkResult
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import assignments, commands, tasks
 from guardia.board.issues import view
 from guardia.heartbeat import lanes
 from guardia.heartbeat.beat import beat
@@ -50,7 +50,7 @@ def parsed(env: BoardEnv, count: int) -> list[int]:
     """Create issues whose tasks wait for the database specialist."""
     numbers = [env.create_issue() for _ in range(count)]
     for _ in numbers:
-        tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+        assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     return numbers
 
 

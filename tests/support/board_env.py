@@ -15,8 +15,8 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
-from guardia.board.execution import tasks, view
-from guardia.board.execution.tasks import Assignment
+from guardia.board.execution import assignments, tasks, view
+from guardia.board.execution.assignments import Assignment
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
@@ -68,7 +68,7 @@ class BoardEnv:
     def create_parsed_task(self, *servers: str) -> Claim:
         """Return the DB specialist's claim on a new PARSED task."""
         self.create_issue()
-        tasks.file_triage(
+        assignments.file_triage(
             self.board, self.claim("dispatcher"), assignment(*(servers or ("MOF-DB-01",)))
         )
         return self.claim("db-agent")

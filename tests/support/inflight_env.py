@@ -20,7 +20,7 @@ from waiting import AN_HOUR, wait_until
 from guardia.board.core.claims import Claim
 from guardia.board.core.model import Task
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import grants, tasks
+from guardia.board.execution import assignments, grants
 from guardia.board.issues import receiving
 from guardia.board.runs import beats
 from guardia.heartbeat.listener import INTERRUPTING_KINDS, Reaction, listen
@@ -104,7 +104,7 @@ def claim_tasks(stack: FullStack, count: int) -> list[Claim]:
     for number in range(count):
         claim = beats.claim_task(stack.board, begun)
         assert claim is not None
-        tasks.file_triage(stack.board, claim, assignment(names[number % len(names)]))
+        assignments.file_triage(stack.board, claim, assignment(names[number % len(names)]))
     beats.end(stack.board, begun, "delegated", task_id=None, steps=0)
     begun = beats.begin(stack.board, "db-agent")
     assert begun is not None

@@ -20,7 +20,7 @@ from waiting import PATIENCE, wait_until
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Citation, Plan, Risk, ToolCall
-from guardia.board.execution import commands, grants, tasks
+from guardia.board.execution import assignments, commands, grants, tasks
 from guardia.board.execution.commands import CommandResult
 from guardia.board.runs import beats
 from guardia.board.site.app import create_app
@@ -159,7 +159,9 @@ class IssueScenario:
 
     def parse(self) -> IssueScenario:
         """Triage it: PARSED, claimed by the DB specialist."""
-        tasks.file_triage(self.env.board, self._claim("dispatcher"), assignment(SERVER.server_id))
+        assignments.file_triage(
+            self.env.board, self._claim("dispatcher"), assignment(SERVER.server_id)
+        )
         self.claim = self._claim("db-agent")
         return self
 

@@ -19,7 +19,7 @@ from guardia.board.core import kill_switch
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
-from guardia.board.execution import tasks
+from guardia.board.execution import assignments, tasks
 from guardia.board.intake import account_linking, chat_log, stop_command
 from guardia.board.intake.account_linking import LinkResult
 from guardia.board.intake.model import ChatMessage
@@ -44,7 +44,7 @@ def line(text: str, account: str = "u1", post: str = "") -> receiving.NewIssue:
 
 def planned(env: BoardEnv, sr_id: int) -> tuple[int, str]:
     """Return the request's plan, waiting for a team lead."""
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held, filed = env.claim("db-agent"), plan()
     assert held.sr_id == sr_id
     tasks.file_plan(env.board, held, filed)

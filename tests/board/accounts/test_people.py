@@ -16,7 +16,7 @@ from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks
+from guardia.board.execution import assignments, tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
 from guardia.org import chart
@@ -33,7 +33,7 @@ def alias(of: str, role: str, account: str) -> PersonInfo:
 def waits(env: BoardEnv, requester: str | None, category: str = "MAINTENANCE") -> tuple[int, str]:
     """Return a plan that waits for its first step, on a request of this person."""
     env.create_issue(**({"requester_id": requester} if requester else {}))
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held = env.claim("db-agent")
     filed = plan(category)
     tasks.file_plan(env.board, held, filed)

@@ -18,7 +18,7 @@ from guardia.board.audit.model import AuditEntry
 from guardia.board.control import reopening
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import OutboxEntry
-from guardia.board.execution import tasks, view
+from guardia.board.execution import assignments, tasks, view
 from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, Stale, UserError
 
@@ -38,7 +38,7 @@ def env(env: BoardEnv, clock: Clock) -> BoardEnv:
 def completed(env: BoardEnv, policy: str, **more: str) -> int:
     rule(env, policy)
     env.create_issue(**more)
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held = env.claim("db-agent")
     tasks.file_plan(env.board, held, plan())
     bound = tasks.plan_hash(held.task_id, plan())

@@ -21,7 +21,7 @@ from board_env import (
 
 from guardia.board.approvals import decisions, pending
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks
+from guardia.board.execution import assignments, tasks
 from guardia.board.runs import beats
 from guardia.errors import Forbidden, GuardiaError, Invalid, Stale
 
@@ -70,7 +70,7 @@ def test_the_requester_never_approves(env: BoardEnv) -> None:
     env.create_issue(requester_id="lead")
     work_on = env.claim("dispatcher")
 
-    tasks.file_triage(env.board, work_on, assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, work_on, assignment("MOF-DB-01"))
     held = env.claim("db-agent")
     filed = plan()
     tasks.file_plan(env.board, held, filed)

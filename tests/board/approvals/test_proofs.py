@@ -14,7 +14,7 @@ from guardia.board.approvals import decisions, pending
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.claims import Claim
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import assignments, commands, tasks
 from guardia.board.execution.commands import PlanStep
 from guardia.errors import Forged, Misconfigured
 from guardia.org.directory import PersonInfo
@@ -98,7 +98,7 @@ def given_by_the_author(env: BoardEnv) -> None:
 
 def given_by_the_requester(env: BoardEnv) -> None:
     env.create_issue(requester_id=LEAD.id)
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     held = env.claim("db-agent")
     tasks.file_plan(env.board, held, plan())
     write(env, "update tb_sr_request set requester_id = null")

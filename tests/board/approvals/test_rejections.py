@@ -16,7 +16,7 @@ from guardia.board.approvals.policy import DecisionVerdict, RejectionChoice
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import OutboxEntry
-from guardia.board.execution import tasks, view
+from guardia.board.execution import assignments, tasks, view
 from guardia.board.runs import beats
 from guardia.board.tracker import issue_page
 from guardia.errors import Forged, Invalid, Missing, Stale
@@ -47,7 +47,7 @@ def filed(env: BoardEnv, kind: str) -> tuple[int, str]:
     """Return a task of an issue of this kind, whose plan waits, and the hash of the plan."""
     env.create_issue()
     triage = replace(assignment("MOF-DB-01"), kind=kind)
-    tasks.file_triage(env.board, env.claim("dispatcher"), triage)
+    assignments.file_triage(env.board, env.claim("dispatcher"), triage)
     claim = env.claim("db-agent")
     tasks.file_plan(env.board, claim, plan())
     return claim.task_id, tasks.plan_hash(claim.task_id, plan())
@@ -111,7 +111,7 @@ def test_without_words_for_the_requester_a_neutral_sentence_is_sent(
 
 def test_a_customer_reads_the_words_for_them_on_the_page(env: BoardEnv) -> None:
     env.create_issue(requester_id="cus", institution="MOF")
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     claim = env.claim("db-agent")
     tasks.file_plan(env.board, claim, plan())
     bound = tasks.plan_hash(claim.task_id, plan())

@@ -23,7 +23,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import TRANSITIONS, Move, State
 from guardia.board.core.plan import Action, Risk, ToolCall
-from guardia.board.execution import commands, grants, tasks
+from guardia.board.execution import assignments, commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.organization import agent_control
 from guardia.board.runs import beats
@@ -192,7 +192,7 @@ def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(env: Bo
     give(env, first, "priority", argument="p2")  # the beat has released it
     env.create_issue()
     second = env.claim("dispatcher")
-    tasks.file_triage(env.board, second, assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, second, assignment("MOF-DB-01"))
     give(env, second, "priority", argument="p1")
     assert env.claim("db-agent").task_id == second.task_id != first.task_id
     for claim in (first, second):

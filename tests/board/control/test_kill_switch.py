@@ -30,7 +30,7 @@ from guardia.board.core.keyless import keyless_context
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.wakes import wake
-from guardia.board.execution import commands, grants, tasks
+from guardia.board.execution import assignments, commands, grants, tasks
 from guardia.board.execution.commands import PlanStep
 from guardia.board.intake import stop_command
 from guardia.board.issues import receiving
@@ -192,7 +192,7 @@ def test_an_interrupted_rollback_is_claimed_again(env: BoardEnv) -> None:
 
 def test_waiting_work_stays_where_it_is_and_goes_on_after_the_release(env: BoardEnv) -> None:
     env.create_issue()
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     control_kill_switch.kill(env.board, LEAD, "점검")
     assert rows(env, "select status from tb_ops_task") == [("PARSED",)]
     begun = beats.begin(env.board, "db-agent")

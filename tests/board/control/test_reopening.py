@@ -15,7 +15,7 @@ from guardia.board.control import directives, reopening
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
-from guardia.board.execution import tasks, view
+from guardia.board.execution import assignments, tasks, view
 from guardia.board.issues import view as issue_view
 from guardia.board.runs import beats
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
@@ -86,7 +86,7 @@ def test_the_same_plan_may_run_again_after_reopening_with_a_new_approval(env: Bo
 
 def test_the_requester_reopens_and_no_other_customer_does(env: BoardEnv) -> None:
     env.create_issue(requester_id="cus", institution="MOF")
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     with env.board.database.reading() as session:
         task_id = session.scalars(select(Task.task_id)).one()
     with pytest.raises(Refused):

@@ -16,7 +16,7 @@ from sqlalchemy import update
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import TRANSITIONS, State, issue_state
 from guardia.board.core.model import Task
-from guardia.board.execution import tasks
+from guardia.board.execution import assignments, tasks
 from guardia.board.issues import view
 from guardia.board.runs import beats
 
@@ -132,7 +132,7 @@ def test_two_tasks_that_move_at_once_leave_the_issue_right(env: BoardEnv) -> Non
     for _ in range(8):
         env.create_issue()
         servers = assignment("MOF-DB-01", "MOF-DB-01")
-        tasks.file_triage(env.board, env.claim("dispatcher"), servers)
+        assignments.file_triage(env.board, env.claim("dispatcher"), servers)
         begun = beats.begin(env.board, "db-agent")
         assert begun is not None
         first = beats.claim_task(env.board, begun)

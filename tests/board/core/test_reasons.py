@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import standing_env
 from board_env import LEAD, PM, BoardEnv, assignment, plan
 from stored_texts import unclean_texts
 
@@ -25,7 +26,7 @@ from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.planner import ActionDraft
 from guardia.board.core.reasons import require_reason
 from guardia.board.costs import budgets
-from guardia.board.execution import commands, tasks
+from guardia.board.execution import assignments, commands, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.goals import decisions as goal_decisions
 from guardia.board.goals import planning
@@ -37,6 +38,8 @@ from guardia.board.integrity.witness_memory import VerifierState
 from guardia.board.issues import comments, receiving
 from guardia.board.organization import agent_memory, chart
 from guardia.board.runs import beats
+from guardia.board.standing import decisions as standing_decisions
+from guardia.board.standing import ending as standing_ending
 from guardia.errors import Invalid, ServerBusy
 from guardia.org import chart as charts
 from guardia.org.access import ROLES
@@ -92,7 +95,7 @@ def override(env: BoardEnv) -> Act:
     tasks.begin_execution(env.board, _running(env))
     env.create_issue()
     triage = replace(assignment("MOF-DB-01"), agent_id="was-agent")
-    tasks.file_triage(env.board, env.claim("dispatcher"), triage)
+    assignments.file_triage(env.board, env.claim("dispatcher"), triage)
     second, given = env.claim("was-agent"), plan("MAINTENANCE", LEVEL)
     tasks.file_plan(env.board, second, given)
     bound = tasks.plan_hash(second.task_id, given)
@@ -194,6 +197,17 @@ def _person(env: BoardEnv, name: str) -> None:
     people.add(env.board, BY, person)
 
 
+def reject_standing(env: BoardEnv) -> Act:
+    number = standing_env.propose(env)
+    bound = standing_env.terms_of(env, number).hash
+    return lambda text: standing_decisions.reject(env.board, LEAD, number, bound, text)
+
+
+def revoke_standing(env: BoardEnv) -> Act:
+    number = standing_env.propose(env)
+    return lambda text: standing_ending.revoke(env.board, LEAD, number, text)
+
+
 REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "reject": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "reject")),
     "changes": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "change")),
@@ -210,6 +224,8 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "release": ("board/control/kill_switch.py:release", release),
     "budget": ("board/costs/budgets.py:raise_cap", raise_cap),
     "loss": ("board/integrity/acknowledgement.py:acknowledge_loss", acknowledge),
+    "standing": ("board/standing/decisions.py:reject", reject_standing),
+    "revoke": ("board/standing/ending.py:revoke", revoke_standing),
     "drop": ("board/goals/decisions.py:_end_goal", drop),
     "hire": ("board/hiring/requests.py:reject", reject_hire),
 }

@@ -22,7 +22,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.run_model import ServerWait
-from guardia.board.execution import grants, tasks, view
+from guardia.board.execution import assignments, grants, tasks, view
 from guardia.board.organization import agent_control
 from guardia.board.runs import beats
 from guardia.board.tracker import issue_page
@@ -42,7 +42,7 @@ def parsed(env: BoardEnv, agent: str) -> Claim:
     """Return an agent's claim on a new task on the database server."""
     env.create_issue()
     triage = replace(assignment("MOF-DB-01"), agent_id=agent)
-    tasks.file_triage(env.board, env.claim("dispatcher"), triage)
+    assignments.file_triage(env.board, env.claim("dispatcher"), triage)
     return env.claim(agent)
 
 

@@ -10,7 +10,7 @@ from guardia.board.approvals import decisions
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
 from guardia.board.core.plan import Category, ToolCall
-from guardia.board.execution import commands, grants, tasks
+from guardia.board.execution import assignments, commands, grants, tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.errors import Misconfigured, Refused
@@ -94,7 +94,7 @@ def test_limits_apply_to_a_plan_and_to_concurrent_tasks(env: BoardEnv) -> None:
         tasks.file_plan(env.board, first, plan())
     give(env, limits__actions_per_plan=1)
     env.create_issue()
-    tasks.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
     run_context = beats.begin(env.board, "db-agent")
     assert run_context is not None
     claim = beats.claim_task(env.board, run_context)

@@ -33,7 +33,7 @@ from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.core.actors import Actor
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import commands, grants, tasks
+from guardia.board.execution import assignments, commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.integrity import export, key_rotation
 from guardia.errors import Forbidden, Misconfigured, Refused
@@ -700,7 +700,9 @@ def test_a_plan_changed_after_its_approval_is_refused(audit_env: AuditEnv) -> No
 
 def test_a_requester_cannot_approve(audit_env: AuditEnv) -> None:
     audit_env.env.create_issue(requester_id=LEAD.id)
-    tasks.file_triage(audit_env.board, audit_env.env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(
+        audit_env.board, audit_env.env.claim("dispatcher"), assignment("MOF-DB-01")
+    )
     claim = audit_env.env.claim("db-agent")
     tasks.file_plan(audit_env.board, claim, plan())
     bound = tasks.plan_hash(claim.task_id, plan())

@@ -18,6 +18,7 @@ from guardia.board.audit import log
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
+from guardia.board.execution import assignments
 from guardia.board.execution import tasks as execution_tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.board.organization import handover, view
@@ -75,7 +76,7 @@ def test_work_is_never_assigned_to_a_former_agent(env: BoardEnv) -> None:
     dispatcher = env.claim("dispatcher")
     organization_chart.apply_chart(env.board, FIRED, Actor.operator("test"))
     with pytest.raises(Stale):
-        execution_tasks.file_triage(env.board, dispatcher, assignment("MOF-DB-01"))
+        assignments.file_triage(env.board, dispatcher, assignment("MOF-DB-01"))
 
 
 def test_a_new_dispatcher_takes_over_the_work_of_the_old_one(env: BoardEnv) -> None:

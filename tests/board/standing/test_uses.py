@@ -39,7 +39,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import lock_task
 from guardia.board.core.model import OutboxEntry
-from guardia.board.execution import tasks, view
+from guardia.board.execution import assignments, tasks, view
 from guardia.board.organization import chart as organization_chart
 from guardia.board.standing import decisions, ending
 from guardia.board.standing.lifecycle import StandingState
@@ -68,7 +68,7 @@ def parsed(env: BoardEnv) -> int:
     """Return a triaged task that no agent has claimed."""
     env.create_issue()
     claim = env.claim("dispatcher")
-    tasks.file_triage(env.board, claim, assignment(SERVER.server_id))
+    assignments.file_triage(env.board, claim, assignment(SERVER.server_id))
     return claim.task_id
 
 

@@ -10,7 +10,7 @@ from policy_env import rule
 
 from guardia.board.approvals import decisions
 from guardia.board.core.plan import Plan
-from guardia.board.execution import tasks
+from guardia.board.execution import assignments, tasks
 
 Browse = Callable[[str], PageClient]
 
@@ -42,7 +42,7 @@ def test_the_requester_accepts_or_says_that_it_is_not_solved(
 ) -> None:
     rule(web_env, "{steps: [team_lead], acceptance: requester}")
     web_env.create_issue(requester_id="cus", institution="MOF")
-    tasks.file_triage(web_env.board, web_env.claim("dispatcher"), assignment("MOF-DB-01"))
+    assignments.file_triage(web_env.board, web_env.claim("dispatcher"), assignment("MOF-DB-01"))
     claim = web_env.claim("db-agent")
     tasks.file_plan(web_env.board, claim, plan())
     bound = tasks.plan_hash(claim.task_id, plan())

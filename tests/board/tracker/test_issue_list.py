@@ -18,7 +18,7 @@ from guardia.board.approvals import decisions
 from guardia.board.approvals.policy import RejectionChoice
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
-from guardia.board.execution import tasks
+from guardia.board.execution import assignments, tasks
 from guardia.board.issues import visibility
 from guardia.board.tracker import issue_list
 from guardia.board.tracker.issue_list import IssueQuery, IssueRow
@@ -180,7 +180,7 @@ def test_the_list_contains_its_position_in_the_audit_log(web_env: BoardEnv) -> N
 
 def test_several_servers_are_named_in_their_order(web_env: BoardEnv) -> None:
     web_env.create_issue()
-    tasks.file_triage(
+    assignments.file_triage(
         web_env.board, web_env.claim("dispatcher"), assignment("MOF-WAS-01", "MOF-DB-01")
     )
     (row,) = issue_list.list_issues(web_env.board, LEAD, IssueQuery()).rows
