@@ -363,6 +363,7 @@ def test_words_that_are_no_order_and_assignees_that_are_none(env: BoardEnv) -> N
 # People's plans ------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_plan_is_shown_and_edited_and_the_editor_does_not_approve(env: BoardEnv) -> None:
     claim = waiting(env)
     assert "level=INFO" in output("plan", "show", claim.sr_id)

@@ -16,6 +16,7 @@ from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 
 
+@pytest.mark.slow
 def test_an_operator_replaces_every_key(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

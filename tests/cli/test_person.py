@@ -11,6 +11,7 @@ from guardia.errors import Invalid
 PASSWORD = "넉넉히-기나긴-암호"
 
 
+@pytest.mark.slow
 def test_an_operator_keeps_accounts(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -53,6 +53,7 @@ def _message(text: Any) -> dict[str, Any]:
     return {"kind": "message", "text": text, "created_at": "2026-11-20T05:00:00Z"}
 
 
+@pytest.mark.slow
 @given(st.text(st.characters(), max_size=30))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_text_is_stored_clean_and_found_again(empty: BoardEnv, text: str) -> None:

@@ -138,6 +138,7 @@ def test_a_second_starter_attaches_and_leaves_the_server_running(data: Path) -> 
     assert server_pids(data) == []
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_share_one_server(data: Path) -> None:
     both = [starter(data), starter(data)]
     try:
@@ -173,6 +174,7 @@ def test_a_server_that_outlived_its_starter_is_replaced(data: Path) -> None:
         assert again.pid != pid
 
 
+@pytest.mark.slow
 def test_a_crashed_server_recovers(data: Path) -> None:
     with Cluster(data, settings={"fsync": "off"}) as first:
         first.create_roles()
@@ -193,6 +195,7 @@ def test_a_pid_file_of_another_process_is_ignored(data: Path) -> None:
         assert again.owned
 
 
+@pytest.mark.slow
 def test_a_first_start_that_was_killed_half_way_is_repeated(data: Path) -> None:
     (data / "pgdata.new" / "base").mkdir(parents=True)
     data.chmod(0o711)

@@ -52,6 +52,7 @@ def restart_with_pg_ctl(cluster: Cluster) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_killed_server_comes_back_at_the_same_address(data: Path) -> None:
     cluster = small(data)
     with ClusterKeeper(cluster):
@@ -63,6 +64,7 @@ def test_a_killed_server_comes_back_at_the_same_address(data: Path) -> None:
     assert cluster.folder.server_pids() == []
 
 
+@pytest.mark.slow
 def test_a_command_connects_to_a_server_that_pg_ctl_restarted(data: Path) -> None:
     with small(data) as keeper:
         before = keeper.pid

@@ -215,6 +215,7 @@ def test_it_works_on_its_task_through_the_board_only(
     assert charged_usage(env)[1:] == [(MODEL, 3 * 123, 3 * 40)]
 
 
+@pytest.mark.slow
 def test_without_the_boards_tools_it_does_not_start(
     env: BoardEnv,
     folder: Path,

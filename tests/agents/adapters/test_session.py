@@ -147,6 +147,7 @@ def test_a_persons_decision_ends_program_and_children_at_once(
     assert notes == [] and "still here" in session_run.ended["output"]
 
 
+@pytest.mark.slow
 def test_a_timed_out_session_is_ended_and_left_to_people(
     env: BoardEnv, folder: Path, loop_clock: SettableClock
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_timed_out_session_is_ended_and_left_to_people(
     assert "still here" in audit_entries(env.board, "comment")[-1].detail["body"]
 
 
+@pytest.mark.slow
 def test_a_closing_worker_releases_the_task(env: BoardEnv, folder: Path) -> None:
     session_run = SessionRun(env, folder, STAYS)
     with session_run.begun():

@@ -29,6 +29,7 @@ def proxy_of(env: BoardEnv, board: BoardContext) -> ToolProxy:
     return ToolProxy(here, adapter_entry({"kind": "process", "command": ["/bin/true"]}), 1, None)
 
 
+@pytest.mark.slow
 def test_a_database_outage_is_raised_to_the_beat(env: BoardEnv) -> None:
     gone = Database("postgresql://guardia@127.0.0.1:9/guardia")
     with pytest.raises(OUTAGE_ERRORS):

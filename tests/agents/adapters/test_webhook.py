@@ -106,6 +106,7 @@ def test_a_service_accepts_the_webhook_and_uses_the_api(
     assert audit_entries(env.board, "handed_over")[-1].detail["text"] == "사람이 봐 주세요"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [302, 307, 401, 500])
 def test_a_rejected_webhook_leaves_the_task_to_people(
     env: BoardEnv, keys: Path, tmp_path: Path, status: int, monkeypatch: pytest.MonkeyPatch

@@ -63,6 +63,7 @@ def test_guessing_is_slowed_down_even_with_the_right_password(anonymous: PageCli
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("account", ["lead", "nobody"])
 def test_throttling_is_shared_by_processes_and_hides_which_accounts_exist(
     web_env: BoardEnv, account: str
@@ -140,6 +141,7 @@ def test_korean_unless_english_is_asked_for_and_kept(anonymous: PageClient) -> N
     assert '<html lang="ko">' in anonymous.get_page("/login?lang=xx").text
 
 
+@pytest.mark.slow
 def test_signing_in_as_another_account_ends_the_replaced_session(
     sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:

@@ -25,6 +25,7 @@ def test_staff_see_costs_and_customers_do_not(sign_in_as: Browse, web_env: Board
     assert "/costs" not in customer.get_page("/issues").text
 
 
+@pytest.mark.slow
 def test_the_page_shows_the_month_by_agent_institution_and_model(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

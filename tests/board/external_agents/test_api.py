@@ -37,6 +37,7 @@ def refusals(found: AdapterRun) -> list[str]:
     return [e.detail["error"] for e in audit_entries(found.env.board, "outside_refused")]
 
 
+@pytest.mark.slow
 def test_an_agent_reads_its_task_and_server_and_requests_reads(env: BoardEnv) -> None:
     with open_adapter_run(env, tools=("database.*",)) as found:
         task = found.ask("GET", "").json()
@@ -221,6 +222,7 @@ def test_requests_are_counted_and_refusals_end_the_session(env: BoardEnv) -> Non
     assert ended.detail["calls"] == 3 and ended.detail["refusals"] >= sessions.REFUSALS
 
 
+@pytest.mark.slow
 def test_usage_is_recorded_and_an_exhausted_budget_ends_the_session(env: BoardEnv) -> None:
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 100})
     organization_chart.apply_chart(env.board, chart, Actor.operator("test"))

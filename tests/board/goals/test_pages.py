@@ -49,6 +49,7 @@ def given(browser: PageClient) -> int:
     return int(answer.headers["location"].rpartition("/")[2])
 
 
+@pytest.mark.slow
 def test_a_goal_is_filed_and_partly_approved_and_its_children_are_linked(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -45,6 +45,7 @@ def test_the_walk_finds_the_routes(app: FastAPI) -> None:
     assert len(paths) >= 14
 
 
+@pytest.mark.slow
 def test_every_route_but_the_public_ones_requires_a_sign_in(
     app: FastAPI, anonymous: PageClient
 ) -> None:

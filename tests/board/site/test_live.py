@@ -161,6 +161,7 @@ def test_a_burst_becomes_few_messages(web_env: BoardEnv, monkeypatch: pytest.Mon
     assert pauses == [live._PAUSE] * 2 and live._PAUSE > 0
 
 
+@pytest.mark.slow
 def test_events_between_page_and_stream_are_sent_at_once(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
@@ -247,6 +248,7 @@ def test_closed_pages_are_forgotten(
     assert wait_until(lambda: not app.state.feed._pages)
 
 
+@pytest.mark.slow
 def test_a_persons_newest_pages_are_kept_and_the_oldest_closed(
     site: str, sign_in_as: Callable[[str], PageClient], app: FastAPI, web_env: BoardEnv
 ) -> None:

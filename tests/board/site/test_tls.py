@@ -171,6 +171,7 @@ def test_handshakes_that_never_end_shut_nobody_out(
         connection.close()
 
 
+@pytest.mark.slow
 def test_a_renewed_certificate_needs_no_restart(
     secure: tuple[BoardServer, str], authority: Authority, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -74,6 +74,7 @@ def test_a_row_written_past_the_board_is_shown_as_unproven(env: Any, sign_in_as:
     assert "감사 로그와 일치하지 않습니다" in html and 'value="approve"' not in html
 
 
+@pytest.mark.slow
 def test_the_commands_do_the_same(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

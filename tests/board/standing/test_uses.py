@@ -132,6 +132,7 @@ def test_rows_and_completions_without_a_command_are_no_evidence(env: BoardEnv) -
     assert rows(env) == []
 
 
+@pytest.mark.slow
 def test_irreversible_and_other_runbooks_do_not_earn(env: BoardEnv) -> None:
     prepare(env)
     for given in (plan(), plan(), routine_plan(0), routine_plan(0), routine_plan(2)):

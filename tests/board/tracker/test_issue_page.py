@@ -110,6 +110,7 @@ def test_for_another_institution_the_issue_does_not_exist(
         issue_page.get_issue(web_env.board, viewer, scenario.sr_id + 1000)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("decided", "requester"),
     [((), None), ((), "lead"), ((LEAD,), None), ((LEAD,), "pm"), ((LEAD, PM), None)],

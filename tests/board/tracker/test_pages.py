@@ -69,6 +69,7 @@ def test_the_list_shows_the_main_fields(sign_in_as: Browse, web_env: BoardEnv) -
     assert "내 결재 대기" not in sign_in_as("eng").get_page("/issues").text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("state", "badge"),
     [
@@ -251,6 +252,7 @@ def test_untrusted_text_is_escaped_everywhere(sign_in_as: Browse, web_env: Board
     assert raw.text == ATTACK
 
 
+@pytest.mark.slow
 def test_a_part_that_did_not_change_keeps_its_version(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -534,6 +536,7 @@ def test_a_stalled_issue_is_marked_until_a_person_clears_the_stall(
     assert again.status_code >= 400 and "반복 실행으로 중단된 이슈가 아닙니다" in again.text
 
 
+@pytest.mark.slow
 def test_a_page_says_that_it_waits_for_a_person_where_none_is_assigned(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -62,6 +62,7 @@ def test_a_plan_with_a_changed_argument_needs_a_new_approval(
     assert stale.status_code == 409 and 'role="alert"' in stale.text
 
 
+@pytest.mark.slow
 def test_an_invalid_form_is_shown_again_with_its_input(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:

@@ -59,6 +59,7 @@ def test_programs_get_a_refusal_as_data(app: FastAPI) -> None:
     assert answer.json()["message"] == str(errors.Stale(what="SR-1"))
 
 
+@pytest.mark.slow
 def test_an_unexpected_error_is_not_shown_on_the_page(app: FastAPI) -> None:
     def fail() -> None:
         raise errors.Misconfigured(what="dsn", why="secret")

@@ -47,6 +47,7 @@ def test_user_errors_are_explained_as_page_and_as_json(
     assert data.json() == {"message": str(error), "documentation_url": "/docs"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error",
     [

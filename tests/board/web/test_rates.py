@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from board_env import BoardEnv
 from hypothesis import given
 from hypothesis import strategies as st
@@ -78,6 +79,7 @@ def test_calls_of_a_token_are_bounded_and_stopping_is_not(web_env: BoardEnv) -> 
     assert stopped.status_code in {200, 201}, stopped.text
 
 
+@pytest.mark.slow
 def test_made_up_tokens_shut_no_real_one_out(
     web_env: BoardEnv, sign_in_as: Callable[[str], PageClient]
 ) -> None:

@@ -353,6 +353,7 @@ def test_any_response_yields_a_valid_result(server: ModelServer, said: CannedRep
 # --- no cost if unused ------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_choosing_a_brain_imports_no_model_library() -> None:
     heavy = ["openai", "langchain_openai", "langchain_core", "langgraph", "tiktoken", "httpx"]
     program = (

@@ -98,6 +98,7 @@ def test_what_is_sent_is_one_question_with_a_bounded_form(
     assert servers["items"]["enum"] == ["MOF-DB-01", "NONE"]
 
 
+@pytest.mark.slow
 def test_what_a_server_claims_to_have_used_is_passed_on_unbelieved(
     provider: ChatProvider, server: ModelServer
 ) -> None:

@@ -81,32 +81,32 @@ def test_a_file_counts_by_the_space_that_it_takes(ask: Ask, host: Host, root: Pa
     assert second["length"] > first["bytes"] > second["bytes"]
 
 
-@pytest.mark.parametrize(
-    ("name", "start", "kind"),
-    [
-        ("java_pid1.hprof", b"", "dump"),
-        ("dump-without-a-name", b"JAVA PROFILE 1.0.2\0", "dump"),
-        ("core.1234", b"\x7fELF", "dump"),
-        ("javacore.20261130.txt", b"text", "dump"),
-        ("ledger.dbf", b"text", "data"),
-        ("backup.sql", b"-- text", "data"),
-        ("unnamed", b"SQLite format 3\0", "data"),
-        ("app.log.1.gz", b"", "packed"),
-        ("app.log.2", b"\x1f\x8b\x08", "packed"),
-        ("zeros", bytes(9000), "binary"),
-        ("mixed.log", b"text\n" + bytes(100) + b"text\n", "binary"),
-        ("app.log", b"text\n", "log"),
-        ("한글.log", "심각: 연결 실패\n".encode("cp949"), "log"),
-        ("archived-before.log", bytes(9000) + b"text\n" * 1000, "log"),
-    ],
-)
+KINDS = [
+    ("java_pid1.hprof", b"", "dump"),
+    ("dump-without-a-name", b"JAVA PROFILE 1.0.2\0", "dump"),
+    ("core.1234", b"\x7fELF", "dump"),
+    ("javacore.20261130.txt", b"text", "dump"),
+    ("ledger.dbf", b"text", "data"),
+    ("backup.sql", b"-- text", "data"),
+    ("unnamed", b"SQLite format 3\0", "data"),
+    ("app.log.1.gz", b"", "packed"),
+    ("app.log.2", b"\x1f\x8b\x08", "packed"),
+    ("zeros", bytes(9000), "binary"),
+    ("mixed.log", b"text\n" + bytes(100) + b"text\n", "binary"),
+    ("app.log", b"text\n", "log"),
+    ("한글.log", "심각: 연결 실패\n".encode("cp949"), "log"),
+    ("archived-before.log", bytes(9000) + b"text\n" * 1000, "log"),
+]
+
+
 def test_what_a_file_is_decides_whether_it_may_be_archived(
-    ask: Ask, host: Host, root: Path, name: str, start: bytes, kind: str
+    ask: Ask, host: Host, root: Path
 ) -> None:
-    (root / "logs" / name).write_bytes(start or b"x")
-    (found,) = ask("disk.largest", host, service="minwon")["files"]
-    assert found["kind"] == kind
-    assert found["can_be_archived"] is (kind == "log")
+    for name, start, _ in KINDS:
+        (root / "logs" / name).write_bytes(start or b"x")
+    files = {f["name"]: f for f in ask("disk.largest", host, service="minwon")["files"]}
+    assert {name: files[name]["kind"] for name, _, _ in KINDS} == {n: k for n, _, k in KINDS}
+    assert all(f["can_be_archived"] is (f["kind"] == "log") for f in files.values())
 
 
 @pytest.fixture
