@@ -134,6 +134,7 @@ def test_errors_of_all_packages_have_texts() -> None:
     assert not missing
 
 
+@pytest.mark.slow
 def test_every_key_that_code_names_exists() -> None:
     named = [(where, key) for where, call in _calls_of_t() if (key := _literal(call.args[0]))]
     assert named

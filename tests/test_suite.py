@@ -221,6 +221,7 @@ def test_no_assertion_is_about_how_long_something_took() -> None:
     assert {name: lines for name, lines in found.items() if lines} == {} and len(found) > 150
 
 
+@pytest.mark.slow
 def test_no_assertion_waits_for_less_than_a_minute() -> None:
     found = {str(p.relative_to(TESTS)): impatient_claims(p.read_text("utf-8")) for p in SOURCES}
     assert {name: lines for name, lines in found.items() if lines} == {}

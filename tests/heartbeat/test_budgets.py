@@ -108,6 +108,7 @@ def test_the_embedded_brain_takes_over_when_the_budget_is_used_up(
     assert "예산이 소진되었습니다" in text
 
 
+@pytest.mark.slow
 def test_an_agent_paused_by_its_budget_resumes_its_waiting_work(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:

@@ -33,6 +33,7 @@ def agents_env(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_goal_is_planned_approved_worked_and_achieved(agents_env: AgentsEnv) -> None:
     page = agents_env.give(
         "연말 결산이 다가옵니다. 2030-12-20까지 기획재정부 모든 WAS 서버의 상태를 점검하고, "
@@ -123,6 +124,7 @@ def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
     assert "handed_over" in agents_env.kinds(second)
 
 
+@pytest.mark.slow
 def test_a_goal_with_a_failed_issue_is_reported_to_people_once(agents_env: AgentsEnv) -> None:
     page = agents_env.give("MOF-WAS-01 로그를 분석하고 MOE-DB-01 백업을 확인해 주세요")
     numbers = agents_env.approve(page)

@@ -144,6 +144,7 @@ def every(scheduler: schedule.HeartbeatScheduler, agent: str) -> str | None:
     return found.heartbeat.every if found else None
 
 
+@pytest.mark.slow
 def test_the_scheduler_follows_the_chart_and_catches_up_after_a_disconnect(
     audit_env: AuditEnv, database: Any
 ) -> None:

@@ -63,6 +63,7 @@ def kills(env: BoardEnv) -> list[tuple[Any, ...]]:
         return connection.execute(query).fetchall()
 
 
+@pytest.mark.slow
 def test_a_stop_ends_commands_without_the_database_and_is_recorded_later(
     env: BoardEnv, away: BoardContext, local: LocalStop
 ) -> None:
@@ -115,6 +116,7 @@ def test_the_stop_word_stops_without_the_database(
     assert len(kills(env)) == 1
 
 
+@pytest.mark.slow
 def test_the_button_stops_without_the_database_and_answers_honestly(
     env: BoardEnv, away: BoardContext, local: LocalStop
 ) -> None:

@@ -56,6 +56,7 @@ def test_start_is_the_position_in_the_text() -> None:
     assert text[found["디비"] :].startswith("디비") and text[found["느리"] :].startswith("느려")
 
 
+@pytest.mark.slow
 def test_all_threads_share_one_analyser(monkeypatch: pytest.MonkeyPatch) -> None:
     load, loads = korean._load, []
     monkeypatch.setattr(korean, "_kiwi", korean._KiwiThread())

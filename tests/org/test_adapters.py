@@ -48,6 +48,7 @@ BAD = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("adapter", GOOD)
 def test_a_valid_adapter_is_parsed(adapter: dict[str, Any]) -> None:
     entry = chart.parse(chart_with_adapter(adapter)).agents[1]

@@ -62,6 +62,7 @@ def charts(draw: st.DrawFn) -> str:
     return text.replace("\n", draw(st.sampled_from(["\n", "\r\n"])))
 
 
+@pytest.mark.slow
 @given(charts())
 @settings(max_examples=40, deadline=None)
 def test_hiring_then_firing_restores_the_text_byte_for_byte(text: str) -> None:

@@ -48,6 +48,7 @@ class TestTrust:
         with Connections(sshd) as connections, pytest.raises(Unreachable, match="CMDB"):
             connections.run(sshd.host(host_key=key), Command.of("true"), timeout=PATIENCE)
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("key_type", ["rsa", "ecdsa"])
     def test_host_keys_of_other_types_work(
         self, start_sshd: Callable[..., Any], key_type: str

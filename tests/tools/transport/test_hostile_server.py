@@ -208,6 +208,7 @@ def require_bounded_and_honest(output: Output) -> None:
             assert len(str(error)) < 1500
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "name",
     [
@@ -321,6 +322,7 @@ def test_the_reason_names_what_happened_before_ssh(sshd: Any, name: str) -> None
     assert "확인해 주세요" in str(caught.value) or "교체해 주세요" in str(caught.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("auth", "expected"),
     [
@@ -357,6 +359,7 @@ class TestBreaker:
             self.why(connections, sshd.host(port=port))
             assert connections.run(sshd.host(), Command.of("true"), timeout=PATIENCE).exit == 0
 
+    @pytest.mark.slow
     def test_a_server_that_answers_no_request_is_known_too(self, sshd: Any) -> None:
         async def never(process: Process) -> None:
             await asyncio.sleep(3600)

@@ -162,6 +162,7 @@ class TestArchive:
         assert ask("disk.archived", host, service="minwon", name="app.log", id=ID)["complete"]
         assert not list(folder.glob("*.later"))
 
+    @pytest.mark.slow
     def test_undo_restores_every_byte(self, ask: Ask, host: Host, root: Path) -> None:
         log, data = root / "logs" / "app.log", lines(3000)
         log.write_bytes(data)

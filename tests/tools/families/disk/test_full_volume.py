@@ -51,6 +51,7 @@ def fill(path: Path, data: bytes) -> bytes:
 
 
 class TestFullVolume:
+    @pytest.mark.slow
     def test_archiving_frees_it(self, ask: Ask, host: Host, small: tuple[Path, Path]) -> None:
         log = small[0] / "runaway.log"
         data = fill(log, lines(500))

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.ssh
 Ask = Callable[..., dict[str, Any]]
 
 
+@pytest.mark.slow
 def test_largest_files_come_first_and_growing_ones_are_marked(
     ask: Ask, host: Host, root: Path
 ) -> None:
@@ -44,6 +45,7 @@ def test_largest_files_come_first_and_growing_ones_are_marked(
     assert files[1]["path"] == str(root / "logs" / "app-24.log")
 
 
+@pytest.mark.slow
 def test_only_regular_files_are_listed_whatever_their_names(
     ask: Ask, host: Host, root: Path
 ) -> None:
@@ -119,6 +121,7 @@ def writer(root: Path) -> Iterator[subprocess.Popen[bytes]]:
         program.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("own", [True, False])
 def test_a_log_that_another_program_writes_is_none_of_the_services(
     ask: Ask, host: Host, root: Path, writer: subprocess.Popen[bytes], own: bool

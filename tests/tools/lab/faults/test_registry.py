@@ -73,12 +73,14 @@ def test_no_text_describes_a_missing_fault() -> None:
         assert set(catalogue(language, "lab")["fault"]) == set(FAULTS)
 
 
+@pytest.mark.slow
 def test_the_fleet_runs_every_oracle(practice: RunningFleet) -> None:
     oracles = practice.status()["oracles"]
     assert list(oracles) == list(FAULTS)
     assert all(result["good"] for result in oracles.values())
 
 
+@pytest.mark.slow
 @ALL
 def test_a_fault_can_be_healed_with_the_command(
     practice: RunningFleet, monkeypatch: pytest.MonkeyPatch, name: str

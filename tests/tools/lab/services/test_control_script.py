@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from fleet_services import control, get, service_of
 from ssh_probe import SshProbe
 
@@ -25,6 +26,7 @@ def test_the_control_script_reports_the_state(practice: RunningFleet, probe: Ssh
     assert get(service_of(practice, server), "/health")[0] == 200
 
 
+@pytest.mark.slow
 def test_a_service_started_by_hand_belongs_to_the_server(
     practice: RunningFleet, probe: SshProbe
 ) -> None:

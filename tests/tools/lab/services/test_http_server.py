@@ -14,6 +14,7 @@ from waiting import wait_until
 from guardia.tools.lab.running_fleet import RunningFleet
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("server", "version"),
     [("MOF-WAS-01", "3.1.0"), ("MOF-WAS-02", "3.1.0"), ("MOIS-WAS-01", "2.4.0")],
