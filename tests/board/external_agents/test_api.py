@@ -137,8 +137,11 @@ def test_only_an_approved_plan_is_applied(env: BoardEnv) -> None:
         answer = found.ask("POST", "/plan", PLAN).json()
         assert (answer["state"], answer["category"]) == ("PENDING_APPROVAL", "MAINTENANCE")
         bound = {"plan_hash": answer["plan_hash"]}
+        # Filing the plan has read its prechecks; nothing more reaches the server.
+        (read,) = found.transport.sent
+        assert "pg_terminate_backend" not in read
         early = found.ask("POST", "/apply", bound)
-        assert early.status_code in {401, 409} and found.transport.sent == []
+        assert early.status_code in {401, 409} and found.transport.sent == [read]
         assert wait_until(lambda: found.endings)
         assert found.endings[0].how == "turn_over"
         assert found.ask("GET", "").status_code == 401
