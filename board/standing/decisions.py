@@ -20,6 +20,7 @@ from guardia.board.standing import ending, evidence, proofs
 from guardia.board.standing.lifecycle import StandingState
 from guardia.board.standing.model import StandingApproval
 from guardia.board.standing.policy import Limits, Terms
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, Forged, Invalid, Refused, Stale
 from guardia.i18n import t
 from guardia.org import revisions
@@ -28,6 +29,7 @@ from guardia.org.directory import PersonInfo
 from guardia.org.standing import StandingRules
 
 
+@repeat_on_conflict
 def set_limits(
     board: BoardContext, person: PersonInfo, number: int, limits: Limits, terms_hash: str
 ) -> str:
@@ -57,6 +59,7 @@ def set_limits(
         return terms.hash
 
 
+@repeat_on_conflict
 def approve(board: BoardContext, person: PersonInfo, number: int, terms_hash: str) -> StandingState:
     """Approve the current step for the terms that the person saw; return the new state.
 
@@ -77,6 +80,7 @@ def approve(board: BoardContext, person: PersonInfo, number: int, terms_hash: st
         return StandingState(row.state)
 
 
+@repeat_on_conflict
 def reject(
     board: BoardContext, person: PersonInfo, number: int, terms_hash: str, reason: str
 ) -> None:

@@ -19,6 +19,7 @@ from guardia.board.core.reasons import require_reason
 from guardia.board.standing import proofs
 from guardia.board.standing.lifecycle import OPEN, StandingState
 from guardia.board.standing.model import StandingApproval
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import IllegalMove, NotFound
 from guardia.i18n import t, t_default
 from guardia.org.access import require_permission
@@ -69,6 +70,7 @@ def end(
     )
 
 
+@repeat_on_conflict
 def revoke(board: BoardContext, person: PersonInfo, number: int, reason: str) -> None:
     """Revoke a proposed or approved standing approval for a person."""
     require_permission(person, "standing.decide")
@@ -101,6 +103,7 @@ def revoke_for_task(
         end(session, row, StandingState.REVOKED, t_default(f"standing.why.{why}"), by, now, task)
 
 
+@repeat_on_conflict
 def process_due(board: BoardContext) -> int:
     """End what has expired, and what a change of its category's policy has overtaken."""
     ended = 0

@@ -160,7 +160,7 @@ def test_firing_an_agent_during_a_repair_leaves_no_lock_and_repeats_nothing(
     shipped = chart.shipped_chart_path().read_text("utf-8")
     with (
         open_full_stack(
-            seeded.app, fleet, keys, lambda h: SlowAfterChange(h, "budgetctl restart")
+            seeded.app, fleet, keys, lambda h: SlowAfterChange(h, "service.restart")
         ) as stack,
         interrupt_listeners(stack),
     ):

@@ -128,8 +128,10 @@ ancestors() {
 run_control() {
   local script pid code= before now new status answered=0 absent=0 end keep
   before=" $(service_pids "$root" "$port") "
-  "$control" "$1" </dev/null > >({ head -c 4096 || true; } >&2; exec cat >/dev/null 2>&1) 2>&1 &
+  exec 4> >({ head -c 4096 || true; } >&2; exec cat >/dev/null 2>&1)
+  "$control" "$1" </dev/null >&4 2>&1 4>&- &
   script=$!
+  exec 4>&-
   end=$((SECONDS + limit))
   while :; do
     if [ -z "$code" ] && ! kill -0 "$script" 2>/dev/null; then
