@@ -30,6 +30,7 @@ from guardia.board.organization import chart as org_chart
 from guardia.board.runs import beats, graph_steps
 from guardia.board.standing import ending
 from guardia.db.engine import OUTAGE_ERRORS
+from guardia.errors import Refused
 from guardia.heartbeat.triggers import HeartbeatTrigger
 
 log = logging.getLogger(__name__)
@@ -143,6 +144,9 @@ class HeartbeatScheduler:
         """Run `work`; if the database is away, retry until it succeeds."""
         try:
             work()
+        except Refused as error:
+            # A finding of the audit log refuses to sign until people have acted: no traceback.
+            log.error("%s: %s", name, error)
         except OUTAGE_ERRORS as error:
             log.warning("%s: database unavailable: %s", name, type(error).__name__)
             self._scheduler.add_job(

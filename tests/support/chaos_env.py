@@ -24,16 +24,17 @@ import psycopg
 from chaos_targets import NEW, OLD, Target, TargetServer
 from chaos_workers import WorkerLoss, WorkerProcess, cpu_wait_seconds
 from command_line import environment, start_process
-from signing_env import SilentNotary
 from waiting import wait_until
 
 from guardia.agents import checkpoints
 from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
+from guardia.board.integrity.notary import Notary
 from guardia.board.issues import receiving, view
 from guardia.board.organization import chart
 from guardia.board.runs import clear_stall
@@ -43,6 +44,7 @@ from guardia.db.migrate import upgrade
 from guardia.errors import GuardiaError
 from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import Host, PersonInfo
+from guardia.settings import Settings
 from guardia.tools.catalog_planner import CatalogPlanner
 from guardia.tools.lab.running_fleet import RunningFleet
 
@@ -337,7 +339,7 @@ def open_chaos_run(
         BoardContext(
             database,
             decision_signer=DecisionSigner.from_store(keys),
-            notary=SilentNotary(home),
+            notary=Notary(WitnessFiles.of(Settings(home=home))),
             planner=CatalogPlanner(),
         ),
     )
