@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from signing_env import SilentNotary
 from sqlalchemy import select
 
 from guardia.agents import checkpoints
@@ -17,11 +16,13 @@ from guardia.board.approvals import decisions, pending
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.audit.signing import DecisionSigner
+from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyless import keyless_context
 from guardia.board.core.lifecycle import State
 from guardia.board.core.run_model import Wake
+from guardia.board.integrity.notary import Notary
 from guardia.board.issues import receiving, view
 from guardia.board.organization import chart as organization_chart
 from guardia.db.engine import Database
@@ -30,6 +31,7 @@ from guardia.knowledge.library import Library
 from guardia.org import chart
 from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import PersonInfo
+from guardia.settings import Settings
 from guardia.tools.catalog_planner import CatalogPlanner
 from guardia.tools.gate import Gate, Transport
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -113,7 +115,7 @@ def open_full_stack(
         board = BoardContext(
             database,
             decision_signer=DecisionSigner.from_store(FileCredentialStore(keys)),
-            notary=SilentNotary(keys),
+            notary=Notary(WitnessFiles.of(Settings(home=keys.parent))),
             planner=CatalogPlanner(),
         )
         gate = Gate(board, transport(connections) if transport else connections)
