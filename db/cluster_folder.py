@@ -165,7 +165,7 @@ class ClusterFolder:
         return folder
 
     def _outer_socket(self) -> Path | None:
-        # A damaged file is as good as none: the folder is then made anew.
+        # Treat a damaged file like a missing one: a new folder is created.
         with suppress(Misconfigured):
             found = read_json(self.path / "state.json").get("socket")
             if isinstance(found, str) and not found.startswith(str(self.path)):

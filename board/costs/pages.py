@@ -78,7 +78,7 @@ def raise_cap(
         )
 
     def show_again(*, status: int, notice: str) -> Response:
-        # Whoever raises again after a refusal chooses from the present caps.
+        # After a refusal the form shows the present caps, which may have changed.
         chosen = BudgetRaiseForm(f"{scope}:{name}", won, tokens, reason)
         now, form = report.this_month(board), chosen
         return _page(request, board, visitor, now, form, status=status, notice=notice)

@@ -172,7 +172,7 @@ def test_a_decision(env: BoardEnv, verb: str, after: State, kind: str) -> None:
 def test_a_decision_answers_the_plan_that_was_shown(env: BoardEnv) -> None:
     claim = waiting(env)
     words, before = ("approve", claim.sr_id, "--as", "lead"), named(env, claim.sr_id)
-    # Without a terminal nobody can have answered, whatever comes in.
+    # Without a terminal, input does not count as a person's answer.
     done = invoke(*words, answer="y\n" * 5)
     assert isinstance(done.exception, Invalid)
     assert f"--plan {before[1]}" in str(done.exception)

@@ -92,7 +92,7 @@ def _read_expiry(text: str) -> Findings:
         for name, shown in zip(parts[::2], parts[1::2], strict=True)
     ]
     shown = [site for site in sites if site["days"] is not None]
-    # The one that fails first decides what people are told about the service.
+    # Report the worst site: invalid first, then a wrong name, then the earliest expiry.
     worst = min(shown, key=lambda site: (site["valid"], site["matches"], site["days"]))
     return {**worst, "sites": sites, "silent": [s["name"] for s in sites if s["days"] is None]}
 

@@ -72,7 +72,7 @@ def test_several_tasks_are_locked_from_the_first_to_the_last(env: BoardEnv, work
         other.execute(lock, [first])
         done = pool.submit(works[work])
         assert wait_until(lambda: done.done() or watch.execute(WAITS_FOR_A_LOCK).fetchone() == (1,))
-        # Whoever waits for the first has none of the later ones.
+        # A transaction that waits for the first row holds none of the later ones.
         other.execute(f"{lock} nowait", [last])
         other.commit()
         done.result()

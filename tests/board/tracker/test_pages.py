@@ -314,7 +314,7 @@ def test_the_lead_approves_the_plan_that_the_page_showed(
     after = browser.get_page(following).text
     assert "승인됨" in after
     assert "승인했습니다." in after and "에이전트가 조치를 시작하며" in after
-    # Nobody else reads that they have decided.
+    # The confirmation is shown only to the person who decided.
     assert "승인했습니다." not in sign_in_as("lead2").get_page(following).text
     assert 'name="decision"' not in after
 

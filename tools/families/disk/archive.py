@@ -56,11 +56,11 @@ open_log() {
 }
 """
 
-# Exactly the bytes that were copied and read back are released, as a hole: the length of the file
-# stays, so a writer goes on where it is, whether it appends or not, and nothing is lost that it
-# writes meanwhile. The state file marks the copy as complete. It is written just before the hole,
-# so whatever kills the script, either the original is complete or the copy is and can be restored.
-# Without holes in the file system, only a file that nothing has open for writing is truncated.
+# Punch a hole over exactly the bytes that were copied and read back. The file keeps its length, so
+# a writer continues at its offset, whether it appends or not, and loses nothing. The state file
+# marks the copy as complete and is written just before the hole: if the script is killed at any
+# point, either the original or the copy is complete. On a file system without holes, truncate only
+# a file that no process has open for writing.
 _ARCHIVE = Script(
     "disk.archive",
     _OPENED
