@@ -14,13 +14,6 @@ def decision_summary(plan: Plan, plan_hash: str) -> tuple[str, ...]:
     return (
         *(t("board.summary.action", text=action.effect) for action in plan.actions),
         t("board.summary.because", text=plan.because),
-        t(f"board.summary.undo_{_reversible(plan)}"),
+        t(f"board.summary.undo_{plan.reversibility}"),
         t("board.summary.plan", hash=plan_hash[:SHOWN_HASH], server=plan.server),
     )
-
-
-def _reversible(plan: Plan) -> str:
-    final = sum(action.undo is None for action in plan.actions)
-    if not final:
-        return "all"
-    return "none" if final == len(plan.actions) else "some"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import IntEnum, StrEnum
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import (
     BaseModel,
@@ -118,6 +118,9 @@ class Citation(_Value):
     passage: CleanStr
 
 
+Reversibility = Literal["all", "some", "none"]
+
+
 class Plan(_Value):
     """A plan for one task."""
 
@@ -142,6 +145,14 @@ class Plan(_Value):
     def irreversible(self) -> bool:
         """Whether any action cannot be undone."""
         return any(a.irreversible for a in self.actions)
+
+    @property
+    def reversibility(self) -> Reversibility:
+        """How many of its actions can be undone."""
+        final = sum(action.undo is None for action in self.actions)
+        if not final:
+            return "all"
+        return "none" if final == len(self.actions) else "some"
 
     @property
     def risk(self) -> Risk:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
 
 from guardia.board.core.labels import check_sentence, to_seoul_time, tool_title
-from guardia.board.core.plan import Action, Plan
+from guardia.board.core.plan import Action, Plan, Reversibility
 from guardia.i18n import t
-
-Reversibility = Literal["all", "some", "none"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +25,10 @@ class PlanSummary:
 
 def summarize_plan(plan: Plan) -> PlanSummary:
     """Summarize a plan in the current language."""
-    reversible = _reversible(plan)
     return PlanSummary(
-        reversible,
+        plan.reversibility,
         tuple(dict.fromkeys(_impact(action) for action in plan.actions)),
-        t(f"web.summary.on_failure.{reversible}"),
+        t(f"web.summary.on_failure.{plan.reversibility}"),
         tuple(dict.fromkeys(check_sentence(c) for a in plan.actions for c in a.precheck)),
         tuple(
             dict.fromkeys(
@@ -41,11 +37,6 @@ def summarize_plan(plan: Plan) -> PlanSummary:
             )
         ),
     )
-
-
-def _reversible(plan: Plan) -> Reversibility:
-    final = sum(action.undo is None for action in plan.actions)
-    return "all" if not final else "none" if final == len(plan.actions) else "some"
 
 
 def _impact(action: Action) -> str:
