@@ -61,3 +61,18 @@ def test_another_wording_runs_the_same_commands() -> None:
         for text in ("하나", "둘")
     )
     assert one.runs_like(other)
+
+
+@pytest.mark.parametrize(
+    ("undos", "expected"),
+    [((True, True), "all"), ((True, False), "some"), ((False, False), "none"), ((), "all")],
+)
+def test_how_much_of_a_plan_can_be_undone(undos: tuple[bool, ...], expected: str) -> None:
+    back = ToolCall(tool="service.start", args={})
+    actions = [
+        action().model_copy(update={"undo": back if undo else None, "irreversible": None})
+        for undo in undos
+    ]
+    assert (
+        plan("MAINTENANCE").model_copy(update={"actions": tuple(actions)}).reversibility == expected
+    )
