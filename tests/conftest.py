@@ -38,6 +38,11 @@ _NEEDED_BYTES = 2 << 30
 _database_numbers = itertools.count(1)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the browser's tests last: Playwright leaves an event loop running in their process."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
 @pytest.fixture(scope="session")
 def home() -> Iterator[Path]:
     """Create a short folder that the unprivileged server account can reach, unlike pytest's own."""

@@ -193,7 +193,7 @@ def test_a_restart_that_is_aborted_is_interrupted_and_left_to_people(
     seeded: Any, fleet: RunningFleet, keys: Path
 ) -> None:
     with (
-        open_full_stack(seeded.app, fleet, keys, slow_at("budgetctl restart")) as stack,
+        open_full_stack(seeded.app, fleet, keys, slow_at("run_control restart")) as stack,
         interrupt_listeners(stack),
     ):
         assert not fleet.fault("hung-was").good

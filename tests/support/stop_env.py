@@ -79,6 +79,10 @@ class HangingChange:
         """Return the kinds of all audit entries."""
         return [row[0] for row in self.made.rows("select kind from tb_audit_log order by seq")]
 
+    def log(self) -> str:
+        """Return what its worker has logged."""
+        return self.made.workers[0].log.read_text()
+
     def _environment(self, **variables: str) -> dict[str, str]:
         url = f"http://127.0.0.1:{self.made.services.server_port}/hooks/x"
         return environment(self.made.home, GUARDIA_MESSENGER_URL=url, **variables)
