@@ -5,6 +5,9 @@ Nothing here uses the database; `org.registry` fills these from the tables.
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Literal
+
 from pydantic import BaseModel, ConfigDict
 
 from guardia.text import CleanStr, Name
@@ -20,7 +23,14 @@ class Service(_Value):
     name: str
     """Unique on its host; `[a-z0-9-]+`."""
     kind: str
-    """`postgresql`, `http`, `tls`, `authlog`: decides which tools apply."""
+    """`postgresql`, `mysql`, `oracle`, `tibero`, `cubrid`, `http`, `tls`, `authlog`, `system`:
+    decides which tools apply."""
+    product: str = ""
+    """The software: `nginx`, `apache`, `tomcat`, `jeus`, `weblogic`, `postgresql`, ..."""
+    unit: str | None = None
+    """The systemd unit, such as `nginx.service`."""
+    address: str | None = None
+    """The address at which it listens; `None`: found on the server."""
     port: int | None = None
     control: str | None = None
     """Absolute path of the service script (`start|stop|restart|status`)."""
@@ -28,14 +38,68 @@ class Service(_Value):
     """Path of the HTTP health check, e.g. `/health`."""
     root: str | None = None
     """Absolute folder of the service: `releases/`, `current`, `conf/`."""
+    config: str | None = None
+    """Absolute path of its main configuration file or folder."""
     logs: str | None = None
     """Absolute folder of its logs."""
+    log_files: tuple[str, ...] = ()
+    """Absolute paths of log files outside of `logs`."""
+    journal: bool = False
+    """Whether its unit logs to the journal."""
+    encoding: str = "utf-8"
+    """Encoding of its logs, such as `cp949`."""
+    layout: Literal["releases", "webapps", "static", "package"] | None = None
+    """How a version is installed: releases with a link, a WAR, a static site, a package file."""
     database: str | None = None
-    """Database name, for kind `postgresql`."""
+    """Database name, for databases."""
+    login: str | None = None
+    """The role or account of the database that tools use; never its administrator."""
+    credential: str | None = None
+    """Name of that role's password in the credential store."""
     tls_names: tuple[str, ...] = ()
     """Host names of the sites on this port, for kind `tls`."""
     start_seconds: int = 120
     """How long the service may take until its health check passes after a start."""
+
+
+class Login(_Value):
+    """How to sign in on a server and how to gain rights there. Secrets are only named."""
+
+    authentication: Literal["key", "certificate", "password", "keyboard-interactive"] = "key"
+    """What `Host.credential` names: a private key (with its certificate) or a password."""
+    second_factor: str = ""
+    """Name of the answer to a further question of a keyboard-interactive log-in, if any."""
+    bastions: tuple[str, ...] = ()
+    """Ids of the servers to go through, the first hop first."""
+    host_ca: str = ""
+    """Public key of the authority that signs the server's host keys, instead of a pinned key."""
+    elevate: str = "sudo"
+    """`sudo` (without a password), `password` (sudo asks for one), `none`, or the absolute path of
+    the site's own program, which is called with the command as its arguments."""
+    sudo_credential: str = ""
+    """Name of the password that sudo asks for."""
+
+
+class Facts(_Value):
+    """What a server said about itself when it was probed. Empty: not probed, or not readable."""
+
+    os: str = ""
+    """`ID` of os-release, or the name of the system, such as `debian`, `rocky`, `aix`."""
+    os_version: str = ""
+    kernel: str = ""
+    init: str = ""
+    """The name of process 1: `systemd`, `init`, ..."""
+    shell: str = ""
+    """The account's login shell."""
+    programs: tuple[str, ...] = ()
+    """Absolute paths of the programs that tools use and that were found."""
+    encoding: str = ""
+    """The character set of the account's locale."""
+    gathered_at: datetime | None = None
+
+    def program(self, name: str) -> str:
+        """Return the absolute path of a program, or just `name` if it was not found."""
+        return next((path for path in self.programs if path.rpartition("/")[2] == name), name)
 
 
 class Host(_Value):
@@ -53,6 +117,10 @@ class Host(_Value):
     """The pinned public key, as in known_hosts: `ssh-ed25519 AAAA…`."""
     credential: str = ""
     """Name of the private key in the credential store."""
+    login: Login = Login()
+    facts: Facts = Facts()
+    blocked: str = ""
+    """Why no command may run there, such as a changed host key; empty: not blocked."""
     services: tuple[Service, ...] = ()
 
     def service(self, name: str) -> Service:

@@ -39,6 +39,9 @@ class Server(Base):
     account: Mapped[str] = mapped_column(default="", server_default="")
     host_key: Mapped[str] = mapped_column(default="", server_default="")
     credential: Mapped[str] = mapped_column(default="", server_default="")
+    login: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT)
+    facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT)
+    blocked: Mapped[str] = mapped_column(default="", server_default="")
     services: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_EMPTY_LIST)
 
 

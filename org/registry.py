@@ -7,7 +7,16 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import NotFound
 from guardia.org import access
-from guardia.org.directory import AgentInfo, Directory, Host, InstitutionInfo, PersonInfo, Service
+from guardia.org.directory import (
+    AgentInfo,
+    Directory,
+    Facts,
+    Host,
+    InstitutionInfo,
+    Login,
+    PersonInfo,
+    Service,
+)
 from guardia.org.model import (
     Agent,
     DirectoryRevision,
@@ -35,6 +44,9 @@ def _host(row: Server) -> Host:
         account=row.account,
         host_key=row.host_key,
         credential=row.credential,
+        login=Login.model_validate(row.login),
+        facts=Facts.model_validate(row.facts),
+        blocked=row.blocked,
         services=tuple(Service.model_validate(s) for s in row.services),
     )
 
@@ -149,7 +161,10 @@ def _server(value: Host) -> Server:
         account=value.account,
         host_key=value.host_key,
         credential=value.credential,
-        services=[s.model_dump() for s in value.services],
+        login=value.login.model_dump(mode="json", exclude_defaults=True),
+        facts=value.facts.model_dump(mode="json", exclude_defaults=True),
+        blocked=value.blocked,
+        services=[s.model_dump(mode="json", exclude_defaults=True) for s in value.services],
     )
 
 

@@ -41,8 +41,9 @@ def _flat(table: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, str]]:
 def texts(language: str) -> dict[str, str]:
     """Return all texts of a language by key."""
     found: dict[str, str] = {}
-    for path in sorted((LOCALE / language).glob("*.toml")):
-        found.update(_flat(tomllib.loads(path.read_text("utf-8")), path.stem))
+    for path in sorted((LOCALE / language).rglob("*.toml")):
+        prefix = ".".join(path.relative_to(LOCALE / language).with_suffix("").parts)
+        found.update(_flat(tomllib.loads(path.read_text("utf-8")), prefix))
     return found
 
 

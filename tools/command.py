@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Literal, LiteralString, Never
@@ -71,6 +72,13 @@ class Secret:
 
 
 @dataclass(frozen=True, slots=True)
+class StoredSecret:
+    """A credential that the transport takes from the store when it sends the command."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A bash script in strict mode whose text is a constant of this code."""
 
@@ -108,7 +116,7 @@ class Command:
     """One command line. Built with `of`, `script`, `|` and the `with_*` methods."""
 
     stages: tuple[_Stage, ...]
-    stdin: tuple[str | Secret, ...] = field(default=())
+    stdin: tuple[str | Secret | StoredSecret, ...] = field(default=())
     leaves_children: bool = False
 
     @classmethod
@@ -141,14 +149,23 @@ class Command:
         """Write the last stage's standard output to a file on the server."""
         return self._redirected(-1, _Redirect(">>" if append else ">", _require_file(path)))
 
-    def with_input(self, *pieces: str | Secret) -> Command:
+    def with_input(self, *pieces: str | Secret | StoredSecret) -> Command:
         """Send `pieces`, joined, as standard input: the only place for a secret."""
         if any(r.operator == "<" for r in self.stages[0].redirects):
             raise ProgrammerError(why="a command has one standard input")
-        given = replace(self, stdin=pieces)
-        if len(given.input()) > MAX_INPUT_BYTES:
+        known = (p for p in pieces if not isinstance(p, StoredSecret))
+        if len(_joined(known)) > MAX_INPUT_BYTES:
             raise Invalid(what=t("tools.command.input"), why=t("tools.command.too_long"))
-        return given
+        return replace(self, stdin=pieces)
+
+    def with_secrets(self, get: Callable[[str], str]) -> Command:
+        """Fill in the stored secrets, one line each, for sending only."""
+        if not any(isinstance(p, StoredSecret) for p in self.stdin):
+            return self
+        pieces = (
+            Secret(get(p.name) + "\n") if isinstance(p, StoredSecret) else p for p in self.stdin
+        )
+        return replace(self, stdin=tuple(pieces))
 
     def leaving_children(self) -> Command:
         """Declare that the command starts a service that outlives it.
@@ -161,8 +178,7 @@ class Command:
 
     def input(self) -> bytes:
         """Return the bytes of standard input, secrets included."""
-        texts = (p.reveal() if isinstance(p, Secret) else p for p in self.stdin)
-        return "".join(texts).encode()
+        return _joined(self.stdin)
 
     def render(self) -> str:
         """Return the command in POSIX shell syntax, as it is sent."""
@@ -179,7 +195,7 @@ class Command:
         """The command as shown to people: exactly what runs, with secrets masked."""
         if not self.stdin:
             return self.render()
-        shown = "".join(MASK if isinstance(p, Secret) else p for p in self.stdin)
+        shown = "".join(p if isinstance(p, str) else MASK for p in self.stdin)
         return f"{self.render()} <<< {shlex.quote(shown)}"
 
     def __repr__(self) -> str:
@@ -191,6 +207,15 @@ class Command:
         stages = list(self.stages)
         stages[index] = replace(stages[index], redirects=(*stages[index].redirects, redirect))
         return replace(self, stages=tuple(stages))
+
+
+def _joined(pieces: Iterable[str | Secret | StoredSecret]) -> bytes:
+    texts = []
+    for piece in pieces:
+        if isinstance(piece, StoredSecret):
+            raise ProgrammerError(why="a stored secret has not been filled in")
+        texts.append(piece.reveal() if isinstance(piece, Secret) else piece)
+    return "".join(texts).encode()
 
 
 def _argument(piece: Argument) -> str:

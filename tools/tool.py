@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, StringConstraints
 from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.errors import CommandFailed, ProgrammerError, Unreadable
 from guardia.i18n import t
-from guardia.org.directory import Host
+from guardia.org.directory import Host, Service
 from guardia.tools.command import Command
 from guardia.tools.findings import FindingsModel, require_bounded
 from guardia.tools.output import Output, require_success
@@ -66,6 +66,15 @@ class EvidenceChoice:
 A = TypeVar("A", bound=ToolArgs)
 
 
+Right = tuple[str, ...]
+"""A command that sudo must permit: the program's full path and its exact arguments."""
+
+
+def no_rights(_host: Host, _service: Service | None) -> tuple[Right, ...]:
+    """Return no rights: the tool acts as the plain account."""
+    return ()
+
+
 def no_checks(_args: ToolArgs) -> tuple[Check, ...]:
     """Return no checks."""
     return ()
@@ -101,6 +110,19 @@ class Tool(Generic[A]):
     """What the evidence says about the arguments."""
     timeout: float = 30.0
     """Maximum seconds that the command may take."""
+    kinds: tuple[str, ...] = ()
+    """Kinds of services on which it acts; empty: on the server itself."""
+    platforms: tuple[str, ...] = ("linux",)
+    """Where it works: `linux`, `systemd`, `script`, `nginx`, `tomcat`, `postgresql`, ..."""
+    requires: tuple[str, ...] = ()
+    """Programs that it needs on the server; `ss|netstat`: one of them."""
+    rights: Callable[[Host, Service | None], tuple[Right, ...]] = no_rights
+    """What sudo must permit for it on a host, for one of its services."""
+    tried_on: tuple[str, ...] = ()
+    """Where it was run, verified and undone: `fleet`, `debian-12`, ..."""
+    manual: str = ""
+    """Source of a tool that could only be written by its vendor's manual. Such a change is off
+    until an operator enables it."""
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):

@@ -1,8 +1,11 @@
 """Texts for people: Korean first, English second, one TOML catalogue per package.
 
 A key is `<catalogue>.<path>`: `t("web.login.title")` reads `locale/<lang>/web.toml`, table `login`,
-entry `title`. Placeholders are `{name}` and are filled as plain text: values are never parsed
-again, so untrusted text cannot reach other placeholders. A Korean placeholder may have a particle,
+entry `title`. A catalogue may also have a folder with one file per feature:
+`t("tools.disk.usage.title")` reads `locale/<lang>/tools/disk.toml`, table `usage`.
+
+Placeholders are `{name}` and are filled as plain text: values are never parsed again, so untrusted
+text cannot reach other placeholders. A Korean placeholder may have a particle,
 `{name:은/는}`, whose form depends on the last sound of the value.
 """
 
@@ -13,6 +16,7 @@ import tomllib
 from contextvars import ContextVar
 from functools import cache
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from typing import Any
 
 from guardia.particles import with_particle
@@ -27,8 +31,14 @@ _PLACEHOLDER = re.compile(r"\{(\w+)(?::([가-힣]+/[가-힣]+))?\}")
 @cache
 def catalogue(language: str, name: str) -> dict[str, Any]:
     """Return the texts of one catalogue in one language; empty if there is none."""
-    path = files("guardia") / "locale" / language / f"{name}.toml"
-    return tomllib.loads(path.read_text("utf-8")) if path.is_file() else {}
+    texts = files("guardia") / "locale" / language
+    found, folder = _read(texts / f"{name}.toml"), texts / name
+    features = [f for f in folder.iterdir() if f.name.endswith(".toml")] if folder.is_dir() else []
+    return found | {file.name.removesuffix(".toml"): _read(file) for file in features}
+
+
+def _read(file: Traversable) -> dict[str, Any]:
+    return tomllib.loads(file.read_text("utf-8")) if file.is_file() else {}
 
 
 def _find(language: str, key: str) -> str | None:

@@ -73,7 +73,8 @@ class Connections:
         cancel = cancel or threading.Event()
         if cancel.is_set():
             return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
-        supervised = SupervisedCommand(command, timeout, fence_guard)
+        sent = command.with_secrets(self._secrets.get)
+        supervised = SupervisedCommand(sent, timeout, fence_guard)
         running, output = self._execute(host, supervised, cancel, on_output)
         return output or running.output(*self._count_left(host, supervised, running))
 
