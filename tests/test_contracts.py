@@ -134,9 +134,17 @@ def loads_the_web_stack(path: str, tree: ast.Module) -> bool:
     return not allowed and bool(_below(imported(tree), WEB))
 
 
-PURE_NAMES = ("policy.py", "lifecycle.py", "goal_lifecycle.py", "chain.py", "plan.py")
+PURE_NAMES = (
+    "policy.py",
+    "lifecycle.py",
+    "goal_lifecycle.py",
+    "canonical.py",
+    "chain.py",
+    "plan.py",
+)
 PURE_PACKAGES = ("board/core/", "board/audit/", "board/approvals/", "tools/policy.py")
 PURE_TYPES = {
+    "guardia.board.audit.canonical",
     "guardia.board.core.lifecycle",
     "guardia.board.core.plan",
     "guardia.org.approvals",
@@ -272,14 +280,24 @@ def test_a_worker_really_loads_no_web_stack() -> None:
 # --- the standalone verifier, which others run to check us -------------------------------------
 
 ALONE = {
-    "board/audit/signing_keys.py": {"guardia.board.audit.chain", "guardia.board.audit.kinds"},
-    "board/audit/passkey_signatures.py": {
+    "board/audit/signing_keys.py": {
+        "guardia.board.audit.canonical",
         "guardia.board.audit.chain",
         "guardia.board.audit.kinds",
     },
-    "board/audit/checkpoint.py": {"guardia.board.audit.chain", "guardia.board.audit.signing_keys"},
+    "board/audit/passkey_signatures.py": {
+        "guardia.board.audit.canonical",
+        "guardia.board.audit.chain",
+        "guardia.board.audit.kinds",
+    },
+    "board/audit/checkpoint.py": {
+        "guardia.board.audit.canonical",
+        "guardia.board.audit.chain",
+        "guardia.board.audit.signing_keys",
+    },
     "board/audit/verifier.py": {
         "guardia.board.audit",
+        "guardia.board.audit.canonical",
         "guardia.board.audit.chain",
         "guardia.board.audit.checkpoint",
         "guardia.board.audit.kinds",

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from guardia.board.audit import chain
+from guardia.board.audit import canonical
 from guardia.text import (
     MAX_REASON,
     Body,
@@ -50,12 +50,12 @@ def test_clean_text_contains_no_hidden_character(text: str) -> None:
 def test_the_log_leaves_clean_text_as_it_is() -> None:
     """The log's own rule is frozen by its format; both rules agree on every character."""
     everything = [chr(c) for c in range(sys.maxunicode + 1)]
-    assert [c for c in everything if chain.clean(c) != clean(c)] == []
+    assert [c for c in everything if canonical.clean(c) != clean(c)] == []
 
 
 @given(texts)
 def test_the_log_leaves_every_clean_text_as_it_is(text: str) -> None:
-    assert chain.clean(text) == clean(text) == chain.clean(clean(text))
+    assert canonical.clean(text) == clean(text) == canonical.clean(clean(text))
 
 
 @pytest.mark.parametrize(
@@ -157,4 +157,4 @@ def test_folding_twice_changes_nothing(text: str) -> None:
 def test_stacked_marks_are_bounded() -> None:
     stacked = "a" + "\u0315\u0300\u05ae" * 30_000
     assert len(clean(stacked)) < 100 and len(fold(stacked)) < 100
-    assert chain.clean(clean(stacked)) == clean(stacked)
+    assert canonical.clean(clean(stacked)) == clean(stacked)

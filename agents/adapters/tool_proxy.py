@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from guardia.agents import plan_guard
 from guardia.agents.prechecks import run_prechecks
 from guardia.agents.state import AgentContext
-from guardia.board.audit.chain import digest
+from guardia.board.audit.canonical import digest
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Category, Check, Citation, Plan, Risk, ToolCall

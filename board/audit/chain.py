@@ -1,20 +1,21 @@
-"""The hash chain as pure functions: canonical bytes, entries, and finding the first bad one.
-
-Canonical bytes follow RFC 8785 (JSON Canonicalization Scheme) for the values that entries may
-hold: objects with sorted keys, arrays, NFC strings, integers, booleans and null. Floats are
-refused, because no two systems agree on them. Standard library only.
-"""
+"""The hash chain as pure functions: entries, their hashes, and finding the first bad one."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from operator import attrgetter
 from typing import Any, NamedTuple
+
+from guardia.board.audit.canonical import (
+    JSON,
+    canonical,
+    from_microseconds,
+    to_microseconds,
+)
 
 ORIGIN = "0" * 64
 _ENTRY_DOMAIN = b"guardia.audit.entry.v1\n"
@@ -22,90 +23,6 @@ ENTRY_DOMAIN = _ENTRY_DOMAIN.decode()
 """Text before the canonical bytes of an entry when they are hashed."""
 SEQ_NAME = '","seq":'
 """Text between the previous hash and the number of an entry in its canonical bytes."""
-_VALUE_DOMAIN = b"guardia.value.v1\n"
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_CONTROL = {c: None for c in (*range(32), *range(0x7F, 0xA0)) if c not in (9, 10, 13)}
-_BIDI = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
-"""Characters that only change the direction in which text is shown."""
-_HIDDEN = {**_CONTROL, **dict.fromkeys(_BIDI)}
-
-
-def clean(value: Any) -> Any:
-    """Return `value` as an entry stores it: NFC, without control characters.
-
-    Raises `TypeError` if `value` has no canonical form. Control characters are removed because
-    terminals obey some of them; characters that change text direction, because they could show an
-    approver something other than what is executed. Emoji and Hangul need none of them.
-    """
-    return _map_text(value, _printable)
-
-
-def is_normalized(value: Any) -> bool:
-    """Return whether all text of a value is in its stored form (NFC)."""
-    return bool(_map_text(value, _normalize) == value)
-
-
-def _printable(text: str) -> str:
-    # Lone surrogates cannot be written as UTF-8 nor kept by PostgreSQL.
-    whole = text.encode("utf-8", "replace").decode("utf-8")
-    return _normalize(whole.translate(_HIDDEN))
-
-
-def _normalize(text: str) -> str:
-    return unicodedata.normalize("NFC", text)
-
-
-def _map_text(value: Any, each: Callable[[str], str]) -> Any:
-    if isinstance(value, str):
-        return each(value)
-    if value is None or isinstance(value, bool | int):
-        return value
-    if isinstance(value, Mapping):
-        walked = {each(str(k)): _map_text(v, each) for k, v in value.items()}
-        if len(walked) != len(value):
-            raise TypeError("two keys of one object are the same text")
-        return walked
-    if isinstance(value, list | tuple):
-        return [_map_text(v, each) for v in value]
-    raise TypeError(f"{type(value).__name__} has no canonical form")
-
-
-def canonical(value: Any) -> bytes:
-    """Return the one byte string of a cleaned value (RFC 8785)."""
-    return _JSON.encode(_sorted(value)).encode("utf-8")
-
-
-def _sorted(value: Any) -> Any:
-    if isinstance(value, dict):
-        # RFC 8785 sorts keys by UTF-16 code units, which only differs beyond ASCII.
-        plain = all(map(str.isascii, value))
-        keys = sorted(value) if plain else sorted(value, key=lambda k: k.encode("utf-16-be"))
-        return {k: _sorted(value[k]) for k in keys}
-    if isinstance(value, list):
-        return [_sorted(v) for v in value]
-    if isinstance(value, float):
-        raise TypeError("float has no canonical form")
-    return value
-
-
-def digest(value: Any) -> str:
-    """Return the SHA-256 (hex) of a value that is not an entry: a plan, an output.
-
-    Only the Unicode form is normalized: two plans that differ in one character differ.
-    """
-    even = _map_text(value, _normalize)
-    return hashlib.sha256(_VALUE_DOMAIN + canonical(even)).hexdigest()
-
-
-def to_microseconds(moment: datetime) -> int:
-    """Return whole microseconds since 1970 UTC; exact, unlike `timestamp()`."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)
-
-
-def from_microseconds(count: int) -> datetime:
-    """Return the time `count` microseconds after 1970 UTC. Raises `OverflowError` if too late."""
-    return _EPOCH + timedelta(microseconds=count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +106,9 @@ class NewEntry:
         These belong between the fragments, in this order: `created_at` after the first,
         `previous_hash` and `seq` after the second, joined by `SEQ_NAME`.
         """
-        actor, kind, content = map(_JSON.encode, (self.actor, self.kind, self.log_content))
+        actor, kind, content = map(JSON.encode, (self.actor, self.kind, self.log_content))
         detail = canonical(self.detail).decode("utf-8")
-        sr_id, task_id = map(_JSON.encode, (self.sr_id, self.task_id))
+        sr_id, task_id = map(JSON.encode, (self.sr_id, self.task_id))
         return (
             f'{{"actor":{actor},"created_at":',
             f',"detail":{detail},"kind":{kind},"log_content":{content},"previous_hash":"',

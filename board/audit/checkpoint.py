@@ -17,13 +17,8 @@ from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from guardia.board.audit.chain import (
-    ORIGIN,
-    WitnessedHead,
-    canonical,
-    from_microseconds,
-    to_microseconds,
-)
+from guardia.board.audit.canonical import canonical, from_microseconds, to_microseconds
+from guardia.board.audit.chain import ORIGIN, WitnessedHead
 from guardia.board.audit.signing_keys import KeySuccession
 
 _DOMAIN = b"guardia.audit.checkpoint.v1\n"

@@ -11,6 +11,7 @@ import psycopg
 from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
+from guardia.board.audit.canonical import clean
 from guardia.board.audit.chain import (
     ENTRY_DOMAIN,
     SEQ_NAME,
@@ -19,7 +20,6 @@ from guardia.board.audit.chain import (
     ChainVerdict,
     NewEntry,
     StoredEntry,
-    clean,
     verify,
 )
 from guardia.board.audit.checkpoint import Checkpoint

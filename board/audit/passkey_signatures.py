@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
 
-from guardia.board.audit.chain import AnyEntry, ChainEntry, canonical
+from guardia.board.audit.canonical import canonical
+from guardia.board.audit.chain import AnyEntry, ChainEntry
 from guardia.board.audit.kinds import EntryKind
 
 ES256, EDDSA, RS256 = -7, -8, -257

@@ -16,7 +16,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from guardia.board.audit.chain import AnyEntry, ChainEntry, canonical, clean
+from guardia.board.audit.canonical import canonical, clean
+from guardia.board.audit.chain import AnyEntry, ChainEntry
 from guardia.board.audit.kinds import EntryKind
 
 SUCCESSION_KIND = EntryKind.KEY_SUCCEEDED

@@ -24,13 +24,8 @@ from typing import Any, BinaryIO
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from guardia.board.audit import checkpoint as checkpoints
-from guardia.board.audit.chain import (
-    ChainEntry,
-    ChainVerdict,
-    ChainWalk,
-    WitnessedHead,
-    from_microseconds,
-)
+from guardia.board.audit.canonical import from_microseconds
+from guardia.board.audit.chain import ChainEntry, ChainVerdict, ChainWalk, WitnessedHead
 from guardia.board.audit.checkpoint import Checkpoint, fingerprint
 from guardia.board.audit.passkey_signatures import PasskeyChecker
 from guardia.board.audit.signing_keys import (

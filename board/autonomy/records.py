@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Select, exists, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from guardia.board.audit.chain import canonical
+from guardia.board.audit.canonical import canonical
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.autonomy.policy import Change, Comparison, HowEnded, compare

@@ -12,7 +12,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import digest
+from guardia.board.audit.canonical import digest
 from guardia.board.control import directives, rollback
 from guardia.board.control.directive_context import DirectiveRequest
 from guardia.board.core.actors import Actor

@@ -16,7 +16,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import digest
+from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext

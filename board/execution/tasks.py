@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import acceptance, proofs, requests
 from guardia.board.audit import log
-from guardia.board.audit.chain import digest
+from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core import plan_versions

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
-from guardia.board.audit.chain import clean
+from guardia.board.audit.canonical import clean
 from guardia.text import TRIMMED, VISIBLE, CleanStr
 
 TOOL = r"^[a-z]{1,30}\.[a-z_]{1,40}$"

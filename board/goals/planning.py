@@ -17,7 +17,7 @@ from sqlalchemy import CursorResult, delete, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import digest
+from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import GoalClaim, claimed_goal

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import canonical
+from guardia.board.audit.canonical import canonical
 from guardia.board.audit.signing_keys import public_hex
 from guardia.board.audit.verifier import FORMAT
 from guardia.board.core.context import BoardContext

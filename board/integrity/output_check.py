@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from guardia.board.audit.chain import AnyEntry, ChainEntry, digest, is_normalized
+from guardia.board.audit.canonical import digest, is_normalized
+from guardia.board.audit.chain import AnyEntry, ChainEntry
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.execution.model import CommandOutput
 

@@ -21,7 +21,7 @@ from webauthn.helpers.exceptions import WebAuthnException
 from webauthn.helpers.structs import PublicKeyCredentialDescriptor, UserVerificationRequirement
 
 from guardia.board.audit import log
-from guardia.board.audit.chain import to_microseconds
+from guardia.board.audit.canonical import to_microseconds
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.passkey_signatures import (
     HEAD_WINDOW,

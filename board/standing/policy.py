@@ -8,7 +8,7 @@ from datetime import date, datetime, time, timedelta, timezone
 from enum import StrEnum
 from typing import Any
 
-from guardia.board.audit.chain import digest
+from guardia.board.audit.canonical import digest
 from guardia.board.core.plan import Category, Plan, Risk
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
 from guardia.org.approver_assignments import ENGINEER

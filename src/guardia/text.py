@@ -7,8 +7,8 @@ limits its length and refuses blank text.
 `clean` is the form that is kept. Names, commands and codes in a text are searched in another form,
 that of `fold`, or of `matching_form` if case does not matter: so every door recognizes the same.
 
-The audit log has a rule of its own (`guardia.board.audit.chain.clean`), which is part of its format
-and must not change; a test ensures that it leaves clean text unchanged.
+The audit log has a rule of its own (`guardia.board.audit.canonical.clean`), which is part of its
+format and must not change; a test ensures that it leaves clean text unchanged.
 """
 
 from __future__ import annotations

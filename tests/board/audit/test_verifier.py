@@ -17,7 +17,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from mutation import ModuleSet, cpu_time_limit, mutants
 
-from guardia.board.audit import chain, checkpoint, signing_keys, verifier
+from guardia.board.audit import canonical, chain, checkpoint, signing_keys, verifier
 
 ROOT = Path(__file__).resolve().parents[3]
 START = datetime(2026, 11, 20, 5, tzinfo=UTC)
@@ -333,7 +333,7 @@ ATTACKS: dict[str, tuple[Callable[[Board], Lines], Outcome]] = {
         f"entry {name}={value!r:.20}": (entry_changed(name, value), (5, None, fault, 4, 3))
         for name, value, fault in (
             ("seq", 99, "gap"),
-            ("created_at", chain.to_microseconds(START) + 5_000_001, "content"),
+            ("created_at", canonical.to_microseconds(START) + 5_000_001, "content"),
             ("created_at", 1, "time"),
             ("actor", "x", "content"),
             ("kind", "x", "content"),

@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from starlette.testclient import TestClient
 
-from guardia.board.audit.chain import clean
+from guardia.board.audit.canonical import clean
 from guardia.board.control import kill_switch
 from guardia.board.intake import routes
 from guardia.board.web.body_limits import BodyLimitMiddleware

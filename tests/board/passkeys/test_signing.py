@@ -14,7 +14,8 @@ from soft_authenticator import SoftAuthenticator, altered
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
-from guardia.board.audit.chain import ChainEntry, canonical
+from guardia.board.audit.canonical import canonical
+from guardia.board.audit.chain import ChainEntry
 from guardia.board.audit.passkey_signatures import challenge_of, encode
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import tasks
