@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -11,7 +12,8 @@ from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host
-from guardia.tools import catalog, choices, planning, policy
+from guardia.tools import catalog, choices, enabled, planning, policy
+from guardia.tools.tool import Tool
 
 
 class CatalogPlanner:
@@ -20,7 +22,7 @@ class CatalogPlanner:
     def options(self) -> tuple[ToolOption, ...]:
         """Return every tool that changes something."""
         return tuple(
-            ToolOption(tool.name, t(f"tools.{tool.name}.title"), tuple(tool.args.model_fields))
+            ToolOption(tool.name, _option_title(tool), tuple(tool.args.model_fields))
             for tool in catalog.CATALOG.values()
             if tool.risk is not Risk.READ
         )
@@ -61,3 +63,8 @@ class CatalogPlanner:
         """Return the arguments that a tool makes up for each plan."""
         known = catalog.CATALOG.get(tool)
         return known.args.generated if known else frozenset()
+
+
+def _option_title(tool: Tool[Any]) -> str:
+    title = t(f"tools.{tool.name}.title")
+    return title if enabled.is_enabled(tool) else t("tools.enabled.option", title=title)

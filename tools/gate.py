@@ -1,7 +1,8 @@
 """The single gate for remote commands: checks the grant and records every command.
 
 A read needs any grant. A change must be an action of the granted plan, within the risk that its
-category allows, and its command must still be the one that was approved.
+category allows, its command must still be the one that was approved, and an operator must have
+enabled a tool that was written by a manual only.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from guardia.board.execution.commands import PlanStep
 from guardia.errors import CommandFailed, Refused, Unreachable, Unsettled
 from guardia.i18n import t
 from guardia.org.directory import Host
-from guardia.tools import catalog, planning, policy
+from guardia.tools import catalog, enabled, planning, policy
 from guardia.tools.check_text import describe_failure
 from guardia.tools.inflight import InFlightCommands, StopReport
 from guardia.tools.recorded_commands import RecordedCommands, Transport, step_tag
@@ -141,6 +142,7 @@ class Gate:
     def execute(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
         """Run the prechecks, the command and the verification of one action of the granted plan."""
         tool = self._require_allowed(grant, action)
+        enabled.require_enabled(tool)
         failed = self.first_failed(grant, action.precheck)
         if failed is not None:
             return ActionReport(ActionStatus.NOT_STARTED, t("gate.precheck", check=failed))
@@ -216,7 +218,7 @@ class Gate:
         tool = catalog.find(action.call.tool)
         if not policy.covers(grant.category, tool.risk):
             raise Refused(why=t("gate.risk", tool=tool.name, category=grant.category))
-        if not planning.propose(action.call, self.host(grant)).runs_like(action):
+        if not planning.propose_again(action, self.host(grant)).runs_like(action):
             raise Refused(why=t("gate.drift", tool=tool.name))
         return tool
 

@@ -12,7 +12,7 @@ from guardia.board.core.plan import Action, Check, Risk, ToolCall
 from guardia.errors import Invalid, ProgrammerError
 from guardia.i18n import t
 from guardia.org.directory import Host
-from guardia.tools import catalog
+from guardia.tools import catalog, enabled
 from guardia.tools.command import Command
 from guardia.tools.tool import Tool, ToolArgs
 
@@ -33,17 +33,31 @@ _TRANSLATED_ERRORS = frozenset(
 def propose(call: ToolCall, host: Host) -> Action:
     """Build the action of `call` on `host`: command, checks and undo with their final values.
 
-    Raises `Refused` for an unknown tool or a service that the host lacks, `Invalid` for invalid
-    arguments. Deterministic: proposing the call of an action again gives an equal action.
+    Raises `Refused` for an unknown tool, one that an operator has to enable, or a service that the
+    host lacks, `Invalid` for invalid arguments. Deterministic: proposing the call of an action
+    again gives an equal action.
     """
     tool, args, command = prepare(call, host)
+    enabled.require_enabled(tool)
+    return _action(tool, args, command, host)
+
+
+def propose_again(action: Action, host: Host) -> Action:
+    """Build the action of an approved call as it would be planned now, also if its tool is off.
+
+    What was begun can be undone even after an operator has disabled the tool.
+    """
+    return _action(*prepare(action.call, host), host)
+
+
+def _action(tool: Tool[Any], args: ToolArgs, command: Command, host: Host) -> Action:
     undo = tool.undo(args) if tool.undo else None
     if undo is not None:
         undo = _require_runnable(undo, host)
     return Action(
         call=_call(tool, args),
         risk=tool.risk,
-        effect=t(f"tools.{tool.name}.effect", **_displayed(args), server=host.server_id),
+        effect=_effect(tool, args, host),
         command=command.masked,
         precheck=_require_reads(tool.precheck(args), host),
         verify=_require_reads(tool.verify(args), host),
@@ -51,6 +65,11 @@ def propose(call: ToolCall, host: Host) -> Action:
         undo_verify=_require_reads(tool.undo_verify(args), host),
         irreversible=t(tool.irreversible) if tool.irreversible else None,
     )
+
+
+def _effect(tool: Tool[Any], args: ToolArgs, host: Host) -> str:
+    effect = t(f"tools.{tool.name}.effect", **_displayed(args), server=host.server_id)
+    return " ".join(filter(None, (effect, enabled.untried_note(tool))))
 
 
 def prepare(call: ToolCall, host: Host) -> tuple[Tool[Any], ToolArgs, Command]:

@@ -106,6 +106,9 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Seconds by which this host's clock may differ from the database's, or it does no work."""
     keep_steps_days: int = Field(default=30, ge=1)
     """Days for which the saved steps of an ended task's graph are kept."""
+    enabled_tools: str = ""
+    """Changes by a vendor's manual that may be planned and run, separated by commas: a tool's name,
+    `family.*` or `*`. They are off otherwise, because they could not be tried by us."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
 
@@ -115,6 +118,11 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
         # What is no origin is kept as it is: only starting a board refuses it, so that a wrong
         # value cannot keep the operator from stopping or verifying.
         return (parse_origin(value) or value) if value else None
+
+    @property
+    def enabled_tool_patterns(self) -> tuple[str, ...]:
+        """The changes by a manual that are on, as patterns of the org chart."""
+        return tuple(name for part in self.enabled_tools.split(",") if (name := part.strip()))
 
     @property
     def messenger_tokens(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 import pytest
@@ -22,9 +22,10 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Comment
 from guardia.board.core.plan import ToolCall
 from guardia.board.execution import commands, grants, view
+from guardia.errors import Refused
 from guardia.org import registry, revisions
+from guardia.tools import catalog, planning
 from guardia.tools import gate as gate_module
-from guardia.tools import planning
 from guardia.tools.gate import Gate
 from guardia.tools.output import Output
 
@@ -178,3 +179,19 @@ def test_a_result_that_the_board_cannot_take_is_recorded_later(
 
 def outage(*_: Any) -> None:
     raise OperationalError("x", {}, Exception("the database is gone"))
+
+
+def test_the_gate_runs_no_change_that_an_operator_has_disabled(
+    env: BoardEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A change by a manual that was on when it was planned and approved, and is off now."""
+    by_manual = replace(catalog.find(TERMINATE.tool), manual="Vendor Guide 12")
+    monkeypatch.setattr(catalog, "CATALOG", {**catalog.CATALOG, TERMINATE.tool: by_manual})
+    with monkeypatch.context() as enabled:
+        enabled.setenv("GUARDIA_ENABLED_TOOLS", TERMINATE.tool)
+        with env.board.database.reading() as session:
+            one = planning.propose(TERMINATE, registry.host(session, "MOF-DB-01"))
+    gate = Gate(env.board, cast("Any", BrokenTransport(None, answer=IDLE)))
+    grant = replace(grants.grant_reads(env.board, env.create_parsed_task()), category="MAINTENANCE")
+    with pytest.raises(Refused, match="GUARDIA_ENABLED_TOOLS"):
+        gate.execute(grant, 0, one)

@@ -53,6 +53,12 @@ def host(case: dict[str, Any]) -> Host:
     return Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=services)
 
 
+@pytest.fixture(autouse=True)
+def _enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable the changes that follow a manual."""
+    monkeypatch.setenv("GUARDIA_ENABLED_TOOLS", "*")
+
+
 @pytest.mark.parametrize(("tool", "case"), [c for c in collected() if "args" in c.values[1]])
 def test_commands(tool: str, case: dict[str, Any]) -> None:
     call = ToolCall(tool=tool, args=case["args"])

@@ -11,6 +11,8 @@ import random
 import re
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import paramiko
 
@@ -27,6 +29,7 @@ from guardia.tools.transport.connect import (
     connect,
     unreachable,
 )
+from guardia.tools.transport.events import BoundedEvent
 from guardia.tools.transport.limits import TransportLimits
 from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PooledConnection, PoolExhausted
 from guardia.tools.transport.supervised_shell import (
@@ -86,6 +89,32 @@ class Connections:
         return (
             self.run(host, terminate_command(tag), timeout=self._limits.termination + 5).exit == 0
         )
+
+    @contextmanager
+    def sftp(self, host: Host) -> Iterator[paramiko.SFTPClient]:
+        """Open an SFTP channel on a kept connection for the block.
+
+        Each read and write waits at most the limit for connecting. Raises `Unreachable` if the
+        channel cannot be opened; within the block, paramiko's errors pass.
+        """
+        with self._breaker.asking(_endpoint(host)):
+            pooled, channel = self._channel(host)
+        broken = True
+        try:
+            yield self._start_sftp(host, channel)
+            broken = False
+        finally:
+            channel.close()
+            self._pool.release(pooled, retire=broken)
+
+    def _start_sftp(self, host: Host, channel: paramiko.Channel) -> paramiko.SFTPClient:
+        channel.settimeout(self._limits.connect)
+        channel.event = BoundedEvent(self._limits.connect)
+        try:
+            channel.invoke_subsystem("sftp")
+            return paramiko.SFTPClient(channel)
+        except (*CONNECTION_ERRORS, paramiko.SFTPError) as error:
+            raise unreachable(host, "no_sftp", {"error": error}) from error
 
     def close(self) -> None:
         """Close all connections, which ends everything that still runs over them."""
