@@ -73,6 +73,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "standing.read": _STAFF,
     "standing.decide": _APPROVERS,
     "budget.raise": frozenset({"pm", "admin"}),
+    "server.inspect": _OPERATING,
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
@@ -101,6 +102,7 @@ OPERATOR_ACTIONS = frozenset(
         "run.read",
         "standing.read",
         "person.manage",
+        "server.inspect",
         "version.read",
     }
 )

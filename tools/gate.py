@@ -18,6 +18,7 @@ import jmespath
 from jmespath.exceptions import JMESPathError
 
 from guardia.board.cmdb import view as cmdb
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import BoardContext
 from guardia.board.core.plan import Action, Check, Risk, ToolCall
@@ -25,7 +26,7 @@ from guardia.board.execution import commands
 from guardia.board.execution.commands import PlanStep
 from guardia.errors import CommandFailed, Refused, Unreachable, Unsettled
 from guardia.i18n import t
-from guardia.org.directory import Host
+from guardia.org.directory import Host, PersonInfo
 from guardia.tools import catalog, enabled, planning, policy
 from guardia.tools.check_text import describe_failure
 from guardia.tools.inflight import InFlightCommands, StopReport
@@ -130,10 +131,16 @@ class Gate:
 
         Raises `CommandFailed`, `Unreachable` or `Refused`.
         """
-        tool = catalog.find(call.tool)
-        if tool.risk is not Risk.READ:
-            raise Refused(why=t("gate.not_a_read", tool=call.tool))
-        return self._recorded.run(grant, tool, call, None, self.host(grant))
+        return self._recorded.run(grant, _require_read(call), call, None, self.host(grant))
+
+    def inspect(self, by: PersonInfo | Actor, server: str | Host, call: ToolCall) -> dict[str, Any]:
+        """Run a person's read outside of a task and return its findings.
+
+        `server` is an id of the CMDB, or the value of a server that is being enrolled. Raises
+        `Forbidden` and `Refused` before anything is sent, `CommandFailed` and `Unreachable`.
+        """
+        host = server if isinstance(server, Host) else cmdb.server(self._board, server)
+        return self._recorded.inspect(by, _require_read(call), call, host)
 
     def first_failed(self, grant: Grant, checks: tuple[Check, ...]) -> FailedCheck | None:
         """Return the first check that fails, or `None`."""
@@ -241,6 +248,14 @@ class Gate:
         except (CommandFailed, Unreachable) as error:
             # A service that does not answer the read fails the check.
             return None, str(error)
+
+
+def _require_read(call: ToolCall) -> Tool[Any]:
+    """Return the tool of a call. Raises `Refused` if it is not a read."""
+    tool = catalog.find(call.tool)
+    if tool.risk is not Risk.READ:
+        raise Refused(why=t("gate.not_a_read", tool=call.tool))
+    return tool
 
 
 def is_satisfied(check: Check, found: dict[str, Any] | None) -> bool:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
+from guardia.board.core.kill_switch import active_kill_switch
 from guardia.board.execution import commands
 from guardia.errors import Interrupted
 from guardia.tools.output import Output
@@ -27,8 +28,8 @@ class TrackedCommand:
     """One command between its intent and its result."""
 
     server: str
-    fence: tuple[int, int]
-    """The task and the fencing token of its claim."""
+    fence: tuple[int, int] | None
+    """The task and the fencing token of its claim; `None`: a person's read outside of a task."""
     cancel: threading.Event = field(default_factory=threading.Event)
     """Set to end it on its server."""
     output: Output | None = None
@@ -93,16 +94,18 @@ class InFlightCommands:
         self._stopped = False
 
     @contextmanager
-    def track(self, claim: Claim, server: str) -> Iterator[TrackedCommand]:
+    def track(self, claim: Claim | None, server: str) -> Iterator[TrackedCommand]:
         """Track a command until the block ends; its event is set to interrupt it.
+
+        Without a claim it is a person's read, which only the kill switch interrupts.
 
         Enter before the intent is recorded, so that an intervention in between is not missed.
         Raises `Interrupted` after `close`, and between `stop` and `allow`.
         """
-        tracked = TrackedCommand(server, (claim.task_id, claim.fence))
+        tracked = TrackedCommand(server, (claim.task_id, claim.fence) if claim else None)
         with self._lock:
             if self._closed or self._stopped:
-                raise Interrupted(what=issue_ref(claim.sr_id))
+                raise Interrupted(what=issue_ref(claim.sr_id) if claim else server)
             self._running.add(tracked)
         try:
             yield tracked
@@ -117,7 +120,12 @@ class InFlightCommands:
             running = set(self._running)
         if not running:
             return 0
-        stale = commands.stale_fences(board, {tracked.fence for tracked in running})
+        fences = {tracked.fence for tracked in running}
+        stale: set[tuple[int, int] | None] = {
+            *commands.stale_fences(board, {fence for fence in fences if fence is not None})
+        }
+        if None in fences and active_kill_switch(board) is not None:
+            stale.add(None)
         ended = [tracked for tracked in running if tracked.fence in stale]
         for tracked in ended:
             tracked.cancel.set()

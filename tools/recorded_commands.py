@@ -14,12 +14,14 @@ from typing import Any, NoReturn, Protocol
 
 from pydantic import ValidationError
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Grant
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.plan import ToolCall
-from guardia.board.execution import commands
+from guardia.board.execution import commands, inspections
 from guardia.board.execution.commands import CommandResult, Intent, PlanStep
+from guardia.board.execution.inspections import Inspection
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import (
     CommandFailed,
@@ -31,7 +33,7 @@ from guardia.errors import (
     Unsettled,
 )
 from guardia.i18n import t
-from guardia.org.directory import Host
+from guardia.org.directory import Host, PersonInfo
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlightCommands, TrackedCommand
 from guardia.tools.output import ExitReason, Output
@@ -72,7 +74,7 @@ class RecordedCommands:
         self._board = board
         self._transport = transport
         self._lock = threading.Lock()
-        self._unrecorded: list[tuple[Intent, CommandResult]] = []
+        self._unrecorded: list[tuple[Intent | Inspection, CommandResult]] = []
         self.in_flight = InFlightCommands()
 
     def run(
@@ -83,15 +85,25 @@ class RecordedCommands:
         Raises `Unreachable` or `Stale` if it certainly did not start, `CommandFailed` if it failed,
         and `Unsettled` for a change whose result is not known.
         """
-        try:
-            args = tool.args.model_validate(call.args)
-        except ValidationError as error:
-            raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
-        command = tool.command(args, host)
+        command = _command(tool, call, host)
         self.record_pending()
         with self.in_flight.track(grant.claim, host.server_id) as tracked:
             intent = commands.record_intent(self._board, grant, call, command.masked, step)
             return self._send(intent, tool, host, command, tracked)
+
+    def inspect(
+        self, by: PersonInfo | Actor, tool: Tool[Any], call: ToolCall, host: Host
+    ) -> dict[str, Any]:
+        """Run a person's read outside of a task and return its findings.
+
+        Raises `Forbidden` and `Refused` before anything is sent, `Unreachable` if it certainly did
+        not start, and `CommandFailed` if it failed.
+        """
+        command = _command(tool, call, host)
+        self.record_pending()
+        with self.in_flight.track(None, host.server_id) as tracked:
+            inspection = inspections.record_inspection(self._board, by, host, call, command.masked)
+            return self._send(inspection, tool, host, command, tracked)
 
     def record_pending(self) -> int:
         """Record the results that the board could not take earlier. Returns how many."""
@@ -99,7 +111,7 @@ class RecordedCommands:
             pending, self._unrecorded = self._unrecorded, []
         for number, (intent, result) in enumerate(pending):
             try:
-                commands.record_result(self._board, intent, result)
+                self._record(intent, result)
             except OUTAGE_ERRORS:
                 with self._lock:
                     self._unrecorded += pending[number:]
@@ -108,7 +120,7 @@ class RecordedCommands:
 
     def _send(
         self,
-        intent: Intent,
+        intent: Intent | Inspection,
         tool: Tool[Any],
         host: Host,
         command: Command,
@@ -137,12 +149,12 @@ class RecordedCommands:
             self._conclude_failed(intent, started, output, error)
         if cancelled:
             self._conclude(intent, started, _failure(interruption_text(output)))
-            raise Interrupted(what=issue_ref(intent.grant.claim.sr_id))
+            raise Interrupted(what=_subject(intent))
         self._conclude(intent, started, CommandResult(True, findings, output.stdout, 0))
         return findings
 
     def _conclude_failed(
-        self, intent: Intent, started: float, output: Output | None, error: Exception
+        self, intent: Intent | Inspection, started: float, output: Output | None, error: Exception
     ) -> NoReturn:
         """Record a failed command or, if it cannot be known what it did, an unknown result."""
         known = isinstance(error, CommandFailed)
@@ -150,7 +162,8 @@ class RecordedCommands:
             log.exception("%s: the answer of a server was not handled", intent.call.tool)
         why = str(error) if known else t("gate.unexpected", kind=type(error).__name__)
         ended = output is not None and output.exit_reason is ExitReason.EXITED
-        if intent.step is None or (known and ended and not isinstance(error, Unreadable)):
+        is_read = isinstance(intent, Inspection) or intent.step is None
+        if is_read or (known and ended and not isinstance(error, Unreadable)):
             self._conclude(intent, started, _failure(why))
             if known:
                 raise error
@@ -158,25 +171,49 @@ class RecordedCommands:
         self._conclude(intent, started, _failure(why, is_known=False))
         raise Unsettled(tool=intent.call.tool, why=why) from error
 
-    def _fence_guard(self, intent: Intent) -> FenceGuard | None:
+    def _fence_guard(self, intent: Intent | Inspection) -> FenceGuard | None:
         """Return the guard that ties a change to its claim. Reads need none."""
-        if intent.step is None:
+        if isinstance(intent, Inspection) or intent.step is None:
             return None
         require_current = partial(commands.require_current, self._board, intent.grant.claim)
         return FenceGuard(step_tag(intent.grant, intent.step), require_current)
 
-    def _conclude(self, intent: Intent, started: float, outcome: CommandResult) -> None:
+    def _conclude(
+        self, intent: Intent | Inspection, started: float, outcome: CommandResult
+    ) -> None:
         """Record a result, or keep it until the board can take it."""
         milliseconds = round((time.monotonic() - started) * 1000)
         result = CommandResult(
             outcome.ok, outcome.findings, outcome.output, milliseconds, outcome.is_known
         )
         try:
-            commands.record_result(self._board, intent, result)
+            self._record(intent, result)
         except OUTAGE_ERRORS:
             with self._lock:
                 self._unrecorded.append((intent, result))
             raise
+
+    def _record(self, intent: Intent | Inspection, result: CommandResult) -> None:
+        if isinstance(intent, Inspection):
+            inspections.record_inspection_result(self._board, intent, result)
+        else:
+            commands.record_result(self._board, intent, result)
+
+
+def _command(tool: Tool[Any], call: ToolCall, host: Host) -> Command:
+    """Build the command of a call. Raises `Refused` if its arguments are not valid."""
+    try:
+        args = tool.args.model_validate(call.args)
+    except ValidationError as error:
+        raise Refused(why=f"{call.tool}: {error.errors()[0]['msg']}") from error
+    return tool.command(args, host)
+
+
+def _subject(intent: Intent | Inspection) -> str:
+    """Return what a person's intervention ended."""
+    if isinstance(intent, Inspection):
+        return intent.server
+    return issue_ref(intent.grant.claim.sr_id)
 
 
 def _failure(why: str, *, is_known: bool = True) -> CommandResult:

@@ -54,6 +54,9 @@ class EntryKind(StrEnum):
     RESULT_FAILED = "result_failed"
     FOUND_DONE = "found_done"
     FOUND_UNKNOWN = "found_unknown"
+    INSPECTION = "inspection"
+    INSPECTED = "inspected"
+    INSPECTION_FAILED = "inspection_failed"
 
     # Directives and the kill switch
     ORDERED = "ordered"

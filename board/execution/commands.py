@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.cmdb import blocking
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
@@ -34,7 +35,7 @@ from guardia.errors import Refused, Stale
 from guardia.i18n import t
 from guardia.text import CleanObject, CleanStr
 
-_MAX_OUTPUT = 20_000
+MAX_OUTPUT = 20_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,8 @@ def record_intent(
 ) -> Intent:
     """Log the command that is about to run.
 
-    Raises `Stale` if the claim is no longer current, and `Refused` if the command is not allowed.
+    Raises `Stale` if the claim is no longer current, `ServerBlocked`, and `Refused` if the command
+    is not allowed.
     A change is allowed only if it is exactly the plan's, its approvals are complete, and it was
     never attempted before.
     """
@@ -84,6 +86,7 @@ def record_intent(
     with board.database.transaction() as session:
         switch_is_on = kill_switch_is_on(session)
         task = claimed_task(session, claim)
+        blocking.require_usable(session, grant.server_id)
         if grant.server_id != task.target_server:
             raise Refused(why=t("board.other_server", server=grant.server_id))
         if grant.directive_id is not None:
@@ -174,8 +177,8 @@ def _record_first_attempt(
 def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -> None:
     """Log the result of a command, even if the claim is stale by now: the command did run."""
     claim, now = intent.grant.claim, board.clock()
-    output = outcome.output[:_MAX_OUTPUT]
-    findings = _hashable(outcome.findings)
+    output = outcome.output[:MAX_OUTPUT]
+    findings = hashable(outcome.findings)
     sha = digest({"findings": findings, "output": output})
     with board.database.transaction() as session:
         if intent.step is None:
@@ -217,14 +220,14 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
         )
 
 
-def _hashable(value: Any) -> Any:
+def hashable(value: Any) -> Any:
     """Return findings that the audit log can hash: floats become text."""
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):
-        return {k: _hashable(v) for k, v in value.items()}
+        return {k: hashable(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_hashable(v) for v in value]
+        return [hashable(v) for v in value]
     return value
 
 

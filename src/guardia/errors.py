@@ -112,6 +112,10 @@ class Unreachable(OperatorError):
     """A server does not respond. Details: `server`, `why`."""
 
 
+class ServerBlocked(Unreachable):
+    """No command may run on a server until a person confirms it. Details: `server`, `why`."""
+
+
 class CommandFailed(OperatorError):
     """A remote command failed. Details: `tool`, `exit`, `output` (masked, bounded)."""
 
