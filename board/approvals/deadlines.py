@@ -170,11 +170,16 @@ def _process_task(board: BoardContext, task_id: int) -> bool:
         issue = get_issue(session, task.sr_id)
         approved = task.status == State.APPROVED
         # The chart may have changed since: a freeze declared after the approval applies.
-        task.run_after = requests.approved_start(session, issue, task, now) if approved else None
+        task.run_after = _next_start(session, issue, task, now) if approved else None
         if approved and task.run_after is None and task.agent_id:
             cause = {"task": task.task_id}
             wake(session, task.agent_id, WakeReason.WINDOW_OPEN, now, task.sr_id, cause=cause)
         return True
+
+
+def _next_start(session: Session, issue: Issue, task: Task, now: datetime) -> datetime | None:
+    decisions = requests.decisions_on(session, requests.active_steps(session, task))
+    return requests.approved_start(session, issue, task, decisions, now)
 
 
 @repeat_on_conflict

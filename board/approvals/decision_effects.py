@@ -59,7 +59,7 @@ def advance(
         terms = requests.policy_for(session, task.category)
         requests.open_next(session, issue, task, task.plan_hash or "", terms, new.now)
         return State(task.status)
-    later = requests.approved_start(session, issue, task, new.now)
+    later = requests.approved_start(session, issue, task, after.given, new.now)
     return move_task(
         session, task, Move.APPROVE, actor=ActorKind.PERSON, now=new.now, run_after=later
     )

@@ -96,7 +96,9 @@ def submit_decision(
         wake_budget.renew(session, task.sr_id, Actor.of(person), now)
         steps = requests.active_steps(session, task)
         _require_signature(session, person, task, steps, request.verdict, request.signature)
-        decision, before = _permitted_decision(session, person, issue, task, steps, request, now)
+        decision, chain, before = _permitted_decision(
+            session, person, issue, task, steps, request, now
+        )
         if request.verdict is not DecisionVerdict.APPROVE:
             require_reason(request.reason)
         if request.verdict is DecisionVerdict.REJECT and request.then is None:
@@ -104,10 +106,7 @@ def submit_decision(
         new_decision = NewDecision(person, decision, request, now)
         step = steps[decision.step - 1]
         row = _add_row(session, step, new_decision)
-        decisions = (*before.given, decision)
-        after = policy.evaluate_chain(
-            requests.requested_chain(session, issue, task, steps, decisions), decisions
-        )
+        after = policy.evaluate_chain(chain, (*before.given, decision))
         _settle_step(step, new_decision, after)
         session.flush()
         state = decision_effects.advance(session, issue, task, after, new_decision)
@@ -147,8 +146,8 @@ def _permitted_decision(
     steps: list[Approval],
     request: DecisionRequest,
     now: datetime,
-) -> tuple[policy.StepDecision, ApprovalProgress]:
-    """Return the decision that a person may make now, and the progress of the chain before it.
+) -> tuple[policy.StepDecision, policy.ApprovalChain, ApprovalProgress]:
+    """Return the decision that a person may make now, the chain, and its progress before it.
 
     Raises `Forbidden` if the person may not decide, `Stale` if no step is open.
     """
@@ -158,13 +157,16 @@ def _permitted_decision(
     if not approver_roles:
         require_permission(person, "approval.decide")
     decisions = requests.decisions_on(session, steps)
-    chain = requests.requested_chain(session, issue, task, steps, decisions)
+    principals = (role.principal for role in approver_roles if role.principal)
+    chain = requests.requested_chain(
+        session, issue, task, steps, decisions, (person.id, *principals)
+    )
     before = policy.evaluate_chain(chain, decisions)
     decision, why = policy.find_permitted_decision(
         chain, before, person.id, approver_roles, request.verdict
     )
     if decision is not None:
-        return replace(decision, run_after=request.run_after), before
+        return replace(decision, run_after=request.run_after), chain, before
     if why is Denial.NO_TURN or before.current is None:
         raise Stale(what=issue.ref)
     role = t(f"org.role.{steps[before.current - 1].role}")

@@ -147,17 +147,19 @@ def requested_chain(
     task: Task,
     steps: Iterable[Approval],
     decisions: Collection[StepDecision],
+    candidates: Iterable[str] = (),
 ) -> ApprovalChain:
     """Return the chain as requested, with all accounts of those who are excluded or have decided.
 
-    `decisions` are the decisions on its steps.
+    `decisions` are the decisions on its steps; `candidates` are those who may decide next.
     """
     known, excluded = list(steps), excluded_accounts(issue, task)
+    people = excluded | _decided_parties(decisions) | frozenset(candidates)
     return ApprovalChain(
         tuple(ApprovalStep(role=s.role, quorum=s.quorum) for s in known),
         excluded,
         {s.step: s.escalate_to for s in known if s.escalated_at and s.escalate_to},
-        identity.accounts_of_same_people(session, excluded | _decided_parties(decisions)),
+        identity.accounts_of_same_people(session, people),
         _is_requester_unknown(session, issue, task),
     )
 
@@ -393,12 +395,18 @@ def earliest_start(session: Session, issue: Issue, category: str, now: datetime)
     return moment or now + _RECHECK
 
 
-def approved_start(session: Session, issue: Issue, task: Task, now: datetime) -> datetime | None:
+def approved_start(
+    session: Session,
+    issue: Issue,
+    task: Task,
+    decisions: Collection[StepDecision],
+    now: datetime,
+) -> datetime | None:
     """Return when a task's approved plan may start, or `None` if at once.
 
-    The latest of what its approvals demand, what the plan itself says, and the next window.
+    The latest of what the decisions on it demand, what the plan itself says, and the next window.
     """
-    demanded = earliest_demanded(decisions_on(session, active_steps(session, task)))
+    demanded = earliest_demanded(decisions)
     planned = (task.plan or {}).get("not_before")
     wanted = [m for m in (demanded, datetime.fromisoformat(planned) if planned else None) if m]
     base = max([now, *wanted])

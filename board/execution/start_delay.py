@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
+from guardia.board.approvals.policy import StepDecision
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core import server_queue
@@ -21,11 +23,19 @@ from guardia.errors import ServerBusy, Stale
 
 
 def find_delay(
-    session: Session, task: Task, claim: Claim, plan: Plan, now: datetime
+    session: Session,
+    task: Task,
+    claim: Claim,
+    plan: Plan,
+    decisions: Collection[StepDecision],
+    now: datetime,
 ) -> Stale | None:
-    """Return why a plan cannot start now, or `None` if it can; the task then waits."""
+    """Return why a plan cannot start now, or `None` if it can; the task then waits.
+
+    `decisions` are those that approved it.
+    """
     issue = get_issue(session, task.sr_id)
-    task.run_after = requests.approved_start(session, issue, task, now)
+    task.run_after = requests.approved_start(session, issue, task, decisions, now)
     if task.run_after is not None:
         server_queue.leave(session, task, now)
         return Stale(what=issue.ref)

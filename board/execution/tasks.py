@@ -11,6 +11,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import acceptance, proofs, requests
+from guardia.board.approvals.policy import StepDecision
 from guardia.board.audit import log
 from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
@@ -122,7 +123,7 @@ def store_plan(
         run_after=None,
     )
     if not policy.steps:
-        task.run_after = requests.approved_start(session, issue, task, now)
+        task.run_after = requests.approved_start(session, issue, task, (), now)
     version = plan_versions.add_version(session, task, plan, bound, author, now, reason)
     results = None if checks is None else [asdict(result) for result in checks]
     if results is not None:
@@ -179,7 +180,7 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
     now = board.clock()
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
-        plan = approved_plan(board, session, task)
+        plan, decisions = _plan_if_approved(session, task, board.decision_signer)
         if task.status != State.APPROVED:
             raise IllegalMove(state=task.status, move=Move.START.value)
         if Actor.kind_of(task.plan_author) is ActorKind.AGENT:
@@ -187,7 +188,7 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
             permissions.require_category(entry, plan.category)
             observation.require_not_observed(session, task, plan.category)
             uses.require_in_force(session, task, now)
-        delay = start_delay.find_delay(session, task, claim, plan, now)
+        delay = start_delay.find_delay(session, task, claim, plan, decisions, now)
         if delay is None:
             _start(session, task, claim, plan, now)
         grant = Grant(claim, plan.server, plan.category, task.plan_hash)
@@ -216,7 +217,7 @@ def approved_plan(board: BoardContext, session: Session, task: Task) -> Plan:
 
     Raises `Forged` if the audit log does not prove the decisions in the tables.
     """
-    return _plan_if_approved(session, task, board.decision_signer)
+    return _plan_if_approved(session, task, board.decision_signer)[0]
 
 
 def plan_approved_in_tables(session: Session, task: Task) -> Plan:
@@ -224,10 +225,13 @@ def plan_approved_in_tables(session: Session, task: Task) -> Plan:
 
     Proves no signature, so it permits no change: see `approved_plan`.
     """
-    return _plan_if_approved(session, task, None)
+    return _plan_if_approved(session, task, None)[0]
 
 
-def _plan_if_approved(session: Session, task: Task, signer: DecisionSigner | None) -> Plan:
+def _plan_if_approved(
+    session: Session, task: Task, signer: DecisionSigner | None
+) -> tuple[Plan, list[StepDecision]]:
+    """Return the task's plan with the decisions on it."""
     plan = stored_plan(task)
     policy = requests.required_policy(session, plan)
     steps = requests.active_steps(session, task)
@@ -238,7 +242,7 @@ def _plan_if_approved(session: Session, task: Task, signer: DecisionSigner | Non
         session, task, policy, steps, decided
     ) and not standing_proofs.is_covered(session, signer, task, plan):
         raise Refused(why=t("board.not_approved"))
-    return plan
+    return plan, decided
 
 
 def stored_plan(task: Task) -> Plan:
