@@ -6,6 +6,7 @@ import ast
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -24,15 +25,16 @@ ODD = re.compile(
 """People's verbs for machines, archaic words, and words that the glossary has replaced."""
 
 
+@cache
+def _parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text("utf-8"))
+
+
 def sources(folders: tuple[str, ...]) -> dict[str, ast.Module]:
     """Return every module below the folders by its path."""
     paths = [p for folder in folders for p in sorted((ROOT / folder).rglob("*.py"))]
     paths += sorted((ROOT / "src" / "guardia").glob("*.py"))
-    return {
-        str(p.relative_to(ROOT)): ast.parse(p.read_text("utf-8"))
-        for p in paths
-        if "node_modules" not in p.parts
-    }
+    return {str(p.relative_to(ROOT)): _parsed(p) for p in paths if "node_modules" not in p.parts}
 
 
 def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
@@ -49,10 +51,10 @@ def docstrings(tree: ast.Module) -> Iterator[tuple[int, str]]:
 def log_lines(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """Yield line and text of every logged message."""
     levels = {"debug", "info", "warning", "error", "exception", "critical"}
-    for node in ast.walk(tree):
+    calls = (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    for node in calls:
         if (
-            isinstance(node, ast.Call)
-            and isinstance(node.func, ast.Attribute)
+            isinstance(node.func, ast.Attribute)
             and node.func.attr in levels
             and ast.unparse(node.func.value) in {"log", "logger", "_log"}
             and node.args
