@@ -72,6 +72,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "autonomy.read": _STAFF,
     "standing.read": _STAFF,
     "standing.decide": _APPROVERS,
+    "artifact.read": _STAFF,
+    "artifact.add": _OPERATING,
+    "artifact.remove": _APPROVERS,
     "budget.raise": frozenset({"pm", "admin"}),
     "server.inspect": _OPERATING,
 }
@@ -85,6 +88,7 @@ own requests.
 OPERATOR_ACTIONS = frozenset(
     {
         "agent.serve",
+        "artifact.read",
         "audit.acknowledge",
         "audit.verify",
         "autonomy.read",

@@ -102,6 +102,10 @@ class EntryKind(StrEnum):
     GOAL_ACHIEVED = "goal_achieved"
     GOAL_DROPPED = "goal_dropped"
 
+    # Artefacts and rollouts
+    ARTIFACT_ADDED = "artifact_added"
+    ARTIFACT_REMOVED = "artifact_removed"
+
     # Costs
     MODEL_ASKED = "model_asked"
     BUDGET_WARNED = "budget_warned"

@@ -18,6 +18,8 @@ from guardia.board.accounts import pages as account_pages
 from guardia.board.accounts import passkey_pages, sign_in_pages
 from guardia.board.approvals import pages as approval_pages
 from guardia.board.approvals import passkey_pages as approval_passkey_pages
+from guardia.board.artifacts import api as artifact_api
+from guardia.board.artifacts import pages as artifact_pages
 from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
@@ -72,6 +74,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(intake_routes.router(board, settings))
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
+    app.include_router(artifact_api.router)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
@@ -88,6 +91,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         cost_pages.router,
         autonomy_pages.router,
         standing_pages.router,
+        artifact_pages.router,
         agent_pages.router,
         live.router,
         api_docs.router,

@@ -12,6 +12,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
 from guardia.board.site.connection_book import ConnectionBook, Phase, Slot
+from guardia.board.web.body_limits import is_upload
 
 DRAIN_SECONDS = 60.0
 """Seconds in which a client must have read what is ready for it."""
@@ -75,9 +76,15 @@ class BoundedConnection(H11Protocol):
     def _phase(self) -> Phase:
         theirs = self.conn.their_state
         if theirs is h11.SEND_BODY:
-            return Phase.BODY
+            return Phase.UPLOAD if self._is_upload() else Phase.BODY
         # Before the first request there is none; uvicorn's annotation does not say so.
         cycle: RequestResponseCycle | None = self.cycle
         if cycle is not None and not cycle.response_complete:
             return Phase.ANSWER
         return Phase.HEAD if cycle is None or self.conn.trailing_data[0] else Phase.IDLE
+
+    def _is_upload(self) -> bool:
+        """Return whether a person who is signed in is sending a file."""
+        scope = self.scope
+        known = "visitor" in scope.get("state", {})
+        return known and is_upload(scope["path"], scope["method"])

@@ -24,6 +24,8 @@ class Phase(Enum):
     """It has not sent the head of a request yet."""
     BODY = "body"
     """It has not sent the whole body yet."""
+    UPLOAD = "upload"
+    """A person who is signed in is sending a file."""
     ANSWER = "answer"
     """Its request is being answered, or its stream is open."""
     IDLE = "idle"
@@ -111,7 +113,7 @@ class ConnectionBook:
         """End the connection that has waited longest, a signed-in person's last of all."""
         known = None
         for slot in slots:
-            if slot.phase is Phase.ANSWER:
+            if slot.phase in {Phase.ANSWER, Phase.UPLOAD}:
                 continue
             if not slot.is_known:
                 self._end(slot)

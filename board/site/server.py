@@ -19,7 +19,7 @@ from guardia.board.site.capacity import most_connections
 from guardia.board.site.connection import BoundedConnection
 from guardia.board.site.connection_book import Bounds, ConnectionBook, Phase, Slot
 from guardia.board.site.tls import TlsFiles
-from guardia.board.web.body_limits import LONGEST_SECONDS
+from guardia.board.web.body_limits import LONGEST_SECONDS, UPLOAD_SECONDS
 from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -99,5 +99,10 @@ class BoardServer(uvicorn.Server):
 def _bounds(settings: Settings) -> Bounds:
     """Return the bounds on connections, below the limit of open files."""
     total = most_connections(settings)
-    seconds = {Phase.HEAD: _HEAD_SECONDS, Phase.BODY: LONGEST_SECONDS, Phase.IDLE: _IDLE_SECONDS}
+    seconds = {
+        Phase.HEAD: _HEAD_SECONDS,
+        Phase.BODY: LONGEST_SECONDS,
+        Phase.UPLOAD: UPLOAD_SECONDS,
+        Phase.IDLE: _IDLE_SECONDS,
+    }
     return Bounds(total, total // 2, seconds)

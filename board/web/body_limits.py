@@ -17,16 +17,24 @@ class BodyLimit:
     prefix: str
     bytes: int
     seconds: float
+    method: str = ""
+    """The only method that it is for; empty: every one."""
+    pause: float | None = None
+    """Most seconds between two pieces of the body."""
 
 
+_UPLOAD = "/api/v3/artifacts/"
+UPLOAD_SECONDS = 4 * 3600.0
 BODY_LIMITS = (
     BodyLimit("/login", 8 * 1024, 10.0),
     BodyLimit("/intake/", 64_000, 10.0),
+    # The route bounds the size by a setting and writes the body to the disk as it arrives.
+    BodyLimit(_UPLOAD, 1 << 40, UPLOAD_SECONDS, method="PUT", pause=30.0),
     BodyLimit("/", 256 * 1024, 30.0),
 )
 """The first one that fits counts. The longest form is a description of 20,000 characters."""
 
-LONGEST_SECONDS = max(limit.seconds for limit in BODY_LIMITS) + 5.0
+LONGEST_SECONDS = max(limit.seconds for limit in BODY_LIMITS if limit.pause is None) + 5.0
 """A connection that sends a body for longer is ended, whether its route reads the body or not."""
 
 
@@ -39,13 +47,22 @@ class BodyLimitMiddleware:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Bound what the application reads."""
         if scope["type"] == "http":
-            receive = _limited(limit_of(scope["path"]), scope, receive)
+            receive = _limited(limit_of(scope["path"], scope["method"]), scope, receive)
         await self.app(scope, receive, send)
 
 
-def limit_of(path: str) -> BodyLimit:
+def limit_of(path: str, method: str) -> BodyLimit:
     """Return the bounds of a path."""
-    return next(limit for limit in BODY_LIMITS if path.startswith(limit.prefix))
+    return next(
+        limit
+        for limit in BODY_LIMITS
+        if path.startswith(limit.prefix) and limit.method in {"", method}
+    )
+
+
+def is_upload(path: str, method: str) -> bool:
+    """Return whether the body of a request may take as long as an upload."""
+    return limit_of(path, method).pause is not None
 
 
 def _limited(limit: BodyLimit, scope: Scope, receive: Receive) -> Receive:
@@ -62,7 +79,9 @@ def _limited(limit: BodyLimit, scope: Scope, receive: Receive) -> Receive:
         if complete:
             return await receive()
         try:
-            async with asyncio.timeout_at(deadline):
+            now = asyncio.get_running_loop().time()
+            latest = deadline if limit.pause is None else min(deadline, now + limit.pause)
+            async with asyncio.timeout_at(latest):
                 message = await receive()
         except TimeoutError:
             raise HTTPException(408) from None

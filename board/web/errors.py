@@ -50,8 +50,9 @@ STATUS_CODES: dict[type[GuardiaError], int] = {
     errors.Refused: 409,
     errors.ClockOff: 503,
     errors.StoppedLocally: 503,
+    errors.StoreFull: 507,
 }
-_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally)
+_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally, errors.StoreFull)
 """Errors of the installation whose text is shown: it says what people must know."""
 _API_PREFIXES = ("/api/", "/intake/", "/healthz", "/readyz", "/openapi.json", "/events")
 _DOCS = "/docs"

@@ -151,6 +151,10 @@ class StoppedLocally(OperatorError):
     """The kill switch stopped this host, and the database does not know yet. Details: `why`."""
 
 
+class StoreFull(OperatorError):
+    """The store of uploads or its disk has no room. Details: `why`."""
+
+
 class TokenNeeded(UserError):
     """The token is missing, unknown, expired or revoked."""
 

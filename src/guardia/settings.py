@@ -109,6 +109,14 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     enabled_tools: str = ""
     """Changes by a vendor's manual that may be planned and run, separated by commas: a tool's name,
     `family.*` or `*`. They are off otherwise, because they could not be tried by us."""
+    artifacts: Path | None = None
+    """Folder of uploaded files, shared by all hosts with workers; unset: one in the home."""
+    artifact_keys: Path | None = None
+    """Folder of public keys (`NAME.pem`) that verify the signatures of uploads."""
+    upload_megabytes: int = Field(default=4096, ge=1)
+    """Largest file that may be uploaded."""
+    store_gigabytes: int = Field(default=50, ge=1)
+    """Most that all uploaded files may take."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
 

@@ -10,6 +10,7 @@ from rich.text import Text
 from guardia import __version__
 from guardia.cli import (
     agents,
+    artifact,
     audit,
     autonomy,
     command_permissions,
@@ -65,6 +66,7 @@ app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
 app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
+app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from guardia.addresses import parse_networks
 from guardia.board.site.connection_book import Bounds, ConnectionBook, Phase, Slot
 
-SECONDS = {Phase.HEAD: 10.0, Phase.BODY: 30.0, Phase.IDLE: 20.0}
+SECONDS = {Phase.HEAD: 10.0, Phase.BODY: 30.0, Phase.IDLE: 20.0, Phase.UPLOAD: 40.0}
 PROXY = "10.0.0.1"
 
 
@@ -67,11 +67,11 @@ def test_each_phase_has_its_own_time() -> None:
         assert slot is not None
         kept.enter(slot, phase, 0.0)
     left = []
-    for now in (9.0, 11.0, 21.0, 31.0, 1e9):
+    for now in (9.0, 11.0, 21.0, 31.0, 41.0, 1e9):
         kept.end_overdue(now)
         left.append(len(kept))
-    assert left == [4, 3, 2, 1, 1]
-    assert ended == [slots[p] for p in (Phase.HEAD, Phase.IDLE, Phase.BODY)]
+    assert left == [5, 4, 3, 2, 1, 1]
+    assert ended == [slots[p] for p in (Phase.HEAD, Phase.IDLE, Phase.BODY, Phase.UPLOAD)]
 
 
 moves = st.lists(

@@ -1,0 +1,1 @@
+"""Artefacts: files that people upload, stored once by their content and deployed by rollouts."""
