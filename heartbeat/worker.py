@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
+from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.runs import beats
@@ -103,7 +104,9 @@ def open_worker(
     settings: Settings, dsn: str, board: BoardContext, closing: threading.Event
 ) -> Iterator[Worker]:
     """Create everything that a worker needs; closed at the end of the block."""
-    connections = Connections(FileCredentialStore(settings.secrets))
+    connections = Connections(
+        FileCredentialStore(settings.secrets), contents=BlobStore.of(settings)
+    )
     gate = Gate(board, connections)
     team, scheduler = (
         LazyTeam(board, gate, settings, dsn, closing.is_set),

@@ -79,6 +79,19 @@ class StoredSecret:
 
 
 @dataclass(frozen=True, slots=True)
+class Upload:
+    """A stored content that is on the server before the command starts."""
+
+    sha256: str
+    size: int
+
+    @property
+    def path(self) -> str:
+        """Where it arrives, relative to the account's home: its name says what it must become."""
+        return f".guardia/{self.sha256}.part"
+
+
+@dataclass(frozen=True, slots=True)
 class Script:
     """A bash script in strict mode whose text is a constant of this code."""
 
@@ -118,6 +131,7 @@ class Command:
     stages: tuple[_Stage, ...]
     stdin: tuple[str | Secret | StoredSecret, ...] = field(default=())
     leaves_children: bool = False
+    upload: Upload | None = None
 
     @classmethod
     def of(cls, program: Argument, /, *arguments: Argument) -> Command:
@@ -137,7 +151,7 @@ class Command:
         if following.stdin:
             raise ProgrammerError(why="the second stage of a pipeline already has an input")
         leaves = self.leaves_children or following.leaves_children
-        return Command(self.stages + following.stages, self.stdin, leaves)
+        return replace(self, stages=self.stages + following.stages, leaves_children=leaves)
 
     def with_stdin_from(self, path: Argument) -> Command:
         """Read the first stage's standard input from a file on the server."""
@@ -166,6 +180,10 @@ class Command:
             Secret(get(p.name) + "\n") if isinstance(p, StoredSecret) else p for p in self.stdin
         )
         return replace(self, stdin=tuple(pieces))
+
+    def with_upload(self, upload: Upload) -> Command:
+        """Bring a stored content onto the server before the command starts."""
+        return replace(self, upload=upload)
 
     def leaving_children(self) -> Command:
         """Declare that the command starts a service that outlives it.

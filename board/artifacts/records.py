@@ -88,6 +88,8 @@ def add(
     """
     require_permission(person, "artifact.add")
     new.require_valid()
+    if not incoming.size:
+        raise Invalid(what=t("artifacts.file"), why=t("artifacts.no_content"))
     sha256, now = incoming.sha256, board.clock()
     signed_by = signatures.verify(keys, sha256, new.signature) if new.signature else ""
     with board.database.transaction() as session:

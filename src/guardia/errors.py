@@ -116,6 +116,10 @@ class ServerBlocked(Unreachable):
     """No command may run on a server until a person confirms it. Details: `server`, `why`."""
 
 
+class NotTransferred(Unreachable):
+    """A file did not arrive on a server; nothing there has changed. Details: `server`, `why`."""
+
+
 class CommandFailed(OperatorError):
     """A remote command failed. Details: `tool`, `exit`, `output` (masked, bounded)."""
 

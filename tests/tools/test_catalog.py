@@ -103,7 +103,7 @@ def is_literal(part: ast.expr) -> bool:
 
 LITERALS = {
     statement.target.id
-    for path in FAMILIES
+    for path in (*FAMILIES, *FOLDER.parent.glob("*.py"))
     for statement in ast.parse(path.read_text()).body
     if isinstance(statement, ast.AnnAssign)
     and isinstance(statement.target, ast.Name)

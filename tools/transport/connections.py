@@ -32,6 +32,7 @@ from guardia.tools.transport.connect import (
 from guardia.tools.transport.events import BoundedEvent
 from guardia.tools.transport.limits import TransportLimits
 from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PooledConnection, PoolExhausted
+from guardia.tools.transport.sftp import ContentStore, Transfer
 from guardia.tools.transport.supervised_shell import (
     FenceGuard,
     SupervisedCommand,
@@ -47,8 +48,14 @@ logging.getLogger("paramiko").addHandler(logging.NullHandler())
 class Connections:
     """Kept connections to any number of hosts; thread-safe."""
 
-    def __init__(self, secrets: PrivateKeyStore, limits: TransportLimits | None = None) -> None:
+    def __init__(
+        self,
+        secrets: PrivateKeyStore,
+        limits: TransportLimits | None = None,
+        contents: ContentStore | None = None,
+    ) -> None:
         self._secrets = secrets
+        self._contents = contents
         self._limits = limits or TransportLimits()
         self._breaker: CircuitBreaker[_Endpoint] = CircuitBreaker()
         self._pool: ConnectionPool[_Endpoint, _SshConnection] = ConnectionPool(
@@ -76,6 +83,10 @@ class Connections:
         cancel = cancel or threading.Event()
         if cancel.is_set():
             return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
+        if command.upload is not None:
+            transfer = Transfer(self, self._contents, host, command.upload, fence_guard)
+            if not transfer.run(cancel):
+                return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
         sent = command.with_secrets(self._secrets.get)
         supervised = SupervisedCommand(sent, timeout, fence_guard)
         running, output = self._execute(host, supervised, cancel, on_output)
