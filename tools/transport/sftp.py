@@ -28,8 +28,9 @@ from guardia.tools.output import Output
 from guardia.tools.transport.connect import CONNECTION_ERRORS
 from guardia.tools.transport.supervised_shell import FenceGuard
 
-_PIECE = 32_768
-"""Bytes of one write; servers accept no more."""
+_PIECE = 32_600
+"""Bytes of one write: with its headers it fits into one packet of 32 KiB, the most that servers
+accept."""
 _FENCE_SECONDS = 5.0
 """Time between two looks at the claim."""
 _FAILURES = 4
