@@ -42,6 +42,19 @@ def logs(service: Service) -> str:
     return _path(service, "logs", service.logs)
 
 
+def require_layout(service: Service, layout: str) -> None:
+    """Raise `Refused` unless versions of the service are installed in this way."""
+    if service.layout != layout:
+        why = t("tools.target.wrong_layout", service=service.name, layout=layout)
+        raise Refused(why=why)
+
+
+def webapps(service: Service) -> str:
+    """Return the folder of the WARs of a Tomcat, whose root is its CATALINA_BASE."""
+    require_layout(service, "webapps")
+    return f"{root(service)}/webapps"
+
+
 def control(service: Service) -> str:
     """Return the path of the service's control script."""
     return _path(service, "control", service.control)
