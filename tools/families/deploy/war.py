@@ -74,7 +74,7 @@ _WAR = Script(
     + ARRIVED
     + ACT
     + r"""
-part=$1 want=$2 folder=$3 name=$4 previous=$5 cp=$6 chmod=$7 ln=$8 mv=$9
+part=$1 want=$2 folder=$3 name=$4 previous=$5 cp=$6 chmod=$7 ln=$8 mv=$9 rm=${10}
 file=$folder/$name new=$folder/.$name.guardia-new old=$folder/.$name.guardia-old
 found=
 if [ -f "$file" ]; then found=$(sha256 < "$file"); fi
@@ -82,7 +82,10 @@ if [ "$found" = "$want" ]; then rm -f -- "$part"; exit 0; fi
 [ "$found" = "$previous" ] || fail "$name is not the one that the plan replaces"
 require_arrived
 placed ".guardia/$name"
-act "$cp" -- "$PWD/.guardia/$name" "$new"
+if ! act "$cp" -- "$PWD/.guardia/$name" "$new"; then
+  act "$rm" -f -- "$new"
+  fail "the copy failed"
+fi
 act "$chmod" 644 -- "$new"
 [ "$(sha256 < "$new")" = "$want" ] || fail "the copy has another digest: is the disk full?"
 sync_file "$new"
@@ -164,7 +167,7 @@ def _read_state(text: str) -> Findings:
 
 def _war(args: WarArgs, host: Host) -> Command:
     folder = target.webapps(service_on(host, args.service, HTTP_KINDS))
-    programs = (program(host, name) for name in ("cp", "chmod", "ln", "mv"))
+    programs = (program(host, name) for name in ("cp", "chmod", "ln", "mv", "rm"))
     values = (args.upload.path, args.sha256, folder, args.file, args.previous, *programs)
     return privileged_script(host, _WAR, *values).with_upload(args.upload)
 
@@ -196,6 +199,7 @@ def _rights(host: Host, service: Service | None) -> tuple[Right, ...]:
         (mv, "-f", "--", new, file),
         (mv, "-f", "--", old, file),
         (rm, "-f", "--", file),
+        (rm, "-f", "--", new),
         (touch, "--", old),
         (stat, "-c", "%Y", "--", track),
     )
