@@ -1,9 +1,9 @@
 """Bring a stored content onto a server over SFTP; a cut connection is resumed.
 
-The content arrives in a file of the account that is named by its digest. Whoever wrote the
-beginning of that file wrote the beginning of this content, so it is resumed if the digest of what
-is there says so, and a late write of a worker that lost its claim changes nothing. Only the command
-that follows, under its fence, puts the content in its place.
+The content arrives in a file of the account that is named by its digest. What any worker writes
+there is a part of this content, so it is resumed if the digest of what is there says so, and a late
+write of a worker that lost its claim changes nothing. Only the command that follows, under its
+fence, puts the content in its place.
 """
 
 from __future__ import annotations
