@@ -181,6 +181,7 @@ def release(session: Session, holder: str) -> None:
     session.execute(delete(ArtifactHold).where(ArtifactHold.holder == holder))
 
 
+@repeat_on_conflict
 def collect_garbage(board: BoardContext, store: BlobStore) -> int:
     """Remove unfinished uploads, and contents that no row names; return how many."""
     removed = store.remove_unfinished()
