@@ -181,6 +181,24 @@ class ApprovalPolicy(_Entry):
             return self
         return self.model_copy(update={"steps": (*self.steps, *self.irreversible)})
 
+    def with_steps_of(self, other: ApprovalPolicy) -> ApprovalPolicy:
+        """Return a policy that demands what both demand: the steps of `other` last."""
+        steps = list(self.steps)
+        for step in other.steps:
+            at = next((n for n, own in enumerate(steps) if own.role == step.role), None)
+            if at is None:
+                steps.append(step)
+            elif steps[at].quorum < step.quorum:
+                steps[at] = step
+        return self.model_copy(
+            update={
+                "steps": tuple(steps),
+                "expires": min(self.expires, other.expires),
+                "known_requester": self.known_requester or other.known_requester,
+                "signature": self.signature or other.signature,
+            }
+        )
+
     @property
     def required_approvers(self) -> int:
         """How many different people must approve."""

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pydantic import ValidationError
 
 from guardia.board.core.plan import Action, Risk, ToolCall
-from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption
+from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption, Touched
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import catalog, choices, enabled, planning, policy
-from guardia.tools.tool import Tool
+from guardia.tools.tool import ServiceArgs, Tool
+
+_PATH = re.compile(r"(?<![\w./])/[^\s'\"$;|&<>(),:]*")
 
 
 class CatalogPlanner:
@@ -26,6 +29,27 @@ class CatalogPlanner:
             for tool in catalog.CATALOG.values()
             if tool.risk is not Risk.READ
         )
+
+    def reads(self) -> frozenset[str]:
+        """Return the names of all reads."""
+        return frozenset(t.name for t in catalog.CATALOG.values() if t.risk is Risk.READ)
+
+    def touched(self, call: ToolCall, host: Host) -> Touched:
+        """Return the services and paths of a change, as its command names them.
+
+        A path may arrive in two parts, such as a folder of the service and the name of a file.
+        """
+        try:
+            tool, args, command = planning.prepare(call, host)
+        except Exception:
+            # Whatever the reason: rules about paths then forbid it.
+            return Touched(paths=None)
+        service = args.service if isinstance(args, ServiceArgs) else None
+        texts = [v for v in args.model_dump().values() if isinstance(v, str) and v != service]
+        given = [*command.words, *(piece for piece in command.stdin if isinstance(piece, str))]
+        folders = [path for word in given for path in _paths_in(word)]
+        paths = dict.fromkeys([*folders, *(f"{a}/{b}" for a in folders for b in texts)])
+        return Touched(frozenset({service} if service else ()), tuple(paths))
 
     def build_action(
         self,
@@ -68,3 +92,8 @@ class CatalogPlanner:
 def _option_title(tool: Tool[Any]) -> str:
     title = t(f"tools.{tool.name}.title")
     return title if enabled.is_enabled(tool) else t("tools.enabled.option", title=title)
+
+
+def _paths_in(word: str) -> list[str]:
+    """Return the absolute paths that a word is or contains, as in `--file=/etc/hosts`."""
+    return [word] if word.startswith("/") else _PATH.findall(word)

@@ -194,6 +194,16 @@ class Command:
         """
         return replace(self, leaves_children=True)
 
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The programs, arguments and redirected files of all stages, without script texts."""
+        found: list[str] = []
+        for stage in self.stages:
+            is_script = stage.argv[:2] == ("bash", "-c")
+            found += stage.argv[3 if is_script else 0 :]
+            found += [redirect.path for redirect in stage.redirects]
+        return tuple(found)
+
     def input(self) -> bytes:
         """Return the bytes of standard input, secrets included."""
         return _joined(self.stdin)

@@ -147,7 +147,10 @@ class Gate:
         return next((failed for c in checks if (failed := self._failed_check(grant, c))), None)
 
     def execute(self, grant: Grant, ordinal: int, action: Action) -> ActionReport:
-        """Run the prechecks, the command and the verification of one action of the granted plan."""
+        """Run the prechecks, the command and the verification of one action of the granted plan.
+
+        Raises `RuleBroken` if a rule of the site forbids the command now: nothing was changed.
+        """
         tool = self._require_allowed(grant, action)
         enabled.require_enabled(tool)
         failed = self.first_failed(grant, action.precheck)

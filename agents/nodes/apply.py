@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
 from langgraph.runtime import Runtime
@@ -9,10 +10,12 @@ from langgraph.runtime import Runtime
 from guardia.agents.nodes.attempt import run_once
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.claims import Grant
-from guardia.board.execution import commands, grants, tasks, view
+from guardia.board.core.plan import Plan
+from guardia.board.execution import commands, grants, rule_check, tasks, view
 from guardia.board.execution.commands import PlanStep
 from guardia.i18n import t
-from guardia.tools.gate import ActionStatus
+from guardia.errors import CommandFailed, Refused, RuleBroken, Unreachable
+from guardia.tools.gate import ActionReport, ActionStatus
 
 
 def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
@@ -26,21 +29,36 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     tried = commands.attempted_actions(board, context.claim, grant.plan_hash)
     for ordinal, action in enumerate(plan.actions):
         before = tried.get((ordinal, "do"))
-        report = run_once(
-            board,
-            gate,
-            grant,
-            PlanStep(ordinal, "do"),
-            before,
-            # A failed action stays failed, whatever the server shows later.
-            proof=action.verify if before == "INTENT" else (),
-            run=partial(gate.execute, grant, ordinal, action),
-        )
+        try:
+            report = run_once(
+                board,
+                gate,
+                grant,
+                PlanStep(ordinal, "do"),
+                before,
+                # A failed action stays failed, whatever the server shows later.
+                proof=action.verify if before == "INTENT" else (),
+                run=partial(_execute, context, grant, plan, ordinal),
+            )
+        except RuleBroken as error:
+            if ordinal == 0:
+                return {"ending": "manual", "report": str(error)}
+            return {"failed_at": ordinal, "report": str(error)}
         if report.result is ActionStatus.NOT_STARTED and ordinal == 0:
             return _not_started(context, grant, report.why)
         if report.result is not ActionStatus.DONE:
             return {"failed_at": ordinal, "report": report.why}
     return {}
+
+
+def _execute(context: AgentContext, grant: Grant, plan: Plan, ordinal: int) -> ActionReport:
+    """Run the reads that rules of the site demand before an action, and the action."""
+    board, task_id = context.board, context.claim.task_id
+    for call in rule_check.required_reads(board, task_id, plan, ordinal):
+        # Without the read, or if its findings do not suffice, the board refuses the action.
+        with suppress(CommandFailed, Unreachable, Refused):
+            context.gate.read(grant, call)
+    return context.gate.execute(grant, ordinal, plan.actions[ordinal])
 
 
 def _not_started(context: AgentContext, grant: Grant, why: str) -> OperateState:

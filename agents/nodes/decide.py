@@ -11,7 +11,7 @@ from guardia.board.approvals import requests
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Citation, Plan
 from guardia.board.core.planner import ReadEvidence
-from guardia.board.execution import grants, tasks, view
+from guardia.board.execution import grants, rule_check, tasks, view
 from guardia.board.execution.view import PlanGuidance
 from guardia.board.organization import agent_memory
 from guardia.errors import Invalid, Refused
@@ -45,7 +45,9 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
         plan = procedure.build_plan(runbook, rule, situation, citation, guidance.requests)
     except (Invalid, Refused) as error:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
-    plan = _scheduled(context, plan, guidance)
+    plan, forbidden = _permitted(context, _scheduled(context, plan, guidance))
+    if forbidden:
+        return {"rule": rule.id, "ending": "manual", "report": forbidden}
     if _is_filed(context, plan) or not plan_guard.is_refused(plan, guidance):
         evidence = procedure.diagnosis_evidence(runbook, situation)
         return _file(context, rule.id, plan, runbook.action_type, guidance, evidence)
@@ -65,6 +67,17 @@ def _scheduled(context: AgentContext, plan: Plan, guidance: PlanGuidance) -> Pla
     now = context.board.clock().astimezone(zone)
     start = change_request.requested_start(guidance.requests, now)
     return plan.model_copy(update={"not_before": start.isoformat()}) if start else plan
+
+
+def _permitted(context: AgentContext, plan: Plan) -> tuple[Plan, str]:
+    """Return a plan with the start that the site's rules permit, or why they forbid it for good."""
+    found = rule_check.schedule_of(context.board, context.claim.task_id, plan)
+    if found.start is None:
+        return plan, t("agents.forbidden", rules="\n".join(found.ruling.sentences))
+    if not found.ruling.waits:
+        return plan, ""
+    start = found.start.isoformat(timespec="seconds")
+    return plan.model_copy(update={"not_before": start}), ""
 
 
 def _is_filed(context: AgentContext, plan: Plan) -> bool:

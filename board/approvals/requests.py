@@ -27,7 +27,7 @@ from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room
-from guardia.board.core.plan import Plan
+from guardia.board.core.plan import Category, Plan
 from guardia.i18n import t
 from guardia.org import chart, delegation, identity, revisions
 from guardia.org.access import is_allowed
@@ -89,9 +89,17 @@ def request_approvals(
 
 
 def required_policy(session: Session, plan: Plan) -> ApprovalPolicy:
-    """Return the running policy for a plan. Raises `Invalid` if its category is unknown."""
-    policy = chart.approval_policy(revisions.running_chart(session), plan.category)
-    return policy.for_plan(irreversible=plan.irreversible)
+    """Return the running policy for a plan. Raises `Invalid` if its category is unknown.
+
+    A plan that may break rules of the site takes the approvals of FORCED as well.
+    """
+    running = revisions.running_chart(session)
+    policy = chart.approval_policy(running, plan.category)
+    found = policy.for_plan(irreversible=plan.irreversible)
+    if not plan.exceptions or plan.category == Category.FORCED:
+        return found
+    forced = chart.approval_policy(running, Category.FORCED)
+    return found.with_steps_of(forced.for_plan(irreversible=plan.irreversible))
 
 
 def is_passkey_demanded(session: Session, task: Task, steps: Iterable[Approval]) -> bool:

@@ -93,6 +93,13 @@ class EntryKind(StrEnum):
     HIRE_REJECTED = "hire_rejected"
     HIRE_AWAITED = "hire_awaited"
 
+    # Rules of the site
+    RULE_ADDED = "rule_added"
+    RULE_CHANGED = "rule_changed"
+    RULE_PROPOSED = "rule_proposed"
+    RULE_REMOVED = "rule_removed"
+    RULE_REJECTED = "rule_rejected"
+
     # Goals
     GOAL_GIVEN = "goal_given"
     GOAL_PLANNED = "goal_planned"

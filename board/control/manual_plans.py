@@ -26,7 +26,7 @@ from guardia.board.core.plan import Action, Category, Citation, Plan
 from guardia.board.core.planner import ActionDraft, Planner, ReadEvidence
 from guardia.board.core.reasons import require_reason
 from guardia.board.core.transitions import update_issue_state
-from guardia.board.execution import plan_history, tasks
+from guardia.board.execution import plan_history, rule_check, tasks
 from guardia.board.issues.receiving import open_task
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound, Refused, Stale
@@ -74,9 +74,44 @@ def change_plan(
     if [a.call for a in actions] == [a.call for a in old.actions]:
         raise Invalid(what=t("board.verb.change"), why=t("board.same_plan"))
     # The diagnosis stays the agent's: what the person changed is shown beside it.
-    plan = Plan.model_validate({**dict(old), "actions": actions})
+    # An exception was asked for exactly the old actions.
+    plan = Plan.model_validate({**dict(old), "actions": actions, "exceptions": ()})
     return directives.issue_directive(
         board, person, task_id, DirectiveRequest("change", reason, revision.plan_hash, plan)
+    )
+
+
+def request_exception(
+    board: BoardContext,
+    person: PersonInfo,
+    task_id: int,
+    plan_hash: str,
+    reason: str,
+    rules: Sequence[str] = (),
+) -> State:
+    """File a task's plan again with an exception from the site's rules that it breaks now.
+
+    The exception is part of the plan: its approvals, which include those of FORCED, are bound to
+    it, the person who asks cannot give them, and it ends with this plan. By default it covers all
+    rules that forbid the plan, and the plan no longer waits for them.
+    """
+    require_permission(person, "directive.force")
+    text, now = require_reason(reason), board.clock()
+    with board.database.reading() as session:
+        task = session.get(Task, task_id)
+        if task is None:
+            raise NotFound(what=f"task {task_id}")
+        if task.plan_hash != plan_hash:
+            raise Stale(what=issue_ref(task.sr_id))
+        old = tasks.stored_plan(task)
+        at_once = old.model_copy(update={"exceptions": (), "not_before": None})
+        ruling = rule_check.rule_on(session, board.planner, task, at_once, now)
+    exceptions = rule_check.exceptions_for(ruling, text, rules)
+    if not exceptions:
+        raise Invalid(what=t("rules.exception"), why=t("rules.nothing_broken"))
+    plan = (at_once if ruling.waits else old).model_copy(update={"exceptions": exceptions})
+    return directives.issue_directive(
+        board, person, task_id, DirectiveRequest("change", text, plan_hash, plan)
     )
 
 

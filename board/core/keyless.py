@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, NoReturn
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.local_stop import LocalStop
-from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption
+from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption, Touched
 from guardia.errors import ProgrammerError, Refused
 from guardia.i18n import t
 
 if TYPE_CHECKING:
     from guardia.board.audit.witness_files import WitnessFiles
     from guardia.db.engine import Database
+    from guardia.board.core.plan import ToolCall
     from guardia.org.directory import Host
 
 
@@ -62,6 +63,14 @@ class NoPlanner:
     def options(self) -> tuple[ToolOption, ...]:
         """Return an empty tuple."""
         return ()
+
+    def reads(self) -> frozenset[str]:
+        """Return nothing: it knows no tool."""
+        return frozenset()
+
+    def touched(self, call: ToolCall, host: Host) -> Touched:
+        """Return unknown paths: it knows no tool."""
+        return Touched(paths=None)
 
     def build_action(
         self,

@@ -118,6 +118,20 @@ class Citation(_Value):
     passage: CleanStr
 
 
+class RuleException(_Value):
+    """A site rule that a plan may break: part of the plan, so that approvals are bound to it."""
+
+    rule: CleanStr
+    version: int
+    hash: CleanStr
+    """Hash of the rule's content; another content voids the exception."""
+    sentence: CleanStr
+    why: CleanStr
+    """What the rule forbids here."""
+    reason: CleanStr
+    """Why the person who asked for the exception wants it."""
+
+
 Reversibility = Literal["all", "some", "none"]
 
 
@@ -135,6 +149,8 @@ class Plan(_Value):
     not_before: CleanStr | None = Field(default=None, exclude_if=lambda value: value is None)
     """Earliest start (ISO 8601), if people asked for a later one. Left out of the hash without a
     value, so that approvals of plans from before it stay valid."""
+    exceptions: tuple[RuleException, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Site rules that it may break, which takes the approvals of FORCED as well."""
 
     @property
     def starts_at(self) -> datetime | None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 
 from guardia.board.core.plan import Action, Plan
+from guardia.i18n import t
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,10 @@ def _changes(
     if before.not_before != after.not_before:
         times = (before.not_before or "", after.not_before or "")
         yield PlanChange("changed", "", "", "not_before", *times)
+    known = {(e.rule, e.version, e.hash) for e in before.exceptions}
+    for exception in after.exceptions:
+        if (exception.rule, exception.version, exception.hash) not in known:
+            yield PlanChange("added", "", t("rules.excepted", sentence=exception.sentence))
 
 
 def _tools(plan: Plan) -> list[str]:

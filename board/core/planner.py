@@ -45,11 +45,28 @@ class ReadEvidence:
     findings: Mapping[str, Any] | None
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a change acts on, as its command names it on a server."""
+
+    services: frozenset[str] = frozenset()
+    """Empty: the whole server."""
+    paths: tuple[str, ...] | None = ()
+    """Absolute paths; `None`: not known."""
+
+
 class Planner(Protocol):
     """Interface to the tool catalogue for plans made by people."""
 
     def options(self) -> tuple[ToolOption, ...]:
         """Return all changes in the order of the catalogue."""
+
+    def reads(self) -> frozenset[str]:
+        """Return the names of all reads."""
+
+    def touched(self, call: ToolCall, host: Host) -> Touched:
+        """Return the services and paths of a change; a call that is not valid touches unknown ones.
+        """
 
     def build_action(
         self,

@@ -27,7 +27,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import ActionRun, Directive, Task
 from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.costs import daily_totals
-from guardia.board.execution import permissions
+from guardia.board.execution import permissions, rule_check
 from guardia.board.execution.model import CommandOutput
 from guardia.board.execution.tasks import approved_plan, stored_plan
 from guardia.db.engine import repeat_on_conflict
@@ -80,7 +80,8 @@ def record_intent(
     Raises `Stale` if the claim is no longer current, `ServerBlocked`, and `Refused` if the command
     is not allowed.
     A change is allowed only if it is exactly the plan's, its approvals are complete, and it was
-    never attempted before.
+    never attempted before. Raises `RuleBroken` if a rule of the site forbids it now; a rollback is
+    never subject to these rules.
     """
     now, claim = board.clock(), grant.claim
     with board.database.transaction() as session:
@@ -96,9 +97,15 @@ def record_intent(
         elif step is None or step.phase == "do":
             # An undo is always allowed, even if the chart has changed since the action.
             permissions.require_tool(session, claim, call.tool)
+        excepted: list[str] = []
         if step is not None:
-            action = _planned_action(board, session, task, grant, step)
-            _record_first_attempt(session, task, grant, action, call, step, now)
+            plan = _granted_plan(board, session, task, grant)
+            if step.phase == "do":
+                ordinal = step.ordinal
+                excepted = rule_check.require_permitted(
+                    session, board.planner, task, plan, ordinal, now
+                )
+            _record_first_attempt(session, task, grant, plan.actions[step.ordinal], call, step, now)
         link = log.append(
             session,
             EntryKind.INTENT,
@@ -113,6 +120,7 @@ def record_intent(
                 "command": command,
                 "ordinal": step.ordinal if step else None,
                 "phase": step.phase if step else "read",
+                **({"excepted": excepted} if excepted else {}),
             },
             server=grant.server_id,
             title=t(f"tools.{call.tool}.title"),
@@ -132,16 +140,14 @@ def _require_rollback(
         raise Refused(why=t("board.only_undo"))
 
 
-def _planned_action(
-    board: BoardContext, session: Session, task: Task, grant: Grant, step: PlanStep
-) -> Action:
+def _granted_plan(board: BoardContext, session: Session, task: Task, grant: Grant) -> Plan:
     if grant.plan_hash != task.plan_hash:
         raise Refused(why=t("board.not_approved"))
     if grant.directive_id is not None:
-        return stored_plan(task).actions[step.ordinal]
+        return stored_plan(task)
     if task.status != State.IN_PROGRESS:
         raise Refused(why=t("board.not_approved"))
-    return approved_plan(board, session, task).actions[step.ordinal]
+    return approved_plan(board, session, task)
 
 
 def _record_first_attempt(

@@ -19,11 +19,14 @@ from guardia.board.core.lookup import get_issue, get_task
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.run_model import ServerWait
-from guardia.errors import ServerBusy, Stale
+from guardia.board.core.planner import Planner
+from guardia.board.execution import rule_check
+from guardia.errors import RuleBroken, ServerBusy, Stale
 
 
 def find_delay(
     session: Session,
+    planner: Planner,
     task: Task,
     claim: Claim,
     plan: Plan,
@@ -32,10 +35,13 @@ def find_delay(
 ) -> Stale | None:
     """Return why a plan cannot start now, or `None` if it can; the task then waits.
 
-    `decisions` are those that approved it.
+    `decisions` are those that approved it. Raises `RuleBroken` if a rule of the site forbids it
+    however long it waits.
     """
     issue = get_issue(session, task.sr_id)
     task.run_after = requests.approved_start(session, issue, task, decisions, now)
+    if task.run_after is None:
+        task.run_after = _permitted_start(session, planner, task, plan, now)
     if task.run_after is not None:
         server_queue.leave(session, task, now)
         return Stale(what=issue.ref)
@@ -59,6 +65,16 @@ def find_delay(
             holder=holder,
         )
     return ServerBusy(what=holder)
+
+
+def _permitted_start(
+    session: Session, planner: Planner, task: Task, plan: Plan, now: datetime
+) -> datetime | None:
+    """Return when the rules of the site permit the plan, or `None` if they do now."""
+    found = rule_check.schedule(session, planner, task, plan, now)
+    if found.start is None:
+        raise RuleBroken(why="\n".join(found.ruling.sentences))
+    return found.start if found.start > now else None
 
 
 def waiting_for(session: Session, task_id: int) -> int | None:

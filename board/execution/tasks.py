@@ -29,14 +29,14 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution import observation, permissions, start_delay
+from guardia.board.execution import observation, permissions, rule_check, start_delay
 from guardia.board.execution.plan_history import PreCheckResult
 from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
 from guardia.board.standing import ending, evidence, proposals, uses
 from guardia.board.standing import proofs as standing_proofs
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Forged, IllegalMove, Refused
+from guardia.errors import Forged, IllegalMove, Refused, RuleBroken
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.autonomy import AutonomyMode
@@ -73,7 +73,18 @@ def file_plan(
         task.action_type = task.action_type or action_type
         session.flush()
         plan_versions.answer_request(session, claim.task_id, answer or t("board.plan_revised"), now)
+        _require_rules_kept(session, board, task, plan, now)
         return store_plan(session, task, plan, claim.actor, now, checks=checks)
+
+
+def _require_rules_kept(
+    session: Session, board: BoardContext, task: Task, plan: Plan, now: datetime
+) -> None:
+    """Raise `RuleBroken` if a rule of the site forbids an agent's plan for good."""
+    wanted = max(now, plan.starts_at or now)
+    found = rule_check.schedule(session, board.planner, task, plan, wanted)
+    if found.start is None:
+        raise RuleBroken(why="\n".join(found.ruling.sentences))
 
 
 def store_plan(
@@ -96,6 +107,8 @@ def store_plan(
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
     _require_permitted(session, task, plan, author)
+    if author.kind is ActorKind.AGENT and plan.exceptions:
+        raise Refused(why=t("board.no_exceptions"))
     policy = requests.required_policy(session, plan)
     issue = get_issue(session, task.sr_id)
     body, bound = plan.model_dump(mode="json"), plan_hash(task.task_id, plan, task.attempt)
@@ -174,8 +187,9 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
     """Start the plan (APPROVED -> IN_PROGRESS), sign a checkpoint and return the plan's grant.
 
     Raises `Forged` if the audit log does not prove the approvals, `Stale` if the plan's window
-    has closed, `ServerBusy` while another change of the server runs: the task then waits. A plan
-    that has started is resumed by `grants`.
+    has closed or a rule of the site permits it later, `ServerBusy` while another change of the
+    server runs: the task then waits. Raises `RuleBroken` if a rule forbids it for good. A plan that
+    has started is resumed by `grants`.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -188,7 +202,9 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
             permissions.require_category(entry, plan.category)
             observation.require_not_observed(session, task, plan.category)
             uses.require_in_force(session, task, now)
-        delay = start_delay.find_delay(session, task, claim, plan, decisions, now)
+        delay = start_delay.find_delay(
+            session, board.planner, task, claim, plan, decisions, now
+        )
         if delay is None:
             _start(session, task, claim, plan, now)
         grant = Grant(claim, plan.server, plan.category, task.plan_hash)

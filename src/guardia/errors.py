@@ -104,6 +104,12 @@ class Refused(UserError):
     """The gate does not run this. Details: `why`."""
 
 
+class RuleBroken(Refused):
+    """A rule of the site forbids the change: wait, do what it demands, or ask for an exception.
+    Details: `why`.
+    """
+
+
 class Forged(Refused):
     """The tables contradict the audit log: they were changed without the board."""
 

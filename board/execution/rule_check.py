@@ -1,0 +1,300 @@
+"""Site rules applied to a plan: what it breaks, when it may start, and what is read first.
+
+`require_permitted` is what binds: `commands.record_intent` calls it in its transaction before each
+change. The rest tells people and agents in advance. An undo is never checked: a rollback is always
+allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from guardia.board.core.context import BoardContext
+from guardia.board.core.model import Task
+from guardia.board.core.plan import Plan, RuleException, ToolCall
+from guardia.board.core.planner import Planner
+from guardia.board.execution import rule_history
+from guardia.board.site_rules import policy, store
+from guardia.board.site_rules.policy import Break, Change, History, PastStep, RuleVersion, Setting
+from guardia.board.site_rules.terms import FirstTerms, LimitTerms, SiteRule
+from guardia.errors import NotFound, RuleBroken
+from guardia.org import registry, revisions
+
+_MOST_WAITS = 50
+_LOCK_SPACE = 710_000
+
+
+@dataclass(frozen=True, slots=True)
+class RuleStatus:
+    """A rule that is about a plan, and what it says to it at one time."""
+
+    rule: RuleVersion
+    breaks: tuple[tuple[int, Break], ...] = ()
+    """Actions (by ordinal) that it forbids, each with why."""
+    is_excepted: bool = False
+    """Whether the plan has an exception from it."""
+
+    @property
+    def state(self) -> str:
+        """`kept`, `excepted`, `read_first`, `waits` or `broken`."""
+        if not self.breaks:
+            return "kept"
+        if self.is_excepted:
+            return "excepted"
+        found = [broken for _, broken in self.breaks]
+        if all(broken.can_be_read for broken in found):
+            return "read_first"
+        forever = any(b.until is None and not b.can_be_read for b in found)
+        return "broken" if forever else "waits"
+
+    @property
+    def until(self) -> datetime | None:
+        """When it permits the plan, if it only has to wait."""
+        return max((b.until for _, b in self.breaks if b.until), default=None)
+
+    @property
+    def why(self) -> str:
+        """What it forbids or misses, each sentence once."""
+        return " ".join(dict.fromkeys(broken.why for _, broken in self.breaks))
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """What all rules say to a plan at one time."""
+
+    rules: tuple[RuleStatus, ...] = ()
+
+    @property
+    def broken(self) -> tuple[RuleStatus, ...]:
+        """Rules that forbid the plan however long it waits."""
+        return tuple(status for status in self.rules if status.state == "broken")
+
+    @property
+    def waits(self) -> tuple[RuleStatus, ...]:
+        """Rules that permit it later."""
+        return tuple(status for status in self.rules if status.state == "waits")
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """Why it may not run now, a sentence for each rule."""
+        stopping = (*self.broken, *self.waits)
+        return tuple(str(replace(s.breaks[0][1], why=s.why)) for s in stopping)
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """When the rules permit a plan: at `start`, or never by waiting."""
+
+    ruling: Ruling
+    """At the wanted time."""
+    start: datetime | None
+
+
+def rule_on(session: Session, planner: Planner, task: Task, plan: Plan, at: datetime) -> Ruling:
+    """Return what the rules say to a plan that would begin at a time."""
+    found = _load(session, planner, task, plan, at)
+    return found.at(at) if found else Ruling()
+
+
+def schedule(
+    session: Session, planner: Planner, task: Task, plan: Plan, wanted: datetime
+) -> Schedule:
+    """Return what the rules say at a time, and the first time from then on that they permit."""
+    found = _load(session, planner, task, plan, wanted)
+    if found is None:
+        return Schedule(Ruling(), wanted)
+    first, start = found.at(wanted), wanted
+    ruling = first
+    for _ in range(_MOST_WAITS):
+        if ruling.broken:
+            return Schedule(first, None)
+        if not ruling.waits:
+            return Schedule(first, start)
+        start = max((s.until for s in ruling.waits if s.until), default=start)
+        ruling = found.at(start)
+    return Schedule(first, None)
+
+
+def schedule_of(board: BoardContext, task_id: int, plan: Plan) -> Schedule:
+    """Return when the rules permit a plan that an agent is about to file."""
+    now = board.clock()
+    with board.database.reading() as session:
+        task = session.get(Task, task_id)
+        if task is None:
+            raise NotFound(what=f"task {task_id}")
+        return schedule(session, board.planner, task, plan, max(now, plan.starts_at or now))
+
+
+def require_permitted(
+    session: Session, planner: Planner, task: Task, plan: Plan, ordinal: int, now: datetime
+) -> list[str]:
+    """Raise `RuleBroken` if a rule forbids an action now; return the rules that it may break."""
+    found = _load(session, planner, task, plan, now, locking=True)
+    if found is None:
+        return []
+    excepted = []
+    for version in found.rules:
+        broken = policy.find_break(version, found.changes[ordinal], found.setting(now))
+        if broken is None:
+            continue
+        if not is_excepted(plan, version):
+            raise RuleBroken(why=str(broken))
+        excepted.append(version.name)
+    return excepted
+
+
+def required_reads(board: BoardContext, task_id: int, plan: Plan, ordinal: int) -> list[ToolCall]:
+    """Return the reads that rules demand before an action and that have not succeeded lately."""
+    now = board.clock()
+    with board.database.reading() as session:
+        task = session.get(Task, task_id)
+        found = _load(session, board.planner, task, plan, now) if task else None
+    if found is None:
+        return []
+    calls = []
+    for version in found.rules:
+        broken = policy.find_break(version, found.changes[ordinal], found.setting(now))
+        terms = version.rule.terms if version.rule else None
+        if broken is not None and broken.can_be_read and isinstance(terms, FirstTerms):
+            calls.append(ToolCall(tool=terms.read, args=dict(terms.args)))
+    return calls
+
+
+def is_excepted(plan: Plan, version: RuleVersion) -> bool:
+    """Return whether a plan has an exception from exactly this content of a rule."""
+    given = {(e.rule, e.version, e.hash) for e in plan.exceptions}
+    return (version.name, version.version, version.hash) in given
+
+
+def exceptions_for(
+    ruling: Ruling, reason: str, names: Sequence[str] = ()
+) -> tuple[RuleException, ...]:
+    """Return exceptions from the named rules, by default from all that forbid a plan."""
+    return tuple(
+        RuleException(
+            rule=status.rule.name,
+            version=status.rule.version,
+            hash=status.rule.hash,
+            sentence=status.rule.sentence,
+            why=status.why,
+            reason=reason,
+        )
+        for status in ruling.rules
+        if (status.rule.name in names if names else status.state in ("broken", "waits"))
+        and status.breaks
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """The rules of a plan's server with everything that they look at."""
+
+    plan: Plan
+    rules: Sequence[RuleVersion]
+    changes: Sequence[Change]
+    base: Setting
+
+    def setting(self, at: datetime) -> Setting:
+        return replace(self.base, at=at)
+
+    def at(self, moment: datetime) -> Ruling:
+        """Return the ruling on all actions, each with the earlier ones as done at that time."""
+        return Ruling(tuple(self._statuses(moment)))
+
+    def _statuses(self, moment: datetime) -> Iterator[RuleStatus]:
+        for version in self.rules:
+            if version.rule and not self._is_about(version.rule, moment):
+                continue
+            found = []
+            for ordinal, change in enumerate(self.changes):
+                before = self._with_earlier(ordinal, moment)
+                broken = policy.find_break(version, change, before)
+                if broken is not None:
+                    own = version.rule is not None and _counts_itself(self, version, ordinal)
+                    found.append((ordinal, replace(broken, until=None) if own else broken))
+            yield RuleStatus(version, tuple(found), is_excepted(self.plan, version))
+
+    def _is_about(self, rule: SiteRule, moment: datetime) -> bool:
+        return policy.is_valid(rule, moment, self.base.zone) and any(
+            policy.applies_to(rule, change) for change in self.changes
+        )
+
+    def _with_earlier(self, ordinal: int, moment: datetime) -> Setting:
+        earlier = [
+            PastStep(c.server, c.tool, c.args, moment, services=c.services)
+            for c in self.changes[:ordinal]
+        ]
+        known = self.base.history
+        history = History(
+            [*known.completed, *earlier], [*known.attempted, *earlier], known.reads
+        )
+        return replace(self.base, at=moment, history=history)
+
+
+def _counts_itself(found: _Loaded, version: RuleVersion, ordinal: int) -> bool:
+    """Return whether a plan exceeds a limit by its own actions, which no waiting helps."""
+    terms = version.rule.terms if version.rule else None
+    if not isinstance(terms, LimitTerms):
+        return False
+    own = [c for c in found.changes[:ordinal] if version.rule and policy.applies_to(version.rule, c)]
+    return len(own) >= terms.at_most
+
+
+def _load(
+    session: Session,
+    planner: Planner,
+    task: Task,
+    plan: Plan,
+    now: datetime,
+    *,
+    locking: bool = False,
+) -> _Loaded | None:
+    """Load the rules of a plan's server; `None` if there are none, or nothing is changed."""
+    if not plan.actions:
+        return None
+    institution = registry.institution_of(session, plan.server) or ""
+    rules = store.rules_of_server(session, plan.server, institution)
+    if not rules:
+        return None
+    if locking:
+        _lock_counted(session, rules)
+    zone = revisions.running_chart(session).company.zone
+    history = rule_history.load_history(session, rules, plan.server, task.task_id, now)
+    changes = list(_changes(session, planner, plan, institution))
+    return _Loaded(plan, rules, changes, Setting(now, zone, history))
+
+
+def _lock_counted(session: Session, rules: Iterable[RuleVersion]) -> None:
+    """Let one task at a time count the changes of several servers."""
+    names = [
+        version.name
+        for version in rules
+        if version.rule
+        and isinstance(version.rule.terms, LimitTerms)
+        and version.rule.terms.per == "scope"
+    ]
+    for name in sorted(names):
+        session.execute(
+            select(func.pg_advisory_xact_lock(func.hashtextextended(name, _LOCK_SPACE)))
+        )
+
+
+def _changes(
+    session: Session, planner: Planner, plan: Plan, institution: str
+) -> Iterator[Change]:
+    host = registry.host(session, plan.server)
+    for action in plan.actions:
+        touched = planner.touched(action.call, host)
+        yield Change(
+            plan.server,
+            institution,
+            action.call.tool,
+            action.call.args,
+            touched.services,
+            touched.paths,
+        )

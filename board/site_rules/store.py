@@ -1,0 +1,45 @@
+"""Rules in force as the evaluation needs them: only those of the places of one server."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+from pydantic import ValidationError
+from sqlalchemy import bindparam, select
+from sqlalchemy.orm import Session
+
+from guardia.board.audit.canonical import canonical
+from guardia.board.site_rules.model import SiteRuleRow
+from guardia.board.site_rules.policy import RuleVersion
+from guardia.board.site_rules.terms import SiteRule, scope_keys
+
+_IN_FORCE = (
+    select(SiteRuleRow)
+    .where(SiteRuleRow.state == "ACTIVE", SiteRuleRow.scope.in_(bindparam("keys", expanding=True)))
+    .order_by(SiteRuleRow.name)
+)
+
+
+def rules_of_server(session: Session, server: str, institution: str) -> list[RuleVersion]:
+    """Return the rules in force on a server, by name."""
+    rows = session.scalars(_IN_FORCE, {"keys": list(scope_keys(server, institution))})
+    return [version_of(row) for row in rows]
+
+
+def version_of(row: SiteRuleRow) -> RuleVersion:
+    """Return a row as a value; its rule is `None` if this release cannot read it."""
+    return RuleVersion(row.name, row.version, row.sentence, row.hash, parse_stored(row.body))
+
+
+def parse_stored(body: dict[str, Any]) -> SiteRule | None:
+    """Return a stored rule, or `None` if this release cannot read it."""
+    return _parse(canonical(body))
+
+
+@lru_cache(maxsize=4096)
+def _parse(text: bytes) -> SiteRule | None:
+    try:
+        return SiteRule.model_validate_json(text)
+    except ValidationError:
+        return None
