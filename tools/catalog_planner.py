@@ -40,7 +40,7 @@ class CatalogPlanner:
         A path may arrive in two parts, such as a folder of the service and the name of a file.
         """
         try:
-            tool, args, command = planning.prepare(call, host)
+            _, args, command = planning.prepare(call, host)
         except Exception:
             # Whatever the reason: rules about paths then forbid it.
             return Touched(paths=None)

@@ -13,8 +13,8 @@ from guardia.board.core.claims import Grant
 from guardia.board.core.plan import Plan
 from guardia.board.execution import commands, grants, rule_check, tasks, view
 from guardia.board.execution.commands import PlanStep
-from guardia.i18n import t
 from guardia.errors import CommandFailed, Refused, RuleBroken, Unreachable
+from guardia.i18n import t
 from guardia.tools.gate import ActionReport, ActionStatus
 
 

@@ -15,8 +15,8 @@ from guardia.i18n import t
 
 if TYPE_CHECKING:
     from guardia.board.audit.witness_files import WitnessFiles
-    from guardia.db.engine import Database
     from guardia.board.core.plan import ToolCall
+    from guardia.db.engine import Database
     from guardia.org.directory import Host
 
 

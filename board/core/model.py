@@ -151,6 +151,7 @@ class ActionRun(Base):
     __table_args__ = (
         CheckConstraint("phase in ('do', 'undo')", name="phase"),
         CheckConstraint("state in ('INTENT', 'DONE', 'FAILED', 'UNKNOWN')", name="state"),
+        Index("ix_tb_action_run_intent_at", "intent_at"),
     )
 
     task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID), primary_key=True)

@@ -65,8 +65,7 @@ class Planner(Protocol):
         """Return the names of all reads."""
 
     def touched(self, call: ToolCall, host: Host) -> Touched:
-        """Return the services and paths of a change; a call that is not valid touches unknown ones.
-        """
+        """Return the services and paths of a change; those of an invalid call are not known."""
 
     def build_action(
         self,

@@ -230,9 +230,7 @@ class _Loaded:
             for c in self.changes[:ordinal]
         ]
         known = self.base.history
-        history = History(
-            [*known.completed, *earlier], [*known.attempted, *earlier], known.reads
-        )
+        history = History([*known.completed, *earlier], [*known.attempted, *earlier], known.reads)
         return replace(self.base, at=moment, history=history)
 
 
@@ -241,7 +239,9 @@ def _counts_itself(found: _Loaded, version: RuleVersion, ordinal: int) -> bool:
     terms = version.rule.terms if version.rule else None
     if not isinstance(terms, LimitTerms):
         return False
-    own = [c for c in found.changes[:ordinal] if version.rule and policy.applies_to(version.rule, c)]
+    own = [
+        c for c in found.changes[:ordinal] if version.rule and policy.applies_to(version.rule, c)
+    ]
     return len(own) >= terms.at_most
 
 
@@ -284,9 +284,7 @@ def _lock_counted(session: Session, rules: Iterable[RuleVersion]) -> None:
         )
 
 
-def _changes(
-    session: Session, planner: Planner, plan: Plan, institution: str
-) -> Iterator[Change]:
+def _changes(session: Session, planner: Planner, plan: Plan, institution: str) -> Iterator[Change]:
     host = registry.host(session, plan.server)
     for action in plan.actions:
         touched = planner.touched(action.call, host)

@@ -71,22 +71,18 @@ def _in_scope(scope: Scope) -> ColumnElement[bool]:
     return Task.target_server.is_not(None)
 
 
-def _attempted(
-    session: Session, where: ColumnElement[bool], since: datetime
-) -> list[PastStep]:
+def _attempted(session: Session, where: ColumnElement[bool], since: datetime) -> list[PastStep]:
     return _steps(session, _runs(since).where(where))
 
 
-def _completed(
-    session: Session, server: str, since: datetime, task_id: int
-) -> list[PastStep]:
+def _completed(session: Session, server: str, since: datetime, task_id: int) -> list[PastStep]:
     """Return changes that were verified to the end of their task, and those of the task itself."""
     verified = or_(Task.status == State.COMPLETED, Task.task_id == task_id)
     done = (ActionRun.state == "DONE", Task.target_server == server, verified)
     return _steps(session, _runs(since).where(*done))
 
 
-def _runs(since: datetime) -> Select[tuple[ActionRun, Task]]:
+def _runs(since: datetime) -> Select[ActionRun, Task]:
     return (
         select(ActionRun, Task)
         .join(Task, Task.task_id == ActionRun.task_id)
@@ -96,7 +92,7 @@ def _runs(since: datetime) -> Select[tuple[ActionRun, Task]]:
     )
 
 
-def _steps(session: Session, query: Select[tuple[ActionRun, Task]]) -> list[PastStep]:
+def _steps(session: Session, query: Select[ActionRun, Task]) -> list[PastStep]:
     found = []
     plans: dict[tuple[int, str], Plan | None] = {}
     for run, task in session.execute(query):

@@ -18,8 +18,8 @@ from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lookup import get_issue, get_task
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
-from guardia.board.core.run_model import ServerWait
 from guardia.board.core.planner import Planner
+from guardia.board.core.run_model import ServerWait
 from guardia.board.execution import rule_check
 from guardia.errors import RuleBroken, ServerBusy, Stale
 

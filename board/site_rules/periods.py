@@ -130,7 +130,7 @@ def next_opening(periods: Iterable[Period], moment: datetime, zone: tzinfo) -> d
         ends = [end for period in known if (end := period.end_at(found)) is not None]
         if not ends:
             return found if found.astimezone(moment.tzinfo) > moment else moment
-        found = max(ends)
+        found = max(ends).astimezone(zone)
         if found > limit:
             return None
     return None

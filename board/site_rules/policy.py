@@ -198,8 +198,10 @@ def _first(
     wanted = terms.read or terms.action
     for step in _recent(setting, steps, terms.within_hours):
         same = step.server == change.server and step.tool == wanted
-        if same and all(step.args.get(k) == v for k, v in terms.args.items()) and _meets(
-            terms.expect, step.findings
+        if (
+            same
+            and all(step.args.get(k) == v for k, v in terms.args.items())
+            and _meets(terms.expect, step.findings)
         ):
             return None
     why = t("rules.why.first", step=wanted, hours=terms.within_hours)
@@ -247,7 +249,7 @@ def resolve(path: str) -> str:
 def is_within(path: str, prefix: str) -> bool:
     """Return whether a path is a prefix or lies below it, after both are resolved."""
     inner, outer = resolve(path), resolve(prefix)
-    return outer == "/" or inner == outer or inner.startswith(outer + "/")
+    return f"{inner}/".startswith("/" if outer == "/" else f"{outer}/")
 
 
 def is_looser(old: SiteRule, new: SiteRule | None) -> bool:
@@ -266,22 +268,20 @@ def is_looser(old: SiteRule, new: SiteRule | None) -> bool:
 
 def _is_stricter(old: SiteRule, new: SiteRule) -> bool:
     before, after = old.terms, new.terms
-    wider = not after.actions or (before.actions and set(before.actions) <= set(after.actions))
-    if not wider:
-        return False
+    covers = not after.actions or (before.actions and set(before.actions) <= set(after.actions))
     match before, after:
         case FreezeTerms(), FreezeTerms():
-            return set(before.periods) <= set(after.periods)
+            stricter = set(before.periods) <= set(after.periods)
         case LimitTerms(), LimitTerms():
-            return (
+            stricter = (
                 after.at_most <= before.at_most
                 and after.within_hours >= before.within_hours
                 and (after.per, before.per) != ("server", "scope")
             )
         case NeverTerms(), NeverTerms():
-            if before.paths:
-                return not after.paths or set(before.paths) <= set(after.paths)
-            return not after.paths
-        case InvestigateTerms(), InvestigateTerms():
-            return True
-    return False
+            stricter = not after.paths or (
+                bool(before.paths) and set(before.paths) <= set(after.paths)
+            )
+        case _:
+            stricter = before.kind == after.kind == "investigate"
+    return bool(covers and stricter)

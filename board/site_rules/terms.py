@@ -56,9 +56,7 @@ def _expression(text: str) -> str:
 ActionPattern = Annotated[str, CLEANED, AfterValidator(_pattern)]
 """Name of an action, such as `service.restart`; `*` stands for any characters."""
 RulePath = Annotated[str, StringConstraints(max_length=500), CLEANED, AfterValidator(_absolute)]
-Expression = Annotated[
-    str, StringConstraints(max_length=300), CLEANED, AfterValidator(_expression)
-]
+Expression = Annotated[str, StringConstraints(max_length=300), CLEANED, AfterValidator(_expression)]
 Arguments = Annotated[dict[str, str | int | bool], AfterValidator(clean_json)]
 
 

@@ -17,7 +17,9 @@ from guardia.board.site_rules.terms import SiteRule
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NOON = datetime(2026, 11, 20, 3, tzinfo=UTC)  # a Friday noon in Seoul
-RESTART = Change("MOF-WAS-01", "MOF", "service.restart", {"service": "portal"}, frozenset({"portal"}))
+RESTART = Change(
+    "MOF-WAS-01", "MOF", "service.restart", {"service": "portal"}, frozenset({"portal"})
+)
 TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2029, 1, 1), timezones=st.just(UTC))
 CLOCKS = st.builds("{:02d}:{:02d}".format, st.integers(0, 23), st.integers(0, 59))
 DAYS = st.lists(
@@ -34,9 +36,7 @@ PERIODS = st.one_of(
     st.fixed_dictionaries(
         {"every": st.just("month"), "last": st.integers(1, 5), "first": st.integers(0, 5)}
     ),
-    TIMES.map(
-        lambda at: {"from": at.isoformat(), "until": (at + timedelta(days=3)).isoformat()}
-    ),
+    TIMES.map(lambda at: {"from": at.isoformat(), "until": (at + timedelta(days=3)).isoformat()}),
 )
 
 
