@@ -129,7 +129,7 @@ class RuleException(_Value):
     why: CleanStr
     """What the rule forbids here."""
     reason: CleanStr
-    """Why the person who asked for the exception wants it."""
+    """The reason of the person who asked for the exception."""
 
 
 Reversibility = Literal["all", "some", "none"]

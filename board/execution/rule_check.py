@@ -1,15 +1,16 @@
 """Site rules applied to a plan: what it breaks, when it may start, and what is read first.
 
 `require_permitted` is what binds: `commands.record_intent` calls it in its transaction before each
-change. The rest tells people and agents in advance. An undo is never checked: a rollback is always
-allowed.
+change. The other functions are for people and agents in advance. An undo is never checked: a
+rollback is always allowed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, tzinfo
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -20,10 +21,18 @@ from guardia.board.core.plan import Plan, RuleException, ToolCall
 from guardia.board.core.planner import Planner
 from guardia.board.execution import rule_history
 from guardia.board.site_rules import policy, store
-from guardia.board.site_rules.policy import Break, Change, History, PastStep, RuleVersion, Setting
+from guardia.board.site_rules.policy import (
+    Break,
+    History,
+    PastStep,
+    RuleVersion,
+    ServerChange,
+    Setting,
+)
 from guardia.board.site_rules.terms import FirstTerms, LimitTerms, SiteRule
 from guardia.errors import NotFound, RuleBroken
 from guardia.org import registry, revisions
+from guardia.org.directory import Host
 
 _MOST_WAITS = 50
 _LOCK_SPACE = 710_000
@@ -91,7 +100,7 @@ class Schedule:
     """When the rules permit a plan: at `start`, or never by waiting."""
 
     ruling: Ruling
-    """At the wanted time."""
+    """At the time that was asked for."""
     start: datetime | None
 
 
@@ -106,8 +115,10 @@ def schedule(
 ) -> Schedule:
     """Return what the rules say at a time, and the first time from then on that they permit."""
     found = _load(session, planner, task, plan, wanted)
-    if found is None:
-        return Schedule(Ruling(), wanted)
+    return _schedule(found, wanted) if found else Schedule(Ruling(), wanted)
+
+
+def _schedule(found: _Loaded, wanted: datetime) -> Schedule:
     first, start = found.at(wanted), wanted
     ruling = first
     for _ in range(_MOST_WAITS):
@@ -130,6 +141,30 @@ def schedule_of(board: BoardContext, task_id: int, plan: Plan) -> Schedule:
         return schedule(session, board.planner, task, plan, max(now, plan.starts_at or now))
 
 
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What the rules say to an action that is in no plan."""
+
+    ruling: Ruling
+    start: datetime | None
+    zone: tzinfo
+
+
+def try_action(
+    board: BoardContext, server: str, tool: str, args: dict[str, Any], at: datetime
+) -> Trial:
+    """Return what the rules would say to an action on a server at a time."""
+    with board.database.reading() as session:
+        host = registry.host(session, server)
+        change = _change(board.planner, host, ToolCall(tool=tool, args=args))
+        rules = store.rules_of_server(session, server, host.institution)
+        history = rule_history.load_history(session, rules, server, None, at)
+        zone = revisions.running_chart(session).company.zone
+    found = _Loaded((), rules, (change,), Setting(at, zone, history))
+    planned = _schedule(found, at)
+    return Trial(planned.ruling, planned.start, zone)
+
+
 def require_permitted(
     session: Session, planner: Planner, task: Task, plan: Plan, ordinal: int, now: datetime
 ) -> list[str]:
@@ -142,7 +177,7 @@ def require_permitted(
         broken = policy.find_break(version, found.changes[ordinal], found.setting(now))
         if broken is None:
             continue
-        if not is_excepted(plan, version):
+        if not is_excepted(plan.exceptions, version):
             raise RuleBroken(why=str(broken))
         excepted.append(version.name)
     return excepted
@@ -165,9 +200,9 @@ def required_reads(board: BoardContext, task_id: int, plan: Plan, ordinal: int) 
     return calls
 
 
-def is_excepted(plan: Plan, version: RuleVersion) -> bool:
-    """Return whether a plan has an exception from exactly this content of a rule."""
-    given = {(e.rule, e.version, e.hash) for e in plan.exceptions}
+def is_excepted(exceptions: Iterable[RuleException], version: RuleVersion) -> bool:
+    """Return whether there is an exception from exactly this content of a rule."""
+    given = {(e.rule, e.version, e.hash) for e in exceptions}
     return (version.name, version.version, version.hash) in given
 
 
@@ -194,9 +229,9 @@ def exceptions_for(
 class _Loaded:
     """The rules of a plan's server with everything that they look at."""
 
-    plan: Plan
+    exceptions: Sequence[RuleException]
     rules: Sequence[RuleVersion]
-    changes: Sequence[Change]
+    changes: Sequence[ServerChange]
     base: Setting
 
     def setting(self, at: datetime) -> Setting:
@@ -217,7 +252,7 @@ class _Loaded:
                 if broken is not None:
                     own = version.rule is not None and _counts_itself(self, version, ordinal)
                     found.append((ordinal, replace(broken, until=None) if own else broken))
-            yield RuleStatus(version, tuple(found), is_excepted(self.plan, version))
+            yield RuleStatus(version, tuple(found), is_excepted(self.exceptions, version))
 
     def _is_about(self, rule: SiteRule, moment: datetime) -> bool:
         return policy.is_valid(rule, moment, self.base.zone) and any(
@@ -257,16 +292,16 @@ def _load(
     """Load the rules of a plan's server; `None` if there are none, or nothing is changed."""
     if not plan.actions:
         return None
-    institution = registry.institution_of(session, plan.server) or ""
-    rules = store.rules_of_server(session, plan.server, institution)
+    host = registry.host(session, plan.server)
+    rules = store.rules_of_server(session, plan.server, host.institution)
     if not rules:
         return None
     if locking:
         _lock_counted(session, rules)
     zone = revisions.running_chart(session).company.zone
     history = rule_history.load_history(session, rules, plan.server, task.task_id, now)
-    changes = list(_changes(session, planner, plan, institution))
-    return _Loaded(plan, rules, changes, Setting(now, zone, history))
+    changes = [_change(planner, host, action.call) for action in plan.actions]
+    return _Loaded(plan.exceptions, rules, changes, Setting(now, zone, history))
 
 
 def _lock_counted(session: Session, rules: Iterable[RuleVersion]) -> None:
@@ -284,15 +319,8 @@ def _lock_counted(session: Session, rules: Iterable[RuleVersion]) -> None:
         )
 
 
-def _changes(session: Session, planner: Planner, plan: Plan, institution: str) -> Iterator[Change]:
-    host = registry.host(session, plan.server)
-    for action in plan.actions:
-        touched = planner.touched(action.call, host)
-        yield Change(
-            plan.server,
-            institution,
-            action.call.tool,
-            action.call.args,
-            touched.services,
-            touched.paths,
-        )
+def _change(planner: Planner, host: Host, call: ToolCall) -> ServerChange:
+    touched = planner.touched(call, host)
+    return ServerChange(
+        host.server_id, host.institution, call.tool, call.args, touched.services, touched.paths
+    )

@@ -21,7 +21,7 @@ _MOST = 2000
 
 
 def load_history(
-    session: Session, rules: Iterable[RuleVersion], server: str, task_id: int, now: datetime
+    session: Session, rules: Iterable[RuleVersion], server: str, task_id: int | None, now: datetime
 ) -> History:
     """Return the history that rules need; what the task itself has done counts as completed."""
     completed: list[PastStep] = []
@@ -75,7 +75,9 @@ def _attempted(session: Session, where: ColumnElement[bool], since: datetime) ->
     return _steps(session, _runs(since).where(where))
 
 
-def _completed(session: Session, server: str, since: datetime, task_id: int) -> list[PastStep]:
+def _completed(
+    session: Session, server: str, since: datetime, task_id: int | None
+) -> list[PastStep]:
     """Return changes that were verified to the end of their task, and those of the task itself."""
     verified = or_(Task.status == State.COMPLETED, Task.task_id == task_id)
     done = (ActionRun.state == "DONE", Task.target_server == server, verified)

@@ -33,6 +33,7 @@ from guardia.board.organization import pages as organization_pages
 from guardia.board.runs import pages as run_pages
 from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
 from guardia.board.site.readiness import CachedReadiness
+from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.tracker import plan_pages
@@ -92,6 +93,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         autonomy_pages.router,
         standing_pages.router,
         artifact_pages.router,
+        rule_pages.router,
         agent_pages.router,
         live.router,
         api_docs.router,

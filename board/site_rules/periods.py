@@ -5,15 +5,23 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from datetime import date, datetime, time, timedelta, tzinfo
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    StringConstraints,
+    Tag,
+    model_validator,
+)
 
 from guardia.i18n import t
 from guardia.org.approvals import DAYS, ClockTime, Day
 
 _LONGEST_SEARCH = timedelta(days=800)
-"""How far ahead the end of a freeze is looked for: a yearly one lies within."""
+"""How far ahead the end of a freeze is looked for: a yearly one is within."""
 _MOST_STEPS = 2000
 _DAY = timedelta(days=1)
 
@@ -38,7 +46,7 @@ class Dates(_Period):
         return self
 
     def end_at(self, moment: datetime) -> datetime | None:
-        """Return the end of the period if `moment` (in the company's zone) lies in it."""
+        """Return the end of the period if `moment` (in the company's zone) is in it."""
         begins, ends = (_zoned(one, moment) for one in (self.begins, self.ends))
         return ends if begins <= moment < ends else None
 
@@ -60,7 +68,7 @@ class Yearly(_Period):
         return self
 
     def end_at(self, moment: datetime) -> datetime | None:
-        """Return the end of the period if `moment` (in the company's zone) lies in it."""
+        """Return the end of the period if `moment` (in the company's zone) is in it."""
         for year in (moment.year - 1, moment.year):
             ends_in = year + (self.ends < self.begins)
             begins, ends = _in_year(self.begins, year), _in_year(self.ends, ends_in, after=True)
@@ -82,7 +90,7 @@ class Weekly(_Period):
     ends: ClockTime = Field(alias="until")
 
     def end_at(self, moment: datetime) -> datetime | None:
-        """Return the end of the period if `moment` (in the company's zone) lies in it."""
+        """Return the end of the period if `moment` (in the company's zone) is in it."""
         for back in (0, 1):
             day = moment.date() - back * _DAY
             if DAYS[day.weekday()] not in self.days:
@@ -108,7 +116,7 @@ class MonthEnd(_Period):
         return self
 
     def end_at(self, moment: datetime) -> datetime | None:
-        """Return the end of the period if `moment` (in the company's zone) lies in it."""
+        """Return the end of the period if `moment` (in the company's zone) is in it."""
         today = moment.date()
         this_month = today.replace(day=1)
         next_month = (this_month + 31 * _DAY).replace(day=1)
@@ -119,7 +127,19 @@ class MonthEnd(_Period):
         return None
 
 
-Period = Annotated[Yearly | Weekly | MonthEnd | Dates, Field(union_mode="left_to_right")]
+def _kind(value: Any) -> str:
+    """Return the tag of a period: how it recurs."""
+    every = value.get("every") if isinstance(value, dict) else getattr(value, "every", None)
+    return str(every or "never")
+
+
+Period = Annotated[
+    Annotated[Yearly, Tag("year")]
+    | Annotated[Weekly, Tag("week")]
+    | Annotated[MonthEnd, Tag("month")]
+    | Annotated[Dates, Tag("never")],
+    Discriminator(_kind),
+]
 
 
 def next_opening(periods: Iterable[Period], moment: datetime, zone: tzinfo) -> datetime | None:

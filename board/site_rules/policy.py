@@ -28,7 +28,7 @@ from guardia.i18n import t
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ServerChange:
     """A change of a server as the rules see it."""
 
     server: str
@@ -98,7 +98,7 @@ class Setting:
     history: History = field(default_factory=History)
 
 
-def applies_to(rule: SiteRule, change: Change) -> bool:
+def applies_to(rule: SiteRule, change: ServerChange) -> bool:
     """Return whether a rule is about a change: its place, its actions, its paths.
 
     A change that names no service acts on all of them.
@@ -124,7 +124,7 @@ def is_valid(rule: SiteRule, at: datetime, zone: tzinfo) -> bool:
     )
 
 
-def find_break(version: RuleVersion, change: Change, setting: Setting) -> Break | None:
+def find_break(version: RuleVersion, change: ServerChange, setting: Setting) -> Break | None:
     """Return why a rule forbids a change at a time, or `None`.
 
     A rule that cannot be read or evaluated forbids.
@@ -142,7 +142,7 @@ def find_break(version: RuleVersion, change: Change, setting: Setting) -> Break 
 
 
 def _evaluate(
-    version: RuleVersion, rule: SiteRule, change: Change, setting: Setting
+    version: RuleVersion, rule: SiteRule, change: ServerChange, setting: Setting
 ) -> Break | None:
     match rule.terms:
         case FreezeTerms() as terms:
@@ -169,7 +169,7 @@ def _freeze(version: RuleVersion, terms: FreezeTerms, setting: Setting) -> Break
 
 
 def _order(
-    version: RuleVersion, terms: OrderTerms, change: Change, setting: Setting
+    version: RuleVersion, terms: OrderTerms, change: ServerChange, setting: Setting
 ) -> Break | None:
     if terms.after == change.server:
         return None
@@ -180,7 +180,7 @@ def _order(
     return Break(version, t("rules.why.order", server=terms.after, hours=terms.within_hours))
 
 
-def _never(version: RuleVersion, terms: NeverTerms, change: Change) -> Break | None:
+def _never(version: RuleVersion, terms: NeverTerms, change: ServerChange) -> Break | None:
     if not terms.paths:
         return Break(version, t("rules.why.action"))
     if change.paths is None:
@@ -192,7 +192,7 @@ def _never(version: RuleVersion, terms: NeverTerms, change: Change) -> Break | N
 
 
 def _first(
-    version: RuleVersion, terms: FirstTerms, change: Change, setting: Setting
+    version: RuleVersion, terms: FirstTerms, change: ServerChange, setting: Setting
 ) -> Break | None:
     steps = setting.history.reads if terms.read else setting.history.completed
     wanted = terms.read or terms.action
@@ -213,7 +213,7 @@ def _meets(expect: str, findings: Mapping[str, Any] | None) -> bool:
 
 
 def _limit(
-    version: RuleVersion, terms: LimitTerms, change: Change, setting: Setting
+    version: RuleVersion, terms: LimitTerms, change: ServerChange, setting: Setting
 ) -> Break | None:
     assert version.rule is not None
     service = version.rule.scope.service
@@ -247,7 +247,7 @@ def resolve(path: str) -> str:
 
 
 def is_within(path: str, prefix: str) -> bool:
-    """Return whether a path is a prefix or lies below it, after both are resolved."""
+    """Return whether a path is a prefix or is below it, after both are resolved."""
     inner, outer = resolve(path), resolve(prefix)
     return f"{inner}/".startswith("/" if outer == "/" else f"{outer}/")
 

@@ -54,7 +54,7 @@ def _expression(text: str) -> str:
 
 
 ActionPattern = Annotated[str, CLEANED, AfterValidator(_pattern)]
-"""Name of an action, such as `service.restart`; `*` stands for any characters."""
+"""Name of an action, such as `service.restart`; `*` is any characters."""
 RulePath = Annotated[str, StringConstraints(max_length=500), CLEANED, AfterValidator(_absolute)]
 Expression = Annotated[str, StringConstraints(max_length=300), CLEANED, AfterValidator(_expression)]
 Arguments = Annotated[dict[str, str | int | bool], AfterValidator(clean_json)]
@@ -129,7 +129,7 @@ class LimitTerms(_Terms):
     at_most: int = Field(ge=1, le=1000)
     within_hours: Hours
     per: Literal["server", "scope"] = "server"
-    """Counted on each server, or together wherever the rule applies."""
+    """Counted on each server, or together on all servers of the rule."""
 
 
 Terms = Annotated[

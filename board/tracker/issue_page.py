@@ -170,8 +170,7 @@ def _tasks(
     if not staff:
         return task_details.progress(tasks)
     scoped = requests.scoped_roles(session, viewer, board.clock())
-    details = task_details.task_details(session, board.planner, viewer, scoped, found, tasks, guard)
-    return tuple(details)
+    return tuple(task_details.task_details(session, board, viewer, scoped, found, tasks, guard))
 
 
 def _names(

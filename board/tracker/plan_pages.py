@@ -74,6 +74,49 @@ def change_plan(
     )
 
 
+@router.post("/issues/{sr_id}/tasks/{task_id}/exception")
+def request_exception(
+    *,
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    sr_id: Number,
+    task_id: Number,
+    plan_hash: Annotated[str, Form(min_length=1, max_length=128), CLEANED],
+    reason: Annotated[Reason, Form()] = "",
+) -> Response:
+    """Ask for an exception from the rules that the shown plan breaks."""
+    task = plan_form.planned_task(board, visitor.person, sr_id, task_id, plan_hash)
+    return actions.submit(
+        request,
+        lambda: manual_plans.request_exception(board, visitor.person, task_id, plan_hash, reason),
+        on_success=f"/issues/{sr_id}",
+        on_refusal=partial(_exception_form, request, visitor, sr_id, task, reason),
+    )
+
+
+def _exception_form(
+    request: Request,
+    visitor: CurrentVisitor,
+    sr_id: int,
+    task: PlannedTask,
+    reason: str,
+    *,
+    status: int,
+    notice: str,
+) -> Response:
+    return render.page(
+        request,
+        "tracker/exception.html",
+        status=status,
+        visitor=visitor,
+        sr_id=sr_id,
+        task=task,
+        reason_text=reason,
+        notice=notice,
+    )
+
+
 @router.get("/issues/{sr_id}/force")
 def force_action_form(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number

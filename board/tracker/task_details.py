@@ -15,16 +15,17 @@ from guardia.board.approvals.requests import ScopedApproverRole
 from guardia.board.approvals.view import ApprovalStepView
 from guardia.board.control import directive_options, directives
 from guardia.board.control.directive_options import DirectiveOption
+from guardia.board.core.context import BoardContext
 from guardia.board.core.form_guard import FormGuard, GuardedForm
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.plan import Plan
-from guardia.board.core.planner import Planner
 from guardia.board.core.run_model import ServerWait
-from guardia.board.execution import output_view, plan_history
+from guardia.board.execution import output_view, plan_history, rule_check
 from guardia.board.execution.output_view import TaskOutputs
 from guardia.board.execution.plan_history import PlanVersionView
+from guardia.board.execution.rule_check import Ruling
 from guardia.board.execution.tasks import plan_hash
 from guardia.board.tracker import plan_revisions, plan_summary
 from guardia.board.tracker.plan_revisions import PlanRevisionView
@@ -63,6 +64,8 @@ class TaskDetail:
     available_directives: tuple[str, ...] = ()
     """Verbs of the directives that the viewer may issue now."""
     decision_form: GuardedForm | None = None
+    ruling: Ruling = field(default_factory=Ruling)
+    """What the rules of the site say to the plan of an open task."""
     revision: PlanRevisionView | None = None
     """What replaced the plan that the viewer's decision form was opened with."""
 
@@ -106,7 +109,7 @@ def progress(tasks: Sequence[Task]) -> tuple[TaskDetail, ...]:
 
 def task_details(
     session: Session,
-    planner: Planner,
+    board: BoardContext,
     viewer: PersonInfo,
     scoped_roles: Sequence[ScopedApproverRole],
     issue: Issue,
@@ -124,7 +127,7 @@ def task_details(
     outputs = output_view.outputs_by_task(session, issue.sr_id)
     undoing = _undoing_tasks(session, _in_states(tasks, State.IN_PROGRESS, State.COMPLETED))
     waiting = _waiting_tasks(session, _in_states(tasks, State.APPROVED))
-    versions = plan_history.plan_history(session, planner, ids)
+    versions = plan_history.plan_history(session, board.planner, ids)
     for task in tasks:
         plan = Plan.model_validate(task.plan) if task.plan else None
         chain = view.latest_steps(approvals, task)
@@ -160,8 +163,17 @@ def task_details(
                 viewer, task, undoing=is_undoing, waiting=task.task_id in waiting
             ),
             decision_form=form,
+            ruling=_ruling(session, board, task, plan),
             revision=plan_revisions.plan_revision(session, task, earlier) if earlier else None,
         )
+
+
+def _ruling(session: Session, board: BoardContext, task: Task, plan: Plan | None) -> Ruling:
+    """Return what the rules say to a plan at its start; nothing once the task has ended."""
+    if plan is None or task.status not in OPEN_STATES or task.status == State.MANUAL:
+        return Ruling()
+    start = max(at for at in (board.clock(), plan.starts_at, task.run_after) if at is not None)
+    return rule_check.rule_on(session, board.planner, task, plan, start)
 
 
 def _in_states(tasks: Sequence[Task], *states: State) -> list[int]:

@@ -21,6 +21,37 @@ class RefusalPage(Protocol):
         """Render the page with the sentence of the refusal."""
 
 
+class FieldRefusalPage(Protocol):
+    """The page of a form that shows a refusal at the field that is wrong."""
+
+    def __call__(self, *, status: int, notice: str, field: str) -> Response:
+        """Render the page; `field` is the wrong one's name, or empty if it is none alone."""
+
+
+def submit_fields(
+    request: Request,
+    act: Callable[[], _Result],
+    *,
+    on_success: str | Callable[[_Result], str],
+    on_refusal: FieldRefusalPage,
+) -> Response:
+    """Run `act` like `submit`; the page also gets the field that the refusal is about."""
+    refused_field = ""
+
+    def act_and_note() -> _Result:
+        nonlocal refused_field
+        try:
+            return act()
+        except UserError as error:
+            refused_field = str(error.detail.get("field", ""))
+            raise
+
+    def show(*, status: int, notice: str) -> Response:
+        return on_refusal(status=status, notice=notice, field=refused_field)
+
+    return submit(request, act_and_note, on_success=on_success, on_refusal=show)
+
+
 def submit(
     request: Request,
     act: Callable[[], _Result],

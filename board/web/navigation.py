@@ -27,6 +27,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("autonomy.title", "/autonomy", "autonomy.read"),
     NavigationItem("standing.title", "/standing", "standing.read"),
     NavigationItem("artifacts.title", "/artifacts", "artifact.read"),
+    NavigationItem("rules.title", "/rules", "rule.read"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
     NavigationItem("web.org.title", "/org", "org.read"),
     NavigationItem("web.runs.title", "/runs", "run.read"),

@@ -29,6 +29,7 @@ from guardia.cli import (
     org,
     person,
     plan,
+    rule,
     runs,
     service,
     standing,
@@ -65,6 +66,7 @@ app.add_typer(plan.app, name="plan", help=t("cli.plan.help"))
 app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
 app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
+app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))

@@ -35,7 +35,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def env(seeded_template: str, database: object, clock: Clock) -> Iterator[BoardEnv]:
-    """Open the board with a clock that the test moves; the seed lies in the future of none."""
+    """Open the board with a clock that the test moves; ten years after the seed."""
     with open_env(database.app) as found:  # type: ignore[attr-defined]
         clock.now += timedelta(days=3650)
         yield BoardEnv(replace(found.board, clock=clock), found.dsn)

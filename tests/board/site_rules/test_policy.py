@@ -12,12 +12,12 @@ from pydantic import ValidationError
 
 from guardia.board.site_rules import policy
 from guardia.board.site_rules.periods import next_opening
-from guardia.board.site_rules.policy import Change, History, PastStep, RuleVersion, Setting
+from guardia.board.site_rules.policy import History, PastStep, RuleVersion, ServerChange, Setting
 from guardia.board.site_rules.terms import SiteRule
 
 SEOUL = ZoneInfo("Asia/Seoul")
 NOON = datetime(2026, 11, 20, 3, tzinfo=UTC)  # a Friday noon in Seoul
-RESTART = Change(
+RESTART = ServerChange(
     "MOF-WAS-01", "MOF", "service.restart", {"service": "portal"}, frozenset({"portal"})
 )
 TIMES = st.datetimes(datetime(2026, 1, 1), datetime(2029, 1, 1), timezones=st.just(UTC))
@@ -54,7 +54,7 @@ def version(found: SiteRule | None) -> RuleVersion:
 
 def broken(
     found: SiteRule | None,
-    change: Change = RESTART,
+    change: ServerChange = RESTART,
     at: datetime = NOON,
     history: History | None = None,
 ) -> policy.Break | None:
@@ -133,7 +133,7 @@ def test_a_freeze_opens_at_the_first_time_that_is_in_none_of_its_periods(
 def test_a_freeze_binds_only_its_actions(
     period: dict[str, object], at: datetime, tool: str
 ) -> None:
-    change = Change("MOF-WAS-01", "MOF", tool, {})
+    change = ServerChange("MOF-WAS-01", "MOF", tool, {})
     if tool == "disk.archive":
         assert broken(freeze(period), change, at) is None
 
@@ -151,13 +151,13 @@ def test_a_freeze_binds_only_its_actions(
     ],
 )
 def test_a_path_is_compared_by_what_it_means(path: str, forbidden: bool) -> None:
-    change = Change("MOF-WAS-01", "MOF", "disk.archive", {}, paths=(path,))
+    change = ServerChange("MOF-WAS-01", "MOF", "disk.archive", {}, paths=(path,))
     found = rule({"kind": "never", "paths": ["/data/audit/"]})
     assert (broken(found, change) is not None) is forbidden
 
 
 def test_a_change_of_unknown_paths_is_forbidden() -> None:
-    change = Change("MOF-WAS-01", "MOF", "disk.archive", {}, paths=None)
+    change = ServerChange("MOF-WAS-01", "MOF", "disk.archive", {}, paths=None)
     assert broken(rule({"kind": "never", "paths": ["/data"]}), change) is not None
 
 
@@ -176,7 +176,7 @@ def test_an_order_compares_the_arguments_unless_it_says_otherwise() -> None:
     assert broken(rule(terms), history=history) is not None
     assert broken(rule({**terms, "same": "action"}), history=history) is None
     # The server that goes first waits for none.
-    first = Change("MOF-WAS-02", "MOF", "service.restart", {})
+    first = ServerChange("MOF-WAS-02", "MOF", "service.restart", {})
     assert broken(rule(terms), first) is None
 
 
@@ -222,10 +222,10 @@ def test_a_read_that_comes_first_has_to_meet_its_condition(
         ({"server": "MOF-WAS-01", "service": "batch"}, RESTART, False),
         # What names no service acts on all of them.
         ({"server": "MOF-WAS-01", "service": "batch"},
-         Change("MOF-WAS-01", "MOF", "host.reboot", {}), True),
+         ServerChange("MOF-WAS-01", "MOF", "host.reboot", {}), True),
     ],
 )  # fmt: skip
-def test_a_rule_binds_its_place(scope: dict[str, str], change: Change, applies: bool) -> None:
+def test_a_rule_binds_its_place(scope: dict[str, str], change: ServerChange, applies: bool) -> None:
     found = rule({"kind": "investigate"}, scope=scope)
     assert (broken(found, change) is not None) is applies
 
@@ -293,7 +293,7 @@ def test_a_change_that_counts_as_no_loosening_permits_nothing_new(
     before: dict[str, object], after: dict[str, object], path: str, count: int
 ) -> None:
     old, new = rule(before), rule(after)
-    change = Change("MOF-WAS-01", "MOF", "service.restart", {}, paths=(path,))
+    change = ServerChange("MOF-WAS-01", "MOF", "service.restart", {}, paths=(path,))
     history = History(attempted=[past("MOF-WAS-01", 2 + n / 4) for n in range(count)])
     if not policy.is_looser(old, new) and broken(old, change, history=history):
         assert broken(new, change, history=history) is not None
