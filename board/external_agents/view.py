@@ -12,6 +12,8 @@ from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.execution import view
 from guardia.board.execution.model import CommandOutput
+from guardia.board.site_rules import store
+from guardia.org import registry
 
 PAGE_SIZE = 20
 """Evidence items in one response."""
@@ -63,7 +65,20 @@ def task(board: BoardContext, claim: Claim) -> dict[str, Any]:
         "plan": filed.plan.model_dump(mode="json") if filed.plan else None,
         "plan_hash": filed.plan_hash,
         "changes_wanted": _changes_wanted(board, claim.task_id),
+        "rules": _rules(board, found.server),
     }
+
+
+def _rules(board: BoardContext, server: str | None) -> list[dict[str, Any]]:
+    """Return the rules of the site that bind changes of a server, as data."""
+    if server is None:
+        return []
+    with board.database.reading() as session:
+        institution = registry.institution_of(session, server) or ""
+        return [
+            {"name": one.name, "sentence": one.sentence, "rule": one.rule and one.rule.as_data()}
+            for one in store.rules_of_server(session, server, institution)
+        ]
 
 
 def _changes_wanted(board: BoardContext, task_id: int) -> str | None:

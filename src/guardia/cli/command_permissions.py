@@ -58,6 +58,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "directive": "plan.read",
     "plan show": "issue.read",
     "plan edit": "directive.change",
+    "plan except": "directive.force",
     "force": "directive.force",
     "token create": "token.own",
     "token list": "token.own",

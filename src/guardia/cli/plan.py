@@ -77,6 +77,29 @@ def edit(
     sys.stdout.write(t("cli.control.given", **words) + "\n")
 
 
+@app.command("except", help=t("cli.plan.except"))
+def except_(
+    number: _Number,
+    who: _As,
+    reason: _Reason,
+    task: Annotated[int | None, typer.Option("--task", help=t("cli.plan.task"))] = None,
+    rule: Annotated[list[str] | None, typer.Option("--rule", help=t("cli.plan.rule"))] = None,
+) -> None:
+    """Ask for an exception from the site rules that a plan breaks now."""
+    from guardia.board.approvals import pending
+    from guardia.board.control import manual_plans
+
+    sr_id = parse_issue_number(number)
+    with open_installation(Settings()) as installation, installation.board() as board:
+        person = authenticate(board, who)
+        plan = _choose_plan(sr_id, pending.editable_plans(board, sr_id), task)
+        state = manual_plans.request_exception(
+            board, person, plan.task_id, plan.plan_hash, reason, rule or ()
+        )
+    words = {"sr": sr_id, "verb": t("rules.ask_exception"), "state": t(f"state.{state}")}
+    sys.stdout.write(t("cli.control.given", **words) + "\n")
+
+
 def force(
     number: _Number,
     server: Annotated[str, typer.Argument(help=t("cli.plan.server"))],
