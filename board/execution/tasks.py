@@ -202,9 +202,7 @@ def begin_execution(board: BoardContext, claim: Claim) -> Grant:
             permissions.require_category(entry, plan.category)
             observation.require_not_observed(session, task, plan.category)
             uses.require_in_force(session, task, now)
-        delay = start_delay.find_delay(
-            session, board.planner, task, claim, plan, decisions, now
-        )
+        delay = start_delay.find_delay(session, board.planner, task, claim, plan, decisions, now)
         if delay is None:
             _start(session, task, claim, plan, now)
         grant = Grant(claim, plan.server, plan.category, task.plan_hash)

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from pydantic import TypeAdapter
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.site_rules import changes, forms, view
 from guardia.board.site_rules.terms import KINDS
@@ -155,7 +156,7 @@ def _rule_page(
 ) -> Response:
     found = view.rule_history(board, visitor.person, name)
     words = {"status": 200, "notice": "", **words}
-    own = found.proposal is not None and found.proposal.author_id == f"person:{visitor.person.id}"
+    own = found.proposal is not None and found.proposal.author_id == str(Actor.of(visitor.person))
     return render.page(
         request, "site_rules/rule.html", visitor=visitor, found=found, is_own=own, **words
     )
