@@ -1,14 +1,15 @@
 """Circuit breaker: a server that has just not answered is known as such for a while.
 
 Every command until then gets the same finding at once. After a pause one command may try again; if
-that fails as well, the pause doubles.
+that fails as well, the pause doubles. Refused passwords are remembered in the same way, because
+repeating one locks the account.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -33,9 +34,18 @@ class _Silence:
 
 
 class CircuitBreaker(Generic[K]):
-    """Servers that do not answer; thread-safe."""
+    """Servers that do not answer, or refusals of another kind; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        first: float = _FIRST_PAUSE,
+        longest: float = _LONGEST_PAUSE,
+        remembers: Callable[[Unreachable], bool] | None = None,
+    ) -> None:
+        """Remember the errors for which `remembers` is true; by default, silence."""
+        self._first, self._longest = first, longest
+        self._remembers = remembers or is_silence
         self._lock = threading.Lock()
         self._silent: dict[K, _Silence] = {}
 
@@ -49,7 +59,7 @@ class CircuitBreaker(Generic[K]):
         try:
             yield
         except Unreachable as error:
-            if is_silence(error):
+            if self._remembers(error):
                 self.record_silence(key, error)
             else:
                 self._forget(key)
@@ -63,8 +73,14 @@ class CircuitBreaker(Generic[K]):
         """Remember that a server did not answer."""
         with self._lock:
             known = self._silent.get(key)
-            pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
+            pause = min(2 * known.pause, self._longest) if known else self._first
             self._silent[key] = _Silence(error, pause, time.monotonic() + pause)
+
+    def known(self, key: K) -> Unreachable | None:
+        """Return the error that is remembered of a server."""
+        with self._lock:
+            found = self._silent.get(key)
+        return Unreachable(**found.error.detail) if found else None
 
     def _enter(self, key: K) -> None:
         with self._lock:
@@ -85,7 +101,18 @@ class CircuitBreaker(Generic[K]):
             self._silent.pop(key, None)
 
 
-_SILENCE = frozenset({"timeout", "silent", "slow_banner", "silent_kex", "silent_auth", "no_answer"})
+_SILENCE = frozenset(
+    {
+        "timeout",
+        "silent",
+        "slow_banner",
+        "silent_kex",
+        "silent_auth",
+        "silent_password",
+        "no_answer",
+        "hop_timeout",
+    }
+)
 """Reasons that cost the whole time limit; any other is an answer, and comes soon."""
 
 

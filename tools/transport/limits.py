@@ -20,6 +20,16 @@ class TransportLimits:
     """Concurrent commands per connection; OpenSSH allows 10."""
     connections: int = 4
     """Connections per host."""
+    forwards: int = 200
+    """Servers behind one connection of a bastion."""
+    server_commands: int = 16
+    """Concurrent commands per server."""
+    institution_commands: int = 200
+    """Concurrent commands on all servers of an institution."""
+    institution_connections: int = 500
+    """Connections to all servers of an institution."""
+    wait: float = 60.0
+    """Time that a command waits for its turn where a limit is reached."""
     output: int = 1_000_000
     """Bytes kept of each output stream of a command."""
     received: int = 200_000_000
