@@ -24,11 +24,12 @@ def last_hop(host: Host) -> Host:
 def require_passable(host: Host) -> None:
     """Raise `Unreachable` if the way leads in circles, or over an unknown or blocked server."""
     ids = [hop.server_id for hop in host.hops]
-    unknown = [name for name in host.login.bastions if name not in ids]
-    if host.server_id in ids or len(set(ids)) < len(ids):
-        raise unreachable(host, "hop_loop", {"hops": " → ".join((*ids, host.server_id))})
+    before_first = host.hops[0].login.bastions if host.hops else ()
+    unknown = [name for name in (*before_first, *host.login.bastions) if name not in ids]
     if unknown:
         raise unreachable(host, "hop_unknown", {"hop": ", ".join(unknown)})
+    if before_first or host.server_id in ids or len(set(ids)) < len(ids):
+        raise unreachable(host, "hop_loop", {"hops": " → ".join((*ids, host.server_id))})
     if blocked := next((hop for hop in host.hops if hop.blocked), None):
         raise unreachable(host, "hop_blocked", {"hop": blocked.server_id})
 
