@@ -55,22 +55,22 @@ class CircuitBreaker(Generic[K]):
 
         Raises that `Unreachable` again, at once, as long as the server is known to be silent.
         """
-        self._enter(key)
+        self.enter(key)
         try:
             yield
         except Unreachable as error:
             if self._remembers(error):
-                self.record_silence(key, error)
+                self.record(key, error)
             else:
-                self._forget(key)
+                self.forget(key)
             raise
         except BaseException:
-            self._give_back(key)
+            self.give_back(key)
             raise
-        self._forget(key)
+        self.forget(key)
 
-    def record_silence(self, key: K, error: Unreachable) -> None:
-        """Remember that a server did not answer."""
+    def record(self, key: K, error: Unreachable) -> None:
+        """Remember an error: what asks next gets it, until the pause is over."""
         with self._lock:
             known = self._silent.get(key)
             pause = min(2 * known.pause, self._longest) if known else self._first
@@ -82,7 +82,8 @@ class CircuitBreaker(Generic[K]):
             found = self._silent.get(key)
         return Unreachable(**found.error.detail) if found else None
 
-    def _enter(self, key: K) -> None:
+    def enter(self, key: K) -> None:
+        """Raise what is remembered, unless it is time to ask again."""
         with self._lock:
             known = self._silent.get(key)
             if known is None:
@@ -91,12 +92,14 @@ class CircuitBreaker(Generic[K]):
                 raise Unreachable(**known.error.detail)
             known.is_trying = True
 
-    def _give_back(self, key: K) -> None:
+    def give_back(self, key: K) -> None:
+        """Let another one ask: nothing was learnt."""
         with self._lock:
             if known := self._silent.get(key):
                 known.is_trying = False
 
-    def _forget(self, key: K) -> None:
+    def forget(self, key: K) -> None:
+        """Remember nothing of a server: it has answered."""
         with self._lock:
             self._silent.pop(key, None)
 

@@ -6,6 +6,7 @@ is never sent again; `run` then returns what is known of its end.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import random
 import re
@@ -19,8 +20,9 @@ import paramiko
 
 from guardia.errors import GuardiaError, Unreachable
 from guardia.org.directory import Host
-from guardia.tools.command import Command
+from guardia.tools.command import Command, StoredSecret
 from guardia.tools.output import ExitReason, Output
+from guardia.tools.privilege import find_refusal
 from guardia.tools.transport.breaker import CircuitBreaker
 from guardia.tools.transport.channel import CommandNotStarted, OnOutput, RunningCommand
 from guardia.tools.transport.connect import (
@@ -106,7 +108,9 @@ class Connections:
         with self._turn(host, cancel) as is_next:
             if not is_next:
                 return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
-            running, output = self._execute(host, supervised, cancel, on_output)
+            with self._one_attempt(host, command) as attempt:
+                running, output = self._execute(host, supervised, cancel, on_output)
+                attempt.append(output)
         return output or running.output(*self._count_left(host, supervised, running))
 
     def end(self, host: Host, tag: str) -> bool:
@@ -187,7 +191,7 @@ class Connections:
             raise unreachable(host, error.reason, {"error": error}) from None
         finally:
             if running.is_unanswered:
-                self._breaker.record_silence(way_to(host), unreachable(host, "no_answer"))
+                self._breaker.record(way_to(host), unreachable(host, "no_answer"))
             channel.close()
             # A connection that lost the end of a command is not reused for the next one.
             self._pool.release(pooled, retire=not running.end_seen)
@@ -207,6 +211,31 @@ class Connections:
             return None, 0
         counts = re.fullmatch(r"([0-9]{1,6}) ([0-9]{1,6})\n", output.stdout if output else "")
         return (int(counts[1]), int(counts[2])) if counts else (None, 0)
+
+    @contextmanager
+    def _one_attempt(self, host: Host, command: Command) -> Iterator[list[Output | None]]:
+        """Run a command within the block; remember if sudo refused the password that it sent.
+
+        Raises `Unreachable` if that password is known to be wrong.
+        """
+        name = host.login.sudo_credential
+        if not name or StoredSecret(name) not in command.stdin:
+            yield []
+            return
+        key = way_to(host), hashlib.sha256(self._secrets.get(name).encode()).digest()
+        outputs = list[Output | None]()
+        self._refusals.enter(key)
+        try:
+            yield outputs
+        finally:
+            output = outputs[-1] if outputs else None
+            if output and find_refusal(output) == "refused":
+                why = unreachable(host, "refused_sudo", {"account": host.account})
+                self._refusals.record(key, why)
+            elif output:
+                self._refusals.forget(key)
+            else:
+                self._refusals.give_back(key)
 
     @contextmanager
     def _turn(self, host: Host, cancel: threading.Event) -> Iterator[bool]:
