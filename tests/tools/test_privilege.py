@@ -216,7 +216,7 @@ as_root /bin/true
 
 
 def failed(server: AccountServer, script: Script, elevate: str) -> str:
-    """Run a script that fails without rights; return what people are told."""
+    """Run a script that fails without rights; return its message."""
     named = "right" if elevate == "password" else ""
     host = server.of("kim", login=Login(elevate=elevate, sudo_credential=named))
     with Connections(Store(server)) as connections:

@@ -321,7 +321,7 @@ class Connections:
                 return
 
     def _hop(self, host: Host, deadline: float) -> PooledConnection[_SshConnection]:
-        """Return a connection to the last hop before a server, shared by all that lie behind."""
+        """Return a connection to the last hop before a server, shared by all servers behind it."""
         hop = last_hop(host)
         try:
             with self._breaker.asking(way_to(hop)):

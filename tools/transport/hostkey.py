@@ -163,4 +163,4 @@ def all_algorithms() -> tuple[str, ...]:
 
 def _uses_sha1(certificate: SSHCertificate) -> bool:
     # The library offers no public accessor, and accepts SHA-1.
-    return bool(certificate._inner_sig_type == b"ssh-rsa")
+    return bytes(certificate._inner_sig_type) == b"ssh-rsa"

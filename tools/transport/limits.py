@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from guardia.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class TransportLimits:
@@ -36,3 +38,14 @@ class TransportLimits:
     """Bytes of all its output until a command is ended: nothing reads so much."""
     buffered: int = 16_000_000
     """Bytes waiting to be read; a server that ignores its window sends more."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> TransportLimits:
+        """Return the limits that an operator has set."""
+        return cls(
+            keepalive=settings.ssh_keepalive,
+            connections=settings.ssh_connections_per_server,
+            server_commands=settings.ssh_commands_per_server,
+            institution_commands=settings.ssh_commands_per_institution,
+            institution_connections=settings.ssh_connections_per_institution,
+        )

@@ -63,7 +63,7 @@ def has_certificate(text: str) -> bool:
 
 
 def load_certified_key(name: str, text: str) -> paramiko.PKey:
-    """Return the private key in `text` with its certificate, which may stand before or after it.
+    """Return the private key in `text` with its certificate, which may come before or after it.
 
     Raises `Misconfigured` if the certificate is missing, damaged, or that of another key.
     """

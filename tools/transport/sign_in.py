@@ -86,7 +86,7 @@ class _BoundedAuthHandler(AuthHandler):
     def _parse_userauth_failure(self, m: paramiko.Message) -> None:
         listed = paramiko.Message(m.asbytes()).get_list()
         self.methods = tuple(str(method)[:40] for method in listed[:_MAX_METHODS])
-        super()._parse_userauth_failure(m)
+        super()._parse_userauth_failure(m)  # type: ignore[misc]
 
     def _parse_userauth_info_request(self, m: paramiko.Message) -> None:
         if self.auth_method == "password":  # the same number means: choose a new password
@@ -96,7 +96,7 @@ class _BoundedAuthHandler(AuthHandler):
             look.get_binary()
         if look.get_int() > _MAX_QUESTIONS:
             raise SignInRefused("too_many_questions")
-        super()._parse_userauth_info_request(m)
+        super()._parse_userauth_info_request(m)  # type: ignore[misc]
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,17 +146,16 @@ class SignIn:
         if key is not None:
             return transport.sign_in(lambda h, e: h.auth_publickey(self.account, key, e))
         assert password is not None
-        first, other = self._ask_questions, self._send_password
-        if self.kind == "password":
-            first, other = other, first
+        # Either of the two methods takes the same password; many servers have only one.
+        ways = {_INTERACTIVE: self._ask_questions, "password": self._send_password}
+        first = ways.pop(self.kind)
         try:
             return first(transport, password)
         except paramiko.BadAuthenticationType as error:
-            # The same password by the other of the two methods that take one.
-            method = "password" if other == self._send_password else _INTERACTIVE
-            if method not in error.allowed_types:
-                raise
-            return other(transport, password)
+            for method, other in ways.items():
+                if method in error.allowed_types:
+                    return other(transport, password)
+            raise
 
     def _second(self, transport: SecureTransport, demanded: list[str]) -> None:
         """Answer what the server demands after the first method."""
@@ -176,8 +175,8 @@ class SignIn:
         if rest:
             raise SignInRefused("more_needed", methods=", ".join(rest[:_MAX_METHODS]))
 
-    def _send_password(self, transport: SecureTransport, password: str) -> list[str]:
-        return transport.sign_in(lambda h, e: h.auth_password(self.account, password, e))
+    def _send_password(self, transport: SecureTransport, password: str | None) -> list[str]:
+        return transport.sign_in(lambda h, e: h.auth_password(self.account, password or "", e))
 
     def _ask_questions(self, transport: SecureTransport, password: str | None) -> list[str]:
         answers = Answers(password, self.further)
