@@ -27,6 +27,7 @@ from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
 from guardia.tools.transport.connections import Connections
+from guardia.tools.transport.limits import TransportLimits
 
 log = logging.getLogger(__name__)
 
@@ -105,7 +106,9 @@ def open_worker(
 ) -> Iterator[Worker]:
     """Create everything that a worker needs; closed at the end of the block."""
     connections = Connections(
-        FileCredentialStore(settings.secrets), contents=BlobStore.of(settings)
+        FileCredentialStore(settings.secrets),
+        TransportLimits.of(settings),
+        BlobStore.of(settings),
     )
     gate = Gate(board, connections)
     team, scheduler = (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.text import CleanStr, Name
 
@@ -122,6 +122,9 @@ class Host(_Value):
     blocked: str = ""
     """Why no command may run there, such as a changed host key; empty: not blocked."""
     services: tuple[Service, ...] = ()
+    hops: tuple[Host, ...] = Field(default=(), exclude=True)
+    """The servers of `login.bastions` and of the first one's own, the first hop first; filled in
+    when the CMDB is read for the transport."""
 
     def service(self, name: str) -> Service:
         """Return the service of that name. Raises `KeyError` if the CMDB has none."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -57,6 +59,12 @@ def host(session: Session, server_id: str) -> Host:
     if row is None:
         raise NotFound(what=server_id)
     return _host(row)
+
+
+def hosts(session: Session, server_ids: Collection[str]) -> dict[str, Host]:
+    """Return the servers of these ids, as far as the CMDB has them."""
+    rows = session.scalars(select(Server).where(Server.server_id.in_(server_ids)))
+    return {row.server_id: _host(row) for row in rows}
 
 
 def directory_revision(session: Session) -> int:

@@ -177,7 +177,8 @@ class Command:
         if not any(isinstance(p, StoredSecret) for p in self.stdin):
             return self
         pieces = (
-            Secret(get(p.name) + "\n") if isinstance(p, StoredSecret) else p for p in self.stdin
+            Secret(get(p.name).rstrip("\r\n") + "\n") if isinstance(p, StoredSecret) else p
+            for p in self.stdin
         )
         return replace(self, stdin=tuple(pieces))
 

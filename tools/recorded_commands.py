@@ -37,6 +37,7 @@ from guardia.org.directory import Host, PersonInfo
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlightCommands, TrackedCommand
 from guardia.tools.output import ExitReason, Output
+from guardia.tools.privilege import is_privileged, require_rights
 from guardia.tools.tool import Tool
 from guardia.tools.transport.supervised_shell import FenceGuard
 
@@ -137,7 +138,7 @@ class RecordedCommands:
             )
             tracked.end(output)
             cancelled = output.exit_reason is ExitReason.CANCELLED
-            findings = {} if cancelled else tool.parse(output)
+            findings = {} if cancelled else _parse(tool, host, command, output)
         except (Unreachable, Stale) as error:
             self._conclude(intent, started, _failure(str(error)))
             raise
@@ -214,6 +215,12 @@ def _subject(intent: Intent | Inspection) -> str:
     if isinstance(intent, Inspection):
         return intent.server
     return issue_ref(intent.grant.claim.sr_id)
+
+
+def _parse(tool: Tool[Any], host: Host, command: Command, output: Output) -> dict[str, Any]:
+    if is_privileged(command):
+        require_rights(tool.name, host, output)
+    return tool.parse(output)
 
 
 def _failure(why: str, *, is_known: bool = True) -> CommandResult:

@@ -5,10 +5,14 @@ from __future__ import annotations
 from threading import Lock
 from weakref import WeakKeyDictionary
 
+from sqlalchemy.orm import Session
+
 from guardia.board.core.context import BoardContext
 from guardia.db.engine import Database
 from guardia.org import registry
 from guardia.org.directory import Directory, Host
+
+_MAX_HOPS = 8
 
 
 def directory(board: BoardContext) -> Directory:
@@ -39,6 +43,23 @@ def systems(board: BoardContext) -> Directory:
 
 
 def server(board: BoardContext, server_id: str) -> Host:
-    """Return one server as the tools need it. Raises `NotFound` if the CMDB has none."""
+    """Return one server as the tools need it, with the way to it.
+
+    Raises `NotFound` if the CMDB has none.
+    """
     with board.database.reading() as session:
-        return registry.host(session, server_id)
+        return with_hops(session, registry.host(session, server_id))
+
+
+def with_hops(session: Session, host: Host) -> Host:
+    """Return a server with the servers on the way to it, as far as the CMDB knows them.
+
+    One query where the first bastion has none before it, and none where there is no bastion. A loop
+    is cut off: the transport refuses what it shows.
+    """
+    hops, wanted = list[Host](), host.login.bastions
+    while wanted and len(hops) < _MAX_HOPS:
+        known = registry.hosts(session, wanted)
+        hops[:0] = [known[name] for name in wanted if name in known]
+        wanted = known[wanted[0]].login.bastions if wanted[0] in known else ()
+    return host.model_copy(update={"hops": tuple(hops)})

@@ -85,6 +85,16 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Requests a minute with one access token."""
     forms_per_person: int = Field(default=600, ge=1)
     """Forms a minute that one person may submit."""
+    ssh_commands_per_server: int = Field(default=16, ge=1)
+    """Commands of one process that run on one server at the same time."""
+    ssh_commands_per_institution: int = Field(default=200, ge=1)
+    """Commands of one process that run on all servers of an institution at the same time."""
+    ssh_connections_per_server: int = Field(default=4, ge=1)
+    """Connections of one process to one server."""
+    ssh_connections_per_institution: int = Field(default=500, ge=1)
+    """Connections of one process to all servers of an institution."""
+    ssh_keepalive: int = Field(default=15, ge=1)
+    """Seconds between signs of life on an open connection, for firewalls that forget idle ones."""
     log_file: Path | None = None
     """File for the log of `up`, `serve` and `worker`; unset: standard error."""
     log_megabytes: int = Field(default=10, ge=1)

@@ -60,11 +60,7 @@ class OpenSSH:
         config.write_text(_known(text))
         if os.geteuid() == 0:
             Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)  # required by sshd
-        with (folder / "log").open("w") as log:
-            # It ends when we end, even by SIGKILL.
-            words = ["setpriv", "--pdeathsig", "KILL", SSHD, "-D", "-e", "-f", str(config)]
-            self.process = subprocess.Popen(words, stderr=log, stdin=subprocess.DEVNULL)
-        self._wait()
+        self._start()
 
     def host(self, *services: Service, server_id: str = "TEST-01", **changed: object) -> Host:
         """Return this server as a CMDB host."""
@@ -85,10 +81,24 @@ class OpenSSH:
         """Return a private key of this folder: the credential store of these tests."""
         return (self.folder / name).read_text()
 
+    def restart(self) -> None:
+        """Start the listener again, with the configuration and keys of now."""
+        self.stop()
+        self._start()
+
     def stop(self) -> None:
         """End the listener; sessions end with their clients."""
         self.process.kill()
         self.process.wait()
+
+    def _start(self) -> None:
+        assert SSHD is not None
+        with (self.folder / "log").open("w") as log:
+            # It ends when we end, even by SIGKILL.
+            config = str(self.folder / "sshd_config")
+            words = ["setpriv", "--pdeathsig", "KILL", SSHD, "-D", "-e", "-f", config]
+            self.process = subprocess.Popen(words, stderr=log, stdin=subprocess.DEVNULL)
+        self._wait()
 
     def _wait(self) -> None:
         wait_until(lambda: self._listens() or self.process.poll() is not None)

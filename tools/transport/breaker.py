@@ -1,14 +1,15 @@
 """Circuit breaker: a server that has just not answered is known as such for a while.
 
 Every command until then gets the same finding at once. After a pause one command may try again; if
-that fails as well, the pause doubles.
+that fails as well, the pause doubles. Refused passwords are remembered in the same way, because
+repeating one locks the account.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -33,9 +34,18 @@ class _Silence:
 
 
 class CircuitBreaker(Generic[K]):
-    """Servers that do not answer; thread-safe."""
+    """Servers that do not answer, or refusals of another kind; thread-safe."""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        first: float = _FIRST_PAUSE,
+        longest: float = _LONGEST_PAUSE,
+        remembers: Callable[[Unreachable], bool] | None = None,
+    ) -> None:
+        """Remember the errors for which `remembers` is true; by default, silence."""
+        self._first, self._longest = first, longest
+        self._remembers = remembers or is_silence
         self._lock = threading.Lock()
         self._silent: dict[K, _Silence] = {}
 
@@ -45,28 +55,35 @@ class CircuitBreaker(Generic[K]):
 
         Raises that `Unreachable` again, at once, as long as the server is known to be silent.
         """
-        self._enter(key)
+        self.enter(key)
         try:
             yield
         except Unreachable as error:
-            if is_silence(error):
-                self.record_silence(key, error)
+            if self._remembers(error):
+                self.record(key, error)
             else:
-                self._forget(key)
+                self.forget(key)
             raise
         except BaseException:
-            self._give_back(key)
+            self.give_back(key)
             raise
-        self._forget(key)
+        self.forget(key)
 
-    def record_silence(self, key: K, error: Unreachable) -> None:
-        """Remember that a server did not answer."""
+    def record(self, key: K, error: Unreachable) -> None:
+        """Remember an error: what asks next gets it, until the pause is over."""
         with self._lock:
             known = self._silent.get(key)
-            pause = min(2 * known.pause, _LONGEST_PAUSE) if known else _FIRST_PAUSE
+            pause = min(2 * known.pause, self._longest) if known else self._first
             self._silent[key] = _Silence(error, pause, time.monotonic() + pause)
 
-    def _enter(self, key: K) -> None:
+    def known(self, key: K) -> Unreachable | None:
+        """Return the error that is remembered of a server."""
+        with self._lock:
+            found = self._silent.get(key)
+        return Unreachable(**found.error.detail) if found else None
+
+    def enter(self, key: K) -> None:
+        """Raise what is remembered, unless it is time to ask again."""
         with self._lock:
             known = self._silent.get(key)
             if known is None:
@@ -75,17 +92,30 @@ class CircuitBreaker(Generic[K]):
                 raise Unreachable(**known.error.detail)
             known.is_trying = True
 
-    def _give_back(self, key: K) -> None:
+    def give_back(self, key: K) -> None:
+        """Let another one ask: nothing was learnt."""
         with self._lock:
             if known := self._silent.get(key):
                 known.is_trying = False
 
-    def _forget(self, key: K) -> None:
+    def forget(self, key: K) -> None:
+        """Remember nothing of a server: it has answered."""
         with self._lock:
             self._silent.pop(key, None)
 
 
-_SILENCE = frozenset({"timeout", "silent", "slow_banner", "silent_kex", "silent_auth", "no_answer"})
+_SILENCE = frozenset(
+    {
+        "timeout",
+        "silent",
+        "slow_banner",
+        "silent_kex",
+        "silent_auth",
+        "silent_password",
+        "no_answer",
+        "hop_timeout",
+    }
+)
 """Reasons that cost the whole time limit; any other is an answer, and comes soon."""
 
 

@@ -7,50 +7,61 @@ import socket
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Protocol
 
 import paramiko
+from paramiko.common import OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 from paramiko.ssh_exception import IncompatiblePeer
 
 from guardia.errors import Unreachable
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.output import decode
-from guardia.tools.transport import hostkey
+from guardia.tools.transport.hostkey import (
+    HostIdentity,
+    all_algorithms,
+    expected_identity,
+    written,
+)
 from guardia.tools.transport.limits import TransportLimits
-from guardia.tools.transport.private_key import load_private_key
+from guardia.tools.transport.sign_in import SecureTransport, SignIn, SignInRefused
+from guardia.tools.transport.sockets import (
+    RecordingChannel,
+    RecordingSocket,
+    open_hop,
+    open_socket,
+)
 
 CONNECTION_ERRORS = (paramiko.SSHException, EOFError, OSError)
 """Raised by paramiko when a connection breaks."""
-_MAX_BANNER_BYTES = 65_536
-"""Bytes before the end of the banner; RFC 4253 permits lines before it."""
 _SEEN_BYTES = 60
 """Bytes of a strange answer that are shown."""
 
 
-class PrivateKeyStore(Protocol):
-    """Store of private keys."""
-
-    def get(self, name: str) -> str:
-        """Return the PEM text of the private key called `name`."""
-        ...
-
-
 def connect(
-    host: Host, secrets: PrivateKeyStore, limits: TransportLimits, deadline: float
+    host: Host,
+    sign_in: SignIn,
+    limits: TransportLimits,
+    deadline: float,
+    through: paramiko.Transport | None = None,
 ) -> paramiko.Transport:
-    """Open a verified and authenticated connection. Raises `Unreachable` if that fails."""
-    key = load_private_key(host.credential, secrets.get(host.credential))
+    """Open a verified and authenticated connection, `through` that of the hop before, if any.
+
+    Raises `Unreachable` if that fails.
+    """
     try:
-        pinned = hostkey.parse(host.host_key)
+        identity = expected_identity(host)
     except ValueError:
         raise unreachable(host, "no_host_key") from None
+    if sign_in.expired_certificate():
+        raise unreachable(host, "expired_certificate", {"account": host.account})
     deadline = min(deadline, time.monotonic() + limits.connect)
     while True:
-        attempt = _Attempt(host, key, pinned)
+        attempt = _Attempt(host, identity, sign_in, through)
         try:
             return attempt.run(limits, deadline)
         except CONNECTION_ERRORS as error:
+            if attempt.lacks_key_type(error):
+                raise _other_type(host, deadline, through) from error
             # Under a burst of log-ins a server drops some connections before its banner.
             pause = random.uniform(0.1, 0.4)
             if not attempt.was_dropped(error) or time.monotonic() + pause >= deadline:
@@ -58,52 +69,95 @@ def connect(
             time.sleep(pause)
 
 
+def _other_type(host: Host, deadline: float, through: paramiko.Transport | None) -> Unreachable:
+    """Build the error for a server that has no host key of the expected type: name what it has."""
+    if host.login.host_ca:
+        return unreachable(host, "no_host_certificate")
+    return unreachable(host, "host_key", {"offered": fetch_host_key(host, deadline, through)})
+
+
+def fetch_host_key(host: Host, deadline: float, through: paramiko.Transport | None = None) -> str:
+    """Return the public key that a server offers, without signing in. Raises `Unreachable`."""
+    attempt = _Attempt(host, None, None, through)
+    try:
+        return attempt.fetch_key(deadline)
+    except CONNECTION_ERRORS as error:
+        raise unreachable(host, *attempt.explain(error)) from error
+
+
 class _Attempt:
     """One attempt to connect, which knows how far it came."""
 
-    def __init__(self, host: Host, key: paramiko.PKey, pinned: tuple[str, bytes]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        identity: HostIdentity | None,
+        sign_in: SignIn | None,
+        through: paramiko.Transport | None,
+    ) -> None:
         self._host = host
-        self._key = key
-        self._pinned = pinned
+        self._identity = identity
+        self._sign_in = sign_in
+        self._through = through
         self._stage = "tcp"
-        self._sock: _RecordingSocket | None = None
+        self._sock: RecordingSocket | RecordingChannel | None = None
 
     def run(self, limits: TransportLimits, deadline: float) -> paramiko.Transport:
         """Connect, verify the server's key, authenticate; all of it until `deadline`."""
-        self._sock = _socket(self._host, max(0.1, deadline - time.monotonic()))
-        transport = paramiko.Transport(self._sock)
-        # paramiko polls ten times a second for a closed socket; close() wakes it anyway.
-        self._sock.settimeout(1.0)
+        assert self._identity is not None and self._sign_in is not None
+        transport = self._open(self._identity.algorithms, deadline)
         try:
             self._handshake(transport, deadline)
-            self._authenticate(transport, deadline)
+            self._verify(transport)
+            self._stage = "auth"
+            self._sign_in.run(transport, deadline)
             transport.set_keepalive(limits.keepalive)  # type: ignore[arg-type,unused-ignore]
         except BaseException:
             close(transport)
             raise
         return transport
 
-    def _handshake(self, transport: paramiko.Transport, deadline: float) -> None:
+    def fetch_key(self, deadline: float) -> str:
+        """Return the key that the server offers, and close the connection."""
+        transport = self._open(all_algorithms(), deadline)
+        try:
+            self._handshake(transport, deadline)
+            return written(transport.get_remote_server_key())
+        finally:
+            close(transport)
+
+    def _open(self, algorithms: tuple[str, ...], deadline: float) -> SecureTransport:
+        seconds = max(0.1, deadline - time.monotonic())
+        if self._through is None:
+            self._sock = open_socket(self._host, seconds)
+        else:
+            self._sock = open_hop(self._through, self._host, seconds)
+        transport = SecureTransport(self._sock, algorithms)
+        # paramiko polls ten times a second for a closed socket; close() wakes it anyway.
+        self._sock.settimeout(1.0)
+        return transport
+
+    def _handshake(self, transport: SecureTransport, deadline: float) -> None:
         self._stage = "banner"
         left = max(0.1, deadline - time.monotonic())
         transport.banner_timeout = transport.handshake_timeout = left
-        transport.get_security_options().key_types = hostkey.algorithms(self._pinned[0])
         transport.start_client(timeout=left)
         if not transport.initial_kex_done:
             raise TimeoutError
-        offered = transport.get_remote_server_key()
-        if (offered.get_name(), offered.asbytes()) != self._pinned:
-            raise unreachable(self._host, "host_key")
 
-    def _authenticate(self, transport: paramiko.Transport, deadline: float) -> None:
-        self._stage = "auth"
-        transport.auth_timeout = max(0.1, deadline - time.monotonic())
-        if transport.auth_publickey(self._host.account, self._key):
-            raise paramiko.AuthenticationException  # this host demands more than the key
+    def _verify(self, transport: SecureTransport) -> None:
+        assert self._identity is not None
+        offered = transport.get_remote_server_key()
+        if problem := self._identity.problem(offered):
+            raise unreachable(self._host, problem, {"offered": written(offered)})
 
     def was_dropped(self, error: Exception) -> bool:
         """Return whether the server dropped the connection before its banner."""
         return self._reason(error) == "dropped"
+
+    def lacks_key_type(self, error: Exception) -> bool:
+        """Return whether the server has no host key of the expected type."""
+        return isinstance(error, IncompatiblePeer) and "no acceptable host key" in str(error)
 
     def explain(self, error: Exception) -> tuple[str, dict[str, object]]:
         """Return the reason, a key below `tools.ssh`, and its details."""
@@ -112,18 +166,22 @@ class _Attempt:
             "address": f"{self._host.address}:{self._host.port}",
             "account": self._host.account,
             "seen": decode(seen.split(b"\n")[0][:_SEEN_BYTES]).strip(),
+            "hop": self._host.hops[-1].server_id if self._host.hops else "-",
             "error": str(error)[:120],
         }
+        if isinstance(error, SignInRefused):
+            return error.reason, details | error.details
         return self._reason(error), dict(details)
 
     def _reason(self, error: Exception) -> str:
         if self._stage == "tcp":
-            return _network_reason(error)
+            return _network_reason(error) if self._through is None else _hop_reason(error)
         if isinstance(error, IncompatiblePeer):
             # Most likely the pinned key's type is not offered: another host, or a new key.
             return "old_ssh" if "version" in str(error) else "incompatible"
         if self._stage == "auth":
-            return _auth_reason(error)
+            by_key = self._sign_in is None or self._sign_in.key is not None
+            return _auth_reason(error, "key" if by_key else "password")
         return self._handshake_reason(error)
 
     def _handshake_reason(self, error: Exception) -> str:
@@ -151,51 +209,25 @@ def _network_reason(error: Exception) -> str:
     return "no_route"
 
 
-def _auth_reason(error: Exception) -> str:
-    """Say why signing in failed; paramiko raises the same error for all of it."""
+def _hop_reason(error: Exception) -> str:
+    """Say why the hop before does not connect to the server."""
+    if isinstance(error, paramiko.ChannelException):
+        forbidden = error.code == OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
+        return "hop_forbids" if forbidden else "hop_no_route"
+    return "hop_timeout" if "imeout" in str(error) else "hop_lost"
+
+
+def _auth_reason(error: Exception, sent: str) -> str:
+    """Say why signing in ended without an answer."""
     text = str(error)
     if isinstance(error, TimeoutError) or "timeout" in text:
-        return "silent_auth"
-    if "shut down or saw EOF" in text or not isinstance(error, paramiko.AuthenticationException):
-        return "closed_after_key"
-    return "refused_key"
-
-
-class _RecordingSocket(socket.socket):
-    """Socket that remembers what came first, and bounds what comes before the banner.
-
-    It acknowledges at once: sshd delays its first answer by 40 ms until the ACK.
-    """
-
-    seen = b""
-    """The first bytes received."""
-    _has_banner = False
-
-    def recv(self, size: int, flags: int = 0, /) -> bytes:
-        """Receive bytes. Raises `ConnectionAbortedError` if too much comes before the banner."""
-        self.setsockopt(socket.IPPROTO_TCP, socket.TCP_QUICKACK, 1)
-        data = super().recv(size, flags)
-        if not self._has_banner:
-            self.seen += data
-            begun = self.seen.find(b"SSH-")
-            self._has_banner = begun >= 0 and b"\n" in self.seen[begun:]
-            if len(self.seen) > _MAX_BANNER_BYTES:
-                raise ConnectionAbortedError("too much before the banner")
-        return data
-
-
-def _socket(host: Host, seconds: float) -> _RecordingSocket:
-    plain = socket.create_connection((host.address, host.port), timeout=seconds)
-    sock = _RecordingSocket(fileno=plain.detach())
-    # With Nagle's algorithm the next command on an open connection waits for 40 ms.
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, 30_000)
-    return sock
+        return f"silent_{'auth' if sent == 'key' else sent}"
+    return f"closed_after_{sent}"
 
 
 def close(transport: paramiko.Transport) -> None:
     """Close a connection at once, without waiting for the other side."""
-    with suppress(OSError):  # the other side may have closed first
+    with suppress(OSError, EOFError):  # the other side may have closed first
         transport.sock.shutdown(socket.SHUT_RDWR)
     transport.close()
     transport.sock.close()
@@ -206,7 +238,10 @@ def unreachable(
 ) -> Unreachable:
     """Build the error for a command that certainly did not start.
 
-    `reason` is a key below `tools.ssh`.
+    `reason` is a key below `tools.ssh`. A host key that differs is kept in the error's details as
+    `offered`, as the CMDB would hold it.
     """
-    why = t(f"tools.ssh.{reason}", **(details or {}))
-    return Unreachable(server=host.server_id, why=why, reason=reason)
+    known = dict(details or {})
+    why = t(f"tools.ssh.{reason}", **known)
+    offered = {"offered": known["offered"]} if "offered" in known else {}
+    return Unreachable(server=host.server_id, why=why, reason=reason, **offered)

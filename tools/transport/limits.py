@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from guardia.settings import Settings
+
 
 @dataclass(frozen=True, slots=True)
 class TransportLimits:
@@ -20,9 +22,30 @@ class TransportLimits:
     """Concurrent commands per connection; OpenSSH allows 10."""
     connections: int = 4
     """Connections per host."""
+    forwards: int = 200
+    """Servers behind one connection of a bastion."""
+    server_commands: int = 16
+    """Concurrent commands per server."""
+    institution_commands: int = 200
+    """Concurrent commands on all servers of an institution."""
+    institution_connections: int = 500
+    """Connections to all servers of an institution."""
+    wait: float = 60.0
+    """Time that a command waits for its turn where a limit is reached."""
     output: int = 1_000_000
     """Bytes kept of each output stream of a command."""
     received: int = 200_000_000
     """Bytes of all its output until a command is ended: nothing reads so much."""
     buffered: int = 16_000_000
     """Bytes waiting to be read; a server that ignores its window sends more."""
+
+    @classmethod
+    def of(cls, settings: Settings) -> TransportLimits:
+        """Return the limits that an operator has set."""
+        return cls(
+            keepalive=settings.ssh_keepalive,
+            connections=settings.ssh_connections_per_server,
+            server_commands=settings.ssh_commands_per_server,
+            institution_commands=settings.ssh_commands_per_institution,
+            institution_connections=settings.ssh_connections_per_institution,
+        )

@@ -21,6 +21,9 @@ class Connection(Protocol):
         ...
 
 
+_SWEEP_SECONDS = 1.0
+"""Pause between two looks at the connections of all endpoints."""
+
 K = TypeVar("K")
 C = TypeVar("C", bound=Connection)
 
@@ -62,6 +65,7 @@ class PooledConnection(Generic[C]):
 class _Endpoint(Generic[C]):
     """Connections to one endpoint."""
 
+    group: str = ""
     pooled: list[PooledConnection[C]] = field(default_factory=list)
     opening: bool = False
     """Connections open one at a time: a burst of commands must not become a burst of log-ins."""
@@ -89,29 +93,42 @@ class ConnectionPool(Generic[K, C]):
         self._idle = idle
         self._changed = threading.Condition()
         self._endpoints: dict[K, _Endpoint[C]] = {}
+        self._next_sweep = 0.0
+        self._sweep_pause = min(_SWEEP_SECONDS, idle / 10)
         self._closed = False
 
-    def acquire(self, key: K, connect: Callable[[], C], deadline: float) -> PooledConnection[C]:
+    def acquire(
+        self,
+        key: K,
+        connect: Callable[[], C],
+        deadline: float,
+        *,
+        group: str = "",
+        channels: int | None = None,
+    ) -> PooledConnection[C]:
         """Return a connection to `key` with one channel taken; `connect` opens a new one.
 
-        Raises `PoolExhausted` if none is free until `deadline` (monotonic), `PoolClosed` after
-        `close`.
+        `channels` replaces the pool's limit of channels for a new connection. Raises
+        `PoolExhausted` if none is free until `deadline` (monotonic), `PoolClosed` after `close`.
         """
-        with self._changed:
-            while True:
+        while True:
+            with self._changed:
                 if self._closed:
                     raise PoolClosed
-                endpoint = self._endpoints.setdefault(key, _Endpoint())
-                self._sweep(keep=endpoint)
-                if best := endpoint.least_busy():
+                endpoint = self._endpoints.setdefault(key, _Endpoint(group))
+                expired = self._take_expired(key, endpoint)
+                best, may_open = endpoint.least_busy(), False
+                if best:
                     best.channels += 1
-                    return best
-                if not endpoint.opening and len(endpoint.pooled) < self._connections:
-                    endpoint.opening = True
-                    break
-                if not self._changed.wait(deadline - time.monotonic()):
+                elif not endpoint.opening and len(endpoint.pooled) < self._connections:
+                    endpoint.opening = may_open = True
+                elif not expired and not self._changed.wait(deadline - time.monotonic()):
                     raise PoolExhausted
-        return self._add(endpoint, connect)
+            _close(expired)
+            if best:
+                return best
+            if may_open:
+                return self._add(endpoint, connect, channels or self._channels)
 
     def release(self, pooled: PooledConnection[C], *, retire: bool = False) -> None:
         """Release one channel; `retire` keeps the connection from opening another."""
@@ -119,8 +136,26 @@ class ConnectionPool(Generic[K, C]):
             pooled.channels -= 1
             pooled.last_used = time.monotonic()
             pooled.retired |= retire
-            self._sweep()
+            expired = self._take_expired()
+            if pooled.is_expired(0.0):
+                expired += self._take(pooled)
             self._changed.notify_all()
+        _close(expired)
+
+    def close_idle(self, group: str) -> bool:
+        """Close the connection of a group that is unused for longest; return whether one was."""
+        with self._changed:
+            unused = (
+                pooled
+                for endpoint in self._endpoints.values()
+                if endpoint.group == group
+                for pooled in endpoint.pooled
+                if pooled.channels == 0
+            )
+            oldest = min(unused, key=lambda pooled: pooled.last_used, default=None)
+            expired = self._take(oldest) if oldest else []
+        _close(expired)
+        return bool(expired)
 
     def close(self) -> None:
         """Close all connections and refuse new ones."""
@@ -132,10 +167,12 @@ class ConnectionPool(Generic[K, C]):
         for pooled in everything:
             pooled.connection.close()
 
-    def _add(self, endpoint: _Endpoint[C], connect: Callable[[], C]) -> PooledConnection[C]:
+    def _add(
+        self, endpoint: _Endpoint[C], connect: Callable[[], C], channels: int
+    ) -> PooledConnection[C]:
         pooled: PooledConnection[C] | None = None
         try:
-            pooled = PooledConnection(connect(), self._channels)
+            pooled = PooledConnection(connect(), channels)
         finally:
             with self._changed:
                 endpoint.opening = False
@@ -147,12 +184,37 @@ class ConnectionPool(Generic[K, C]):
             raise PoolClosed
         return pooled
 
-    def _sweep(self, keep: _Endpoint[C] | None = None) -> None:
-        """Close connections that are dead, retired or idle too long. The lock must be held."""
-        oldest = time.monotonic() - self._idle
+    def _take(self, pooled: PooledConnection[C]) -> list[PooledConnection[C]]:
+        """Remove one connection, to be closed without the lock. The lock must be held."""
         for key, endpoint in list(self._endpoints.items()):
-            for pooled in [c for c in endpoint.pooled if c.is_expired(oldest)]:
+            if pooled in endpoint.pooled:
                 endpoint.pooled.remove(pooled)
-                pooled.connection.close()
+                if not endpoint.pooled and not endpoint.opening:
+                    del self._endpoints[key]
+                return [pooled]
+        return []
+
+    def _take_expired(
+        self, key: K | None = None, keep: _Endpoint[C] | None = None
+    ) -> list[PooledConnection[C]]:
+        """Remove connections that are dead, retired or idle too long, to be closed unlocked.
+
+        Those of all endpoints only once a second: there may be thousands. The lock must be held.
+        """
+        now, expired = time.monotonic(), list[PooledConnection[C]]()
+        endpoints = [(key, keep)] if key is not None and keep is not None else []
+        if now >= self._next_sweep:
+            self._next_sweep = now + self._sweep_pause
+            endpoints = list(self._endpoints.items())
+        for name, endpoint in endpoints:
+            found = [c for c in endpoint.pooled if c.is_expired(now - self._idle)]
+            expired += found
+            endpoint.pooled = [c for c in endpoint.pooled if c not in found]
             if not endpoint.pooled and not endpoint.opening and endpoint is not keep:
-                del self._endpoints[key]
+                del self._endpoints[name]
+        return expired
+
+
+def _close(expired: list[PooledConnection[C]]) -> None:
+    for pooled in expired:
+        pooled.connection.close()

@@ -1,8 +1,13 @@
-"""Private keys for SSH in every form that people store: OpenSSH, PKCS#8, PKCS#1, SEC 1."""
+"""Private keys for SSH in every form that people store: OpenSSH, PKCS#8, PKCS#1, SEC 1.
+
+A certificate of the key may follow it in the same text, as one line.
+"""
 
 from __future__ import annotations
 
+import base64
 import io
+import re
 
 import paramiko
 from cryptography.exceptions import UnsupportedAlgorithm
@@ -10,11 +15,18 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    SSHCertificate,
+    load_ssh_public_identity,
+)
 
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 
 _OPENSSH = "-----BEGIN OPENSSH PRIVATE KEY-----"
+_CERTIFICATE = re.compile(r"(?m)^[ \t]*(\S+-cert-v01@openssh\.com)[ \t]+(\S+).*$")
 
 
 def load_private_key(name: str, text: str) -> paramiko.PKey:
@@ -43,6 +55,36 @@ def load_private_key(name: str, text: str) -> paramiko.PKey:
     except (ValueError, UnsupportedAlgorithm, paramiko.SSHException):
         pass
     raise Misconfigured(what=name, why=t("tools.ssh.no_key"))
+
+
+def has_certificate(text: str) -> bool:
+    """Return whether a text includes a certificate of a key."""
+    return _CERTIFICATE.search(text) is not None
+
+
+def load_certified_key(name: str, text: str) -> paramiko.PKey:
+    """Return the private key in `text` with its certificate, which may come before or after it.
+
+    Raises `Misconfigured` if the certificate is missing, damaged, or that of another key.
+    """
+    found = _CERTIFICATE.search(text)
+    if found is None:
+        raise Misconfigured(what=name, why=t("tools.ssh.key.no_certificate"))
+    key = load_private_key(name, text[: found.start()] + text[found.end() :])
+    try:
+        blob = base64.b64decode(found[2], validate=True)
+        certified = load_ssh_public_identity(f"{found[1]} {found[2]}".encode())
+        key.load_certificate(paramiko.Message(blob))
+    except (ValueError, UnsupportedAlgorithm, paramiko.SSHException):
+        raise Misconfigured(what=name, why=t("tools.ssh.key.bad_certificate")) from None
+    if not isinstance(certified, SSHCertificate) or _public(certified) != key.asbytes():
+        raise Misconfigured(what=name, why=t("tools.ssh.key.other_certificate"))
+    return key
+
+
+def _public(certificate: SSHCertificate) -> bytes:
+    text = certificate.public_key().public_bytes(Encoding.OpenSSH, PublicFormat.OpenSSH)
+    return base64.b64decode(text.split()[1])
 
 
 def _normalized(text: str) -> str:

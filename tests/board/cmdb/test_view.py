@@ -8,7 +8,7 @@ from sqlalchemy import delete, update
 
 from guardia.board.cmdb import view
 from guardia.org import registry
-from guardia.org.directory import Directory, Host, InstitutionInfo
+from guardia.org.directory import Directory, Host, InstitutionInfo, Login
 from guardia.org.model import Institution, Person, Server
 
 MORE = Directory(
@@ -58,3 +58,37 @@ def test_a_change_that_is_rolled_back_is_none(env: BoardEnv) -> None:
             raise RuntimeError("rolled back")
     except RuntimeError:
         assert view.systems(env.board) is first
+
+
+def by_way_of(server_id: str, *bastions: str) -> Host:
+    return Host(server_id=server_id, institution="MOE", kind="DB", login=Login(bastions=bastions))
+
+
+def test_a_server_comes_with_the_way_to_it(env: BoardEnv) -> None:
+    names = Directory(
+        institutions=MORE.institutions,
+        servers=(
+            by_way_of("S", "B-1", "B-2"),
+            by_way_of("B-1", "GATE"),
+            by_way_of("B-2"),
+            by_way_of("GATE"),
+            by_way_of("L-1", "L-2"),
+            by_way_of("L-2", "L-1"),
+            by_way_of("U", "nowhere"),
+        ),
+    )
+    with env.board.database.transaction() as session:
+        registry.enrol(session, names)
+
+    def way(server_id: str) -> list[str]:
+        return [hop.server_id for hop in view.server(env.board, server_id).hops]
+
+    assert way("S") == ["GATE", "B-1", "B-2"]
+    assert way("GATE") == way("U") == []
+    assert way("L-1")[-3:] == ["L-2", "L-1", "L-2"], "the transport sees the loop"
+    with recorded_statements(env.board) as statements:
+        assert way("B-1") == ["GATE"]
+    assert len(statements) == 2
+    with recorded_statements(env.board) as statements:
+        way("GATE")
+    assert len(statements) == 1

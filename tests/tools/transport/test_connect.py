@@ -14,9 +14,9 @@ from waiting import AN_HOUR, PATIENCE, hang_guard
 
 from guardia.errors import Misconfigured, Unreachable
 from guardia.tools.command import Command
-from guardia.tools.transport import connect
 from guardia.tools.transport.connections import Connections
 from guardia.tools.transport.limits import TransportLimits
+from guardia.tools.transport.sockets import open_socket
 
 pytestmark = pytest.mark.ssh
 
@@ -92,5 +92,5 @@ class TestUnreachable:
 
 
 def test_small_packets_are_not_delayed(sshd: Any) -> None:
-    with closing(connect._socket(sshd.host(), 5)) as sock:
+    with closing(open_socket(sshd.host(), 5)) as sock:
         assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
