@@ -8,6 +8,7 @@ from typing import Any
 
 from guardia.errors import Refused
 from guardia.i18n import t
+from guardia.tools.enrolment import facts
 from guardia.tools.families import (
     certificate,
     database,
@@ -29,6 +30,7 @@ _FAMILIES: tuple[tuple[Tool[Any], ...], ...] = (
     security.TOOLS,
     certificate.TOOLS,
     host.TOOLS,
+    facts.TOOLS,
 )
 
 CATALOG: Mapping[str, Tool[Any]] = MappingProxyType(

@@ -1,0 +1,1 @@
+"""Enrolment of a server: facts by bounded reads, and what is proposed from them."""
