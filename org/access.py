@@ -78,7 +78,12 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "artifact.add": _OPERATING,
     "artifact.remove": _APPROVERS,
     "budget.raise": frozenset({"pm", "admin"}),
+    "institution.edit": frozenset({"admin"}),
+    "server.read": _STAFF,
     "server.inspect": _OPERATING,
+    "server.edit": frozenset({"engineer", "admin"}),
+    "server.remove": frozenset({"admin"}),
+    "server.confirm_key": frozenset({"engineer", "security_officer", "admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
@@ -109,7 +114,13 @@ OPERATOR_ACTIONS = frozenset(
         "rule.read",
         "standing.read",
         "person.manage",
+        "credential.manage",
+        "institution.edit",
+        "server.confirm_key",
+        "server.edit",
         "server.inspect",
+        "server.read",
+        "server.remove",
         "version.read",
     }
 )

@@ -35,7 +35,8 @@ _AUDITORS = (
 )
 
 
-def _host(row: Server) -> Host:
+def host_of(row: Server) -> Host:
+    """Return a row as a value."""
     return Host(
         server_id=row.server_id,
         institution=row.inst_id,
@@ -58,7 +59,7 @@ def host(session: Session, server_id: str) -> Host:
     row = session.get(Server, server_id)
     if row is None:
         raise NotFound(what=server_id)
-    return _host(row)
+    return host_of(row)
 
 
 def hosts(session: Session, server_ids: Collection[str]) -> dict[str, Host]:
@@ -81,7 +82,7 @@ def systems(session: Session) -> Directory:
             InstitutionInfo(id=i.inst_id, name=i.inst_name, aliases=tuple(i.aliases))
             for i in institutions
         ),
-        servers=tuple(_host(s) for s in servers),
+        servers=tuple(host_of(s) for s in servers),
     )
 
 
@@ -141,7 +142,7 @@ def enrol(session: Session, names: Directory, passwords: dict[str, str] | None =
         session.merge(Institution(inst_id=i.id, inst_name=i.name, aliases=list(i.aliases)))
     session.flush()
     for h in names.servers:
-        session.merge(_server(h))
+        session.merge(server_row(h))
     for p in names.people:
         _enrol_person(session, p, (passwords or {}).get(p.id))
     session.flush()
@@ -158,22 +159,21 @@ def enrol(session: Session, names: Directory, passwords: dict[str, str] | None =
                 )
 
 
-def _server(value: Host) -> Server:
-    return Server(
-        server_id=value.server_id,
-        inst_id=value.institution,
-        kind=value.kind,
-        aliases=list(value.aliases),
-        address=value.address,
-        port=value.port,
-        account=value.account,
-        host_key=value.host_key,
-        credential=value.credential,
-        login=value.login.model_dump(mode="json", exclude_defaults=True),
-        facts=value.facts.model_dump(mode="json", exclude_defaults=True),
-        blocked=value.blocked,
-        services=[s.model_dump(mode="json", exclude_defaults=True) for s in value.services],
-    )
+def server_row(value: Host) -> Server:
+    """Return a value as a new row."""
+    row = Server(server_id=value.server_id)
+    fill_server(row, value)
+    return row
+
+
+def fill_server(row: Server, value: Host) -> None:
+    """Write a value into its row."""
+    row.inst_id, row.kind, row.aliases = value.institution, value.kind, list(value.aliases)
+    row.address, row.port, row.account = value.address, value.port, value.account
+    row.host_key, row.credential, row.blocked = value.host_key, value.credential, value.blocked
+    row.login = value.login.model_dump(mode="json", exclude_defaults=True)
+    row.facts = value.facts.model_dump(mode="json", exclude_defaults=True)
+    row.services = [s.model_dump(mode="json", exclude_defaults=True) for s in value.services]
 
 
 def _enrol_person(session: Session, value: PersonInfo, password: str | None) -> None:

@@ -29,6 +29,7 @@ from guardia.i18n import t
 from guardia.org.directory import Host, PersonInfo
 from guardia.tools import catalog, enabled, planning, policy
 from guardia.tools.check_text import describe_failure
+from guardia.tools.host_key_watch import HostKeyWatch
 from guardia.tools.inflight import InFlightCommands, StopReport
 from guardia.tools.recorded_commands import RecordedCommands, Transport, step_tag
 from guardia.tools.tool import Tool
@@ -89,7 +90,7 @@ class Gate:
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
         self._board = board
-        self._transport = transport
+        self._transport = transport = HostKeyWatch(board, transport)
         self._sleep = sleep
         self._recorded = RecordedCommands(board, transport)
 

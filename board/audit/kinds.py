@@ -66,6 +66,16 @@ class EntryKind(StrEnum):
     RELEASED = "released"
     KILL_REPORT = "kill_report"
 
+    # Institutions and servers
+    INSTITUTION_ADDED = "institution_added"
+    INSTITUTION_CHANGED = "institution_changed"
+    INSTITUTION_REMOVED = "institution_removed"
+    SERVER_ENROLLED = "server_enrolled"
+    SERVER_CHANGED = "server_changed"
+    SERVER_REMOVED = "server_removed"
+    HOST_KEY_CHANGED = "host_key_changed"
+    HOST_KEY_CONFIRMED = "host_key_confirmed"
+
     # The audit log itself
     VERIFIED = "verified"
     VERIFIED_DAILY = "verified_daily"

@@ -14,16 +14,15 @@ from guardia.board.audit import log
 from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.cmdb import blocking
+from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
-from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.plan import ToolCall
 from guardia.board.execution.commands import MAX_OUTPUT, CommandResult, hashable
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Forbidden, Refused
+from guardia.errors import Refused
 from guardia.i18n import t
-from guardia.org.access import require_operator, require_permission
 from guardia.org.directory import Host, PersonInfo
 
 ACTION = "server.inspect"
@@ -42,17 +41,6 @@ class Inspection:
     seq: int
 
 
-def require_inspector(by: PersonInfo | Actor, institution: str | None) -> Actor:
-    """Return who inspects. Raises `Forbidden` unless it is a permitted person or the operator."""
-    if isinstance(by, PersonInfo):
-        require_permission(by, ACTION, institution=institution)
-        return Actor.of(by)
-    if by.kind is not ActorKind.OPERATOR:
-        raise Forbidden(who=by.label, action=ACTION)
-    require_operator(ACTION)
-    return by
-
-
 @repeat_on_conflict
 def record_inspection(
     board: BoardContext, by: PersonInfo | Actor, host: Host, call: ToolCall, command: str
@@ -62,7 +50,7 @@ def record_inspection(
     `host` need not be in the CMDB: a server that is being enrolled is not, so the entry names its
     address. Raises `Forbidden`, `Refused` while the kill switch is on, and `ServerBlocked`.
     """
-    actor, now = require_inspector(by, host.institution), board.clock()
+    actor, now = require_actor(by, ACTION, institution=host.institution), board.clock()
     with board.database.transaction() as session:
         _require_allowed(session, host)
         link = log.append(

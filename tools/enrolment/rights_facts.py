@@ -12,6 +12,7 @@ from guardia.org.directory import Host
 from guardia.tools.command import Command, Script
 from guardia.tools.enrolment.shell import SECTIONS, Sections
 from guardia.tools.findings import Count, FindingsModel, Line
+from guardia.tools.privilege import privileged_script
 from guardia.tools.tool import Findings, Tool, ToolArgs, stdout_parser
 
 MAX_RIGHTS = 100
@@ -22,12 +23,23 @@ _RIGHTS = Script(
     SECTIONS
     + r"""
 number=0
-if [ "$(id -u)" = 0 ]; then failed root; fi
+elevate=$1
+shift
+if [ "$elevate" = password ]; then IFS= read -r root_password; fi
+permitted() {
+  if [ "$(id -u)" = 0 ]; then return 0; fi
+  case $elevate in
+    sudo) limit 5 sudo -n -l -- "$@" ;;
+    password) printf '%s\n' "$root_password" | sudo -S -k -p '' -l -- "$@" ;;
+    *) return 1 ;;
+  esac
+}
 if ! type -P sudo >/dev/null; then failed no_sudo; fi
+case $elevate in sudo|password) ;; *) failed elevate ;; esac
 words=()
 for word; do
   if [ "$word" != ';' ]; then words+=("${word#=}"); continue; fi
-  if [ "$(id -u)" = 0 ] || limit 5 sudo -n -l -- "${words[@]}" >/dev/null 2>&1; then
+  if permitted "${words[@]}" >/dev/null 2>&1; then
     printf '%s\n' "$number" | emit allowed
   fi
   number=$((number + 1))
@@ -54,11 +66,11 @@ class RightsArgs(ToolArgs):
     ]
 
 
-def _command(args: RightsArgs, _host: Host) -> Command:
+def _command(args: RightsArgs, host: Host) -> Command:
     words: list[str] = []
     for text in args.commands:
         words += [f"={word}" for word in json.loads(text)] + [";"]
-    return Command.script(_RIGHTS, *words)
+    return privileged_script(host, _RIGHTS, *words)
 
 
 def _read(text: str) -> Findings:

@@ -177,7 +177,8 @@ class _Attempt:
         if self._stage == "tcp":
             return _network_reason(error) if self._through is None else _hop_reason(error)
         if isinstance(error, IncompatiblePeer):
-            # Most likely the pinned key's type is not offered: another host, or a new key.
+            if "host key" in str(error):  # the pinned key's type is not offered: it is another key
+                return "host_key"
             return "old_ssh" if "version" in str(error) else "incompatible"
         if self._stage == "auth":
             by_key = self._sign_in is None or self._sign_in.key is not None

@@ -1,0 +1,71 @@
+"""A server that presents another host key is blocked, wherever a command meets it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from board_env import SERVER, BoardEnv
+
+from guardia.board.cmdb import servers, view
+from guardia.board.core.actors import Actor
+from guardia.board.core.plan import ToolCall
+from guardia.board.execution import grants
+from guardia.errors import ServerBlocked, Unreachable
+from guardia.org import host_key
+from guardia.org.directory import Host
+from guardia.tools.gate import Gate
+from guardia.tools.transport import host_key_scan
+from guardia.tools.transport.connections import Connections
+
+OPERATOR = Actor.operator("cli")
+LOAD = ToolCall(tool="host.load", args={})
+
+
+def enrolled(env: BoardEnv, sshd: Any, **changed: Any) -> Host:
+    found: Host = sshd.host(institution="MOF", **changed)
+    servers.enrol(env.board, OPERATOR, found)
+    return found
+
+
+@pytest.mark.parametrize("other", ["ed25519", "rsa"])
+def test_a_changed_key_of_any_type_blocks(
+    env: BoardEnv, start_sshd: Callable[..., Any], other: str
+) -> None:
+    old, new = start_sshd(), start_sshd(key_type=other)
+    enrolled(env, new, host_key=old.host().host_key)
+    with Connections(new) as connections:
+        gate = Gate(env.board, connections)
+        with pytest.raises(Unreachable, match="호스트 키"):
+            gate.inspect(OPERATOR, "TEST-01", LOAD)
+        assert view.server(env.board, "TEST-01").blocked
+        with pytest.raises(ServerBlocked):
+            gate.inspect(OPERATOR, "TEST-01", LOAD)
+
+
+def test_an_agents_read_blocks_too(env: BoardEnv, start_sshd: Callable[..., Any]) -> None:
+    old, new = start_sshd(), start_sshd()
+    servers.remove(env.board, OPERATOR, SERVER.server_id)
+    enrolled(env, new, server_id=SERVER.server_id, host_key=old.host().host_key)
+    grant = grants.grant_reads(env.board, env.create_parsed_task())
+    with Connections(new) as connections:
+        gate = Gate(env.board, connections)
+        with pytest.raises(Unreachable):
+            gate.read(grant, LOAD)
+        with pytest.raises(ServerBlocked):
+            gate.read(grant, LOAD)
+
+
+@pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
+def test_a_scan_returns_the_key_that_the_server_has(
+    start_sshd: Callable[..., Any], kind: str
+) -> None:
+    server = start_sshd(key_type=kind)
+    key = server.host().host_key
+    assert host_key_scan.scan(server.host()) == key
+    assert host_key_scan.find(server.host(), host_key.fingerprint(key)) == key
+    assert host_key_scan.find(server.host(), "SHA256:other") is None
+    server.stop()
+    with pytest.raises(Unreachable):
+        host_key_scan.scan(server.host())
