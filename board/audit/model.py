@@ -11,6 +11,18 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
 
+SERVER_KINDS = (
+    "host_key_changed",
+    "host_key_confirmed",
+    "inspected",
+    "inspection",
+    "inspection_failed",
+    "server_changed",
+    "server_enrolled",
+    "server_removed",
+)
+"""Kinds of entries about a server itself, by which its history is found."""
+
 
 class AuditEntry(Base):
     """An append-only entry of the chain."""
@@ -30,6 +42,12 @@ class AuditEntry(Base):
             ),
         ),
         Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
+        Index(
+            "ix_tb_audit_log_server",
+            sql("(detail ->> 'server')"),
+            "seq",
+            postgresql_where=sql(f"kind in {SERVER_KINDS}"),
+        ),
         Index(
             "ix_tb_audit_log_passkeys",
             "seq",
