@@ -75,6 +75,8 @@ class EntryKind(StrEnum):
     SERVER_REMOVED = "server_removed"
     HOST_KEY_CHANGED = "host_key_changed"
     HOST_KEY_CONFIRMED = "host_key_confirmed"
+    CREDENTIAL_STORED = "credential_stored"
+    CREDENTIAL_REMOVED = "credential_removed"
 
     # The audit log itself
     VERIFIED = "verified"

@@ -14,10 +14,11 @@ from guardia.board.cmdb import policy
 from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Directive, Task
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Invalid, NotFound, Stale
+from guardia.errors import Invalid, NotFound, Refused, Stale
 from guardia.i18n import t
 from guardia.org import host_key, registry
 from guardia.org.directory import Facts, Host, PersonInfo
@@ -44,6 +45,18 @@ def enrol(board: BoardContext, by: PersonInfo | Actor, value: Host) -> None:
         session.add(registry.server_row(given))
         session.flush()
         _record(session, board, actor, EntryKind.SERVER_ENROLLED, given, _described(given))
+
+
+def require_new(board: BoardContext, by: PersonInfo | Actor, value: Host) -> None:
+    """Raise what `enrol` would raise for a server before it is connected to."""
+    require_actor(by, EDIT, institution=value.institution)
+    given = policy.validated_host(value)
+    with board.database.transaction() as session:
+        if kill_switch_is_on(session):
+            raise Refused(why=t("board.switch_on"))
+        if session.get(Institution, given.institution) is None:
+            raise NotFound(what=given.institution)
+        _require_free(session, given)
 
 
 @repeat_on_conflict

@@ -138,7 +138,7 @@ def _answers(lines: list[str]) -> list[dict[str, Any]]:
     answers: dict[tuple[str, int], dict[str, Any]] = {}
     for match in filter(None, map(_ANSWER.fullmatch, lines)):
         address, port, status = match[1], int(match[2]), int(match[5])
-        good = 200 <= status < 400
+        good = 200 <= status < 300
         known = answers.get((address, port))
         if known is None or (good and not known["health"]):
             answers[address, port] = {

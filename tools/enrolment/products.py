@@ -57,7 +57,7 @@ PRODUCTS: tuple[Product, ...] = (
     Product(
         "tomcat", "http", re.compile(_JAVA + r"org\.apache\.catalina\.startup\.Bootstrap"),
         (8080, 8443), (8005, 8009), layout="webapps",
-        home=re.compile(r"-Dcatalina\.(?:base|home)=(/\S+)"),
+        home=re.compile(r"-Dcatalina\.base=(/\S+)"),
         scripts=("tomcat", "tomcat9", "tomcat10", "tomcat8"),
     ),
     Product(

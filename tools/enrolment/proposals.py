@@ -52,7 +52,9 @@ class _Group:
     def home(self) -> str | None:
         pattern = self.product.home
         found = pattern.search(self.leader.command) if pattern else None
-        return found[1].rstrip("/") if found else None
+        if found is None or ".." in found[1].split("/"):
+            return None
+        return found[1].rstrip("/") or None
 
 
 def endpoints_to_ask(address: str, running: SocketFindings) -> tuple[str, ...]:

@@ -119,7 +119,7 @@ class SocketFindings(FindingsModel):
 
 
 _USERS = re.compile(r"pid=([0-9]{1,10})")
-_SERVICE = re.compile(r"/([^/\s]{1,200}\.service)(?:/|$)")
+_SERVICE = re.compile(r"/([^/\s]{1,200}\.service)(?:/|\s|$)")
 _CGROUP_LINE = re.compile(r"/proc/([0-9]{1,10})/cgroup:.*?/([^/\s]{1,200}\.service)(?:/\S*)?")
 
 

@@ -16,11 +16,13 @@ from guardia.cli import (
     command_permissions,
     control,
     costs,
+    credential,
     database,
     delegation,
     demo,
     failures,
     goal,
+    institution,
     issue,
     keys,
     lab,
@@ -31,6 +33,7 @@ from guardia.cli import (
     plan,
     rule,
     runs,
+    server,
     service,
     standing,
     status,
@@ -80,6 +83,9 @@ app.add_typer(note.app, name="note", help=t("cli.note.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
 app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
 app.add_typer(person.app, name="person", help=t("cli.person.help"))
+app.add_typer(institution.app, name="institution", help=t("cli.institution.help"))
+app.add_typer(server.app, name="server", help=t("cli.server.help"))
+app.add_typer(credential.app, name="credential", help=t("cli.credential.help"))
 app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 
 

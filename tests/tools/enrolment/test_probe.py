@@ -1,0 +1,156 @@
+"""A probe of a real server with plain OpenSSH: whatever the server lacks is said, not guessed."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from board_env import BoardEnv
+from openssh_server import free_port
+from waiting import wait_until
+
+from guardia.board.audit import log
+from guardia.board.core.actors import Actor
+from guardia.org.directory import Host
+from guardia.tools import catalog
+from guardia.tools.enrolment import probe
+from guardia.tools.enrolment.report import ProbeReport
+from guardia.tools.gate import Gate
+from guardia.tools.output import Output
+from guardia.tools.transport.connections import Connections
+
+OPERATOR = Actor.operator("cli")
+_SITE = """
+import http.server, sys
+class Site(http.server.BaseHTTPRequestHandler):
+    server_version = "Site"
+    def do_GET(self):
+        good = self.path == sys.argv[2]
+        self.send_response(200 if good else 404)
+        self.end_headers()
+http.server.HTTPServer(("127.0.0.1", int(sys.argv[1])), Site).serve_forever()
+"""
+
+
+@contextmanager
+def website(path: str) -> Iterator[int]:
+    """Serve HTTP that answers to one path only."""
+    port = free_port()
+    words = [sys.executable, "-c", _SITE, str(port), path]
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
+        try:
+            wait_until(lambda: is_open(port))
+            yield port
+        finally:
+            process.kill()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as tried:
+        return tried.connect_ex(("127.0.0.1", port)) == 0
+
+
+def run(env: BoardEnv, server: Any, **changed: Any) -> ProbeReport:
+    with Connections(server) as connections:
+        gate = Gate(env.board, connections)
+        return probe.probe(gate, OPERATOR, server.host(**changed), datetime.now(UTC))
+
+
+def test_facts_are_those_of_this_machine(env: BoardEnv, start_sshd: Callable[..., Any]) -> None:
+    found = run(env, start_sshd(environment={"LANG": "ko_KR.eucKR"}))
+    assert found.facts.kernel == os.uname().release
+    assert found.system.uid == os.geteuid()
+    assert found.facts.program("bash") == shutil.which("bash", path=probe_path())
+    assert abs(found.clock_offset) < 60
+    assert any(disk.place == "/" for disk in found.system.disks)
+    with env.board.database.reading() as session:
+        kinds = [entry.kind for entry in log.entries(session)]
+    assert kinds[-6:] == ["inspection", "inspected"] * 3
+
+
+def probe_path() -> str:
+    return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@pytest.mark.parametrize("path", ["/health", "/actuator/health", "/"])
+def test_the_first_health_path_that_answers_is_proposed(
+    env: BoardEnv, start_sshd: Callable[..., Any], path: str
+) -> None:
+    with website(path) as port:
+        found = run(env, start_sshd())
+    service = next(p.service for p in found.proposals if p.service.port == port)
+    assert (service.kind, service.health, service.address) == ("http", path, "127.0.0.1")
+
+
+BARE = (
+    "bash", "cat", "cut", "df", "false", "grep", "head", "id", "kill", "printf", "readlink", "sed",
+    "sleep", "sort", "tr", "uname",
+)  # fmt: skip
+
+
+def run_bare(tool: str, folder: Path, *arguments: str) -> dict[str, Any]:
+    """Run the script of a tool where only the programs of a minimal system exist."""
+    for name in BARE:
+        path = shutil.which(name)
+        if path is not None and not (folder / name).exists():
+            (folder / name).symlink_to(path)
+    found = catalog.find(tool)
+    text = found.command(found.args.model_validate({}), BARE_HOST).stages[0].argv[2]
+    text = text.replace("PATH=$PATH:/usr/local/sbin", f"PATH={folder} unused=/usr/local/sbin")
+    words = [str(folder / "bash"), "-c", text, tool, *arguments]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, env={"PATH": folder})
+    return found.parse(Output(0, done.stdout, done.stderr, 1.0))
+
+
+BARE_HOST = Host(server_id="X", institution="MOF", kind="WAS")
+
+
+def test_without_ss_and_ps_ports_are_known_from_proc(tmp_path: Path) -> None:
+    with website("/health") as port:
+        found = run_bare("enrol.sockets", tmp_path)
+    assert found["unreadable"] == ["process", "ss"]
+    (mine,) = [s for s in found["sockets"] if s["port"] == port]
+    assert mine["address"] == "127.0.0.1" and mine["pid"] is not None
+
+
+def test_without_curl_and_openssl_http_is_asked_by_the_shell(tmp_path: Path) -> None:
+    with website("/health") as port:
+        words = ("/health /actuator/health /", "", f"127.0.0.1/{port}")
+        found = run_bare("enrol.endpoints", tmp_path, *words)
+    assert found["unreadable"] == ["openssl"]
+    assert [(a["port"], a["status"], a["health"]) for a in found["answers"]] == [
+        (port, 200, "/health")
+    ]
+
+
+def test_without_sudo_locale_and_date_the_rest_is_read(tmp_path: Path) -> None:
+    found = run_bare("enrol.system", tmp_path, "bash", "nothing-like-it")
+    assert {"charmap", "no_sudo"} <= set(found["unreadable"])
+    assert found["programs"] == [str(tmp_path / "bash")]
+    assert found["clock"] > 0 and found["disks"]
+
+
+def test_a_process_cannot_pretend_to_be_another_section(tmp_path: Path) -> None:
+    forged = "x\ntcp\t0100007F:0001 0 9\nfailed\tforged"
+    words = [sys.executable, "-c", "import time; time.sleep(3600)", forged]
+    with subprocess.Popen(words) as process:
+        try:
+            found = run_bare("enrol.sockets", tmp_path)
+            everything = catalog.find("enrol.sockets")
+            text = everything.command(everything.args(), BARE_HOST).stages[0].argv[2]
+            done = subprocess.run(["bash", "-c", text], capture_output=True, text=True, check=True)
+        finally:
+            process.kill()
+    parsed = everything.parse(Output(0, done.stdout, done.stderr, 1.0))
+    for one in (found, parsed):
+        assert "forged" not in one["unreadable"]
+        assert not any(s["port"] == 1 for s in one["sockets"])
