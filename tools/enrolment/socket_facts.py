@@ -45,18 +45,13 @@ limit 8 ps -ww -e -o pid= -o ppid= -o uid= -o args= 2>/dev/null | cut -c 1-1500 
 if [ "${PIPESTATUS[0]}" != 0 ]; then failed process; fi
 grep -s '' /proc/[0-9]*/cgroup 2>/dev/null | grep -E ':(name=systemd)?:/|::/' |
   grep -F .service | emit cgroup
-for folder in /proc/[0-9]*/fd; do
-  [ -r "$folder" ] || continue
-  pid=${folder#/proc/}
-  pid=${pid%/fd}
-  for file in "$folder"/*; do
-    to=$(readlink "$file" 2>/dev/null) || continue
-    case $to in
-      socket:*) printf '%s %s\n' "$pid" "$to" | emit open ;;
-      *.log|*.out|*.err|*/log/*|*/logs/*) printf '%s %s\n' "$pid" "$to" | emit openlog ;;
-    esac
-  done
-done 2>/dev/null
+inodes=$(cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+  while read -r _ _ _ state _ _ _ _ _ inode _; do
+    [ "$state" = 0A ] && printf '%s|' "$inode"
+  done)
+ls -l /proc/[0-9]*/fd 2>/dev/null |
+  awk '/^\/proc\//{folder=$1; next} / -> /{print folder, $0}' |
+  grep -E "socket:\[(${inodes}none)\]|-> /.*(\.log|\.out|\.err|/logs?/.*)\$" | emit open
 if [ "$(cat /proc/1/comm 2>/dev/null)" = systemd ] && type -P systemctl >/dev/null; then
   limit 10 systemctl show --no-pager --property=Id,MainPID,StandardOutput,TimeoutStartUSec \
     '*.service' 2>/dev/null | emit unit
@@ -118,6 +113,7 @@ class SocketFindings(FindingsModel):
     unreadable: Annotated[list[Line], Field(max_length=50)]
 
 
+_OPEN_FILE = re.compile(r"/proc/([0-9]{1,10})/fd: .* -> (.*)")
 _USERS = re.compile(r"pid=([0-9]{1,10})")
 _SERVICE = re.compile(r"/([^/\s]{1,200}\.service)(?:/|\s|$)")
 _CGROUP_LINE = re.compile(r"/proc/([0-9]{1,10})/cgroup:.*?/([^/\s]{1,200}\.service)(?:/\S*)?")
@@ -141,19 +137,27 @@ def _read(text: str) -> Findings:
 
 def _logs(found: Sections) -> list[dict[str, Any]]:
     unique = dict.fromkeys(
-        (int(pid), path)
-        for pid, _, path in (line.partition(" ") for line in found.lines("openlog"))
-        if pid.isdigit() and path.startswith("/") and not path.endswith(" (deleted)")
+        (pid, to)
+        for pid, to in _open_files(found)
+        if to.startswith("/") and not to.endswith(" (deleted)")
     )
     return [{"pid": pid, "path": path} for pid, path in unique][:500]
+
+
+def _open_files(found: Sections) -> Iterator[tuple[int, str]]:
+    """Yield the process and the target of each open file that was printed."""
+    for line in found.lines("open"):
+        match = _OPEN_FILE.fullmatch(line.strip())
+        if match:
+            yield int(match[1]), match[2]
 
 
 def _sockets(found: Sections, units_by_pid: dict[int, str]) -> list[dict[str, Any]]:
     """Return each listening socket once; what `ss` and `/proc` say is put together."""
     owners = {
-        words[1].removeprefix("socket:[").removesuffix("]"): int(words[0])
-        for words in found.rows("open", 2)
-        if words[0].isdigit()
+        to.removeprefix("socket:[").removesuffix("]"): pid
+        for pid, to in _open_files(found)
+        if to.startswith("socket:[")
     }
     sockets: dict[tuple[str, int], dict[str, Any]] = {}
     for local, uid, inode in (row[:3] for row in found.rows("tcp", 3)):

@@ -93,7 +93,8 @@ def test_a_tomcat_by_script_has_its_own_folder_and_no_unit() -> None:
     found = services(
         running(
             TOMCAT, "tcp 00000000:1F90 997 1", "tcp 0100007F:1F45 997 2",
-            "openlog 77 /app/was/logs/catalina.out", "script /etc/init.d/tomcat",
+            "open /proc/77/fd: l-wx 1 t t 64 May 1 1:00 5 -> /app/was/logs/catalina.out",
+            "script /etc/init.d/tomcat",
         ),
         answering(
             "answer 127.0.0.1/8080 http / HTTP/1.1 200 ", "log folder /app/was/logs",
