@@ -1,4 +1,4 @@
-"""Report a server whose host key is not the pinned one, wherever a command meets it."""
+"""Report a server whose host key is not the pinned one to the board."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A server that presents another host key is blocked, wherever a command meets it."""
+"""A server that presents another host key is blocked by any command that meets it."""
 
 from __future__ import annotations
 

@@ -11,10 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Table
 
 from guardia.cli import server_checks, server_env
-from guardia.cli.console import console
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
@@ -138,12 +136,12 @@ class _HostKeyChoice:
     def pin(self, draft: Host, *, quiet: bool) -> str:
         """Return the key to pin. Raises `Invalid` if the server presents another one."""
         from guardia.org import host_key
-        from guardia.tools.transport import host_key_scan
+        from guardia.tools.transport import host_key_scan, known_hosts
 
         if self.key:
             return host_key.normalized(self.key)
         if self.known_hosts:
-            return known_host_key(self.known_hosts, draft.address, draft.port)
+            return known_hosts.key_of(self.known_hosts, draft.address, draft.port)
         if self.fingerprint:
             found = host_key_scan.find(draft, self.fingerprint)
             if found is None:
@@ -159,26 +157,6 @@ class _HostKeyChoice:
         return offered
 
 
-def known_host_key(file: Path, address: str, port: int) -> str:
-    """Return the key of a server in a file of known hosts. Raises `Invalid` if it has none."""
-    import paramiko
-
-    from guardia.org import host_key
-
-    known = paramiko.HostKeys()
-    try:
-        known.load(str(file))
-    except (OSError, UnicodeDecodeError, paramiko.SSHException) as error:
-        raise Invalid(what=str(file), why=t("cli.server.known_hosts_unreadable")) from error
-    names = [f"[{address}]:{port}"] + ([address] if port == 22 else [])
-    for name in names:
-        found = known.lookup(name)
-        for kind in host_key.TYPES:
-            if found is not None and (key := found.get(kind)) is not None:
-                return host_key.normalized(f"{kind} {key.get_base64()}")
-    raise Invalid(what=f"{address}:{port}", why=t("cli.server.not_known", file=file))
-
-
 def _choose(report: ProbeReport, accept: list[str] | None, *, yes: bool) -> tuple[object, ...]:
     """Return the accepted services; asks for each if nothing was given."""
     from guardia.tools.enrolment import probe
@@ -190,20 +168,10 @@ def _choose(report: ProbeReport, accept: list[str] | None, *, yes: bool) -> tupl
         return probe.accepted(report, accept)
     if yes or not server_env.is_interactive():
         return probe.accepted(report)
-    print_proposals(report)
+    server_checks.print_proposals(report)
     wanted = [
         p.service.name
         for p in report.proposals
         if typer.confirm(t("cli.server.accept_one", name=p.service.name), default=True)
     ]
     return probe.accepted(report, wanted)
-
-
-def print_proposals(report: ProbeReport) -> None:
-    """Print the proposed services with why each is proposed."""
-    table = Table(*(t(f"cli.server.column.{c}") for c in ("service", "kind", "place", "why")))
-    for proposal in report.proposals:
-        service = proposal.service
-        place = f"{service.address or '*'}:{service.port}" if service.port else "-"
-        table.add_row(service.name, service.kind, place, proposal.why)
-    console().print(table)

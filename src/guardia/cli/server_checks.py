@@ -32,7 +32,6 @@ def probe(
 ) -> None:
     """Gather the facts of a server again and show the services that they suggest."""
     from guardia.board.cmdb import readings, server_list, servers
-    from guardia.cli.server_add import print_proposals
     from guardia.tools.enrolment import probe as probing
 
     with server_env.open_tools() as tools:
@@ -209,3 +208,13 @@ def _print_facts(report: ProbeReport) -> None:
     screen.print(t("cli.server.clock", seconds=report.clock_offset))
     for line in report.unreadable():
         screen.print(line, style="yellow")
+
+
+def print_proposals(report: ProbeReport) -> None:
+    """Print the proposed services with why each is proposed."""
+    table = Table(*(t(f"cli.server.column.{c}") for c in ("service", "kind", "place", "why")))
+    for proposal in report.proposals:
+        service = proposal.service
+        place = f"{service.address or '*'}:{service.port}" if service.port else "-"
+        table.add_row(service.name, service.kind, place, proposal.why)
+    console().print(table)

@@ -79,7 +79,7 @@ def is_interactive() -> bool:
 
 
 def ask(value: str | None, key: str, *, default: str | None = None) -> str:
-    """Return a value, asked for if it is not given. Raises `Missing` if nobody can be asked."""
+    """Return a value, asked for if it is not given. Raises `Missing` without a terminal."""
     if value:
         return value
     if is_interactive():

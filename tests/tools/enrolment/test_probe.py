@@ -1,4 +1,4 @@
-"""A probe of a real server with plain OpenSSH: whatever the server lacks is said, not guessed."""
+"""A probe of a real server with plain OpenSSH: what it lacks is said, not guessed."""
 
 from __future__ import annotations
 
