@@ -5,9 +5,11 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import rules_env
 import standing_env
 from board_env import LEAD, PM, BoardEnv, assignment, plan
 from stored_texts import unclean_texts
@@ -17,6 +19,7 @@ from guardia.board.approvals import decisions
 from guardia.board.approvals.decision_request import DecisionRequest
 from guardia.board.audit import log
 from guardia.board.audit.chain import ORIGIN
+from guardia.board.cmdb import host_keys
 from guardia.board.control import directives, kill_switch, manual_plans, reopening
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
@@ -38,6 +41,8 @@ from guardia.board.integrity.witness_memory import VerifierState
 from guardia.board.issues import comments, receiving
 from guardia.board.organization import agent_memory, chart
 from guardia.board.runs import beats
+from guardia.board.site_rules import changes as rule_changes
+from guardia.board.site_rules.terms import SiteRule
 from guardia.board.standing import decisions as standing_decisions
 from guardia.board.standing import ending as standing_ending
 from guardia.errors import Invalid, ServerBusy
@@ -208,6 +213,37 @@ def revoke_standing(env: BoardEnv) -> Act:
     return lambda text: standing_ending.revoke(env.board, LEAD, number, text)
 
 
+def _frozen(env: BoardEnv) -> SiteRule:
+    """Forbid every change for two hours."""
+    return rules_env.add(env.board, "closing", rules_env.freeze_from(datetime.now(UTC)))
+
+
+def add_rule(env: BoardEnv) -> Act:
+    rule = rules_env.site_rule("closing", rules_env.freeze_from(datetime.now(UTC)))
+    return lambda text: rule_changes.add_rule(env.board, LEAD, rule, text)
+
+
+def edit_rule(env: BoardEnv) -> Act:
+    rule = _frozen(env).model_copy(update={"sentence": "결산이 끝나지 않았습니다."})
+    return lambda text: rule_changes.edit_rule(env.board, LEAD, rule, text, 1)
+
+
+def remove_rule(env: BoardEnv) -> Act:
+    name = _frozen(env).name
+    return lambda text: rule_changes.remove_rule(env.board, LEAD, name, text, 1)
+
+
+def request_exception(env: BoardEnv) -> Act:
+    claim, _, bound = env.create_filed_plan()
+    _frozen(env)
+    return lambda text: manual_plans.request_exception(env.board, PM, claim.task_id, bound, text)
+
+
+def confirm_host_key(env: BoardEnv) -> Act:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIBK5i0iJm4fG2bD5nZ7mS8YyWJ7R9qk1wq3u2m4o6p8r"
+    return lambda text: host_keys.confirm(env.board, BY, "MOF-DB-01", key, text)
+
+
 REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "reject": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "reject")),
     "changes": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "change")),
@@ -228,6 +264,11 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "revoke": ("board/standing/ending.py:revoke", revoke_standing),
     "drop": ("board/goals/decisions.py:_end_goal", drop),
     "hire": ("board/hiring/requests.py:reject", reject_hire),
+    "host key": ("board/cmdb/host_keys.py:confirm", confirm_host_key),
+    "add rule": ("board/site_rules/changes.py:add_rule", add_rule),
+    "edit rule": ("board/site_rules/changes.py:edit_rule", edit_rule),
+    "remove rule": ("board/site_rules/changes.py:remove_rule", remove_rule),
+    "exception": ("board/control/manual_plans.py:request_exception", request_exception),
 }
 """Functions that demand a reason, each with a setup that reaches the demand."""
 TEXTS: dict[str, Callable[[BoardEnv], Act]] = {
