@@ -62,6 +62,16 @@ def config(service: Service) -> str:
     return _path(service, "config", service.config)
 
 
+def certificate(service: Service) -> str:
+    """Return the path of the file with the service's certificate chain."""
+    return _path(service, "certificate", service.certificate)
+
+
+def certificate_key(service: Service) -> str:
+    """Return the path of the private key of the service's certificate."""
+    return _path(service, "certificate_key", service.certificate_key)
+
+
 def control(service: Service) -> str:
     """Return the path of the service's control script."""
     return _path(service, "control", service.control)

@@ -206,7 +206,9 @@ def _read_status(text: str) -> Findings:
 
 def _read_expiry(text: str) -> Findings:
     """Read `chage -l`: `Account expires : Dec 31, 2026`, or `never`."""
-    facts = {k.strip(): v.strip() for k, _, v in (line.partition(":") for line in text.splitlines())}
+    facts = {
+        k.strip(): v.strip() for k, _, v in (line.partition(":") for line in text.splitlines())
+    }
     account, password = facts.get("Account expires"), facts.get("Password expires")
     return {
         "account_expires": account,

@@ -124,7 +124,7 @@ def _kind(path: str) -> str:
 def _read_freshness(text: str) -> Findings:
     first, *rows = text.splitlines()
     now = int(first.removeprefix("now "))
-    files = []
+    files: list[Findings] = []
     for row in rows:
         time, size, path = row.split(" ", 2)
         hours = round(max(0, now - int(time)) / 3600, 1)

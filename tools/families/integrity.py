@@ -31,8 +31,8 @@ from guardia.tools.tool import (
 _SHOWN: Final = 100
 _REQUIRES = ("find", "sha256sum", "sort")
 
-# A manifest has one line a file: digest, two blanks, path; sorted by path. Links are listed by their
-# target. Names with a line break are escaped by sha256sum and begin with a backslash.
+# A manifest has one line a file: digest, two blanks, path. Links are listed by their target. Names
+# with a line break are escaped by sha256sum and begin with a backslash.
 _MANIFEST: Final = r"""
 path=$1 service=$2 most=2000
 fail() { echo "$1" >&2; exit 3; }
@@ -99,7 +99,8 @@ if [ "$wanted" = none ]; then rm -f -- "$pointer"; exit 0; fi
 file=$keep/$service.$wanted
 if [ ! -f "$file" ] || [ "$(digest < "$file")" != "$wanted" ]; then
   found=$(manifest)
-  [ "$(printf '%s\n' "$found" | digest)" = "$wanted" ] || fail "the files changed since they were read"
+  [ "$(printf '%s\n' "$found" | digest)" = "$wanted" ] ||
+    fail "the files changed since they were read"
   printf '%s\n' "$found" > "$file.new"
   mv -f -- "$file.new" "$file"
 fi
@@ -153,7 +154,8 @@ def _set_baseline(args: BaselineArgs, host: Host) -> Command:
 
 def _read_scan(text: str) -> Findings:
     facts: dict[str, str] = {}
-    before, after = set(), set()
+    before: set[str] = set()
+    after: set[str] = set()
     for line in text.splitlines():
         name, _, value = line.partition(" ")
         if name in ("before", "after"):
@@ -225,9 +227,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         undo=_inverse,
         undo_verify=lambda args: _applies(args, args.previous),
         choices=(
-            EvidenceChoice(
-                "digest", "integrity.scan", "[@]", "digest", {"previous": "baseline"}
-            ),
+            EvidenceChoice("digest", "integrity.scan", "[@]", "digest", {"previous": "baseline"}),
         ),
         timeout=120.0,
         requires=_REQUIRES,

@@ -235,6 +235,11 @@ _FILTER_ARGUMENTS: Final = (
 )
 
 
+def _port_rights(host: Host, _service: Service | None) -> tuple[Right, ...]:
+    program = host.facts.program("ss")
+    return ((program, "-ltnp"),) if program.startswith("/") else ()
+
+
 def _firewall_rights(host: Host, _service: Service | None) -> tuple[Right, ...]:
     programs = ("firewall-cmd", *_FILTERS)
     rights = (
@@ -253,7 +258,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("network.ports", _read_ports),
         findings=PortsFindings,
         requires=("ss|netstat",),
-        rights=lambda host, _service: ((host.facts.program("ss"), "-ltnp"),),
+        rights=_port_rights,
     ),
     Tool(
         name="network.names",

@@ -33,6 +33,7 @@ from guardia.tools.tool import (
 
 KINDS: Final = ("timer",)
 _TIMER = re.compile(r"[A-Za-z0-9][A-Za-z0-9:_.@-]{0,200}\.timer")
+_ASSIGNMENT = re.compile(r"^\s*[A-Za-z_][A-Za-z0-9_]*\s*=")
 State = Literal["on", "off", "stopped", "until-boot"]
 """Enabled and active; neither; enabled only; active only, that is until the next boot."""
 
@@ -183,7 +184,7 @@ def _read_cron(text: str) -> Findings:
             entries.append({"source": value.rpartition("/")[0], "line": value})
         elif kind == "running" and value in ("0", "1"):
             running = value == "1"
-        elif line.strip():
+        elif line.strip() and not _ASSIGNMENT.match(line):
             entries.append({"source": source[:300], "line": " ".join(line.split())})
     return {"running": running, "entries": entries[:1000]}
 

@@ -51,7 +51,8 @@ select json_build_object(
   'standby', standby,
   'behind_seconds', case when standby then case
       when pg_last_wal_receive_lsn() = pg_last_wal_replay_lsn() then 0
-      else round(extract(epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::numeric, 1)
+      else round(extract(
+        epoch from clock_timestamp() - pg_last_xact_replay_timestamp())::numeric, 1)
       end end,
   'receiving', case when standby then
       exists (select from pg_stat_wal_receiver where status = 'streaming' or status is null) end,

@@ -75,9 +75,7 @@ class TablesFindings(FindingsModel):
 
 
 def _table(args: TableArgs, host: Host) -> Command:
-    condition = (
-        f"s.schemaname = {_literal(args.namespace)} and s.relname = {_literal(args.table)}"
-    )
+    condition = f"s.schemaname = {_literal(args.namespace)} and s.relname = {_literal(args.table)}"
     sql = f"""select json_build_object('tables', coalesce(json_agg(x), '[]'))
               from ({_FACTS} where {condition}) x"""
     return query(args.service, host, sql)
@@ -94,7 +92,9 @@ def _literal(text: str) -> str:
 
 
 def _check(args: TableArgs, condition: str, sentence: str, within: float = 0) -> tuple[Check, ...]:
-    names = f"namespace=={jmespath_literal(args.namespace)} && table=={jmespath_literal(args.table)}"
+    names = (
+        f"namespace=={jmespath_literal(args.namespace)} && table=={jmespath_literal(args.table)}"
+    )
     call = ToolCall(tool="database.table", args=args.model_dump())
     expect = f"length(tables[?{names} && {condition}]) > `0`"
     return (Check(call=call, expect=expect, within=within, sentence=sentence),)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardia.tools.families.mysql import capacity, killing, sessions
+from guardia.tools.families.mysql import capacity, ending, sessions
 from guardia.tools.tool import Tool
 
-TOOLS: tuple[Tool[Any], ...] = (*sessions.TOOLS, *capacity.TOOLS, *killing.TOOLS)
+TOOLS: tuple[Tool[Any], ...] = (*sessions.TOOLS, *capacity.TOOLS, *ending.TOOLS)

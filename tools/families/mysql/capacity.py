@@ -49,17 +49,15 @@ _SLOW = Script(
     "mysql.slow_queries",
     CLIENT
     + r"""
-ask "select @@performance_schema, @@slow_query_log, @@long_query_time,
-  (select variable_value from performance_schema.global_status
-   where variable_name = 'Slow_queries')" 2>/dev/null ||
-  ask "select @@performance_schema, @@slow_query_log, @@long_query_time,
-    (select variable_value from information_schema.global_status
-     where variable_name = 'SLOW_QUERIES')"
+settings=$(ask "select @@performance_schema, @@slow_query_log, @@long_query_time")
+printf '%s\n' "$settings"
+ask "show global status like 'Slow_queries'"
 echo statements
+case $settings in 0*) exit 0 ;; esac
 ask "select count_star, round(sum_timer_wait / 1e9, 1), round(avg_timer_wait / 1e9, 2),
     sum_rows_examined, left(digest_text, 200)
   from performance_schema.events_statements_summary_by_digest
-  where digest_text is not null order by sum_timer_wait desc limit 20"
+  where digest_text is not null order by sum_timer_wait desc limit 20" 2>/dev/null || echo denied
 """,
 )
 
@@ -131,6 +129,8 @@ class StatementsFindings(FindingsModel):
     """Whether statements are measured, and those that used the most time."""
 
     available: bool
+    permitted: bool
+    """Whether the account may read them: SELECT on performance_schema."""
     slow_log: bool
     long_query_seconds: Seconds
     slow: Count
@@ -204,9 +204,13 @@ def _read_size(answer: str) -> Findings:
 
 def _read_slow(answer: str) -> Findings:
     head, _, statements = answer.partition("statements\n")
-    ((available, slow_log, seconds, slow),) = rows(head, 4)
+    first, _, count = head.partition("\n")
+    ((available, slow_log, seconds),) = rows(first, 3)
+    ((_, slow),) = rows(count, 2)
+    permitted = statements.strip() != "denied"
     return {
         "available": available == "1",
+        "permitted": permitted,
         "slow_log": slow_log in ("1", "ON"),
         "long_query_seconds": float(seconds or 0),
         "slow": number(slow) or 0,
@@ -218,7 +222,7 @@ def _read_slow(answer: str) -> Findings:
                 "rows_examined": number(examined),
                 "query": text(digest),
             }
-            for calls, total, mean, examined, digest in rows(statements, 5)
+            for calls, total, mean, examined, digest in rows(statements if permitted else "", 5)
         ],
     }
 

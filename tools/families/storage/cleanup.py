@@ -31,8 +31,8 @@ _REQUIRES = ("find", "tar", "gzip", "xargs", "stat")
 _TIMEOUT = 1800.0
 _MAX_FILES: Final = 200_000
 
-# `old` prints the old files below the folder, each ended by a null: files of its own volume with one
-# name only. In a folder with the sticky bit an account can remove only its own.
+# `old` prints the old files below the folder, each ended by a null: files of its own volume that
+# have one name. In a folder with the sticky bit an account can remove only its own.
 _OLD: Final = r"""
 fail() { echo "$1" >&2; exit 3; }
 folder=$(readlink -e -- "$1") || fail "no such folder: $1"

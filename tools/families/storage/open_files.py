@@ -96,7 +96,8 @@ def _deleted(_args: ToolArgs, host: Host) -> Command:
 
 
 def _rights(host: Host, _service: Service | None) -> tuple[Right, ...]:
-    return ((host.facts.program("lsof"), *_LSOF),)
+    program = host.facts.program("lsof")
+    return ((program, *_LSOF),) if program.startswith("/") else ()
 
 
 def _read_deleted(text: str) -> Findings:

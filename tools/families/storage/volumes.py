@@ -17,10 +17,13 @@ from guardia.tools.tool import Findings, Right, Tool, ToolArgs, stdout_parser
 
 _MAX_FOLDERS: Final = 30
 _PSEUDO = frozenset(
-    "autofs bpf cgroup cgroup2 configfs debugfs devpts devtmpfs efivarfs fusectl hugetlbfs mqueue"
-    " nsfs proc pstore ramfs rpc_pipefs securityfs selinuxfs sysfs tracefs binfmt_misc squashfs"
-    " iso9660 fuse.gvfsd-fuse fuse.lxcfs".split()
-)
+    {
+        "autofs", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs", "debugfs", "devpts",
+        "devtmpfs", "efivarfs", "fuse.gvfsd-fuse", "fuse.lxcfs", "fusectl", "hugetlbfs", "iso9660",
+        "mqueue", "nsfs", "proc", "pstore", "ramfs", "rpc_pipefs", "securityfs", "selinuxfs",
+        "squashfs", "sysfs", "tracefs",
+    }
+)  # fmt: skip
 
 # A network volume whose server is away makes df wait without end, so each has a limit.
 _VOLUMES = Script(
@@ -199,7 +202,8 @@ def _volume(
 
 
 def _read_folders(text: str) -> Findings:
-    rows, loose, complete = [], 0, True
+    rows: list[Findings] = []
+    loose, complete = 0, True
     for line in text.splitlines():
         cells = line.split("\t", 2)
         if len(cells) == 3:
@@ -222,11 +226,12 @@ def _quotas(_args: ToolArgs, host: Host) -> Command:
 
 
 def _quota_rights(host: Host, _service: Service | None) -> tuple[Right, ...]:
-    return ((host.facts.program("repquota"), "-a", "-p"),)
+    program = host.facts.program("repquota")
+    return ((program, "-a", "-p"),) if program.startswith("/") else ()
 
 
 def _read_quotas(text: str) -> Findings:
-    found = []
+    found: list[Findings] = []
     for line in text.splitlines():
         cells = line.split()
         # name, flags, used, soft, hard, grace, files, soft, hard, grace

@@ -49,7 +49,7 @@ def _kill_session(args: SessionArgs, host: Host) -> Command:
 
 
 def _read_acted(answer: str) -> Findings:
-    return {"acted": answer.split()[-1] == "1"}
+    return {"acted": answer.rsplit(maxsplit=1)[-1] == "1"}
 
 
 def _this(args: SessionArgs, also: str) -> str:
@@ -108,9 +108,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("mysql.kill_session", _read_acted),
         findings=KillFindings,
         precheck=_still_blocking,
-        verify=lambda args: _is(
-            args, "!present", t("tools.mysql.kill_session.verify", id=args.id)
-        ),
+        verify=lambda args: _is(args, "!present", t("tools.mysql.kill_session.verify", id=args.id)),
         irreversible="tools.mysql.kill_session.irreversible",
         choices=(EvidenceChoice("id", "mysql.locks", "roots[?may_kill]", "id", _FOLLOWS),),
         kinds=KINDS,
