@@ -79,6 +79,7 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "artifact.remove": _APPROVERS,
     "budget.raise": frozenset({"pm", "admin"}),
     "server.inspect": _OPERATING,
+    "tool.read": _STAFF,
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
@@ -110,6 +111,7 @@ OPERATOR_ACTIONS = frozenset(
         "standing.read",
         "person.manage",
         "server.inspect",
+        "tool.read",
         "version.read",
     }
 )

@@ -236,11 +236,11 @@ def _has_failures(args: ServiceArgs, expect: str, sentence: str) -> tuple[Check,
 
 
 def _locked(args: ServiceArgs) -> tuple[Check, ...]:
-    return _password_is(args, "locked", t("tools.account.is_locked", service=args.service))
+    return _password_is(args, "locked", t("tools.account.lock.verify", service=args.service))
 
 
 def _usable(args: ServiceArgs) -> tuple[Check, ...]:
-    return _password_is(args, "set", t("tools.account.is_usable", service=args.service))
+    return _password_is(args, "set", t("tools.account.unlock.verify", service=args.service))
 
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -251,6 +251,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_status,
         parse=stdout_parser("account.status", _read_status),
         findings=AccountFindings,
+        tried_on=("debian-12",),
         kinds=KINDS,
         requires=("passwd", "chage"),
         rights=_status_rights,
@@ -262,6 +263,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda args, host: _passwd(_UNLOCK, args, host),
         parse=stdout_parser("account.unlock", success_findings),
         findings=Done,
+        tried_on=("debian-12",),
         precheck=_locked,
         verify=_usable,
         undo=lambda args: ToolCall(tool="account.lock", args=args.model_dump()),
@@ -277,6 +279,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda args, host: _passwd(_LOCK, args, host),
         parse=stdout_parser("account.lock", success_findings),
         findings=Done,
+        tried_on=("debian-12",),
         precheck=_usable,
         verify=_locked,
         undo=lambda args: ToolCall(tool="account.unlock", args=args.model_dump()),
@@ -292,6 +295,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_clear,
         parse=stdout_parser("account.clear_failures", success_findings),
         findings=Done,
+        tried_on=("debian-12",),
         precheck=lambda args: _has_failures(
             args,
             "failures && failures > `0`",

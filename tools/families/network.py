@@ -257,6 +257,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda _args, host: privileged_script(host, _PORTS, host.facts.program("ss")),
         parse=stdout_parser("network.ports", _read_ports),
         findings=PortsFindings,
+        tried_on=("debian-12",),
         requires=("ss|netstat",),
         rights=_port_rights,
     ),
@@ -267,6 +268,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda args, _host: Command.script(_NAMES, args.name),
         parse=stdout_parser("network.names", _read_names),
         findings=NamesFindings,
+        tried_on=("debian-12",),
         requires=("getent", "timeout"),
     ),
     Tool(
@@ -276,6 +278,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda args, _host: Command.script(_REACH, args.address, args.port),
         parse=stdout_parser("network.reach", _read_reach),
         findings=ReachFindings,
+        tried_on=("debian-12",),
         requires=("timeout",),
     ),
     Tool(

@@ -256,6 +256,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda _args, _host: Command.script(_CRON),
         parse=stdout_parser("schedule.cron", _read_cron),
         findings=CronFindings,
+        tried_on=("debian-12",),
     ),
     Tool(
         name="schedule.timers",
@@ -264,6 +265,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda _args, host: Command.script(_TIMERS, host.facts.program("systemctl")),
         parse=stdout_parser("schedule.timers", _read_timers),
         findings=TimersFindings,
+        tried_on=("debian-12",),
         platforms=("systemd",),
         requires=("systemctl",),
     ),
@@ -274,6 +276,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_timer,
         parse=stdout_parser("schedule.timer", _read_timer),
         findings=TimerFindings,
+        tried_on=("debian-12",),
         kinds=KINDS,
         platforms=("systemd",),
         requires=("systemctl",),
@@ -285,6 +288,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_set_timer,
         parse=stdout_parser("schedule.set_timer", success_findings),
         findings=Done,
+        tried_on=("debian-12",),
         precheck=lambda args: _state_is(
             args,
             args.previous,

@@ -37,7 +37,7 @@ class _Statements:
     """With `{sid}` and `{serial}`."""
     kill: str
     alert_log: str
-    """Name of the alert log below the folder of logs; `*` stands for the instance."""
+    """Name of the alert log below the folder of logs; `*` is in place of the instance."""
 
 
 _ORACLE: Final = _Statements(
@@ -104,7 +104,7 @@ exit 3
 
 
 class SessionArgs(ServiceArgs):
-    """One session: its number, and the serial number that tells it from an earlier one."""
+    """One session: its number, and the serial number that makes it another than an earlier one."""
 
     sid: Annotated[int, Field(gt=0, lt=2**31)]
     serial: Annotated[int, Field(ge=0, lt=2**31)]
@@ -283,7 +283,7 @@ def _still_blocking(kind: str, args: SessionArgs) -> tuple[Check, ...]:
         Check(
             call=ToolCall(tool=f"{kind}.locks", args={"service": args.service}),
             expect=f"length(roots[?{this}]) > `0`",
-            sentence=t("tools.vendor.still_blocking", sid=args.sid),
+            sentence=t(f"tools.{kind}.kill_session.precheck", sid=args.sid),
         ),
     )
 
@@ -294,7 +294,7 @@ def _gone(kind: str, args: SessionArgs) -> tuple[Check, ...]:
             call=ToolCall(tool=f"{kind}.session", args=args.model_dump()),
             expect=f"!present || status == {jmespath_literal('KILLED')}",
             within=15,
-            sentence=t("tools.vendor.gone", sid=args.sid),
+            sentence=t(f"tools.{kind}.kill_session.verify", sid=args.sid),
         ),
     )
 

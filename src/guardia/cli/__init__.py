@@ -35,6 +35,7 @@ from guardia.cli import (
     standing,
     status,
     token,
+    tools,
 )
 from guardia.cli.console import console
 from guardia.errors import UserError
@@ -80,6 +81,7 @@ app.add_typer(note.app, name="note", help=t("cli.note.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
 app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
 app.add_typer(person.app, name="person", help=t("cli.person.help"))
+app.add_typer(tools.app, name="tools", help=t("catalog.cli.help"))
 app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 
 

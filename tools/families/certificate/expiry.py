@@ -31,7 +31,9 @@ _EXPIRY = Script(
     + r"""
 if ! command -v openssl >/dev/null; then echo "openssl is not installed" >&2; exit 3; fi
 port=$1 names=$2 address=$3
-if [ -z "$address" ] && ! address=$(listener "$port"); then echo "nothing listens on port $port" >&2; exit 3; fi
+if [ -z "$address" ] && ! address=$(listener "$port"); then
+  echo "nothing listens on port $port" >&2; exit 3
+fi
 case $address in *:*) to="[$address]:$port" ;; *) to=$address:$port ;; esac
 shown() {
   { timeout -k 1 5 openssl s_client "$@" -showcerts -connect "$to" </dev/null || true; } 2>&1 |
@@ -155,6 +157,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_expiry,
         parse=stdout_parser("certificate.expiry", _read_expiry),
         findings=ExpiryFindings,
+        tried_on=("fleet",),
         timeout=130.0,
     ),
 )

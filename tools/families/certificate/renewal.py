@@ -177,11 +177,11 @@ def _is_usable(args: RenewArgs) -> tuple[Check, ...]:
     return (Check(call=call, expect=expect, sentence=sentence),)
 
 
-def _is_served(args: RenewArgs, sha256: str) -> tuple[Check, ...]:
+def _is_served(args: RenewArgs, sha256: str, verb: str = "renew") -> tuple[Check, ...]:
     call = ToolCall(tool="certificate.files", args={"service": args.service})
     literal = jmespath_literal(sha256)
     expect = f"installed.sha256 == {literal} && served_sha256 == {literal}"
-    sentence = t("tools.certificate.renew.verify", sha256=sha256[:16])
+    sentence = t(f"tools.certificate.{verb}.verify", sha256=sha256[:16])
     return (Check(call=call, expect=expect, within=20, sentence=sentence),)
 
 
@@ -203,7 +203,8 @@ def _declared(name: str, script: Script, **more: Any) -> Tool[RenewArgs]:
         command=lambda args, host: _command(script, args, host),
         parse=stdout_parser(name, success_findings),
         findings=findings,
-        verify=lambda args: _is_served(args, args.sha256),
+        tried_on=("debian-12",),
+        verify=lambda args: _is_served(args, args.sha256, name.partition(".")[2]),
         timeout=60.0,
         kinds=KINDS,
         platforms=("systemd",),
@@ -219,7 +220,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         _RENEW,
         precheck=_is_usable,
         undo=_restore_call,
-        undo_verify=lambda args: _is_served(args, args.previous),
+        undo_verify=lambda args: _is_served(args, args.previous, "restore"),
         choices=(
             EvidenceChoice(
                 "sha256",

@@ -142,6 +142,7 @@ def _read(name: str, sql: str, findings: type[FindingsModel]) -> Tool[ServiceArg
         command=lambda args, host: query(args.service, host, sql),
         parse=stdout_parser(name, read_object),
         findings=findings,
+        tried_on=("debian-12",),
         kinds=KINDS,
         platforms=KINDS,
         requires=("psql",),

@@ -125,6 +125,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda _args, _host: Command.script(_CLOCK),
         parse=stdout_parser("host.clock", _read_clock),
         findings=ClockFindings,
+        tried_on=("debian-12",),
         requires=("timeout",),
     ),
 )

@@ -170,6 +170,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda _args, _host: Command.script(_PACKAGES),
         parse=stdout_parser("host.packages", _read_packages),
         findings=PackagesFindings,
+        tried_on=("debian-12",),
         timeout=130.0,
         requires=("apt-get|dnf|yum|zypper",),
     ),
@@ -180,6 +181,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda _args, _host: Command.script(_REBOOT),
         parse=stdout_parser("host.reboot", _read_reboot),
         findings=RebootFindings,
+        tried_on=("debian-12",),
         timeout=90.0,
     ),
 )

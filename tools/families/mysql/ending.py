@@ -86,6 +86,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_kill_query,
         parse=stdout_parser("mysql.kill_query", _read_acted),
         findings=KillFindings,
+        tried_on=("debian-12",),
         precheck=_may_end_query,
         verify=lambda args: _is(
             args, "!present || !busy", t("tools.mysql.kill_query.verify", id=args.id)
@@ -107,6 +108,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_kill_session,
         parse=stdout_parser("mysql.kill_session", _read_acted),
         findings=KillFindings,
+        tried_on=("debian-12",),
         precheck=_still_blocking,
         verify=lambda args: _is(args, "!present", t("tools.mysql.kill_session.verify", id=args.id)),
         irreversible="tools.mysql.kill_session.irreversible",

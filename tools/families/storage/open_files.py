@@ -155,6 +155,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_deleted,
         parse=stdout_parser("storage.deleted_open", _read_deleted),
         findings=DeletedFindings,
+        tried_on=("debian-12",),
         timeout=90.0,
         rights=_rights,
     ),
