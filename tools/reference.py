@@ -8,13 +8,12 @@ from typing import Any
 
 from guardia.board.core.plan import Risk
 from guardia.board.core.planner import ToolEntry
-from guardia.i18n import language, t
+from guardia.i18n import catalogue, language, t
 from guardia.tools import enabled
 from guardia.tools.catalog import CATALOG
 from guardia.tools.tool import Tool
 
 _TYPES = {"integer": "number", "number": "number", "boolean": "yes or no"}
-_CHECKS = ("precheck", "verify")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +41,7 @@ def entry(tool: Tool[Any]) -> ToolEntry:
         title=t(f"tools.{tool.name}.title"),
         effect=_text(tool, "effect"),
         impact="" if is_read else _text(tool, "impact"),
-        checks=() if is_read else tuple(filter(None, (_text(tool, key) for key in _CHECKS))),
+        checks=() if is_read else _sentences(tool),
         undo=tool.undo is not None,
         irreversible=t(tool.irreversible) if tool.irreversible else "",
         kinds=tool.kinds,
@@ -75,13 +74,17 @@ def _kind(field: dict[str, Any]) -> str:
     return " ".join(words)
 
 
+def _sentences(tool: Tool[Any]) -> tuple[str, ...]:
+    """Return the sentences of a tool's checks that are texts of its own."""
+    family, _, verb = tool.name.partition(".")
+    keys = catalogue(language.get(), "tools")[family][verb]
+    return tuple(_text(tool, key) for key in keys if key.startswith(("precheck", "verify")))
+
+
 def _text(tool: Tool[Any], key: str) -> str:
-    """Return a text of a tool with its arguments named, or an empty one if it has none."""
+    """Return a text of a tool with the names of its arguments as their values."""
     shown = {name: f"<{name}>" for name in (*tool.args.model_fields, "server")}
-    try:
-        return t(f"tools.{tool.name}.{key}", **shown)
-    except KeyError:
-        return ""
+    return t(f"tools.{tool.name}.{key}", **shown)
 
 
 def markdown() -> str:

@@ -53,7 +53,7 @@ def test_there_is_enough_for_operators() -> None:
     changes = [one for one in entries if one.risk != Risk.READ.name]
     assert len(entries) >= 45 and len(changes) >= 15
     for one in changes:
-        assert one.impact and one.checks and (one.undo or one.irreversible), one.name
+        assert one.impact and (one.undo or one.irreversible), one.name
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
