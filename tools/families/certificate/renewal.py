@@ -36,30 +36,29 @@ _TESTS = {
 }
 """How a web server tests its configuration, by `Service.product`."""
 
-# The backup has a fixed name, so that the lines for sudo are exact; its fingerprint says whether it
-# is the one that the plan means.
+# Backup and staged copy have fixed names, so that the lines for sudo are exact. The fingerprint of
+# the backup says whether it is the one that the plan means. The staged copy is never followed as a
+# link, or root would copy any file for the account.
 _FILES: Final = r"""
 fail() { echo "$1" >&2; exit 3; }
-openssl=$1 cp=$2 mv=$3 tee=$4 systemctl=$5 unit=$6 tester=$7 word=$8 chain=$9 key=${10}
+openssl=$1 cp=$2 mv=$3 stage=$4 systemctl=$5 unit=$6 tester=$7 word=$8 chain=$9 key=${10}
 shift 10
 fingerprint() {
   "$openssl" x509 -in "$1" -noout -fingerprint -sha256 2>/dev/null |
     { IFS== read -r _ hex; printf '%s' "${hex//:/}"; } | tr 'A-F' 'a-f'
 }
-as_root_from() {
-  local file=$1
-  shift
-  if [ "$(id -u)" = 0 ]; then "$@" < "$file"; return; fi
-  case $elevate in
-    none) "$@" < "$file" ;;
-    sudo) sudo -n -- "$@" < "$file" ;;
-    password) { printf '%s\n' "$root_password"; cat -- "$file"; } | sudo -S -k -p '' -- "$@" ;;
-    *) "$elevate" "$@" < "$file" ;;
-  esac
-}
 loaded() {
   if [ -n "$tester" ]; then as_root "$tester" "$word" || return 1; fi
   as_root "$systemctl" reload "$unit"
+}
+staged() {
+  local folder=${stage%/*}
+  umask 077
+  mkdir -p -- "$folder"
+  [ -O "$folder" ] && [ ! -L "$folder" ] || fail "$folder belongs to another account"
+  rm -f -- "$2"
+  cat -- "$1" > "$2"
+  as_root "$cp" -P "$2" "$3.guardia-new"
 }
 put_back() {
   local file
@@ -87,8 +86,9 @@ for file in "${changed[@]}"; do
   as_root "$cp" -p "$file" "$file.guardia-backup"
   as_root "$cp" -p "$file" "$file.guardia-new"
 done
-as_root_from "$source" "$tee" "$chain.guardia-new" >/dev/null
-if [ -n "$source_key" ]; then as_root_from "$source_key" "$tee" "$key.guardia-new" >/dev/null; fi
+trap 'rm -f -- "$stage.crt" "$stage.key"' EXIT
+staged "$source" "$stage.crt" "$chain"
+if [ -n "$source_key" ]; then staged "$source_key" "$stage.key" "$key"; fi
 for file in "${changed[@]}"; do as_root "$mv" -f "$file.guardia-new" "$file"; done
 if ! said=$(loaded 2>&1); then
   put_back "${changed[@]}"
@@ -132,6 +132,11 @@ def _unit(service: Service) -> str:
     return service.unit
 
 
+def _stage(host: Host, service: Service) -> str:
+    """Return where the account puts a new file for root to copy, without its ending."""
+    return f"/var/tmp/guardia-{host.account}/{service.name}"
+
+
 def _tester(host: Host, service: Service) -> tuple[str, ...]:
     program, words = _TESTS.get(service.product, ("", ()))
     return (host.facts.program(program), *words) if program else ()
@@ -139,10 +144,11 @@ def _tester(host: Host, service: Service) -> tuple[str, ...]:
 
 def _command(script: Script, args: RenewArgs, host: Host) -> Command:
     service = service_on(host, args.service, KINDS)
-    programs = (host.facts.program(p) for p in ("openssl", "cp", "mv", "tee", "systemctl"))
+    openssl, cp, mv, systemctl = map(host.facts.program, ("openssl", "cp", "mv", "systemctl"))
     tester, word = _tester(host, service) or ("", "")
     source_key = args.source_key or ""
     given = (args.source, source_key, args.sha256, args.previous)
+    programs = (openssl, cp, mv, _stage(host, service), systemctl)
     return privileged_script(
         host, script, *programs, _unit(service), tester, word, *files_of(service), *given
     )
@@ -151,14 +157,14 @@ def _command(script: Script, args: RenewArgs, host: Host) -> Command:
 def _rights(host: Host, service: Service | None) -> tuple[Right, ...]:
     if service is None:
         return ()
-    cp, mv, tee = (host.facts.program(p) for p in ("cp", "mv", "tee"))
+    cp, mv, stage = host.facts.program("cp"), host.facts.program("mv"), _stage(host, service)
     rights: list[Right] = [*read_rights(host, service)]
-    for path in files_of(service):
+    for path, ending in zip(files_of(service), (".crt", ".key"), strict=True):
         rights += [
             (cp, "-p", path, path + _OLD),
             (cp, "-p", path, path + _NEW),
             (cp, "-p", path + _OLD, path + _NEW),
-            (tee, path + _NEW),
+            (cp, "-P", stage + ending, path + _NEW),
             (mv, "-f", path + _NEW, path),
         ]
     tester = _tester(host, service)
@@ -190,7 +196,7 @@ def _restore_call(args: RenewArgs) -> ToolCall:
     return ToolCall(tool="certificate.restore", args=back.model_dump())
 
 
-_REQUIRES = ("openssl", "systemctl", "cp", "mv", "tee")
+_REQUIRES = ("openssl", "systemctl", "cp", "mv")
 
 
 def _declared(name: str, script: Script, **more: Any) -> Tool[RenewArgs]:
