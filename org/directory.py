@@ -23,8 +23,9 @@ class Service(_Value):
     name: str
     """Unique on its host; `[a-z0-9-]+`."""
     kind: str
-    """`postgresql`, `mysql`, `oracle`, `tibero`, `cubrid`, `http`, `tls`, `authlog`, `system`:
-    decides which tools apply."""
+    """Decides which tools apply: `postgresql`, `mysql`, `oracle`, `tibero`, `cubrid`, `http`,
+    `tls`, `authlog`, `system`; `account` (an account, in `login`), `timer` (in `unit`), `backup`
+    (a folder, in `root`), `files` (a folder that may be cleaned, in `logs`)."""
     product: str = ""
     """The software: `nginx`, `apache`, `tomcat`, `jeus`, `weblogic`, `postgresql`, ..."""
     unit: str | None = None
@@ -53,11 +54,16 @@ class Service(_Value):
     database: str | None = None
     """Database name, for databases."""
     login: str | None = None
-    """The role or account of the database that tools use; never its administrator."""
+    """The role or account of the database that tools use, never its administrator; the account
+    itself for kind `account`."""
     credential: str | None = None
     """Name of that role's password in the credential store."""
     tls_names: tuple[str, ...] = ()
     """Host names of the sites on this port, for kind `tls`."""
+    certificate: str | None = None
+    """Absolute path of the file with the certificate chain, for kind `tls`."""
+    certificate_key: str | None = None
+    """Absolute path of its private key."""
     start_seconds: int = 120
     """How long the service may take until its health check passes after a start."""
 

@@ -10,27 +10,45 @@ from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.tools.enrolment import facts
 from guardia.tools.families import (
+    account,
+    backup,
     certificate,
+    cubrid,
     database,
     deploy,
     disk,
     host,
+    integrity,
     logs,
+    mysql,
+    network,
+    schedule,
     security,
     service,
+    storage,
+    vendor_sessions,
 )
 from guardia.tools.tool import Tool
 
 _FAMILIES: tuple[tuple[Tool[Any], ...], ...] = (
     database.TOOLS,
+    mysql.TOOLS,
+    vendor_sessions.TOOLS,
+    cubrid.TOOLS,
     service.TOOLS,
     disk.TOOLS,
+    storage.TOOLS,
     deploy.TOOLS,
     logs.TOOLS,
     security.TOOLS,
+    account.TOOLS,
     certificate.TOOLS,
+    schedule.TOOLS,
+    network.TOOLS,
     host.TOOLS,
     facts.TOOLS,
+    backup.TOOLS,
+    integrity.TOOLS,
 )
 
 CATALOG: Mapping[str, Tool[Any]] = MappingProxyType(

@@ -9,11 +9,11 @@ from typing import Any
 from pydantic import ValidationError
 
 from guardia.board.core.plan import Action, Risk, ToolCall
-from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption, Touched
+from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolEntry, ToolOption, Touched
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host
-from guardia.tools import catalog, choices, enabled, planning, policy
+from guardia.tools import catalog, choices, enabled, planning, policy, reference
 from guardia.tools.tool import ServiceArgs, Tool
 
 _PATH = re.compile(r"(?<![\w./])/[^\s'\"$;|&<>(),:]*")
@@ -50,6 +50,10 @@ class CatalogPlanner:
         folders = [path for word in given for path in _paths_in(word)]
         paths = dict.fromkeys([*folders, *(f"{a}/{b}" for a in folders for b in texts)])
         return Touched(frozenset({service} if service else ()), tuple(paths))
+
+    def catalogue(self) -> tuple[ToolEntry, ...]:
+        """Return every tool as people read about it."""
+        return reference.entries()
 
     def build_action(
         self,

@@ -16,6 +16,8 @@ HTTP_KINDS = ("http", "tls")
 
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
+_DATABASE = re.compile(r"[A-Za-z0-9_$가-힣][A-Za-z0-9_$.가-힣-]{0,127}")
+_ADDRESS = re.compile(r"/[A-Za-z0-9._/-]*|[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}")
 _HEALTH = re.compile(r"/[A-Za-z0-9._~/?&=%+-]*")
 
 
@@ -55,6 +57,21 @@ def webapps(service: Service) -> str:
     return f"{root(service)}/webapps"
 
 
+def config(service: Service) -> str:
+    """Return the path of the service's main configuration file or folder."""
+    return _path(service, "config", service.config)
+
+
+def certificate(service: Service) -> str:
+    """Return the path of the file with the service's certificate chain."""
+    return _path(service, "certificate", service.certificate)
+
+
+def certificate_key(service: Service) -> str:
+    """Return the path of the private key of the service's certificate."""
+    return _path(service, "certificate_key", service.certificate_key)
+
+
 def control(service: Service) -> str:
     """Return the path of the service's control script."""
     return _path(service, "control", service.control)
@@ -72,6 +89,27 @@ def health(service: Service) -> str:
     if service.health is None or not _HEALTH.fullmatch(service.health):
         raise _missing(service, "health")
     return service.health
+
+
+def address(service: Service) -> str:
+    """Return where the service listens: an address, a folder of sockets, or nothing."""
+    if service.address and not _ADDRESS.fullmatch(service.address):
+        raise _missing(service, "address")
+    return service.address or ""
+
+
+def database(service: Service) -> str:
+    """Return the name of the database."""
+    if service.database is None or not _DATABASE.fullmatch(service.database):
+        raise _missing(service, "database")
+    return service.database
+
+
+def login(service: Service) -> str:
+    """Return the role of the database, or the account, that the service is used as."""
+    if service.login is None or not _DATABASE.fullmatch(service.login):
+        raise _missing(service, "login")
+    return service.login
 
 
 def tls_names(service: Service) -> tuple[str, ...]:

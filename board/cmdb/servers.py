@@ -47,6 +47,7 @@ def enrol(board: BoardContext, by: PersonInfo | Actor, value: Host) -> None:
         _record(session, board, actor, EntryKind.SERVER_ENROLLED, given, _described(given))
 
 
+@repeat_on_conflict
 def require_new(board: BoardContext, by: PersonInfo | Actor, value: Host) -> None:
     """Raise what `enrol` would raise for a server before it is connected to."""
     require_actor(by, EDIT, institution=value.institution)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.local_stop import LocalStop
-from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolOption, Touched
+from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolEntry, ToolOption, Touched
 from guardia.errors import ProgrammerError, Refused
 from guardia.i18n import t
 
@@ -71,6 +71,10 @@ class NoPlanner:
     def touched(self, call: ToolCall, host: Host) -> Touched:
         """Return unknown paths: it knows no tool."""
         return Touched(paths=None)
+
+    def catalogue(self) -> tuple[ToolEntry, ...]:
+        """Return an empty tuple."""
+        return ()
 
     def build_action(
         self,

@@ -37,6 +37,32 @@ class ToolOption:
 
 
 @dataclass(frozen=True, slots=True)
+class ToolEntry:
+    """A tool of the catalogue as people read about it; names of arguments are in angle brackets."""
+
+    name: str
+    family: str
+    risk: str
+    title: str
+    effect: str
+    impact: str
+    """What users notice while it runs; empty for a read."""
+    checks: tuple[str, ...]
+    """Sentences of what is checked before and after it."""
+    undo: bool
+    irreversible: str
+    """Why there is no undo, if there is none."""
+    kinds: tuple[str, ...]
+    platforms: tuple[str, ...]
+    requires: tuple[str, ...]
+    tried_on: tuple[str, ...]
+    manual: str
+    """The source of a tool that was written by its vendor's manual."""
+    off: bool
+    """Whether an operator has to enable it."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReadEvidence:
     """The findings of one read of a diagnosis."""
 
@@ -66,6 +92,9 @@ class Planner(Protocol):
 
     def touched(self, call: ToolCall, host: Host) -> Touched:
         """Return the services and paths of a change; those of an invalid call are not known."""
+
+    def catalogue(self) -> tuple[ToolEntry, ...]:
+        """Return every tool, in the order of the catalogue."""
 
     def build_action(
         self,

@@ -21,6 +21,7 @@ from guardia.board.approvals import passkey_pages as approval_passkey_pages
 from guardia.board.artifacts import api as artifact_api
 from guardia.board.artifacts import pages as artifact_pages
 from guardia.board.autonomy import pages as autonomy_pages
+from guardia.board.catalog import pages as catalog_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
@@ -91,6 +92,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         goal_pages.router,
         cost_pages.router,
         autonomy_pages.router,
+        catalog_pages.router,
         standing_pages.router,
         artifact_pages.router,
         rule_pages.router,

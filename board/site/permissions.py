@@ -101,6 +101,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/rules/{name}/edit"): "rule.edit",
     ("POST", "/rules/{name}/remove"): "rule.edit",
     ("POST", "/rules/{name}/decision"): "rule.edit",
+    ("GET", "/tools"): "tool.read",
     ("GET", "/standing"): "standing.read",
     ("POST", "/standing/{number}/limits"): "standing.decide",
     ("POST", "/standing/{number}/decision"): "standing.decide",

@@ -31,6 +31,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
     NavigationItem("web.org.title", "/org", "org.read"),
     NavigationItem("web.runs.title", "/runs", "run.read"),
+    NavigationItem("catalog.title", "/tools", "tool.read"),
     NavigationItem("notes.page.title", "/agents", "agent.read"),
     NavigationItem("web.control.title", "/control", "plan.read", "stop"),
 )

@@ -34,6 +34,25 @@ SERVICES = {
     },
     "postgresql": {"name": "budgetdb", "port": 5432, "root": "/h/srv/db", "logs": "/h/srv/db/logs"},
     "authlog": {"name": "auth", "root": "/h/srv/auth", "logs": "/h/srv/auth/logs"},
+    "mysql": {
+        "name": "civildb", "port": 3306, "address": "127.0.0.1", "login": "guardia",
+        "credential": "civildb",
+    },
+    "oracle": {
+        "name": "taxdb", "port": 1521, "database": "TAX", "login": "guardia",
+        "credential": "taxdb", "logs": "/u01/diag",
+    },
+    "tibero": {
+        "name": "landdb", "database": "land", "login": "guardia", "credential": "landdb",
+        "logs": "/tibero/instance/land/log/slog",
+    },
+    "cubrid": {
+        "name": "docdb", "database": "demodb", "credential": "docdb", "logs": "/cubrid/log/server",
+    },
+    "account": {"name": "hong", "login": "hong"},
+    "timer": {"name": "nightly", "unit": "nightly.timer"},
+    "backup": {"name": "dumps", "root": "/backup"},
+    "files": {"name": "spool", "logs": "/var/spool/minwon", "root": "/var/lib/guardia"},
 }  # fmt: skip
 
 

@@ -1,14 +1,9 @@
-"""PostgreSQL: lock chains, and termination of the session that blocks the others.
-
-`psql` runs on the server under GUARDiA's account there. The entry of the service's name in its
-`pg_service.conf` and its `.pgpass` hold address and password, so no command line shows either.
-"""
+"""Lock chains, and termination of the session that blocks the others."""
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints, field_validator
 
@@ -16,25 +11,18 @@ from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools.command import Command
+from guardia.tools.families.database.psql import KINDS, UTC, query, read_object
 from guardia.tools.findings import Count, FindingsModel, Line, Moment, Pid, Seconds, Word
-from guardia.tools.target import service_on
 from guardia.tools.tool import (
     EvidenceChoice,
-    Findings,
     ServiceArgs,
     Tool,
     jmespath_literal,
     stdout_parser,
 )
 
-_UTC = 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'
-_SETTINGS = (
-    "set client_encoding = 'UTF8'; set statement_timeout = '10s'; "
-    "set default_transaction_read_only = on"
-)
-
 # As `pg_terminate_backend` decides: only superusers end a superuser's session.
-_MAY_TERMINATE = """(select me.rolsuper or (not coalesce(r.rolsuper, true) and (
+MAY_SIGNAL: Final = """(select me.rolsuper or (not coalesce(r.rolsuper, true) and (
              pg_has_role(a.usesysid, 'USAGE') or pg_has_role('pg_signal_backend', 'USAGE')))
            from pg_roles me left join pg_roles r on r.oid = a.usesysid
            where me.rolname = current_user)"""
@@ -61,10 +49,10 @@ with recursive waiting as (
 select json_build_object(
   'waiting', (select count(*) from blocked),
   'roots', (select coalesce(json_agg(x), '[]') from (
-    select r.pid, to_char(a.backend_start at time zone 'UTC', '{_UTC}') as backend_start,
+    select r.pid, to_char(a.backend_start at time zone 'UTC', '{UTC}') as backend_start,
            a.state, a.usename as "user", a.application_name as application,
            round(extract(epoch from clock_timestamp() - a.xact_start)::numeric, 1) as xact_seconds,
-           left(a.query, 200) as query, r.blocked, {_MAY_TERMINATE} as may_terminate
+           left(a.query, 200) as query, r.blocked, {MAY_SIGNAL} as may_terminate
     from roots r join pg_stat_activity a on a.pid = r.pid
     order by r.blocked desc, r.pid limit 20) x),
   'waiters', (select coalesce(json_agg(x), '[]') from (
@@ -160,16 +148,7 @@ class ActedFindings(FindingsModel):
     acted: bool
 
 
-def _query(service: str, host: Host, sql: str) -> Command:
-    service_on(host, service, ("postgresql",))
-    connection = f"service={service} connect_timeout=5 application_name=guardia"
-    flags = ("-X", "-w", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1")
-    return Command.of(
-        "psql", *flags, "-d", connection, "-c", _SETTINGS, "-c", " ".join(sql.split())
-    )
-
-
-def _session_condition(args: SessionArgs) -> str:
+def session_condition(args: SessionArgs) -> str:
     """Build the condition for exactly this session; none of its values can hold a quote."""
     start = datetime.fromisoformat(args.backend_start).isoformat()
     return f"pid = {int(args.pid)} and backend_start = '{start}'::timestamptz"
@@ -177,16 +156,16 @@ def _session_condition(args: SessionArgs) -> str:
 
 def _session(args: SessionArgs, host: Host) -> Command:
     sql = f"""select json_build_object('present', count(*) > 0, 'state', min(state))
-              from pg_stat_activity where {_session_condition(args)}"""
-    return _query(args.service, host, sql)
+              from pg_stat_activity where {session_condition(args)}"""
+    return query(args.service, host, sql)
 
 
 def _terminate(args: SessionArgs, host: Host) -> Command:
     sql = f"""select json_build_object('acted', coalesce(bool_or(pg_terminate_backend(pid)), false))
-              from pg_stat_activity where {_session_condition(args)}
+              from pg_stat_activity where {session_condition(args)}
               and backend_type = 'client backend' and datname = current_database()
               and pid <> pg_backend_pid()"""
-    return _query(args.service, host, sql)
+    return query(args.service, host, sql)
 
 
 def _still_blocking(args: SessionArgs) -> tuple[Check, ...]:
@@ -204,44 +183,53 @@ def _session_gone(args: SessionArgs) -> tuple[Check, ...]:
     return (Check(call=session, expect="!present", within=10, sentence=sentence),)
 
 
-def _parse_object(text: str) -> Findings:
-    found: Any = json.loads(text)
-    if not isinstance(found, dict):
-        raise ValueError("not an object")
-    return found
-
-
 TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="database.locks",
         risk=Risk.READ,
         args=ServiceArgs,
-        command=lambda args, host: _query(args.service, host, _LOCKS),
-        parse=stdout_parser("database.locks", _parse_object),
+        kinds=KINDS,
+        platforms=KINDS,
+        requires=("psql",),
+        tried_on=("fleet", "debian-12"),
+        command=lambda args, host: query(args.service, host, _LOCKS),
+        parse=stdout_parser("database.locks", read_object),
         findings=LockFindings,
     ),
     Tool(
         name="database.activity",
         risk=Risk.READ,
         args=ServiceArgs,
-        command=lambda args, host: _query(args.service, host, _ACTIVITY),
-        parse=stdout_parser("database.activity", _parse_object),
+        kinds=KINDS,
+        platforms=KINDS,
+        requires=("psql",),
+        tried_on=("fleet", "debian-12"),
+        command=lambda args, host: query(args.service, host, _ACTIVITY),
+        parse=stdout_parser("database.activity", read_object),
         findings=ActivityFindings,
     ),
     Tool(
         name="database.session",
         risk=Risk.READ,
         args=SessionArgs,
+        kinds=KINDS,
+        platforms=KINDS,
+        requires=("psql",),
+        tried_on=("fleet", "debian-12"),
         command=_session,
-        parse=stdout_parser("database.session", _parse_object),
+        parse=stdout_parser("database.session", read_object),
         findings=SessionFindings,
     ),
     Tool(
         name="database.terminate_session",
         risk=Risk.CHANGE,
         args=SessionArgs,
+        kinds=KINDS,
+        platforms=KINDS,
+        requires=("psql",),
+        tried_on=("fleet", "debian-12"),
         command=_terminate,
-        parse=stdout_parser("database.terminate_session", _parse_object),
+        parse=stdout_parser("database.terminate_session", read_object),
         findings=ActedFindings,
         precheck=_still_blocking,
         verify=_session_gone,

@@ -30,8 +30,10 @@ _EXPIRY = Script(
     LISTENER
     + r"""
 if ! command -v openssl >/dev/null; then echo "openssl is not installed" >&2; exit 3; fi
-port=$1 names=$2
-if ! address=$(listener "$port"); then echo "nothing listens on port $port" >&2; exit 3; fi
+port=$1 names=$2 address=$3
+if [ -z "$address" ] && ! address=$(listener "$port"); then
+  echo "nothing listens on port $port" >&2; exit 3
+fi
 case $address in *:*) to="[$address]:$port" ;; *) to=$address:$port ;; esac
 shown() {
   { timeout -k 1 5 openssl s_client "$@" -showcerts -connect "$to" </dev/null || true; } 2>&1 |
@@ -81,7 +83,8 @@ class ExpiryFindings(SiteFindings):
 
 def _expiry(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service, ("tls",))
-    return Command.script(_EXPIRY, target.port(service), " ".join(target.tls_names(service)))
+    names = " ".join(target.tls_names(service))
+    return Command.script(_EXPIRY, target.port(service), names, target.address(service))
 
 
 def _read_expiry(text: str) -> Findings:
@@ -109,7 +112,7 @@ def _site(name: str, chain: list[str], now: datetime) -> Findings:
     return {
         "name": name,
         "valid": begins <= now <= ends,
-        "matches": name == "-" or any(_covers(pattern, name) for pattern in _names(leaf)),
+        "matches": name == "-" or any(covers(pattern, name) for pattern in names_of(leaf)),
         "subject": leaf.subject.rfc4514_string()[:_MAX_CHARACTERS],
         "not_before": begins.isoformat(),
         "not_after": ends.isoformat(),
@@ -118,7 +121,7 @@ def _site(name: str, chain: list[str], now: datetime) -> Findings:
     }
 
 
-def _names(certificate: x509.Certificate) -> Iterator[str]:
+def names_of(certificate: x509.Certificate) -> Iterator[str]:
     """Return the names that a certificate is for: its alternative names, without them its CN."""
     try:
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -130,7 +133,7 @@ def _names(certificate: x509.Certificate) -> Iterator[str]:
     yield from map(str, found.get_values_for_type(x509.IPAddress))
 
 
-def _covers(pattern: str, name: str) -> bool:
+def covers(pattern: str, name: str) -> bool:
     """Return whether a certificate's name covers `name`; a wildcard matches one label."""
     pattern, name = pattern.lower().rstrip("."), name.lower().rstrip(".")
     if pattern.startswith("*."):
@@ -154,6 +157,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_expiry,
         parse=stdout_parser("certificate.expiry", _read_expiry),
         findings=ExpiryFindings,
+        tried_on=("fleet",),
         timeout=130.0,
     ),
 )

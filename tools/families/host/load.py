@@ -50,5 +50,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda _args, _host: Command.script(_LOAD),
         parse=stdout_parser("host.load", _read_load),
         findings=LoadFindings,
+        tried_on=("fleet",),
     ),
 )

@@ -1,0 +1,1 @@
+"""The tools that agents and people have, as a page."""
