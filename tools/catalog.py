@@ -10,24 +10,32 @@ from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.tools.families import (
     certificate,
+    config,
     database,
     deploy,
     disk,
     host,
+    jvm,
     logs,
     security,
     service,
+    service_unit,
+    web,
 )
 from guardia.tools.tool import Tool
 
 _FAMILIES: tuple[tuple[Tool[Any], ...], ...] = (
     database.TOOLS,
     service.TOOLS,
+    service_unit.TOOLS,
     disk.TOOLS,
     deploy.TOOLS,
     logs.TOOLS,
     security.TOOLS,
     certificate.TOOLS,
+    web.TOOLS,
+    jvm.TOOLS,
+    config.TOOLS,
     host.TOOLS,
 )
 

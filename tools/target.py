@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
+from ipaddress import ip_address
 
 from guardia.errors import Refused
 from guardia.i18n import t
@@ -14,6 +15,7 @@ from guardia.org.directory import Host, Service
 
 HTTP_KINDS = ("http", "tls")
 
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]{0,200}\.(service|socket|timer|mount|path)")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _HEALTH = re.compile(r"/[A-Za-z0-9._~/?&=%+-]*")
@@ -30,6 +32,38 @@ def service_on(host: Host, name: str, kinds: Collection[str] = ()) -> Service:
     if kinds and service.kind not in kinds:
         raise Refused(why=t("tools.target.wrong_kind", service=name, kind=service.kind))
     return service
+
+
+def is_systemd(host: Host, service: Service) -> bool:
+    """Return whether systemd runs the service: it has a unit, and the host says no other init.
+
+    A service with a unit and a script of its own follows what the host was found to run.
+    """
+    if not service.unit:
+        return False
+    return host.facts.init == "systemd" or (not host.facts.init and not service.control)
+
+
+def unit(host: Host, service: Service) -> str:
+    """Return the service's systemd unit."""
+    if not is_systemd(host, service) or not _UNIT.fullmatch(service.unit or ""):
+        raise _missing(service, "unit")
+    return str(service.unit)
+
+
+def is_init_script(service: Service) -> bool:
+    """Return whether the control script is one of the system's own, which need root."""
+    return bool(service.control) and str(service.control).startswith(("/etc/init.d/", "/etc/rc.d/"))
+
+
+def address(service: Service) -> str:
+    """Return the address at which the service listens; empty: find it on the server."""
+    if service.address in (None, "", "*", "0.0.0.0", "::"):
+        return ""
+    try:
+        return str(ip_address(str(service.address)))
+    except ValueError:
+        raise _missing(service, "address") from None
 
 
 def root(service: Service) -> str:
@@ -53,6 +87,11 @@ def webapps(service: Service) -> str:
     """Return the folder of the WARs of a Tomcat, whose root is its CATALINA_BASE."""
     require_layout(service, "webapps")
     return f"{root(service)}/webapps"
+
+
+def config(service: Service) -> str:
+    """Return the path of the service's main configuration, a file or a folder."""
+    return _path(service, "config", service.config)
 
 
 def control(service: Service) -> str:

@@ -1,6 +1,7 @@
 """Data-file cases of every tool: `cases/<tool>/*.yaml`, each a list of
 
-* `args` (and changes of the usual `service`) -> `script`: name and arguments of the script,
+* `args` (and changes of the usual `service`, and of the `host`) -> `script`: name and arguments of
+  the script,
   or `command`: the whole masked command; `undo`; `verify`; or `refused`: the error's text
 * `output` (text, or `exit`/`stdout`/`stderr`) -> `findings`, or `failed`
 """
@@ -33,6 +34,7 @@ SERVICES = {
         "name": "homepage", "port": 8443, "root": "/h/srv/homepage", "logs": "/h/srv/homepage/logs",
     },
     "postgresql": {"name": "budgetdb", "port": 5432, "root": "/h/srv/db", "logs": "/h/srv/db/logs"},
+    "system": {"name": "cron", "unit": "cron.service"},
     "authlog": {"name": "auth", "root": "/h/srv/auth", "logs": "/h/srv/auth/logs"},
 }  # fmt: skip
 
@@ -50,7 +52,8 @@ def host(case: dict[str, Any]) -> Host:
         Service.model_validate({"kind": kind} | facts | case.get("service", {}))
         for kind, facts in SERVICES.items()
     )
-    return Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=services)
+    facts = {"server_id": "MOF-WAS-01", "institution": "MOF", "kind": "WAS"}
+    return Host.model_validate(facts | {"services": services} | case.get("host", {}))
 
 
 @pytest.fixture(autouse=True)

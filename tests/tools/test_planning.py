@@ -23,7 +23,12 @@ HTTP = Service(
     logs="/h/srv/budget/logs",
 )
 DB = Service(name="budgetdb", kind="postgresql", port=5432)
-HOST = Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=(HTTP, DB))
+WEB = HTTP.model_copy(update={"name": "web", "product": "nginx", "config": "/etc/nginx/nginx.conf"})
+WAS = HTTP.model_copy(update={"name": "was", "product": "tomcat"})
+CRON = Service(name="cron", kind="system", unit="cron.service")
+HOST = Host(
+    server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=(HTTP, DB, WEB, WAS, CRON)
+)
 
 START = "2026-11-20T05:00:00.123456Z"
 CHANGES = [
@@ -33,6 +38,17 @@ CHANGES = [
     ("disk.archive", {"service": "budget", "name": "app.log", "id": "abc123def456"}),
     ("disk.restore", {"service": "budget", "name": "app.log", "id": "abc123def456"}),
     ("deploy.activate", {"service": "budget", "version": "3.1.1", "previous": "3.1.0"}),
+    ("service.start", {"service": "cron"}),
+    ("service.stop", {"service": "cron"}),
+    ("service.restart_unit", {"service": "cron"}),
+    ("service.reload", {"service": "cron"}),
+    ("service.reset_failed", {"service": "cron"}),
+    ("service.enable", {"service": "cron"}),
+    ("service.disable", {"service": "cron"}),
+    ("web.reload", {"service": "web"}),
+    ("tomcat.restart", {"service": "was"}),
+    ("config.set", {"service": "web", "file": "/etc/nginx/nginx.conf", "key": "a", "value": "b"}),
+    ("config.replace", {"service": "web", "file": "/etc/nginx/a", "text": "b\n", "previous": "a\n"}),
 ]  # fmt: skip
 
 
