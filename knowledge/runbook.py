@@ -142,6 +142,8 @@ class FrontMatter(_StrictModel):
     skills: tuple[Tag, ...] = Field(min_length=1)
     kinds: tuple[Tag, ...] = Field(min_length=1)
     service: Annotated[str, Field(pattern=r"^[a-z]+$")] | None = None
+    products: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], ...] = ()
+    """Products of the service, such as `nginx`; empty: any."""
     category: Tag
     action_type: ActionType
     symptoms: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)

@@ -15,12 +15,14 @@ from guardia.tools.families import (
     deploy,
     disk,
     host,
+    jeus,
     jvm,
     logs,
     security,
     service,
     service_unit,
     web,
+    weblogic,
 )
 from guardia.tools.tool import Tool
 
@@ -35,6 +37,8 @@ _FAMILIES: tuple[tuple[Tool[Any], ...], ...] = (
     certificate.TOOLS,
     web.TOOLS,
     jvm.TOOLS,
+    jeus.TOOLS,
+    weblogic.TOOLS,
     config.TOOLS,
     host.TOOLS,
 )

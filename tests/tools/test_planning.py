@@ -25,9 +25,14 @@ HTTP = Service(
 DB = Service(name="budgetdb", kind="postgresql", port=5432)
 WEB = HTTP.model_copy(update={"name": "web", "product": "nginx", "config": "/etc/nginx/nginx.conf"})
 WAS = HTTP.model_copy(update={"name": "was", "product": "tomcat"})
+JEUS = HTTP.model_copy(update={"name": "jeus", "product": "jeus"})
+WLS = HTTP.model_copy(update={"name": "wls", "product": "weblogic"})
 CRON = Service(name="cron", kind="system", unit="cron.service")
 HOST = Host(
-    server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=(HTTP, DB, WEB, WAS, CRON)
+    server_id="MOF-WAS-01",
+    institution="MOF",
+    kind="WAS",
+    services=(HTTP, DB, WEB, WAS, JEUS, WLS, CRON),
 )
 
 START = "2026-11-20T05:00:00.123456Z"
@@ -47,9 +52,19 @@ CHANGES = [
     ("service.disable", {"service": "cron"}),
     ("web.reload", {"service": "web"}),
     ("tomcat.restart", {"service": "was"}),
+    ("jeus.start", {"service": "jeus", "instance": "server1"}),
+    ("jeus.stop", {"service": "jeus", "instance": "server1"}),
+    ("weblogic.start", {"service": "wls", "instance": "m1", "admin_url": "t3://10.0.0.1:7001"}),
+    ("weblogic.stop", {"service": "wls", "instance": "m1", "admin_url": "t3://10.0.0.1:7001"}),
     ("config.set", {"service": "web", "file": "/etc/nginx/nginx.conf", "key": "a", "value": "b"}),
-    ("config.replace", {"service": "web", "file": "/etc/nginx/a", "text": "b\n", "previous": "a\n"}),
+    ("config.replace", {"service": "web", "file": "/etc/nginx/a", "text": "b", "previous": "a"}),
 ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _enabled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Enable the changes that follow a manual."""
+    monkeypatch.setenv("GUARDIA_ENABLED_TOOLS", "*")
 
 
 def propose(tool: str, **args: Any) -> Action:
