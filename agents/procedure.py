@@ -56,8 +56,7 @@ def service_for(runbook: Runbook, host: Host, text: str) -> Service | None:
     fitting = [
         service
         for service in host.services
-        if service.kind == runbook.service
-        and (not runbook.products or service.product.lower() in runbook.products)
+        if service.kind == runbook.service and runbook.is_for_products((service.product.lower(),))
     ]
     words = matching_form(text)
     named = (s for s in fitting if any(n and n in words for n in (s.name, s.product.lower())))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -168,6 +168,10 @@ class Runbook(FrontMatter):
 
     sha256: str
     passages: tuple[Passage, ...]
+
+    def is_for_products(self, products: Collection[str]) -> bool:
+        """Return whether it is for one of these products, or for any."""
+        return not self.products or not set(self.products).isdisjoint(products)
 
 
 def load(path: Traversable) -> Runbook:
