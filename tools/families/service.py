@@ -365,7 +365,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("service.health", _read_health),
         findings=HealthFindings,
         kinds=PORT_KINDS,
-        tried_on=("fleet",),
+        tried_on=("fleet", "debian-12"),
         timeout=15.0,
     ),
     Tool(
@@ -377,7 +377,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=ProcessesFindings,
         kinds=PROCESS_KINDS,
         requires=("ps",),
-        tried_on=("fleet",),
+        tried_on=("fleet", "debian-12"),
         timeout=15.0,
     ),
     Tool(
@@ -394,7 +394,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         kinds=HTTP_KINDS,
         platforms=("linux", "systemd", "script"),
         rights=verb_rights("restart"),
-        tried_on=("fleet",),
+        tried_on=("fleet", "debian-12"),
         timeout=START_TIMEOUT,
     ),
     Tool(

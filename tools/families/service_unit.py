@@ -347,6 +347,7 @@ def _change(
         verify=after.checks,
         kinds=PROCESS_KINDS,
         rights=verb_rights(verb),
+        tried_on=("debian-12",),
         timeout=START_TIMEOUT,
         **more,
     )
@@ -364,6 +365,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("service.unit", _read_state),
         findings=UnitFindings,
         kinds=PROCESS_KINDS,
+        tried_on=("debian-12",),
         platforms=_BOTH,
         rights=_state_rights,
     ),

@@ -161,6 +161,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         choices=(EvidenceChoice("previous", "config.value", "values"),),
         difference=_difference,
         kinds=PROCESS_KINDS,
+        tried_on=("debian-12",),
         platforms=("linux", "systemd", "nginx", "apache"),
         requires=("awk",),
         rights=file_rights,

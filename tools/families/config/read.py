@@ -165,6 +165,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("config.read", _read_text),
         findings=TextFindings,
         kinds=PROCESS_KINDS,
+        tried_on=("debian-12",),
         rights=read_rights,
     ),
     Tool(
@@ -175,6 +176,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("config.value", _read_value),
         findings=ValueFindings,
         kinds=PROCESS_KINDS,
+        tried_on=("debian-12",),
         rights=read_rights,
     ),
 )

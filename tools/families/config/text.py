@@ -158,6 +158,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         undo_verify=lambda args: _has(args, args.previous, "restored"),
         difference=_difference,
         kinds=PROCESS_KINDS,
+        tried_on=("debian-12",),
         platforms=("linux", "systemd", "nginx", "apache"),
         requires=("awk",),
         rights=file_rights,

@@ -246,6 +246,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("tomcat.applications", _read_applications),
         findings=ApplicationsFindings,
         kinds=HTTP_KINDS,
+        tried_on=("debian-12",),
         platforms=("tomcat",),
     ),
     Tool(
@@ -256,6 +257,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("tomcat.startup", _read_startup),
         findings=StartupFindings,
         kinds=HTTP_KINDS,
+        tried_on=("debian-12",),
         platforms=("tomcat",),
         rights=_rights,
     ),

@@ -259,6 +259,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("logs.patterns", _read_patterns),
         findings=PatternFindings,
         kinds=PROCESS_KINDS,
+        tried_on=("debian-12",),
         rights=log_rights,
         timeout=60.0,
     ),

@@ -106,6 +106,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("logs.search", _read_search),
         findings=SearchFindings,
         kinds=PROCESS_KINDS,
+        tried_on=("debian-12",),
         rights=log_rights,
         timeout=60.0,
     ),

@@ -220,6 +220,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("web.sites", _read_sites),
         findings=SitesFindings,
         kinds=HTTP_KINDS,
+        tried_on=("debian-12",),
         platforms=("nginx", "apache"),
         requires=("nginx|apache2ctl|apachectl|httpd",),
         rights=_rights,
