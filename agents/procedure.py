@@ -22,6 +22,7 @@ from guardia.i18n import t
 from guardia.knowledge import runbook as book
 from guardia.knowledge.runbook import DecisionRule, Runbook, RunbookAction, VerifyStep
 from guardia.org.directory import Host, Service
+from guardia.text import matching_form
 from guardia.tools import planning, policy
 
 _PLACEHOLDER = re.compile(r"\{([^{}]+)\}")
@@ -47,6 +48,19 @@ class Situation:
             **self.findings,
             **more,
         }
+
+
+def service_for(runbook: Runbook, host: Host, text: str) -> Service | None:
+    """Return the service of the host that a runbook is for: the one that a request names, or the
+    first of its kind and products."""
+    fitting = [
+        service
+        for service in host.services
+        if service.kind == runbook.service and runbook.is_for_products((service.product.lower(),))
+    ]
+    words = matching_form(text)
+    named = (s for s in fitting if any(n and n in words for n in (s.name, s.product.lower())))
+    return next(named, fitting[0] if fitting else None)
 
 
 def extract_parameters(

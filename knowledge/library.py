@@ -54,19 +54,21 @@ class Library:
         skills: Collection[str] | None = None,
         kinds: Collection[str] | None = None,
         service: str | None = None,
+        products: Collection[str] | None = None,
         limit: int = 3,
     ) -> list[RunbookMatch]:
         """Return the runbooks that fit `query` best, one passage each, best first.
 
         Each filter applies if given: one of `skills`, one of the server `kinds`, the kind of
-        `service`. A runbook that shares no word with the query is not returned.
+        `service`, the `products` of the server's services. A runbook that shares no word with the
+        query is not returned.
         """
         scores = iter(self._index.scores(query))
         found = []
         for runbook in self._runbooks:
             symptoms = next(scores) * _SYMPTOM_BOOST
             best, passage = _best([(next(scores), p) for p in runbook.passages])
-            if symptoms + best > 0 and _fits(runbook, skills, kinds, service):
+            if symptoms + best > 0 and _fits(runbook, skills, kinds, service, products):
                 found.append(RunbookMatch(runbook, passage, symptoms + best))
         return sorted(found, key=lambda f: -f.score)[:limit]
 
@@ -95,9 +97,11 @@ def _fits(
     skills: Collection[str] | None,
     kinds: Collection[str] | None,
     service: str | None,
+    products: Collection[str] | None,
 ) -> bool:
     return (
         (skills is None or not set(skills).isdisjoint(runbook.skills))
         and (kinds is None or not set(kinds).isdisjoint(runbook.kinds))
         and (service is None or runbook.service in (None, service))
+        and (products is None or runbook.is_for_products(products))
     )

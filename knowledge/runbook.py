@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -142,6 +142,8 @@ class FrontMatter(_StrictModel):
     skills: tuple[Tag, ...] = Field(min_length=1)
     kinds: tuple[Tag, ...] = Field(min_length=1)
     service: Annotated[str, Field(pattern=r"^[a-z]+$")] | None = None
+    products: tuple[Annotated[str, Field(pattern=r"^[a-z0-9-]+$")], ...] = ()
+    """Products of the service, such as `nginx`; empty: any."""
     category: Tag
     action_type: ActionType
     symptoms: tuple[Annotated[str, Field(min_length=1)], ...] = Field(min_length=1)
@@ -166,6 +168,10 @@ class Runbook(FrontMatter):
 
     sha256: str
     passages: tuple[Passage, ...]
+
+    def is_for_products(self, products: Collection[str]) -> bool:
+        """Return whether it is for one of these products, or for any."""
+        return not self.products or not set(self.products).isdisjoint(products)
 
 
 def load(path: Traversable) -> Runbook:

@@ -81,13 +81,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "institution.edit": frozenset({"admin"}),
     "server.read": _STAFF,
     "server.inspect": _OPERATING,
-<<<<<<< HEAD
     "server.edit": frozenset({"engineer", "admin"}),
     "server.remove": frozenset({"admin"}),
     "server.confirm_key": frozenset({"engineer", "security_officer", "admin"}),
-=======
     "tool.read": _STAFF,
->>>>>>> data
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
@@ -123,12 +120,9 @@ OPERATOR_ACTIONS = frozenset(
         "server.confirm_key",
         "server.edit",
         "server.inspect",
-<<<<<<< HEAD
         "server.read",
         "server.remove",
-=======
         "tool.read",
->>>>>>> data
         "version.read",
     }
 )

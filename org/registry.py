@@ -65,7 +65,7 @@ def host(session: Session, server_id: str) -> Host:
 def hosts(session: Session, server_ids: Collection[str]) -> dict[str, Host]:
     """Return the servers of these ids, as far as the CMDB has them."""
     rows = session.scalars(select(Server).where(Server.server_id.in_(server_ids)))
-    return {row.server_id: _host(row) for row in rows}
+    return {row.server_id: host_of(row) for row in rows}
 
 
 def directory_revision(session: Session) -> int:

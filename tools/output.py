@@ -30,6 +30,17 @@ _SECRETS = re.compile(
 )
 
 
+# Resident numbers, mobile phones and payment cards, as Korean systems write them into logs.
+_PERSONAL = re.compile(
+    r"(?<![\w-])(?:\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}"
+    r"|01[016789]-\d{3,4}-\d{4}"
+    r"|\d{4}-\d{4}-\d{4}-\d{4})(?![\w-])"
+)
+
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?s:.*?)(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+)
+
 _KOREAN = re.compile(r"[\x00-\x7f\u3000-\u318e\uac00-\ud7a3]*")
 
 
@@ -75,9 +86,10 @@ class Output:
 
 
 def sanitize(text: str) -> str:
-    """Return `text` without control characters and with likely secrets masked."""
+    """Return `text` without control characters, with likely secrets and personal numbers masked."""
     plain = _CONTROLS.sub("", _TERMINAL_SEQUENCES.sub("", text))
-    return _SECRETS.sub(r"\1\2***", plain)
+    shown = _SECRETS.sub(r"\1\2***", _PRIVATE_KEY.sub(r"\1***\2", plain))
+    return _PERSONAL.sub("***", shown)
 
 
 def decode(raw: bytes) -> str:

@@ -63,6 +63,7 @@ def _action(tool: Tool[Any], args: ToolArgs, command: Command, host: Host) -> Ac
         verify=_require_reads(tool.verify(args), host),
         undo=undo,
         undo_verify=_require_reads(tool.undo_verify(args), host),
+        difference=tool.difference(args) if tool.difference else "",
         irreversible=t(tool.irreversible) if tool.irreversible else None,
     )
 

@@ -14,9 +14,11 @@ from guardia.org.directory import Host, Service
 
 HTTP_KINDS = ("http", "tls")
 
+_UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]{0,200}\.(service|socket|timer|mount|path)")
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _DATABASE = re.compile(r"[A-Za-z0-9_$가-힣][A-Za-z0-9_$.가-힣-]{0,127}")
+_EVERYWHERE = ("*", "0.0.0.0", "::")
 _ADDRESS = re.compile(r"/[A-Za-z0-9._/-]*|[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}")
 _HEALTH = re.compile(r"/[A-Za-z0-9._~/?&=%+-]*")
 
@@ -32,6 +34,28 @@ def service_on(host: Host, name: str, kinds: Collection[str] = ()) -> Service:
     if kinds and service.kind not in kinds:
         raise Refused(why=t("tools.target.wrong_kind", service=name, kind=service.kind))
     return service
+
+
+def is_systemd(host: Host, service: Service) -> bool:
+    """Return whether systemd runs the service: it has a unit, and the host says no other init.
+
+    A service with a unit and a script of its own follows what the host was found to run.
+    """
+    if not service.unit:
+        return False
+    return host.facts.init == "systemd" or (not host.facts.init and not service.control)
+
+
+def unit(host: Host, service: Service) -> str:
+    """Return the service's systemd unit."""
+    if not is_systemd(host, service) or not _UNIT.fullmatch(service.unit or ""):
+        raise _missing(service, "unit")
+    return str(service.unit)
+
+
+def is_init_script(service: Service) -> bool:
+    """Return whether the control script is one of the system's own, which need root."""
+    return bool(service.control) and str(service.control).startswith(("/etc/init.d/", "/etc/rc.d/"))
 
 
 def root(service: Service) -> str:
@@ -92,10 +116,15 @@ def health(service: Service) -> str:
 
 
 def address(service: Service) -> str:
-    """Return where the service listens: an address, a folder of sockets, or nothing."""
-    if service.address and not _ADDRESS.fullmatch(service.address):
+    """Return where the service listens: an address, or a folder of sockets.
+
+    Empty if it is to be found on the server: it listens at all addresses, or the CMDB says nothing.
+    """
+    if service.address in (None, "", *_EVERYWHERE):
+        return ""
+    if not _ADDRESS.fullmatch(str(service.address)):
         raise _missing(service, "address")
-    return service.address or ""
+    return str(service.address)
 
 
 def database(service: Service) -> str:

@@ -106,6 +106,8 @@ class Tool(Generic[A]):
     undo_verify: Callable[[A], tuple[Check, ...]] = no_checks
     irreversible: str | None = None
     """Text key of the reason why there is no undo."""
+    difference: Callable[[A], str] | None = None
+    """Builds the difference to what is there, as a unified diff for the people who approve."""
     choices: tuple[EvidenceChoice, ...] = ()
     """What the evidence says about the arguments."""
     timeout: float = 30.0

@@ -29,7 +29,10 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     guidance = view.guidance(context.board, context.claim.task_id)
     host = context.gate.host(grants.grant_reads(context.board, context.claim))
     situation = procedure.Situation(
-        host, host.service_of_kind(runbook.service or ""), state["params"], state["findings"]
+        host,
+        procedure.service_for(runbook, host, state["text"]),
+        state["params"],
+        state["findings"],
     )
     _, questions = procedure.extract_parameters(runbook, state["text"], guidance.requests)
     rule = procedure.first_matching_rule(runbook, situation)

@@ -8,8 +8,12 @@ from langgraph.runtime import Runtime
 
 from guardia.agents import procedure
 from guardia.agents.state import AgentContext, OperateState
+from guardia.board.core.claims import Grant
+from guardia.board.core.plan import ToolCall
 from guardia.board.execution import grants, view
-from guardia.errors import CommandFailed, Unreachable
+from guardia.errors import CommandFailed, Invalid, Refused, Unreachable
+from guardia.org.directory import Host
+from guardia.tools import planning
 
 
 def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
@@ -24,13 +28,13 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     params, _ = procedure.extract_parameters(runbook, state["text"], requests)
     grant = grants.grant_reads(context.board, context.claim)
     host = context.gate.host(grant)
+    service = procedure.service_for(runbook, host, state["text"])
     findings: dict[str, Any] = {}
     for step in runbook.diagnose:
-        situation = procedure.Situation(
-            host, host.service_of_kind(runbook.service or ""), params, findings
-        )
+        situation = procedure.Situation(host, service, params, findings)
+        call = procedure.diagnose_call(step, situation)
         try:
-            found = context.gate.read(grant, procedure.diagnose_call(step, situation))
+            found = _read(context, grant, call, host)
         except (CommandFailed, Unreachable) as error:
             findings[step.as_] = None
             errors = findings.setdefault("errors", [])
@@ -46,3 +50,12 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
         "findings": findings,
         "rule": None,
     }
+
+
+def _read(context: AgentContext, grant: Grant, call: ToolCall, host: Host) -> dict[str, Any]:
+    """Run a read. Raises `CommandFailed` also for one that is not for this service."""
+    try:
+        planning.prepare(call, host)
+    except (Invalid, Refused) as error:
+        raise CommandFailed(tool=call.tool, exit="-", output=str(error)) from error
+    return context.gate.read(grant, call)

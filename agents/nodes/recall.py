@@ -23,7 +23,11 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     context = runtime.context
     host = context.gate.host(grants.grant_reads(context.board, context.claim))
     hits = context.library.find(
-        state["text"], skills=context.skills, kinds=(host.kind,), limit=_MAX_CANDIDATES
+        state["text"],
+        skills=context.skills,
+        kinds=(host.kind,),
+        products=tuple(service.product.lower() for service in host.services),
+        limit=_MAX_CANDIDATES,
     )
     known = context.notebook
     found = lessons.reordered(hits, known.lessons, host.server_id)

@@ -89,6 +89,9 @@ class Action(_Value):
     verify: tuple[Check, ...] = ()
     undo: ToolCall | None = None
     undo_verify: tuple[Check, ...] = ()
+    difference: CleanStr = Field(default="", exclude_if=lambda value: not value)
+    """The difference to what is there, as a unified diff. Left out of the hash if there is none, so
+    that approvals of plans from before it stay valid."""
     irreversible: CleanStr | None = None
     """Why there is no undo; exactly one of `undo` and `irreversible` is set."""
 

@@ -41,7 +41,7 @@ def books() -> dict[str, Runbook]:
 def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> Situation:
     """Return the situation of a case."""
     host = HOSTS[case["host"]]
-    service = host.service_of_kind(books()[case["runbook"]].service or "")
+    service = procedure.service_for(books()[case["runbook"]], host, "")
     found = case["findings"] if findings is None else findings
     return Situation(host, service, case.get("params", {}), copy.deepcopy(found))
 

@@ -137,7 +137,7 @@ def test_a_runbook_is_frozen() -> None:
         shipped()[0].title = "다른 제목"  # type: ignore[misc]
 
 
-def test_all_eight_are_shipped() -> None:
+def test_all_are_shipped() -> None:
     files_there = sorted(p.name for p in FOLDER.iterdir() if p.name.endswith(".md"))
     assert files_there == [f"{i}.md" for i in IDS]
     assert {"db-lock-chain", "was-hung", "disk-log-full", "was-deploy"} <= set(IDS)
@@ -191,6 +191,31 @@ CERTIFICATE |= {"not_after": "2027-01-01T00:00:00+00:00", "days": 90}
 FAILURES: dict[str, Any] = {"failures": 7, "sources": [{"address": "192.0.2.1", "count": 7}]}
 SPREAD = {"failures": 130, "sources": [{"address": f"192.0.2.{n}", "count": 10} for n in range(13)]}
 DISK = {"usage": USAGE, "largest": LARGEST, "health": UP}
+
+UNIT: dict[str, Any] = {
+    "found": True,
+    "active": False,
+    "state": "failed/failed",
+    "result": "exit-code",
+    "exit_status": 1,
+    "start_limit_hit": False,
+    "restart_loop": False,
+    "restarts": 5,
+    "needs": [],
+    "log": ["bind() failed"],
+}
+ACTIVE_UNIT = {**UNIT, "active": True, "state": "active/running", "result": None}
+VALID_TEST: dict[str, Any] = {"valid": True, "problems": []}
+PROBLEM = {"level": "error", "file": "/etc/nginx/nginx.conf", "line": 46, "message": "unknown"}
+THREADS: dict[str, Any] = {"deadlocked": [], "blocked": [], "holders": [], "busy_requests": 2}
+BLOCKED = [{"name": f"exec-{n}", "stack": ["gov.Account.move"]} for n in range(5)]
+HOLDERS = [{"state": "exec-9", "count": 5}]
+HEAP = {"percent": 40, "max_kb": 131072}
+TOMCAT = {"processes": RUNS, "threads": THREADS, "heap": HEAP}
+TEMPLATE = {"level": "ERROR", "count": 70, "first": "2026-11-20T05:00:00+00:00", "after": None}
+PATTERNS: dict[str, Any] = {"lines": 90, "errors": 80, "flood": True, "templates": [TEMPLATE]}
+CHANGED = {**PATTERNS, "templates": [{**TEMPLATE, "after": "release /srv/current"}]}
+STILL_UNIT = {"restart_loop": False, "restarts": 0}
 
 DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("db-lock-chain", {"locks": None, "activity": None}, "unreadable"),
@@ -277,6 +302,60 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("log-analysis", {"health": UP, "tail": {"lines": ["INFO a", "ERROR b"]}}, "errors"),
     ("log-analysis", {"health": UP, "tail": {"lines": ["INFO a", "WARN b"]}}, "clean"),
     ("log-analysis", {"health": None, "tail": {"lines": []}}, "clean"),
+    *(
+        ("unit-failed", {"unit": unit, "health": health}, rule)
+        for unit, health, rule in (
+            (None, None, "unreadable"),
+            ({**UNIT, "found": False}, GONE, "not_found"),
+            ({**UNIT, "needs": [{"name": "db.service", "state": "failed"}]}, GONE, "needs"),
+            ({**UNIT, "restart_loop": True}, GONE, "looping"),
+            ({**UNIT, "start_limit_hit": True}, GONE, "start_limit"),
+            (UNIT, GONE, "failed"),
+            ({**UNIT, "result": None}, GONE, "stopped"),
+            (ACTIVE_UNIT, MUTE, "not_answering"),
+            (ACTIVE_UNIT, UP, "running"),
+        )
+    ),
+    *(
+        ("web-config-broken", {"test": test, "unit": unit, "health": health}, rule)
+        for test, unit, health, rule in (
+            (None, None, None, "unreadable"),
+            ({"valid": False, "problems": [PROBLEM]}, ACTIVE_UNIT, UP, "broken"),
+            (VALID_TEST, UNIT, GONE, "stopped"),
+            (VALID_TEST, ACTIVE_UNIT, UP, "apply"),
+            (VALID_TEST, ACTIVE_UNIT, GONE, "port_closed"),
+        )
+    ),
+    *(
+        ("tomcat-hung", {**TOMCAT, **more}, rule)
+        for more, rule in (
+            ({"health": None}, "unreadable"),
+            (
+                {"health": UP, "threads": {**THREADS, "deadlocked": ["a"], "blocked": BLOCKED}},
+                "deadlock",
+            ),
+            ({"health": MUTE, "heap": {**HEAP, "percent": 99}}, "heap_full"),
+            ({"health": MUTE}, "hung"),
+            ({"health": GONE, "processes": DEAD, "threads": None, "heap": None}, "down"),
+            ({"health": UP, "heap": {**HEAP, "percent": 92}}, "heap_high"),
+            (
+                {"health": UP, "threads": {**THREADS, "blocked": BLOCKED, "holders": HOLDERS}},
+                "contention",
+            ),
+            ({"health": GONE}, "not_answering"),
+            ({"health": UP}, "healthy"),
+        )
+    ),
+    *(
+        ("log-flood", {"patterns": patterns, "unit": unit}, rule)
+        for patterns, unit, rule in (
+            (None, None, "unreadable"),
+            (PATTERNS, {"restart_loop": True, "restarts": 9}, "looping"),
+            (CHANGED, STILL_UNIT, "after_change"),
+            (PATTERNS, STILL_UNIT, "flood"),
+            ({**PATTERNS, "flood": False, "burst": None}, STILL_UNIT, "quiet"),
+        )
+    ),
     ("auth-failures", {"failures": None}, "unreadable"),
     (
         "auth-failures",
@@ -289,7 +368,7 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
 
 SITUATION = {
     "server": {"server_id": "MOF-WAS-01"},
-    "service": {"name": "budget", "port": 8081, "health": "/health"},
+    "service": {"name": "budget", "port": 8081, "health": "/health", "unit": "budget.service"},
     "params": {},
 }
 

@@ -1,7 +1,7 @@
 """Data-file cases of every tool: `cases/<tool>/*.yaml`, each a list of
 
-* `args` (and changes of the usual `service`) -> `script`: name and arguments of the script,
-  or `command`: the whole masked command; `undo`; `verify`; or `refused`: the error's text
+* `args` (and changes of the usual `service`, and of the `host`) -> `script`: name and arguments of
+  the script, or `command`: the whole masked command; `undo`; `verify`; or `refused`: the error
 * `output` (text, or `exit`/`stdout`/`stderr`) -> `findings`, or `failed`
 """
 
@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import jmespath
 import pytest
 import yaml
 
-from guardia.board.core.plan import ToolCall
+from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.errors import CommandFailed, Invalid, Refused
 from guardia.org.directory import Host, Service
 from guardia.tools import catalog, planning
@@ -33,6 +34,7 @@ SERVICES = {
         "name": "homepage", "port": 8443, "root": "/h/srv/homepage", "logs": "/h/srv/homepage/logs",
     },
     "postgresql": {"name": "budgetdb", "port": 5432, "root": "/h/srv/db", "logs": "/h/srv/db/logs"},
+    "system": {"name": "cron", "unit": "cron.service"},
     "authlog": {"name": "auth", "root": "/h/srv/auth", "logs": "/h/srv/auth/logs"},
     "mysql": {
         "name": "civildb", "port": 3306, "address": "127.0.0.1", "login": "guardia",
@@ -69,7 +71,8 @@ def host(case: dict[str, Any]) -> Host:
         Service.model_validate({"kind": kind} | facts | case.get("service", {}))
         for kind, facts in SERVICES.items()
     )
-    return Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=services)
+    facts = {"server_id": "MOF-WAS-01", "institution": "MOF", "kind": "WAS"}
+    return Host.model_validate(facts | {"services": services} | case.get("host", {}))
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +92,8 @@ def test_commands(tool: str, case: dict[str, Any]) -> None:
     for check in (*action.precheck, *action.verify, *action.undo_verify):
         # People who approve read a sentence, not the expression.
         assert check.sentence and "{" not in check.sentence, check
+    if action.risk is not Risk.READ:
+        require_complete(action, host(case))
     words = shlex.split(action.command)
     if "script" in case:
         assert words[:2] == ["bash", "-c"]
@@ -100,6 +105,22 @@ def test_commands(tool: str, case: dict[str, Any]) -> None:
     if "verify" in case:
         shown = [[c.call.tool, c.expect, c.within] for c in action.verify]
         assert shown == case["verify"]
+
+
+def require_complete(action: Action, at: Host) -> None:
+    """Check that a change says what it does, can be checked, and has a way back or a reason."""
+    assert at.server_id in action.effect and "{" not in action.effect
+    assert action.call.args.get("service", "") in action.effect
+    assert (action.undo is None) != (action.irreversible is None)
+    if action.undo:
+        assert planning.propose(action.undo, at).risk is action.risk
+        assert action.undo_verify
+    assert action.verify
+    for check in (*action.precheck, *action.verify, *action.undo_verify):
+        assert planning.prepare(check.call, at)[0].risk is Risk.READ
+        jmespath.compile(check.expect)
+    assert planning.propose(action.call, at) == action
+    assert Action.model_validate_json(action.model_dump_json()) == action
 
 
 @pytest.mark.parametrize(("tool", "case"), [c for c in collected() if "output" in c.values[1]])

@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-import jmespath
 import pytest
 
-from guardia.board.core.plan import Action, Check, Risk, ToolCall
+from guardia.board.core.plan import Action, Check, ToolCall
 from guardia.errors import Invalid, ProgrammerError, Refused
 from guardia.org.directory import Host, Service
 from guardia.tools import catalog, planning
@@ -25,61 +24,19 @@ HTTP = Service(
 DB = Service(name="budgetdb", kind="postgresql", port=5432)
 HOST = Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS", services=(HTTP, DB))
 
-START = "2026-11-20T05:00:00.123456Z"
-CHANGES = [
-    ("database.terminate_session", {"service": "budgetdb", "pid": 7, "backend_start": START}),
-    ("service.restart", {"service": "budget"}),
-    ("service.set_log_level", {"service": "budget", "level": "DEBUG", "previous": "INFO"}),
-    ("disk.archive", {"service": "budget", "name": "app.log", "id": "abc123def456"}),
-    ("disk.restore", {"service": "budget", "name": "app.log", "id": "abc123def456"}),
-    ("deploy.activate", {"service": "budget", "version": "3.1.1", "previous": "3.1.0"}),
-]  # fmt: skip
+CHANGES = {
+    "deploy.activate": {"service": "budget", "version": "3.1.1", "previous": "3.1.0"},
+    "service.set_log_level": {"service": "budget", "level": "DEBUG", "previous": "INFO"},
+}
 
 
 def propose(tool: str, **args: Any) -> Action:
     return planning.propose(ToolCall(tool=tool, args=args), HOST)
 
 
-def test_every_change_is_tested_here() -> None:
-    changes = {t.name for t in catalog.CATALOG.values() if t.risk is not Risk.READ}
-    assert changes == {name for name, _ in CHANGES}
-
-
-@pytest.mark.parametrize(("name", "args"), CHANGES)
-class TestChange:
-    def test_it_states_its_effect_and_server(self, name: str, args: dict[str, Any]) -> None:
-        action = propose(name, **args)
-        assert "MOF-WAS-01" in action.effect
-        assert args["service"] in action.effect
-        assert "{" not in action.effect
-
-    def test_it_has_exactly_one_of_undo_and_reason(self, name: str, args: dict[str, Any]) -> None:
-        action = propose(name, **args)
-        assert (action.undo is None) != (action.irreversible is None)
-
-    def test_its_undo_can_be_proposed(self, name: str, args: dict[str, Any]) -> None:
-        action = propose(name, **args)
-        if action.undo:
-            assert planning.propose(action.undo, HOST).risk is action.risk
-            assert action.undo_verify
-
-    def test_its_checks_are_runnable_reads(self, name: str, args: dict[str, Any]) -> None:
-        action = propose(name, **args)
-        assert action.verify
-        for check in (*action.precheck, *action.verify, *action.undo_verify):
-            tool, _, _ = planning.prepare(check.call, HOST)
-            assert tool.risk is Risk.READ
-            jmespath.compile(check.expect)
-
-    def test_proposing_is_deterministic(self, name: str, args: dict[str, Any]) -> None:
-        action = propose(name, **args)
-        assert planning.propose(action.call, HOST) == action
-        assert Action.model_validate_json(action.model_dump_json()) == action
-
-
 def test_the_undo_of_the_undo_is_the_call() -> None:
-    for name in ("deploy.activate", "service.set_log_level"):
-        action = propose(name, **dict(CHANGES)[name])
+    for name, args in CHANGES.items():
+        action = propose(name, **args)
         assert action.undo
         assert planning.propose(action.undo, HOST).undo == action.call
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -13,12 +14,22 @@ from guardia.i18n import t
 from guardia.org.directory import Host, Service
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service_shell import CONTROL, LISTENER, REQUEST, SERVICE_PIDS
+from guardia.tools.families.service_shell import (
+    CONTROL,
+    LISTENER,
+    REQUEST,
+    ROOT_CONTROL,
+    SERVICE_PIDS,
+    UNIT_CONTROL,
+    UNIT_PIDS,
+)
 from guardia.tools.findings import Count, Done, FindingsModel, Line, Moment, Pid, Word
+from guardia.tools.privilege import AS_ROOT, privileged_script
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     EvidenceChoice,
     Findings,
+    Right,
     ServiceArgs,
     Tool,
     jmespath_literal,
@@ -32,6 +43,9 @@ _ANSWER_SECONDS = 5
 START_TIMEOUT = 3600.0
 """Seconds; the service's own `start_seconds` ends the wait earlier."""
 _COMMAND_CHARACTERS = 200
+DATABASE_KINDS = ("postgresql", "mysql", "oracle", "tibero", "cubrid")
+PORT_KINDS = (*HTTP_KINDS, *DATABASE_KINDS)
+PROCESS_KINDS = (*PORT_KINDS, "authlog", "system")
 
 # Here-documents are avoided throughout, because bash writes them to a disk that may be full.
 _HEALTH = Script(
@@ -40,7 +54,7 @@ _HEALTH = Script(
     + REQUEST
     + r"""
 port=$1 path=$2 scheme=$3 limit=$4
-if ! address=$(listener "$port"); then echo 'port_open 0'; exit 0; fi
+if ! address=$(listener "$port" "${5:-}"); then echo 'port_open 0'; exit 0; fi
 echo 'port_open 1'
 if [ -z "$path" ]; then exit 0; fi
 if [ "$scheme" = tls ] && ! command -v openssl >/dev/null; then exit 0; fi
@@ -62,6 +76,18 @@ ps -ww -o pid=,stat=,etimes=,time=,args= -p "$list" || true
 """,
 )
 
+_UNIT_PROCESSES = Script(
+    "service.processes",
+    SERVICE_PIDS
+    + UNIT_PIDS
+    + r"""
+echo "now $(date +%s)"
+list=$(unit_pids "$1" "$2" | tr -s ' ' '\n' | sed '/^$/d' | tr '\n' ',')
+if [ -z "$list" ]; then exit 0; fi
+ps -ww -o pid=,stat=,etimes=,time=,args= -p "${list%,}" || true
+""",
+)
+
 _RESTART = Script(
     "service.restart",
     SERVICE_PIDS
@@ -69,8 +95,36 @@ _RESTART = Script(
     + REQUEST
     + CONTROL
     + r"""
-control=$1 root=$2 port=$3 path=$4 scheme=$5 limit=$6
+control=$1 root=$2 port=$3 path=$4 scheme=$5 limit=$6 listen=${7:-}
 run_control restart
+""",
+)
+
+_RESTART_INIT = Script(
+    "service.restart",
+    AS_ROOT
+    + SERVICE_PIDS
+    + LISTENER
+    + REQUEST
+    + CONTROL
+    + ROOT_CONTROL
+    + r"""
+control=$1 root=$2 port=$3 path=$4 scheme=$5 limit=$6 listen=${7:-}
+run_control restart
+""",
+)
+
+_RESTART_UNIT = Script(
+    "service.restart",
+    AS_ROOT
+    + LISTENER
+    + REQUEST
+    + UNIT_CONTROL
+    + r"""
+unit=$1 port=$2 path=$3 scheme=$4 limit=$5 systemctl=$6 listen=$7
+require_unit
+call_unit restart
+await_health
 """,
 )
 
@@ -145,7 +199,14 @@ def _health(args: ServiceArgs, host: Host) -> Command:
     has_check = service.kind in HTTP_KINDS and service.health is not None
     path = target.health(service) if has_check else ""
     scheme = "tls" if service.kind == "tls" else "plain"
-    return Command.script(_HEALTH, target.port(service), path, scheme, _ANSWER_SECONDS)
+    where = (target.port(service), path, scheme)
+    return Command.script(_HEALTH, *where, _ANSWER_SECONDS, *_listen(service))
+
+
+def _listen(service: Service) -> tuple[str, ...]:
+    """Return the address at which it listens, if it is registered."""
+    found = target.address(service)
+    return (found,) if found else ()
 
 
 def _read_health(text: str) -> Findings:
@@ -181,6 +242,9 @@ def _version(body: str) -> str | None:
 
 def _processes(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service)
+    if target.is_systemd(host, service):
+        systemctl = host.facts.program("systemctl")
+        return Command.script(_UNIT_PROCESSES, target.unit(host, service), systemctl)
     return Command.script(_PROCESSES, target.root(service), service.port or 0)
 
 
@@ -219,12 +283,45 @@ def control_arguments(service: Service) -> tuple[str | int, ...]:
         target.health(service),
         "tls" if service.kind == "tls" else "plain",
         service.start_seconds,
+        *_listen(service),
     )
 
 
 def _restart(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
-    return Command.script(_RESTART, *control_arguments(service)).leaving_children()
+    if target.is_systemd(host, service):
+        command = privileged_script(host, _RESTART_UNIT, *unit_arguments(host, service))
+    elif target.is_init_script(service):
+        command = privileged_script(host, _RESTART_INIT, *control_arguments(service))
+    else:
+        command = Command.script(_RESTART, *control_arguments(service))
+    return command.leaving_children()
+
+
+def unit_arguments(host: Host, service: Service) -> tuple[str | int, ...]:
+    """Return what `UNIT_CONTROL` needs. Raises `Refused` for a service that cannot be verified."""
+    return (
+        target.unit(host, service),
+        target.port(service),
+        target.health(service),
+        "tls" if service.kind == "tls" else "plain",
+        service.start_seconds,
+        host.facts.program("systemctl"),
+        target.address(service),
+    )
+
+
+def verb_rights(verb: str) -> Callable[[Host, Service | None], tuple[Right, ...]]:
+    """Return the rights to one verb of a unit, or of a script of the system."""
+
+    def rights(host: Host, service: Service | None) -> tuple[Right, ...]:
+        if service is None:
+            return ()
+        if target.is_systemd(host, service):
+            return ((host.facts.program("systemctl"), verb, target.unit(host, service)),)
+        return ((str(service.control), verb),) if target.is_init_script(service) else ()
+
+    return rights
 
 
 def _log_level(args: ServiceArgs, host: Host) -> Command:
@@ -267,6 +364,8 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_health,
         parse=stdout_parser("service.health", _read_health),
         findings=HealthFindings,
+        kinds=PORT_KINDS,
+        tried_on=("fleet", "debian-12"),
         timeout=15.0,
     ),
     Tool(
@@ -276,6 +375,9 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_processes,
         parse=stdout_parser("service.processes", _read_processes),
         findings=ProcessesFindings,
+        kinds=PROCESS_KINDS,
+        requires=("ps",),
+        tried_on=("fleet", "debian-12"),
         timeout=15.0,
     ),
     Tool(
@@ -289,6 +391,10 @@ TOOLS: tuple[Tool[Any], ...] = (
             args.service, 30, t("tools.service.restart.verify", service=args.service)
         ),
         irreversible="tools.service.restart.irreversible",
+        kinds=HTTP_KINDS,
+        platforms=("linux", "systemd", "script"),
+        rights=verb_rights("restart"),
+        tried_on=("fleet", "debian-12"),
         timeout=START_TIMEOUT,
     ),
     Tool(
@@ -298,6 +404,9 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_log_level,
         parse=stdout_parser("service.log_level", _read_level),
         findings=LevelFindings,
+        kinds=HTTP_KINDS,
+        platforms=("script",),
+        tried_on=("fleet",),
     ),
     Tool(
         name="service.set_log_level",
@@ -319,5 +428,8 @@ TOOLS: tuple[Tool[Any], ...] = (
             args, args.previous, t("tools.service.set_log_level.verify", level=args.previous)
         ),
         choices=(EvidenceChoice("previous", "service.log_level", "[level]"),),
+        kinds=HTTP_KINDS,
+        platforms=("script",),
+        tried_on=("fleet",),
     ),
 )

@@ -50,21 +50,54 @@ with_children() {
 }
 """
 
+# Processes of a systemd unit: those of its control group, in any version of the hierarchy.
+UNIT_PIDS: Final = r"""
+unit_pids() {
+  local group base main pids=
+  group=$("$2" show --property=ControlGroup --value -- "$1")
+  for base in /sys/fs/cgroup /sys/fs/cgroup/unified /sys/fs/cgroup/systemd; do
+    if [ -z "$pids" ] && [ -n "${group#/}" ] && [ -d "$base$group" ]; then
+      pids=$(find "$base$group" -name cgroup.procs -exec cat {} + 2>/dev/null | tr '\n' ' ' || true)
+    fi
+  done
+  if [ -z "${pids// /}" ]; then
+    main=$("$2" show --property=MainPID --value -- "$1")
+    if [ "${main:-0}" != 0 ]; then pids=$(with_children "$main"); fi
+  fi
+  printf '%s' "$pids"
+}
+"""
+
 # The listening sockets show whether the port is open, not a connection: the queue of a stopped
 # process fills up with probes, and then its open port would look closed. Only a socket of all IPv6
 # addresses does not show whether it takes IPv4 as well.
 LISTENER: Final = r"""
 listener() {
-  local hex found
+  local hex found wanted=${2:-}
   hex=$(printf '%04X' "$1")
   found=$(grep -hsoE "^ *[0-9]+: [0-9A-F]+:$hex [0-9A-F]+:0000 0A " /proc/net/tcp /proc/net/tcp6 |
     while read -r _ socket _; do printf '%s\n' "${socket%:*}"; done | sort -u || true)
   if [ -z "$found" ]; then return 1; fi
+  if [ -n "$wanted" ]; then
+    listens_at "$wanted" "$found" && echo "$wanted"
+    return
+  fi
   case $found in
     00000000|00000000$'\n'*) echo 127.0.0.1 ;;
     *00000000000000000000000000000000*)
       if takes_ipv4 "$1"; then echo 127.0.0.1; else echo ::1; fi ;;
     *) readable "${found%%$'\n'*}" ;;
+  esac
+}
+listens_at() {
+  local a b c d mine
+  case $1 in *:*) return 0 ;; esac
+  IFS=. read -r a b c d < <(printf '%s\n' "$1")
+  mine=$(printf '%02X%02X%02X%02X' "$d" "$c" "$b" "$a")
+  case $'\n'$2$'\n' in
+    *$'\n'"$mine"$'\n'*|*$'\n'00000000$'\n'*|*00000000000000000000000000000000*) ;;
+    *FFFF0000"$mine"*) ;;
+    *) return 1 ;;
   esac
 }
 takes_ipv4() {
@@ -115,6 +148,7 @@ ask() { timeout -k 1 "$5" bash -c '"$@"' probe "$1" "$2" "$3" "$4" 2>/dev/null |
 # watches over it. The script's output is read on for as long as the service holds it open: a closed
 # pipe would end the service with its first message.
 CONTROL: Final = r"""
+call_control() { exec "$control" "$1"; }
 ancestors() {
   local pid parent
   for pid in $1; do
@@ -129,7 +163,7 @@ run_control() {
   local script pid code= before now new status answered=0 absent=0 end keep
   before=" $(service_pids "$root" "$port") "
   exec 4> >({ head -c 4096 || true; } >&2; exec cat >/dev/null 2>&1)
-  "$control" "$1" </dev/null >&4 2>&1 4>&- &
+  call_control "$1" </dev/null >&4 2>&1 4>&- &
   script=$!
   exec 4>&-
   end=$((SECONDS + limit))
@@ -147,7 +181,7 @@ run_control() {
       exit "$code" # nothing was restarted
     fi
     status=
-    if [ -n "$code$new" ] && address=$(listener "$port"); then
+    if [ -n "$code$new" ] && address=$(listener "$port" "${listen:-}"); then
       status=$(ask "$scheme" "$address" "$port" "$path" 3)
       status=${status#*$'
 'HTTP/* }
@@ -176,5 +210,60 @@ run_control() {
       case $keep in *" $pid "*) ;; *) kill "$pid" 2>/dev/null || true ;; esac
     done
   fi
+}
+"""
+
+# A script in /etc/init.d runs as root; `AS_ROOT` comes before this.
+ROOT_CONTROL: Final = r"""
+call_control() { as_root "$control" "$1"; }
+"""
+
+# Runs a verb of systemctl on $unit as root, then waits until the service answers with 200 or is
+# known not to. systemd refuses a unit that has reached its start limit, and so does this.
+UNIT_CONTROL: Final = r"""
+shown() { "$systemctl" show --property="$1" --value -- "$unit"; }
+require_unit() {
+  if [ "$(shown LoadState)" != loaded ]; then
+    echo "unit $unit: $(shown LoadState)" >&2; exit 3
+  fi
+}
+call_unit() {
+  local job code=0 end
+  # The client of systemd may wait for long; the job itself belongs to systemd.
+  as_root "$systemctl" "$1" "$unit" >&2 &
+  job=$!
+  end=$((SECONDS + limit + 120))
+  while kill -0 "$job" 2>/dev/null; do
+    if [ "$SECONDS" -ge "$end" ]; then
+      echo "systemctl $1 $unit still runs after $((limit + 120)) seconds" >&2; exit 3
+    fi
+    sleep 0.2
+  done
+  wait "$job" || code=$?
+  if [ "$code" != 0 ]; then
+    echo "$unit: $(shown ActiveState) ($(shown Result))" >&2; exit "$code"
+  fi
+}
+await_health() {
+  local end status answered=0 address
+  end=$((SECONDS + limit))
+  while [ "$SECONDS" -lt "$end" ]; do
+    if [ "$(shown ActiveState)" = failed ]; then
+      echo "$unit: failed ($(shown Result))" >&2; exit 1
+    fi
+    status=
+    if address=$(listener "$port" "$listen"); then
+      status=$(ask "$scheme" "$address" "$port" "$path" 3)
+      status=${status#*$'
+'HTTP/* }
+      status=${status:0:3}
+    fi
+    case $status in
+      200) return 0 ;;
+      ''|503|[!0-9]*) answered=0 ;;
+      *) answered=$((answered + 1)); if [ "$answered" -ge 6 ]; then return 0; fi ;;
+    esac
+    sleep 0.5
+  done
 }
 """

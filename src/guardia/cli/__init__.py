@@ -84,13 +84,10 @@ app.add_typer(note.app, name="note", help=t("cli.note.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
 app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
 app.add_typer(person.app, name="person", help=t("cli.person.help"))
-<<<<<<< HEAD
 app.add_typer(institution.app, name="institution", help=t("cli.institution.help"))
 app.add_typer(server.app, name="server", help=t("cli.server.help"))
 app.add_typer(credential.app, name="credential", help=t("cli.credential.help"))
-=======
 app.add_typer(tools.app, name="tools", help=t("catalog.cli.help"))
->>>>>>> data
 app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 
 

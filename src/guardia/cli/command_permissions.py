@@ -102,7 +102,6 @@ COMMAND_ACTIONS: dict[str, str] = {
     "agent resume": "agent.control",
     "agent run": "agent.control",
     "heartbeat": "agent.control",
-<<<<<<< HEAD
     "institution add": "institution.edit",
     "institution list": "server.read",
     "institution edit": "institution.edit",
@@ -119,12 +118,10 @@ COMMAND_ACTIONS: dict[str, str] = {
     "credential add": "credential.manage",
     "credential list": "credential.manage",
     "credential remove": "credential.manage",
-=======
     "tools list": "tool.read",
     "tools show": "tool.read",
     "tools reference": "tool.read",
     "tools run": "server.inspect",
->>>>>>> data
     "lab up": "lab.operate",
     "lab status": "lab.operate",
     "lab fault": "lab.operate",

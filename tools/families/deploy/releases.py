@@ -52,7 +52,7 @@ _ACTIVATE = Script(
     + REQUEST
     + CONTROL
     + r"""
-version=$1 previous=$2 control=$3 root=$4 port=$5 path=$6 scheme=$7 limit=$8
+version=$1 previous=$2 control=$3 root=$4 port=$5 path=$6 scheme=$7 limit=$8 listen=${9:-}
 fail() { echo "$1" >&2; exit 3; }
 [ -d "$root/releases/$version" ] || fail "no release $version"
 current=$(readlink -- "$root/current") || fail "current is not a link"

@@ -11,6 +11,7 @@ from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.disk.names import FileName
+from guardia.tools.families.service import PROCESS_KINDS
 from guardia.tools.findings import FindingsModel, Line
 from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
@@ -64,5 +65,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_tail,
         parse=stdout_parser("logs.tail", _read_tail),
         findings=TailFindings,
+        kinds=PROCESS_KINDS,
+        tried_on=("fleet",),
     ),
 )
