@@ -51,20 +51,21 @@ def _unshare_as_user(flags: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", "ascii")
 
 
-def _mount(
+def mount(
     source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None
 ) -> None:
+    """Mount a file system, or change one. Raises `OSError` if the kernel refuses."""
     _check_result(_libc().mount(source, target, kind, flags, data), f"mount {os.fsdecode(target)}")
 
 
 def _keep_mounts_private() -> None:
-    _mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
+    mount(b"none", b"/", None, MS_REC | MS_PRIVATE, None)
 
 
 def mount_proc() -> None:
     """Mount /proc, as the first process of a new namespace, to show its processes."""
     _keep_mounts_private()
-    _mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
+    mount(b"proc", b"/proc", b"proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, None)
 
 
 def mount_volume(folder: Path, megabytes: int) -> None:
@@ -75,7 +76,7 @@ def mount_volume(folder: Path, megabytes: int) -> None:
         _unshare_as_user(CLONE_NEWNS)
     _keep_mounts_private()
     options = f"size={megabytes}m,mode=0700".encode()
-    _mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options)
+    mount(b"tmpfs", os.fsencode(folder), b"tmpfs", MS_NOSUID | MS_NODEV, options)
 
 
 def supports_pid_namespace() -> bool:

@@ -1,0 +1,165 @@
+"""The first process of the machines' process namespace: starts them and answers on a socket.
+
+All that it mounts is in its own mount namespace. When it ends, for whatever reason, the kernel ends
+every process of every machine and forgets the mounts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import signal
+import sys
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from guardia.errors import NotFound
+from guardia.tools.lab import control, layout, namespace
+from guardia.tools.lab.machines import prepare
+from guardia.tools.lab.machines.addresses import AddressPool, choose_ports
+from guardia.tools.lab.machines.cgroups import ControlGroup
+from guardia.tools.lab.machines.container import Container
+from guardia.tools.lab.machines.inventory import FILE_NAME, MachineEntry, MachineInventory
+from guardia.tools.lab.machines.order import Order
+from guardia.tools.lab.machines.spec import ACCOUNT, ROLES, MachineSpec
+
+_PLACE = Path("/run/systemd")
+"""Where nspawn keeps its own files; here it is a file system in memory of this namespace."""
+_MEGABYTES = 768
+"""What one machine may write, in memory."""
+_READY_SECONDS = 120.0
+
+
+class MachinesServer:
+    """All machines of one folder."""
+
+    def __init__(self, home: Path, order: Order, images: dict[str, Path], group: str) -> None:
+        self._home = home
+        self._order = order
+        self._images = images
+        self._group = group
+        self._addresses = AddressPool(order.first_address)
+        self._machines: dict[str, tuple[Container, MachineEntry]] = {}
+        self._stop = asyncio.Event()
+
+    async def run(self, launcher_pipe: int, launcher_pid: int) -> int:
+        """Run until asked to end. Returns the exit code."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_reader(launcher_pipe, self._stop.set)
+        os.umask(0o022)
+        key, password = self._client_key(), secrets.token_urlsafe(12)
+        self._mount()
+        with (self._home / "machines.log").open("ab") as log:
+            for spec in self._specs():
+                self._start(spec, key, password, log)
+        starting = asyncio.ensure_future(self._wait_until_ready())
+        stopping = asyncio.ensure_future(self._stop.wait())
+        await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not starting.done():
+            return 0
+        starting.result()
+        socket = self._home / "control.sock"
+        self._control = await control.serve(socket, self._answer)
+        MachineInventory(
+            pid=launcher_pid,
+            account=ACCOUNT,
+            key=self._home / "key",
+            password=password,
+            control=socket,
+            machines=tuple(entry for _, entry in self._machines.values()),
+        ).save(self._home)
+        await stopping
+        (self._home / FILE_NAME).unlink(missing_ok=True)
+        return 0
+
+    def _client_key(self) -> str:
+        key = asyncssh.generate_private_key("ssh-ed25519", comment="machines")
+        layout.write_private(self._home / "key", key.export_private_key())
+        return key.export_public_key().decode("ascii").strip()
+
+    def _mount(self) -> None:
+        megabytes = _MEGABYTES * len(self._order.roles) + 64
+        namespace.mount(
+            b"tmpfs", os.fsencode(_PLACE), b"tmpfs", 0, f"size={megabytes}m,mode=0755".encode()
+        )
+
+    def _specs(self) -> list[MachineSpec]:
+        counts: dict[str, int] = {}
+        found = []
+        for name in self._order.roles:
+            counts[name] = counts.get(name, 0) + 1
+            address = self._addresses.take()
+            ports = choose_ports(address)
+            found.append(MachineSpec(f"{name}-{counts[name]}", ROLES[name], address, ports))
+        return found
+
+    def _start(self, spec: MachineSpec, key: str, password: str, log: Any) -> None:
+        group = ControlGroup(f"{self._group}/{spec.name}")
+        container = Container(spec, _PLACE / "machines" / spec.name, group)
+        container.mount(self._images[spec.role.image])
+        public = prepare.prepare(container.root, spec, key, password)
+        container.start(log)
+        entry = MachineEntry(
+            name=spec.name,
+            role=spec.role.name,
+            image=spec.role.image,
+            address=spec.address,
+            ports={name: spec.ports[name] for name in spec.role.port_names},
+            host_key=public,
+            fingerprint=asyncssh.import_public_key(public).get_fingerprint(),
+        )
+        self._machines[spec.name] = container, entry
+
+    async def _wait_until_ready(self) -> None:
+        async with asyncio.timeout(_READY_SECONDS):
+            await asyncio.gather(*(self._wait_for(*one) for one in self._machines.values()))
+
+    async def _wait_for(self, container: Container, entry: MachineEntry) -> None:
+        for port in entry.ports.values():
+            while not await _answers(entry.address, port):
+                if not container.is_running():
+                    raise RuntimeError(f"{entry.name} has ended")
+                await asyncio.sleep(0.1)
+
+    # --- requests ---------------------------------------------------------------------------
+
+    async def _answer(self, request: dict[str, Any]) -> Any:
+        match request.get("do"):
+            case "status":
+                return [self._status(name) for name in self._machines]
+            case "run":
+                container, _ = self._machine(request)
+                done = await container.run(str(request.get("command")))
+                return {"exit": done.exit, "output": done.output}
+        raise NotFound(what=str(request.get("do")))
+
+    def _machine(self, request: dict[str, Any]) -> tuple[Container, MachineEntry]:
+        found = self._machines.get(str(request.get("machine")))
+        if found is None:
+            raise NotFound(what=str(request.get("machine")))
+        return found
+
+    def _status(self, name: str) -> dict[str, Any]:
+        container, entry = self._machines[name]
+        return {**entry.model_dump(), "running": container.is_running()}
+
+
+async def _answers(address: str, port: int) -> bool:
+    with suppress(OSError):
+        async with asyncio.timeout(2):
+            _reader, writer = await asyncio.open_connection(address, port)
+            writer.close()
+            return True
+    return False
+
+
+def fail(error: BaseException) -> None:
+    """Write why the machines did not start, where the starter reads it."""
+    sys.stderr.write(f"{type(error).__name__}: {error}\n")
+    sys.stderr.flush()
