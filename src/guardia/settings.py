@@ -44,6 +44,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
 
     home: Path = Field(default_factory=default_home)
     """Private folder for the embedded database, keys and the practice fleet."""
+    machine_images: Path = Path("/var/cache/guardia/machines")
+    """Folder in which the images of `guardia lab up --machines` are kept."""
     dsn: SecretStr | None = None
     """DSN of the application role in an external PostgreSQL (>= 15); unset: the embedded one."""
     owner_dsn: SecretStr | None = None

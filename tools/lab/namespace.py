@@ -51,9 +51,7 @@ def _unshare_as_user(flags: int) -> None:
     Path("/proc/self/gid_map").write_text(f"{gid} {gid} 1", "ascii")
 
 
-def mount(
-    source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None
-) -> None:
+def mount(source: bytes, target: bytes, kind: bytes | None, flags: int, data: bytes | None) -> None:
     """Mount a file system, or change one. Raises `OSError` if the kernel refuses."""
     _check_result(_libc().mount(source, target, kind, flags, data), f"mount {os.fsdecode(target)}")
 

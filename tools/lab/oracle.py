@@ -25,13 +25,15 @@ async def probe_health(port: int | None) -> OracleResult:
     return OracleResult(status == 200, evidence)
 
 
-async def http_get(port: int, path: str, seconds: float = 2.0) -> tuple[int | None, dict[str, Any]]:
+async def http_get(
+    port: int, path: str, seconds: float = 2.0, address: str = ADDRESS
+) -> tuple[int | None, dict[str, Any]]:
     """Return status and JSON body of a GET on loopback; `(None, {})` without a timely response."""
     writer = None
     try:
         async with asyncio.timeout(seconds):
-            reader, writer = await asyncio.open_connection(ADDRESS, port)
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: {ADDRESS}\r\n\r\n".encode("ascii"))
+            reader, writer = await asyncio.open_connection(address, port)
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n".encode("ascii"))
             head, _, body = (await reader.read(-1)).partition(b"\r\n\r\n")
             return int(head.split()[1]), _json(body)
     except (OSError, ValueError, IndexError):

@@ -123,6 +123,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "tools reference": "tool.read",
     "tools run": "server.inspect",
     "lab up": "lab.operate",
+    "lab down": "lab.operate",
     "lab status": "lab.operate",
     "lab fault": "lab.operate",
     "lab heal": "lab.operate",

@@ -33,18 +33,11 @@ class FaultTarget:
     """Connection string of a role and a database on the server's PostgreSQL."""
 
 
-class Fault(ABC):
-    """One way in which one server can fail."""
+class BaseFault(ABC):
+    """What every fault does, of the practice fleet and of machines."""
 
     name: ClassVar[str]
     """As in `guardia lab fault NAME`; its text is `lab.fault.NAME`."""
-    server_id: ClassVar[str]
-    is_injectable: ClassVar[bool] = True
-    """Whether `inject` does something. Otherwise a deployment brings the fault about."""
-
-    def __init__(self, target: FaultTarget) -> None:
-        self.target = target
-        self.server = target.server
 
     @abstractmethod
     async def inject(self) -> None:
@@ -59,7 +52,19 @@ class Fault(ABC):
         """Ask the oracle whether the service is well."""
 
 
-async def wait_for_oracle(fault: Fault, good: bool) -> OracleResult:
+class Fault(BaseFault):
+    """One way in which one server of the practice fleet can fail."""
+
+    server_id: ClassVar[str]
+    is_injectable: ClassVar[bool] = True
+    """Whether `inject` does something. Otherwise a deployment brings the fault about."""
+
+    def __init__(self, target: FaultTarget) -> None:
+        self.target = target
+        self.server = target.server
+
+
+async def wait_for_oracle(fault: BaseFault, good: bool) -> OracleResult:
     """Probe until the oracle reports `good` or time is up. Returns the last result either way."""
     deadline = time.monotonic() + SETTLE_SECONDS
     while True:

@@ -9,7 +9,6 @@ from contextlib import suppress
 
 from guardia.errors import Refused
 from guardia.i18n import t
-from guardia.tools.lab.machines.spec import STANDARD_PORTS
 
 FIRST = "127.0.1.10"
 _LAST = 250
@@ -42,10 +41,10 @@ def _following(first: str) -> Iterator[str]:
     return iter([f"{network}.{number}" for number in range(int(last), _LAST + 1)])
 
 
-def choose_ports(address: str) -> Mapping[str, int]:
-    """Return the standard ports, or the same number higher each where the host occupies one."""
+def choose_ports(address: str, usual: Mapping[str, int]) -> Mapping[str, int]:
+    """Return the usual ports, or the same number higher each where the host occupies one."""
     for offset in _OFFSETS:
-        ports = {name: port + offset for name, port in STANDARD_PORTS.items()}
+        ports = {name: port + offset for name, port in usual.items()}
         if all(_is_free(address, port) for port in ports.values()):
             return ports
     raise Refused(why=t("lab.machines.no_port", address=address))

@@ -1,4 +1,4 @@
-"""Build images once and keep them: no half-built one is ever visible, and only one is built at a time.
+"""Build images once and keep them: one at a time, and no half-built one is ever visible.
 
 An image is a folder `NAME-KEY` in the cache; the key changes with its recipe. It is built in a
 folder whose name begins with a dot and renamed when it is complete.
@@ -9,20 +9,18 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from guardia.errors import OperatorError, Refused
+from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.tools.lab.machines.apt_sources import AptSources, read_sources
-from guardia.tools.lab.machines.cgroups import ControlGroup
-from guardia.tools.lab.machines.recipes import BASE, Recipe, install_script
+from guardia.tools.lab.machines.build_steps import bootstrap, copy_tree, install
+from guardia.tools.lab.machines.recipes import BASE, Recipe
 
 _NEEDED_BYTES = 3 << 30
 """Free space for a build: the image, the packages while they are unpacked, and a margin."""
-_SETUP = "root/setup"
 
 
 class ImageCache:
@@ -46,6 +44,7 @@ class ImageCache:
             if not image.is_dir():
                 self._require_space()
                 self._build(recipe, image, sources)
+                self._remove_outdated(self._path(BASE, sources))
                 self._remove_outdated(image)
         return image
 
@@ -56,6 +55,8 @@ class ImageCache:
             fcntl.flock(file, fcntl.LOCK_EX)
             for left in self.folder.glob(".building-*"):  # by a builder that was killed
                 shutil.rmtree(left)
+            for left in self.folder.glob(".#*.lck"):  # nspawn's locks of its folder
+                left.unlink()
             yield
 
     def _require_space(self) -> None:
@@ -72,11 +73,11 @@ class ImageCache:
         base = self._path(BASE, sources)
         if not base.is_dir():
             with _complete_or_nothing(base) as folder:
-                _bootstrap(folder, sources)
+                bootstrap(folder, sources)
         with _complete_or_nothing(image) as folder:
-            _run(["cp", "--archive", "--reflink=auto", f"{base}/.", str(folder)], {})
+            copy_tree(base, folder)
             sources.write(folder)
-            _install(recipe, folder, sources)
+            install(recipe, folder, sources)
             sources.forget_credentials(folder)
 
     def _remove_outdated(self, image: Path) -> None:
@@ -110,47 +111,3 @@ def _complete_or_nothing(image: Path) -> Iterator[Path]:
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
-
-
-def _bootstrap(folder: Path, sources: AptSources) -> None:
-    command = ["debootstrap", "--variant=minbase", f"--components={sources.main.component}"]
-    # In a mount namespace of its own, so that nothing that it mounts is left if it is killed.
-    private = ["unshare", "--mount", "--pid", "--fork", "--kill-child"]
-    target = [sources.main.suite, str(folder), sources.main.address]
-    _run([*private, *command, *target], sources.environment())
-
-
-def _install(recipe: Recipe, folder: Path, sources: AptSources) -> None:
-    (folder / _SETUP).write_text(install_script() + recipe.script, "utf-8")
-    environment = {**sources.environment(), "PACKAGES": " ".join(recipe.packages)}
-    options = [f"--setenv={name}={value}" for name, value in environment.items()]
-    group = ControlGroup(f"build-{os.getpid()}")
-    group.create()
-    try:
-        _run(
-            [
-                "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc",
-                "systemd-nspawn", "--quiet", "--register=no", "--keep-unit", "--console=pipe",
-                f"--directory={folder}", *options, "sh", f"/{_SETUP}",
-            ],
-            {},
-            group,
-        )  # fmt: skip
-    finally:
-        group.remove()
-    (folder / _SETUP).unlink()
-
-
-def _run(command: list[str], environment: dict[str, str], group: ControlGroup | None = None) -> None:
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        env={**os.environ, **environment, "LC_ALL": "C.UTF-8"},
-        preexec_fn=group.enter if group else None,
-        check=False,
-    )
-    if done.returncode != 0:
-        tail = done.stdout.decode("utf-8", "replace").strip()[-600:]
-        raise OperatorError(why=t("lab.machines.build_failed", command=command[0], why=tail))

@@ -6,6 +6,7 @@ Without them, the init of every machine would put `nginx.service` into the same 
 from __future__ import annotations
 
 import os
+import shlex
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
@@ -39,13 +40,14 @@ class ControlGroup:
         for folder in self._folders():
             folder.mkdir(parents=True, exist_ok=True)
 
-    def enter(self) -> None:
-        """Move the calling process into it; safe between fork and exec."""
-        for folder in self._folders():
-            (folder / "cgroup.procs").write_text("0", "ascii")
+    def command(self, program: list[str]) -> list[str]:
+        """Return the argument list that runs a program in it."""
+        files = " ".join(shlex.quote(f"{folder}/cgroup.procs") for folder in self._folders())
+        enter = f'for file in {files}; do echo $$ > "$file" || exit 1; done; exec "$@"'
+        return ["/bin/sh", "-c", enter, "sh", *program]
 
     def remove(self) -> None:
-        """Remove it with the groups below it, all empty, and the common parent if it is the last."""
+        """Remove it with the groups below it, all empty, and the parent if it is the last."""
         for folder in self._folders():
             for path, _names, _files in os.walk(folder, topdown=False):
                 with suppress(OSError):

@@ -51,18 +51,18 @@ class Container:
     def start(self, log: BinaryIO) -> None:
         """Start its init in a container of its own."""
         self.group.create()
+        program = [
+            "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
+            "--console=pipe", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
+            f"--machine={self.spec.name}", f"--directory={self.root}",
+        ]  # fmt: skip
         self._process = subprocess.Popen(
-            [
-                "systemd-nspawn", "--quiet", "--boot", "--register=no", "--keep-unit",
-                "--console=pipe", "--link-journal=no", "--resolv-conf=off", "--timezone=off",
-                f"--machine={self.spec.name}", f"--directory={self.root}",
-            ],
+            self.group.command(program),
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
-            preexec_fn=self.group.enter,
             start_new_session=True,
-        )  # fmt: skip
+        )
 
     def is_running(self) -> bool:
         """Return whether its container still runs."""
@@ -80,9 +80,13 @@ class Container:
         """Run a shell command inside as root, which is how faults come about and are seen."""
         entered = [
             "nsenter", f"--target={self.init}", "--mount", "--uts", "--ipc", "--pid", "--cgroup",
-            "--root", "--wd=/",
+            "--root", "--wd",
         ]  # fmt: skip
-        environment = ["env", "-i", "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"]
+        environment = [
+            "env",
+            "-i",
+            "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        ]
         child = await asyncio.create_subprocess_exec(
             *entered, *environment, "LC_ALL=C.UTF-8", "HOME=/root", "sh", "-c", command,
             stdin=asyncio.subprocess.DEVNULL,

@@ -22,6 +22,7 @@ from guardia.db.private_files import try_lock
 from guardia.errors import GuardiaError
 from guardia.tools.lab import namespace
 from guardia.tools.lab.machines import requirements
+from guardia.tools.lab.machines.build_steps import NSPAWN_FILES
 from guardia.tools.lab.machines.builder import ImageCache, lock_image
 from guardia.tools.lab.machines.cgroups import ControlGroup
 from guardia.tools.lab.machines.inventory import FILE_NAME
@@ -40,13 +41,14 @@ def main(home: Path, order: Order) -> int:
     if try_lock(home / "machines.lock") is None:
         return OCCUPIED
     cache = ImageCache(order.images)
-    images = {ROLES[name].image for name in order.roles}
+    images = {ROLES[name].make.image for name in order.roles}
     found = {name: cache.obtain(RECIPES[name]) for name in sorted(images)}
     for image in found.values():
         lock_image(image, fcntl.LOCK_SH)
     group = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
     _remove_leftovers(home, group)
     alive, ours = os.pipe()
+    NSPAWN_FILES.mkdir(parents=True, exist_ok=True)
     cleaner = _fork_cleaner(home, group, alive, ours)
     namespace.unshare(namespace.CLONE_NEWNS | namespace.CLONE_NEWPID)
     watched, _kept = os.pipe()

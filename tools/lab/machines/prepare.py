@@ -1,8 +1,9 @@
-"""Write what is particular to one machine into its root before it starts: address, keys, services."""
+"""Write what is particular to one machine into its root before it starts."""
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -10,17 +11,16 @@ import asyncssh
 
 from guardia.tools.lab import layout
 from guardia.tools.lab.machines.certificates import create_certificate
-from guardia.tools.lab.machines.spec import ACCOUNT, OPTIONAL_UNITS, MachineSpec
+from guardia.tools.lab.machines.spec import ACCOUNT, PERSON, SYSVINIT, MachineSpec
 
 _FILES = Path(__file__).resolve().with_name("files")
-TLS_FOLDERS = {"systemd": "etc/nginx/tls"}
-"""Where the web server of each image has its certificate."""
+_RUN_LEVELS = (2, 3, 4, 5)
 
 
 def prepare(root: Path, spec: MachineSpec, authorized_key: str, password: str) -> str:
     """Prepare the machine whose file system is in `root`. Returns its public host key."""
-    values = {"name": spec.name, "address": spec.address, **spec.ports}
-    _write_files(_FILES / spec.role.image, root, values)
+    values = {"name": spec.name, "address": spec.address, "site": spec.site, **spec.ports}
+    _write_files(_FILES / spec.role.make.image, root, values)
     (root / "etc/hostname").write_text(f"{spec.name}\n", "utf-8")
     (root / "etc/hosts").write_text(f"127.0.0.1 localhost\n{spec.address} {spec.name}\n", "utf-8")
     (root / "etc/resolv.conf").unlink(missing_ok=True)
@@ -28,7 +28,7 @@ def prepare(root: Path, spec: MachineSpec, authorized_key: str, password: str) -
     _authorize(root, authorized_key)
     _set_password(root, password)
     _write_certificate(root, spec)
-    _mask_units(root, spec)
+    _enable_parts(root, spec)
     return _create_host_key(root)
 
 
@@ -64,23 +64,39 @@ def _account(root: Path, name: str) -> tuple[int, int]:
 
 
 def _set_password(root: Path, password: str) -> None:
-    line = f"{ACCOUNT}:{password}\n".encode()
+    line = f"{ACCOUNT}:{password}\n{PERSON}:{password}\n".encode()
     subprocess.run(["chroot", str(root), "chpasswd"], input=line, check=True)
 
 
 def _write_certificate(root: Path, spec: MachineSpec) -> None:
-    folder = root / TLS_FOLDERS[spec.role.image]
+    folder = root / spec.role.make.tls.lstrip("/")
     folder.mkdir(parents=True, exist_ok=True)
     certificate, key = create_certificate(spec.site, ends_in_days=120)
     (folder / "site.crt").write_bytes(certificate)
     layout.write_private(folder / "site.key", key)
 
 
-def _mask_units(root: Path, spec: MachineSpec) -> None:
+def _enable_parts(root: Path, spec: MachineSpec) -> None:
+    """Let exactly the services of the machine's role start with it."""
+    enable = _enable_scripts if spec.role.make is SYSVINIT else _enable_units
+    enable(root, spec)
+
+
+def _enable_scripts(root: Path, spec: MachineSpec) -> None:
+    for number, part in enumerate(spec.role.parts):
+        unit = spec.role.make.parts[part].unit
+        for level in _RUN_LEVELS:
+            (root / f"etc/rc{level}.d/S{50 + number}{unit}").symlink_to(f"../init.d/{unit}")
+
+
+def _enable_units(root: Path, spec: MachineSpec) -> None:
     units = root / "etc/systemd/system"
-    for unit in set(OPTIONAL_UNITS) - set(spec.role.units):
-        (units / f"{unit}.service").unlink(missing_ok=True)
-        (units / f"multi-user.target.wants/{unit}.service").unlink(missing_ok=True)
+    for path in (_FILES / "systemd/etc/systemd/system").iterdir():
+        if found := re.search(r"^WantedBy=(\S+)$", path.read_text("utf-8"), re.MULTILINE):
+            (units / f"{found[1]}.wants" / path.name).symlink_to(f"../{path.name}")
+    for name, part in spec.role.make.parts.items():
+        if name not in spec.role.parts:
+            (units / f"multi-user.target.wants/{part.unit}.service").unlink(missing_ok=True)
 
 
 def _create_host_key(root: Path) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
 
@@ -18,16 +19,16 @@ class Recipe:
     name: str
     packages: tuple[str, ...]
 
-    @property
+    @cached_property
     def script(self) -> str:
-        """The shell script that completes the image."""
-        return (_SCRIPTS / f"{self.name}.sh").read_text("utf-8") if self.packages else ""
+        """The shell script that is run inside; empty for the base."""
+        names = ("install", self.name, "clean") if self.packages else ()
+        return "".join((_SCRIPTS / f"{name}.sh").read_text("utf-8") for name in names)
 
     def key(self, suite: str) -> str:
         """Return what changes whenever the image would."""
-        scripts = (install_script(), self.script) if self.packages else ()
-        parts = (suite, *self.packages, *scripts)
-        return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+        text = "\0".join((suite, *self.packages, self.script))
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 BASE = Recipe("base", ())
@@ -40,6 +41,13 @@ _COMMON = (
 
 _IMAGES = (
     Recipe(
+        "sysvinit",
+        (
+            *_COMMON, "sysvinit-core", "orphan-sysvinit-scripts", "rsyslog",
+            "apache2", "postgresql", "tomcat10-common", "default-jre-headless",
+        ),
+    ),
+    Recipe(
         "systemd",
         (
             *_COMMON, "dbus", "systemd", "systemd-sysv",
@@ -50,8 +58,3 @@ _IMAGES = (
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType({recipe.name: recipe for recipe in _IMAGES})
 """The recipes of all images by name."""
-
-
-def install_script() -> str:
-    """Return the script that installs packages in an image and then completes it."""
-    return (_SCRIPTS / "install.sh").read_text("utf-8")

@@ -11,24 +11,28 @@ import os
 import secrets
 import signal
 import sys
+import time
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import BinaryIO
 
 import asyncssh
 
-from guardia.errors import NotFound
+from guardia.errors import Refused
+from guardia.i18n import t
 from guardia.tools.lab import control, layout, namespace
 from guardia.tools.lab.machines import prepare
 from guardia.tools.lab.machines.addresses import AddressPool, choose_ports
+from guardia.tools.lab.machines.answers import Answers, Running
+from guardia.tools.lab.machines.build_steps import NSPAWN_FILES
 from guardia.tools.lab.machines.cgroups import ControlGroup
 from guardia.tools.lab.machines.container import Container
+from guardia.tools.lab.machines.faults.base import MachineTarget
+from guardia.tools.lab.machines.faults.registry import MACHINE_FAULTS
 from guardia.tools.lab.machines.inventory import FILE_NAME, MachineEntry, MachineInventory
 from guardia.tools.lab.machines.order import Order
 from guardia.tools.lab.machines.spec import ACCOUNT, ROLES, MachineSpec
 
-_PLACE = Path("/run/systemd")
-"""Where nspawn keeps its own files; here it is a file system in memory of this namespace."""
 _MEGABYTES = 768
 """What one machine may write, in memory."""
 _READY_SECONDS = 120.0
@@ -43,7 +47,8 @@ class MachinesServer:
         self._images = images
         self._group = group
         self._addresses = AddressPool(order.first_address)
-        self._machines: dict[str, tuple[Container, MachineEntry]] = {}
+        self._machines: dict[str, Running] = {}
+        self._password = secrets.token_urlsafe(12)
         self._stop = asyncio.Event()
 
     async def run(self, launcher_pipe: int, launcher_pid: int) -> int:
@@ -53,11 +58,11 @@ class MachinesServer:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_reader(launcher_pipe, self._stop.set)
         os.umask(0o022)
-        key, password = self._client_key(), secrets.token_urlsafe(12)
+        key = self._client_key()
         self._mount()
         with (self._home / "machines.log").open("ab") as log:
             for spec in self._specs():
-                self._start(spec, key, password, log)
+                self._start(spec, key, log)
         starting = asyncio.ensure_future(self._wait_until_ready())
         stopping = asyncio.ensure_future(self._stop.wait())
         await asyncio.wait({starting, stopping}, return_when=asyncio.FIRST_COMPLETED)
@@ -65,14 +70,14 @@ class MachinesServer:
             return 0
         starting.result()
         socket = self._home / "control.sock"
-        self._control = await control.serve(socket, self._answer)
+        self._control = await control.serve(socket, Answers(self._machines).answer)
         MachineInventory(
             pid=launcher_pid,
             account=ACCOUNT,
             key=self._home / "key",
-            password=password,
+            password=self._password,
             control=socket,
-            machines=tuple(entry for _, entry in self._machines.values()),
+            machines=tuple(one.entry for one in self._machines.values()),
         ).save(self._home)
         await stopping
         (self._home / FILE_NAME).unlink(missing_ok=True)
@@ -86,7 +91,11 @@ class MachinesServer:
     def _mount(self) -> None:
         megabytes = _MEGABYTES * len(self._order.roles) + 64
         namespace.mount(
-            b"tmpfs", os.fsencode(_PLACE), b"tmpfs", 0, f"size={megabytes}m,mode=0755".encode()
+            b"tmpfs",
+            os.fsencode(NSPAWN_FILES),
+            b"tmpfs",
+            0,
+            f"size={megabytes}m,mode=0755".encode(),
         )
 
     def _specs(self) -> list[MachineSpec]:
@@ -95,59 +104,53 @@ class MachinesServer:
         for name in self._order.roles:
             counts[name] = counts.get(name, 0) + 1
             address = self._addresses.take()
-            ports = choose_ports(address)
-            found.append(MachineSpec(f"{name}-{counts[name]}", ROLES[name], address, ports))
+            role = ROLES[name]
+            ports = choose_ports(address, role.make.ports)
+            found.append(MachineSpec(f"{name}-{counts[name]}", role, address, ports))
         return found
 
-    def _start(self, spec: MachineSpec, key: str, password: str, log: Any) -> None:
+    def _start(self, spec: MachineSpec, key: str, log: BinaryIO) -> None:
         group = ControlGroup(f"{self._group}/{spec.name}")
-        container = Container(spec, _PLACE / "machines" / spec.name, group)
-        container.mount(self._images[spec.role.image])
-        public = prepare.prepare(container.root, spec, key, password)
+        container = Container(spec, NSPAWN_FILES / "machines" / spec.name, group)
+        container.mount(self._images[spec.role.make.image])
+        public = prepare.prepare(container.root, spec, key, self._password)
         container.start(log)
         entry = MachineEntry(
             name=spec.name,
             role=spec.role.name,
-            image=spec.role.image,
+            image=spec.role.make.image,
             address=spec.address,
-            ports={name: spec.ports[name] for name in spec.role.port_names},
+            ports={name: spec.ports[name] for name in spec.role.ports},
             host_key=public,
             fingerprint=asyncssh.import_public_key(public).get_fingerprint(),
         )
-        self._machines[spec.name] = container, entry
+        target = MachineTarget(spec, container.run, self._password)
+        faults = {
+            name: fault(target)
+            for name, fault in MACHINE_FAULTS.items()
+            if spec.role.has(fault.needs)
+        }
+        self._machines[spec.name] = Running(container, entry, faults)
 
     async def _wait_until_ready(self) -> None:
-        async with asyncio.timeout(_READY_SECONDS):
-            await asyncio.gather(*(self._wait_for(*one) for one in self._machines.values()))
+        await asyncio.gather(*(self._wait_for(one) for one in self._machines.values()))
 
-    async def _wait_for(self, container: Container, entry: MachineEntry) -> None:
-        for port in entry.ports.values():
-            while not await _answers(entry.address, port):
-                if not container.is_running():
-                    raise RuntimeError(f"{entry.name} has ended")
-                await asyncio.sleep(0.1)
-
-    # --- requests ---------------------------------------------------------------------------
-
-    async def _answer(self, request: dict[str, Any]) -> Any:
-        match request.get("do"):
-            case "status":
-                return [self._status(name) for name in self._machines]
-            case "run":
-                container, _ = self._machine(request)
-                done = await container.run(str(request.get("command")))
-                return {"exit": done.exit, "output": done.output}
-        raise NotFound(what=str(request.get("do")))
-
-    def _machine(self, request: dict[str, Any]) -> tuple[Container, MachineEntry]:
-        found = self._machines.get(str(request.get("machine")))
-        if found is None:
-            raise NotFound(what=str(request.get("machine")))
-        return found
-
-    def _status(self, name: str) -> dict[str, Any]:
-        container, entry = self._machines[name]
-        return {**entry.model_dump(), "running": container.is_running()}
+    async def _wait_for(self, machine: Running) -> None:
+        entry, log = machine.entry, self._home / "machines.log"
+        waiting = dict(entry.ports)
+        deadline = time.monotonic() + _READY_SECONDS
+        while waiting:
+            for name, port in entry.ports.items():
+                if name in waiting and await _answers(entry.address, port):
+                    del waiting[name]
+            if not machine.container.is_running():
+                raise Refused(why=t("lab.machines.ended", name=entry.name, log=log))
+            if time.monotonic() > deadline:
+                ports = ", ".join(waiting)
+                raise Refused(
+                    why=t("lab.machines.not_ready", name=entry.name, ports=ports, log=log)
+                )
+            await asyncio.sleep(0.1)
 
 
 async def _answers(address: str, port: int) -> bool:

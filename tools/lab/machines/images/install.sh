@@ -5,6 +5,7 @@ cat > /etc/dpkg/dpkg.cfg.d/no-documents <<'END'
 path-exclude=/usr/share/doc/*
 path-exclude=/usr/share/info/*
 path-exclude=/usr/share/locale/*
+path-include=/usr/share/locale/locale.alias
 path-exclude=/usr/share/man/*
 END
 printf '#!/bin/sh\nexit 101\n' > /usr/sbin/policy-rc.d
@@ -19,8 +20,9 @@ END
 apt-get update -qq
 # shellcheck disable=SC2086
 apt-get install -y -qq --no-install-recommends $PACKAGES
-apt-get clean
-rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/debconf/*-old /usr/sbin/policy-rc.d
 rm -f /etc/ssh/ssh_host_*
 ln -sf /usr/share/zoneinfo/Asia/Seoul /etc/localtime
 useradd --create-home --shell /bin/bash ops
+useradd --system --shell /usr/sbin/nologin link
+useradd --create-home --shell /bin/sh kim
+install -d -o link -g link /var/spool/minwon
