@@ -15,6 +15,7 @@ import pytest
 import sql_cache
 from board_env import BoardEnv, open_env, seeded_env
 from hypothesis import settings
+from machines_env import machine, machines, old_machine
 
 from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -23,6 +24,7 @@ from guardia.tools.lab.running_fleet import RunningFleet
 settings.register_profile("guardia", deadline=None)
 settings.load_profile("guardia")
 
+__all__ = ["machine", "machines", "old_machine"]  # fixtures
 TEMPLATE = "guardia_template"
 SEEDED = "guardia_seeded"
 _SERVER = {

@@ -47,13 +47,13 @@ async def _respond(handler: Handler, line: bytes) -> dict[str, Any]:
         return {"ok": False, "error": "ProgrammerError", "detail": {"why": why}}
 
 
-def send_request(path: Path, **request: object) -> Any:
+def send_request(path: Path, *, within: float = _TIMEOUT_SECONDS, **request: object) -> Any:
     """Send one request and return its result.
 
     Raises the error of the fleet, or `NotFound` if no fleet listens.
     """
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(_TIMEOUT_SECONDS)
+        connection.settimeout(within)
         try:
             connection.connect(str(path))
             connection.sendall(json.dumps(request).encode() + b"\n")

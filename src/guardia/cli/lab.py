@@ -26,6 +26,7 @@ from guardia.tools.lab.running_fleet import RunningFleet
 app = typer.Typer(no_args_is_help=True)
 _JSON = typer.Option(False, "--json", help=t("lab.cli.json"))
 _NAME = typer.Argument(help=t("lab.cli.name"))
+_ROLE = typer.Option([], "--role", help=t("lab.cli.role"))
 _MACHINE = typer.Option(None, "--machine", help=t("lab.cli.machine"))
 
 
@@ -34,7 +35,7 @@ def up(
     as_json: bool = _JSON,
     machines: bool = typer.Option(False, "--machines", help=t("lab.cli.machines")),
     count: int = typer.Option(3, "--count", min=1, max=60, help=t("lab.cli.count")),
-    role: list[str] = typer.Option([], "--role", help=t("lab.cli.role")),
+    role: list[str] = _ROLE,
     first_address: str = typer.Option(FIRST, "--first-address", help=t("lab.cli.first_address")),
 ) -> None:
     """Start the fleet or machines and keep running until a signal."""

@@ -45,7 +45,9 @@ def run(
     machines = RunningMachines.spawn(home, order)
     try:
         if not as_json:
-            console(stderr=True).print(t("lab.machines.starting", folder=order.images))
+            console(stderr=True).print(
+                t("lab.machines.starting", folder=order.images), soft_wrap=True
+            )
         machines.wait_until_ready(ended.is_set)
         if not ended.is_set():
             _print_started(machines.inventory, as_json)
@@ -73,7 +75,9 @@ def _print_started(inventory: MachineInventory, as_json: bool) -> None:
         return
     screen = console()
     screen.print(_table(inventory))
-    screen.print(t("lab.machines.enrol", account=inventory.account, key=inventory.key))
+    screen.print(
+        t("lab.machines.enrol", account=inventory.account, key=inventory.key), soft_wrap=True
+    )
     for machine in inventory.machines:
         screen.print(shlex.join(_enrolment(inventory, machine.name)), soft_wrap=True)
     screen.print(t("lab.machines.ready"))

@@ -64,9 +64,11 @@ class Fault(BaseFault):
         self.server = target.server
 
 
-async def wait_for_oracle(fault: BaseFault, good: bool) -> OracleResult:
+async def wait_for_oracle(
+    fault: BaseFault, good: bool, seconds: float = SETTLE_SECONDS
+) -> OracleResult:
     """Probe until the oracle reports `good` or time is up. Returns the last result either way."""
-    deadline = time.monotonic() + SETTLE_SECONDS
+    deadline = time.monotonic() + seconds
     while True:
         result = await fault.probe()
         if result.good is good or time.monotonic() > deadline:

@@ -12,6 +12,9 @@ from guardia.tools.lab.machines.container import Container
 from guardia.tools.lab.machines.faults.base import MachineFault
 from guardia.tools.lab.machines.inventory import MachineEntry
 
+_SETTLE_SECONDS = 120.0
+"""Seconds until a fault must show and until a healed machine must be well: a JVM starts slowly."""
+
 
 @dataclass(frozen=True)
 class Running:
@@ -41,7 +44,7 @@ class Answers:
             case "fault":
                 fault = self._fault(request)
                 await fault.inject()
-                return asdict(await wait_for_oracle(fault, good=False))
+                return asdict(await wait_for_oracle(fault, False, _SETTLE_SECONDS))
             case "heal":
                 return await self._heal(request)
         raise NotFound(what=str(request.get("do")))
@@ -65,7 +68,8 @@ class Answers:
         chosen = await self._unwell(request) if every else [self._fault(request)]
         for fault in chosen:  # one after another, because some restart the same service
             await fault.heal()
-        results = await asyncio.gather(*(wait_for_oracle(fault, good=True) for fault in chosen))
+        waits = (wait_for_oracle(fault, True, _SETTLE_SECONDS) for fault in chosen)
+        results = await asyncio.gather(*waits)
         bad = [
             f"{fault.spec.name}: {fault.name}: {result.evidence}"
             for fault, result in zip(chosen, results, strict=True)

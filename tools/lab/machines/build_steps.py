@@ -16,7 +16,7 @@ from guardia.tools.lab.machines.cgroups import ControlGroup
 from guardia.tools.lab.machines.recipes import Recipe
 
 NSPAWN_FILES = Path("/run/systemd/nspawn")
-"""Where nspawn keeps files of its own on the host; covered by a file system that nobody else sees."""
+"""Where nspawn keeps files of its own on the host; we cover it with a private file system."""
 _SETUP = "root/setup"
 _PRIVATE = ("unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc")
 _COVERED = f'mount -t tmpfs tmpfs {NSPAWN_FILES} && exec "$@"'

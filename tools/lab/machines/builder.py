@@ -40,7 +40,7 @@ class ImageCache:
         image = self._path(recipe, sources)
         if image.is_dir():
             return image
-        with self._lock():
+        with self.locked():
             if not image.is_dir():
                 self._require_space()
                 self._build(recipe, image, sources)
@@ -49,7 +49,8 @@ class ImageCache:
         return image
 
     @contextmanager
-    def _lock(self) -> Iterator[None]:
+    def locked(self) -> Iterator[None]:
+        """Hold the lock of builders, after removing what a killed one has left."""
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with (self.folder / "lock").open("w") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

@@ -14,7 +14,6 @@ from guardia.tools.lab.machines.certificates import create_certificate
 from guardia.tools.lab.machines.spec import ACCOUNT, PERSON, SYSVINIT, MachineSpec
 
 _FILES = Path(__file__).resolve().with_name("files")
-_RUN_LEVELS = (2, 3, 4, 5)
 
 
 def prepare(root: Path, spec: MachineSpec, authorized_key: str, password: str) -> str:
@@ -83,10 +82,9 @@ def _enable_parts(root: Path, spec: MachineSpec) -> None:
 
 
 def _enable_scripts(root: Path, spec: MachineSpec) -> None:
-    for number, part in enumerate(spec.role.parts):
+    for part in spec.role.parts:
         unit = spec.role.make.parts[part].unit
-        for level in _RUN_LEVELS:
-            (root / f"etc/rc{level}.d/S{50 + number}{unit}").symlink_to(f"../init.d/{unit}")
+        subprocess.run(["chroot", str(root), "update-rc.d", unit, "defaults"], check=True)
 
 
 def _enable_units(root: Path, spec: MachineSpec) -> None:

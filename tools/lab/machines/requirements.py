@@ -10,10 +10,11 @@ from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.tools.lab.machines import cgroups
 
-_PROGRAMS = {
+PROGRAMS = {
     "systemd-nspawn": "systemd-container",
     "debootstrap": "debootstrap",
     "nsenter": "util-linux",
+    "ssh": "openssh-client",
     "unshare": "util-linux",
     "apt-get": "apt",
 }
@@ -26,7 +27,7 @@ def missing() -> str | None:
         return t("lab.machines.needs_linux")
     if os.geteuid() != 0:
         return t("lab.machines.needs_root")
-    packages = sorted({package for name, package in _PROGRAMS.items() if not shutil.which(name)})
+    packages = sorted({package for name, package in PROGRAMS.items() if not shutil.which(name)})
     if packages:
         return t("lab.machines.needs_packages", packages=" ".join(packages))
     if not any(os.access(mount, os.W_OK) for mount in cgroups.hierarchies()):

@@ -24,6 +24,8 @@ from guardia.tools.lab.machines.order import OCCUPIED, Order
 from guardia.tools.lab.oracle import OracleResult
 
 _STOP_SECONDS = 20.0
+_REQUEST_SECONDS = 600.0
+"""Longer than healing every fault of every machine takes."""
 
 
 class RunningMachines:
@@ -151,7 +153,7 @@ class RunningMachines:
         return OracleResult(**self._request(do="oracle", name=name, machine=machine))
 
     def _request(self, **request: object) -> Any:
-        return control.send_request(self.inventory.control, **request)
+        return control.send_request(self.inventory.control, within=_REQUEST_SECONDS, **request)
 
     def _raise_if_ended(self) -> None:
         ended = self._child.poll() if self._child else None

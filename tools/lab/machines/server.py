@@ -31,7 +31,8 @@ from guardia.tools.lab.machines.faults.base import MachineTarget
 from guardia.tools.lab.machines.faults.registry import MACHINE_FAULTS
 from guardia.tools.lab.machines.inventory import FILE_NAME, MachineEntry, MachineInventory
 from guardia.tools.lab.machines.order import Order
-from guardia.tools.lab.machines.spec import ACCOUNT, ROLES, MachineSpec
+from guardia.tools.lab.machines.spec import ACCOUNT, HEALTH, ROLES, MachineSpec
+from guardia.tools.lab.oracle import http_get
 
 _MEGABYTES = 768
 """What one machine may write, in memory."""
@@ -141,7 +142,7 @@ class MachinesServer:
         deadline = time.monotonic() + _READY_SECONDS
         while waiting:
             for name, port in entry.ports.items():
-                if name in waiting and await _answers(entry.address, port):
+                if name in waiting and await _serves(name, entry.address, port):
                     del waiting[name]
             if not machine.container.is_running():
                 raise Refused(why=t("lab.machines.ended", name=entry.name, log=log))
@@ -153,7 +154,11 @@ class MachinesServer:
             await asyncio.sleep(0.1)
 
 
-async def _answers(address: str, port: int) -> bool:
+async def _serves(name: str, address: str, port: int) -> bool:
+    """Return whether a part answers; of the WAS only its application counts."""
+    if name == "was":
+        status, _ = await http_get(port, HEALTH, seconds=20.0, address=address)
+        return status == 200
     with suppress(OSError):
         async with asyncio.timeout(2):
             _reader, writer = await asyncio.open_connection(address, port)

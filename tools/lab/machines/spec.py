@@ -11,6 +11,9 @@ ACCOUNT = "ops"
 PERSON = "kim"
 """The account of a clerk on every machine, who signs in with a password."""
 
+HEALTH = "/minwon/health"
+"""The path of the application's health check, on the WAS of every make."""
+
 
 @dataclass(frozen=True)
 class Part:

@@ -9,7 +9,7 @@ from typing import ClassVar
 from guardia.errors import OperatorError
 from guardia.tools.lab.faults.base import BaseFault
 from guardia.tools.lab.machines.container import CommandResult
-from guardia.tools.lab.machines.spec import MachineSpec
+from guardia.tools.lab.machines.spec import HEALTH, MachineSpec
 from guardia.tools.lab.oracle import OracleResult, http_get
 
 _KEPT = "/root/kept"
@@ -36,9 +36,7 @@ class MachineTarget:
 
     async def health(self) -> OracleResult:
         """Ask the application for its health, directly and as its users do."""
-        status, report = await http_get(
-            self.spec.ports["was"], "/minwon/health", address=self.spec.address
-        )
+        status, report = await http_get(self.spec.ports["was"], HEALTH, address=self.spec.address)
         return OracleResult(status == 200, {"status": status, "version": report.get("version")})
 
 

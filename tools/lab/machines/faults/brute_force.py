@@ -6,9 +6,8 @@ import asyncio
 import time
 from contextlib import suppress
 
-import asyncssh
-
 from guardia.tools.lab.machines.faults.base import MachineFault, MachineTarget
+from guardia.tools.lab.machines.faults.password_client import sign_in
 from guardia.tools.lab.oracle import OracleResult
 
 ATTACKER = "127.0.2.66"
@@ -58,26 +57,7 @@ class BruteForce(MachineFault):
         while True:
             name = _NAMES[self._attempts % len(_NAMES)]
             self._attempts += 1
-            try:
-                await self._sign_in(name)
-            except asyncssh.PermissionDenied:
+            _, said = await sign_in(self.spec, name, "1234", source=ATTACKER)
+            if "Permission denied" in said:  # otherwise sshd has kept the attacker out
                 self._heard = time.monotonic()
-            except (OSError, asyncssh.Error):
-                pass  # kept out
             await asyncio.sleep(0.3)
-
-    async def _sign_in(self, name: str) -> None:
-        connection = await asyncssh.connect(
-            self.spec.address,
-            self.spec.ports["ssh"],
-            local_addr=(ATTACKER, 0),
-            username=name,
-            password="1234",
-            preferred_auth="password",
-            known_hosts=None,
-            client_keys=None,
-            config=None,
-            agent_path=None,
-            login_timeout=10,
-        )
-        connection.abort()

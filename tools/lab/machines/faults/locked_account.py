@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncssh
-
 from guardia.tools.lab.machines.faults.base import MachineFault
+from guardia.tools.lab.machines.faults.password_client import sign_in
 from guardia.tools.lab.machines.spec import PERSON
 from guardia.tools.lab.oracle import OracleResult
 
@@ -25,19 +24,5 @@ class LockedAccount(MachineFault):
 
     async def probe(self) -> OracleResult:
         """Sign in as the clerk does."""
-        try:
-            async with asyncssh.connect(
-                self.spec.address,
-                self.spec.ports["ssh"],
-                username=PERSON,
-                password=self.target.password,
-                preferred_auth="password",
-                known_hosts=None,
-                client_keys=None,
-                config=None,
-                agent_path=None,
-                login_timeout=10,
-            ):
-                return OracleResult(True, {"account": PERSON})
-        except (OSError, asyncssh.Error) as error:
-            return OracleResult(False, {"account": PERSON, "error": type(error).__name__})
+        works, said = await sign_in(self.spec, PERSON, self.target.password)
+        return OracleResult(works, {"account": PERSON, "said": said})

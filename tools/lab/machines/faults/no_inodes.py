@@ -20,7 +20,7 @@ class NoInodes(MachineFault):
         await self.target.must(
             f"mountpoint -q {_SPOOL} || mount -t tmpfs -o size=16m,nr_inodes={_FILES},mode=0755 "
             f"tmpfs {_SPOOL}\nchown link:link {_SPOOL}\nmkdir -p {_SPOOL}/done\n"
-            f"for n in $(seq {_FILES}); do : > {_SPOOL}/done/$n.sent || break; done 2>/dev/null\n"
+            f"for n in $(seq {_FILES}); do touch {_SPOOL}/done/$n.sent || break; done 2>/dev/null\n"
             f"chown -R link:link {_SPOOL}/done"
         )
 

@@ -15,7 +15,7 @@ class WebConfig(MachineFault):
     async def inject(self) -> None:
         """Add the line and try to restart."""
         site = self.spec.role.make.site
-        await self.target.must(keep(site) + f"printf '\\nproxy_pas minwon\\n' >> {site}")
+        await self.target.must(keep(site) + f"printf '\\nproxy_pas minwon;\\n' >> {site}")
         await self.target.run(self.spec.control("web", "restart"))
 
     async def heal(self) -> None:

@@ -15,6 +15,7 @@ mkdir -p /app/web/bin /app/web/conf /app/web/htdocs /app/web/logs /app/was/bin /
 cp -rL /usr/share/tomcat10/bin /app/was/tomcat-bin 2>/dev/null || true
 mv /app/was/tomcat-bin/* /app/was/bin/ && rmdir /app/was/tomcat-bin
 cp -rL /usr/share/tomcat10/lib /app/was/lib
+cp -L /usr/share/java/eclipse-jdt-core.jar /app/was/lib/ecj.jar
 (cd /root && apt-get download -qq tomcat10 && dpkg-deb --extract tomcat10_*.deb packaged)
 cp /root/packaged/usr/share/tomcat10/etc/web.xml /app/was/conf/web.xml
 rm -r /root/packaged /root/tomcat10_*.deb
