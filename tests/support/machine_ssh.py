@@ -1,4 +1,4 @@
-"""OpenSSH's client to a machine, as whoever has the key of its account."""
+"""OpenSSH's client to a machine, with the key of its account."""
 
 from __future__ import annotations
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 ACCOUNT = "ops"
-"""The account of every machine for whoever administers it; without any right to become root."""
+"""The account of every machine for its administrator; without any right to become root."""
 PERSON = "kim"
-"""The account of a clerk on every machine, who signs in with a password."""
+"""The account of a user on every machine, who signs in with a password."""
 
 HEALTH = "/minwon/health"
 """The path of the application's health check, on the WAS of every make."""
@@ -35,7 +35,7 @@ class Make:
     parts: Mapping[str, Part]
     """Services that a machine runs only if its role names them: web, was, postgresql, mariadb."""
     always: frozenset[str]
-    """What every machine of this make has besides."""
+    """What every machine of this make has in addition."""
     tls: str
     """The folder of the web server's certificate `site.crt` and key `site.key`."""
     site: str

@@ -39,10 +39,10 @@ def test_a_machine_of_another_make(old_machine: Machine, tmp_path: Path) -> None
     done = ssh(old_machine, script, tmp_path / "known")
     assert done.stdout.split() == [b"init", b"dash", b"ko_KR.eucKR", b"none"], done
     logs = old_machine.must("cat /app/was/logs/minwon_*.log | base64 -w0")
-    told = subprocess.run(["base64", "-d"], input=logs.encode(), capture_output=True, check=True)
-    assert "민원 시스템 상태 점검: 정상" in told.stdout.decode("cp949")
+    log = subprocess.run(["base64", "-d"], input=logs.encode(), capture_output=True, check=True)
+    assert "민원 시스템 상태 점검: 정상" in log.stdout.decode("cp949")
     with pytest.raises(UnicodeDecodeError):
-        told.stdout.decode("utf-8")
+        log.stdout.decode("utf-8")
     with socket.create_connection((old_machine.address, old_machine.ports["postgresql"])):
         pass
 

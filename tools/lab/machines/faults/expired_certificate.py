@@ -24,7 +24,7 @@ class ExpiredCertificate(MachineFault):
     needs = "web"
 
     async def inject(self) -> None:
-        """Install a certificate that has ended, and leave a valid one for whoever renews it."""
+        """Install a certificate that has ended, and leave a valid one for the renewal."""
         await self._write(_RENEWED, ends_in_days=365)
         await self.target.must(f"chown -R {ACCOUNT} {_RENEWED}")
         await self._write(self.spec.role.make.tls, ends_in_days=-3)

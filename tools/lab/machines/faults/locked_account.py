@@ -1,4 +1,4 @@
-"""Locked account: a clerk who mistyped too often can no longer sign in."""
+"""Locked account: after too many wrong passwords a user can no longer sign in."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from guardia.tools.lab.oracle import OracleResult
 
 
 class LockedAccount(MachineFault):
-    """The password of the clerk's account is locked."""
+    """The password of a user's account is locked."""
 
     name = "locked-account"
     needs = "accounts"
@@ -23,6 +23,6 @@ class LockedAccount(MachineFault):
         await self.target.must(f"usermod --unlock {PERSON}")
 
     async def probe(self) -> OracleResult:
-        """Sign in as the clerk does."""
+        """Sign in as the user does."""
         works, said = await sign_in(self.spec, PERSON, self.target.password)
         return OracleResult(works, {"account": PERSON, "said": said})
