@@ -85,8 +85,10 @@ class RunningMachines:
         """Wait until every machine serves; building an image first may take minutes."""
         while self._inventory is None and not is_cancelled():
             with suppress(NotFound):
-                self._inventory = self.find(self.home).inventory
-                break
+                found = self.find(self.home).inventory
+                if self._child is None or found.pid == self._child.pid:
+                    self._inventory = found
+                    break
             self._raise_if_ended()
             time.sleep(0.05)
         return self

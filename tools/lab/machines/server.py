@@ -1,6 +1,6 @@
 """The first process of the machines' process namespace: starts them and answers on a socket.
 
-All that it mounts is in its own mount namespace. When it ends, for whatever reason, the kernel ends
+All that it mounts is in its own mount namespace. When it ends, even by SIGKILL, the kernel ends
 every process of every machine and forgets the mounts.
 """
 

@@ -28,12 +28,12 @@ class ExpiredCertificate(MachineFault):
         await self._write(_RENEWED, ends_in_days=365)
         await self.target.must(f"chown -R {ACCOUNT} {_RENEWED}")
         await self._write(self.spec.role.make.tls, ends_in_days=-3)
-        await self.target.must(self.spec.control("web", "reload"))
+        await self.target.must(self.spec.control("web", "restart"))
 
     async def heal(self) -> None:
         """Install a valid certificate."""
         await self._write(self.spec.role.make.tls, ends_in_days=120)
-        await self.target.must(self.spec.control("web", "reload"))
+        await self.target.must(self.spec.control("web", "restart"))
 
     async def probe(self) -> OracleResult:
         """Look at the certificate that clients get."""
