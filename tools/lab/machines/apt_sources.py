@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import tempfile
@@ -13,13 +14,13 @@ from pathlib import Path
 from guardia.errors import Refused
 from guardia.i18n import t
 
-_FIELDS = ("CREATED_BY", "REPO_URI", "RELEASE", "COMPONENT", "ORIGIN")
+_FIELDS = ("CREATED_BY", "REPO_URI", "RELEASE", "COMPONENT", "ORIGIN", "SOURCESENTRY")
 _DISTRIBUTIONS = {"Debian", "Ubuntu"}
 _COMPONENTS = {"main", "universe"}
 _APT = Path("/etc/apt")
-_TRUST = (_APT / "trusted.gpg", _APT / "trusted.gpg.d", _APT / "keyrings")
-_CREDENTIALS = (_APT / "auth.conf", _APT / "auth.conf.d")
 _KEYRINGS = Path("/usr/share/keyrings")
+_KEYS = (_APT / "trusted.gpg", _APT / "trusted.gpg.d", _APT / "keyrings", _KEYRINGS)
+_CREDENTIALS = (_APT / "auth.conf", _APT / "auth.conf.d")
 _AUTHORITIES = Path("/usr/local/share/ca-certificates")
 
 
@@ -30,6 +31,8 @@ class Repository:
     address: str
     suite: str
     component: str
+    file: Path
+    """Where apt's configuration names it."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +45,22 @@ class AptSources:
     def main(self) -> Repository:
         """The repository of the release itself, with the shortest suite name."""
         return min(self.repositories, key=lambda one: len(one.suite))
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The files that name them; others, of third parties, no image needs."""
+        return tuple(dict.fromkeys(one.file for one in self.repositories))
+
+    @property
+    def is_unsigned(self) -> bool:
+        """Whether the host trusts the release without a signature, as some inner mirrors need."""
+        text = self.main.file.read_text("utf-8")
+        return re.search(r"trusted\s*[=:]\s*yes", text, re.IGNORECASE) is not None
+
+    def write_keyring(self, path: Path) -> None:
+        """Write all keys that the host's apt trusts into one file."""
+        found = [key for place in _KEYS for key in (place, *sorted(place.glob("*.gpg")))]
+        path.write_bytes(b"".join(key.read_bytes() for key in found if key.is_file()))
 
     def environment(self) -> dict[str, str]:
         """Return the proxy variables for programs that do not read apt's settings."""
@@ -56,10 +75,8 @@ class AptSources:
         """Let the image in `root` use these sources."""
         apt = root / "etc/apt"
         (apt / "sources.list").unlink(missing_ok=True)
-        lines = [f"deb {one.address} {one.suite} {one.component}\n" for one in self.repositories]
-        (apt / "sources.list.d/host.list").write_text("".join(lines), "utf-8")
         (apt / "apt.conf.d/90host").write_text(_acquire_settings(), "utf-8")
-        for source in (*_TRUST, *_CREDENTIALS, _KEYRINGS, _AUTHORITIES):
+        for source in (*self.files, *_KEYS, *_CREDENTIALS, _AUTHORITIES):
             _copy(source, root)
 
     def forget_credentials(self, root: Path) -> None:
@@ -87,13 +104,17 @@ def _targets(*options: str) -> list[Repository]:
     text = _apt_get(*options, "indextargets", "--format", template)
     rows = [dict(zip(_FIELDS, line.split("\t"), strict=True)) for line in text.splitlines()]
     return [
-        Repository(row["REPO_URI"], row["RELEASE"], row["COMPONENT"])
+        Repository(row["REPO_URI"], row["RELEASE"], row["COMPONENT"], _file(row["SOURCESENTRY"]))
         for row in rows
         if row["CREATED_BY"] == "Packages"
         and row["ORIGIN"] in _DISTRIBUTIONS
         and row["COMPONENT"] in _COMPONENTS
         and "backports" not in row["RELEASE"]
     ]
+
+
+def _file(entry: str) -> Path:
+    return Path(entry.rpartition(":")[0])
 
 
 def _apt_get(*arguments: str) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import tempfile
 from pathlib import Path
 
 from guardia.db import die_with_parent
@@ -27,7 +28,10 @@ def bootstrap(folder: Path, sources: AptSources) -> None:
     main = sources.main
     command = ["debootstrap", "--variant=minbase", f"--components={main.component}"]
     target = [main.suite, str(folder), main.address]
-    _run([*_PRIVATE, *command, *target], sources.environment())
+    with tempfile.NamedTemporaryFile(prefix="guardia-keyring-", suffix=".gpg") as keyring:
+        sources.write_keyring(Path(keyring.name))
+        trust = "--no-check-gpg" if sources.is_unsigned else f"--keyring={keyring.name}"
+        _run([*_PRIVATE, *command, trust, *target], sources.environment())
 
 
 def copy_tree(source: Path, target: Path) -> None:
