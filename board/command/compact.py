@@ -1,0 +1,106 @@
+"""The form of a line in which it is read: lower case, without blanks, with places in the original.
+
+People leave out blanks and put them where none belong, so none is read. Recognized names, numbers,
+times and quotations are replaced by one capital letter each (a mark), and the grammar is written
+over the result.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_CHARACTERS = 500
+"""Characters of a line that are read; a command is shorter."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something recognized: what it is, what it means, and where it was in the line."""
+
+    sign: str
+    value: Any
+    begin: int
+    end: int
+
+
+@dataclass(slots=True)
+class Compact:
+    """A line without blanks; each character knows its place in the original."""
+
+    original: str
+    text: str
+    places: list[int]
+    marks: list[Mark] = field(default_factory=list)
+    """The marks by their position in `text`; see `mark_at`."""
+    _at: dict[int, Mark] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, line: str) -> Compact:
+        """Return the compact form of a line."""
+        original = line[:MAX_CHARACTERS]
+        letters: list[str] = []
+        places: list[int] = []
+        blank = False
+        for place, raw in enumerate(unicodedata.normalize("NFC", original)):
+            for letter in unicodedata.normalize("NFKC", raw).lower():
+                if letter.isspace() or not letter.isprintable():
+                    blank = True
+                    continue
+                if blank and letter.isdecimal() and letters and letters[-1].isdecimal():
+                    letters.append("_")  # two numbers are never one
+                    places.append(place)
+                blank = False
+                letters.append(letter)
+                places.append(place)
+        return cls(unicodedata.normalize("NFC", original), "".join(letters), places)
+
+    def replace(
+        self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Mark | None]
+    ) -> None:
+        """Replace every match that `read` recognizes by the sign of its mark."""
+        text: list[str] = []
+        places: list[int] = []
+        at: dict[int, Mark] = {}
+        last = 0
+
+        def keep(begin: int, end: int) -> None:
+            for position in range(begin, end):
+                if (mark := self._at.get(position)) is not None:
+                    at[len(text)] = mark
+                text.append(self.text[position])
+                places.append(self.places[position])
+
+        for match in pattern.finditer(self.text):
+            if match.start() < last or (mark := read(match)) is None:
+                continue
+            keep(last, match.start())
+            at[len(text)] = mark
+            text.append(mark.sign)
+            places.append(self.places[match.start()])
+            last = match.end()
+        keep(last, len(self.text))
+        self.text, self.places, self._at = "".join(text), places, at
+
+    def source(self, match: re.Match[str], group: int | str = 0) -> tuple[int, int]:
+        """Return where a match is in the original."""
+        begin, end = match.span(group)
+        if begin == end:
+            return self.places[begin] if begin < len(self.places) else len(self.original), 0
+        return self.places[begin], self.places[end - 1] + 1
+
+    def original_from(self, position: int) -> str:
+        """Return the original text from a position of the compact text on."""
+        place = self.places[position] if position < len(self.places) else len(self.original)
+        return self.original[place:].strip()
+
+    def mark_at(self, position: int) -> Mark:
+        """Return the mark at a position that holds a sign."""
+        return self._at[position]
+
+    def all(self, sign: str) -> list[Mark]:
+        """Return the marks of a kind, in order."""
+        return [self._at[p] for p in sorted(self._at) if self._at[p].sign in sign]

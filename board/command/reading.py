@@ -1,0 +1,162 @@
+"""What a line says: the acts it names and how each is meant, the marks, the kind of sentence."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cached_property
+from typing import Any
+
+from guardia.board.command import times
+from guardia.board.command.compact import Compact, Mark
+from guardia.board.command.lexicon import lexicon
+from guardia.board.command.names import Names
+from guardia.board.command.structure import Situation
+
+_QUOTES = re.compile(
+    r"\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|`([^`]+)`"
+)
+_MENTION = re.compile(r"^(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?[,:!]?)+,?")
+_PRIORITY = re.compile(
+    r"p(?P<p>[1-4])(?![0-9])|(?P<rank>[1-4])(?:순위|등급|급)|"
+    r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선)"
+)
+_RANKS = {"긴급": 1, "최우선": 1, "최상": 1, "높음": 2, "상": 2, "보통": 3, "중간": 3, "중": 3,
+          "낮음": 4, "하": 4, "최하": 4}  # fmt: skip
+_NUMBER = re.compile(
+    r"(?:(?:sr|이슈|티켓|일감|접수번호|접수|요청번호|건번호|번호|no\.?|ticket|issue)[-_#:]?|#)(?P<marked>\d{1,9})"
+    r"(?:번(?!째|서버|호기))?(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?:번)?(?!수))?"
+    r"|(?<![\d.:/-])(?P<plain>\d{1,9})번(?!째|서버|호기|포트|정도|만|이나|씩|넘게)(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?!수))?"
+)
+_DEICTIC = re.compile(
+    r"(?:이|그|저|해당|본|요|현재|지금이|지금|방금)(?:작업|건(?!수)|sr|이슈|요청건|요청|티켓|일감|장애)(?!들)|(?:이|요|그)거(?!말고)|이것|그것|이걸"
+)
+_SELF = re.compile(
+    r"(?:저|나)(?=한테|에게|로(?!그)|가져|가(?:처리|맡|할|직접))|(?:제|내)(?=가|게|앞으로|이름으로|담당으로)|본인(?=한테|에게|이|앞|으로)"
+)
+_AGENTS = re.compile(r"(?:ai)?에이전트(?:들)?|ai(?:봇)?(?:들)?(?![a-z])|인공지능")
+_NEXT_CLAUSE = re.compile(r"[.!?;]|그리고|다음")
+
+
+class Mood(StrEnum):
+    """How an act is meant."""
+
+    COMMAND = "command"
+    NEGATED = "negated"
+    QUESTION = "question"
+    TOLD = "told"
+    """As past, as a condition, as a part of a name: nothing is asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """An act that a line names."""
+
+    name: str
+    begin: int
+    end: int
+    mood: Mood
+
+
+class Reading:
+    """One line, read once."""
+
+    def __init__(self, line: str, situation: Situation, names: Names) -> None:
+        self.situation = situation
+        self.names = names
+        self.compact = Compact.of(line)
+        self._mark()
+        self.text = self.compact.text
+        self.acts = self._find_acts()
+
+    def _mark(self) -> None:
+        compact = self.compact
+        compact.replace(_MENTION, lambda match: None)
+        compact.replace(_QUOTES, self._quoted)
+        self.names.mark(compact)
+        compact.replace(_PRIORITY, _priority)
+        times.mark(compact, self.situation.now)
+        compact.replace(_NUMBER, lambda m: Mark("N", int(m["marked"] or m["plain"]), *m.span()))
+        compact.replace(_DEICTIC, lambda m: Mark("D", None, *m.span()))
+        compact.replace(_SELF, lambda m: Mark("M", None, *m.span()))
+        compact.replace(_AGENTS, lambda m: Mark("G", None, *m.span()))
+
+    def _quoted(self, match: re.Match[str]) -> Mark:
+        group = next(i for i, text in enumerate(match.groups(), 1) if text)
+        begin, end = self.compact.source(match, group)
+        return Mark("Q", self.compact.original[begin:end].strip(), begin, end)
+
+    # --- marks ------------------------------------------------------------------------------
+
+    def values(self, sign: str) -> list[Any]:
+        """Return the values of the marks of a kind, in order."""
+        return [mark.value for mark in self.compact.all(sign)]
+
+    def has(self, signs: str) -> bool:
+        """Return whether the line holds one of these marks."""
+        return any(sign in self.text for sign in signs)
+
+    @cached_property
+    def numbers(self) -> list[int]:
+        """The issue numbers, each once."""
+        return list(dict.fromkeys(self.values("N")))
+
+    @property
+    def sr_id(self) -> int | None:
+        """The issue that the line names or points at, if it is known."""
+        if self.numbers:
+            return self.numbers[0]
+        return self.situation.sr_id if "D" in self.text else None
+
+    # --- acts -------------------------------------------------------------------------------
+
+    def _find_acts(self) -> list[Act]:
+        words = lexicon()
+        found: list[Act] = []
+        taken = [False] * (len(self.text) + 1)
+        for name, pattern in (*words.works.items(), *words.acts.items()):
+            for match in pattern.finditer(self.text):
+                begin, end = match.span()
+                if begin == end or any(taken[begin:end]):
+                    continue
+                if name not in ("set_priority", "set_auto", "set_manual"):
+                    taken[begin:end] = [True] * (end - begin)
+                found.append(Act(name, begin, end, self._mood(end)))
+        return sorted(found, key=lambda act: act.begin)
+
+    def _mood(self, end: int) -> Mood:
+        tail, tails = self.text[end:], lexicon().tails
+        if tails["negated"].search(tail):
+            return Mood.NEGATED
+        if tails["object"].search(tail):
+            return Mood.TOLD
+        if tails["polite"].search(tail):
+            return Mood.COMMAND
+        if tails["past"].search(tail) or tails["conditional"].search(tail):
+            return Mood.TOLD
+        if tails["adnominal"].search(tail) or tails["nominal"].search(tail):
+            return Mood.TOLD
+        if tails["question"].search(tail):
+            return Mood.QUESTION
+        return Mood.COMMAND
+
+    def commands(self, *names: str) -> list[Act]:
+        """Return the acts of these names that are meant as commands, in order."""
+        return [a for a in self.acts if a.mood is Mood.COMMAND and a.name in names]
+
+    def says(self, pattern: str) -> bool:
+        """Return whether the line contains a pattern."""
+        return re.search(pattern, self.text) is not None
+
+    def tail(self, name: str) -> bool:
+        """Return whether one of the lexicon's tails occurs anywhere in the line."""
+        return lexicon().tails[name].search(self.text) is not None
+
+
+def _priority(match: re.Match[str]) -> Mark:
+    if match["word"]:
+        rank = _RANKS[match["word"]]
+    else:
+        rank = 1 if match["top"] else int(match["p"] or match["rank"])
+    return Mark("R", f"P{rank}", *match.span())
