@@ -34,9 +34,8 @@ class Compact:
     original: str
     text: str
     places: list[int]
-    marks: list[Mark] = field(default_factory=list)
-    """The marks by their position in `text`; see `mark_at`."""
     _at: dict[int, Mark] = field(default_factory=dict)
+    """The marks by their position in `text`."""
 
     @classmethod
     def of(cls, line: str) -> Compact:
@@ -91,6 +90,11 @@ class Compact:
         if begin == end:
             return self.places[begin] if begin < len(self.places) else len(self.original), 0
         return self.places[begin], self.places[end - 1] + 1
+
+    def original_of(self, match: re.Match[str], group: int | str) -> str:
+        """Return the original text of a group of a match."""
+        begin, end = self.source(match, group)
+        return self.original[begin:end].strip()
 
     def original_from(self, position: int) -> str:
         """Return the original text from a position of the compact text on."""

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
 from ruamel.yaml import YAML
 
+Patterns = dict[str, re.Pattern[str]]
+
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The words of the acts, and the tails that change what an act means."""
+    """The words of the acts, and what tells one reading from another."""
 
-    acts: dict[str, re.Pattern[str]]
-    works: dict[str, re.Pattern[str]]
-    tails: dict[str, re.Pattern[str]]
+    acts: Patterns
+    works: Patterns
+    """The work that an agent can be asked for."""
+    words: Patterns
+    questions: Patterns
+    statuses: Patterns
+    tails: Patterns
+    """What follows the word of an act and changes how it is meant."""
 
 
 @cache
@@ -24,9 +31,5 @@ def lexicon() -> Lexicon:
     """Return the lexicon."""
     text = Path(__file__).with_name("acts.yaml").read_text("utf-8")
     found = YAML(typ="safe", pure=True).load(text)
-    acts, works = found.pop("acts"), found.pop("works")
-    return Lexicon(_compiled(acts), _compiled(works), _compiled(found))
-
-
-def _compiled(patterns: dict[str, str]) -> dict[str, re.Pattern[str]]:
-    return {name: re.compile(pattern) for name, pattern in patterns.items()}
+    tables = (found[field.name] for field in fields(Lexicon))
+    return Lexicon(*({k: re.compile(p) for k, p in table.items()} for table in tables))

@@ -66,6 +66,14 @@ class _Spelling:
     ids: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class UnclearKind:
+    """A kind of server that a line names, with its number if it has one."""
+
+    word: str
+    number: str | None
+
+
 class Names:
     """The spellings of one directory, compiled once."""
 
@@ -101,21 +109,19 @@ class Names:
         words = _joined(word for words in KIND_WORDS.values() for word in words)
         # An institution has its mark already. Not within a longer Latin word or a path.
         return re.compile(
-            rf"(?P<inst>I)?(?:의)?(?<![a-z0-9/._-])(?P<kind>{words})(?![a-z-])(?!관련|팀|담당|전문|업무)"
+            rf"(?<![a-z0-9/._-])(?P<kind>{words})(?![a-z-])(?!관련|팀|담당|전문|업무)"
             rf"{_NUMBERED}"
         )
 
     def _read_kind(self, match: re.Match[str]) -> Mark | None:
-        return Mark("K", (match["inst"] is not None, match["kind"], match["number"]), *match.span())
+        return Mark("K", UnclearKind(match["kind"], match["number"]), *match.span())
 
-    def resolve_kind(
-        self, institution: str | None, word: str, number: str | None
-    ) -> tuple[str, ...]:
+    def resolve_kind(self, institution: str | None, unclear: UnclearKind) -> tuple[str, ...]:
         """Return the servers that a kind of server may mean, in an institution or anywhere."""
-        kind = next(k for k, words in KIND_WORDS.items() if word in words)
+        kind = next(k for k, words in KIND_WORDS.items() if unclear.word in words)
         found = [h for h in self._hosts if h.kind == kind and institution in (None, h.institution)]
-        if number is not None:
-            found = [h for h in found if _ends_with(h, int(number))]
+        if unclear.number is not None:
+            found = [h for h in found if _ends_with(h, int(unclear.number))]
         return tuple(h.server_id for h in found)
 
     def _read_person(self, match: re.Match[str]) -> Mark | None:
@@ -208,7 +214,6 @@ def _titles(people: Iterable[PersonInfo]) -> dict[str, tuple[PersonInfo, ...]]:
 def _people(
     people: Iterable[PersonInfo], titles: dict[str, tuple[PersonInfo, ...]]
 ) -> Iterable[_Spelling]:
-    known = _joined(titles)
     for person in people:
         name, title = _squeeze(person.name), _squeeze(person.title)
         yield _Spelling(_squeeze(person.id), "P", (person.id,))
@@ -221,4 +226,3 @@ def _people(
         if re.fullmatch("[가-힣]{3,4}", name):
             for calling in ("씨", "님"):
                 yield _Spelling(name[1:] + calling, "P", (person.id,))
-    del known

@@ -36,7 +36,6 @@ _SELF = re.compile(
     r"(?:저|나)(?=한테|에게|로(?!그)|가져|가(?:처리|맡|할|직접))|(?:제|내)(?=가|게|앞으로|이름으로|담당으로)|본인(?=한테|에게|이|앞|으로)"
 )
 _AGENTS = re.compile(r"(?:ai)?에이전트(?:들)?|ai(?:봇)?(?:들)?(?![a-z])|인공지능")
-_NEXT_CLAUSE = re.compile(r"[.!?;]|그리고|다음")
 
 
 class Mood(StrEnum):
@@ -57,6 +56,19 @@ class Act:
     begin: int
     end: int
     mood: Mood
+
+
+_MOODS = (
+    ("negated", Mood.NEGATED),
+    ("object", Mood.TOLD),
+    ("polite", Mood.COMMAND),
+    ("past", Mood.TOLD),
+    ("conditional", Mood.TOLD),
+    ("adnominal", Mood.TOLD),
+    ("nominal", Mood.TOLD),
+    ("question", Mood.QUESTION),
+)
+"""The mood that each tail gives; the first that fits decides."""
 
 
 class Reading:
@@ -127,31 +139,31 @@ class Reading:
 
     def _mood(self, end: int) -> Mood:
         tail, tails = self.text[end:], lexicon().tails
-        if tails["negated"].search(tail):
-            return Mood.NEGATED
-        if tails["object"].search(tail):
-            return Mood.TOLD
-        if tails["polite"].search(tail):
-            return Mood.COMMAND
-        if tails["past"].search(tail) or tails["conditional"].search(tail):
-            return Mood.TOLD
-        if tails["adnominal"].search(tail) or tails["nominal"].search(tail):
-            return Mood.TOLD
-        if tails["question"].search(tail):
-            return Mood.QUESTION
-        return Mood.COMMAND
+        return next((mood for name, mood in _MOODS if tails[name].search(tail)), Mood.COMMAND)
 
     def commands(self, *names: str) -> list[Act]:
         """Return the acts of these names that are meant as commands, in order."""
         return [a for a in self.acts if a.mood is Mood.COMMAND and a.name in names]
 
-    def says(self, pattern: str) -> bool:
-        """Return whether the line contains a pattern."""
-        return re.search(pattern, self.text) is not None
+    def says(self, word: str) -> bool:
+        """Return whether one of the lexicon's words occurs in the line."""
+        return lexicon().words[word].search(self.text) is not None
 
-    def tail(self, name: str) -> bool:
+    def asks(self, word: str) -> bool:
+        """Return whether one of the words of questions occurs in the line."""
+        return lexicon().questions[word].search(self.text) is not None
+
+    def ends(self, tail: str) -> bool:
         """Return whether one of the lexicon's tails occurs anywhere in the line."""
-        return lexicon().tails[name].search(self.text) is not None
+        return lexicon().tails[tail].search(self.text) is not None
+
+    def is_object(self, act: Act) -> bool:
+        """Return whether an act is only the object of the next one: "cancel the approval"."""
+        return lexicon().tails["object"].search(self.text[act.end :]) is not None
+
+    def first(self, sign: str) -> str | None:
+        """Return the id of the first mark of a kind, or `None`."""
+        return next((value[0] for value in self.values(sign)), None)
 
 
 def _priority(match: re.Match[str]) -> Mark:

@@ -7,41 +7,45 @@ from datetime import datetime, timedelta
 
 from guardia.board.command.compact import Compact, Mark
 
-_COUNTS = {"한": 1, "두": 2, "세": 3, "네": 4, "다섯": 5, "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9,
-           "열": 10, "열한": 11, "열두": 12, "반": 0.5}  # fmt: skip
+_COUNTS = {
+    "한": 1, "두": 2, "세": 3, "네": 4, "다섯": 5, "여섯": 6, "일곱": 7, "여덟": 8, "아홉": 9, "열": 10,
+    "열한": 11, "열두": 12, "반": 0.5,
+}  # fmt: skip
 _COUNT = r"(?:\d{1,4}|열두|열한|다섯|여섯|일곱|여덟|아홉|한|두|세|네|열|반)"
 _UNITS = {"분": 1, "시간": 60, "일": 1440, "날": 1440, "주일": 10080, "주": 10080, "달": 43200,
           "개월": 43200}  # fmt: skip
 _SPANS = {"하루": 1440, "이틀": 2880, "사흘": 4320, "일주일": 10080, "반나절": 720, "반시간": 30}
 _DAYS = {"오늘": 0, "금일": 0, "당일": 0, "내일": 1, "명일": 1, "익일": 1, "모레": 2, "내일모레": 2,
          "글피": 3}  # fmt: skip
+_LAST_HOUR = 24
 _WEEKDAYS = "월화수목금토일"
 _PAST = {"오늘": 0, "금일": 0, "어제": 1, "전일": 1, "그제": 2, "그저께": 2}
 _HALF = "오전|오후|새벽|아침|점심|낮|저녁|밤|심야"
 
+_SPAN = "|".join(_SPANS)
+_UNIT = "시간|분|주일|일|주|개월|달|날"
+_HOURS = r"\d{1,2}|열두|열한|다섯|여섯|일곱|여덟|아홉|한|두|세|네|열"
+_CLOCK = (
+    rf"(?:(?P<hour>\d{{1,2}}):(?P<minute>[0-5]\d)"
+    rf"|(?P<hour2>{_HOURS})시(?!간)(?:(?P<minute2>[0-5]?\d)분|(?P<halfpast>반))?)"
+)
 _BACK = re.compile(
-    rf"(?:최근|지난|직전|과거|요)?(?:(?P<count>{_COUNT})(?P<unit>시간|분|주일|일|주|개월|달|날)|(?P<span>{'|'.join(_SPANS)}))"
-    r"(?:(?P<half>반))?(?P<mark>전부터|전(?=이후|까지)|동안|간(?!단)|이내|사이|내(?![일용역])|기준|치|어치|분량|전)"
-    r"|(?:최근|지난|직전|과거)(?:(?P<count2>"
-    + _COUNT
-    + r")(?P<unit2>시간|분|주일|일|주|개월|달|날)|(?P<span2>"
-    + "|".join(_SPANS)
-    + r"))"
+    rf"(?:최근|지난|직전|과거|요)?(?:(?P<count>{_COUNT})(?P<unit>{_UNIT})|(?P<span>{_SPAN}))(?P<half>반)?"
+    r"(?:전부터|전(?=이후|까지)|동안|간(?!단)|이내|사이|내(?![일용역])|기준|치|어치|분량|전)"
+    rf"|(?:최근|지난|직전|과거)(?:(?P<count2>{_COUNT})(?P<unit2>{_UNIT})|(?P<span2>{_SPAN}))"
 )
 _SINCE = re.compile(
-    rf"(?P<day>{'|'.join(_PAST)})?(?P<part>{_HALF})?(?:(?P<hour>\d{{1,2}}):(?P<minute>[0-5]\d)|(?P<hour2>\d{{1,2}}|열두|열한|다섯|여섯|일곱|여덟|아홉|한|두|세|네|열)시(?:(?P<minute2>[0-5]?\d)분|(?P<halfpast>반))?)"
-    r"(?:이후|부터)"
+    rf"(?P<day>{'|'.join(_PAST)})?(?P<part>{_HALF})?{_CLOCK}(?:이후|부터)"
     rf"|(?P<whole>{'|'.join(_PAST)})(?:자|치)?(?:로그|것|데이터|자료|기록)?(?:이후|부터|기준)"
 )
 _AFTER = re.compile(
     rf"(?P<count>{_COUNT})(?P<unit>시간|분|일|주)(?P<half>반)?(?:있다가|이따가|이따|뒤|후|지나서)(?:에|쯤)?"
 )
 _AT = re.compile(
-    rf"(?:(?P<month>\d{{1,2}})[월/.](?P<date>\d{{1,2}})일?|(?P<next>다음주|차주|이번주|금주)?(?P<weekday>[{_WEEKDAYS}])요일|"
-    rf"(?P<day>내일모레|오늘|금일|당일|내일|명일|익일|모레|글피))?"
-    rf"(?P<part>{_HALF})?(?:에)?"
-    r"(?:(?P<hour>\d{1,2}):(?P<minute>[0-5]\d)|(?P<hour2>\d{1,2}|열두|열한|다섯|여섯|일곱|여덟|아홉|한|두|세|네|열)시(?!간)(?:(?P<minute2>[0-5]?\d)분|(?P<halfpast>반))?|(?P<noon>정오|자정))"
-    r"(?:정각)?(?:경|쯤|께)?(?:에|부터|으로|로)?"
+    r"(?:(?P<month>\d{1,2})[월/.](?P<date>\d{1,2})일?"
+    rf"|(?P<next>다음주|차주|이번주|금주)?(?P<weekday>[{_WEEKDAYS}])요일"
+    r"|(?P<day>내일모레|오늘|금일|당일|내일|명일|익일|모레|글피))?"
+    rf"(?P<part>{_HALF})?(?:에)?(?:{_CLOCK}|(?P<noon>정오|자정))(?:정각)?(?:경|쯤|께)?(?:에|부터|으로|로)?"
 )
 
 
@@ -74,7 +78,7 @@ def _read_since(match: re.Match[str], now: datetime) -> Mark | None:
         begin = _midnight(now) - timedelta(days=_PAST[match["whole"]])
     else:
         hour, minute = _clock(match)
-        if hour is None:
+        if hour > _LAST_HOUR:
             return None
         begin = _midnight(now) - timedelta(days=_PAST.get(match["day"] or "", 0))
         begin += timedelta(hours=_hour(hour, match["part"]), minutes=minute)
@@ -90,13 +94,12 @@ def _read_after(match: re.Match[str], now: datetime) -> Mark | None:
 
 
 def _read_at(match: re.Match[str], now: datetime) -> Mark | None:
+    part = match["part"]
     if match["noon"]:
-        hour: int | None = 12 if match["noon"] == "정오" else 24
-        minute, part = 0, "자정"
+        hour, minute = 12 if match["noon"] == "정오" else 24, 0
     else:
         hour, minute = _clock(match)
-        part = match["part"]
-    if hour is None:
+    if hour > _LAST_HOUR:
         return None
     day = _day(match, now)
     base = _midnight(now) if day is None else day
@@ -113,13 +116,11 @@ def _read_at(match: re.Match[str], now: datetime) -> Mark | None:
     return Mark("T", moment, *match.span())
 
 
-def _clock(match: re.Match[str]) -> tuple[int | None, int]:
+def _clock(match: re.Match[str]) -> tuple[int, int]:
     if match["hour"]:
-        hour, minute = int(match["hour"]), int(match["minute"])
-    else:
-        hour = int(_count(match["hour2"]))
-        minute = int(match["minute2"] or 0) or (30 if match["halfpast"] else 0)
-    return (hour if hour <= 24 else None), minute
+        return int(match["hour"]), int(match["minute"])
+    minute = int(match["minute2"] or 0) or (30 if match["halfpast"] else 0)
+    return int(_count(match["hour2"])), minute
 
 
 def _hour(hour: int, part: str | None) -> int:
