@@ -17,6 +17,11 @@ MAX_CHARACTERS = 500
 """Characters of a line that are read; a command is shorter."""
 
 
+def _joins(before: str, after: str) -> bool:
+    """Return whether two letters would read as one word or number without their blank."""
+    return before.isascii() and after.isascii() and before.isalnum() and after.isalnum()
+
+
 @dataclass(frozen=True, slots=True)
 class Mark:
     """Something recognized: what it is, what it means, and where it was in the line."""
@@ -49,7 +54,7 @@ class Compact:
                 if letter.isspace() or not letter.isprintable():
                     blank = True
                     continue
-                if blank and letter.isdecimal() and letters and letters[-1].isdecimal():
+                if blank and letters and _joins(letters[-1], letter):
                     letters.append("_")  # two numbers are never one
                     places.append(place)
                 blank = False

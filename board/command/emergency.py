@@ -6,14 +6,14 @@ import re
 from functools import cache
 
 from guardia.board.command.lexicon import lexicon
-from guardia.board.command.reading import Act, Reading
+from guardia.board.command.reading import Act, LineReading
 from guardia.board.command.structure import Command
 
 
-def read(reading: Reading) -> Command | None:
+def read(reading: LineReading) -> Command | None:
     """Return the emergency command that a line means, or `None`.
 
-    A line that names an issue, a server, an institution or anybody never stops everything.
+    A line that names an issue, a server, an institution or a person never stops everything.
     """
     text = reading.text.lstrip("!.,~")
     if _bare_stop().fullmatch(text):
@@ -36,5 +36,5 @@ def _bare_stop() -> re.Pattern[str]:
     return re.compile(rf"{before}(?:정지|스톱|스탑|stop)(?:정지|{words['stop_tail']})?")
 
 
-def _is_stop(reading: Reading, act: Act) -> bool:
+def _is_stop(reading: LineReading, act: Act) -> bool:
     return lexicon().words["stop"].search(reading.text, act.begin, act.end) is not None

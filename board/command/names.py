@@ -53,8 +53,20 @@ _NUMBERED = (
 )
 
 
+_VARIANTS = {"db": "디비", "was": "와스", "web": "웹"}
+
+
 def _squeeze(name: str) -> str:
-    return re.sub(r"[\s]", "", name).lower()
+    return Compact.of(name).text
+
+
+def _variants(name: str) -> list[str]:
+    """Return a name as it is written, with the usual Korean spellings of Latin words."""
+    text = _squeeze(name)
+    korean = text
+    for latin, spelled in _VARIANTS.items():
+        korean = korean.replace(latin, spelled)
+    return [text, korean]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +84,10 @@ class UnclearKind:
 
     word: str
     number: str | None
+
+
+_TITLED = re.compile("PO")
+"""A person with a title that the directory spells in another way."""
 
 
 class Names:
@@ -100,6 +116,7 @@ class Names:
         line.replace(self._kinds, self._read_kind)
         line.replace(self._person, self._read_person)
         line.replace(self._role, self._read_role)
+        line.replace(_TITLED, lambda match: line.mark_at(match.start()))
 
     def _read_spelled(self, match: re.Match[str]) -> Mark | None:
         sign, ids = self._spelled[match[0]]
@@ -172,10 +189,10 @@ def _alternatives(spelled: dict[str, tuple[str, tuple[str, ...]]]) -> re.Pattern
 
 def _agents(directory: Directory) -> Iterable[_Spelling]:
     for agent in directory.agents:
-        for name in (agent.id, agent.title, *agent.aliases):
-            text = _squeeze(name)
-            yield _Spelling(text, "A", (agent.id,))
-            yield _Spelling(text.replace("-", ""), "A", (agent.id,))
+        yield _Spelling(_squeeze(agent.id), "A", (agent.id,))
+        for name in (agent.id.replace("-", ""), agent.title, *agent.aliases):
+            for text in _variants(name):
+                yield _Spelling(text, "A", (agent.id,))
 
 
 def _institutions(directory: Directory) -> Iterable[_Spelling]:

@@ -13,16 +13,16 @@ from typing import Any
 from guardia.board.command import emergency, query
 from guardia.board.command.lexicon import lexicon
 from guardia.board.command.names import Names
-from guardia.board.command.reading import Act, Mood, Reading
+from guardia.board.command.reading import Act, LineReading, Mood
 from guardia.board.command.recipients import recipient, servers, superior
 from guardia.board.command.structure import NONE, Command, Situation, clarify
 
-Reader = Callable[[Reading], Command | None]
+Reader = Callable[[LineReading], Command | None]
 
 
 def parse(line: str, situation: Situation, names: Names) -> Command:
     """Return the command that a line means."""
-    reading = Reading(line, situation, names)
+    reading = LineReading(line, situation, names)
     if not reading.text or reading.ends("unreal"):
         return NONE
     if (found := emergency.read(reading)) is not None:
@@ -33,7 +33,7 @@ def parse(line: str, situation: Situation, names: Names) -> Command:
     return found or query.read(reading, servers(reading)) or _unclear(reading)
 
 
-def _on_issue(reading: Reading, build: Callable[[int], Command]) -> Command:
+def _on_issue(reading: LineReading, build: Callable[[int], Command]) -> Command:
     """Build a command on the issue of the line, or ask which one it is."""
     if len(reading.numbers) > 1:
         return clarify("sr")
@@ -42,7 +42,7 @@ def _on_issue(reading: Reading, build: Callable[[int], Command]) -> Command:
     return build(reading.sr_id)
 
 
-def _comment(reading: Reading) -> Command | None:
+def _comment(reading: LineReading) -> Command | None:
     acts = reading.commands("comment")
     if not acts:
         return None
@@ -54,13 +54,13 @@ def _comment(reading: Reading) -> Command | None:
     return _on_issue(reading, lambda sr: clarify("action", sr))
 
 
-def _comment_body(reading: Reading, act: Act) -> str | None:
-    """Return the quoted text, what follows a colon, or what somebody is to be quoted with."""
+def _comment_body(reading: LineReading, act: Act) -> str | None:
+    """Return the quoted text, what follows a colon, or what is to be quoted."""
     if quotes := reading.values("Q"):
         return str(quotes[0])
-    colon = reading.text.find(":", act.begin)
-    if colon >= 0:
-        return reading.compact.original_from(colon + 1) or None
+    mark = re.compile("[:\\-–—]").search(reading.text, act.end)
+    if mark is not None:
+        return reading.compact.original_from(mark.end()) or None
     saying = lexicon().words["saying"].search(reading.text)
     if saying is None:
         return None
@@ -68,7 +68,7 @@ def _comment_body(reading: Reading, act: Act) -> str | None:
     return (reading.compact.original_of(saying, "body") + ending) or None
 
 
-def _set_priority(reading: Reading) -> Command | None:
+def _set_priority(reading: LineReading) -> Command | None:
     ranks = reading.values("R")
     if not ranks or not reading.has("ND") or not reading.says("change"):
         return None
@@ -78,7 +78,7 @@ def _set_priority(reading: Reading) -> Command | None:
     return _on_issue(reading, lambda sr: Command("set_priority", sr, None, {"priority": ranks[-1]}))
 
 
-def _set_mode(reading: Reading) -> Command | None:
+def _set_mode(reading: LineReading) -> Command | None:
     named = reading.has("PUM") and reading.commands("reassign")
     manual = bool(reading.commands("set_manual")) and not named
     auto = bool(reading.commands("set_auto")) and not reading.has("A")
@@ -90,7 +90,7 @@ def _set_mode(reading: Reading) -> Command | None:
     return _on_issue(reading, lambda sr: Command("set_mode", sr, None, mode))
 
 
-def _reassign(reading: Reading) -> Command | None:
+def _reassign(reading: LineReading) -> Command | None:
     if not reading.commands("reassign"):
         return None
     target = recipient(reading)
@@ -101,7 +101,7 @@ def _reassign(reading: Reading) -> Command | None:
     return _on_issue(reading, lambda sr: clarify("person", sr)) if reading.has("ND") else None
 
 
-def _escalate(reading: Reading) -> Command | None:
+def _escalate(reading: LineReading) -> Command | None:
     acts = reading.commands("escalate")
     word = lexicon().words["escalation"]
     named = any(word.search(reading.text, a.begin, a.end) for a in acts)
@@ -113,7 +113,7 @@ def _escalate(reading: Reading) -> Command | None:
     return _on_issue(reading, lambda sr: Command("escalate", sr, target))
 
 
-def _decide(reading: Reading) -> Command | None:
+def _decide(reading: LineReading) -> Command | None:
     acts = reading.commands("approve", "reject")
     if not acts:
         return None
@@ -128,7 +128,7 @@ def _decide(reading: Reading) -> Command | None:
     return _on_issue(reading, lambda sr: Command(name, sr, None, params))
 
 
-def _reason(reading: Reading) -> str | None:
+def _reason(reading: LineReading) -> str | None:
     stated = lexicon().words["reason"].search(reading.text)
     if stated is not None:
         body = reading.compact.original_from(stated.start("body"))
@@ -137,7 +137,7 @@ def _reason(reading: Reading) -> str | None:
     return reading.compact.original_of(because, "body").strip(" ,") or None if because else None
 
 
-def _resume(reading: Reading) -> Command | None:
+def _resume(reading: LineReading) -> Command | None:
     released = reading.commands("release") if reading.has("ND") else []
     if not released and not reading.commands("resume"):
         return None
@@ -148,13 +148,15 @@ def _resume(reading: Reading) -> Command | None:
     return _on_issue(reading, lambda sr: Command("resume", sr))
 
 
-def _pause(reading: Reading) -> Command | None:
+def _pause(reading: LineReading) -> Command | None:
     if not reading.commands("pause"):
         return None
+    if _is_decision_put_off(reading):
+        return _on_issue(reading, lambda sr: clarify("action", sr))
     return _on_issue(reading, lambda sr: Command("pause", sr))
 
 
-def _run(reading: Reading) -> Command | None:
+def _run(reading: LineReading) -> Command | None:
     acts = reading.commands(*lexicon().works)
     if not acts or (reading.says("show") and not reading.says("do")):
         return None
@@ -168,20 +170,24 @@ def _run(reading: Reading) -> Command | None:
     return Command("run_action", None, found[0], {"action_type": acts[-1].name, **at})
 
 
-def _stop_or_undo(reading: Reading) -> Command | None:
+def _stop_or_undo(reading: LineReading) -> Command | None:
     stops, undos = reading.commands("abort"), reading.commands("rollback")
     if not stops and (not undos or reading.has("R")):
         return None
     if reading.has("HKI") and not reading.has("ND"):
         return clarify("sr")
-    withdrawn = (a for a in reading.acts if a.name in ("approve", "reject", "pause"))
-    if any(reading.is_object(act) for act in withdrawn):
-        # "Cancel the approval" stops no work.
+    if _is_decision_put_off(reading):
         return _on_issue(reading, lambda sr: clarify("action", sr))
     return _on_issue(reading, lambda sr: Command("abort" if stops else "rollback", sr))
 
 
-def _reanalyze(reading: Reading) -> Command | None:
+def _is_decision_put_off(reading: LineReading) -> bool:
+    """Return whether a decision is cancelled or held back, which stops no work."""
+    decisions = (a for a in reading.acts if a.name in ("approve", "reject", "pause"))
+    return any(reading.is_object(act) for act in decisions)
+
+
+def _reanalyze(reading: LineReading) -> Command | None:
     if not reading.commands("reanalyze"):
         return None
     spans, found = reading.values("W"), servers(reading)
@@ -194,14 +200,14 @@ def _reanalyze(reading: Reading) -> Command | None:
     return clarify("server") if reading.has("HKI") else clarify("sr", reading.situation.sr_id)
 
 
-def _wake(reading: Reading) -> Command | None:
+def _wake(reading: LineReading) -> Command | None:
     if not reading.commands("wake") or not (reading.has("AG") or reading.says("really_wake")):
         return None
     agents = {value[0] for value in reading.values("A")}
     return Command("wake", None, agents.pop()) if len(agents) == 1 else clarify("agent")
 
 
-def _unclear(reading: Reading) -> Command:
+def _unclear(reading: LineReading) -> Command:
     """Ask what to do with an issue for which something is asked."""
     meant = not any(a.mood in (Mood.NEGATED, Mood.QUESTION) for a in reading.acts)
     if meant and reading.has("ND") and reading.says("request"):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from guardia.board.command.lexicon import lexicon
-from guardia.board.command.reading import Mood, Reading
+from guardia.board.command.reading import LineReading, Mood
 from guardia.board.command.structure import Command, clarify
 
 
-def read(reading: Reading, servers: list[str]) -> Command | None:
+def read(reading: LineReading, servers: list[str]) -> Command | None:
     """Return the question that a line asks, or `None` if it asks none."""
     if not reading.asks("asks") or any(a.mood is Mood.NEGATED for a in reading.acts):
         return None
@@ -24,17 +24,17 @@ def read(reading: Reading, servers: list[str]) -> Command | None:
     return Command("query", None, target, dict(params))
 
 
-def _is_about_ways(reading: Reading) -> bool:
+def _is_about_ways(reading: LineReading) -> bool:
     """Return whether a line asks how or whether to do something, or to be told later."""
     moods = {act.mood for act in reading.acts}
     return (
         (reading.asks("how") and not reading.asks("lists"))
-        or (Mood.QUESTION in moods and not reading.asks("who"))
+        or (Mood.QUESTION in moods and not reading.asks("counts"))
         or (Mood.TOLD in moods and reading.asks("tell_me_when"))
     )
 
 
-def _about_issue(reading: Reading) -> Command | None:
+def _about_issue(reading: LineReading) -> Command | None:
     if len(reading.numbers) > 1 or reading.sr_id is None:
         return clarify("sr")
     if reading.asks("please_handle") and not reading.asks("about_it"):
@@ -42,7 +42,7 @@ def _about_issue(reading: Reading) -> Command | None:
     return Command("query", reading.sr_id, None, {"about": "sr"})
 
 
-def _topic(reading: Reading, servers: list[str]) -> tuple[str | None, str | None]:
+def _topic(reading: LineReading, servers: list[str]) -> tuple[str | None, str | None]:
     """Return what a question is about, and which server, person, agent or institution."""
     person, agent, institution = map(reading.first, "PAI")
     place = servers[0] if len(servers) == 1 else institution
@@ -61,24 +61,24 @@ def _topic(reading: Reading, servers: list[str]) -> tuple[str | None, str | None
     return next(((about, target) for holds, about, target in topics if holds), (None, None))
 
 
-def _is_about_approvals(reading: Reading) -> bool:
+def _is_about_approvals(reading: LineReading) -> bool:
     return reading.asks("approvals") and not reading.asks("who")
 
 
-def _is_about_the_past(reading: Reading) -> bool:
+def _is_about_the_past(reading: LineReading) -> bool:
     if not reading.asks("audit") or reading.asks("not_audit"):
         return False
     return reading.asks("past") or not reading.asks("who")
 
 
-def _is_own(reading: Reading, person: str | None) -> bool:
+def _is_own(reading: LineReading, person: str | None) -> bool:
     return (person is None and reading.has("M")) or reading.asks("my_work")
 
 
-def _is_about_servers(reading: Reading) -> bool:
+def _is_about_servers(reading: LineReading) -> bool:
     return reading.asks("servers") or (reading.has("H") and not reading.asks("tasks"))
 
 
-def _status(reading: Reading) -> str | None:
+def _status(reading: LineReading) -> str | None:
     found = lexicon().statuses.items()
     return next((name for name, words in found if words.search(reading.text)), None)

@@ -20,7 +20,7 @@ _QUOTES = re.compile(
 _MENTION = re.compile(r"^(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?[,:!]?)+,?")
 _PRIORITY = re.compile(
     r"p(?P<p>[1-4])(?![0-9])|(?P<rank>[1-4])(?:순위|등급|급)|"
-    r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선)"
+    r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선|긴급(?=(?:건)?으로))"
 )
 _RANKS = {"긴급": 1, "최우선": 1, "최상": 1, "높음": 2, "상": 2, "보통": 3, "중간": 3, "중": 3,
           "낮음": 4, "하": 4, "최하": 4}  # fmt: skip
@@ -63,6 +63,7 @@ _MOODS = (
     ("object", Mood.TOLD),
     ("polite", Mood.COMMAND),
     ("past", Mood.TOLD),
+    ("deferred", Mood.TOLD),
     ("conditional", Mood.TOLD),
     ("adnominal", Mood.TOLD),
     ("nominal", Mood.TOLD),
@@ -71,7 +72,7 @@ _MOODS = (
 """The mood that each tail gives; the first that fits decides."""
 
 
-class Reading:
+class LineReading:
     """One line, read once."""
 
     def __init__(self, line: str, situation: Situation, names: Names) -> None:

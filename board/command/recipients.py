@@ -5,11 +5,11 @@ from __future__ import annotations
 from guardia.board.command.compact import Mark
 from guardia.board.command.lexicon import lexicon
 from guardia.board.command.names import UnclearKind
-from guardia.board.command.reading import Reading
+from guardia.board.command.reading import LineReading
 from guardia.board.command.structure import Command, clarify
 
 
-def recipient(reading: Reading) -> str | Command | None:
+def recipient(reading: LineReading) -> str | Command | None:
     """Return the person or agent who is to have an issue, a question back, or `None`."""
     words, text = lexicon().words, reading.text
     places = [i for i, sign in enumerate(text) if sign in "PUAMO"]
@@ -21,7 +21,7 @@ def recipient(reading: Reading) -> str | Command | None:
     return _one(reading, reading.compact.mark_at(chosen))
 
 
-def _one(reading: Reading, mark: Mark) -> str | Command:
+def _one(reading: LineReading, mark: Mark) -> str | Command:
     match mark.sign:
         case "M":
             return reading.situation.user
@@ -34,7 +34,7 @@ def _one(reading: Reading, mark: Mark) -> str | Command:
             return str(mark.value[0])
 
 
-def superior(reading: Reading) -> str | Command | None:
+def superior(reading: LineReading) -> str | Command | None:
     """Return the person or role to whom an issue is raised, a question back, or `None`."""
     marks = reading.compact.all("PUO")
     if not marks:
@@ -44,7 +44,7 @@ def superior(reading: Reading) -> str | Command | None:
     return str(role) if role else _one(reading, mark)
 
 
-def servers(reading: Reading) -> list[str]:
+def servers(reading: LineReading) -> list[str]:
     """Return the servers that a line may mean: one if it is clear."""
     found: dict[str, None] = {}
     institution: str | None = None

@@ -20,6 +20,7 @@ from guardia.cli import (
     database,
     delegation,
     demo,
+    evaluation,
     failures,
     goal,
     institution,
@@ -88,6 +89,7 @@ app.add_typer(institution.app, name="institution", help=t("cli.institution.help"
 app.add_typer(server.app, name="server", help=t("cli.server.help"))
 app.add_typer(credential.app, name="credential", help=t("cli.credential.help"))
 app.add_typer(tools.app, name="tools", help=t("catalog.cli.help"))
+app.add_typer(evaluation.app, name="eval", help=t("cli.eval.help"))
 app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 
 

@@ -118,6 +118,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "credential add": "credential.manage",
     "credential list": "credential.manage",
     "credential remove": "credential.manage",
+    "eval commands": "org.validate",
     "tools list": "tool.read",
     "tools show": "tool.read",
     "tools reference": "tool.read",
