@@ -14,7 +14,7 @@ Patterns = dict[str, re.Pattern[str]]
 
 @dataclass(frozen=True, slots=True)
 class Lexicon:
-    """The words of the acts, and what tells one reading from another."""
+    """The words of the acts, and what separates one reading from another."""
 
     acts: Patterns
     works: Patterns

@@ -1,4 +1,4 @@
-"""Questions about the state of work, people, servers and the record."""
+"""Questions about the state of work, people, servers and the audit log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read(reading: LineReading, servers: list[str]) -> Command | None:
 
 
 def _is_about_ways(reading: LineReading) -> bool:
-    """Return whether a line asks how or whether to do something, or to be told later."""
+    """Return whether a line asks how or whether to do something, or to be notified later."""
     moods = {act.mood for act in reading.acts}
     return (
         (reading.asks("how") and not reading.asks("lists"))
