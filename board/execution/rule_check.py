@@ -29,7 +29,7 @@ from guardia.board.site_rules.policy import (
     ServerChange,
     Setting,
 )
-from guardia.board.site_rules.terms import FirstTerms, LimitTerms, SiteRule
+from guardia.board.site_rules.terms import FirstTerms, LimitTerms, NeverTerms, SiteRule
 from guardia.errors import NotFound, RuleBroken
 from guardia.org import registry, revisions
 from guardia.org.directory import Host
@@ -194,9 +194,17 @@ def required_reads(board: BoardContext, task_id: int, plan: Plan, ordinal: int) 
     calls = []
     for version in found.rules:
         broken = policy.find_break(version, found.changes[ordinal], found.setting(now))
-        terms = version.rule.terms if version.rule else None
-        if broken is not None and broken.can_be_read and isinstance(terms, FirstTerms):
-            calls.append(ToolCall(tool=terms.read, args=dict(terms.args)))
+        if broken is None or not broken.can_be_read or version.rule is None:
+            continue
+        match version.rule.terms:
+            case FirstTerms() as terms:
+                calls.append(ToolCall(tool=terms.read, args=dict(terms.args)))
+            case NeverTerms() as terms:
+                paths = (*(found.changes[ordinal].paths or ()), *terms.paths)
+                if (call := board.planner.resolving_read(paths)) is not None:
+                    calls.append(call)
+            case _:
+                pass
     return calls
 
 
@@ -299,7 +307,10 @@ def _load(
     if locking:
         _lock_counted(session, rules)
     zone = revisions.running_chart(session).company.zone
-    history = rule_history.load_history(session, rules, plan.server, task.task_id, now)
+    resolver = planner.resolving_read(("/",))
+    history = rule_history.load_history(
+        session, rules, plan.server, task.task_id, now, resolver.tool if resolver else ""
+    )
     changes = [_change(planner, host, action.call) for action in plan.actions]
     return _Loaded(plan.exceptions, rules, changes, Setting(now, zone, history))
 

@@ -13,20 +13,31 @@ from guardia.board.core.model import ActionRun, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution.model import CommandOutput
 from guardia.board.site_rules.policy import History, PastStep, RuleVersion
-from guardia.board.site_rules.terms import FirstTerms, LimitTerms, OrderTerms, Scope
+from guardia.board.site_rules.terms import FirstTerms, LimitTerms, NeverTerms, OrderTerms, Scope
 from guardia.org.model import Server
 
+_RESOLVED_FOR = timedelta(minutes=10)
+"""How long the place counts to which a path leads."""
 _MOST = 2000
 """Past steps that are read; more than any limit permits."""
 
 
 def load_history(
-    session: Session, rules: Iterable[RuleVersion], server: str, task_id: int | None, now: datetime
+    session: Session,
+    rules: Iterable[RuleVersion],
+    server: str,
+    task_id: int | None,
+    now: datetime,
+    resolver: str = "",
 ) -> History:
-    """Return the history that rules need; what the task itself has done counts as completed."""
+    """Return the history that rules need; what the task itself has done counts as completed.
+
+    `resolver` is the read that says where paths lead.
+    """
     completed: list[PastStep] = []
     attempted: list[PastStep] = []
     reads: list[PastStep] = []
+    real: dict[str, str] = {}
     for version in rules:
         if version.rule is None:
             continue
@@ -47,9 +58,31 @@ def load_history(
                     else _in_scope(version.rule.scope)
                 )
                 attempted += _attempted(session, where, _since(now, terms.within_hours))
+            case NeverTerms() as terms if terms.paths and not real:
+                real = _real_paths(session, task_id, resolver, now)
             case _:
                 pass
-    return History(_once(completed), _once(attempted), _once(reads))
+    return History(_once(completed), _once(attempted), _once(reads), real)
+
+
+def _real_paths(
+    session: Session, task_id: int | None, resolver: str, now: datetime
+) -> dict[str, str]:
+    """Return where paths lead by the task's own reads of the last minutes; the newest counts."""
+    query = (
+        select(CommandOutput.findings)
+        .where(
+            CommandOutput.task_id == task_id,
+            CommandOutput.tool == resolver,
+            CommandOutput.created_at > now - _RESOLVED_FOR,
+        )
+        .order_by(CommandOutput.evidence_id)
+    )
+    return {
+        row["path"]: row["real"]
+        for findings in session.scalars(query)
+        for row in findings.get("paths", ())
+    }
 
 
 def _since(now: datetime, hours: int) -> datetime:
