@@ -157,7 +157,7 @@ def try_action(
     with board.database.reading() as session:
         host = registry.host(session, server)
         change = _change(board.planner, host, ToolCall(tool=tool, args=args))
-        rules = store.rules_of_server(session, server, host.institution)
+        rules = store.rules_of_server(session, server)
         history = rule_history.load_history(session, rules, server, None, at)
         zone = revisions.running_chart(session).company.zone
     found = _Loaded((), rules, (change,), Setting(at, zone, history))
@@ -300,10 +300,10 @@ def _load(
     """Load the rules of a plan's server; `None` if there are none, or nothing is changed."""
     if not plan.actions:
         return None
-    host = registry.host(session, plan.server)
-    rules = store.rules_of_server(session, plan.server, host.institution)
+    rules = store.rules_of_server(session, plan.server)
     if not rules:
         return None
+    host = registry.host(session, plan.server)
     if locking:
         _lock_counted(session, rules)
     zone = revisions.running_chart(session).company.zone
