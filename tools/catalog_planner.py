@@ -14,6 +14,7 @@ from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import catalog, choices, enabled, planning, policy, reference
+from guardia.tools.families.real_paths import REAL_PATHS, RealPathsArgs
 from guardia.tools.tool import ServiceArgs, Tool
 
 _PATH = re.compile(r"(?<![\w./])/[^\s'\"$;|&<>(),:]*")
@@ -33,6 +34,14 @@ class CatalogPlanner:
     def reads(self) -> frozenset[str]:
         """Return the names of all reads."""
         return frozenset(t.name for t in catalog.CATALOG.values() if t.risk is Risk.READ)
+
+    def resolving_read(self, paths: Sequence[str]) -> ToolCall | None:
+        """Return the read that resolves links, or `None` if it cannot take the paths."""
+        try:
+            args = RealPathsArgs(paths=tuple(dict.fromkeys(paths)))
+        except ValidationError:
+            return None
+        return ToolCall(tool=REAL_PATHS, args=args.model_dump(mode="json"))
 
     def touched(self, call: ToolCall, host: Host) -> Touched:
         """Return the services and paths of a change, as its command names them.

@@ -97,7 +97,7 @@ def completed(call: ToolCall, evidence: Sequence[ReadEvidence]) -> ToolCall:
 def _not_found(name: str, value: Any, permitted: list[dict[str, Any]]) -> Invalid:
     known = [str(row[name]) for row in permitted][:_MAX_SHOWN]
     why = t("tools.choice.not_found", value=value, known=", ".join(known) or "-")
-    return Invalid(what=argument_label(name), why=why)
+    return Invalid(what=argument_label(name), why=why, argument=name)
 
 
 def argument_label(name: str) -> str:

@@ -91,7 +91,7 @@ def invalid_argument(tool: str, error: ValidationError) -> Invalid:
     if "expected" in context:  # 'A', 'B' or 'C'
         context["expected"] = re.sub(r"'(.*?)'( or |, )?", r"\1, ", context["expected"])[:-2]
     why = t(f"tools.argument.{kind}", **context) if kind in _TRANSLATED_ERRORS else first["msg"]
-    return Invalid(what=f"{tool} {path}".rstrip(), why=why)
+    return Invalid(what=f"{tool} {path}".rstrip(), why=why, argument=path.partition(".")[0])
 
 
 def _call(tool: Tool[Any], args: ToolArgs) -> ToolCall:

@@ -30,8 +30,6 @@ _MAX_KEPT_BYTES = 256 * 1024
 """Bytes kept of each stream."""
 _STOP_TIMEOUT = 20.0
 """Seconds that the supervisor may take to end everything."""
-_TRANSIENT_UIDS = range(61184, 65520)
-"""Uids without an account (systemd's DynamicUser uses the same range): one per session."""
 _MIB = 1024 * 1024
 
 
@@ -81,7 +79,7 @@ def account(adapter: ProcessAdapter | ClaudeCodeAdapter, session_id: int) -> tup
             return None
         raise Misconfigured(what="adapter", why=t("agents.outside.needs_root"))
     if adapter.account is None:
-        number = _TRANSIENT_UIDS[session_id % len(_TRANSIENT_UIDS)]
+        number = supervisor.TRANSIENT_UIDS[session_id % len(supervisor.TRANSIENT_UIDS)]
         return number, number
     try:
         found = pwd.getpwnam(adapter.account)

@@ -3,7 +3,8 @@
 `python -I -S supervisor.py CONTROL ACCOUNT LIMITS PROGRAM [ARGUMENT...]` runs PROGRAM as a child
 under ACCOUNT (`-` or `UID:GID`) and LIMITS (`processes:data:cpu:file` in the kernel's units). When
 the program ends, or CONTROL (a socket's descriptor) is closed because the starter closed it or
-died, every remaining process is killed: all of them stay descendants of the supervisor. Then `CODE
+died, every remaining process is killed: all of them stay descendants of the supervisor. What an
+account of one session only has left in folders that everyone may write to is removed. Then `CODE
 LEFT` is written to CONTROL.
 
 Standard library only and importable without GUARDiA, because nothing else is reachable yet.
@@ -16,6 +17,7 @@ import os
 import resource
 import select
 import signal
+import stat
 import sys
 import time
 from contextlib import suppress
@@ -25,6 +27,13 @@ _PR_SET_CHILD_SUBREAPER = 36
 _PR_SET_NO_NEW_PRIVS = 38
 _KILL_TIMEOUT = 10.0
 """Seconds to keep killing a program that keeps forking."""
+_SHARED_FOLDERS = ("/tmp", "/var/tmp", "/dev/shm", "/run/lock", "/dev/mqueue")
+TRANSIENT_UIDS = range(61184, 65520)
+"""Uids without an account (systemd's DynamicUser uses the same range): one per session."""
+_REMOVE_TIMEOUT = 5.0
+"""Seconds to look for files that a program has left."""
+_MAX_DEPTH = 400
+_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
@@ -47,6 +56,7 @@ def main(arguments: list[str]) -> None:
             os.read(child_events, 4096)
         codes |= _reap()
     left = kill_descendants(codes)
+    remove_leftovers(account)
     with suppress(OSError):
         os.write(control_fd, f"{codes.get(child, -signal.SIGKILL)} {left}".encode())
 
@@ -135,6 +145,46 @@ def kill_descendants(codes: dict[int, int]) -> int:
         codes |= _reap()
         left = descendants(os.getpid())
     return len(first)
+
+
+def remove_leftovers(account: str, folders: tuple[str, ...] = _SHARED_FOLDERS) -> None:
+    """Remove what a session's own account has left in shared folders.
+
+    Files of named accounts stay: other programs of the host may use them. Works on open folders and
+    follows no link, so that no one can lead it elsewhere.
+    """
+    uid = int(account.partition(":")[0]) if account != "-" else -1
+    if uid not in TRANSIENT_UIDS:
+        return
+    deadline = time.monotonic() + _REMOVE_TIMEOUT
+    for folder in folders:
+        with suppress(OSError):
+            descriptor = os.open(folder, _FOLDER)
+            try:
+                _clear(descriptor, uid, deadline, _MAX_DEPTH)
+            finally:
+                os.close(descriptor)
+
+
+def _clear(folder: int, uid: int, deadline: float, depth: int) -> None:
+    """Remove what an account owns in an open folder, and below where it could write."""
+    for name in os.listdir(folder):
+        if time.monotonic() > deadline:
+            return
+        with suppress(OSError):
+            found = os.lstat(name, dir_fd=folder)
+            if not stat.S_ISDIR(found.st_mode):
+                if found.st_uid == uid:
+                    os.unlink(name, dir_fd=folder)
+                continue
+            if depth and (found.st_uid == uid or found.st_mode & stat.S_IWOTH):
+                below = os.open(name, _FOLDER, dir_fd=folder)
+                try:
+                    _clear(below, uid, deadline, depth - 1)
+                finally:
+                    os.close(below)
+            if found.st_uid == uid:
+                os.rmdir(name, dir_fd=folder)
 
 
 def descendants(root: int) -> list[int]:

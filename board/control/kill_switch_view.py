@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, func, or_, select
+from sqlalchemy import ColumnElement, Select, exists, func, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.kinds import EntryKind
@@ -18,14 +18,20 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import ActiveKillSwitch
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
+from guardia.board.core.run_model import Run
 from guardia.board.runs.claiming import CLAIMABLE_STATES, ROLLBACK_TASKS
 from guardia.org.access import PERMISSIONS
 from guardia.org.model import Agent, Person
 
 _MAX_TASKS = 20
 _MAX_NAMES = 10
-_IS_OPEN = Task.status.in_((*CLAIMABLE_STATES, State.PENDING_APPROVAL))
-_IS_RUNNING = _IS_OPEN & or_(Task.status == State.IN_PROGRESS, Task.run_id.is_not(None))
+_IN_OPEN_RUN = exists().where(Run.run_id == Task.run_id, Run.ended_at.is_(None))
+_IS_RUNNING = or_(
+    Task.status == State.IN_PROGRESS,
+    Task.status.in_((State.RECEIVED, State.PARSED)) & _IN_OPEN_RUN,
+)
+"""Begun, or being diagnosed by an agent now. A plan that is merely approved has not begun."""
+_IS_APPROVED = Task.status == State.APPROVED
 _IS_WAITING = (
     Task.status.in_(CLAIMABLE_STATES)
     & ~Task.paused
@@ -63,7 +69,10 @@ class SwitchPage:
     """Everything on the page of the kill switch."""
 
     running: TaskList
+    approved: TaskList
+    """Approved, but not begun."""
     waiting: TaskList
+    """What begins after the release; while the switch is off, what is in no other list."""
     stopped: tuple[StoppedTask, ...]
     releasers: tuple[str, ...]
     """Names of people who may release it."""
@@ -82,7 +91,8 @@ def switch_page(board: BoardContext, active: ActiveKillSwitch | None) -> SwitchP
         names = _releasers(session)
         return SwitchPage(
             _tasks(session, _IS_RUNNING),
-            _tasks(session, _IS_WAITING),
+            _tasks(session, _IS_APPROVED),
+            _tasks(session, _IS_WAITING if active else _IS_WAITING & ~_IS_RUNNING & ~_IS_APPROVED),
             tuple(kill_report.stopped_tasks(session, active.kill_id)) if active else (),
             names[:_MAX_NAMES],
             max(0, len(names) - _MAX_NAMES),

@@ -29,7 +29,7 @@ from guardia.board.core.transitions import update_issue_state
 from guardia.board.execution import plan_history, rule_check, tasks
 from guardia.board.issues.receiving import open_task
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Invalid, NotFound, Refused, Stale
+from guardia.errors import Invalid, NotFound, Refused, Stale, UserError
 from guardia.i18n import t, t_default
 from guardia.org import registry
 from guardia.org.access import require_permission
@@ -122,14 +122,22 @@ def _actions(
     old: Plan,
     evidence: Sequence[ReadEvidence],
 ) -> tuple[Action, ...]:
-    """Build the actions; the values of new and changed ones are checked against the evidence."""
+    """Build the actions; the values of new and changed ones are checked against the evidence.
+
+    An error names the number of its `draft`.
+    """
     if not 0 < len(drafts) <= _MAX_ACTIONS:
         raise Invalid(what=t("board.verb.change"), why=t("board.no_action", most=_MAX_ACTIONS))
     kept = [ActionDraft.of(action.call) for action in old.actions]
-    return tuple(
-        planner.build_action(draft, host, old.category, () if draft in kept else evidence)
-        for draft in drafts
-    )
+    found = []
+    for number, draft in enumerate(drafts):
+        known = () if draft in kept else evidence
+        try:
+            found.append(planner.build_action(draft, host, old.category, known))
+        except UserError as error:
+            error.detail["draft"] = number
+            raise
+    return tuple(found)
 
 
 @repeat_on_conflict

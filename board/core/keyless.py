@@ -68,6 +68,9 @@ class NoPlanner:
         """Return nothing: it knows no tool."""
         return frozenset()
 
+    def resolving_read(self, paths: Sequence[str]) -> None:
+        """Return nothing: it knows no tool."""
+
     def touched(self, call: ToolCall, host: Host) -> Touched:
         """Return unknown paths: it knows no tool."""
         return Touched(paths=None)

@@ -90,6 +90,12 @@ class Planner(Protocol):
     def reads(self) -> frozenset[str]:
         """Return the names of all reads."""
 
+    def resolving_read(self, paths: Sequence[str]) -> ToolCall | None:
+        """Return the read that resolves links on a server, or `None` if it cannot take the paths.
+
+        Its findings are `paths`: a list of `path` and `real`, empty if it is not known.
+        """
+
     def touched(self, call: ToolCall, host: Host) -> Touched:
         """Return the services and paths of a change; those of an invalid call are not known."""
 

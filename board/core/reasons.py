@@ -14,5 +14,5 @@ def require_reason(given: str, what: str = "board.reason") -> str:
     """
     reason = trim(given, MAX_REASON)
     if not reason:
-        raise Missing(what=t(what))
+        raise Missing(what=t(what), field="reason")
     return reason

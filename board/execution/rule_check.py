@@ -29,7 +29,7 @@ from guardia.board.site_rules.policy import (
     ServerChange,
     Setting,
 )
-from guardia.board.site_rules.terms import FirstTerms, LimitTerms, SiteRule
+from guardia.board.site_rules.terms import FirstTerms, LimitTerms, NeverTerms, SiteRule
 from guardia.errors import NotFound, RuleBroken
 from guardia.org import registry, revisions
 from guardia.org.directory import Host
@@ -157,7 +157,7 @@ def try_action(
     with board.database.reading() as session:
         host = registry.host(session, server)
         change = _change(board.planner, host, ToolCall(tool=tool, args=args))
-        rules = store.rules_of_server(session, server, host.institution)
+        rules = store.rules_of_server(session, server)
         history = rule_history.load_history(session, rules, server, None, at)
         zone = revisions.running_chart(session).company.zone
     found = _Loaded((), rules, (change,), Setting(at, zone, history))
@@ -194,9 +194,17 @@ def required_reads(board: BoardContext, task_id: int, plan: Plan, ordinal: int) 
     calls = []
     for version in found.rules:
         broken = policy.find_break(version, found.changes[ordinal], found.setting(now))
-        terms = version.rule.terms if version.rule else None
-        if broken is not None and broken.can_be_read and isinstance(terms, FirstTerms):
-            calls.append(ToolCall(tool=terms.read, args=dict(terms.args)))
+        if broken is None or not broken.can_be_read or version.rule is None:
+            continue
+        match version.rule.terms:
+            case FirstTerms() as terms:
+                calls.append(ToolCall(tool=terms.read, args=dict(terms.args)))
+            case NeverTerms() as terms:
+                paths = (*(found.changes[ordinal].paths or ()), *terms.paths)
+                if (call := board.planner.resolving_read(paths)) is not None:
+                    calls.append(call)
+            case _:
+                pass
     return calls
 
 
@@ -292,14 +300,17 @@ def _load(
     """Load the rules of a plan's server; `None` if there are none, or nothing is changed."""
     if not plan.actions:
         return None
-    host = registry.host(session, plan.server)
-    rules = store.rules_of_server(session, plan.server, host.institution)
+    rules = store.rules_of_server(session, plan.server)
     if not rules:
         return None
+    host = registry.host(session, plan.server)
     if locking:
         _lock_counted(session, rules)
     zone = revisions.running_chart(session).company.zone
-    history = rule_history.load_history(session, rules, plan.server, task.task_id, now)
+    resolver = planner.resolving_read(("/",))
+    history = rule_history.load_history(
+        session, rules, plan.server, task.task_id, now, resolver.tool if resolver else ""
+    )
     changes = [_change(planner, host, action.call) for action in plan.actions]
     return _Loaded(plan.exceptions, rules, changes, Setting(now, zone, history))
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
@@ -13,43 +15,103 @@ from guardia.board.core.model import ActionRun, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution.model import CommandOutput
 from guardia.board.site_rules.policy import History, PastStep, RuleVersion
-from guardia.board.site_rules.terms import FirstTerms, LimitTerms, OrderTerms, Scope
+from guardia.board.site_rules.terms import FirstTerms, LimitTerms, NeverTerms, OrderTerms, Scope
 from guardia.org.model import Server
 
+_Key = TypeVar("_Key", str, Scope)
+
+_RESOLVED_FOR = timedelta(minutes=10)
+"""How long the place counts to which a path leads."""
 _MOST = 2000
 """Past steps that are read; more than any limit permits."""
 
 
+@dataclass(slots=True)
+class _Needs:
+    """What rules look at, each once: hours by server, by place and by read."""
+
+    completed: dict[str, int] = field(default_factory=dict)
+    attempted: dict[Scope, int] = field(default_factory=dict)
+    reads: dict[str, int] = field(default_factory=dict)
+    has_paths: bool = False
+
+
 def load_history(
-    session: Session, rules: Iterable[RuleVersion], server: str, task_id: int | None, now: datetime
+    session: Session,
+    rules: Iterable[RuleVersion],
+    server: str,
+    task_id: int | None,
+    now: datetime,
+    resolver: str = "",
 ) -> History:
-    """Return the history that rules need; what the task itself has done counts as completed."""
-    completed: list[PastStep] = []
-    attempted: list[PastStep] = []
-    reads: list[PastStep] = []
+    """Return the history that rules need; what the task itself has done counts as completed.
+
+    `resolver` is the read that says where paths lead.
+    """
+    needs = _needs(rules, server)
+    completed = [
+        step
+        for place, hours in needs.completed.items()
+        for step in _completed(session, place, _since(now, hours), task_id)
+    ]
+    attempted = [
+        step
+        for scope, hours in needs.attempted.items()
+        for step in _attempted(session, _in_scope(scope), _since(now, hours))
+    ]
+    reads = [
+        step
+        for tool, hours in needs.reads.items()
+        for step in _reads(session, server, tool, _since(now, hours))
+    ]
+    real = _real_paths(session, task_id, resolver, now) if needs.has_paths else {}
+    return History(completed, _once(attempted), reads, real)
+
+
+def _needs(rules: Iterable[RuleVersion], server: str) -> _Needs:
+    found = _Needs()
     for version in rules:
-        if version.rule is None:
-            continue
-        match version.rule.terms:
+        match version.rule.terms if version.rule else None:
             case OrderTerms() as terms:
-                since = _since(now, terms.within_hours)
-                completed += _completed(session, terms.after, since, task_id)
+                _extend(found.completed, terms.after, terms.within_hours)
             case FirstTerms() as terms if terms.action:
-                since = _since(now, terms.within_hours)
-                completed += _completed(session, server, since, task_id)
+                _extend(found.completed, server, terms.within_hours)
             case FirstTerms() as terms:
-                since = _since(now, terms.within_hours)
-                reads += _reads(session, server, terms.read, since)
+                _extend(found.reads, terms.read, terms.within_hours)
             case LimitTerms() as terms:
-                where = (
-                    Task.target_server == server
-                    if terms.per == "server"
-                    else _in_scope(version.rule.scope)
-                )
-                attempted += _attempted(session, where, _since(now, terms.within_hours))
+                assert version.rule is not None
+                here = terms.per == "server"
+                place = Scope(server=server) if here else version.rule.scope
+                _extend(found.attempted, place, terms.within_hours)
+            case NeverTerms() as terms:
+                found.has_paths = found.has_paths or bool(terms.paths)
             case _:
                 pass
-    return History(_once(completed), _once(attempted), _once(reads))
+    return found
+
+
+def _extend(needs: dict[_Key, int], key: _Key, hours: int) -> None:
+    needs[key] = max(hours, needs.get(key, 0))
+
+
+def _real_paths(
+    session: Session, task_id: int | None, resolver: str, now: datetime
+) -> dict[str, str]:
+    """Return where paths lead by the task's own reads of the last minutes; the newest counts."""
+    query = (
+        select(CommandOutput.findings)
+        .where(
+            CommandOutput.task_id == task_id,
+            CommandOutput.tool == resolver,
+            CommandOutput.created_at > now - _RESOLVED_FOR,
+        )
+        .order_by(CommandOutput.evidence_id)
+    )
+    return {
+        row["path"]: row["real"]
+        for findings in session.scalars(query)
+        for row in findings.get("paths", ())
+    }
 
 
 def _since(now: datetime, hours: int) -> datetime:
@@ -57,7 +119,7 @@ def _since(now: datetime, hours: int) -> datetime:
 
 
 def _once(steps: Iterable[PastStep]) -> list[PastStep]:
-    """Drop what several rules have loaded, so that it counts once."""
+    """Drop what places that overlap have both, so that it counts once."""
     seen = {(s.server, s.tool, repr(sorted(s.args.items())), s.at): s for s in steps}
     return list(seen.values())
 

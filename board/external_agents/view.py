@@ -13,7 +13,6 @@ from guardia.board.core.context import BoardContext
 from guardia.board.execution import view
 from guardia.board.execution.model import CommandOutput
 from guardia.board.site_rules import store
-from guardia.org import registry
 
 PAGE_SIZE = 20
 """Evidence items in one response."""
@@ -74,10 +73,9 @@ def _rules(board: BoardContext, server: str | None) -> list[dict[str, Any]]:
     if server is None:
         return []
     with board.database.reading() as session:
-        institution = registry.institution_of(session, server) or ""
         return [
             {"name": one.name, "sentence": one.sentence, "rule": one.rule and one.rule.as_data()}
-            for one in store.rules_of_server(session, server, institution)
+            for one in store.rules_of_server(session, server)
         ]
 
 

@@ -60,6 +60,8 @@ class History:
     completed: Sequence[PastStep] = ()
     attempted: Sequence[PastStep] = ()
     reads: Sequence[PastStep] = ()
+    real_paths: Mapping[str, str] = field(default_factory=dict)
+    """Where paths were found to lead shortly before; empty: not known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +152,7 @@ def _evaluate(
         case OrderTerms() as terms:
             return _order(version, terms, change, setting)
         case NeverTerms() as terms:
-            return _never(version, terms, change)
+            return _never(version, terms, change, setting)
         case FirstTerms() as terms:
             return _first(version, terms, change, setting)
         case LimitTerms() as terms:
@@ -180,7 +182,9 @@ def _order(
     return Break(version, t("rules.why.order", server=terms.after, hours=terms.within_hours))
 
 
-def _never(version: RuleVersion, terms: NeverTerms, change: ServerChange) -> Break | None:
+def _never(
+    version: RuleVersion, terms: NeverTerms, change: ServerChange, setting: Setting
+) -> Break | None:
     if not terms.paths:
         return Break(version, t("rules.why.action"))
     if change.paths is None:
@@ -188,6 +192,21 @@ def _never(version: RuleVersion, terms: NeverTerms, change: ServerChange) -> Bre
     for path in change.paths:
         if any(is_within(path, prefix) for prefix in terms.paths):
             return Break(version, t("rules.why.path", path=path[:200]))
+    return _linked(version, terms, change.paths, setting.history.real_paths)
+
+
+def _linked(
+    version: RuleVersion, terms: NeverTerms, paths: Sequence[str], real: Mapping[str, str]
+) -> Break | None:
+    """Return a break if a path leads to a forbidden one, or if it is not known where it leads."""
+    if any(path not in real for path in (*paths, *terms.paths) if paths):
+        return Break(version, t("rules.why.unresolved"), can_be_read=True)
+    for path in paths:
+        if not real[path]:
+            return Break(version, t("rules.why.unknown_path"))
+        if any(is_within(real[path], real[prefix] or prefix) for prefix in terms.paths):
+            words = {"path": path[:200], "real": real[path][:200]}
+            return Break(version, t("rules.why.link", **words))
     return None
 
 

@@ -6,25 +6,40 @@ from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import bindparam, select
+from sqlalchemy import any_, bindparam, literal, select
+from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.canonical import canonical
 from guardia.board.site_rules.model import SiteRuleRow
 from guardia.board.site_rules.policy import RuleVersion
-from guardia.board.site_rules.terms import SiteRule, scope_keys
+from guardia.board.site_rules.terms import EVERYWHERE, SiteRule
+from guardia.org.model import Server
 
+_INSTITUTION = select(Server.inst_id).where(Server.server_id == bindparam("server"))
+# One statement, found by one index: most servers have no rules, and each change asks.
 _IN_FORCE = (
     select(SiteRuleRow)
-    .where(SiteRuleRow.state == "ACTIVE", SiteRuleRow.scope.in_(bindparam("keys", expanding=True)))
+    .where(
+        SiteRuleRow.state == "ACTIVE",
+        SiteRuleRow.scope
+        == any_(
+            array(
+                [
+                    literal(EVERYWHERE),
+                    literal("server:") + bindparam("server"),
+                    literal("institution:") + _INSTITUTION.scalar_subquery(),
+                ]
+            )
+        ),
+    )
     .order_by(SiteRuleRow.name)
 )
 
 
-def rules_of_server(session: Session, server: str, institution: str) -> list[RuleVersion]:
+def rules_of_server(session: Session, server: str) -> list[RuleVersion]:
     """Return the rules in force on a server, by name."""
-    rows = session.scalars(_IN_FORCE, {"keys": list(scope_keys(server, institution))})
-    return [version_of(row) for row in rows]
+    return [version_of(row) for row in session.scalars(_IN_FORCE, {"server": server})]
 
 
 def version_of(row: SiteRuleRow) -> RuleVersion:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 
 from guardia.board.site_rules.periods import Dates, MonthEnd, Period, Weekly, Yearly
 from guardia.board.site_rules.terms import (
@@ -21,7 +22,7 @@ from guardia.org.approvals import DAYS
 
 _KOREAN_DAYS = "월화수목금토일"
 _TO = r"\s*[~–-]\s*"
-_TIME = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d)?"
+_TIME = r"\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?:[+-]\d\d:\d\d)?)?"
 _YEARLY = re.compile(rf"(?:매년|yearly)\s+(\d\d-\d\d){_TO}(\d\d-\d\d)")
 _WEEKLY = re.compile(rf"(?:매주|weekly)\s+(\S+(?:\s*,\s*\S+)*)\s+(\d\d:\d\d){_TO}(\d\d:\d\d)")
 _MONTHLY = re.compile(
@@ -71,7 +72,12 @@ def period_text(period: Period) -> str:
             first = f" {t('rules.every.first', days=period.first)}" if period.first else ""
             return f"{t('rules.every.month')}{last}{first}"
         case Dates():
-            return f"{period.begins:%Y-%m-%d %H:%M}~{period.ends:%Y-%m-%d %H:%M}"
+            return f"{_time_text(period.begins)}~{_time_text(period.ends)}"
+
+
+def _time_text(moment: datetime) -> str:
+    """Return a time with its offset, if it has one."""
+    return moment.isoformat(" ", "minutes")
 
 
 def place_text(scope: Scope) -> str:

@@ -16,7 +16,7 @@ from guardia.board.execution import plan_history
 from guardia.board.issues import visibility
 from guardia.board.tracker import plan_revisions
 from guardia.board.tracker.plan_revisions import PlanRevisionView
-from guardia.errors import Invalid, NotFound
+from guardia.errors import Invalid, NotFound, UserError
 from guardia.i18n import t
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
@@ -109,6 +109,19 @@ def drafts(rows: list[PlanActionRow], form: Mapping[str, str]) -> list[ActionDra
     return found
 
 
+def field_of(error: UserError, rows: list[PlanActionRow]) -> str:
+    """Return the name of the form's field that an error is about, or an empty text."""
+    number = error.detail.get("draft")
+    if number is None:
+        return str(error.detail.get("field", ""))
+    kept = [row for row in rows if not row.dropped]
+    if not isinstance(number, int) or number >= len(kept):
+        return "arguments" if error.detail.get("argument") else "tool"
+    argument = error.detail.get("argument")
+    row = kept[number]
+    return f"{row.ordinal}.{argument}" if argument in row.args else ""
+
+
 def added_action(tool: str, form: Mapping[str, str]) -> ActionDraft:
     """Return the action that a form names, with its arguments as `name=value` lines."""
     return ActionDraft(tool, _parse_arguments(form.get("arguments", "")))
@@ -129,6 +142,6 @@ def _parse_arguments(text: str) -> dict[str, str]:
     for line in filter(None, map(str.strip, text[:_MAX_ARGUMENTS_LENGTH].splitlines())):
         name, equals, value = line.partition("=")
         if not equals:
-            raise Invalid(what=line, why=t("web.planning.pair"))
+            raise Invalid(what=line, why=t("web.planning.pair"), field="arguments")
         found[name.strip()] = value.strip()
     return found

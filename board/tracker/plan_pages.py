@@ -17,6 +17,7 @@ from guardia.board.tracker import plan_form
 from guardia.board.tracker.plan_form import PlannedTask
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.errors import NotFound, UserError
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, FOLDED, CleanStr, Reason
 
@@ -62,11 +63,15 @@ def change_plan(
     task = plan_form.planned_task(board, visitor.person, sr_id, task_id, plan_hash)
 
     def act() -> object:
-        drafts = plan_form.drafts(plan_form.action_rows(task, form), form)
-        revision = PlanRevision(plan_hash, drafts, reason)
-        return manual_plans.change_plan(board, visitor.person, task_id, revision)
+        rows = plan_form.action_rows(task, form)
+        try:
+            revision = PlanRevision(plan_hash, plan_form.drafts(rows, form), reason)
+            return manual_plans.change_plan(board, visitor.person, task_id, revision)
+        except UserError as error:
+            error.detail["field"] = plan_form.field_of(error, rows)
+            raise
 
-    return actions.submit(
+    return actions.submit_fields(
         request,
         act,
         on_success=f"/issues/{sr_id}",
@@ -143,15 +148,29 @@ def force_action(
     visibility.require_issue(board, visitor.person, sr_id)
 
     def act() -> object:
-        draft = plan_form.added_action(tool, form)
-        return manual_plans.force_action(board, visitor.person, sr_id, server, draft, reason)
+        try:
+            draft = plan_form.added_action(tool, form)
+            return manual_plans.force_action(board, visitor.person, sr_id, server, draft, reason)
+        except NotFound as error:
+            error.detail["field"] = "server"
+            raise
+        except UserError as error:
+            error.detail.setdefault("field", _wrong_field(board, tool, error))
+            raise
 
-    return actions.submit(
+    return actions.submit_fields(
         request,
         act,
         on_success=f"/issues/{sr_id}",
         on_refusal=partial(_force_form, request, visitor, sr_id, form),
     )
+
+
+def _wrong_field(board: BoardDep, tool: str, error: UserError) -> str:
+    """Return the field of a forced action that an error is about, or an empty text."""
+    if tool not in {option.tool for option in board.planner.options()}:
+        return "tool"
+    return "arguments" if error.detail.get("argument") else ""
 
 
 def _plan_form(
@@ -180,8 +199,10 @@ def _form(
     *,
     status: int = 200,
     notice: str = "",
+    field: str = "",
     **words: Any,
 ) -> Response:
+    """Show a form; with a `field`, the notice is at it instead of at the top."""
     with render.use_visitor_language(request):
         options: tuple[ToolOption, ...] = request.app.state.board.planner.options()
     return render.page(
@@ -191,6 +212,7 @@ def _form(
         visitor=visitor,
         options=options,
         form=form,
-        notice=notice,
+        notice="" if field else notice,
+        errors={field: notice} if field else {},
         **words,
     )

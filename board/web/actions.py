@@ -36,18 +36,20 @@ def submit_fields(
     on_refusal: FieldRefusalPage,
 ) -> Response:
     """Run `act` like `submit`; the page also gets the field that the refusal is about."""
-    refused_field = ""
+    refused_field = why = ""
 
     def act_and_note() -> _Result:
-        nonlocal refused_field
+        nonlocal refused_field, why
         try:
             return act()
         except UserError as error:
             refused_field = str(error.detail.get("field", ""))
+            # At the field, its name would only be repeated.
+            why = str(error.detail.get("why", "")) if refused_field else ""
             raise
 
     def show(*, status: int, notice: str) -> Response:
-        return on_refusal(status=status, notice=notice, field=refused_field)
+        return on_refusal(status=status, notice=why or notice, field=refused_field)
 
     return submit(request, act_and_note, on_success=on_success, on_refusal=show)
 

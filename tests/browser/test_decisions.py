@@ -220,10 +220,10 @@ def test_a_goal_keeps_ticks_and_locks_when_it_is_planned_again(
         assert claim is not None
         words = {"kind": "REQUEST", "category": "WAS", "priority": "P3", "due_on": date(2030, 1, 2)}
         parts = [
-            GoalPartDraft(n, text, **words, server="MOF-WAS-01", agent_id="was-agent")  # type: ignore[arg-type]
+            GoalPartDraft(n, text, **words, server="MOF-WAS-01", agent_id="was-agent")
             for n, text in enumerate(texts)
         ]
-        parts.append(GoalPartDraft(len(parts), "보안", **words, question="대상 서버는?"))  # type: ignore[arg-type]
+        parts.append(GoalPartDraft(len(parts), "보안", **words, question="대상 서버는?"))
         pieces = tuple({"text": p.text, "sentence": n} for n, p in enumerate(parts))
         found = Breakdown(pieces, tuple(parts), "내장 규칙", date(2030, 1, 2))
         planning.file_plan(web_env.board, claim, found)
@@ -282,6 +282,24 @@ def test_finished_and_busy_issues_stay_short(sign_in: SignIn, site: str, web_env
     page.goto(f"{site}/issues/{busy.sr_id}")
     expect(page.locator("#timeline")).to_contain_text("조회 50건")
     assert page.evaluate(height) < 3000
+    page.set_viewport_size(PHONE)
+    assert page.evaluate(height) < 3000
+
+
+def test_on_a_telephone_the_navigation_opens_from_a_menu(sign_in: SignIn) -> None:
+    page = sign_in("lead", "/issues")
+    entry = page.get_by_role("link", name="비용")
+    menu = page.get_by_role("button", name="메뉴")
+    expect(entry).to_be_visible()
+    expect(menu).to_be_hidden()
+    page.set_viewport_size(PHONE)
+    expect(entry).to_be_hidden()
+    expect(page.get_by_role("link", name="전체 정지")).to_be_in_viewport()
+    begins = page.locator("main").evaluate("e => e.getBoundingClientRect().top")
+    assert begins < PHONE["height"] / 3
+    menu.click()
+    entry.click()
+    expect(page).to_have_url(re.compile("/costs"))
 
 
 @pytest.mark.slow

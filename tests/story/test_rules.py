@@ -151,3 +151,26 @@ def _approve(stack: FullStack, person_id: str, task_id: int) -> None:
 def _service(stack: FullStack) -> str:
     host = next(h for h in stack.fleet.directory().servers if h.server_id == SERVER)
     return next(s.name for s in host.services if s.control)
+
+
+def test_a_change_below_a_link_to_a_forbidden_path_is_not_made(stack: FullStack) -> None:
+    lead = stack.person("team_lead")
+    host = next(h for h in stack.fleet.directory().servers if h.server_id == SERVER)
+    root = next(s.root for s in host.services if s.control)
+    assert root is not None
+    link = Path(root).parent / f"link-{Path(root).name}"
+    link.symlink_to(root)
+    try:
+        terms = {"kind": "never", "actions": ["service.restart"], "paths": [str(link)]}
+        add(stack.board, "linked", terms, lead, scope={"server": SERVER})
+        stack.fleet.fault("hung-was")
+        sr_id = stack.request(HUNG)
+        stack.work()
+        assert stack.state(sr_id) is State.PENDING_APPROVAL
+        stack.decide(sr_id)
+        stack.work()
+    finally:
+        link.unlink()
+    assert (stack.state(sr_id), stack.changes(sr_id)) == (State.MANUAL, [])
+    reads = [e.detail["tool"] for e in stack.entries(sr_id) if e.kind == "intent"]
+    assert "host.real_paths" in reads

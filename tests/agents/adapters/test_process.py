@@ -236,3 +236,41 @@ def test_it_gets_the_workers_account_only_if_the_chart_says_so(
             account(plain.model_copy(update={"account": name}), 1)
     found = account(plain.model_copy(update={"account": "nobody"}), 1)
     assert found and found[0] != 0
+
+
+LITTER = """
+import os
+for folder in ("/tmp", "/var/tmp", "/dev/shm"):
+    place = os.path.join(folder, "guardia-litter-" + MARK)
+    os.makedirs(place + "/deep/deeper")
+    os.chmod(place, 0o777)
+    open(place + "/deep/deeper/file", "w").write("x")
+    open(place + ".txt", "w").write("x")
+    os.symlink(KEPT, place + "/link")
+    os.symlink(os.path.dirname(KEPT), place + "/folder-link")
+"""
+
+
+@AS_ROOT
+def test_files_in_shared_folders_end_with_the_session_and_no_others(
+    folder: Path, tmp_path: Path
+) -> None:
+    kept = tmp_path / "kept" / "file"
+    kept.parent.mkdir()
+    kept.write_text("ours")
+    mark = tmp_path.name
+    ours = Path("/tmp") / f"guardia-litter-{mark}.ours"
+    ours.write_text("ours")
+    try:
+        values = f"MARK = {mark!r}\nKEPT = {str(kept)!r}\n"
+        ending = run_program(folder, values + LITTER)
+        assert (ending.how, ending.exit) == ("ended", 0), ending
+        left = [
+            str(path)
+            for shared in ("/tmp", "/var/tmp", "/dev/shm")
+            for path in Path(shared).glob(f"guardia-litter-{mark}*")
+        ]
+        assert left == [str(ours)]
+        assert kept.read_text() == "ours"
+    finally:
+        ours.unlink()

@@ -7,9 +7,11 @@ from typing import Any
 
 import pytest
 from board_env import LEAD, BoardEnv
-from page_env import PageClient
+from page_env import IssueScenario, PageClient
 
+from guardia.board.approvals import decisions
 from guardia.board.control import kill_switch as control_kill_switch
+from guardia.board.control import kill_switch_view
 from guardia.board.core import kill_switch
 from guardia.board.core.lifecycle import State
 from guardia.board.issues import view
@@ -33,6 +35,24 @@ def test_staff_stop_everything_with_one_confirmed_button(
         assert BANNER in browser.get_page(path).text
     assert BANNER in sign_in_as("cus").get_page("/issues").text
     assert "이상 동작" not in sign_in_as("cus").get_page("/issues").text
+
+
+def test_what_is_merely_approved_is_not_counted_as_running(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    decisions.decide(
+        web_env.board, LEAD, scenario.claim.task_id, approve=True, plan_hash=scenario.plan_hash
+    )
+    found = kill_switch_view.switch_page(web_env.board, None)
+    counts = (found.running.total, found.approved.total, found.waiting.total)
+    assert counts == (0, 1, 0)
+    html = sign_in_as("lead").get_page("/control").text
+    assert "승인됨, 시작 전" in html and "실행 중인 작업 0건" in html
+    scenario.start()
+    found = kill_switch_view.switch_page(web_env.board, None)
+    counts = (found.running.total, found.approved.total, found.waiting.total)
+    assert counts == (1, 0, 0)
 
 
 def test_only_the_right_role_releases_it_with_a_reason(

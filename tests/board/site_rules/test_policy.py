@@ -153,7 +153,29 @@ def test_a_freeze_binds_only_its_actions(
 def test_a_path_is_compared_by_what_it_means(path: str, forbidden: bool) -> None:
     change = ServerChange("MOF-WAS-01", "MOF", "disk.archive", {}, paths=(path,))
     found = rule({"kind": "never", "paths": ["/data/audit/"]})
-    assert (broken(found, change) is not None) is forbidden
+    plain = History(real_paths={path: path, "/data/audit/": "/data/audit"})
+    assert (broken(found, change, history=plain) is not None) is forbidden
+
+
+@pytest.mark.parametrize(
+    ("real", "forbidden"),
+    [
+        ({"/srv/log": "/srv/log", "/data/audit": "/data/audit"}, False),
+        ({"/srv/log": "/data/audit/2026", "/data/audit": "/data/audit"}, True),
+        # The rule names a link, too.
+        ({"/srv/log": "/mnt/v1/audit/x", "/data/audit": "/mnt/v1/audit"}, True),
+        ({"/srv/log": "", "/data/audit": "/data/audit"}, True),
+    ],
+)
+def test_a_link_is_as_forbidden_as_what_it_leads_to(real: dict[str, str], forbidden: bool) -> None:
+    change = ServerChange("MOF-WAS-01", "MOF", "disk.archive", {}, paths=("/srv/log",))
+    found = rule({"kind": "never", "paths": ["/data/audit"]})
+    result = broken(found, change, history=History(real_paths=real))
+    assert (result is not None) is forbidden
+    assert result is None or not result.can_be_read
+    # Before anyone has looked, the change waits for the read.
+    unknown = broken(found, change)
+    assert unknown is not None and unknown.can_be_read
 
 
 def test_a_change_of_unknown_paths_is_forbidden() -> None:
@@ -293,7 +315,9 @@ def test_a_change_that_counts_as_no_loosening_permits_nothing_new(
     before: dict[str, object], after: dict[str, object], path: str, count: int
 ) -> None:
     old, new = rule(before), rule(after)
+    real = {one: one for one in (path, "/a", "/b", "/")}
     change = ServerChange("MOF-WAS-01", "MOF", "service.restart", {}, paths=(path,))
-    history = History(attempted=[past("MOF-WAS-01", 2 + n / 4) for n in range(count)])
+    attempted = [past("MOF-WAS-01", 2 + n / 4) for n in range(count)]
+    history = History(attempted=attempted, real_paths=real)
     if not policy.is_looser(old, new) and broken(old, change, history=history):
         assert broken(new, change, history=history) is not None

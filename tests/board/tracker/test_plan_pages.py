@@ -92,6 +92,31 @@ def test_an_invalid_form_is_shown_again_with_its_input(
     assert found is not None and [a.call.tool for a in found.actions] == ["service.restart"]
 
 
+@pytest.mark.parametrize(
+    ("wrong", "field"),
+    [
+        ({"1.level": "LOUD"}, "a-1-level"),
+        ({"1.service": "nosuch!"}, "a-1-service"),
+        ({"tool": "service.restart", "arguments": "service"}, "arguments"),
+        ({"tool": "service.restart", "arguments": "service=x y"}, "arguments"),
+        ({"tool": "service.explode"}, "tool"),
+        ({"1.level": "WARN", "reason": " "}, "reason"),
+    ],
+)
+def test_an_error_is_at_its_field_which_has_the_focus(
+    sign_in_as: Browse, web_env: BoardEnv, claim: Claim, wrong: dict[str, str], field: str
+) -> None:
+    _, form = pages(claim)
+    lead = sign_in_as("lead")
+    before = view.plan_state(web_env.board, claim.task_id).plan_hash or ""
+    answer = lead.submit_form(form, form, **{"plan_hash": before, "reason": "고침", **wrong})
+    assert answer.status_code in (409, 422)
+    main = answer.text.split("<main")[1]
+    assert f'id="{field}-error"' in main and main.count("field-error") == 1
+    assert main.count("autofocus") == 1 and 'class="notice danger"' not in main
+    assert f'aria-describedby="{field}-error"' in main
+
+
 def test_a_forced_action_has_its_own_form(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
