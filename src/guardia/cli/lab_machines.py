@@ -79,11 +79,11 @@ def _print_started(inventory: MachineInventory, as_json: bool) -> None:
         t("lab.machines.enrol", account=inventory.account, key=inventory.key), soft_wrap=True
     )
     for machine in inventory.machines:
-        screen.print(shlex.join(_enrolment(inventory, machine.name)), soft_wrap=True)
+        screen.print(shlex.join(enrolment(inventory, machine.name)), soft_wrap=True)
     screen.print(t("lab.machines.ready"))
 
 
-def _enrolment(inventory: MachineInventory, name: str) -> list[str]:
+def enrolment(inventory: MachineInventory, name: str) -> list[str]:
     """Return the command that enrols a machine as any other server."""
     machine = inventory.machine(name)
     return [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -49,7 +50,8 @@ def install(recipe: Recipe, folder: Path, sources: AptSources) -> None:
         f"--directory={folder}", *options, "sh", f"/{_SETUP}",
     ]  # fmt: skip
     NSPAWN_FILES.mkdir(parents=True, exist_ok=True)
-    group = ControlGroup(f"build-{os.getpid()}")
+    group = ControlGroup(f"build-{hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]}")
+    group.remove()  # of a builder that was killed
     group.create()
     try:
         _run(group.command([*_PRIVATE, "sh", "-c", _COVERED, "sh", *program]), {})

@@ -37,6 +37,7 @@ _CLEANING_SECONDS = 20.0
 def main(home: Path, order: Order) -> int:
     """Run the machines until a signal, or until this process is killed."""
     requirements.require()
+    signal.signal(signal.SIGTERM, _exit)  # until the machines run, so that a build cleans up
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     if try_lock(home / "machines.lock") is None:
         return OCCUPIED
@@ -69,7 +70,12 @@ def main(home: Path, order: Order) -> int:
     os.close(ours)
     with suppress(ChildProcessError):
         os.waitpid(cleaner, 0)
+    _remove_leftovers(home, group)  # if the cleaner was killed
     return abs(code)
+
+
+def _exit(_number: int, _frame: FrameType | None) -> None:
+    raise SystemExit(0)
 
 
 def _serve(server: MachinesServer, watched: int, launcher: int) -> None:
@@ -105,7 +111,7 @@ def _fork_cleaner(home: Path, group: str, alive: int, ours: int) -> int:
 
 
 def _remove_leftovers(home: Path, group: str) -> None:
-    for name in (FILE_NAME, "control.sock", "key"):
+    for name in (FILE_NAME, "control.sock", "key", "askpass"):
         (home / name).unlink(missing_ok=True)
     groups = ControlGroup(group)
     deadline = time.monotonic() + _CLEANING_SECONDS

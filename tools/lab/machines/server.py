@@ -28,6 +28,7 @@ from guardia.tools.lab.machines.build_steps import NSPAWN_FILES
 from guardia.tools.lab.machines.cgroups import ControlGroup
 from guardia.tools.lab.machines.container import Container
 from guardia.tools.lab.machines.faults.base import MachineTarget
+from guardia.tools.lab.machines.faults.password_client import write_askpass
 from guardia.tools.lab.machines.faults.registry import MACHINE_FAULTS
 from guardia.tools.lab.machines.inventory import FILE_NAME, MachineEntry, MachineInventory
 from guardia.tools.lab.machines.order import Order
@@ -60,6 +61,7 @@ class MachinesServer:
         loop.add_reader(launcher_pipe, self._stop.set)
         os.umask(0o022)
         key = self._client_key()
+        write_askpass(self._home / "askpass")
         self._mount()
         with (self._home / "machines.log").open("ab") as log:
             for spec in self._specs():
@@ -125,7 +127,7 @@ class MachinesServer:
             host_key=public,
             fingerprint=asyncssh.import_public_key(public).get_fingerprint(),
         )
-        target = MachineTarget(spec, container.run, self._password)
+        target = MachineTarget(spec, container.run, self._password, self._home / "askpass")
         faults = {
             name: fault(target)
             for name, fault in MACHINE_FAULTS.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import ClassVar
 
 from guardia.errors import OperatorError
@@ -26,6 +27,8 @@ class MachineTarget:
     run: Runner
     password: str
     """The password of the accounts of people."""
+    askpass: Path
+    """The program that OpenSSH's client asks for a password."""
 
     async def must(self, command: str) -> str:
         """Run a command and return its output. Raises `OperatorError` if it fails."""

@@ -57,7 +57,7 @@ class BruteForce(MachineFault):
         while True:
             name = _NAMES[self._attempts % len(_NAMES)]
             self._attempts += 1
-            _, said = await sign_in(self.spec, name, "1234", source=ATTACKER)
+            _, said = await sign_in(self.target, name, "1234", source=ATTACKER)
             if "Permission denied" in said:  # otherwise sshd has kept the attacker out
                 self._heard = time.monotonic()
             await asyncio.sleep(0.3)

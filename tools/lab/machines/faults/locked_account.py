@@ -24,5 +24,5 @@ class LockedAccount(MachineFault):
 
     async def probe(self) -> OracleResult:
         """Sign in as the user does."""
-        works, said = await sign_in(self.spec, PERSON, self.target.password)
+        works, said = await sign_in(self.target, PERSON, self.target.password)
         return OracleResult(works, {"account": PERSON, "said": said})
