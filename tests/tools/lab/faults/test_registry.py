@@ -18,6 +18,7 @@ from guardia.tools.lab import faults
 from guardia.tools.lab.blueprint import SERVERS
 from guardia.tools.lab.faults.base import Fault
 from guardia.tools.lab.faults.registry import FAULTS
+from guardia.tools.lab.machines.faults.registry import MACHINE_FAULTS
 from guardia.tools.lab.running_fleet import RunningFleet
 
 INFRASTRUCTURE = {"base", "registry"}
@@ -70,7 +71,7 @@ def test_a_fault_has_a_test_file(name: str) -> None:
 
 def test_no_text_describes_a_missing_fault() -> None:
     for language in LANGUAGES:
-        assert set(catalogue(language, "lab")["fault"]) == set(FAULTS)
+        assert set(catalogue(language, "lab")["fault"]) == {*FAULTS, *MACHINE_FAULTS}
 
 
 @pytest.mark.slow

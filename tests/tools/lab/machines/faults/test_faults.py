@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
 import pytest
 from machines_env import Machine
 
-from guardia.i18n import t
+from guardia.i18n import LANGUAGES, catalogue
 from guardia.tools.lab.faults.registry import FAULTS
 from guardia.tools.lab.machines.faults import registry
 from guardia.tools.lab.machines.faults.registry import MACHINE_FAULTS
@@ -50,8 +51,10 @@ def test_every_file_is_registered_and_every_fault_has_its_text() -> None:
     named = re.compile(r'^    name = "([a-z-]+)"$', re.MULTILINE)
     found = {name for path in folder.glob("*.py") for name in named.findall(path.read_text())}
     assert found == {*MACHINE_FAULTS}
-    for name in MACHINE_FAULTS:
-        assert t(f"lab.fault.{name}")
+    for language, name in itertools.product(LANGUAGES, MACHINE_FAULTS):
+        texts = catalogue(language, "lab")
+        assert texts["fault"][name]
+        assert name in texts["cli"]["fault"]
 
 
 def test_every_part_that_a_fault_needs_exists() -> None:
