@@ -48,6 +48,9 @@ class JobHandlers(Protocol):
     def sign_checkpoint(self) -> None:
         """Sign a checkpoint of the audit log."""
 
+    def read_server(self, reading_id: int) -> None:
+        """Carry out a read of a server that a page has asked for."""
+
 
 def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     """Return the procrastinate app with all kinds of jobs."""
@@ -73,6 +76,7 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     retry_delivery = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=2)
     engine.task(name="deliver", retry=retry_delivery)(run.deliver)
     engine.task(name="seal")(run.sign_checkpoint)
+    engine.task(name="read_server", retry=retry_on_outage)(run.read_server)
     return engine
 
 

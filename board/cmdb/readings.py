@@ -21,7 +21,7 @@ from guardia.db import events, jobs
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import NotFound
 from guardia.org.directory import Host, PersonInfo
-from guardia.org.model import Person
+from guardia.org.model import Person, Server
 
 JOB = "read_server"
 INSPECT = "server.inspect"
@@ -42,7 +42,9 @@ class Reading:
     asked_at: datetime
     ended_at: datetime | None
     by: PersonInfo | None
-    """Who asked; `None`: the operator."""
+    """Who asked; `None`: the operator, or a closed account."""
+    registered: bool
+    """Whether the CMDB has the server, so that its facts are kept."""
 
     @property
     def is_over(self) -> bool:
@@ -150,4 +152,5 @@ def _value(session: Session, row: ServerReading) -> Reading:
         asked_at=row.asked_at,
         ended_at=row.ended_at,
         by=person.as_info() if person is not None and person.active else None,
+        registered=session.get(Server, row.server_id) is not None,
     )

@@ -22,6 +22,8 @@ from guardia.board.artifacts import api as artifact_api
 from guardia.board.artifacts import pages as artifact_pages
 from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
+from guardia.board.cmdb import institution_pages
+from guardia.board.cmdb import pages as server_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
@@ -94,6 +96,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         autonomy_pages.router,
         catalog_pages.router,
         standing_pages.router,
+        server_pages.router,
+        institution_pages.router,
         artifact_pages.router,
         rule_pages.router,
         agent_pages.router,

@@ -35,6 +35,8 @@ class NoopHandlers:
 
     def sign_checkpoint(self) -> None: ...
 
+    def read_server(self, reading_id: int) -> None: ...
+
 
 @pytest.fixture
 def env(env: BoardEnv) -> BoardEnv:

@@ -34,6 +34,16 @@ class ToolCheck:
     missing: tuple[str, ...]
     """What is missing, as sentences; empty: it works."""
 
+    def as_plain(self) -> dict[str, Any]:
+        """Return the check as JSON."""
+        return {
+            "tool": self.tool,
+            "risk": self.risk.name,
+            "service": self.service,
+            "works": self.works,
+            "missing": list(self.missing),
+        }
+
     @property
     def works(self) -> bool:
         """Whether nothing is missing."""

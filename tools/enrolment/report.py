@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from pydantic import BaseModel, ConfigDict
 
 from guardia.i18n import t
@@ -38,6 +40,10 @@ class ProbeReport(BaseModel):
     """Seconds by which the server's clock is ahead of the board's."""
     kind: str
     proposals: tuple[ProposedService, ...]
+
+    def as_result(self) -> dict[str, Any]:
+        """Return the report as it is stored for the server's page."""
+        return {**self.model_dump(mode="json"), "not_read": list(self.unreadable())}
 
     def unreadable(self) -> tuple[str, ...]:
         """Return, as sentences, what could not be read."""

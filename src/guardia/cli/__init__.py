@@ -23,6 +23,7 @@ from guardia.cli import (
     evaluation,
     failures,
     goal,
+    init,
     institution,
     issue,
     keys,
@@ -49,6 +50,7 @@ app = typer.Typer(
     help=t("cli.help"), no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False
 )
 app.command("demo", help=t("cli.demo.help"))(demo.demo)
+app.command("init", help=t("cli.init.help"))(init.init)
 app.command("up", help=t("cli.up.help"))(service.up)
 app.command("serve", help=t("cli.serve.help"))(service.serve)
 app.command("worker", help=t("cli.worker.help"))(service.worker)

@@ -17,6 +17,7 @@ from guardia.text import clean_json, fold
 COMMAND_ACTIONS: dict[str, str] = {
     "version": "version.read",
     "demo": "demo.run",
+    "init": "installation.run",
     "up": "installation.run",
     "serve": "installation.run",
     "worker": "installation.run",

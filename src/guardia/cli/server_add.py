@@ -92,7 +92,7 @@ def add(
         if secret is not None:
             _store_key(tools.board, draft.credential, secret)
         servers.enrol(tools.board, CLI_OPERATOR, chosen)
-        readings.keep(tools.board, CLI_OPERATOR, "probe", chosen, report.model_dump(mode="json"))
+        readings.keep(tools.board, CLI_OPERATOR, "probe", chosen, report.as_result())
     if as_json:
         server_env.print_json(server_checks.probe_json(chosen, report))
         return

@@ -16,7 +16,6 @@ from guardia.i18n import t
 
 if TYPE_CHECKING:
     from guardia.org.directory import Host
-    from guardia.tools.enrolment.checks import ToolCheck
     from guardia.tools.enrolment.report import ProbeReport
 
 _Id = Annotated[str, typer.Argument(help=t("cli.server.id"))]
@@ -45,8 +44,7 @@ def probe(
                 raise Invalid(what=", ".join(sorted(missing)), why=t("cli.server.not_proposed"))
             merged = [s.model_dump() for s in {**known, **found}.values()]
             servers.edit(tools.board, CLI_OPERATOR, server, {"services": merged})
-        result = report.model_dump(mode="json")
-        readings.keep(tools.board, CLI_OPERATOR, "probe", host, result)
+        readings.keep(tools.board, CLI_OPERATOR, "probe", host, report.as_result())
     if as_json:
         server_env.print_json(probe_json(host, report))
         return
@@ -66,7 +64,7 @@ def check(
     with server_env.open_tools() as tools:
         host, _ = server_list.server(tools.board, CLI_OPERATOR, server)
         found = checks.check(tools.gate, CLI_OPERATOR, host)
-        rows = [check_json(one) for one in found]
+        rows = [one.as_plain() for one in found]
         readings.keep(tools.board, CLI_OPERATOR, "check", host, {"tools": rows})
     if as_json:
         server_env.print_json({"server": server, "tools": rows})
@@ -152,17 +150,6 @@ def probe_json(host: Host, report: ProbeReport) -> dict[str, Any]:
         "versions": report.system.versions,
         "clock_offset": report.clock_offset,
         "unreadable": list(report.unreadable()),
-    }
-
-
-def check_json(one: ToolCheck) -> dict[str, Any]:
-    """Return the check of one tool as JSON."""
-    return {
-        "tool": one.tool,
-        "risk": one.risk.name,
-        "service": one.service,
-        "works": one.works,
-        "missing": list(one.missing),
     }
 
 
