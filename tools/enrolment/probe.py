@@ -18,9 +18,16 @@ from guardia.tools.enrolment.socket_facts import SocketFindings
 from guardia.tools.enrolment.system_facts import SystemFindings
 from guardia.tools.gate import Gate
 
-_ALWAYS = ("bash", "sudo", "systemctl", "journalctl", "ss", "netstat", "openssl", "curl", "java",
-           "psql", "mysql", "mariadb", "nginx", "apache2", "apache2ctl", "httpd", "apachectl",
-           "visudo")  # fmt: skip
+_ALWAYS = (
+    "apache2", "apache2ctl", "apachectl", "awk", "bash", "cat", "chage", "chmod", "chown", "cp",
+    "crontab", "cubrid", "curl", "df", "du", "faillock", "find", "getent", "grep", "gzip", "head",
+    "httpd", "install", "java", "jcmd", "journalctl", "kill", "ln", "ls", "lsof", "mariadb",
+    "mariadbd", "mkdir", "mv", "mysql", "mysqld", "netstat", "nginx", "openssl", "pam_tally2",
+    "passwd", "pgrep", "ps", "psql", "readlink", "repquota", "rm", "sed", "sha256sum", "ss", "stat",
+    "sudo", "systemctl", "systemd-analyze", "tail", "tar", "tee", "test", "timeout", "touch",
+    "visudo", "zcat",
+)  # fmt: skip
+"""Programs that tools name by their full path, besides those that they require."""
 
 
 def wanted_programs() -> tuple[str, ...]:

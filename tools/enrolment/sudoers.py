@@ -21,17 +21,31 @@ _WIDTH = 90
 
 
 def render(
-    account: str, rights: Mapping[str, Sequence[Right]], *, server: str, password: bool = False
+    account: str,
+    rights: Mapping[str, Sequence[Right]],
+    *,
+    server: str,
+    password: bool = False,
+    skip: bool = False,
 ) -> str:
-    """Return the file: one alias for each action. Raises `Refused` if a command cannot be exact."""
+    """Return the file: one alias for each action.
+
+    Raises `Refused` if a command cannot be exact; with `skip` the file says so instead.
+    """
     lines = [f"# {t('enrolment.sudoers.head', server=server)}"]
     names = []
     for tool, commands in sorted(rights.items()):
         if not commands:
             continue
         name = "GUARDIA_" + re.sub(r"[^A-Z0-9]", "_", tool.upper())
+        try:
+            rendered = ", \\\n    ".join(render_command(tool, command) for command in commands)
+        except Refused as error:
+            if not skip:
+                raise
+            lines.append(f"# {_UNWRITABLE.sub('?', str(error))}")
+            continue
         names.append(name)
-        rendered = ", \\\n    ".join(render_command(tool, command) for command in commands)
         lines.append(f"Cmnd_Alias {name} = {rendered}")
     if not names:
         return "\n".join([*lines, f"# {t('enrolment.sudoers.none')}", ""])

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from guardia.org.directory import Host
     from guardia.tools.enrolment.report import ProbeReport
 
+_MAX_SHOWN = 2
 _Id = Annotated[str, typer.Argument(help=t("cli.server.id"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("cli.json"))]
 
@@ -73,11 +74,19 @@ def check(
     table = Table(*(t(f"cli.server.column.{c}") for c in ("tool", "service", "result")))
     for one in found:
         if everything or not one.works:
-            result = t("cli.server.works") if one.works else "\n".join(one.missing)
+            result = t("cli.server.works") if one.works else _shortened(one.missing)
             table.add_row(one.tool, one.service or "-", result)
     if table.row_count:
         console().print(table)
     console().print(t("cli.server.checked", works=works, all=len(found)))
+
+
+def _shortened(missing: tuple[str, ...]) -> str:
+    """Return what is missing in at most a few lines; `--json` has all of it."""
+    shown = list(missing[:_MAX_SHOWN])
+    if len(missing) > _MAX_SHOWN:
+        shown.append(t("cli.server.missing_more", count=len(missing) - _MAX_SHOWN))
+    return "\n".join(shown)
 
 
 def sudoers(
