@@ -103,7 +103,11 @@ def sudoers(
         host, _ = server_list.server(board, CLI_OPERATOR, server)
     rights = checks.rights_of(host, chosen)
     needs_password = host.login.elevate == "password"
-    sys.stdout.write(rendering.render(host.account, rights, server=server, password=needs_password))
+    sys.stdout.write(
+        rendering.render(
+            host.account, rights, server=server, password=needs_password, skip=not chosen
+        )
+    )
 
 
 def confirm_key(

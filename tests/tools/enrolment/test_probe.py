@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -18,6 +19,7 @@ from board_env import BoardEnv
 from openssh_server import free_port
 from waiting import wait_until
 
+import guardia.tools
 from guardia.board.audit import log
 from guardia.board.core.actors import Actor
 from guardia.org.directory import Host
@@ -111,6 +113,17 @@ def run_bare(tool: str, folder: Path, *arguments: str) -> dict[str, Any]:
 
 
 BARE_HOST = Host(server_id="X", institution="MOF", kind="WAS")
+
+
+def test_every_program_that_a_tool_names_is_looked_for() -> None:
+    """A right needs the program's full path, which only the probe can know."""
+    folder = Path(guardia.tools.__file__ or "").parent
+    named = {
+        name
+        for path in folder.rglob("*.py")
+        for name in re.findall(r'\bprogram\("([^"]+)"\)', path.read_text("utf-8"))
+    }
+    assert "systemctl" in named and named <= set(probe.wanted_programs())
 
 
 def test_without_ss_and_ps_ports_are_known_from_proc(tmp_path: Path) -> None:

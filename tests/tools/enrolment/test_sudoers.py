@@ -59,6 +59,15 @@ def test_nothing_chosen_is_still_a_valid_file(tmp_path: Path) -> None:
     assert parsed(sudoers.render("ops", {}, server="WEB-01"), tmp_path) == {}
 
 
+def test_an_action_that_cannot_be_exact_is_left_out_and_named(tmp_path: Path) -> None:
+    rights = {"a.b": (RESTART,), "c.d": (("tail", "x"),)}
+    text = sudoers.render("ops", rights, server="S", skip=True)
+    assert list(parsed(text, tmp_path)["Command_Aliases"]) == ["GUARDIA_A_B"]
+    assert any(line.startswith("#") and "c.d" in line for line in text.splitlines())
+    with pytest.raises(Refused):
+        sudoers.render("ops", rights, server="S")
+
+
 @pytest.mark.parametrize(
     "account", ["ops", "svc_guardia", "CORP\\svc", "svc@corp.example", "host$", "a.b-c"]
 )
