@@ -27,7 +27,7 @@ _ALWAYS = (
     "sudo", "systemctl", "systemd-analyze", "tail", "tar", "tee", "test", "timeout", "touch",
     "visudo", "zcat",
 )  # fmt: skip
-"""Programs that tools name by their full path, besides those that they require."""
+"""Programs that tools name by their full path, in addition to those that they require."""
 
 
 def wanted_programs() -> tuple[str, ...]:

@@ -10,7 +10,13 @@ from ipaddress import ip_address
 from guardia.i18n import t
 from guardia.org.directory import Service
 from guardia.tools.enrolment.endpoint_facts import Answer, EndpointFindings
-from guardia.tools.enrolment.products import NOT_HTTP, Product, candidate_places, product_of
+from guardia.tools.enrolment.products import (
+    NOT_HTTP,
+    PRODUCTS,
+    Product,
+    candidate_places,
+    product_of,
+)
 from guardia.tools.enrolment.socket_facts import Process, Socket, SocketFindings, Unit
 from guardia.tools.enrolment.system_facts import SystemFindings
 
@@ -62,12 +68,16 @@ def endpoints_to_ask(address: str, running: SocketFindings) -> tuple[str, ...]:
     groups = _groups(address, running, ())
     others = {id(s) for g in groups if g.product.kind != "http" for s in g.sockets}
     admin = {(id(s)) for g in groups for s in g.sockets if s.port in g.product.other_ports}
-    found = [
-        f"{_reachable(s.address)}/{s.port}"
+    web = {id(s) for g in groups if g.product.kind == "http" for s in g.sockets}
+    usual = {port for product in PRODUCTS for port in product.ports}
+    asked = [
+        s
         for s in _own(address, running.sockets)
         if id(s) not in others | admin and s.port not in NOT_HTTP
     ]
-    return tuple(dict.fromkeys(found))
+    # Only some can be asked within the time: the likely ones first.
+    asked.sort(key=lambda s: (id(s) not in web, s.port not in usual))
+    return tuple(dict.fromkeys(f"{_reachable(s.address)}/{s.port}" for s in asked))
 
 
 def places_to_look(running: SocketFindings) -> tuple[str, ...]:

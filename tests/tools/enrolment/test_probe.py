@@ -22,6 +22,7 @@ from waiting import wait_until
 import guardia.tools
 from guardia.board.audit import log
 from guardia.board.core.actors import Actor
+from guardia.board.core.plan import ToolCall
 from guardia.org.directory import Host
 from guardia.tools import catalog
 from guardia.tools.enrolment import probe
@@ -84,13 +85,14 @@ def probe_path() -> str:
 
 
 @pytest.mark.parametrize("path", ["/health", "/actuator/health", "/"])
-def test_the_first_health_path_that_answers_is_proposed(
+def test_the_first_health_path_that_answers_is_found(
     env: BoardEnv, start_sshd: Callable[..., Any], path: str
 ) -> None:
-    with website(path) as port:
-        found = run(env, start_sshd())
-    service = next(p.service for p in found.proposals if p.service.port == port)
-    assert (service.kind, service.health, service.address) == ("http", path, "127.0.0.1")
+    server = start_sshd()
+    with website(path) as port, Connections(server) as connections:
+        call = ToolCall(tool="enrol.endpoints", args={"endpoints": [f"127.0.0.1/{port}"]})
+        (found,) = Gate(env.board, connections).inspect(OPERATOR, server.host(), call)["answers"]
+    assert (found["status"], found["health"], found["tls"]) == (200, path, False)
 
 
 BARE = (
