@@ -21,7 +21,7 @@ from guardia.org import host_key
 from guardia.tools.gate import Gate
 from guardia.tools.transport.connections import Connections
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
 
 @pytest.fixture
