@@ -22,6 +22,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visito
 
 _Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 _Place = Annotated[str, Query(max_length=100), FOLDED]
+_Word = Annotated[str, Query(max_length=64), FOLDED]
 _Version = Annotated[int, Form(ge=1, le=2**31 - 1)]
 _FormReason = Annotated[Reason, Form()]
 _TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
@@ -39,17 +40,21 @@ _Texts = Annotated[dict[str, str], Depends(_form_texts)]
 
 @router.get("/rules")
 def show_list(
-    request: Request, board: BoardDep, visitor: CurrentVisitor, place: _Place = "", after: str = ""
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    place: _Place = "",
+    after: _Word = "",
 ) -> Response:
     """Show the rules in force and the proposals."""
-    found = view.list_rules(board, visitor.person, place=place, after=after[:64])
+    found = view.list_rules(board, visitor.person, place=place, after=after)
     return render.page(
         request, "site_rules/rules.html", visitor=visitor, found=found, place=place, kinds=KINDS
     )
 
 
 @router.get("/rules/new")
-def new_rule(request: Request, visitor: CurrentVisitor, kind: str = "freeze") -> Response:
+def new_rule(request: Request, visitor: CurrentVisitor, kind: _Word = "freeze") -> Response:
     """Show the form of a new rule of one kind."""
     require_permission(visitor.person, "rule.edit")
     return _form_page(request, visitor, {"kind": kind if kind in KINDS else "freeze"})
