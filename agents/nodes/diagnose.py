@@ -34,7 +34,7 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
         situation = procedure.Situation(host, service, params, findings)
         call = procedure.diagnose_call(step, situation)
         try:
-            found = _read(context, grant, call, host)
+            found = read_if_applicable(context, grant, call, host)
         except (CommandFailed, Unreachable) as error:
             findings[step.as_] = None
             errors = findings.setdefault("errors", [])
@@ -52,7 +52,9 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     }
 
 
-def _read(context: AgentContext, grant: Grant, call: ToolCall, host: Host) -> dict[str, Any]:
+def read_if_applicable(
+    context: AgentContext, grant: Grant, call: ToolCall, host: Host
+) -> dict[str, Any]:
     """Run a read. Raises `CommandFailed` also for one that is not for this service."""
     try:
         planning.prepare(call, host)

@@ -323,3 +323,26 @@ def test_a_version_is_extracted_from_the_request_or_asked_for(
 
 def test_a_runbook_without_parameters_asks_nothing() -> None:
     assert procedure.extract_parameters(books()["was-hung"], "3.1.1") == ({}, [])
+
+
+# --- the service that a runbook is for --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("book", "text", "service"),
+    [
+        ("was-hung", "", "portal"),
+        ("was-hung", "MINWON 화면이 안 떠요", "minwon"),
+        ("was-hung", "톰캣 말고 tomcat이 멈췄어요", "minwon"),
+        ("tomcat-hung", "", "minwon"),
+        ("tomcat-hung", "portal이 이상해요", "minwon"),
+        ("web-config-broken", "minwon", "portal"),
+    ],
+)
+def test_a_service_is_chosen_by_product_and_by_name(book: str, text: str, service: str) -> None:
+    found = procedure.service_for(books()[book], HOSTS["MOF-WAS-02"], text)
+    assert found is not None and found.name == service
+
+
+def test_a_host_without_the_product_has_no_such_service() -> None:
+    assert procedure.service_for(books()["tomcat-hung"], HOSTS["MOF-WAS-01"], "budget") is None

@@ -215,6 +215,7 @@ TOMCAT = {"processes": RUNS, "threads": THREADS, "heap": HEAP}
 TEMPLATE = {"level": "ERROR", "count": 70, "first": "2026-11-20T05:00:00+00:00", "after": None}
 PATTERNS: dict[str, Any] = {"lines": 90, "errors": 80, "flood": True, "templates": [TEMPLATE]}
 CHANGED = {**PATTERNS, "templates": [{**TEMPLATE, "after": "release /srv/current"}]}
+LOGGED = {**PATTERNS, "warnings": 3}
 STILL_UNIT = {"restart_loop": False, "restarts": 0}
 
 DECIDED: list[tuple[str, dict[str, Any], str]] = [
@@ -302,6 +303,8 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("log-analysis", {"health": UP, "tail": {"lines": ["INFO a", "ERROR b"]}}, "errors"),
     ("log-analysis", {"health": UP, "tail": {"lines": ["INFO a", "WARN b"]}}, "clean"),
     ("log-analysis", {"health": None, "tail": {"lines": []}}, "clean"),
+    ("log-analysis", {"health": UP, "tail": None, "patterns": LOGGED}, "logged_errors"),
+    ("log-analysis", {"health": UP, "tail": None, "patterns": {**LOGGED, "errors": 0}}, "quiet"),
     *(
         ("unit-failed", {"unit": unit, "health": health}, rule)
         for unit, health, rule in (

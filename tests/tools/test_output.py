@@ -120,3 +120,25 @@ class TestRequire:
     def test_truncated_output_is_a_failure(self) -> None:
         with pytest.raises(CommandFailed, match="한도"):
             require_success("disk.usage", exit_reason(truncated=True))
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("주민번호 900101-1234567 조회", "주민번호 *** 조회"),
+        ("외국인 850712-6234567.", "외국인 ***."),
+        ("연락처 010-1234-5678, 011-123-4567", "연락처 ***, ***"),
+        ("카드 1234-5678-9012-3456", "카드 ***"),
+        ("order 901301-1234567", "order 901301-1234567"),
+        ("app-900101-1234567-x", "app-900101-1234567-x"),
+        ("1024 2048 4096 8192", "1024 2048 4096 8192"),
+        ("02-1234-5678", "02-1234-5678"),
+        (
+            "-----BEGIN RSA PRIVATE KEY-----\nMIIE\n-----END RSA PRIVATE KEY-----\nx",
+            "-----BEGIN RSA PRIVATE KEY-----***-----END RSA PRIVATE KEY-----\nx",
+        ),
+        ("-----BEGIN PRIVATE KEY-----\nMIIE", "-----BEGIN PRIVATE KEY-----***"),
+    ],
+)
+def test_personal_numbers_and_keys_are_masked(text: str, shown: str) -> None:
+    assert sanitize(text) == shown

@@ -311,15 +311,18 @@ def unit_arguments(host: Host, service: Service) -> tuple[str | int, ...]:
     )
 
 
-def verb_rights(verb: str) -> Callable[[Host, Service | None], tuple[Right, ...]]:
-    """Return the rights to one verb of a unit, or of a script of the system."""
+def verb_rights(
+    verb: str, *, scripts: bool = True
+) -> Callable[[Host, Service | None], tuple[Right, ...]]:
+    """Return the rights to one verb of a unit, or of a script of the system if it knows it."""
 
     def rights(host: Host, service: Service | None) -> tuple[Right, ...]:
         if service is None:
             return ()
         if target.is_systemd(host, service):
             return ((host.facts.program("systemctl"), verb, target.unit(host, service)),)
-        return ((str(service.control), verb),) if target.is_init_script(service) else ()
+        is_script = scripts and target.is_init_script(service)
+        return ((str(service.control), verb),) if is_script else ()
 
     return rights
 
@@ -365,7 +368,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("service.health", _read_health),
         findings=HealthFindings,
         kinds=PORT_KINDS,
-        tried_on=("fleet", "debian-12"),
+        tried_on=("fleet", "debian-12", "debian-12-sysvinit"),
         timeout=15.0,
     ),
     Tool(
@@ -377,7 +380,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=ProcessesFindings,
         kinds=PROCESS_KINDS,
         requires=("ps",),
-        tried_on=("fleet", "debian-12"),
+        tried_on=("fleet", "debian-12", "debian-12-sysvinit"),
         timeout=15.0,
     ),
     Tool(
@@ -394,7 +397,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         kinds=HTTP_KINDS,
         platforms=("linux", "systemd", "script"),
         rights=verb_rights("restart"),
-        tried_on=("fleet", "debian-12"),
+        tried_on=("fleet", "debian-12", "debian-12-sysvinit"),
         timeout=START_TIMEOUT,
     ),
     Tool(

@@ -31,6 +31,12 @@ service_pids() {
       esac
     done)
   fi
+  # Files of another account's processes cannot be seen, but their command lines can.
+  if [ -z "${pids// /}" ] && [ -n "$root" ]; then
+    pids=$(ps -ww -e -o pid=,uid=,args= | ROOT=$root ME=$(id -u) awk '
+      $2 != ENVIRON["ME"] && index($0 " ", ENVIRON["ROOT"] "/") { print $1; next }
+      $2 != ENVIRON["ME"] && index($0 " ", ENVIRON["ROOT"] " ") { print $1 }' | tr '\n' ' ')
+  fi
   printf '%s' "$pids"
 }
 with_children() {

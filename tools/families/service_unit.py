@@ -346,7 +346,7 @@ def _change(
         precheck=before.checks,
         verify=after.checks,
         kinds=PROCESS_KINDS,
-        rights=verb_rights(verb),
+        rights=verb_rights(verb, scripts=more["platforms"] == _BOTH),
         tried_on=("debian-12",),
         timeout=START_TIMEOUT,
         **more,

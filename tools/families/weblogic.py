@@ -41,11 +41,15 @@ script=$root/bin/startManagedWebLogic.sh
 if [ ! -x "$script" ]; then echo "no $script" >&2; exit 3; fi
 log=$root/servers/$server/logs/$server.out
 mkdir -p -- "${log%/*}"
+touch -- "$log"
+begin=$(($(wc -c < "$log") + 1))
 nohup setsid "$script" "$server" "$url" </dev/null >>"$log" 2>&1 &
 starting=$!
 end=$((SECONDS + limit))
 while [ "$SECONDS" -lt "$end" ]; do
-  if tail -c 65536 -- "$log" | grep -q 'Server state changed to RUNNING'; then exit 0; fi
+  # Only what this start has logged counts.
+  state=$(tail -c "+$begin" "$log" | grep -c 'Server state changed to RUNNING' || true)
+  if [ "$state" != 0 ]; then exit 0; fi
   if ! kill -0 "$starting" 2>/dev/null; then
     echo "$server did not start:" >&2
     tail -n 5 -- "$log" >&2

@@ -190,6 +190,19 @@ def test_staff_see_plan_evidence_citation_approval_and_audit_log(
     assert 'name="decision"' not in html
 
 
+def test_the_difference_of_a_configuration_is_shown(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    with web_env.board.database.transaction() as session:
+        session.execute(
+            text(
+                "update tb_ops_task set plan ="
+                " jsonb_set(plan, '{actions,0,difference}', '\"-a <b>\\n+a 2\"', true)"
+            )
+        )
+    html = sign_in_as("lead").get_page(f"/issues/{scenario.sr_id}").text
+    assert "변경 내용" in html and "-a &lt;b&gt;\n+a 2" in html
+
+
 def test_customers_see_neither_plan_nor_evidence_nor_audit_log(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

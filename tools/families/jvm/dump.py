@@ -81,6 +81,8 @@ newest() {
     { kept = kept $0 "\n" }
     END { printf "%s", kept }'
 }
+# The console may go to any file; the process itself shows which.
+if [ "$own" = 1 ] && out=$(readlink "/proc/$pid/fd/1") && [ -f "$out" ]; then log=$out; fi
 before=$(dumps "$(logged)")
 if [ "$own" = 1 ]; then kill -QUIT "$pid"
 else as_root "$systemctl" kill --signal=QUIT "$unit" >&2; fi

@@ -222,8 +222,8 @@ def _read_startup(text: str) -> Findings:
 def _restart(args: ServiceArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
     root = _home(service)
-    if target.is_systemd(host, service):
-        # What systemd has started only systemd may restart: it would start it again.
+    if service.control or target.is_systemd(host, service):
+        # Its own way of starting sets the options of the machine, which would be lost.
         raise Refused(why=t("tools.tomcat.by_unit", service=service.name))
     listen = target.address(service)
     return Command.script(
@@ -273,6 +273,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         ),
         irreversible="tools.tomcat.restart.irreversible",
         kinds=HTTP_KINDS,
+        tried_on=("debian-12-sysvinit",),
         platforms=("tomcat", "script"),
         requires=("pgrep",),
         timeout=START_TIMEOUT,

@@ -35,8 +35,7 @@ _SEARCH = Script(
 scan=64000000
 alike=$(printf "$encoded")
 keep() {
-  if [ "$alike" = "$word" ] || [ -z "$alike" ]; then LC_ALL=C grep -aF -e "$word"
-  else LC_ALL=C grep -aF -e "$word" -e "$alike" -e unreadable-source; fi | plain || true
+  LC_ALL=C grep -aF -e "$word" -e "${alike:-$word}" -e unreadable-source | plain || true
 }
 read_log "$@"
 """,

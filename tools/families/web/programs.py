@@ -8,6 +8,11 @@ from guardia.org.directory import Host, Service
 from guardia.tools import target
 
 _NGINX_CONFIG = "/etc/nginx/nginx.conf"
+_APACHE_CONFIGS = (
+    "/etc/apache2/apache2.conf",
+    "/etc/httpd/conf/httpd.conf",
+    "/usr/local/apache2/conf/httpd.conf",
+)
 _APACHE = ("apache2ctl", "apachectl", "httpd")
 
 
@@ -28,14 +33,17 @@ def test_command(host: Host, service: Service) -> tuple[str, ...]:
     if is_nginx(service):
         return (*_nginx(host, service), "-t")
     program = _apache(host)
-    return (program, "-t") if program.endswith("httpd") else (program, "configtest")
+    own = _apache_file(service)
+    if own or program.endswith("httpd"):
+        return (program, *own, "-t")
+    return (program, "configtest")
 
 
 def dump_command(host: Host, service: Service) -> tuple[str, ...]:
     """Return the command that prints the sites."""
     if is_nginx(service):
         return (*_nginx(host, service), "-T")
-    return (_apache(host), "-t", "-D", "DUMP_VHOSTS")
+    return (_apache(host), *_apache_file(service), "-t", "-D", "DUMP_VHOSTS")
 
 
 def reload_command(host: Host, service: Service) -> tuple[str, ...]:
@@ -44,7 +52,7 @@ def reload_command(host: Host, service: Service) -> tuple[str, ...]:
         return (host.facts.program("systemctl"), "reload", target.unit(host, service))
     if is_nginx(service):
         return (*_nginx(host, service), "-s", "reload")
-    return (_apache(host), "-k", "graceful")
+    return (_apache(host), *_apache_file(service), "-k", "graceful")
 
 
 def _nginx(host: Host, service: Service) -> tuple[str, ...]:
@@ -52,6 +60,13 @@ def _nginx(host: Host, service: Service) -> tuple[str, ...]:
     own = config.endswith(".conf") and config != _NGINX_CONFIG
     program = host.facts.program("nginx")
     return (program, "-c", target.config(service)) if own else (program,)
+
+
+def _apache_file(service: Service) -> tuple[str, ...]:
+    """Return the option that names a configuration of its own."""
+    config = service.config or ""
+    own = config.endswith(".conf") and config not in _APACHE_CONFIGS
+    return ("-f", target.config(service)) if own else ()
 
 
 def _apache(host: Host) -> str:
