@@ -26,6 +26,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.costs.title", "/costs", "costs.read"),
     NavigationItem("autonomy.title", "/autonomy", "autonomy.read"),
     NavigationItem("standing.title", "/standing", "standing.read"),
+    NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
     NavigationItem("artifacts.title", "/artifacts", "artifact.read"),
     NavigationItem("rules.title", "/rules", "rule.read"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
