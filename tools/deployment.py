@@ -10,12 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from guardia.board.core.plan import Action, Category, Citation, Plan, ToolCall
+from guardia.board.core.plan import Action, Category, Check, Citation, Plan, ToolCall
 from guardia.errors import Refused
 from guardia.i18n import t, t_default
 from guardia.org.directory import Host, Service
 from guardia.tools import planning
-from guardia.tools.target import service_on
+from guardia.tools.target import HTTP_KINDS, service_on
 
 Read = Callable[[ToolCall], dict[str, Any]]
 """Runs a read on the server and returns its findings."""
@@ -37,8 +37,21 @@ class Content:
         return {"sha256": self.sha256, "size": self.size}
 
 
+_TRAFFIC = ("drain", "undrain")
 FindContent = Callable[[str, str], Content | None]
 """Finds the artefact with a name and a version, to restore it."""
+
+
+@dataclass(frozen=True, slots=True)
+class HealthGate:
+    """What a server must hold for a while after its change, or it is rolled back."""
+
+    seconds: int = 10
+    failed_percent: int = 0
+    milliseconds: int = 3000
+    """Within which 95% of the requests must be answered."""
+    body: str = ""
+    """A text that every answer must contain; empty: any."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +65,7 @@ class Deployment:
     """Name of a WAR, if it is not that of the uploaded file."""
     package: str = ""
     """Name of a package, if it is not that of the artefact."""
+    gate: HealthGate = HealthGate()
 
 
 def plan_server(host: Host, wanted: Deployment, read: Read) -> Plan:
@@ -61,8 +75,30 @@ def plan_server(host: Host, wanted: Deployment, read: Read) -> Plan:
     """
     service = service_on(host, wanted.service)
     calls = _LAYOUTS.get(_layout(service), _no_layout)(host, service, wanted, read)
+    if service.drain is not None:
+        # Undone in the reverse order: the server gets no traffic until it is as before.
+        ends = (ToolCall(tool=f"deploy.{v}", args={"service": service.name}) for v in _TRAFFIC)
+        first, last = ends
+        calls = [first, *calls, last]
     actions = tuple(planning.propose(call, host) for call in calls)
-    return _plan(host, wanted, actions)
+    return _plan(host, wanted, actions, _gate(service, wanted.gate))
+
+
+def _gate(service: Service, gate: HealthGate) -> tuple[Check, ...]:
+    """Return the check of the whole plan, for a service that answers over HTTP."""
+    if service.kind not in HTTP_KINDS or service.health is None or service.port is None:
+        return ()
+    call = ToolCall(
+        tool="deploy.watch",
+        args={"service": service.name, "seconds": gate.seconds, "body": gate.body},
+    )
+    expect = (
+        f"requests > `0` && failed_percent <= `{gate.failed_percent}`"
+        f" && p95_milliseconds <= `{gate.milliseconds}`"
+    )
+    words = {"seconds": gate.seconds, "failed": gate.failed_percent}
+    sentence = t("tools.deploy.watch.gate", **words, milliseconds=gate.milliseconds)
+    return (Check(call=call, expect=expect, sentence=sentence),)
 
 
 def _layout(service: Service) -> str:
@@ -136,7 +172,9 @@ _LAYOUTS: dict[str, Callable[[Host, Service, Deployment, Read], list[ToolCall]]]
 }
 
 
-def _plan(host: Host, wanted: Deployment, actions: tuple[Action, ...]) -> Plan:
+def _plan(
+    host: Host, wanted: Deployment, actions: tuple[Action, ...], verify: tuple[Check, ...]
+) -> Plan:
     content = wanted.content
     title = f"{content.name} {content.version}"
     because = t_default("rollouts.because", title=title, count=1)
@@ -152,4 +190,5 @@ def _plan(host: Host, wanted: Deployment, actions: tuple[Action, ...]) -> Plan:
             passage=f"{content.file_name} {content.size}",
         ),
         actions=actions,
+        verify=verify,
     )

@@ -214,6 +214,9 @@ def cancel(board: BoardContext, person: PersonInfo, number: int, reason: str) ->
     now, by = board.clock(), Actor.of(person)
     with board.database.transaction() as session:
         row = lock(session, number)
+        if row.state == RolloutState.RUNNING:
+            word = t(f"rollouts.state.{row.state}")
+            raise IllegalMove(state=word, move=t("rollouts.cancel"))
         root = session.get(Task, row.root_task_id) if row.root_task_id else None
         if root is not None and root.status in {State.PENDING_APPROVAL, State.APPROVED}:
             move_task(session, root, Move.ABORT, actor=ActorKind.PERSON, now=now)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
 from sqlalchemy import exists, select
@@ -33,7 +33,7 @@ from guardia.board.rollouts.model import Rollout, RolloutServer
 from guardia.board.rollouts.moves import lock, move
 from guardia.board.rollouts.policy import Options, RolloutState, ServerProgress, ServerState, Step
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import GuardiaError, Refused
+from guardia.errors import GuardiaError, IllegalMove, Refused
 from guardia.i18n import t, t_default
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
@@ -218,7 +218,8 @@ def _root(session: Session, row: Rollout) -> Task:
 @repeat_on_conflict
 def pause(board: BoardContext, person: PersonInfo, number: int, reason: str) -> None:
     """Let what runs end, and begin no further batch."""
-    _order(board, person, number, RolloutState.PAUSED, reason or t_default("rollouts.why.person"))
+    why = reason or t_default("rollouts.why.person")
+    _order(board, person, number, {RolloutState.RUNNING}, RolloutState.PAUSED, why)
 
 
 @repeat_on_conflict
@@ -231,23 +232,35 @@ def resume(board: BoardContext, person: PersonInfo, number: int) -> None:
         seen = progress(session, servers_of(session, number))
     if any(s.state in {ServerState.RESTORED, ServerState.BROKEN} for s in seen):
         raise Refused(why=t("rollouts.not_resumable"))
-    _order(board, person, number, RolloutState.RUNNING, t_default("rollouts.why.resumed"))
+    why = t_default("rollouts.why.resumed")
+    _order(board, person, number, {RolloutState.PAUSED}, RolloutState.RUNNING, why)
 
 
 @repeat_on_conflict
 def roll_back(board: BoardContext, person: PersonInfo, number: int, reason: str) -> None:
     """Roll back exactly the servers that were changed."""
     why = reason or t_default("rollouts.why.person")
-    _order(board, person, number, RolloutState.ROLLING_BACK, why)
+    found = {RolloutState.RUNNING, RolloutState.PAUSED}
+    _order(board, person, number, found, RolloutState.ROLLING_BACK, why)
 
 
 def _order(
-    board: BoardContext, person: PersonInfo, number: int, to: RolloutState, reason: str
+    board: BoardContext,
+    person: PersonInfo,
+    number: int,
+    found: Collection[RolloutState],
+    to: RolloutState,
+    reason: str,
 ) -> None:
+    """Move a rollout that is in one of the states `found`, for a person."""
     require_permission(person, "rollout.run")
     now = board.clock()
     with board.database.transaction() as session:
-        move(session, lock(session, number), to, Actor.of(person), now, reason)
+        row = lock(session, number)
+        if row.state not in found:
+            word = t(f"rollouts.state.{row.state}")
+            raise IllegalMove(state=word, move=t(f"rollouts.state.{to}"))
+        move(session, row, to, Actor.of(person), now, reason)
 
 
 def unfinished(board: BoardContext, number: int) -> list[tuple[str, str]]:

@@ -7,6 +7,11 @@ from datetime import datetime
 
 from sqlalchemy import select
 
+from guardia.board.artifacts import changes
+from guardia.board.artifacts.blob_store import BlobStore
+from guardia.board.artifacts.changes import Comparison
+from guardia.board.artifacts.model import Artifact
+from guardia.board.audit import log
 from guardia.board.core.bundle import content_hash
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
@@ -37,6 +42,16 @@ class ServerView:
 
 
 @dataclass(frozen=True, slots=True)
+class RolloutFiles:
+    """The files of a rollout's artefact, compared with those of the one that runs."""
+
+    against: str
+    """What they are compared with; empty: what runs is no known artefact."""
+    comparison: Comparison | None
+    """`None`: the artefact is no archive."""
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutView:
     """One rollout."""
 
@@ -51,6 +66,8 @@ class RolloutView:
     created_by: str
     created_at: datetime
     servers: tuple[ServerView, ...]
+    position: int
+    """The audit log's size when this was read."""
 
     @property
     def done(self) -> int:
@@ -98,6 +115,7 @@ def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> 
             sr_id=row.sr_id,
             created_by=names.get(row.created_by, row.created_by),
             created_at=row.created_at,
+            position=log.snapshot_size(session),
             servers=tuple(
                 ServerView(
                     server=one.server_id,
@@ -112,3 +130,21 @@ def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> 
                 for one in servers
             ),
         )
+
+
+def files_of(board: BoardContext, store: BlobStore, one: RolloutView) -> RolloutFiles:
+    """Compare the artefact of a rollout with the one that its first server runs."""
+    calls = one.servers[0].plan.actions if one.servers else ()
+    args = calls[-1].call.args if calls else {}
+    with board.database.reading() as session:
+        known = select(Artifact.name, Artifact.version, Artifact.sha256)
+        digest = args.get("previous_sha256") or args.get("previous") or ""
+        found = session.execute(known.where(Artifact.sha256 == digest).limit(1)).first()
+        if found is None and one.artifact_id is not None:
+            # Releases name what runs by its version.
+            own = session.get_one(Artifact, one.artifact_id)
+            same = known.where(Artifact.name == own.name, Artifact.version == digest)
+            found = session.execute(same).first()
+    against = f"{found.name} {found.version}" if found else ""
+    old = found.sha256 if found else None
+    return RolloutFiles(against, changes.compare(store, one.sha256, old))

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from guardia.board.rollouts.policy import Options
     from guardia.board.rollouts.view import RolloutView
     from guardia.org.directory import PersonInfo
+    from guardia.tools.deployment import HealthGate
 
 app = typer.Typer(no_args_is_help=True)
 _As = Annotated[str, typer.Option("--as", help=t("rollouts.cli.as"))]
@@ -55,13 +56,24 @@ def plan(  # noqa: PLR0913, PLR0917 (the options of a command)
     on_interruption: _Interruption = "continue",
     file: _File = "",
     package: _Package = "",
+    watch: Annotated[
+        int, typer.Option("--watch", min=1, max=300, help=t("rollouts.cli.watch"))
+    ] = 10,
+    failed: Annotated[
+        int, typer.Option("--max-failed", min=0, max=100, help=t("rollouts.cli.failed"))
+    ] = 0,
+    slow: Annotated[int, typer.Option("--max-ms", min=1, help=t("rollouts.cli.slow"))] = 3000,
+    body: Annotated[str, typer.Option("--body", help=t("rollouts.cli.body"))] = "",
 ) -> None:
     """Draft a rollout of an artefact."""
+    from guardia.tools.deployment import HealthGate
+
     options = _options(
         tiers, batch, on_failure, on_interruption, canary=canary, look=pause_after_canary
     )
+    gate = HealthGate(watch, failed, slow, body)
     with _signed_in(who) as (board, person):
-        number = _draft(board, person, artifact, _targets(to), options, file, package)
+        number = _draft(board, person, artifact, _targets(to), options, (file, package, gate))
     sys.stdout.write(t("rollouts.cli.drafted", number=number) + "\n")
 
 
@@ -168,13 +180,15 @@ def cancel(number: _Number, who: _As, reason: _Reason = "") -> None:
 def again(number: _Number, who: _As, file: _File = "", package: _Package = "") -> None:
     """Draft a rollout of the servers that are not done."""
     from guardia.board.rollouts import progress, view
+    from guardia.tools.deployment import HealthGate
 
     with _signed_in(who) as (board, person):
         old = view.get_rollout(board, person, number)
         if old.artifact_id is None:
             raise Invalid(what=t("rollouts.artifact"), why=t("rollouts.none"))
         left = progress.unfinished(board, number)
-        fresh = _draft(board, person, old.artifact_id, left, old.options, file, package)
+        details = (file, package, HealthGate())
+        fresh = _draft(board, person, old.artifact_id, left, old.options, details)
     sys.stdout.write(t("rollouts.cli.drafted", number=fresh) + "\n")
 
 
@@ -190,8 +204,7 @@ def _draft(
     artifact: int,
     targets: list[tuple[str, str]],
     options: Options,
-    file: str,
-    package: str,
+    details: tuple[str, str, HealthGate],
 ) -> int:
     """Read the servers, plan each, and draft the rollout."""
     from guardia.board.artifacts import view as artifacts
@@ -211,12 +224,12 @@ def _draft(
 
     wanted = content(artifacts.get_artifact(board, person, artifact))
     with Connections(FileCredentialStore(Settings().secrets)) as connections:
-        gate = Gate(board, connections)
+        reads = Gate(board, connections)
         plans = []
         for server, service in targets:
             host = cmdb.server(board, server)
-            deployment = Deployment(wanted, service, find, file, package)
-            read = partial(gate.inspect, person, host)
+            deployment = Deployment(wanted, service, find, *details)
+            read = partial(reads.inspect, person, host)
             plans.append(drafts.ServerPlan(service, plan_server(host, deployment, read)))
     return drafts.draft(board, person, artifact, plans, options)
 

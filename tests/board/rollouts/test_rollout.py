@@ -29,7 +29,7 @@ from guardia.errors import Forbidden, IllegalMove, Refused
 from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import PersonInfo
 from guardia.tools import planning
-from guardia.tools.deployment import Content, Deployment, plan_server
+from guardia.tools.deployment import Content, Deployment, HealthGate, plan_server
 from guardia.tools.transport.connections import Connections
 
 pytestmark = [pytest.mark.slow, pytest.mark.ssh]
@@ -73,7 +73,8 @@ class Rollouts:
         plans = []
         for server, service in (servers or SERVERS).items():
             host = self.stack.fleet.inventory.host(server)
-            wanted = Deployment(content, service, lambda _n, _v: None)
+            gate = HealthGate(seconds=1)
+            wanted = Deployment(content, service, lambda _n, _v: None, gate=gate)
             read = partial(self.stack.gate.inspect, self.engineer, server)
             plans.append(ServerPlan(service, plan_server(host, wanted, read)))
         return drafts.draft(self.stack.board, self.engineer, self.number, plans, options)
