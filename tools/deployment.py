@@ -102,7 +102,7 @@ def _gate(service: Service, gate: HealthGate) -> tuple[Check, ...]:
 
 
 def _layout(service: Service) -> str:
-    if service.layout is None and service.root and service.control:
+    if service.layout is None and service.root and (service.control or service.unit):
         return "releases"  # a server of before, without facts
     return service.layout or ""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints
 
@@ -12,9 +12,22 @@ from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service import START_TIMEOUT, control_arguments, healthy_checks
-from guardia.tools.families.service_shell import CONTROL, LISTENER, REQUEST, SERVICE_PIDS
+from guardia.tools.families.service import (
+    START_TIMEOUT,
+    control_arguments,
+    healthy_checks,
+    unit_arguments,
+    verb_rights,
+)
+from guardia.tools.families.service_shell import (
+    CONTROL,
+    LISTENER,
+    REQUEST,
+    SERVICE_PIDS,
+    UNIT_CONTROL,
+)
 from guardia.tools.findings import Done, FindingsModel, Word
+from guardia.tools.privilege import AS_ROOT, privileged_script
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     EvidenceChoice,
@@ -45,27 +58,51 @@ done
 )
 
 # A link cannot be changed, but another can replace it atomically: a reader always finds one.
+_SWITCH: Final = r"""
+switch() {
+  [ -d "$root/releases/$version" ] || fail "no release $version"
+  current=$(readlink -- "$root/current") || fail "current is not a link"
+  current=${current%/}
+  case ${current##*/} in
+    "$previous"|"$version") ;;
+    *) fail "current is ${current##*/}, not $previous" ;;
+  esac
+  new=$root/.current.$$
+  trap 'rm -f -- "$new"' EXIT
+  ln -s -- "releases/$version" "$new"
+  mv -fT -- "$new" "$root/current"
+}
+fail() { echo "$1" >&2; exit 3; }
+"""
+
 _ACTIVATE = Script(
     "deploy.activate",
     SERVICE_PIDS
     + LISTENER
     + REQUEST
     + CONTROL
+    + _SWITCH
     + r"""
 version=$1 previous=$2 control=$3 root=$4 port=$5 path=$6 scheme=$7 limit=$8 listen=${9:-}
-fail() { echo "$1" >&2; exit 3; }
-[ -d "$root/releases/$version" ] || fail "no release $version"
-current=$(readlink -- "$root/current") || fail "current is not a link"
-current=${current%/}
-case ${current##*/} in
-  "$previous"|"$version") ;;
-  *) fail "current is ${current##*/}, not $previous" ;;
-esac
-new=$root/.current.$$
-trap 'rm -f -- "$new"' EXIT
-ln -s -- "releases/$version" "$new"
-mv -fT -- "$new" "$root/current"
+switch
 run_control restart
+""",
+)
+
+_ACTIVATE_UNIT = Script(
+    "deploy.activate",
+    AS_ROOT
+    + LISTENER
+    + REQUEST
+    + UNIT_CONTROL
+    + _SWITCH
+    + r"""
+version=$1 previous=$2 root=$3 unit=$4 port=$5 path=$6 scheme=$7 limit=$8 systemctl=$9
+listen=${10}
+require_unit
+switch
+call_unit restart
+await_health
 """,
 )
 
@@ -101,7 +138,10 @@ def _version_key(version: str) -> list[tuple[int, str]]:
 
 def _activate(args: ActivateArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
-    target.root(service)
+    root = target.root(service)
+    if target.is_systemd(host, service):
+        arguments = (args.version, args.previous, root, *unit_arguments(host, service))
+        return privileged_script(host, _ACTIVATE_UNIT, *arguments).leaving_children()
     arguments = (args.version, args.previous, *control_arguments(service))
     return Command.script(_ACTIVATE, *arguments).leaving_children()
 
@@ -150,6 +190,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="deploy.activate",
         risk=Risk.DEPLOY,
+        rights=verb_rights("restart"),
         args=ActivateArgs,
         command=_activate,
         parse=stdout_parser("deploy.activate", success_findings),

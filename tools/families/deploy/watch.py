@@ -66,8 +66,8 @@ def _watch(args: WatchArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
     scheme = "tls" if service.kind == "tls" else "plain"
     where = (target.port(service), target.health(service), scheme)
-    listen = service.address or ""
-    return Command.script(_WATCH, *where, args.seconds, _ANSWER_SECONDS, listen, args.body)
+    values = (args.seconds, _ANSWER_SECONDS, target.address(service), args.body)
+    return Command.script(_WATCH, *where, *values)
 
 
 def _read(text: str) -> Findings:
