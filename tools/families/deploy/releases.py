@@ -160,17 +160,18 @@ def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
     )
 
 
-def _previous_is_current(args: ActivateArgs) -> tuple[Check, ...]:
-    """Require that a restart would bring back the previous release."""
-    current_release = ToolCall(tool="deploy.current", args={"service": args.service})
-    expect = f"version == {jmespath_literal(args.previous)}"
-    sentence = t("tools.deploy.activate.is_current", version=args.previous)
-    return (Check(call=current_release, expect=expect, sentence=sentence),)
-
-
-def _serves_version(service: str, version: str) -> tuple[Check, ...]:
+def _runs(service: str, version: str) -> tuple[Check, ...]:
+    """Require that the release is in use and answers; a service need not tell its version."""
+    current_release = ToolCall(tool="deploy.current", args={"service": service})
+    literal = jmespath_literal(version)
+    in_use = Check(
+        call=current_release,
+        expect=f"version == {literal}",
+        sentence=t("tools.deploy.activate.is_current", version=version),
+    )
     sentence = t("tools.deploy.activate.verify", service=service, version=version)
-    return healthy_checks(service, 20, sentence, f" && version == {jmespath_literal(version)}")
+    told = f" && (version == `null` || version == {literal})"
+    return (in_use, *healthy_checks(service, 20, sentence, told))
 
 
 def _inverse(args: ActivateArgs) -> ToolCall:
@@ -196,12 +197,9 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("deploy.activate", success_findings),
         findings=Done,
         precheck=_as_planned,
-        verify=lambda args: _serves_version(args.service, args.version),
+        verify=lambda args: _runs(args.service, args.version),
         undo=_inverse,
-        undo_verify=lambda args: (
-            *_previous_is_current(args),
-            *_serves_version(args.service, args.previous),
-        ),
+        undo_verify=lambda args: _runs(args.service, args.previous),
         choices=(
             EvidenceChoice("version", "deploy.current", "releases"),
             EvidenceChoice("previous", "deploy.current", "[version]"),
