@@ -16,9 +16,11 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, BinaryIO, Literal
 
+from pydantic.dataclasses import dataclass as pydantic_dataclass
+
 from guardia.board.artifacts.blob_store import BlobStore
 from guardia.errors import Refused
-from guardia.text import clean, mask_secrets
+from guardia.text import CleanStr, mask_secrets
 
 _TEXT_BYTES = 64 * 1024
 """Longest file whose text is compared."""
@@ -29,19 +31,19 @@ _DIFF_LINES = 200
 _PIECE = 1 << 20
 
 
-@dataclass(frozen=True, slots=True)
+@pydantic_dataclass(frozen=True, slots=True)
 class FileChange:
-    """One file that differs."""
+    """One file that differs. Its texts are cleaned on creation: they come from an upload."""
 
-    name: str
+    name: CleanStr
     kind: Literal["added", "removed", "changed"]
     size: int
-    diff: tuple[str, ...] = ()
+    diff: tuple[CleanStr, ...] = ()
     """Lines of a unified difference, with secrets masked; empty for what is not text."""
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class FileComparison:
     """How an artefact differs from another."""
 
     changes: tuple[FileChange, ...]
@@ -58,7 +60,7 @@ class _File:
     text: str | None
 
 
-def compare(store: BlobStore, sha256: str, other: str | None) -> Comparison | None:
+def compare(store: BlobStore, sha256: str, other: str | None) -> FileComparison | None:
     """Return how a content differs from another; `None`: it is no archive.
 
     Without another one, every file counts as added.
@@ -67,32 +69,32 @@ def compare(store: BlobStore, sha256: str, other: str | None) -> Comparison | No
 
 
 @lru_cache(maxsize=64)
-def _compare(folder: Path, sha256: str, other: str | None) -> Comparison | None:
+def _compare(folder: Path, sha256: str, other: str | None) -> FileComparison | None:
     store = BlobStore(folder, file_bytes=0, total_bytes=0)
     new, old = _files(store, sha256), _files(store, other) if other else ({}, True)
     if new is None or old is None:
         return None
     names = sorted(new[0].keys() | old[0].keys())
     changes = [c for name in names if (c := _change(name, old[0].get(name), new[0].get(name)))]
-    return Comparison(tuple(changes), len(names) - len(changes), new[1] and old[1])
+    return FileComparison(tuple(changes), len(names) - len(changes), new[1] and old[1])
 
 
 def _change(name: str, old: _File | None, new: _File | None) -> FileChange | None:
     if old is not None and new is not None:
         if old.sha256 == new.sha256:
             return None
-        return FileChange(clean(name), "changed", new.size, _diff(old.text, new.text))
+        return FileChange(name, "changed", new.size, _diff(old.text, new.text))
     if new is not None:
-        return FileChange(clean(name), "added", new.size, _diff("", new.text))
+        return FileChange(name, "added", new.size, _diff("", new.text))
     assert old is not None
-    return FileChange(clean(name), "removed", old.size)
+    return FileChange(name, "removed", old.size)
 
 
 def _diff(old: str | None, new: str | None) -> tuple[str, ...]:
     if old is None or new is None:
         return ()
     # Masked before they are compared, because a key covers many lines.
-    before, after = (mask_secrets(clean(text)).splitlines() for text in (old, new))
+    before, after = (mask_secrets(text).splitlines() for text in (old, new))
     lines = difflib.unified_diff(before, after, n=2, lineterm="")
     return tuple(islice(lines, 2, _DIFF_LINES + 2))
 

@@ -50,7 +50,7 @@ log = logging.getLogger(__name__)
 
 
 def advance_all(board: BoardContext, process: str = _PROCESS) -> int:
-    """Take the next step of every rollout that is not at rest; return how many were looked at."""
+    """Take the next step of every active rollout; return how many were looked at."""
     with board.database.reading() as session:
         query = select(Rollout.rollout_id).where(Rollout.state.in_(ACTIVE))
         numbers = list(session.scalars(query.order_by(Rollout.rollout_id)))

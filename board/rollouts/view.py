@@ -9,7 +9,7 @@ from sqlalchemy import select
 
 from guardia.board.artifacts import changes
 from guardia.board.artifacts.blob_store import BlobStore
-from guardia.board.artifacts.changes import Comparison
+from guardia.board.artifacts.changes import FileComparison
 from guardia.board.artifacts.model import Artifact
 from guardia.board.audit import log
 from guardia.board.core.bundle import content_hash
@@ -47,7 +47,7 @@ class RolloutFiles:
 
     against: str
     """What they are compared with; empty: what runs is no known artefact."""
-    comparison: Comparison | None
+    comparison: FileComparison | None
     """`None`: the artefact is no archive."""
 
 

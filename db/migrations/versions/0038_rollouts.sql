@@ -35,4 +35,3 @@ create table tb_rollout_server (
         references tb_ops_task (task_id),
     constraint pk_tb_rollout_server primary key (rollout_id, server_id)
 );
-create index ix_tb_audit_log_bundled on tb_audit_log (task_id) where kind = 'bundled';

@@ -86,7 +86,7 @@ class Rollouts:
         return sr_id
 
     def run(self, number: int, process: str = "one", steps: int = 60, until: Any = None) -> None:
-        """Let agents and the rollout work until it rests, or until `until` holds."""
+        """Let agents and the rollout work until it stops, or until `until` holds."""
         for _ in range(steps):
             if until and until(self.show(number)):
                 return

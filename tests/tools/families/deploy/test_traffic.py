@@ -45,13 +45,14 @@ def test_a_service_is_drained_and_put_back(deployer: Deploy, tmp_path: Path) -> 
 
 @pytest.mark.slow
 def test_a_service_is_watched(deployer: Deploy, budget: Any) -> None:
-    on = deployer(budget.service())
-    found = on.ask("deploy.watch", service="budget", seconds=1)
+    on, shortly = deployer(budget.service()), {"service": "budget", "seconds": 1}
+    found = on.ask("deploy.watch", **shortly)
     assert found["requests"] > 0 and found["failed"] == 0
-    found = on.ask("deploy.watch", service="budget", seconds=1, body="nowhere in it")
+    found = on.ask("deploy.watch", **shortly, body="nowhere in it")
     assert found["failed_percent"] == 100
     budget.stop()
-    assert on.ask("deploy.watch", service="budget", seconds=1)["failed_percent"] == 100
+    found = on.ask("deploy.watch", **shortly)
+    assert found["failed_percent"] == 100
 
 
 def reads(**found: Any) -> Callable[[ToolCall], dict[str, Any]]:
