@@ -27,6 +27,7 @@ from guardia.board.costs import budgets
 from guardia.board.intake import context_rules
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as org_chart
+from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
 from guardia.board.standing import ending
 from guardia.db.engine import OUTAGE_ERRORS
@@ -40,6 +41,8 @@ _CHECKPOINT_INTERVAL = 60
 _HOUR = 3600
 _SWEEP_INTERVAL = 60
 """Seconds between two checks for due approvals and opening windows."""
+_ROLLOUT_INTERVAL = 2
+"""Seconds between two looks at the next step of rollouts."""
 _KEEP_TICKS = timedelta(days=7)
 """How long ticks are kept; an agent's latest is always kept."""
 _AGAIN = timedelta(seconds=5)
@@ -180,6 +183,8 @@ class HeartbeatScheduler:
             self._add_recurring(
                 name, minute, partial(sweep, self._board), misfire_grace_time=_SWEEP_INTERVAL
             )
+        often = IntervalTrigger(seconds=_ROLLOUT_INTERVAL, timezone=UTC)
+        self._add_recurring("rollouts", often, partial(rollouts.advance_all, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
             "forget",

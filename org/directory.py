@@ -64,6 +64,9 @@ class Service(_Value):
     """Absolute path of the file with the certificate chain, for kind `tls`."""
     certificate_key: str | None = None
     """Absolute path of its private key."""
+    drain: str | None = None
+    """Absolute path of the script that takes the service out of its load balancer and back
+    (`drain|restore|status`; `status` prints `in` or `out`)."""
     start_seconds: int = 120
     """How long the service may take until its health check passes after a start."""
 

@@ -8,6 +8,7 @@ from enum import StrEnum
 
 from guardia.errors import CommandFailed
 from guardia.i18n import t
+from guardia.text import mask_secrets
 
 ERROR_CHARACTERS = 600
 """Maximum length of a failed command's output in an error."""
@@ -17,29 +18,7 @@ _TERMINAL_SEQUENCES = re.compile(
 )
 # C0 and C1 controls except tab and newline, and the marks that reorder text on a page.
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
-_SECRETS = re.compile(
-    r"""(?ix)
-    ( (?:password|passwd|passphrase|pwd|secret|token|(?:api|access)[_-]?key) ["'\\]{0,3}\s*[=:]\s*
-    | --(?:password|passwd|secret|token|api-key)\s+
-    | \bpassword\s+(?=')
-    | \bauthorization:\s*(?:bearer|basic)\s+
-    | \b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,64}:(?=[^\s/@]+@)
-    )
-    (\\?["']?) ([^\s"'\\,;&@}]+)
-    """
-)
 
-
-# Resident numbers, mobile phones and payment cards, as Korean systems write them into logs.
-_PERSONAL = re.compile(
-    r"(?<![\w-])(?:\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}"
-    r"|01[016789]-\d{3,4}-\d{4}"
-    r"|\d{4}-\d{4}-\d{4}-\d{4})(?![\w-])"
-)
-
-_PRIVATE_KEY = re.compile(
-    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?s:.*?)(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
-)
 
 _KOREAN = re.compile(r"[\x00-\x7f\u3000-\u318e\uac00-\ud7a3]*")
 
@@ -88,8 +67,7 @@ class Output:
 def sanitize(text: str) -> str:
     """Return `text` without control characters, with likely secrets and personal numbers masked."""
     plain = _CONTROLS.sub("", _TERMINAL_SEQUENCES.sub("", text))
-    shown = _SECRETS.sub(r"\1\2***", _PRIVATE_KEY.sub(r"\1***\2", plain))
-    return _PERSONAL.sub("***", shown)
+    return mask_secrets(plain)
 
 
 def decode(raw: bytes) -> str:

@@ -68,6 +68,11 @@ def logs(service: Service) -> str:
     return _path(service, "logs", service.logs)
 
 
+def drain(service: Service) -> str:
+    """Return the path of the script that takes the service out of its load balancer."""
+    return _path(service, "drain", service.drain)
+
+
 def require_layout(service: Service, layout: str) -> None:
     """Raise `Refused` unless versions of the service are installed in this way."""
     if service.layout != layout:

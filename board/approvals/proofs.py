@@ -42,7 +42,7 @@ from guardia.org.approvals import ApprovalPolicy
 
 VOIDING = frozenset({"abort", "manual", "return", "change", "reopen"})
 """Directives that void earlier decisions on a task's plan."""
-_FILED = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.STANDING_USED)
+_FILED = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.STANDING_USED, EntryKind.BUNDLED)
 _OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, EntryKind.OBSERVED, *_FILED)
 
 

@@ -69,3 +69,11 @@ def get_artifact(board: BoardContext, viewer: PersonInfo | None, number: int) ->
             created_at=row.created_at,
             holders=tuple(session.scalars(held.order_by(ArtifactHold.holder))),
         )
+
+
+def find_artifact(board: BoardContext, name: str, version: str) -> ArtifactView | None:
+    """Return the artefact with a name and a version, or `None`."""
+    with board.database.reading() as session:
+        query = select(Artifact.artifact_id)
+        found = session.scalar(query.where(Artifact.name == name, Artifact.version == version))
+    return get_artifact(board, None, found) if found is not None else None

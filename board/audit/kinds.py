@@ -124,6 +124,10 @@ class EntryKind(StrEnum):
     # Artefacts and rollouts
     ARTIFACT_ADDED = "artifact_added"
     ARTIFACT_REMOVED = "artifact_removed"
+    BUNDLED = "bundled"
+    ROLLOUT_DRAFTED = "rollout_drafted"
+    ROLLOUT_CHANGED = "rollout_changed"
+    ROLLOUT_MOVED = "rollout_moved"
 
     # Costs
     MODEL_ASKED = "model_asked"

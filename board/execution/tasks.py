@@ -16,7 +16,7 @@ from guardia.board.audit import log
 from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.signing import DecisionSigner
-from guardia.board.core import plan_versions
+from guardia.board.core import bundle, plan_versions
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
@@ -29,7 +29,13 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
-from guardia.board.execution import observation, permissions, rule_check, start_delay
+from guardia.board.execution import (
+    observation,
+    permissions,
+    root_plans,
+    rule_check,
+    start_delay,
+)
 from guardia.board.execution.plan_history import PreCheckResult
 from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
@@ -106,7 +112,7 @@ def store_plan(
     """
     if plan.server != task.target_server:
         raise Refused(why=t("board.other_server", server=plan.server))
-    _require_permitted(session, task, plan, author)
+    require_permitted(session, task, plan, author)
     if author.kind is ActorKind.AGENT and plan.exceptions:
         raise Refused(why=t("board.no_exceptions"))
     policy = requests.required_policy(session, plan)
@@ -173,7 +179,7 @@ def store_plan(
     return not policy.steps
 
 
-def _require_permitted(session: Session, task: Task, plan: Plan, author: Actor) -> None:
+def require_permitted(session: Session, task: Task, plan: Plan, author: Actor) -> None:
     """Check an agent's plan against its chart entry, and a person's against the agent's tools."""
     if author.kind is ActorKind.AGENT:
         entry = permissions.chart_entry_of(session, author.id, task.run_id)
@@ -252,11 +258,24 @@ def _plan_if_approved(
     decided = requests.decisions_on(session, steps)
     if signer is not None and not proofs.are_proven(session, signer, task, decided, policy):
         raise Forged(why=t("board.not_proven"))
-    if not requests.is_satisfied(
-        session, task, policy, steps, decided
-    ) and not standing_proofs.is_covered(session, signer, task, plan):
+    if not (
+        requests.is_satisfied(session, task, policy, steps, decided)
+        or standing_proofs.is_covered(session, signer, task, plan)
+        or _is_bundled(session, signer, task, plan)
+    ):
         raise Refused(why=t("board.not_approved"))
     return plan, decided
+
+
+def _is_bundled(session: Session, signer: DecisionSigner | None, task: Task, plan: Plan) -> bool:
+    """Return whether the approved root plan under which a plan was filed names exactly this one."""
+    named = root_plans.root_of(session, task)
+    root = session.get(Task, named.task_id) if named else None
+    if named is None or root is None or root.sr_id != task.sr_id or root.task_id == task.task_id:
+        return False
+    if root.status not in root_plans.APPROVED or root.plan_hash != named.plan_hash:
+        return False
+    return bundle.lists(_plan_if_approved(session, root, signer)[0], plan)
 
 
 def stored_plan(task: Task) -> Plan:

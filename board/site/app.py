@@ -33,6 +33,7 @@ from guardia.board.goals import pages as goal_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
+from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
 from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
 from guardia.board.site.readiness import CachedReadiness
@@ -100,6 +101,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         institution_pages.router,
         artifact_pages.router,
         rule_pages.router,
+        rollout_pages.router,
         agent_pages.router,
         live.router,
         api_docs.router,

@@ -27,6 +27,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("autonomy.title", "/autonomy", "autonomy.read"),
     NavigationItem("standing.title", "/standing", "standing.read"),
     NavigationItem("cmdb.servers", "/servers", "server.read"),
+    NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
     NavigationItem("artifacts.title", "/artifacts", "artifact.read"),
     NavigationItem("rules.title", "/rules", "rule.read"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),

@@ -40,6 +40,28 @@ _WAVES = frozenset("\u301c\u3030\u223c\u223f")
 _MIDDLE_DOTS = frozenset("\u2022\u2027\u2219\u22c5\u2e31\u30fb\u318d\uff65")
 # What keyboards of East Asia give for a hyphen: "MOF\u3161DB\u316101".
 _LETTERS_AS_DASH = re.compile("(?<=[A-Za-z0-9])[\u2500\u2501\u30fc\u3161]+(?=[A-Za-z0-9])")
+_SECRETS = re.compile(
+    r"""(?ix)
+    ( (?:password|passwd|passphrase|pwd|secret|token|(?:api|access)[_-]?key) ["'\\]{0,3}\s*[=:]\s*
+    | --(?:password|passwd|secret|token|api-key)\s+
+    | \bpassword\s+(?=')
+    | \bauthorization:\s*(?:bearer|basic)\s+
+    | \b[a-z][a-z0-9+.-]{1,20}://[^\s:/@]{1,64}:(?=[^\s/@]+@)
+    )
+    (\\?["']?) ([^\s"'\\,;&@}]+)
+    """
+)
+# Resident numbers, mobile phones and payment cards, as Korean systems write them into logs.
+_PERSONAL = re.compile(
+    r"(?<![\w-])(?:\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}"
+    r"|01[016789]-\d{3,4}-\d{4}"
+    r"|\d{4}-\d{4}-\d{4}-\d{4})(?![\w-])"
+)
+
+_PRIVATE_KEY = re.compile(
+    r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?s:.*?)(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
+)
+
 _EDGES = "".join(c for c in map(chr, range(0x3001)) if c.isspace() or _HIDDEN.match(c))
 
 MAX_REASON = 1000
@@ -56,6 +78,12 @@ def clean(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return _composed(_SURROGATE.sub("?", _HIDDEN.sub("", text)))
+
+
+def mask_secrets(text: str) -> str:
+    """Return `text` with likely passwords, keys and personal numbers masked."""
+    shown = _SECRETS.sub(r"\1\2***", _PRIVATE_KEY.sub(r"\1***\2", text))
+    return _PERSONAL.sub("***", shown)
 
 
 def fold(text: str) -> str:

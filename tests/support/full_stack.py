@@ -104,12 +104,15 @@ class FullStack:
 
 @contextmanager
 def open_full_stack(
-    dsn: str, fleet: RunningFleet, keys: Path, transport: Any = None
+    dsn: str, fleet: RunningFleet, keys: Path, transport: Any = None, contents: Any = None
 ) -> Iterator[FullStack]:
-    """Open everything over a migrated and enrolled database; `transport` wraps the connections."""
+    """Open everything over a migrated and enrolled database.
+
+    `transport` wraps the connections; `contents` is the store of what they transfer.
+    """
     database = Database(dsn, pool_size=4)
     pool = checkpoints.open_pool(dsn)
-    connections: Transport = Connections(FileCredentialStore(keys))
+    connections: Transport = Connections(FileCredentialStore(keys), contents=contents)
     try:
         # Workers of one installation sign with one key.
         board = BoardContext(

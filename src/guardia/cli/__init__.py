@@ -33,6 +33,7 @@ from guardia.cli import (
     org,
     person,
     plan,
+    rollout,
     rule,
     runs,
     server,
@@ -76,6 +77,7 @@ app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
 app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
+app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardia.tools.families.deploy import packages, releases, site, stage, war
+from guardia.tools.families.deploy import packages, releases, site, stage, traffic, war, watch
 from guardia.tools.tool import Tool
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -13,4 +13,6 @@ TOOLS: tuple[Tool[Any], ...] = (
     *war.TOOLS,
     *site.TOOLS,
     *packages.TOOLS,
+    *traffic.TOOLS,
+    *watch.TOOLS,
 )

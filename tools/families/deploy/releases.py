@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import Field, StringConstraints
 
@@ -12,9 +12,22 @@ from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service import START_TIMEOUT, control_arguments, healthy_checks
-from guardia.tools.families.service_shell import CONTROL, LISTENER, REQUEST, SERVICE_PIDS
+from guardia.tools.families.service import (
+    START_TIMEOUT,
+    control_arguments,
+    healthy_checks,
+    unit_arguments,
+    verb_rights,
+)
+from guardia.tools.families.service_shell import (
+    CONTROL,
+    LISTENER,
+    REQUEST,
+    SERVICE_PIDS,
+    UNIT_CONTROL,
+)
 from guardia.tools.findings import Done, FindingsModel, Word
+from guardia.tools.privilege import AS_ROOT, privileged_script
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (
     EvidenceChoice,
@@ -45,27 +58,51 @@ done
 )
 
 # A link cannot be changed, but another can replace it atomically: a reader always finds one.
+_SWITCH: Final = r"""
+switch() {
+  [ -d "$root/releases/$version" ] || fail "no release $version"
+  current=$(readlink -- "$root/current") || fail "current is not a link"
+  current=${current%/}
+  case ${current##*/} in
+    "$previous"|"$version") ;;
+    *) fail "current is ${current##*/}, not $previous" ;;
+  esac
+  new=$root/.current.$$
+  trap 'rm -f -- "$new"' EXIT
+  ln -s -- "releases/$version" "$new"
+  mv -fT -- "$new" "$root/current"
+}
+fail() { echo "$1" >&2; exit 3; }
+"""
+
 _ACTIVATE = Script(
     "deploy.activate",
     SERVICE_PIDS
     + LISTENER
     + REQUEST
     + CONTROL
+    + _SWITCH
     + r"""
 version=$1 previous=$2 control=$3 root=$4 port=$5 path=$6 scheme=$7 limit=$8 listen=${9:-}
-fail() { echo "$1" >&2; exit 3; }
-[ -d "$root/releases/$version" ] || fail "no release $version"
-current=$(readlink -- "$root/current") || fail "current is not a link"
-current=${current%/}
-case ${current##*/} in
-  "$previous"|"$version") ;;
-  *) fail "current is ${current##*/}, not $previous" ;;
-esac
-new=$root/.current.$$
-trap 'rm -f -- "$new"' EXIT
-ln -s -- "releases/$version" "$new"
-mv -fT -- "$new" "$root/current"
+switch
 run_control restart
+""",
+)
+
+_ACTIVATE_UNIT = Script(
+    "deploy.activate",
+    AS_ROOT
+    + LISTENER
+    + REQUEST
+    + UNIT_CONTROL
+    + _SWITCH
+    + r"""
+version=$1 previous=$2 root=$3 unit=$4 port=$5 path=$6 scheme=$7 limit=$8 systemctl=$9
+listen=${10}
+require_unit
+switch
+call_unit restart
+await_health
 """,
 )
 
@@ -101,7 +138,10 @@ def _version_key(version: str) -> list[tuple[int, str]]:
 
 def _activate(args: ActivateArgs, host: Host) -> Command:
     service = service_on(host, args.service, HTTP_KINDS)
-    target.root(service)
+    root = target.root(service)
+    if target.is_systemd(host, service):
+        arguments = (args.version, args.previous, root, *unit_arguments(host, service))
+        return privileged_script(host, _ACTIVATE_UNIT, *arguments).leaving_children()
     arguments = (args.version, args.previous, *control_arguments(service))
     return Command.script(_ACTIVATE, *arguments).leaving_children()
 
@@ -120,17 +160,18 @@ def _as_planned(args: ActivateArgs) -> tuple[Check, ...]:
     )
 
 
-def _previous_is_current(args: ActivateArgs) -> tuple[Check, ...]:
-    """Require that a restart would bring back the previous release."""
-    current_release = ToolCall(tool="deploy.current", args={"service": args.service})
-    expect = f"version == {jmespath_literal(args.previous)}"
-    sentence = t("tools.deploy.activate.is_current", version=args.previous)
-    return (Check(call=current_release, expect=expect, sentence=sentence),)
-
-
-def _serves_version(service: str, version: str) -> tuple[Check, ...]:
+def _runs(service: str, version: str) -> tuple[Check, ...]:
+    """Require that the release is in use and answers; a service need not tell its version."""
+    current_release = ToolCall(tool="deploy.current", args={"service": service})
+    literal = jmespath_literal(version)
+    in_use = Check(
+        call=current_release,
+        expect=f"version == {literal}",
+        sentence=t("tools.deploy.activate.is_current", version=version),
+    )
     sentence = t("tools.deploy.activate.verify", service=service, version=version)
-    return healthy_checks(service, 20, sentence, f" && version == {jmespath_literal(version)}")
+    told = f" && (version == `null` || version == {literal})"
+    return (in_use, *healthy_checks(service, 20, sentence, told))
 
 
 def _inverse(args: ActivateArgs) -> ToolCall:
@@ -150,17 +191,15 @@ TOOLS: tuple[Tool[Any], ...] = (
     Tool(
         name="deploy.activate",
         risk=Risk.DEPLOY,
+        rights=verb_rights("restart"),
         args=ActivateArgs,
         command=_activate,
         parse=stdout_parser("deploy.activate", success_findings),
         findings=Done,
         precheck=_as_planned,
-        verify=lambda args: _serves_version(args.service, args.version),
+        verify=lambda args: _runs(args.service, args.version),
         undo=_inverse,
-        undo_verify=lambda args: (
-            *_previous_is_current(args),
-            *_serves_version(args.service, args.previous),
-        ),
+        undo_verify=lambda args: _runs(args.service, args.previous),
         choices=(
             EvidenceChoice("version", "deploy.current", "releases"),
             EvidenceChoice("previous", "deploy.current", "[version]"),

@@ -1,0 +1,248 @@
+"""Draft a rollout, reorder it, file it for approval, and cancel it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from guardia.board.artifacts import records
+from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
+from guardia.board.core import bundle
+from guardia.board.core.actors import Actor
+from guardia.board.core.bundle import BundledPlan
+from guardia.board.core.context import BoardContext
+from guardia.board.core.lifecycle import ActorKind, Move, State
+from guardia.board.core.model import Task
+from guardia.board.core.plan import Plan
+from guardia.board.core.transitions import move_task, update_issue_state
+from guardia.board.execution import bundles
+from guardia.board.issues.receiving import NewIssue, open_issue, open_task
+from guardia.board.rollouts.model import Rollout, RolloutServer
+from guardia.board.rollouts.moves import lock, move
+from guardia.board.rollouts.policy import Options, RolloutState, assign_batches
+from guardia.db.engine import repeat_on_conflict
+from guardia.errors import IllegalMove, Invalid, Refused
+from guardia.i18n import t, t_default
+from guardia.org import registry
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
+
+CHANNEL = "rollout"
+MAX_SERVERS = 500
+
+
+@dataclass(frozen=True, slots=True)
+class ServerPlan:
+    """The plan for one server of a rollout."""
+
+    service: str
+    plan: Plan
+
+
+@repeat_on_conflict
+def draft(
+    board: BoardContext,
+    person: PersonInfo,
+    artifact_id: int,
+    plans: Sequence[ServerPlan],
+    options: Options,
+) -> int:
+    """Draft a rollout of an artefact; return its number. Nothing runs before it is approved.
+
+    Raises `Refused` for a plan that cannot be undone, `Invalid` for none or too many servers.
+    """
+    require_permission(person, "rollout.plan")
+    _require_plans(plans)
+    now = board.clock()
+    with board.database.transaction() as session:
+        artifact = records.lock(session, artifact_id)
+        row = Rollout(
+            artifact_id=artifact_id,
+            title=f"{artifact.name} {artifact.version}",
+            sha256=artifact.sha256,
+            category=plans[0].plan.category,
+            state=RolloutState.DRAFT.value,
+            options=options.model_dump(mode="json"),
+            created_by=str(Actor.of(person)),
+            created_at=now,
+        )
+        session.add(row)
+        session.flush()
+        records.hold(session, artifact_id, holder(row.rollout_id))
+        _place(session, row, plans, options)
+        log.append(
+            session,
+            EntryKind.ROLLOUT_DRAFTED,
+            actor=row.created_by,
+            now=now,
+            detail={
+                "rollout": row.rollout_id,
+                "artifact": artifact_id,
+                "sha256": artifact.sha256,
+                "options": row.options,
+                "servers": [one.plan.server for one in plans],
+            },
+            number=row.rollout_id,
+            title=row.title,
+            count=len(plans),
+        )
+        return row.rollout_id
+
+
+def holder(number: int) -> str:
+    """Return the name under which a rollout keeps its artefact."""
+    return f"rollout:{number}"
+
+
+def _require_plans(plans: Sequence[ServerPlan]) -> None:
+    servers = [one.plan.server for one in plans]
+    if not 0 < len(servers) <= MAX_SERVERS or len(set(servers)) != len(servers):
+        raise Invalid(what=t("rollouts.servers"), why=t("rollouts.how_many", most=MAX_SERVERS))
+    if len({one.plan.category for one in plans}) != 1:
+        raise Refused(why=t("rollouts.one_category"))
+    for one in plans:
+        if one.plan.irreversible or not one.plan.actions:
+            raise Refused(why=t("rollouts.irreversible", server=one.plan.server))
+
+
+def _place(session: Session, row: Rollout, plans: Sequence[ServerPlan], options: Options) -> None:
+    """Store the servers of a rollout in their order."""
+    by_server = {one.plan.server: one for one in plans}
+    kinds = [(name, registry.host(session, name).kind) for name in by_server]
+    for ordinal, (server, tier, batch) in enumerate(assign_batches(kinds, options)):
+        one = by_server[server]
+        session.add(
+            RolloutServer(
+                rollout_id=row.rollout_id,
+                server_id=server,
+                service=one.service,
+                tier=tier,
+                ordinal=ordinal,
+                batch=batch,
+                plan=one.plan.model_dump(mode="json"),
+            )
+        )
+    session.flush()
+
+
+@repeat_on_conflict
+def reorder(board: BoardContext, person: PersonInfo, number: int, options: Options) -> None:
+    """Change the order of tiers, the batches and the rules of a draft."""
+    require_permission(person, "rollout.plan")
+    now = board.clock()
+    with board.database.transaction() as session:
+        row = lock(session, number)
+        if row.state != RolloutState.DRAFT:
+            raise IllegalMove(state=t(f"rollouts.state.{row.state}"), move=t("rollouts.reorder"))
+        row.options = options.model_dump(mode="json")
+        servers = {s.server_id: s for s in servers_of(session, number)}
+        order = assign_batches([(s.server_id, s.tier) for s in servers.values()], options)
+        for ordinal, (server, _, batch) in enumerate(order):
+            servers[server].ordinal, servers[server].batch = ordinal, batch
+        session.flush()
+        log.append(
+            session,
+            EntryKind.ROLLOUT_CHANGED,
+            actor=str(Actor.of(person)),
+            now=now,
+            detail={"rollout": number, "options": row.options},
+            number=number,
+            title=row.title,
+        )
+
+
+@repeat_on_conflict
+def submit(board: BoardContext, person: PersonInfo, number: int) -> int:
+    """File the root plan of a draft and request its approvals; return the issue's number."""
+    require_permission(person, "rollout.plan")
+    board.sign_checkpoint()
+    now, by = board.clock(), Actor.of(person)
+    with board.database.transaction() as session:
+        row = lock(session, number)
+        servers = servers_of(session, number)
+        if row.state != RolloutState.DRAFT:
+            word = t(f"rollouts.state.{row.state}")
+            raise IllegalMove(state=word, move=t("rollouts.submit"))
+        text = t_default("rollouts.because", title=row.title, count=len(servers))
+        new = NewIssue(
+            text=text,
+            title=text,
+            channel=CHANNEL,
+            sender=person.name,
+            requester_id=person.id,
+            institution=_institution(session, servers),
+            kind="CHANGE",
+            triage={"servers": [s.server_id for s in servers]},
+        )
+        issue = open_issue(session, new, now)
+        task = open_task(session, issue.sr_id, now, state=State.PARSED)
+        update_issue_state(session, issue.sr_id, now)
+        row.sr_id, row.root_task_id = issue.sr_id, task.task_id
+        session.flush()
+        log.append(
+            session,
+            EntryKind.RECEIVED,
+            actor=str(by),
+            now=now,
+            sr_id=issue.sr_id,
+            task_id=task.task_id,
+            detail={"title": issue.title, "body": issue.body, "rollout": number},
+            sr=issue.sr_id,
+            channel=CHANNEL,
+            who=person.name,
+        )
+        root = bundle.root_plan(row.category, row.title, text, passage(session, row))
+        bundles.store_root(session, issue, task, root, by, now)
+        move(session, row, RolloutState.PENDING, by, now, "")
+        return issue.sr_id
+
+
+def _institution(session: Session, servers: Sequence[RolloutServer]) -> str | None:
+    """Return the institution of the servers, or `None` if they belong to several."""
+    found = {registry.host(session, s.server_id).institution for s in servers}
+    return found.pop() if len(found) == 1 else None
+
+
+@repeat_on_conflict
+def cancel(board: BoardContext, person: PersonInfo, number: int, reason: str) -> None:
+    """Cancel a rollout that has changed nothing yet, or one that is paused."""
+    require_permission(person, "rollout.run")
+    now, by = board.clock(), Actor.of(person)
+    with board.database.transaction() as session:
+        row = lock(session, number)
+        if row.state == RolloutState.RUNNING:
+            word = t(f"rollouts.state.{row.state}")
+            raise IllegalMove(state=word, move=t("rollouts.cancel"))
+        root = session.get(Task, row.root_task_id) if row.root_task_id else None
+        if root is not None and root.status in {State.PENDING_APPROVAL, State.APPROVED}:
+            move_task(session, root, Move.ABORT, actor=ActorKind.PERSON, now=now)
+        move(session, row, RolloutState.CANCELLED, by, now, reason)
+
+
+def servers_of(session: Session, number: int) -> list[RolloutServer]:
+    """Return the servers of a rollout in their order."""
+    query = select(RolloutServer).where(RolloutServer.rollout_id == number)
+    return list(session.scalars(query.order_by(RolloutServer.ordinal)))
+
+
+def passage(session: Session, row: Rollout) -> str:
+    """Return the text to which the approval of a rollout is bound, from its rows as they are now.
+
+    It names the artefact by its digest, the rules, and the plan of each server in its order.
+    """
+    options = Options.model_validate(row.options)
+    terms = (
+        f"artifact {row.title} {row.sha256}",
+        f"on_failure {options.on_failure}",
+        f"on_interruption {options.on_interruption}",
+        f"canary {options.canary} {options.pause_after_canary}",
+    )
+    plans = [
+        BundledPlan(s.batch, s.service, Plan.model_validate(s.plan))
+        for s in servers_of(session, row.rollout_id)
+    ]
+    return bundle.passage_of(terms, plans)

@@ -1,0 +1,150 @@
+"""Read rollouts for pages and commands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import select
+
+from guardia.board.artifacts import changes
+from guardia.board.artifacts.blob_store import BlobStore
+from guardia.board.artifacts.changes import FileComparison
+from guardia.board.artifacts.model import Artifact
+from guardia.board.audit import log
+from guardia.board.core.bundle import content_hash
+from guardia.board.core.context import BoardContext
+from guardia.board.core.display_names import display_names_of
+from guardia.board.core.keyset import Keyset, Slice, read_slice
+from guardia.board.core.plan import Plan
+from guardia.board.rollouts.drafts import servers_of
+from guardia.board.rollouts.model import Rollout
+from guardia.board.rollouts.policy import Options, RolloutState, ServerState
+from guardia.board.rollouts.progress import progress
+from guardia.errors import NotFound
+from guardia.i18n import t
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """One server of a rollout."""
+
+    server: str
+    service: str
+    tier: str
+    batch: int
+    state: ServerState
+    plan: Plan
+    hash: str
+    task_id: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutFiles:
+    """The files of a rollout's artefact, compared with those of the one that runs."""
+
+    against: str
+    """What they are compared with; empty: what runs is no known artefact."""
+    comparison: FileComparison | None
+    """`None`: the artefact is no archive."""
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutView:
+    """One rollout."""
+
+    number: int
+    title: str
+    sha256: str
+    artifact_id: int | None
+    state: RolloutState
+    reason: str
+    options: Options
+    sr_id: int | None
+    created_by: str
+    created_at: datetime
+    servers: tuple[ServerView, ...]
+    position: int
+    """The audit log's size when this was read."""
+
+    @property
+    def done(self) -> int:
+        """How many servers are done."""
+        return sum(server.state is ServerState.DONE for server in self.servers)
+
+    @property
+    def batches(self) -> int:
+        """How many batches there are."""
+        return max((server.batch for server in self.servers), default=0)
+
+
+def list_rollouts(
+    board: BoardContext, viewer: PersonInfo | None, page: Keyset
+) -> Slice[RolloutView]:
+    """Return one page, newest first; `viewer` is `None` for the operator."""
+    if viewer is not None:
+        require_permission(viewer, "rollout.read")
+    with board.database.reading() as session:
+        query, column = select(Rollout.rollout_id), Rollout.rollout_id
+        found = read_slice(session, query, column, page, key=lambda row: int(row[0]))
+    views = tuple(get_rollout(board, viewer, row[0]) for row in found.rows)
+    return Slice(views, found.newer, found.older)
+
+
+def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> RolloutView:
+    """Return one rollout. Raises `NotFound` if there is none."""
+    if viewer is not None:
+        require_permission(viewer, "rollout.read")
+    with board.database.reading() as session:
+        row = session.get(Rollout, number)
+        if row is None:
+            raise NotFound(what=t("rollouts.number", number=number))
+        servers = servers_of(session, number)
+        states = {s.server: s.state for s in progress(session, servers)}
+        names = display_names_of(session, [row.created_by])
+        return RolloutView(
+            number=number,
+            title=row.title,
+            sha256=row.sha256,
+            artifact_id=row.artifact_id,
+            state=RolloutState(row.state),
+            reason=row.reason,
+            options=Options.model_validate(row.options),
+            sr_id=row.sr_id,
+            created_by=names.get(row.created_by, row.created_by),
+            created_at=row.created_at,
+            position=log.snapshot_size(session),
+            servers=tuple(
+                ServerView(
+                    server=one.server_id,
+                    service=one.service,
+                    tier=one.tier,
+                    batch=one.batch,
+                    state=states[one.server_id],
+                    plan=(plan := Plan.model_validate(one.plan)),
+                    hash=content_hash(plan),
+                    task_id=one.task_id,
+                )
+                for one in servers
+            ),
+        )
+
+
+def files_of(board: BoardContext, store: BlobStore, one: RolloutView) -> RolloutFiles:
+    """Compare the artefact of a rollout with the one that its first server runs."""
+    calls = one.servers[0].plan.actions if one.servers else ()
+    args = calls[-1].call.args if calls else {}
+    with board.database.reading() as session:
+        known = select(Artifact.name, Artifact.version, Artifact.sha256)
+        digest = args.get("previous_sha256") or args.get("previous") or ""
+        found = session.execute(known.where(Artifact.sha256 == digest).limit(1)).first()
+        if found is None and one.artifact_id is not None:
+            # Releases name what runs by its version.
+            own = session.get_one(Artifact, one.artifact_id)
+            same = known.where(Artifact.name == own.name, Artifact.version == digest)
+            found = session.execute(same).first()
+    against = f"{found.name} {found.version}" if found else ""
+    old = found.sha256 if found else None
+    return RolloutFiles(against, changes.compare(store, one.sha256, old))
