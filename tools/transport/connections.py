@@ -21,7 +21,7 @@ import paramiko
 
 from guardia.errors import GuardiaError, Unreachable
 from guardia.org.directory import Host
-from guardia.tools.command import Command, StoredSecret
+from guardia.tools.command import MASK, Command, Secret, StoredSecret
 from guardia.tools.output import ExitReason, Output
 from guardia.tools.privilege import find_refusal
 from guardia.tools.transport.breaker import CircuitBreaker
@@ -109,6 +109,7 @@ class Connections:
                 return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
         sent = command.with_secrets(self._secrets.get)
         supervised = SupervisedCommand(sent, timeout, fence_guard)
+        on_output = _without_secrets(sent, on_output)
         with self._turn(host, cancel) as is_next:
             if not is_next:
                 return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
@@ -372,6 +373,20 @@ class _SshConnection:
     def close(self) -> None:
         close(self.transport)
         self._held.pop_all().close()
+
+
+def _without_secrets(sent: Command, on_output: OnOutput | None) -> OnOutput | None:
+    """Mask the secrets of a command's input in what is shown while it runs."""
+    secrets = [p.reveal().strip() for p in sent.stdin if isinstance(p, Secret)]
+    if on_output is None or not any(secrets):
+        return on_output
+
+    def masked(stream: str, text: str) -> None:
+        for secret in filter(None, secrets):
+            text = text.replace(secret, MASK)
+        on_output(stream, text)
+
+    return masked
 
 
 def _is_refused_secret(error: Unreachable) -> bool:
