@@ -195,11 +195,14 @@ class RunningCommand:
         """Read a bounded part of what has arrived. Returns whether more waits."""
         channel = self._channel
         for _ in range(_CHUNKS_A_TURN):
-            if channel.recv_ready():
+            has_output, has_errors = channel.recv_ready(), channel.recv_stderr_ready()
+            if not (has_output or has_errors):
+                return False
+            if has_output:
                 self._stdout.feed(channel.recv(_CHUNK))
-            if channel.recv_stderr_ready():
+            if has_errors:
                 self._stderr.feed(channel.recv_stderr(_CHUNK))
-        return bool(channel.recv_ready() or channel.recv_stderr_ready())
+        return True
 
     def _result(self) -> Output | None:
         end = find_exit(self._stderr)

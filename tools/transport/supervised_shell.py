@@ -15,6 +15,7 @@ import secrets
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from guardia.tools.command import Command
 from guardia.tools.transport.remote_scripts import GONE, SUPERVISE, TERMINATE
@@ -49,6 +50,7 @@ def terminate_command(tag: str) -> Command:
     return Command.script(TERMINATE, tag[:half], tag[half:])
 
 
+@lru_cache(maxsize=64)
 def _encoded(text: str) -> str:
     """Write a text for `printf %b` so that every shell passes it on unchanged within quotes."""
     return text.translate(_ESCAPES)
