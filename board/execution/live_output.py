@@ -1,4 +1,4 @@
-"""The end of what a running command has printed so far, for pages that show it meanwhile.
+"""The end of what a running command has printed so far, for the pages that show it.
 
 It is announced to the boards and stored nowhere, outside of any transaction of the audit log: what
 counts is the result, which is recorded when the command has ended.
@@ -61,7 +61,7 @@ def _payload(tail: OutputTail) -> str:
 
 
 class OutputTails:
-    """The running commands that one board process has heard of, the latest last."""
+    """The running commands that were announced to one board process, the latest last."""
 
     def __init__(self) -> None:
         self._tails: OrderedDict[int, tuple[float, OutputTail]] = OrderedDict()

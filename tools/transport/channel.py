@@ -75,7 +75,7 @@ class RunningCommand:
 
     @property
     def has_shell(self) -> bool:
-        """Whether the supervising shell has been heard of."""
+        """Whether a mark of the supervising shell has arrived."""
         return bool(self._stderr.marks or self._stdout.marks)
 
     @property
