@@ -1,10 +1,12 @@
-"""Cost of remote commands compared with plain paramiko and OpenSSH on the same sshd, in one run.
+"""`true` on many hosts over SSH, cold and warm, beside Ansible, pyinfra and plain paramiko threads.
 
-    make bench NAME=ssh ARGS="--hosts 50 --rounds 4"
+    make bench NAME=ssh ARGS="--hosts 50 200"
 
-Every "host" is the same loopback sshd under another name, so it has connections of its own.
-GUARDiA's figures include everything that the others do without: pinned keys, marks, confirmed end.
-CPU is that of this process (and of `ssh` processes), per command.
+The hosts are loopback addresses of real sshd processes, fifteen each. All ways run in one go, each
+in a process of its own, with the same number at once. GUARDiA's figures include all that the others
+do without: pinned keys, supervised commands, a confirmed end. Its warm rounds reuse kept
+connections, as do those of plain paramiko and, by ControlPersist, of Ansible. Client and servers
+share the cores here: wall shows both, the client's processor time is what carries over.
 """
 
 from __future__ import annotations
@@ -12,15 +14,18 @@ from __future__ import annotations
 import argparse
 import base64
 import json
+import os
+import re
 import resource
 import shutil
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -30,83 +35,85 @@ from openssh_server import OpenSSH
 
 from guardia.org.directory import Host
 from guardia.tools.command import Command
-from guardia.tools.transport.connections import Connections, ExitReason
+from guardia.tools.transport.connections import Connections
+from guardia.tools.transport.limits import TransportLimits
 
 TRUE = Command.of("true")
-SLEEP = Command.of("bash", "-c", "echo up; exec sleep 3600")
-Runner = Callable[[Host], None]
+PER_SERVER = 15
+"""Addresses of one sshd: it takes sixteen, one of which is its own."""
+PEERS = ("ansible-core", "pyinfra")
+CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "guardia-benchmark-peers"
 
 
 @dataclass(frozen=True)
 class Figure:
-    """One way of running `true` on every host."""
+    """One way of running `true` once on every host."""
 
     way: str
-    commands: int
+    hosts: int
+    round: str
     seconds: float
-    per_second: float
     cpu_ms: float
+    """Processor time of the client, for each host."""
+    megabytes: float
+    """Largest memory of the client's processes together."""
+    failed: int = 0
 
 
-def cpu_seconds() -> float:
-    usages = (resource.getrusage(w) for w in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    return sum(usage.ru_utime + usage.ru_stime for usage in usages)
+class Keys:
+    """The one user key of the farm, as a credential store."""
+
+    def __init__(self, path: Path) -> None:
+        self.text = path.read_text()
+
+    def get(self, name: str) -> str:
+        return self.text
 
 
-def measure(way: str, run: Runner, hosts: list[Host], rounds: int, threads: int) -> Figure:
-    """Measure wall and CPU time of `run` on all hosts, `rounds` times."""
-    count = len(hosts) * rounds
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(lambda _: time.sleep(0.01), range(threads)))  # threads exist beforehand
-        wall, cpu = time.perf_counter(), cpu_seconds()
-        list(pool.map(run, hosts * rounds))
-        wall, cpu = time.perf_counter() - wall, cpu_seconds() - cpu
-    return Figure(way, count, round(wall, 3), round(count / wall, 1), round(1000 * cpu / count, 2))
+@contextmanager
+def farm(count: int) -> Iterator[tuple[list[Host], Path]]:
+    """Start the servers; yield their hosts and the private key."""
+    folder = Path(tempfile.mkdtemp(prefix="gb-"))
+    servers: list[OpenSSH] = []
+    hosts: list[Host] = []
+    try:
+        while len(hosts) < count:
+            number = len(servers)
+            places = [f"127.1.{number}.{n}" for n in range(1, PER_SERVER + 1)]
+            lines = "\n".join(f"ListenAddress {place}" for place in places)
+            server = OpenSSH(folder / f"s{number}", more=f"MaxSessions 100\n{lines}")
+            if servers:
+                shutil.copy(servers[0].folder / "authorized_keys", server.folder)
+            servers.append(server)
+            hosts += [server.host(server_id=place, address=place) for place in places]
+        yield hosts[:count], servers[0].folder / "user"
+    finally:
+        for server in servers:
+            server.stop()
+        shutil.rmtree(folder, ignore_errors=True)
 
 
-class GuardiaTransport:
-    """GUARDiA's own transport."""
+# --- clients of this process: run by `--client`, so that each is measured alone ---
 
-    def __init__(self, server: Any) -> None:
-        self.connections = Connections(server)
 
-    def run(self, host: Host) -> None:
-        output = self.connections.run(host, TRUE, timeout=30)
+def guardia(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None]:
+    limits = TransportLimits(institution_commands=at_once * 2)
+    connections = Connections(Keys(key), limits)
+
+    def run(host: Host) -> None:
+        output = connections.run(host, TRUE, timeout=60)
         assert output.exit == 0, output
 
-    def cancel(self, host: Host) -> None:
-        """Start a command and cancel it as soon as it says that it runs."""
-        cancel = threading.Event()
-        output = self.connections.run(
-            host, SLEEP, timeout=600, cancel=cancel, on_output=lambda *_: cancel.set()
-        )
-        assert output.exit_reason is ExitReason.CANCELLED and output.is_confirmed_gone, output
-
-    def close(self) -> None:
-        self.connections.close()
+    return run
 
 
-class PlainParamiko:
-    """paramiko as most scripts use it; `keep` keeps each host's connection open."""
+def paramiko_threads(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None]:
+    """paramiko as most scripts use it, with connections kept open."""
+    private = paramiko.Ed25519Key.from_private_key_file(str(key))
+    kept: dict[str, paramiko.SSHClient] = {}
+    lock = threading.Lock()
 
-    def __init__(self, server: Any, *, keep: bool) -> None:
-        self.key = paramiko.Ed25519Key.from_private_key_file(str(server.folder / "user"))
-        self.keep = keep
-        self.kept: dict[str, paramiko.SSHClient] = {}
-        self.lock = threading.Lock()
-
-    def run(self, host: Host) -> None:
-        with self.lock:
-            client = self.kept.get(host.server_id)
-        client = client or self.connect(host)
-        _, stdout, _ = client.exec_command("true", timeout=30)
-        stdout.read()
-        assert stdout.channel.recv_exit_status() == 0
-        stdout.channel.close()
-        if not self.keep:
-            client.close()
-
-    def connect(self, host: Host) -> paramiko.SSHClient:
+    def connect(host: Host) -> paramiko.SSHClient:
         client = paramiko.SSHClient()
         kind, blob = host.host_key.split()
         known = paramiko.PKey.from_type_string(kind, base64.b64decode(blob))
@@ -115,102 +122,225 @@ class PlainParamiko:
             host.address,
             host.port,
             host.account,
-            pkey=self.key,
+            pkey=private,
             allow_agent=False,
             look_for_keys=False,
         )
-        if self.keep:
-            with self.lock:
-                self.kept[host.server_id] = client
+        with lock:
+            kept[host.server_id] = client
         return client
 
-    def close(self) -> None:
-        for client in self.kept.values():
-            client.close()
+    def run(host: Host) -> None:
+        client = kept.get(host.server_id) or connect(host)
+        _, stdout, _ = client.exec_command("true", timeout=60)
+        assert stdout.channel.recv_exit_status() == 0
+        stdout.channel.close()
+
+    return run
 
 
-class ControlMaster:
-    """OpenSSH's own client over its kept master connections."""
+CLIENTS = {"GUARDiA": guardia, "paramiko threads": paramiko_threads}
 
-    def __init__(self, server: Any, folder: Path) -> None:
-        self.folder = folder
-        known = folder / "known_hosts"
-        host = server.host()
-        known.write_text(f"[{host.address}]:{host.port} {host.host_key}\n")
-        options = {
-            "UserKnownHostsFile": known, "IdentityFile": server.folder / "user", "BatchMode": "yes",
-            "IdentitiesOnly": "yes", "ControlMaster": "auto", "ControlPersist": "60",
-        }  # fmt: skip
-        self.words = ["ssh", "-F", "none", "-p", str(host.port)]
-        self.words += [w for name, value in options.items() for w in ("-o", f"{name}={value}")]
 
-    def run(self, host: Host, *more: str) -> None:
-        path = self.folder / host.server_id
-        words = [*self.words, "-S", str(path), *more, f"{host.account}@{host.address}"]
-        command = [] if more else ["true"]
-        subprocess.run(
-            [*words, *command],
-            check=True,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+def run_client(name: str, at_once: int, rounds: int) -> None:
+    """Run one cold round and some warm ones; print the seconds and processor time of each."""
+    given = json.load(sys.stdin)
+    hosts = [Host.model_validate(fields) for fields in given["hosts"]]
+    run = CLIENTS[name](hosts, Path(given["key"]), at_once)
+    failed: list[str] = []
+
+    def one(host: Host) -> None:
+        try:
+            run(host)
+        except Exception as error:
+            failed.append(f"{type(error).__name__}: {error}")
+
+    with ThreadPoolExecutor(at_once) as pool:
+        list(pool.map(lambda _: time.sleep(0.01), range(at_once)))  # threads exist beforehand
+        for _ in range(1 + rounds):
+            wall, cpu = time.perf_counter(), time.process_time()
+            list(pool.map(one, hosts))
+            print(json.dumps([time.perf_counter() - wall, time.process_time() - cpu, len(failed)]))
+    for reason in failed[:2]:
+        print(reason, file=sys.stderr)
+    sys.stdout.flush()
+    os._exit(0)
+
+
+# --- measuring ---
+
+
+class Memory(threading.Thread):
+    """Samples the memory of a process and all its descendants."""
+
+    def __init__(self, root: int) -> None:
+        super().__init__(daemon=True)
+        self.root, self.most, self.ended = root, 0.0, threading.Event()
+
+    def run(self) -> None:
+        while not self.ended.wait(0.2):
+            self.most = max(self.most, sum(map(_pss, self._processes())))
+
+    def _processes(self) -> list[Path]:
+        parents = {}
+        for entry in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):
+                fields = (entry / "stat").read_text().rpartition(") ")[2].split()
+                parents[int(entry.name)] = int(fields[1])
+        found = {self.root}
+        while more := {pid for pid, parent in parents.items() if parent in found} - found:
+            found |= more
+        return [Path("/proc") / str(pid) for pid in found]
+
+
+def _pss(process: Path) -> float:
+    with suppress(OSError, StopIteration):
+        lines = (process / "smaps_rollup").read_text().splitlines()
+        return int(next(line for line in lines if line.startswith("Pss:")).split()[1]) / 1024
+    return 0.0
+
+
+def measured(words: list[str], given: str = "", **more: Any) -> tuple[str, float, float, float]:
+    """Run a program; return what it printed, its seconds, its processor time, its memory."""
+    cpu, wall = _children_cpu(), time.perf_counter()
+    process = subprocess.Popen(
+        words, stdin=-1, stdout=-1, stderr=-1, text=True, start_new_session=True, **more
+    )
+    memory = Memory(process.pid)
+    memory.start()
+    printed, errors = process.communicate(given)
+    wall = time.perf_counter() - wall
+    memory.ended.set()
+    memory.join()
+    if process.returncode:
+        print(f"{words[0]}: {(errors or printed)[-300:]}", file=sys.stderr)
+    return printed or errors, wall, _children_cpu() - cpu, memory.most
+
+
+def _children_cpu() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def own_figures(name: str, hosts: list[Host], key: Path, chosen: Any) -> Iterator[Figure]:
+    given = {"hosts": [host.model_dump(mode="json") for host in hosts], "key": str(key)}
+    words = [sys.executable, __file__, "--client", name]
+    words += ["--at-once", str(chosen.at_once), "--rounds", str(chosen.rounds)]
+    printed, _, _, memory = measured(words, json.dumps(given))
+    rounds = [json.loads(line) for line in printed.splitlines()]
+    count = len(hosts)
+    (wall, cpu, failed), warm = rounds[0], sorted(rounds[1:])
+    yield Figure(name, count, "cold", wall, 1000 * cpu / count, memory, failed)
+    if warm:
+        wall, cpu, failed = warm[len(warm) // 2]
+        yield Figure(name, count, "warm", wall, 1000 * cpu / count, memory, failed)
+
+
+# --- peers ---
+
+
+def peers() -> Path | None:
+    """Return an environment with the peers, made once; `None` and a sentence if it cannot be."""
+    if not (CACHE / "bin" / "pyinfra").exists():
+        commands = ([sys.executable, "-m", "venv", str(CACHE)],
+                    [str(CACHE / "bin" / "pip"), "install", "-q", *PEERS])  # fmt: skip
+        for words in commands:
+            done = subprocess.run(words, capture_output=True, text=True, check=False)
+            if done.returncode:
+                print(f"Peers are left out, they could not be installed: {done.stderr[-200:]}")
+                return None
+    return CACHE / "bin"
+
+
+def ansible_figures(
+    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path
+) -> Iterator[Figure]:
+    inventory = folder / "inventory"
+    lines = [f"{h.address} ansible_port={h.port} ansible_user={h.account}" for h in hosts]
+    options = f"-o IdentitiesOnly=yes -o UserKnownHostsFile=/dev/null -o ControlPath={folder}/%C"
+    lines += [
+        "[all:vars]",
+        f"ansible_ssh_private_key_file={key}",
+        f"ansible_ssh_common_args='{options}'",
+    ]
+    inventory.write_text("\n".join(lines) + "\n")
+    settings = {
+        "ANSIBLE_HOST_KEY_CHECKING": "False",
+        "ANSIBLE_FORKS": str(chosen.at_once),
+        "ANSIBLE_SSH_ARGS": "-F none -o ControlMaster=auto -o ControlPersist=60",
+        "ANSIBLE_LOCAL_TEMP": str(folder / "t"),
+    }
+    words = [str(bin_ / "ansible"), "all", "-i", str(inventory), "-m", "raw", "-a", "true"]
+    for kind in ("cold", "warm"):
+        printed, wall, cpu, memory = measured(words, env={**os.environ, **settings})
+        failed = len(hosts) - printed.count("| CHANGED")
+        yield Figure(
+            "Ansible (raw)", len(hosts), kind, wall, 1000 * cpu / len(hosts), memory, failed
         )
-
-    def close(self, hosts: list[Host]) -> None:
-        for host in hosts:
-            self.run(host, "-O", "exit")
+    for socket in folder.iterdir():
+        subprocess.run(["ssh", "-S", socket, "-O", "exit", "x"], capture_output=True, check=False)
 
 
-@contextmanager
-def loopback() -> Iterator[tuple[Any, Path]]:
-    """Start an sshd; yield it and a short folder."""
-    folder = Path(tempfile.mkdtemp(prefix="gb-"))
-    server = OpenSSH(folder / "sshd", more="MaxSessions 100")
-    try:
-        yield server, folder
-    finally:
-        server.stop()
-        shutil.rmtree(folder, ignore_errors=True)
+def pyinfra_figures(
+    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path
+) -> Iterator[Figure]:
+    data = {
+        h.address: {
+            "ssh_port": h.port,
+            "ssh_user": h.account,
+            "ssh_key": str(key),
+            "ssh_strict_host_key_checking": "off",
+            "ssh_known_hosts_file": "/dev/null",
+            "ssh_allow_agent": False,
+            "ssh_look_for_keys": False,
+        }
+        for h in hosts
+    }
+    (folder / "inventory.py").write_text(f"hosts = {list(data.items())!r}\n")
+    deploy = "from pyinfra.operations import server\nserver.shell(name='true', commands=['true'])\n"
+    (folder / "deploy.py").write_text(deploy)
+    words = [str(bin_ / "pyinfra"), "-y", "--parallel", str(chosen.at_once)]
+    words += [str(folder / "inventory.py"), str(folder / "deploy.py")]
+    printed, wall, cpu, memory = measured(words)
+    total = re.search(r"Grand total\s+\d+\s+(\d+)", printed)
+    failed = len(hosts) - (int(total[1]) if total else 0)
+    yield Figure("pyinfra", len(hosts), "cold", wall, 1000 * cpu / len(hosts), memory, failed)
 
 
-def figures(count: int, rounds: int, threads: int) -> Iterator[Figure]:
-    """Measure every way in turn, each on hosts without open connections."""
-    with loopback() as (server, folder):
-        hosts = [server.host(server_id=f"H{n:04}") for n in range(count)]
-        own = GuardiaTransport(server)
-        yield measure("GUARDiA: connect + true", own.run, hosts, 1, threads)
-        yield measure("GUARDiA: next true", own.run, hosts, rounds, threads)
-        yield measure("GUARDiA: next true, one thread", own.run, hosts, 1, 1)
-        yield measure("GUARDiA: sleep, cancelled, one thread", own.cancel, hosts[:8], 1, 1)
-        own.close()
-        fresh = PlainParamiko(server, keep=False)
-        yield measure("paramiko: connect + true", fresh.run, hosts, 1, threads)
-        kept = PlainParamiko(server, keep=True)
-        measure("", kept.run, hosts, 1, threads)
-        yield measure("paramiko kept: next true", kept.run, hosts, rounds, threads)
-        yield measure("paramiko kept: one thread", kept.run, hosts, 1, 1)
-        kept.close()
-        master = ControlMaster(server, folder)
-        yield measure("OpenSSH: connect + true", master.run, hosts, 1, threads)
-        yield measure("OpenSSH ControlMaster: next true", master.run, hosts, rounds, threads)
-        yield measure("OpenSSH ControlMaster: one thread", master.run, hosts, 1, 1)
-        master.close(hosts)
+def figures(count: int, chosen: Any, bin_: Path | None) -> Iterator[Figure]:
+    """Measure every way in turn on the same servers."""
+    with farm(count) as (hosts, key):
+        for name in CLIENTS:
+            yield from own_figures(name, hosts, key, chosen)
+        if bin_ is None or count > chosen.peers_up_to:
+            return
+        for way in (pyinfra_figures, ansible_figures):
+            with tempfile.TemporaryDirectory(prefix="gb-") as folder:
+                yield from way(bin_, hosts, key, chosen, Path(folder))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--hosts", type=int, default=50, choices=range(1, 501), metavar="1..500")
-    parser.add_argument("--rounds", type=int, default=4, choices=range(1, 21), metavar="1..20")
-    parser.add_argument("--threads", type=int, default=16, choices=range(1, 65), metavar="1..64")
+    parser.add_argument("--hosts", type=int, nargs="+", default=[50, 200, 500])
+    parser.add_argument("--rounds", type=int, default=3, help="warm rounds; the median is shown")
+    parser.add_argument("--at-once", type=int, default=50)
+    parser.add_argument("--peers-up-to", type=int, default=500, help="hosts; 0: no peers")
     parser.add_argument("--json", action="store_true", help="one JSON object per line")
+    parser.add_argument("--client", choices=CLIENTS, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    if chosen.client:
+        run_client(chosen.client, chosen.at_once, chosen.rounds)
+    bin_ = peers() if chosen.peers_up_to else None
     if not chosen.json:
-        print(f"{'way':38}{'commands':>9}{'seconds':>9}{'per s':>8}{'CPU-ms':>8}")
-    for f in figures(chosen.hosts, chosen.rounds, chosen.threads):
-        if chosen.json:
-            print(json.dumps(asdict(f)))
-        else:
-            print(f"{f.way:38}{f.commands:9}{f.seconds:9.2f}{f.per_second:8.0f}{f.cpu_ms:8.2f}")
+        print(f"{'way':20}{'hosts':>6} {'':5}{'seconds':>9}{'CPU-ms/host':>12}{'MB':>7}")
+    for count in chosen.hosts:
+        for f in figures(count, chosen, bin_):
+            if chosen.json:
+                print(json.dumps(asdict(f)), flush=True)
+                continue
+            failed = f"  {f.failed} failed" if f.failed else ""
+            print(f"{f.way:20}{f.hosts:6} {f.round:5}{f.seconds:9.2f}{f.cpu_ms:12.2f}"
+                  f"{f.megabytes:7.0f}{failed}", flush=True)  # fmt: skip
 
 
 if __name__ == "__main__":

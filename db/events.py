@@ -20,6 +20,11 @@ def announce(session: Session, **event: Any) -> None:
     driver_connection(session).execute("select pg_notify(%s, %s)", (CHANNEL, message(**event)))
 
 
+def send(session: Session, channel: str, payload: str) -> None:
+    """Notify the listeners of another channel when this transaction commits."""
+    driver_connection(session).execute("select pg_notify(%s, %s)", (channel, payload))
+
+
 def message(**event: Any) -> str:
     """Return an event's payload, for code that notifies in a statement of its own."""
     return json.dumps(event)
@@ -36,19 +41,24 @@ def listen(dsn: str, *, timeout: float | None = None) -> Iterator[dict[str, Any]
             yield None
 
 
-async def stream(dsn: str) -> AsyncGenerator[dict[str, Any], None]:
+async def stream(dsn: str, *channels: str) -> AsyncGenerator[dict[str, Any], None]:
     """Yield committed events as they arrive; reconnect while the server restarts.
 
-    Yields an empty event after every (re)connect: read again, something may have been missed.
+    Yields an empty event after every (re)connect: read again, something may have been missed. What
+    arrives on one of the further `channels` is yielded as `{"channel": ..., "event": ...}`.
     """
     while True:
         try:
             async with await psycopg.AsyncConnection.connect(
                 dsn, autocommit=True, **CONNECTION_OPTIONS
             ) as connection:
-                await connection.execute(f"listen {CHANNEL}")
+                for channel in (CHANNEL, *channels):
+                    await connection.execute(f"listen {channel}")
                 yield {}
                 async for notification in connection.notifies():
-                    yield json.loads(notification.payload)
+                    event = json.loads(notification.payload)
+                    if notification.channel != CHANNEL:
+                        event = {"channel": notification.channel, "event": event}
+                    yield event
         except psycopg.OperationalError:
             await asyncio.sleep(1)

@@ -14,6 +14,7 @@ from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Unreachable
 from guardia.org.directory import Host
 from guardia.tools.command import Command
+from guardia.tools.live_output import OnOutput
 from guardia.tools.output import Output
 from guardia.tools.transport.supervised_shell import FenceGuard
 
@@ -40,12 +41,18 @@ class HostKeyWatch:
         *,
         timeout: float,
         cancel: threading.Event | None = None,
+        on_output: OnOutput | None = None,
         fence_guard: FenceGuard | None = None,
     ) -> Output:
         """Run a command. Raises `Unreachable` and blocks the server if its key has changed."""
         with self._watching(host):
             return self._transport.run(
-                host, command, timeout=timeout, cancel=cancel, fence_guard=fence_guard
+                host,
+                command,
+                timeout=timeout,
+                cancel=cancel,
+                on_output=on_output,
+                fence_guard=fence_guard,
             )
 
     def end(self, host: Host, tag: str) -> bool:
@@ -60,6 +67,8 @@ class HostKeyWatch:
         except Unreachable as error:
             if error.detail.get("reason") == REASON:
                 self._report(str(error.detail.get("server") or host.server_id))
+            elif error.detail.get("hop_reason") == REASON:
+                self._report(str(error.detail["hop"]))
             raise
 
     def _report(self, server_id: str) -> None:

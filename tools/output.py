@@ -20,6 +20,16 @@ _TERMINAL_SEQUENCES = re.compile(
 _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 
+_SHELL_CHARACTERS = 200
+"""Maximum length of what a login shell said instead of running a command."""
+_SHELLS = {
+    "nologin": r"account is currently not available|account is not available",
+    "git-shell": r"fatal: (unrecognized command|Interactive git shell)",
+    "rssh": r"restricted by rssh",
+    "rbash": r"^rbash: ",
+    "lshell": r"\*\*\* (forbidden|unknown)",
+    "csh": r"Command not found\.$",
+}
 _KOREAN = re.compile(r"[\x00-\x7f\u3000-\u318e\uac00-\ud7a3]*")
 
 
@@ -55,6 +65,8 @@ class Output:
     unclear: int = 0
     """Processes there that may be its own and show no sign of it; see
     `transport/remote_scripts.py`."""
+    no_shell: bool = False
+    """Whether the login shell never ran the command: what arrived is what that said instead."""
     kept: int = 0
     """Processes that it was to leave behind, as declared, and that still run."""
 
@@ -109,6 +121,8 @@ def _is_cut_utf8(line: bytes) -> bool:
 
 def require_success(tool: str, output: Output) -> str:
     """Return the standard output of a command. Raises `CommandFailed` if it did not succeed."""
+    if output.no_shell:
+        raise CommandFailed(tool=tool, exit=output.exit or "-", output=describe_shell(output))
     if output.exit_reason is not ExitReason.EXITED:
         raise CommandFailed(tool=tool, exit="-", output=t(f"tools.output.{output.exit_reason}"))
     if output.exit != 0:
@@ -117,3 +131,11 @@ def require_success(tool: str, output: Output) -> str:
     if output.truncated:
         raise CommandFailed(tool=tool, exit=0, output=t("tools.output.truncated"))
     return output.stdout
+
+
+def describe_shell(output: Output) -> str:
+    """Say of a login shell that it runs no commands, which shell it seems to be, and what to do."""
+    said = (output.stderr.strip() or output.stdout.strip())[:_SHELL_CHARACTERS].split("\n")[0]
+    known = next((name for name, text in _SHELLS.items() if re.search(text, said)), "")
+    shell = t("tools.ssh.shell_known", shell=known) if known else ""
+    return t("tools.ssh.shell_refuses", said=said or t("tools.output.nothing"), shell=shell)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
@@ -36,6 +37,7 @@ from guardia.i18n import t
 from guardia.org.directory import Host, PersonInfo
 from guardia.tools.command import Command
 from guardia.tools.inflight import InFlightCommands, TrackedCommand
+from guardia.tools.live_output import LiveOutput, OnOutput
 from guardia.tools.output import ExitReason, Output
 from guardia.tools.privilege import is_privileged, require_rights
 from guardia.tools.tool import Tool
@@ -54,6 +56,7 @@ class Transport(Protocol):
         *,
         timeout: float,
         cancel: threading.Event | None = None,
+        on_output: OnOutput | None = None,
         fence_guard: FenceGuard | None = None,
     ) -> Output:
         """Run a command and wait for its end. Raises `Unreachable` if the host does not answer.
@@ -76,6 +79,7 @@ class RecordedCommands:
         self._transport = transport
         self._lock = threading.Lock()
         self._unrecorded: list[tuple[Intent | Inspection, CommandResult]] = []
+        self._live = LiveOutput(board)
         self.in_flight = InFlightCommands()
 
     def run(
@@ -129,13 +133,15 @@ class RecordedCommands:
     ) -> dict[str, Any]:
         started, output = time.monotonic(), None
         try:
-            output = self._transport.run(
-                host,
-                command,
-                timeout=tool.timeout,
-                cancel=tracked.cancel,
-                fence_guard=self._fence_guard(intent),
-            )
+            with self._following(intent) as on_output:
+                output = self._transport.run(
+                    host,
+                    command,
+                    timeout=tool.timeout,
+                    cancel=tracked.cancel,
+                    on_output=on_output,
+                    fence_guard=self._fence_guard(intent),
+                )
             tracked.end(output)
             cancelled = output.exit_reason is ExitReason.CANCELLED
             findings = {} if cancelled else _parse(tool, host, command, output)
@@ -153,6 +159,10 @@ class RecordedCommands:
             raise Interrupted(what=_subject(intent))
         self._conclude(intent, started, CommandResult(True, findings, output.stdout, 0))
         return findings
+
+    def _following(self, intent: Intent | Inspection) -> AbstractContextManager[OnOutput | None]:
+        """Show what a command of an issue prints while it runs."""
+        return self._live.following(intent) if isinstance(intent, Intent) else nullcontext()
 
     def _conclude_failed(
         self, intent: Intent | Inspection, started: float, output: Output | None, error: Exception

@@ -22,11 +22,14 @@ from starlette.exceptions import HTTPException
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
+from guardia.board.execution import live_output
+from guardia.board.execution.live_output import OutputTails
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
 from guardia.board.site.capacity import most_streams
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
 from guardia.db import events
+from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
 
@@ -67,8 +70,23 @@ class LivePage:
     beats: bool = False
     """Whether it shows agents' runs, which are not all in the audit log."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
+    has_output: bool = False
+    """Whether a running command of its issue has printed something."""
+    has_change: bool = False
+    """Whether anything else that it shows has changed."""
     is_displaced: bool = False
     """Whether a newer page of the same person has taken its place."""
+
+    def take_events(self) -> list[str]:
+        """Return the names of the events to send now."""
+        names = ["issue"] * self.has_change + ["output"] * self.has_output
+        self.has_change = self.has_output = False
+        return names
+
+    def signal(self) -> None:
+        """Let the page read again what it shows."""
+        self.has_change = True
+        self.changed.set()
 
 
 class LiveFeed:
@@ -83,6 +101,7 @@ class LiveFeed:
         self._latest = 0
         self._floor = 0
         """Up to this entry, events may have been missed or forgotten."""
+        self.outputs = OutputTails()
         self._listening = asyncio.Event()
         self._closed = False
 
@@ -90,7 +109,8 @@ class LiveFeed:
         """Listen until cancelled."""
         while True:
             try:
-                async for event in events.stream(self._board.database.dsn):
+                dsn = self._board.database.dsn
+                async for event in events.stream(dsn, live_output.CHANNEL):
                     await (self._on_event(event) if event else self._on_connected())
             except Exception:
                 log.exception("live events")
@@ -107,20 +127,23 @@ class LiveFeed:
         """End every stream at once, so that a stopping server need not wait for its pages."""
         self._closed = True
         for page in self._pages:
-            page.changed.set()
+            page.signal()
 
     async def _on_connected(self) -> None:
         # Events before the connection were missed, so every page reads again.
         self._floor = self._latest = await run_in_threadpool(_position, self._board)
         self._listening.set()
         for page in self._pages:
-            page.changed.set()
+            page.signal()
 
     async def _on_event(self, event: dict[str, Any]) -> None:
+        if event.get("channel") == live_output.CHANNEL:
+            self._on_output(event["event"])
+            return
         if event.get("kind") == BEAT:
             for page in self._pages:
                 if page.beats:
-                    page.changed.set()
+                    page.signal()
             return
         seq, sr_id = int(event.get("seq") or 0), event.get("sr_id")
         self._latest = max(self._latest, seq)
@@ -128,7 +151,7 @@ class LiveFeed:
             # The band of the kill switch is on every page.
             self._floor = max(self._floor, seq)
             for page in self._pages:
-                page.changed.set()
+                page.signal()
         if sr_id is None:
             return
         self._last[sr_id] = seq
@@ -138,6 +161,14 @@ class LiveFeed:
         owner = await self._owner(sr_id)
         for page in self._pages:
             if page.sr_id in {None, sr_id} and _may_see(page, owner):
+                page.signal()
+
+    def _on_output(self, event: dict[str, Any]) -> None:
+        """Signal the pages of an issue whose command has printed something."""
+        sr_id = self.outputs.put(event)
+        for page in self._pages:
+            if page.sr_id == sr_id and is_allowed(page.person, "plan.read"):
+                page.has_output = True
                 page.changed.set()
 
     async def _owner(self, sr_id: int) -> str | None:
@@ -155,7 +186,7 @@ class LiveFeed:
     async def stream(self, page: LivePage, token: str, seen: int) -> AsyncIterator[str]:
         """Yield server-sent events for one page until it closes, signs out, or the server stops."""
         if self.has_missed(page, seen):
-            page.changed.set()
+            page.signal()
         self._enter(page)
         checked_at = time.monotonic()
         try:
@@ -173,7 +204,8 @@ class LiveFeed:
                     checked_at = time.monotonic()
                 if changed:
                     page.changed.clear()
-                    yield f"event: issue\ndata: {self._latest}\n\n"
+                    for name in page.take_events():
+                        yield f"event: {name}\ndata: {self._latest}\n\n"
                     await asyncio.sleep(_PAUSE)
                 else:
                     yield ": still here\n\n"

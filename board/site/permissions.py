@@ -58,6 +58,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/issues/{sr_id}/live"): "issue.read",
     # Below an issue the use cases check the permission, after whether the issue is visible: what
     # a visitor may not see answers 404, not 403.
+    ("GET", "/issues/{sr_id}/output"): "issue.read",
     ("GET", "/issues/{sr_id}/evidence"): "issue.read",
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}"): "issue.read",
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}/raw"): "issue.read",

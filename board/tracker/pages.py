@@ -18,7 +18,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.form_guard import FormGuard
 from guardia.board.dashboard.registry import read_cards
-from guardia.board.execution import output_view
+from guardia.board.execution import live_output, output_view
 from guardia.board.issues import comments, receiving, view, visibility
 from guardia.board.passkeys import signing
 from guardia.board.passkeys.answers import parse_answer
@@ -172,6 +172,7 @@ def _page(
         status=status,
         visitor=visitor,
         issue=issue_page.get_issue(board, visitor.person, sr_id, query, guard),
+        tails=request.app.state.feed.outputs.of_issue(sr_id),
         refresh=_refresh_address(sr_id, query),
         guard=guard,
         **{"notice": "", "form_error": None, "decided": None, **words},
@@ -202,6 +203,16 @@ def refresh_issue(
         guard=guard,
         refresh=_refresh_address(sr_id, query),
     )
+
+
+@router.get("/issues/{sr_id}/output")
+def show_running_output(
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number
+) -> Response:
+    """Show what the running commands of an issue have printed so far."""
+    live_output.require_reader(board, visitor.person, sr_id)
+    tails = request.app.state.feed.outputs.of_issue(sr_id)
+    return render.page(request, "tracker/running.html", visitor=visitor, tails=tails)
 
 
 @router.get("/issues/{sr_id}/evidence")

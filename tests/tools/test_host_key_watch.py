@@ -14,7 +14,7 @@ from guardia.board.core.plan import ToolCall
 from guardia.board.execution import grants
 from guardia.errors import ServerBlocked, Unreachable
 from guardia.org import host_key
-from guardia.org.directory import Host
+from guardia.org.directory import Host, Login
 from guardia.tools.gate import Gate
 from guardia.tools.transport import host_key_scan
 from guardia.tools.transport.connections import Connections
@@ -69,3 +69,15 @@ def test_a_scan_returns_the_key_that_the_server_has(
     server.stop()
     with pytest.raises(Unreachable):
         host_key_scan.scan(server.host())
+
+
+def test_a_hop_with_another_key_is_blocked_and_not_the_server_behind_it(
+    env: BoardEnv, start_sshd: Callable[..., Any]
+) -> None:
+    old, new = start_sshd(), start_sshd()
+    enrolled(env, new, server_id="HOP-01", host_key=old.host().host_key)
+    enrolled(env, new, login=Login(bastions=("HOP-01",)))
+    with Connections(new) as connections, pytest.raises(Unreachable, match="경유 서버 HOP-01"):
+        Gate(env.board, connections).inspect(OPERATOR, "TEST-01", LOAD)
+    assert view.server(env.board, "HOP-01").blocked
+    assert not view.server(env.board, "TEST-01").blocked

@@ -25,6 +25,8 @@ OnOutput = Callable[[str, str], None]
 
 _POLL_SECONDS = 0.1
 """Longest delay until a cancel is noticed while no output arrives."""
+_NO_SHELL = 255
+"""Exit status of a login shell that ended well without running the command."""
 _CHUNK = 65_536
 _CHUNKS_A_TURN = 16
 """Chunks read of each stream between two looks at limit and cancel."""
@@ -33,10 +35,11 @@ _CHUNKS_A_TURN = 16
 class CommandNotStarted(Exception):
     """The command certainly did not start."""
 
-    def __init__(self, reason: str) -> None:
-        """Keep the reason: a key below `tools.ssh`."""
+    def __init__(self, reason: str, said: str = "") -> None:
+        """Keep the reason, a key below `tools.ssh`, and what was said instead."""
         super().__init__(reason)
         self.reason = reason
+        self.said = said
 
 
 class RunningCommand:
@@ -69,6 +72,16 @@ class RunningCommand:
     def session(self) -> int:
         """The command's session id on the server; 0 if unknown."""
         return find_session(self._stderr)
+
+    @property
+    def has_shell(self) -> bool:
+        """Whether a mark of the supervising shell has arrived."""
+        return bool(self._stderr.marks or self._stdout.marks)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the login shell has neither run the command nor ended it for us to ask."""
+        return not self.has_shell and self._ending is ExitReason.TIMED_OUT
 
     @property
     def age(self) -> float:
@@ -119,7 +132,10 @@ class RunningCommand:
         while "ready" not in self._stderr.marks:
             left = deadline - time.monotonic()
             if self._channel.closed or left <= 0 or cancel.is_set() or self._is_flooded():
-                raise CommandNotStarted("no_shell" if self._channel.closed else "no_answer")
+                if not self._channel.closed:
+                    raise CommandNotStarted("no_answer")
+                self._drain()
+                raise CommandNotStarted("no_shell", self._stderr.finish() or self._stdout.finish())
             self._wake.rearm()
             more = self._drain()
             if "ready" not in self._stderr.marks and not more:
@@ -179,15 +195,18 @@ class RunningCommand:
         """Read a bounded part of what has arrived. Returns whether more waits."""
         channel = self._channel
         for _ in range(_CHUNKS_A_TURN):
-            if channel.recv_ready():
+            has_output, has_errors = channel.recv_ready(), channel.recv_stderr_ready()
+            if not (has_output or has_errors):
+                return False
+            if has_output:
                 self._stdout.feed(channel.recv(_CHUNK))
-            if channel.recv_stderr_ready():
+            if has_errors:
                 self._stderr.feed(channel.recv_stderr(_CHUNK))
-        return bool(channel.recv_ready() or channel.recv_stderr_ready())
+        return True
 
     def _result(self) -> Output | None:
         end = find_exit(self._stderr)
-        if end is None and self._channel.closed and not self.session:
+        if end is None and self._channel.closed and not self.has_shell:
             return self._without_shell()
         if end is None:
             return None
@@ -197,12 +216,15 @@ class RunningCommand:
         return self._build_output(None, self._ending, end.left, end.unclear, end.kept)
 
     def _without_shell(self) -> Output | None:
-        """Build the output of a login shell that exited first, as `nologin` does."""
+        """Build the output of a login shell that exited first, as `nologin` does.
+
+        It is never a success: a menu program that ends well has not run the command either.
+        """
         status = self._channel.exit_status
         if status < 0:
             return None
         self.end_seen = True
-        return self._build_output(status, ExitReason.EXITED, 0)
+        return self._build_output(status or _NO_SHELL, ExitReason.EXITED, 0)
 
     def _build_output(
         self,
@@ -222,6 +244,7 @@ class RunningCommand:
             left=left,
             unclear=unclear,
             kept=kept,
+            no_shell=not self.has_shell and ending in {ExitReason.EXITED, ExitReason.TIMED_OUT},
         )
 
 

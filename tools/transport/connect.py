@@ -239,10 +239,10 @@ def unreachable(
 ) -> Unreachable:
     """Build the error for a command that certainly did not start.
 
-    `reason` is a key below `tools.ssh`. A host key that differs is kept in the error's details as
-    `offered`, as the CMDB would hold it.
+    `reason` is a key below `tools.ssh`. The error's details keep a host key that differs as
+    `offered`, as the CMDB would hold it, and what a login shell `said` instead of running it.
     """
     known = dict(details or {})
     why = t(f"tools.ssh.{reason}", **known)
-    offered = {"offered": known["offered"]} if "offered" in known else {}
-    return Unreachable(server=host.server_id, why=why, reason=reason, **offered)
+    kept = {name: known[name] for name in ("offered", "said") if known.get(name)}
+    return Unreachable(server=host.server_id, why=why, reason=reason, **kept)

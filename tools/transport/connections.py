@@ -14,13 +14,14 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from functools import partial
 
 import paramiko
 
 from guardia.errors import GuardiaError, Unreachable
 from guardia.org.directory import Host
-from guardia.tools.command import Command, StoredSecret
+from guardia.tools.command import MASK, Command, Secret, StoredSecret
 from guardia.tools.output import ExitReason, Output
 from guardia.tools.privilege import find_refusal
 from guardia.tools.transport.breaker import CircuitBreaker
@@ -45,6 +46,8 @@ from guardia.tools.transport.supervised_shell import (
 )
 from guardia.tools.transport.way import Way, behind, last_hop, require_passable, way_to
 
+_REFUSED_EXEC = "exec: restricted"
+"""What a restricted bash or ksh says if it is to replace itself."""
 _REFUSED_FOR = 900.0
 """Seconds until a refused password is tried again, and then twice as long: an account is locked
 after some failures within a quarter of an hour."""
@@ -67,6 +70,7 @@ class Connections:
         self._secrets = secrets
         self._contents = contents
         self._limits = limits or TransportLimits()
+        self._restricted: set[Way] = set()
         self._breaker: CircuitBreaker[Way] = CircuitBreaker()
         self._refusals: CircuitBreaker[tuple[Way, bytes]] = CircuitBreaker(
             first=_REFUSED_FOR, longest=_REFUSED_AT_MOST, remembers=_is_refused_secret
@@ -105,12 +109,15 @@ class Connections:
                 return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
         sent = command.with_secrets(self._secrets.get)
         supervised = SupervisedCommand(sent, timeout, fence_guard)
+        on_output = _without_secrets(sent, on_output)
         with self._turn(host, cancel) as is_next:
             if not is_next:
                 return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
             with self._one_attempt(host, command) as attempt:
                 running, output = self._execute(host, supervised, cancel, on_output)
                 attempt.append(output)
+        if output is None and running.is_refused:  # the same shell would not answer either
+            return running.output(None)
         return output or running.output(*self._count_left(host, supervised, running))
 
     def end(self, host: Host, tag: str) -> bool:
@@ -180,6 +187,28 @@ class Connections:
         cancel: threading.Event,
         on_output: OnOutput | None = None,
     ) -> tuple[RunningCommand, Output | None]:
+        """Run one command to its end, in a way that a restricted login shell permits."""
+        restricted = way_to(host) in self._restricted
+        supervised = replace(supervised, may_exec=not restricted)
+        try:
+            running, output = self._attempt(host, supervised, cancel, on_output)
+            said = output.stderr if output and output.no_shell else ""
+        except Unreachable as error:
+            if _REFUSED_EXEC not in str(error.detail.get("said", "")) or restricted:
+                raise
+            said = _REFUSED_EXEC
+        if _REFUSED_EXEC in said and not restricted:
+            self._restricted.add(way_to(host))
+            return self._execute(host, supervised, cancel, on_output)
+        return running, output
+
+    def _attempt(
+        self,
+        host: Host,
+        supervised: SupervisedCommand,
+        cancel: threading.Event,
+        on_output: OnOutput | None = None,
+    ) -> tuple[RunningCommand, Output | None]:
         """Run one command to its end. Returns no output if its end was not received."""
         pooled, channel = self._channel(host)
         running = RunningCommand(channel, supervised, self._limits, on_output)
@@ -188,7 +217,7 @@ class Connections:
         except CommandNotStarted as error:
             if cancel.is_set():
                 return running, Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
-            raise unreachable(host, error.reason, {"error": error}) from None
+            raise unreachable(host, error.reason, {"error": error, "said": error.said}) from None
         finally:
             if running.is_unanswered:
                 self._breaker.record(way_to(host), unreachable(host, "no_answer"))
@@ -344,6 +373,20 @@ class _SshConnection:
     def close(self) -> None:
         close(self.transport)
         self._held.pop_all().close()
+
+
+def _without_secrets(sent: Command, on_output: OnOutput | None) -> OnOutput | None:
+    """Mask the secrets of a command's input in what is shown while it runs."""
+    secrets = [p.reveal().strip() for p in sent.stdin if isinstance(p, Secret)]
+    if on_output is None or not any(secrets):
+        return on_output
+
+    def masked(stream: str, text: str) -> None:
+        for secret in filter(None, secrets):
+            text = text.replace(secret, MASK)
+        on_output(stream, text)
+
+    return masked
 
 
 def _is_refused_secret(error: Unreachable) -> bool:

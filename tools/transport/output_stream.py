@@ -12,6 +12,7 @@ _MAX_MARK_BYTES = 100
 _MAX_MARKS = 8
 """Marks kept of one stream; a shell prints at most three."""
 _MAX_LINE_BYTES = 8_192
+_BEGIN = b"begin"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +42,7 @@ class OutputStream:
         self._start = f"\x1e{marker}:".encode()
         self._limit = limit
         self._on_text = on_text
+        self._has_begun = False
         self._kept = bytearray()
         self._pending = b""
         self._line = b""
@@ -57,10 +59,17 @@ class OutputStream:
             inside = self._pending[at + len(self._start) : close]
             if len(self.marks) < _MAX_MARKS:
                 self.marks.append(inside[:_MAX_MARK_BYTES].decode("ascii", "replace"))
+            if inside == _BEGIN and not self._has_begun:
+                self._begin()
             self._pending = self._pending[close + 1 :]
         cut = self._incomplete_mark()
         self._keep(self._pending[:cut])
         self._pending = self._pending[cut:]
+
+    def _begin(self) -> None:
+        """Drop what the login shell printed before the command."""
+        self._kept.clear()
+        self._line, self.truncated, self._has_begun = b"", False, True
 
     def finish(self) -> str:
         """Return the whole output as sanitized text."""

@@ -80,7 +80,9 @@ unclear() {
 """
 
 # For any POSIX sh. $0 tag of the fence guard, $1 id, $2 $3 $4 numbers that give the word of the
-# marks, $5 bytes of input to come (base64), $6 seconds, $7 whether it leaves children, $8 command.
+# marks, $5 bytes of input to come (base64), $6 seconds, $7 whether it leaves children, $8 command
+# for `printf %b`. What comes before the mark of the beginning was printed by the login shell. The
+# level keeps each bash of the command from reading .bashrc again, as it does below sshd.
 # The word of the marks is on no command line and no input, so a server that repeats what it gets
 # repeats no mark. The input is read whole before the command starts: half an input starts nothing,
 # and a command that never reads it cannot hide the end of the channel. A guarded command waits for
@@ -91,10 +93,11 @@ unclear() {
 # does not block: the signal that ended the first is repeated.
 SUPERVISE: LiteralString = (
     r"""
-id=$1 n=$(($2 ^ $3))x$(($3 ^ $4)) t=$6 v=$7 c=$8 i= k= d= u=0 a= m=
+id=$1 n=$(($2 ^ $3))x$(($3 ^ $4)) t=$6 v=$7 c=$(printf %b "$8") i= k= d= u=0 a= m=
 if [ "$5" != 0 ]; then printf '\036%s:ready\036' "$n" >&2; i=$(timeout "$t" head -c "$5"); fi
 if [ "${#i}" != "$5" ]; then printf '\036%s:1:1:0:0:0\036' "$n" >&2; exit 1; fi
 i=${i%.} e=GUARDIA_RUN=$id
+printf '\036%s:begin\036' "$n"
 exec 3<&0
 trap k=1 USR1
 if [ "$v" = 1 ]; then
@@ -116,6 +119,7 @@ fi
 begin() {
   if [ "$v" = 1 ]; then export "GUARDIA_LEFT_BY=$id"
   else export "GUARDIA_RUN=$id" "GUARDIA_STEP=$0"; fi
+  export SHLVL=2
   if [ -n "$d" ]; then echo 0 > "$d/cgroup.procs"; fi 2>/dev/null
   exec setsid timeout $m -k 3 "$t" sh -c "$c" 3<&-
 }

@@ -31,6 +31,10 @@ _INTERACTIVE = "keyboard-interactive"
 _MAX_QUESTIONS = 32
 """Questions of one message that are parsed at all."""
 
+_MAX_KEYS = 256
+_keys: dict[tuple[str, bytes], paramiko.PKey] = {}
+"""Keys that were read, by name and hash of their text: reading one costs a third of a log-in."""
+
 Further = Callable[[], str]
 
 
@@ -207,7 +211,13 @@ def _load_key(name: str, kind: str, secrets: SecretStore) -> paramiko.PKey:
     text = secrets.get(name)
     if kind == "certificate" and not has_certificate(text):
         text = f"{text.rstrip()}\n{secrets.get(f'{name}-cert')}"
-    return load_certified_key(name, text) if has_certificate(text) else load_private_key(name, text)
+    read = name, hashlib.sha256(text.encode()).digest()
+    if (known := _keys.get(read)) is not None:
+        return known
+    load = load_certified_key if has_certificate(text) else load_private_key
+    if len(_keys) >= _MAX_KEYS:
+        _keys.clear()
+    return _keys.setdefault(read, load(name, text))
 
 
 def _has_ended(error: paramiko.AuthenticationException) -> bool:

@@ -15,12 +15,15 @@ import secrets
 import shlex
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from guardia.tools.command import Command
 from guardia.tools.transport.remote_scripts import GONE, SUPERVISE, TERMINATE
 
 _GRACE_SECONDS = 10
 """Seconds after the command's own limit until the server ends it even if the input stays open."""
+_DECODE = 'eval "$(printf %b "$9")"'
+_ESCAPES = {ord(c): f"\\0{ord(c):03o}" for c in "\\'!\n\r\t"}
 _MARK_BITS = 30
 """Bits of each number behind the word of the marks: arithmetic of a 32-bit shell holds them."""
 
@@ -47,6 +50,12 @@ def terminate_command(tag: str) -> Command:
     return Command.script(TERMINATE, tag[:half], tag[half:])
 
 
+@lru_cache(maxsize=64)
+def _encoded(text: str) -> str:
+    """Write a text for `printf %b` so that every shell passes it on unchanged within quotes."""
+    return text.translate(_ESCAPES)
+
+
 def _random_numbers() -> tuple[int, int, int]:
     first, second, third = (secrets.randbits(_MARK_BITS) for _ in range(3))
     return first, second, third
@@ -62,6 +71,8 @@ class SupervisedCommand:
     id: str = field(default_factory=lambda: secrets.token_hex(8))
     numbers: tuple[int, int, int] = field(default_factory=_random_numbers)
     """The shell derives the word of its marks from them."""
+    may_exec: bool = True
+    """Whether the login shell may replace itself; a restricted one refuses."""
 
     @property
     def marker(self) -> str:
@@ -71,13 +82,18 @@ class SupervisedCommand:
 
     @property
     def line(self) -> str:
-        """The command line for the server's login shell."""
+        """The command line for the server's login shell, whichever that is.
+
+        It is one line of quoted words without an exclamation mark: csh would run what follows a
+        line end within quotes as a command of its own.
+        """
         bound = math.ceil(self.seconds) + _GRACE_SECONDS
         name = self.fence_guard.tag if self.fence_guard else "guardia"
         leaves = int(self.command.leaves_children)
         figures = (*self.numbers, len(self.payload), bound, leaves)
-        words = ("sh", "-c", SUPERVISE, name, self.id, *map(str, figures))
-        return "exec " + shlex.join((*words, self.command.render()))
+        texts = (_encoded(self.command.render()), _encoded(SUPERVISE))
+        words = ("sh", "-c", _DECODE, name, self.id, *map(str, figures), *texts)
+        return ("exec " if self.may_exec else "") + shlex.join(words)
 
     @property
     def payload(self) -> bytes:

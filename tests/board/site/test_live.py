@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from queue import Empty, Queue
 from typing import Any
 
@@ -18,6 +19,8 @@ from page_env import IssueScenario, PageClient, serve_app
 from sqlalchemy import text
 from waiting import PATIENCE, wait_until
 
+from guardia.board.execution import live_output
+from guardia.board.execution.live_output import OutputTail
 from guardia.board.runs import beats
 from guardia.board.site import live
 from guardia.org.directory import PersonInfo
@@ -275,3 +278,26 @@ def test_a_closed_page_is_not_opened_again_by_its_browser(
 ) -> None:
     headers = {"last-event-id": "displaced"}
     assert sign_in_as("lead").get("/events", headers=headers).status_code == 204
+
+
+def test_the_output_of_a_running_command_reaches_the_staff_pages_of_its_issue(
+    site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).receive()
+    scenario.parse()
+    engineer, customer = sign_in_as("eng"), sign_in_as("cus")
+    query = f"?sr={scenario.sr_id}&seen={position(web_env)}"
+    tail = OutputTail(scenario.sr_id, 1, 99, "logs.tail", "MOF-WAS-01", 4, "줄 <b>1</b>\n")
+    with listening(site, engineer, query) as staff, listening(site, customer, query) as other:
+        live_output.announce(web_env.board, tail)
+        assert staff() == "event: output"
+        assert other(0.5) is None
+        page = f"{site}/issues/{scenario.sr_id}/output"
+        cookies = {"guardia_session": engineer.cookies["guardia_session"]}
+        shown = httpx.get(page, cookies=cookies).text
+        assert "줄 &lt;b&gt;1&lt;/b&gt;" in shown and "MOF-WAS-01" in shown
+        refused = {"guardia_session": customer.cookies["guardia_session"]}
+        assert httpx.get(page, cookies=refused).status_code == 404
+        live_output.announce(web_env.board, replace(tail, text="", ended=True))
+        assert staff() == "event: output"
+        assert "MOF-WAS-01" not in httpx.get(page, cookies=cookies).text

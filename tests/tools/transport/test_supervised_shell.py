@@ -38,6 +38,14 @@ def start(
     return process
 
 
+def first_output(supervised: SupervisedCommand, process: subprocess.Popen[bytes]) -> bytes:
+    """Return the first line of the command itself."""
+    assert process.stdout
+    begun, _, line = process.stdout.readline().rpartition(b"\x1e")
+    assert begun == f"\x1e{supervised.marker}:begin".encode()
+    return line
+
+
 def received(
     supervised: SupervisedCommand, stdout: bytes, stderr: bytes
 ) -> tuple[OutputStream, OutputStream]:
@@ -82,7 +90,7 @@ class TestShell:
         assert find_exit(err) == ShellExit(9, killed=False, left=0, unclear=0, kept=0)
         assert find_session(err) > 0
         assert (out.finish(), err.finish()) == ("in", "err\n")
-        assert out.marks == ["end"]
+        assert out.marks == ["begin", "end"]
 
     def test_a_signal_is_reported_as_128_plus_its_number(self, shell: str) -> None:
         supervised = SupervisedCommand(Command.of("sh", "-c", "kill -KILL $$"), 10)
@@ -98,7 +106,7 @@ class TestShell:
         script = f"{stubborn} sleep 3600 & kill -STOP $!; echo up; wait"
         supervised = SupervisedCommand(Command.of("bash", "-c", script), 60)
         process = start(supervised, shell)
-        assert process.stdout and process.stdout.readline() == b"up\n"
+        assert first_output(supervised, process) == b"up\n"
         _, err = received(supervised, *process.communicate(timeout=PATIENCE))
         assert find_session(err) not in live_processes().values()
         end = find_exit(err)
@@ -129,7 +137,7 @@ class TestShell:
         process = start(supervised, shell, errors)
         os.close(errors)
         assert process.stdout and process.stdin
-        pid = int(process.stdout.readline())
+        pid = int(first_output(supervised, process))
         process.stdout.close()
         process.stdin.close()
         process.wait(PATIENCE)
@@ -146,10 +154,10 @@ class TestShell:
     def test_a_secret_is_on_no_command_line(self, shell: str) -> None:
         secret = "correct-horse-battery"
         supervised = SupervisedCommand(
-            Command.of("sh", "-c", "cat; sleep 3600").with_input(Secret(secret)), 2 * AN_HOUR
+            Command.of("sh", "-c", "cat; echo; sleep 3600").with_input(Secret(secret)), 2 * AN_HOUR
         )
         process = start(supervised, shell)
-        assert process.stdout and process.stdout.read(len(secret)) == secret.encode()
+        assert first_output(supervised, process) == f"{secret}\n".encode()
         try:
             lines = [command_line(p) for p in Path("/proc").glob("[0-9]*/cmdline")]
         finally:
