@@ -85,6 +85,11 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "server.remove": frozenset({"admin"}),
     "server.confirm_key": frozenset({"engineer", "security_officer", "admin"}),
     "tool.read": _STAFF,
+    "cmdb.read": _STAFF,
+    "cmdb.apply": frozenset({"admin"}),
+    "host_key.confirm": frozenset({"security_officer", "admin"}),
+    "roster.read": _STAFF,
+    "roster.edit": frozenset({"team_lead", "pm", "admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
@@ -100,6 +105,8 @@ OPERATOR_ACTIONS = frozenset(
         "audit.acknowledge",
         "audit.verify",
         "autonomy.read",
+        "cmdb.apply",
+        "cmdb.read",
         "costs.read",
         "database.operate",
         "demo.run",
@@ -111,6 +118,8 @@ OPERATOR_ACTIONS = frozenset(
         "org.apply",
         "org.read",
         "org.validate",
+        "roster.edit",
+        "roster.read",
         "run.read",
         "rule.read",
         "standing.read",

@@ -125,6 +125,11 @@ class EntryKind(StrEnum):
     ARTIFACT_ADDED = "artifact_added"
     ARTIFACT_REMOVED = "artifact_removed"
 
+    # Servers, and who is responsible for them
+    CMDB_CHANGED = "cmdb_changed"
+    HOST_KEYS_CONFIRMED = "host_keys_confirmed"
+    ABSENCE_SET = "absence_set"
+
     # Costs
     MODEL_ASKED = "model_asked"
     BUDGET_WARNED = "budget_warned"

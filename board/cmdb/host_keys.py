@@ -23,7 +23,8 @@ from guardia.errors import NotFound
 from guardia.i18n import t_default
 from guardia.org import host_key
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Server, SystemOwner
+from guardia.org.model import Server
+from guardia.org.ownership import owned_servers
 
 CONFIRM = "server.confirm_key"
 CHANNEL = "server"
@@ -67,10 +68,11 @@ def report_changed(board: BoardContext, server_id: str) -> int | None:
 
 def _open_issue(session: Session, server: Server, pinned: str, now: datetime) -> Task:
     """Open the issue and hand it to people at once: no agent can work there."""
+    owned = owned_servers().c
     owner = session.scalar(
-        select(SystemOwner.owner_id)
-        .where(SystemOwner.server_id == server.server_id)
-        .order_by(SystemOwner.proficiency.desc(), SystemOwner.owner_id)
+        select(owned.owner_id)
+        .where(owned.server_id == server.server_id)
+        .order_by(owned.duty.desc(), owned.proficiency.desc(), owned.owner_id)
         .limit(1)
     )
     words = {"server": server.server_id, "fingerprint": pinned, "address": server.address}

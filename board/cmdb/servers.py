@@ -22,7 +22,7 @@ from guardia.errors import Invalid, NotFound, Refused, Stale
 from guardia.i18n import t
 from guardia.org import host_key, registry
 from guardia.org.directory import Facts, Host, PersonInfo
-from guardia.org.model import Institution, Server, SystemOwner
+from guardia.org.model import Institution, OwnerScope, Server, SystemOwner
 
 EDIT, REMOVE = "server.edit", "server.remove"
 
@@ -124,6 +124,8 @@ def remove(board: BoardContext, by: PersonInfo | Actor, server_id: str) -> None:
             shown = ", ".join(f"#{number}" for number in numbers)
             raise Invalid(what=server_id, why=t("cmdb.rule.open_work", issues=shown))
         session.execute(delete(SystemOwner).where(SystemOwner.server_id == server_id))
+        wider = (OwnerScope.scope == "server") & (OwnerScope.target == server_id)
+        session.execute(delete(OwnerScope).where(wider))
         session.delete(row)
         _record(session, board, actor, EntryKind.SERVER_REMOVED, host, _described(host))
 
