@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, time
+from functools import partial
 from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 from zoneinfo import ZoneInfo
 
@@ -133,7 +134,7 @@ class InstitutionRecord(Record):
     @model_validator(mode="after")
     def _follows_the_rules(self) -> Self:
         given = InstitutionInfo(id=self.id, name=self.name, aliases=self.aliases)
-        _apply(lambda: policy.validated_institution(given))
+        _apply(partial(policy.validated_institution, given))
         return self
 
 
@@ -191,10 +192,11 @@ class ServerRecord(Record):
             login=self.login,
             **given,
         )
-        _apply(lambda: policy.validated_host(host))
-        names = (self.login.second_factor, self.login.sudo_credential)
-        for name in (name for name in names if name):
-            _apply(lambda n=name: policy.validated_host(host.model_copy(update={"credential": n})))
+        _apply(partial(policy.validated_host, host))
+        for name in (self.login.second_factor, self.login.sudo_credential):
+            if name:
+                named = host.model_copy(update={"credential": name})
+                _apply(partial(policy.validated_host, named))
         return self
 
 
