@@ -87,7 +87,6 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "tool.read": _STAFF,
     "cmdb.read": _STAFF,
     "cmdb.apply": frozenset({"admin"}),
-    "host_key.confirm": frozenset({"security_officer", "admin"}),
     "roster.read": _STAFF,
     "roster.edit": frozenset({"team_lead", "pm", "admin"}),
 }

@@ -176,7 +176,7 @@ def confirm(board: BoardContext, by: PersonInfo, keys: Mapping[str, str], reason
     `keys` are fingerprints as they were shown. Raises `Stale` if a server has offered another key
     or was confirmed since.
     """
-    require_permission(by, "host_key.confirm")
+    require_permission(by, "server.confirm_key")
     why = trim(reason)
     if not why:
         raise Missing(what=t("roster.keys.reason"))

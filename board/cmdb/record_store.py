@@ -21,7 +21,7 @@ from guardia.board.cmdb.records import (
 )
 from guardia.db.base import Base
 from guardia.db.columns import CleanJsonb
-from guardia.org.directory import Login, Service
+from guardia.org.directory import Host, InstitutionInfo, Login, Service
 from guardia.org.model import (
     Institution,
     OwnerScope,
@@ -119,6 +119,17 @@ def _write_institutions(session: Session, entries: Sequence[Values]) -> None:
         for e in entries
     ]
     upsert(session, Institution, ["inst_id"], rows)
+
+
+def server_values(host: Host) -> Values:
+    """Return a server as its entry, without what the product finds out itself."""
+    shown = host.model_dump(mode="json", exclude_defaults=True, exclude={"facts", "blocked"})
+    return {"id": shown.pop("server_id"), **shown}
+
+
+def institution_values(value: InstitutionInfo) -> Values:
+    """Return an institution as its entry."""
+    return value.model_dump(mode="json", exclude_defaults=True)
 
 
 _PLAIN = ("kind", "aliases", "groups", "address", "port", "account", "host_key", "credential")

@@ -1,7 +1,7 @@
 """History of the CMDB: numbered revisions, each with its changes.
 
 Every use case that changes institutions, servers, people's responsibilities or the duty roster
-calls `record`, in its own transaction.
+calls `record` or `note`, in its own transaction.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.cmdb import record_store
 from guardia.board.cmdb.changes import CmdbDifference, Draft
 from guardia.board.cmdb.history_model import CmdbChange, CmdbRevision
-from guardia.board.cmdb.records import KINDS
+from guardia.board.cmdb.record_store import Values
+from guardia.board.cmdb.records import KINDS, record_key
 from guardia.errors import NotFound
 from guardia.i18n import t, t_default
 
@@ -64,6 +65,26 @@ def digest(changes: Sequence[CmdbDifference]) -> str:
     return hashlib.sha256(body.encode()).hexdigest()
 
 
+def note(
+    session: Session,
+    kind: str,
+    before: Values | None,
+    after: Values | None,
+    *,
+    author: str,
+    now: datetime,
+    source: str,
+) -> None:
+    """Write the revision of one entry that a use case changed, which logs its own audit entry.
+
+    Nothing if the entry is the same, as after a change of facts only.
+    """
+    if before == after:
+        return
+    key = record_key(KINDS[kind].KEYS, after or before or {})
+    _write(session, [CmdbDifference(kind, key, before, after)], author, now, source, "", None)
+
+
 def record(
     session: Session,
     changes: Sequence[CmdbDifference],
@@ -75,6 +96,20 @@ def record(
     back_to: int | None = None,
 ) -> int:
     """Write a revision with its changes and its audit entry; call it last in a transaction."""
+    revision = _write(session, changes, author, now, source, sha256, back_to)
+    _append_entry(session, revision, changes)
+    return revision.revision
+
+
+def _write(
+    session: Session,
+    changes: Sequence[CmdbDifference],
+    author: str,
+    now: datetime,
+    source: str,
+    sha256: str,
+    back_to: int | None,
+) -> CmdbRevision:
     revision = CmdbRevision(
         source=source,
         sha256=sha256,
@@ -96,8 +131,7 @@ def record(
         for c in changes
     ]
     record_store.upsert(session, CmdbChange, ["revision", "kind", "key"], rows)
-    _append_entry(session, revision, changes)
-    return revision.revision
+    return revision
 
 
 def _append_entry(

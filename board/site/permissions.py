@@ -71,7 +71,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/issues/{sr_id}/stall/lift"): "issue.read",
     ("GET", "/host-keys"): "cmdb.read",
     ("POST", "/host-keys/compare"): "cmdb.read",
-    ("POST", "/host-keys"): "host_key.confirm",
+    ("POST", "/host-keys"): "server.confirm_key",
     ("GET", "/roster"): "roster.read",
     ("GET", "/goals"): "goal.read",
     ("POST", "/goals"): "goal.give",

@@ -31,7 +31,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
     NavigationItem("web.org.title", "/org", "org.read"),
     NavigationItem("roster.page.title", "/roster", "roster.read"),
-    NavigationItem("roster.keys.title", "/host-keys", "host_key.confirm"),
+    NavigationItem("roster.keys.title", "/host-keys", "server.confirm_key"),
     NavigationItem("web.runs.title", "/runs", "run.read"),
     NavigationItem("catalog.title", "/tools", "tool.read"),
     NavigationItem("notes.page.title", "/agents", "agent.read"),

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from board_env import BoardEnv
-from cmdb_env import apply, csv_set, keys
+from cmdb_env import BY, apply, csv_set, enter, keys
 from sqlalchemy import func, select
 
 from guardia.board.audit.model import AuditEntry
@@ -205,6 +205,36 @@ def test_the_history_leads_back(env: BoardEnv) -> None:
     assert entries.history(env.board)[0].back_to == 0
     with pytest.raises(NotFound):
         entries.rollback_to(env.board, 99)
+
+
+def test_single_edits_are_in_the_history(env: BoardEnv) -> None:
+    """What `guardia server` changes is rolled back with the rest."""
+    from guardia.board.cmdb import institutions, servers
+    from guardia.org.directory import Host, InstitutionInfo
+
+    start = text_of(env)
+    institutions.add(env.board, BY, InstitutionInfo(id="NEW", name="새 기관"))
+    host = Host(
+        server_id="NEW-01",
+        institution="NEW",
+        kind="DB",
+        address="10.0.0.9",
+        account="svc",
+        credential="key",
+        host_key=keys(1)[0],
+    )
+    servers.enrol(env.board, BY, host)
+    servers.edit(env.board, BY, "NEW-01", {"port": 2222})
+    owner = {"person": "eng", "server": "NEW-01", "skill": "DB", "proficiency": 3}
+    enter(env, ("owner", owner), ("owner", {**owner, "skill": "OS"}))
+    added = text_of(env)
+    assert [c.verb for c in entries.changes_of(env.board, 3)] == ["changed"]
+    servers.remove(env.board, BY, "NEW-01")
+    institutions.edit(env.board, BY, "NEW", name="다른 이름")
+    apply(env, entries.rollback_to(env.board, 4))
+    assert text_of(env) == added
+    apply(env, entries.rollback_to(env.board, 0))
+    assert text_of(env) == start
 
 
 def test_an_export_names_secrets_and_holds_none(env: BoardEnv, tmp_path: Path) -> None:

@@ -95,11 +95,11 @@ def test_an_address_that_changed_since_is_not_confirmed(
 
 
 def test_others_may_look_and_not_confirm(sign_in_as: Browse, offers: dict[str, str]) -> None:
-    engineer = sign_in_as("eng")
-    html = engineer.get_page(PATH).text
+    manager = sign_in_as("pm")
+    html = manager.get_page(PATH).text
     assert "선택한 키 확인" not in html
     ticked = [f"MOF-DB-01 {fingerprint(offers['MOF-DB-01'])}"]
-    assert engineer.submit_form(PATH, PATH, ticked=ticked, reason="x").status_code == 403
+    assert manager.submit_form(PATH, PATH, ticked=ticked, reason="x").status_code == 403
     assert sign_in_as("cus").get_page(PATH).status_code == 403
 
 
