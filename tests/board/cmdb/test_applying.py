@@ -208,7 +208,7 @@ def test_the_history_leads_back(env: BoardEnv) -> None:
 
 
 def test_single_edits_are_in_the_history(env: BoardEnv) -> None:
-    """What `guardia server` changes is rolled back with the rest."""
+    """What `guardia server` changes is rolled back too."""
     from guardia.board.cmdb import institutions, servers
     from guardia.org.directory import Host, InstitutionInfo
 
