@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
 from guardia.board.cmdb import record_store, revisions
@@ -60,7 +60,8 @@ class ChangeSet:
 def preview(board: BoardContext, given: ChangeSet) -> CmdbComparison:
     """Return what applying would do now, without writing anything."""
     with board.database.reading() as session:
-        return _compare(session, given)
+        state = _read_state(session)
+    return _compare(state, given)
 
 
 @repeat_on_conflict
@@ -78,8 +79,10 @@ def apply(
     digest of a preview, is not what would be applied now.
     """
     with board.database.transaction() as session:
+        # Ten thousand entries are compared here while the tables are locked.
+        session.execute(text("set local idle_in_transaction_session_timeout = '60s'"))
         revisions.lock(session)
-        found = _compare(session, given)
+        found = _compare(_read_state(session), given)
         if found.bad and not skip_bad:
             raise Invalid(what=given.source, why=refusal(found))
         if expected is not None and expected != revisions.digest(found.changes):
@@ -130,50 +133,44 @@ def rollback_set(session: Session, number: int) -> ChangeSet:
     )
 
 
-def _compare(session: Session, given: ChangeSet) -> CmdbComparison:
-    current = {kind: record_store.load(session, kind) for kind in KINDS}
-    drafts = _with_institutions(given, current["institution"])
-    found = compare(
-        drafts,
-        current,
-        given.complete,
-        CmdbComparison(problems=list(given.problems), bad=given.bad),
+@dataclass(frozen=True, slots=True)
+class _CmdbState:
+    """Everything that changes are compared with."""
+
+    current: dict[str, dict[str, dict[str, Any]]]
+    people: frozenset[str]
+    homes: frozenset[str]
+    busy_servers: frozenset[str]
+
+
+def _read_state(session: Session) -> _CmdbState:
+    people = session.execute(select(Person.person_id, Person.inst_id)).all()
+    states = [state.value for state in OPEN_STATES]
+    busy = session.scalars(select(Task.target_server).where(Task.status.in_(states)).distinct())
+    return _CmdbState(
+        {kind: record_store.load(session, kind) for kind in KINDS},
+        frozenset(person for person, _ in people),
+        frozenset(home for _, home in people if home),
+        frozenset(name for name in busy if name),
     )
+
+
+def _compare(state: _CmdbState, given: ChangeSet) -> CmdbComparison:
+    current = state.current
+    drafts = _with_institutions(given, current["institution"])
+    found = CmdbComparison(problems=list(given.problems), bad=given.bad)
+    compare(drafts, current, given.complete, found)
     found.changes += [
         CmdbDifference(kind, key, current[kind][key], None)
         for kind, key in sorted(given.absent)
         if key in current[kind]
     ]
     lines = {(d.kind, d.key): d.line for d in drafts}
-    drop_broken(found, _existing(session, current, found, lines, given.replaces_keys))
+    existing = Existing(
+        current, state.people, state.busy_servers, state.homes, lines, given.replaces_keys
+    )
+    drop_broken(found, existing)
     return found
-
-
-def _existing(
-    session: Session,
-    current: Mapping[str, Mapping[str, dict[str, Any]]],
-    found: CmdbComparison,
-    lines: Mapping[tuple[str, str], int],
-    replaces_keys: bool,
-) -> Existing:
-    gone = [c.key for c in found.changes if c.kind == "server" and c.after is None]
-    states = [state.value for state in OPEN_STATES]
-    busy = (
-        session.scalars(
-            select(Task.target_server).where(Task.target_server.in_(gone), Task.status.in_(states))
-        )
-        if gone
-        else ()
-    )
-    people = session.execute(select(Person.person_id, Person.inst_id)).all()
-    return Existing(
-        current,
-        frozenset(person for person, _ in people),
-        frozenset(name for name in busy if name),
-        frozenset(home for _, home in people if home),
-        lines,
-        replaces_keys,
-    )
 
 
 def _with_institutions(

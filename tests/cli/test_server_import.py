@@ -14,10 +14,12 @@ import pytest
 from board_env import BoardEnv
 from cmdb_env import csv_set
 from command_line import command_env, environment, invoke, output, start_process
+from openssh_server import OpenSSH
 from waiting import wait_until
 
-from guardia.board.cmdb import applying, entries, view
+from guardia.board.cmdb import applying, entries, offered_keys, view
 from guardia.board.core.actors import Actor
+from guardia.org import host_key
 
 HEAD = "서버,기관,기관명,종류,주소\n"
 ROWS = HEAD + "MOE-WEB-01,MOE,교육부,웹,10.1.0.5\nMOE-DB-01,MOE,교육부,DB,10.1.0.6\n"
@@ -109,6 +111,26 @@ def test_bad_lines_of_a_roster_are_named(env: BoardEnv, tmp_path: Path) -> None:
     file.write_text("담당자,서버,분야,숙련도\neng,MOF-DB-01,DB,9\nghost,MOF-DB-01,DB,3\n")
     bad = invoke("owner", "import", file)
     assert "2번째 줄: 숙련도" in str(bad.exception) and "3번째 줄" in str(bad.exception)
+
+
+@pytest.mark.slow
+@pytest.mark.ssh
+def test_keys_are_fetched_and_not_confirmed(env: BoardEnv, tmp_path: Path) -> None:
+    server = OpenSSH(tmp_path / "sshd")
+    try:
+        file = tmp_path / "servers.csv"
+        file.write_text(
+            f"서버,기관,종류,주소,포트\nA-1,MOF,DB,127.0.0.1,{server.port}\nA-2,MOF,DB,127.0.0.1,1\n"
+        )
+        output("server", "import", file)
+        shown = output("server", "scan-keys", "A-1", "A-2", "--timeout", 5)
+    finally:
+        server.stop()
+    print_ = host_key.fingerprint(server.host().host_key)
+    assert f"A-1  {print_}" in shown and "2대 중 1대" in shown
+    (offer,) = offered_keys.offered(env.board)
+    assert (offer.server_id, offer.fingerprint) == ("A-1", print_)
+    assert view.server(env.board, "A-1").host_key == "", "only a person confirms it"
 
 
 @pytest.mark.slow
