@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from guardia.board.cmdb import responsibility
+from guardia.board.cmdb.responsibility import Candidate
 from guardia.board.core.labels import label
-from guardia.board.organization.candidates import Candidate, Specialist
+from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
-
-_SKILL = 10
-_PROFICIENCY = 2
-_LOAD = 3
-_MEDIUM = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,32 +21,37 @@ class EngineerFit:
 
 
 def best_engineer(candidates: list[Candidate], category: str) -> EngineerFit | None:
-    """Return the best fit, or `None` if no one has the skill or owns the server."""
-    fits = [f for f in (_fit(c, category) for c in candidates) if f is not None]
+    """Return the best fit, or `None` if no one has the skill, is on duty or owns the server."""
     # Ties go to the first id, so that the same board always gives the same result.
-    return max(fits, key=lambda f: f.score, default=None)
+    best = next(iter(responsibility.order(candidates, category)), None)
+    return (
+        EngineerFit(best.candidate, best.score, _reason(best.candidate, category)) if best else None
+    )
 
 
-def _fit(candidate: Candidate, category: str) -> EngineerFit | None:
-    skilled = category in candidate.person.skills
-    if not skilled and not candidate.proficiency:
-        return None
-    score = _SKILL * skilled + _PROFICIENCY * candidate.proficiency - _LOAD * candidate.load
-    reason = t(
+def _reason(candidate: Candidate, category: str) -> str:
+    return t(
         "agents.fit",
         name=f"{candidate.person.name} {candidate.person.title}",
-        grounds=_grounds(label("triage.category", category), skilled, candidate.proficiency),
+        grounds=_grounds(candidate, category),
         load=candidate.load,
     )
-    return EngineerFit(candidate, score, reason)
 
 
-def _grounds(skill: str, skilled: bool, proficiency: int) -> str:
-    if not proficiency:
-        return t("agents.grounds.skill", skill=skill)
-    name = "high" if proficiency > _MEDIUM else "medium" if proficiency == _MEDIUM else "low"
-    kind = "both" if skilled else "server"
-    return t(f"agents.grounds.{kind}", skill=skill, level=t(f"agents.level.{name}"))
+def _grounds(candidate: Candidate, category: str) -> str:
+    skill, found = label("triage.category", category), []
+    if candidate.shift:
+        found.append(t("roster.why.on_duty", duty=candidate.shift))
+    if candidate.substitutes:
+        found.append(t("roster.why.substitute", who=candidate.substitutes))
+    skilled = category in candidate.person.skills
+    if candidate.proficiency:
+        level = t(f"agents.level.{responsibility.level_name(candidate.proficiency)}")
+        kind = "both" if skilled else "server"
+        found.append(t(f"agents.grounds.{kind}", skill=skill, level=level))
+    elif skilled or not found:
+        found.append(t("agents.grounds.skill", skill=skill))
+    return ", ".join(found)
 
 
 def explain_choice(agent: Specialist, skill: str) -> str:

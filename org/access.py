@@ -88,6 +88,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "server.remove": frozenset({"admin"}),
     "server.confirm_key": frozenset({"engineer", "security_officer", "admin"}),
     "tool.read": _STAFF,
+    "cmdb.read": _STAFF,
+    "cmdb.apply": frozenset({"admin"}),
+    "roster.read": _STAFF,
+    "roster.edit": frozenset({"team_lead", "pm", "admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
@@ -103,6 +107,8 @@ OPERATOR_ACTIONS = frozenset(
         "audit.acknowledge",
         "audit.verify",
         "autonomy.read",
+        "cmdb.apply",
+        "cmdb.read",
         "costs.read",
         "database.operate",
         "demo.run",
@@ -115,6 +121,8 @@ OPERATOR_ACTIONS = frozenset(
         "org.read",
         "org.validate",
         "rollout.read",
+        "roster.edit",
+        "roster.read",
         "run.read",
         "rule.read",
         "standing.read",

@@ -15,7 +15,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Delegation, Person, Server, SystemOwner
+from guardia.org.model import Delegation, Person, Server
+from guardia.org.ownership import owned_servers
 from guardia.text import CleanStr
 
 ENGINEER = "engineer"
@@ -113,7 +114,8 @@ def approvers(
             unassigned.add(role)
         else:
             named |= _assignees(assignment, available)
-    owners = select(SystemOwner.owner_id).where(SystemOwner.server_id == server)
+    owned = owned_servers()
+    owners = select(owned.c.owner_id).where(owned.c.server_id == server)
     by_role = Person.role.in_(unassigned) & (
         (Person.role != ENGINEER) | Person.person_id.in_(owners)
     )
@@ -124,15 +126,17 @@ def approvers(
 
 def engineer_coverage(session: Session, person: PersonInfo) -> RoleCoverage:
     """Return the servers for which a person holds the role `engineer`: those that they own."""
-    query = select(SystemOwner.server_id).where(SystemOwner.owner_id == person.id)
+    owned = owned_servers()
+    query = select(owned.c.server_id).where(owned.c.owner_id == person.id)
     return RoleCoverage(True, frozenset(), frozenset(session.scalars(query)))
 
 
 def servers_without_engineer(session: Session) -> list[str]:
     """Return the servers that no engineer with an open account owns."""
+    every = owned_servers()
     owned = (
-        select(SystemOwner.server_id)
-        .join(Person, Person.person_id == SystemOwner.owner_id)
+        select(every.c.server_id)
+        .join(Person, Person.person_id == every.c.owner_id)
         .where(Person.role == ENGINEER, Person.active)
     )
     query = select(Server.server_id).where(Server.server_id.not_in(owned))

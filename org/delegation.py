@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import cast
 
 from sqlalchemy import DateTime, bindparam, select
 from sqlalchemy.orm import Session, aliased
@@ -27,10 +28,10 @@ _PRINCIPALS = (
 _DELEGATE = aliased(Person)
 _DELEGATES = (
     select(Delegation.principal_id, Delegation.absent, _DELEGATE)
-    .join(_DELEGATE, _DELEGATE.person_id == Delegation.delegate_id)
+    .outerjoin(_DELEGATE, _DELEGATE.person_id == Delegation.delegate_id)
     .where(
         Delegation.principal_id.in_(bindparam("people", expanding=True)),
-        _DELEGATE.active,
+        Delegation.delegate_id.is_(None) | _DELEGATE.active,
         *_IS_ACTIVE,
     )
     .order_by(Delegation.delegation_id)
@@ -51,13 +52,19 @@ def people_who_may_act(
 ) -> list[tuple[PersonInfo, PersonInfo | None]]:
     """Return everyone who may act now for the holders of a role, with the principal or `None`.
 
-    An absent holder is left out; their delegate is included.
+    An absent holder is left out; their delegate, if there is one, is included.
     """
     ids = [p.person_id for p in people]
-    delegations = session.execute(_DELEGATES, {"people": ids, "now": now}).all()
+    found = session.execute(_DELEGATES, {"people": ids, "now": now}).all()
+    # An outer join: an absence may be without a substitute.
+    delegations = cast(Sequence[tuple[str, bool, Person | None]], found)
     away = {principal for principal, absent, _ in delegations if absent}
     holders = {p.person_id: p.as_info() for p in people}
     return [
         *((holder, None) for holder in holders.values() if holder.id not in away),
-        *((proxy.as_info(), holders[principal]) for principal, _, proxy in delegations),
+        *(
+            (proxy.as_info(), holders[principal])
+            for principal, _, proxy in delegations
+            if proxy is not None
+        ),
     ]

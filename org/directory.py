@@ -119,6 +119,8 @@ class Host(_Value):
     kind: str
     """`WAS`, `DB`, `WEB`, `SECURITY`."""
     aliases: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    """Names of groups of servers, such as those of an Ansible inventory."""
     address: str = ""
     port: int = 22
     account: str = ""
@@ -173,6 +175,39 @@ class PersonInfo(_Value):
     human."""
 
 
+class OwnerInfo(_Value):
+    """Who is responsible for a server, for a whole institution, or for a group of servers.
+
+    One of `person` and `team`, and one of `server`, `institution` and `group`.
+    """
+
+    person: str = ""
+    team: str = ""
+    server: str = ""
+    institution: str = ""
+    group: str = ""
+    skill: str
+    """Such as `DB`; `*`: every skill."""
+    proficiency: int
+    """1 to 5."""
+    duty: Literal["primary", "deputy"] = "primary"
+
+    @property
+    def owner(self) -> str:
+        """The person's id, or `team:` and the team's id."""
+        return self.person or f"team:{self.team}"
+
+    @property
+    def scope(self) -> Literal["server", "institution", "group"]:
+        """What is covered."""
+        return "server" if self.server else "institution" if self.institution else "group"
+
+    @property
+    def target(self) -> str:
+        """The id of what is covered."""
+        return self.server or self.institution or self.group
+
+
 class AgentInfo(_Value):
     """An agent and the names people use for it."""
 
@@ -187,4 +222,5 @@ class Directory(_Value):
     institutions: tuple[InstitutionInfo, ...] = ()
     servers: tuple[Host, ...] = ()
     people: tuple[PersonInfo, ...] = ()
+    owners: tuple[OwnerInfo, ...] = ()
     agents: tuple[AgentInfo, ...] = ()

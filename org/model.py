@@ -29,6 +29,7 @@ class Server(Base):
     """A server, how to reach it, and the services on it."""
 
     __tablename__ = "tb_server_info"
+    __table_args__ = (Index("ix_tb_server_info_groups", "groups", postgresql_using="gin"),)
 
     server_id: Mapped[str] = mapped_column(primary_key=True)
     inst_id: Mapped[str] = mapped_column(ForeignKey("tb_inst_meta.inst_id"), index=True)
@@ -42,6 +43,7 @@ class Server(Base):
     login: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT)
     facts: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT)
     blocked: Mapped[str] = mapped_column(default="", server_default="")
+    groups: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
     services: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_EMPTY_LIST)
 
 
@@ -71,6 +73,8 @@ class Person(Base):
     active: Mapped[bool] = mapped_column(default=True, server_default=text("true"))
     identity: Mapped[str | None]
     """The human behind the account, such as a staff number; `None`: a human of its own."""
+    skill_levels: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=_EMPTY_OBJECT)
+    """Proficiency (1 to 5) of those `skills` for which one was entered."""
 
     def as_info(self) -> PersonInfo:
         """Return the person as a value."""
@@ -130,10 +134,13 @@ class KnownDevice(Base):
 
 
 class SystemOwner(Base):
-    """An engineer's responsibility for a server: the skill, and the proficiency (1 to 5)."""
+    """A person's responsibility for one server: the skill, and the proficiency (1 to 5)."""
 
     __tablename__ = "tb_system_owner"
-    __table_args__ = (CheckConstraint("proficiency between 1 and 5", name="proficiency"),)
+    __table_args__ = (
+        CheckConstraint("proficiency between 1 and 5", name="proficiency"),
+        CheckConstraint("duty in ('primary', 'deputy')", name="duty"),
+    )
 
     owner_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), primary_key=True)
     server_id: Mapped[str] = mapped_column(
@@ -141,15 +148,64 @@ class SystemOwner(Base):
     )
     skill: Mapped[str] = mapped_column(primary_key=True)
     proficiency: Mapped[int]
+    duty: Mapped[str] = mapped_column(default="primary", server_default="primary")
+
+
+class OwnerScope(Base):
+    """A responsibility of a team, or of a person for a whole institution or group of servers."""
+
+    __tablename__ = "tb_owner_scope"
+    __table_args__ = (
+        CheckConstraint("scope in ('server', 'institution', 'group')", name="scope"),
+        CheckConstraint("proficiency between 1 and 5", name="proficiency"),
+        CheckConstraint("duty in ('primary', 'deputy')", name="duty"),
+        CheckConstraint("(owner_id is null) <> (team_id is null)", name="owner"),
+        Index("ix_tb_owner_scope_target", "scope", "target"),
+    )
+
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    """The person's id, or `team:` and the team's id."""
+    scope: Mapped[str] = mapped_column(primary_key=True)
+    target: Mapped[str] = mapped_column(primary_key=True)
+    skill: Mapped[str] = mapped_column(primary_key=True)
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey("tb_person.person_id"))
+    team_id: Mapped[str | None] = mapped_column(ForeignKey("tb_team.team_id"))
+    proficiency: Mapped[int]
+    duty: Mapped[str] = mapped_column(default="primary", server_default="primary")
+
+
+class Team(Base):
+    """People who are responsible together."""
+
+    __tablename__ = "tb_team"
+
+    team_id: Mapped[str] = mapped_column(primary_key=True)
+    name: Mapped[str]
+    inst_id: Mapped[str | None] = mapped_column(ForeignKey("tb_inst_meta.inst_id"))
+    lead_id: Mapped[str] = mapped_column(default="", server_default="")
+
+
+class TeamMember(Base):
+    """A person of a team."""
+
+    __tablename__ = "tb_team_member"
+
+    team_id: Mapped[str] = mapped_column(
+        ForeignKey("tb_team.team_id", ondelete="CASCADE"), primary_key=True
+    )
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("tb_person.person_id"), primary_key=True, index=True
+    )
 
 
 class Delegation(Base):
-    """A person's decisions, delegated to another person for a time."""
+    """A person's decisions, delegated to another person for a time; or only an absence."""
 
     __tablename__ = "tb_delegation"
     __table_args__ = (
         CheckConstraint("begins_at < ends_at", name="order"),
         CheckConstraint("principal_id <> delegate_id", name="persons"),
+        CheckConstraint("absent or delegate_id is not null", name="delegate"),
         Index(
             "ix_tb_delegation_delegate_id",
             "delegate_id",
@@ -166,11 +222,14 @@ class Delegation(Base):
 
     delegation_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     principal_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
-    delegate_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    delegate_id: Mapped[str | None] = mapped_column(ForeignKey("tb_person.person_id"))
+    """`None`: an absence without a substitute."""
     begins_at: Mapped[datetime]
     ends_at: Mapped[datetime]
     absent: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
     """Whether the principal is away: then only the delegate is notified."""
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    """Why the principal is away, such as a vacation."""
     set_by: Mapped[str]
     created_at: Mapped[datetime]
     revoked_at: Mapped[datetime | None]

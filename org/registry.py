@@ -16,6 +16,7 @@ from guardia.org.directory import (
     Host,
     InstitutionInfo,
     Login,
+    OwnerInfo,
     PersonInfo,
     Service,
 )
@@ -23,6 +24,7 @@ from guardia.org.model import (
     Agent,
     DirectoryRevision,
     Institution,
+    OwnerScope,
     Person,
     Server,
     SystemOwner,
@@ -42,6 +44,7 @@ def host_of(row: Server) -> Host:
         institution=row.inst_id,
         kind=row.kind,
         aliases=tuple(row.aliases),
+        groups=tuple(row.groups),
         address=row.address,
         port=row.port,
         account=row.account,
@@ -135,8 +138,7 @@ def auditors(session: Session) -> list[str]:
 def enrol(session: Session, names: Directory, passwords: dict[str, str] | None = None) -> None:
     """Write institutions, servers and people into the CMDB, replacing existing rows.
 
-    `passwords` are set for accounts that have none. An engineer owns every server whose kind is one
-    of their skills, with a higher proficiency if it is their first skill.
+    `passwords` are set for accounts that have none. Owners are those that `names` lists.
     """
     for i in names.institutions:
         session.merge(Institution(inst_id=i.id, inst_name=i.name, aliases=list(i.aliases)))
@@ -146,17 +148,23 @@ def enrol(session: Session, names: Directory, passwords: dict[str, str] | None =
     for p in names.people:
         _enrol_person(session, p, (passwords or {}).get(p.id))
     session.flush()
-    for p in names.people:
-        for h in names.servers:
-            if h.kind in p.skills:
-                session.merge(
-                    SystemOwner(
-                        owner_id=p.id,
-                        server_id=h.server_id,
-                        skill=h.kind,
-                        proficiency=5 if p.skills[0] == h.kind else 3,
-                    )
-                )
+    for owner in names.owners:
+        session.merge(_owner(owner))
+
+
+def _owner(value: OwnerInfo) -> SystemOwner | OwnerScope:
+    """Return the row of a responsibility: one person for one server, or a wider one."""
+    common = {"skill": value.skill, "proficiency": value.proficiency, "duty": value.duty}
+    if value.person and value.server:
+        return SystemOwner(owner_id=value.person, server_id=value.server, **common)
+    return OwnerScope(
+        owner=value.owner,
+        scope=value.scope,
+        target=value.target,
+        owner_id=value.person or None,
+        team_id=value.team or None,
+        **common,
+    )
 
 
 def server_row(value: Host) -> Server:
@@ -169,6 +177,7 @@ def server_row(value: Host) -> Server:
 def fill_server(row: Server, value: Host) -> None:
     """Write a value into its row."""
     row.inst_id, row.kind, row.aliases = value.institution, value.kind, list(value.aliases)
+    row.groups = list(value.groups)
     row.address, row.port, row.account = value.address, value.port, value.account
     row.host_key, row.credential, row.blocked = value.host_key, value.credential, value.blocked
     row.login = value.login.model_dump(mode="json", exclude_defaults=True)

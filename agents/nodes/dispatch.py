@@ -13,6 +13,7 @@ from guardia.agents.brain.triage.classify import Triage, mentioned_servers
 from guardia.agents.brain.triage.names import index_of
 from guardia.agents.fit import EngineerFit
 from guardia.agents.state import AgentContext
+from guardia.board.cmdb import responsibility_view
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.labels import label
 from guardia.board.core.lifecycle import State
@@ -89,7 +90,9 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     if server is None or agent is None:
         _hand_over(context, triage, state["text"], reasons)
         return {}
-    engineer = fit.best_engineer(candidates.engineers(context.board, server), triage.category)
+    engineer = fit.best_engineer(
+        responsibility_view.engineers(context.board, server, triage.category), triage.category
+    )
     reasons.append(fit.explain_choice(agent, triage.category))
     reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
     tasks.add_comment(context.board, context.claim, _bulleted(t("agents.triaged"), reasons))

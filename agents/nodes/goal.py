@@ -17,6 +17,7 @@ from guardia.agents.brain.protocol import Brain, attribution
 from guardia.agents.brain.triage.classify import Triage
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.names import index_of
+from guardia.board.cmdb import responsibility_view
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.claims import GoalClaim
 from guardia.board.core.context import BoardContext
@@ -149,7 +150,9 @@ def _part(
     if not found.question:
         skill = _skill(read, server, directory)
         agent = fit.best_specialist(specialists, skill, None)
-        best = fit.best_engineer(candidates.engineers(context.board, server), read.category)
+        best = fit.best_engineer(
+            responsibility_view.engineers(context.board, server, read.category), read.category
+        )
         engineer = best.candidate.person.id if best else None
         if agent is None:
             opening = plan.draft_opening(skill, found.text, context.claim.agent_id)

@@ -100,7 +100,7 @@ def revoke_one(board: BoardContext, by: PersonInfo, number: int) -> None:
         if given is None:
             raise NotFound(what=t("board.delegation.one"))
         _require_revoke(by, given.principal_id)
-        principal_id, to = given.principal_id, given.delegate_id
+        principal_id, to = given.principal_id, given.delegate_id or "-"
         if not _end(session, board, by, principal_id, to, Delegation.delegation_id == number):
             raise NotFound(what=t("board.delegation.one"))
 

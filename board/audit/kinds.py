@@ -129,6 +129,11 @@ class EntryKind(StrEnum):
     ROLLOUT_CHANGED = "rollout_changed"
     ROLLOUT_MOVED = "rollout_moved"
 
+    # Servers, and who is responsible for them
+    CMDB_CHANGED = "cmdb_changed"
+    HOST_KEYS_CONFIRMED = "host_keys_confirmed"
+    ABSENCE_SET = "absence_set"
+
     # Costs
     MODEL_ASKED = "model_asked"
     BUDGET_WARNED = "budget_warned"

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.cmdb import record_store, revisions
 from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -21,9 +22,10 @@ from guardia.board.issues.receiving import NewIssue, open_issue, open_task
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import NotFound
 from guardia.i18n import t_default
-from guardia.org import host_key
+from guardia.org import host_key, registry
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Server, SystemOwner
+from guardia.org.model import Server
+from guardia.org.ownership import owned_servers
 
 CONFIRM = "server.confirm_key"
 CHANNEL = "server"
@@ -67,10 +69,11 @@ def report_changed(board: BoardContext, server_id: str) -> int | None:
 
 def _open_issue(session: Session, server: Server, pinned: str, now: datetime) -> Task:
     """Open the issue and hand it to people at once: no agent can work there."""
+    owned = owned_servers().c
     owner = session.scalar(
-        select(SystemOwner.owner_id)
-        .where(SystemOwner.server_id == server.server_id)
-        .order_by(SystemOwner.proficiency.desc(), SystemOwner.owner_id)
+        select(owned.owner_id)
+        .where(owned.server_id == server.server_id)
+        .order_by(owned.duty.desc(), owned.proficiency.desc(), owned.owner_id)
         .limit(1)
     )
     words = {"server": server.server_id, "fingerprint": pinned, "address": server.address}
@@ -106,9 +109,18 @@ def confirm(
         if server is None:
             raise NotFound(what=server_id)
         actor = require_actor(by, CONFIRM, institution=server.inst_id)
-        before = _fingerprint(server.host_key)
+        before, old = _fingerprint(server.host_key), registry.host_of(server)
         server.host_key, server.blocked = pinned, ""
         session.flush()
+        revisions.note(
+            session,
+            "server",
+            record_store.server_values(old),
+            record_store.server_values(registry.host_of(server)),
+            author=str(actor),
+            now=board.clock(),
+            source="guardia server confirm-key",
+        )
         after = host_key.fingerprint(pinned)
         log.append(
             session,

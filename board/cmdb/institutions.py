@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
-from guardia.board.cmdb import policy
+from guardia.board.cmdb import policy, record_store, revisions
 from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -34,6 +34,7 @@ def add(board: BoardContext, by: PersonInfo | Actor, value: InstitutionInfo) -> 
         statement = insert(Institution).values(row).on_conflict_do_nothing()
         if taken or not session.scalar(statement.returning(Institution.inst_id)):
             raise Invalid(what=given.id, why=t("cmdb.rule.taken"))
+        _note(session, board, actor, None, given)
         _record(session, board, actor, EntryKind.INSTITUTION_ADDED, given)
 
 
@@ -59,7 +60,9 @@ def edit(
         )
         if (given.name, list(given.aliases)) == (row.inst_name, row.aliases):
             return False
+        before = InstitutionInfo(id=row.inst_id, name=row.inst_name, aliases=tuple(row.aliases))
         row.inst_name, row.aliases = given.name, list(given.aliases)
+        _note(session, board, actor, before, given)
         _record(session, board, actor, EntryKind.INSTITUTION_CHANGED, given)
         return True
 
@@ -81,6 +84,7 @@ def remove(board: BoardContext, by: PersonInfo | Actor, institution: str) -> Non
             raise Invalid(what=institution, why=t("cmdb.rule.institution_used", **words))
         given = InstitutionInfo(id=row.inst_id, name=row.inst_name, aliases=tuple(row.aliases))
         session.delete(row)
+        _note(session, board, actor, given, None)
         _record(session, board, actor, EntryKind.INSTITUTION_REMOVED, given)
 
 
@@ -93,6 +97,28 @@ def _locked(session: Session, institution: str) -> Institution:
     if row is None:
         raise NotFound(what=institution)
     return row
+
+
+def _note(
+    session: Session,
+    board: BoardContext,
+    actor: Actor,
+    before: InstitutionInfo | None,
+    after: InstitutionInfo | None,
+) -> None:
+    """Keep the change in the history of the CMDB."""
+    old, new = (
+        record_store.institution_values(i) if i is not None else None for i in (before, after)
+    )
+    revisions.note(
+        session,
+        "institution",
+        old,
+        new,
+        author=str(actor),
+        now=board.clock(),
+        source="guardia institution",
+    )
 
 
 def _record(

@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
-from guardia.board.cmdb import policy
+from guardia.board.cmdb import policy, record_store, revisions
 from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -22,7 +22,7 @@ from guardia.errors import Invalid, NotFound, Refused, Stale
 from guardia.i18n import t
 from guardia.org import host_key, registry
 from guardia.org.directory import Facts, Host, PersonInfo
-from guardia.org.model import Institution, Server, SystemOwner
+from guardia.org.model import Institution, Server
 
 EDIT, REMOVE = "server.edit", "server.remove"
 
@@ -44,6 +44,7 @@ def enrol(board: BoardContext, by: PersonInfo | Actor, value: Host) -> None:
         _require_free(session, given)
         session.add(registry.server_row(given))
         session.flush()
+        _note(session, board, actor, None, given)
         _record(session, board, actor, EntryKind.SERVER_ENROLLED, given, _described(given))
 
 
@@ -93,6 +94,7 @@ def edit(
             return ()
         _require_free(session, after, besides=server_id)
         registry.fill_server(row, after)
+        _note(session, board, actor, before, after)
         _record(session, board, actor, EntryKind.SERVER_CHANGED, after, found)
         return tuple(found)
 
@@ -123,9 +125,28 @@ def remove(board: BoardContext, by: PersonInfo | Actor, server_id: str) -> None:
         if numbers := _open_issues(session, server_id):
             shown = ", ".join(f"#{number}" for number in numbers)
             raise Invalid(what=server_id, why=t("cmdb.rule.open_work", issues=shown))
-        session.execute(delete(SystemOwner).where(SystemOwner.server_id == server_id))
+        _remove_owners(session, board, actor, server_id)
         session.delete(row)
+        session.flush()
+        _note(session, board, actor, host, None)
         _record(session, board, actor, EntryKind.SERVER_REMOVED, host, _described(host))
+
+
+def _remove_owners(session: Session, board: BoardContext, actor: Actor, server_id: str) -> None:
+    """Remove who is responsible for one server, and keep it in the history."""
+    every = record_store.load(session, "owner").values()
+    owners = [entry for entry in every if entry.get("server") == server_id]
+    record_store.remove(session, "owner", owners)
+    for entry in owners:
+        revisions.note(
+            session,
+            "owner",
+            entry,
+            None,
+            author=str(actor),
+            now=board.clock(),
+            source="guardia server",
+        )
 
 
 def version_of(host: Host) -> str:
@@ -183,6 +204,22 @@ def _differences(before: Host, after: Host) -> dict[str, Any]:
         for name, value in new.items()
         if value != old[name]
     }
+
+
+def _note(
+    session: Session, board: BoardContext, actor: Actor, before: Host | None, after: Host | None
+) -> None:
+    """Keep the change in the history of the CMDB."""
+    old, new = (record_store.server_values(h) if h is not None else None for h in (before, after))
+    revisions.note(
+        session,
+        "server",
+        old,
+        new,
+        author=str(actor),
+        now=board.clock(),
+        source="guardia server",
+    )
 
 
 def _record(

@@ -22,7 +22,7 @@ from guardia.board.artifacts import api as artifact_api
 from guardia.board.artifacts import pages as artifact_pages
 from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
-from guardia.board.cmdb import institution_pages
+from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
 from guardia.board.cmdb import pages as server_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
@@ -87,6 +87,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         plan_pages.router,
         control_pages.router,
         organization_pages.router,
+        host_key_pages.router,
+        roster_pages.router,
         approval_pages.router,
         approval_passkey_pages.router,
         account_pages.router,

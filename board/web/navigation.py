@@ -32,6 +32,8 @@ NAVIGATION_ITEMS = (
     NavigationItem("rules.title", "/rules", "rule.read"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
     NavigationItem("web.org.title", "/org", "org.read"),
+    NavigationItem("roster.page.title", "/roster", "roster.read"),
+    NavigationItem("roster.keys.title", "/host-keys", "server.confirm_key"),
     NavigationItem("web.runs.title", "/runs", "run.read"),
     NavigationItem("catalog.title", "/tools", "tool.read"),
     NavigationItem("notes.page.title", "/agents", "agent.read"),

@@ -7,7 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from guardia.agents import fit
-from guardia.board.organization.candidates import Candidate, Specialist
+from guardia.board.cmdb.responsibility import Candidate
+from guardia.board.organization.candidates import Specialist
 from guardia.org.directory import PersonInfo
 
 

@@ -22,7 +22,14 @@ from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats
 from guardia.db.engine import Database
 from guardia.org import chart
-from guardia.org.directory import Directory, Host, InstitutionInfo, PersonInfo, Service
+from guardia.org.directory import (
+    Directory,
+    Host,
+    InstitutionInfo,
+    OwnerInfo,
+    PersonInfo,
+    Service,
+)
 from guardia.tools.catalog_planner import CatalogPlanner
 
 LEAD = PersonInfo(id="lead", name="정다은", title="팀장", role="team_lead")
@@ -39,6 +46,7 @@ SERVER = Host(
     services=(Service(name="budgetdb", kind="postgresql", port=5432, database="budget"),),
 )
 SECOND_SERVER = Host(server_id="MOF-WAS-01", institution="MOF", kind="WAS")
+OWNERS = (OwnerInfo(person="eng", server="MOF-DB-01", skill="DB", proficiency=5),)
 TERMINATE = ToolCall(
     tool="database.terminate_session",
     args={"service": "budgetdb", "pid": 7, "backend_start": "2026-11-20 05:00:00+00"},
@@ -146,6 +154,7 @@ def seeded_env(dsn: str) -> Iterator[BoardEnv]:
                 institutions=(InstitutionInfo(id="MOF", name="기획재정부"),),
                 servers=(SERVER, SECOND_SERVER),
                 people=PEOPLE,
+                owners=OWNERS,
             ),
             {},
         )

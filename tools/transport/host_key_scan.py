@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import paramiko
 
@@ -16,6 +17,8 @@ from guardia.tools.transport import hostkey
 from guardia.tools.transport.connect import CONNECTION_ERRORS
 from guardia.tools.transport.limits import TransportLimits
 
+_AT_ONCE = 32
+
 
 def scan(host: Host, limits: TransportLimits | None = None) -> str:
     """Return the key that a client that knows nothing would pin: the preferred type it offers.
@@ -23,6 +26,23 @@ def scan(host: Host, limits: TransportLimits | None = None) -> str:
     Raises `Unreachable` if it offers none.
     """
     return next(_offered(host, limits or TransportLimits()))
+
+
+def scan_all(
+    hosts: Sequence[Host], limits: TransportLimits
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the preferred key of each server, and why the others have none, both by id."""
+
+    def ask(host: Host) -> str | Unreachable:
+        try:
+            return scan(host, limits)
+        except Unreachable as error:
+            return error
+
+    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
+        found = dict(zip((h.server_id for h in hosts), pool.map(ask, hosts), strict=True))
+    keys = {server: key for server, key in found.items() if isinstance(key, str)}
+    return keys, {server: str(why) for server, why in found.items() if server not in keys}
 
 
 def find(host: Host, fingerprint: str, limits: TransportLimits | None = None) -> str | None:

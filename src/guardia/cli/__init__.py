@@ -9,10 +9,12 @@ from rich.text import Text
 
 from guardia import __version__
 from guardia.cli import (
+    absence,
     agents,
     artifact,
     audit,
     autonomy,
+    cmdb,
     command_permissions,
     control,
     costs,
@@ -20,6 +22,7 @@ from guardia.cli import (
     database,
     delegation,
     demo,
+    duty,
     evaluation,
     failures,
     goal,
@@ -31,6 +34,7 @@ from guardia.cli import (
     mcp,
     note,
     org,
+    owner,
     person,
     plan,
     rollout,
@@ -38,8 +42,10 @@ from guardia.cli import (
     runs,
     server,
     service,
+    skill,
     standing,
     status,
+    team,
     token,
     tools,
 )
@@ -94,6 +100,15 @@ app.add_typer(server.app, name="server", help=t("cli.server.help"))
 app.add_typer(credential.app, name="credential", help=t("cli.credential.help"))
 app.add_typer(tools.app, name="tools", help=t("catalog.cli.help"))
 app.add_typer(evaluation.app, name="eval", help=t("cli.eval.help"))
+for _name, _group in (
+    ("cmdb", cmdb),
+    ("owner", owner),
+    ("skill", skill),
+    ("team", team),
+    ("duty", duty),
+    ("absence", absence),
+):
+    app.add_typer(_group.app, name=_name, help=t(f"roster.cli.group.{_name}"))
 app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 
 

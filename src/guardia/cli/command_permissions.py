@@ -134,6 +134,31 @@ COMMAND_ACTIONS: dict[str, str] = {
     "tools show": "tool.read",
     "tools reference": "tool.read",
     "tools run": "server.inspect",
+    "server import": "cmdb.apply",
+    "server export": "cmdb.read",
+    "server scan-keys": "cmdb.apply",
+    "cmdb export": "cmdb.read",
+    "cmdb plan": "cmdb.read",
+    "cmdb apply": "cmdb.apply",
+    "cmdb history": "cmdb.read",
+    "cmdb diff": "cmdb.read",
+    "cmdb rollback": "cmdb.apply",
+    **{
+        f"{group} {verb}": f"roster.{action}"
+        for group in ("owner", "skill", "team", "duty", "absence")
+        for verb, action in {
+            "list": "read",
+            "export": "read",
+            "add": "edit",
+            "remove": "edit",
+            "import": "edit",
+        }.items()
+    },
+    "owner who": "roster.read",
+    "duty now": "roster.read",
+    "duty except": "roster.edit",
+    "duty except-import": "roster.edit",
+    "duty except-export": "roster.read",
     "lab up": "lab.operate",
     "lab down": "lab.operate",
     "lab status": "lab.operate",

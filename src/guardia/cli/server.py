@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from guardia.cli import server_add, server_checks, server_env
+from guardia.cli import server_add, server_checks, server_env, server_import
 from guardia.cli.console import console
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
@@ -25,6 +25,7 @@ app.command("probe", help=t("cli.server.probe"))(server_checks.probe)
 app.command("check", help=t("cli.server.check"))(server_checks.check)
 app.command("sudoers", help=t("cli.server.sudoers"))(server_checks.sudoers)
 app.command("confirm-key", help=t("cli.server.confirm_key"))(server_checks.confirm_key)
+server_import.register(app)
 
 _Id = Annotated[str, typer.Argument(help=t("cli.server.id"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("cli.json"))]

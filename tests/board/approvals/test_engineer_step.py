@@ -23,17 +23,20 @@ from guardia.board.organization import chart as organization_chart
 from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, Misconfigured
 from guardia.org import chart
-from guardia.org.directory import Directory, Host, PersonInfo
+from guardia.org.directory import Directory, Host, OwnerInfo, PersonInfo
 
 ELSEWHERE = PersonInfo(id="eng2", name="박영희", title="사원", role="engineer", skills=("WAS",))
 SECOND = PersonInfo(id="eng3", name="이도윤", title="과장", role="engineer", skills=("DB",))
+SECOND_OWNER = OwnerInfo(person="eng2", server="MOF-WAS-01", skill="WAS", proficiency=4)
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
 @pytest.fixture
 def env(env: BoardEnv) -> BoardEnv:
     """Return the board with engineers of both servers and the engineer first in the chain."""
-    names = Directory(servers=(SERVER, SECOND_SERVER), people=(*PEOPLE, ELSEWHERE))
+    names = Directory(
+        servers=(SERVER, SECOND_SERVER), people=(*PEOPLE, ELSEWHERE), owners=(SECOND_OWNER,)
+    )
     organization_chart.import_directory(env.board, names, {})
     rule(env, "[engineer, team_lead]")
     return env

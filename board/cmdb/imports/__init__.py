@@ -1,0 +1,1 @@
+"""Files that people have of their servers: CSV, Excel, Ansible inventories, known_hosts."""

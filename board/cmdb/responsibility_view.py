@@ -1,0 +1,173 @@
+"""Read what decides who is responsible for a server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from guardia.board.cmdb import record_store
+from guardia.board.cmdb.duty_calendar import DutyShift, shifts_at
+from guardia.board.cmdb.records import DutyExceptionRecord, DutyRecord
+from guardia.board.cmdb.responsibility import (
+    Candidate,
+    Ownership,
+    ResponsibilityFacts,
+    Responsible,
+    candidates_of,
+    who_is_responsible,
+)
+from guardia.board.core.context import BoardContext
+from guardia.board.core.lifecycle import OPEN_STATES
+from guardia.board.core.model import Task
+from guardia.org import registry
+from guardia.org.model import Delegation, Person
+from guardia.org.ownership import owned_servers
+
+_ENGINEER = "engineer"
+
+
+@dataclass(frozen=True, slots=True)
+class AbsenceView:
+    """A present or future absence."""
+
+    number: int
+    person: str
+    name: str
+    begins: datetime
+    ends: datetime
+    substitute: str
+    reason: str
+
+
+def engineers(
+    board: BoardContext, server: str | None, skill: str, at: datetime | None = None
+) -> list[Candidate]:
+    """Return the engineers who are there, with what speaks for them in a field on a server."""
+    moment = at or board.current_time()
+    with board.database.reading() as session:
+        facts = [f for f in _facts(session, server, moment) if f.person.role == _ENGINEER]
+    return candidates_of(facts, skill)
+
+
+def responsible(
+    board: BoardContext, server: str, skill: str, at: datetime | None = None
+) -> list[Responsible]:
+    """Return who is responsible for a server in a field at a moment, in order, with reasons.
+
+    Raises `NotFound` if the CMDB has no such server.
+    """
+    moment = at or board.current_time()
+    with board.database.reading() as session:
+        registry.host(session, server)
+        return who_is_responsible(_facts(session, server, moment), skill)
+
+
+def on_duty(board: BoardContext, at: datetime | None = None) -> list[DutyShift]:
+    """Return everyone who is on duty at a moment."""
+    with board.database.reading() as session:
+        return _shifts(session, at or board.current_time())
+
+
+def absences(board: BoardContext) -> list[AbsenceView]:
+    """Return present and future absences in the order of their beginnings."""
+    d = Delegation
+    with board.database.reading() as session:
+        rows = session.execute(
+            select(d, Person)
+            .join(Person, Person.person_id == d.principal_id)
+            .where(d.absent, d.revoked_at.is_(None), d.ends_at > board.current_time())
+            .order_by(d.begins_at, d.delegation_id)
+        )
+        return [
+            AbsenceView(
+                one.delegation_id,
+                one.principal_id,
+                f"{person.name} {person.title}".strip(),
+                one.begins_at,
+                one.ends_at,
+                one.delegate_id or "",
+                one.reason,
+            )
+            for one, person in rows
+        ]
+
+
+def names(board: BoardContext) -> dict[str, str]:
+    """Return name and title of everyone by account."""
+    with board.database.reading() as session:
+        rows = session.execute(select(Person.person_id, Person.name, Person.title))
+        return {account: f"{name} {title}".strip() for account, name, title in rows}
+
+
+def _shifts(session: Session, at: datetime) -> list[DutyShift]:
+    duties = record_store.load(session, "duty").values()
+    if not duties:
+        return []
+    exceptions = record_store.load(session, "duty_exception").values()
+    teams = record_store.load(session, "team")
+    return shifts_at(
+        [DutyRecord.model_validate(d) for d in duties],
+        [DutyExceptionRecord.model_validate(e) for e in exceptions],
+        {name: team.get("members", []) for name, team in teams.items()},
+        at,
+    )
+
+
+def _facts(session: Session, server: str | None, at: datetime) -> list[ResponsibilityFacts]:
+    home = registry.institution_of(session, server) or ""
+    owned = _owned(session, server)
+    shifts = [s for s in _shifts(session, at) if s.institution in ("", home)]
+    absent = _absent(session, at)
+    query = (
+        select(Person, func.coalesce(_LOAD.c.tasks, 0))
+        .outerjoin(_LOAD, _LOAD.c.owner_id == Person.person_id)
+        .where(Person.active, Person.role != "customer")
+        .order_by(Person.person_id)
+    )
+    return [
+        ResponsibilityFacts(
+            row.as_info(),
+            owns=tuple(owned.get(row.person_id, ())),
+            shifts=tuple(_of(shifts, row.person_id)),
+            levels={s: row.skill_levels[s] for s in row.skills if s in row.skill_levels},
+            load=tasks,
+            absent=row.person_id in absent,
+            substitute=absent.get(row.person_id) or "",
+        )
+        for row, tasks in session.execute(query)
+    ]
+
+
+_LOAD = (
+    select(Task.owner_id, func.count().label("tasks"))
+    .where(Task.status.in_([s.value for s in OPEN_STATES]))
+    .group_by(Task.owner_id)
+    .subquery()
+)
+
+
+def _of(shifts: Iterable[DutyShift], person: str) -> list[DutyShift]:
+    return [shift for shift in shifts if shift.person == person]
+
+
+def _owned(session: Session, server: str | None) -> dict[str, list[Ownership]]:
+    o = owned_servers().c
+    query = select(o.owner_id, o.skill, o.proficiency, o.duty, o.scope, o.target, o.team_id)
+    found: dict[str, list[Ownership]] = {}
+    for owner, *values in session.execute(query.where(o.server_id == server)):
+        found.setdefault(owner, []).append(Ownership(*values))
+    return found
+
+
+def _absent(session: Session, at: datetime) -> dict[str, str | None]:
+    """Return who is absent at a moment, with their substitute."""
+    d = Delegation
+    query = select(d.principal_id, d.delegate_id).where(
+        d.absent, d.revoked_at.is_(None), d.begins_at <= at, d.ends_at > at
+    )
+    rows = session.execute(query.order_by(d.delegation_id))
+    return {row.principal_id: row.delegate_id for row in rows}
