@@ -73,6 +73,7 @@ class Site:
             for service in services
             if service.kind in tool.kinds
             for right in tool.rights(self.host, service)
+            if right[0].startswith("/")
         }
         lines = [f"{self.machine.account} ALL=(root) NOPASSWD: {right}" for right in sorted(rights)]
         text = "\n".join(lines).replace("'", "")
@@ -182,7 +183,8 @@ def test_a_certificate(site: Site) -> None:
         " create -x509 -keyout ca.key -out ca.pem -days 999 -subj /CN=CA;"
         f" create -keyout site.key -out r.csr -subj /CN={name};"
         f" printf 'subjectAltName=DNS:{name}' > ext;"
-        " make x509 -req -in r.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 900 -extfile ext -out leaf.pem; cat leaf.pem ca.pem > chain.pem;"
+        " make x509 -req -in r.csr -CA ca.pem -CAkey ca.key -CAcreateserial -days 900"
+        " -extfile ext -out leaf.pem; cat leaf.pem ca.pem > chain.pem;"
         f" chown -R {machine.account} .; chmod 600 *.key"
     )
     service = Service(
