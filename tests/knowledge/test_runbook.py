@@ -222,6 +222,7 @@ SLEEPER |= {"may_kill": True, "transaction_seconds": 900}
 WAITS = {"waiting": 2, "roots": [SLEEPER]}
 FEW = {"percent": 10, "used": 15, "max": 151}
 OLD = {"id": "abc123def456", "count": 500, "inode_percent": 99, "percent": 20, "removable": True}
+SPOOL = {"name": "spool", "logs": "/var/spool/minwon"}
 VOLUMES = {"worst_inode_percent": 99, "volumes": [{"mount": "/var/spool"}]}
 HELD = {"pid": 7, "command": "java", "unit": "tomcat.service", "path": "/srv/logs/app.log"}
 KEPT = {"bytes": 900_000_000, "files": [HELD], "hidden_processes": 0}
@@ -404,14 +405,15 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("mysql-lock-wait", {"locks": CALM, "connections": FEW}, "healthy"),
     ("inode-exhaustion", {"old": None, "volumes": VOLUMES}, "unreadable"),
     ("inode-exhaustion", {"old": OLD, "volumes": {"worst_inode_percent": 7}}, "enough"),
-    (
-        "inode-exhaustion",
-        {"old": {**OLD, "inode_percent": 3}, "volumes": VOLUMES},
-        "another_volume",
+    *(
+        ("inode-exhaustion", {"old": {**OLD, **facts}, "volumes": VOLUMES, "service": SPOOL}, rule)
+        for facts, rule in (
+            ({"inode_percent": 3}, "another_volume"),
+            ({"removable": False}, "not_removable"),
+            ({}, "clean"),
+            ({"count": 0}, "nothing_old"),
+        )
     ),
-    ("inode-exhaustion", {"old": {**OLD, "removable": False}, "volumes": VOLUMES}, "not_removable"),
-    ("inode-exhaustion", {"old": OLD, "volumes": VOLUMES}, "clean"),
-    ("inode-exhaustion", {"old": {**OLD, "count": 0}, "volumes": VOLUMES}, "nothing_old"),
     ("deleted-open-file", {"deleted": None}, "unreadable"),
     (
         "deleted-open-file",
