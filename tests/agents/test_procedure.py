@@ -93,12 +93,20 @@ def test_a_plan_is_concrete_checked_and_leads_back(case: dict[str, Any]) -> None
     assert at.service is not None
     for action in plan.actions:
         well_formed(action)
+    reads_the_service(plan, rule, at)
     for check in plan.verify:
-        assert check.call.args == {"service": at.service.name}
         assert catalog.find(check.call.tool).risk is Risk.READ
         jmespath.compile(check.expect)
         assert check.sentence and "{" not in check.sentence
     assert len(plan.verify) == len(rule.verify) > 0
+
+
+def reads_the_service(plan: Plan, rule: DecisionRule, at: Situation) -> None:
+    """Check that the verification has the arguments of the rule, on this service."""
+    assert at.service is not None
+    for check, step in zip(plan.verify, rule.verify, strict=True):
+        named = {"service": at.service.name} if "service" in step.args else {}
+        assert check.call.args == {**step.args, **named}
 
 
 def well_formed(action: Action) -> None:
@@ -260,8 +268,7 @@ def stays_inside(plan: Plan, book: Runbook, rule: DecisionRule, at: Situation) -
         assert action.call.args["service"] == at.service.name
     assert [c.call.tool for c in plan.verify] == [v.tool for v in rule.verify]
     assert [c.expect for c in plan.verify] == [v.expect for v in rule.verify]
-    for check in plan.verify:
-        assert check.call.args == {"service": at.service.name}
+    reads_the_service(plan, rule, at)
 
 
 @settings(deadline=None)

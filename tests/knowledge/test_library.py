@@ -16,6 +16,11 @@ CASES = [
 ]
 
 
+DATABASE = ("db-lock-chain", "mysql-lock-wait")
+ANY = ("account-locked", "inode-exhaustion", "timer-off")
+"""Runbooks for servers of every kind."""
+
+
 @pytest.fixture(scope="module")
 def library() -> Library:
     return Library.shipped()
@@ -28,7 +33,7 @@ def test_the_right_runbook_comes_first(library: Library) -> None:
         found = library.find(case["text"])
         if not found or found[0].runbook.id != case["runbook"]:
             missed.append((case["text"], [f.runbook.id for f in found]))
-    assert len(asked) >= 40 and len({c["runbook"] for c in asked}) == 12
+    assert len(asked) >= 40 and len({c["runbook"] for c in asked}) == 18
     assert len(missed) <= 0.05 * len(asked), missed
 
 
@@ -43,9 +48,10 @@ def test_filters_by_skill_kind_and_service(library: Library) -> None:
     assert {"db-lock-chain", "was-hung", "certificate-check"} <= everything
     for name in ("skills", "kinds"):
         found = library.find(text, limit=20, **{name: ("DB",)})  # type: ignore[arg-type]
-        assert [f.runbook.id for f in found] == ["db-lock-chain"]
+        assert [f.runbook.id for f in found][:1] == ["db-lock-chain"]
+        assert {f.runbook.id for f in found} <= {*DATABASE, *(() if name == "skills" else ANY)}
     web = library.find(text, limit=20, service="tls")
-    assert [f.runbook.id for f in web] == ["certificate-check"]
+    assert [f.runbook.id for f in web] == ["certificate-check", "certificate-renewal"]
     assert library.find(text, skills=("NETWORK",)) == []
 
 

@@ -218,6 +218,26 @@ CHANGED = {**PATTERNS, "templates": [{**TEMPLATE, "after": "release /srv/current
 LOGGED = {**PATTERNS, "warnings": 3}
 STILL_UNIT = {"restart_loop": False, "restarts": 0}
 
+SLEEPER = {"id": 36, "user": "app", "client": "10.0.0.9:4711", "command": "Sleep", "blocked": 2}
+SLEEPER |= {"may_kill": True, "transaction_seconds": 900}
+WAITS = {"waiting": 2, "roots": [SLEEPER]}
+FEW = {"percent": 10, "used": 15, "max": 151}
+OLD = {"id": "abc123def456", "count": 500, "inode_percent": 99, "percent": 20, "removable": True}
+SPOOL = {"name": "spool", "logs": "/var/spool/minwon"}
+VOLUMES = {"worst_inode_percent": 99, "volumes": [{"mount": "/var/spool"}]}
+HELD = {"pid": 7, "command": "java", "unit": "tomcat.service", "path": "/srv/logs/app.log"}
+KEPT = {"bytes": 900_000_000, "files": [HELD], "hidden_processes": 0}
+ACCOUNT = {"exists": True, "password": "set", "failures": 0, "allowed_failures": 3}
+ACCOUNT |= {"refused": False, "account_expired": False, "password_expired": False}
+EXPIRED = {"account_expired": True, "account_expires": "Jan 1", "password_expires": "never"}
+TIMER = {"unit": "n.timer", "exists": True, "state": "on", "next": "2026-12-01T00:00:00+00:00"}
+TIMER |= {"last": "2026-11-30T00:00:00+00:00", "runs": "n.service", "result": "success"}
+CHAIN = {"sha256": "a" * 64, "subject": "CN=moe", "not_after": "2027-12-01T00:00:00+00:00"}
+CHAIN |= {"key_matches": True, "valid": True, "covers": True}
+NEW = {"candidate": CHAIN, "installed": {**CHAIN, "sha256": "b" * 64}, "complete": True}
+NEW |= {"newer": True, "usable": True}
+FILE = {"params": {"source": "/home/ops/chain.pem", "source_key": "/home/ops/site.key"}}
+
 DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("db-lock-chain", {"locks": None, "activity": None}, "unreadable"),
     ("db-lock-chain", {"locks": LOCKS, "activity": ACTIVITY}, "idle_blocker"),
@@ -367,6 +387,64 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("auth-failures", {"failures": SPREAD}, "spread"),
     ("auth-failures", {"failures": FAILURES}, "usual"),
+    ("mysql-lock-wait", {"locks": None, "connections": FEW}, "unreadable"),
+    (
+        "mysql-lock-wait",
+        {"locks": {"waiting": 1, "roots": [{**SLEEPER, "may_kill": False}]}, "connections": FEW},
+        "not_permitted",
+    ),
+    ("mysql-lock-wait", {"locks": WAITS, "connections": FEW}, "idle_blocker"),
+    (
+        "mysql-lock-wait",
+        {"locks": {"waiting": 1, "roots": [{**SLEEPER, "command": "Query"}]}, "connections": FEW},
+        "running_blocker",
+    ),
+    (
+        "mysql-lock-wait",
+        {"locks": {"waiting": 1, "roots": []}, "connections": FEW},
+        "hidden_blocker",
+    ),
+    ("mysql-lock-wait", {"locks": CALM, "connections": {**FEW, "percent": 95}}, "crowded"),
+    ("mysql-lock-wait", {"locks": CALM, "connections": FEW}, "healthy"),
+    ("inode-exhaustion", {"old": None, "volumes": VOLUMES}, "unreadable"),
+    ("inode-exhaustion", {"old": OLD, "volumes": {"worst_inode_percent": 7}}, "enough"),
+    *(
+        ("inode-exhaustion", {"old": {**OLD, **facts}, "volumes": VOLUMES, "service": SPOOL}, rule)
+        for facts, rule in (
+            ({"inode_percent": 3}, "another_volume"),
+            ({"removable": False}, "not_removable"),
+            ({}, "clean"),
+            ({"count": 0}, "nothing_old"),
+        )
+    ),
+    ("deleted-open-file", {"deleted": None}, "unreadable"),
+    (
+        "deleted-open-file",
+        {"deleted": KEPT, "service": {"name": "portal", "unit": "tomcat.service"}},
+        "own_service",
+    ),
+    ("deleted-open-file", {"deleted": KEPT}, "another_process"),
+    ("deleted-open-file", {"deleted": {**KEPT, "bytes": 5, "hidden_processes": 9}}, "hidden"),
+    ("deleted-open-file", {"deleted": {**KEPT, "bytes": 5}}, "nothing"),
+    ("account-locked", {"account": None}, "unreadable"),
+    (
+        "account-locked",
+        {"account": {**ACCOUNT, "exists": False}, "service": {"login": "h"}},
+        "missing",
+    ),
+    ("account-locked", {"account": {**ACCOUNT, **EXPIRED}}, "expired"),
+    ("account-locked", {"account": {**ACCOUNT, "password": "locked"}}, "locked"),
+    ("account-locked", {"account": {**ACCOUNT, "refused": True, "failures": 3}}, "failures"),
+    ("account-locked", {"account": ACCOUNT}, "usable"),
+    ("timer-off", {"timer": None}, "unreadable"),
+    ("timer-off", {"timer": {**TIMER, "exists": False}, "service": {"unit": "n.timer"}}, "missing"),
+    ("timer-off", {"timer": {**TIMER, "state": "off"}}, "off"),
+    ("timer-off", {"timer": {**TIMER, "result": "exit-code"}}, "failed"),
+    ("timer-off", {"timer": TIMER}, "running"),
+    ("certificate-renewal", {**FILE, "found": None}, "unreadable"),
+    ("certificate-renewal", {**FILE, "found": {**NEW, "installed": CHAIN}}, "same"),
+    ("certificate-renewal", {**FILE, "found": {**NEW, "usable": False}}, "unusable"),
+    ("certificate-renewal", {**FILE, "found": NEW}, "renew"),
 ]
 
 SITUATION = {

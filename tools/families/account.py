@@ -253,7 +253,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=AccountFindings,
         tried_on=("debian-12",),
         kinds=KINDS,
-        requires=("passwd", "chage"),
+        requires=("passwd", "chage", "faillock|pam_tally2|passwd"),
         rights=_status_rights,
     ),
     Tool(

@@ -28,6 +28,7 @@ from guardia.tools.tool import (
     success_findings,
 )
 
+KINDS: Final = ("http", "tls", "postgresql", "mysql", "oracle", "tibero", "cubrid", "system")
 _SHOWN: Final = 100
 _REQUIRES = ("find", "sha256sum", "sort")
 
@@ -144,7 +145,7 @@ class ScanFindings(FindingsModel):
 
 
 def _command(script: Script, args: ServiceArgs, host: Host, *more: str) -> Command:
-    service = service_on(host, args.service)
+    service = service_on(host, args.service, KINDS)
     return Command.script(script, target.config(service), service.name, *more)
 
 
@@ -214,6 +215,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=ScanFindings,
         tried_on=("debian-12",),
         timeout=120.0,
+        kinds=KINDS,
         requires=_REQUIRES,
     ),
     Tool(
@@ -232,6 +234,7 @@ TOOLS: tuple[Tool[Any], ...] = (
             EvidenceChoice("digest", "integrity.scan", "[@]", "digest", {"previous": "baseline"}),
         ),
         timeout=120.0,
+        kinds=KINDS,
         requires=_REQUIRES,
     ),
 )

@@ -42,10 +42,12 @@ class _Statements:
 
 _ORACLE: Final = _Statements(
     sessions="""
-select sid||'|'||serial#||'|'||username||'|'||status||'|'||nvl(last_call_et,0)||'|'||
-  nvl(sql_id,'')||'|'||nvl(event,'')||'|'||replace(machine||' '||program,'|',' ')
-from v$session where type = 'USER' and sid <> sys_context('userenv','sid')
-order by decode(status,'ACTIVE',0,1), last_call_et desc fetch first 100 rows only""",
+select line from (
+  select sid||'|'||serial#||'|'||username||'|'||status||'|'||nvl(last_call_et,0)||'|'||
+    nvl(sql_id,'')||'|'||nvl(event,'')||'|'||replace(machine||' '||program,'|',' ') as line
+  from v$session where type = 'USER' and sid <> sys_context('userenv','sid')
+  order by decode(status,'ACTIVE',0,1), last_call_et desc
+) where rownum <= 100""",
     locks="""
 select w.sid||'|'||w.serial#||'|'||w.username||'|'||nvl(w.seconds_in_wait,0)||'|'||b.sid||'|'||
   b.serial#||'|'||b.username||'|'||b.status||'|'||nvl(b.last_call_et,0)||'|'||

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
@@ -10,12 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
+from guardia.cli import server_env
 from guardia.cli.console import console
-from guardia.cli.installation import open_installation
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid, Refused
 from guardia.i18n import t
-from guardia.settings import Settings
 
 if TYPE_CHECKING:
     from guardia.board.core.plan import Action, Check, ToolCall
@@ -38,7 +36,7 @@ def list_(
 
     found = [one for one in reference.entries() if family in ("", one.family)]
     if as_json:
-        _print_json([asdict(one) for one in found])
+        server_env.print_json([asdict(one) for one in found])
         return
     keys = ("tool", "risk", "effect", "platforms", "tried_on")
     table = Table(*(t(f"catalog.{key}") for key in keys))
@@ -56,7 +54,7 @@ def show(name: _Name, as_json: _Json = False) -> None:
     tool = catalog.find(name)
     one, arguments = reference.entry(tool), list(reference.arguments(tool))
     if as_json:
-        _print_json(asdict(one) | {"arguments": [asdict(a) for a in arguments]})
+        server_env.print_json(asdict(one) | {"arguments": [asdict(a) for a in arguments]})
         return
     lines = [(t("catalog.risk"), t(f"catalog.risks.{one.risk}")), (t("catalog.effect"), one.effect)]
     for arg in arguments:
@@ -98,17 +96,14 @@ def run(
     if tool.risk is not Risk.READ and not dry_run:
         raise Refused(why=t("catalog.cli.not_a_read", tool=name))
     call = _call(tool, arg or [])
-    with open_installation(Settings()) as installation, installation.board() as board:
-        host = cmdb.server(board, server)
-        if dry_run:
-            _print_dry_run(call, host, as_json=as_json)
-            return
-        from guardia.tools.gate import Gate
-        from guardia.tools.transport.connections import Connections
-
-        with Connections(installation.keys) as connections:
-            found = Gate(board, connections).inspect(CLI_OPERATOR, server, call)
-    _print_json(found)
+    if dry_run:
+        with server_env.open_board() as board:
+            host = cmdb.server(board, server)
+        _print_dry_run(call, host, as_json=as_json)
+        return
+    with server_env.open_tools() as opened:
+        found = opened.gate.inspect(CLI_OPERATOR, server, call)
+    server_env.print_json(found)
 
 
 @app.command("reference", help=t("catalog.cli.reference"))
@@ -146,7 +141,7 @@ def _print_dry_run(call: ToolCall, host: Host, *, as_json: bool) -> None:
     service = next((s for s in host.services if s.name == call.args.get("service")), None)
     rights = [" ".join(right) for right in catalog.find(call.tool).rights(host, service)]
     if as_json:
-        _print_json(action.model_dump(mode="json") | {"rights": rights})
+        server_env.print_json(action.model_dump(mode="json") | {"rights": rights})
         return
     console().print(action.effect, style="bold", markup=False)
     _print_lines(
@@ -179,7 +174,3 @@ def _print_lines(lines: list[tuple[str, str]]) -> None:
     for name, text in lines:
         screen.print(f"{name}:", style="dim", markup=False, highlight=False)
         screen.print(f"  {text}", markup=False, highlight=False, soft_wrap=True)
-
-
-def _print_json(found: Any) -> None:
-    sys.stdout.write(json.dumps(found, ensure_ascii=False, default=str) + "\n")

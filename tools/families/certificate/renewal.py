@@ -196,7 +196,7 @@ def _restore_call(args: RenewArgs) -> ToolCall:
     return ToolCall(tool="certificate.restore", args=back.model_dump())
 
 
-_REQUIRES = ("openssl", "systemctl", "cp", "mv")
+_REQUIRES = ("openssl", "systemctl", "cp", "mv", "nginx|apachectl|systemctl")
 
 
 def _declared(name: str, script: Script, **more: Any) -> Tool[RenewArgs]:

@@ -45,7 +45,7 @@ whose=()
 if [ -k "$folder" ] && [ "$(id -u)" != 0 ]; then whose=(-user "$(id -u)"); fi
 old() {
   (cd -- "$folder" && find . -xdev -type f -links 1 -mtime "+$days" -name "$pattern" \
-    "${whose[@]}" -print0 2>/dev/null) || true
+    ${whose[@]+"${whose[@]}"} -print0 2>/dev/null) || true
 }
 """
 

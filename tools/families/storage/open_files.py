@@ -157,6 +157,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=DeletedFindings,
         tried_on=("debian-12",),
         timeout=90.0,
+        requires=("lsof|readlink",),
         rights=_rights,
     ),
 )
