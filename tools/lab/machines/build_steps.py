@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import tempfile
 from pathlib import Path
 
 from guardia.db import die_with_parent
@@ -29,10 +28,11 @@ def bootstrap(folder: Path, sources: AptSources) -> None:
     main = sources.main
     command = ["debootstrap", "--variant=minbase", f"--components={main.component}"]
     target = [main.suite, str(folder), main.address]
-    with tempfile.NamedTemporaryFile(prefix="guardia-keyring-", suffix=".gpg") as keyring:
-        sources.write_keyring(Path(keyring.name))
-        trust = "--no-check-gpg" if sources.is_unsigned else f"--keyring={keyring.name}"
-        _run([*_PRIVATE, *command, trust, *target], sources.environment())
+    keyring = folder / ".keyring.gpg"  # in there, so that it vanishes with what a kill leaves
+    sources.write_keyring(keyring)
+    trust = "--no-check-gpg" if sources.is_unsigned else f"--keyring={keyring}"
+    _run([*_PRIVATE, *command, trust, *target], sources.environment())
+    keyring.unlink()
 
 
 def copy_tree(source: Path, target: Path) -> None:
