@@ -18,7 +18,7 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visito
 
 _Word = Annotated[str, Query(max_length=100), FOLDED]
 _Line = Annotated[str, Form(max_length=200), TRIMMED]
-_Id = Annotated[str, Path(max_length=100)]
+_Id = Annotated[str, Path(max_length=100), FOLDED]
 
 
 @router.get("/institutions")

@@ -17,16 +17,16 @@ from guardia.errors import Stale
 from guardia.org import host_key
 from guardia.org.access import require_permission
 from guardia.org.directory import Facts, Host, Service
-from guardia.text import FOLDED, CleanStr, Reason
+from guardia.text import CLEANED, FOLDED, CleanStr, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 KINDS = ("WEB", "WAS", "DB", "SECURITY")
-_ServerId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")]
+_ServerId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), FOLDED]
 _ReadingId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Word = Annotated[str, Query(max_length=100), FOLDED]
 _FormReason = Annotated[Reason, Form()]
-_FormKey = Annotated[str, Form(max_length=2000)]
+_FormKey = Annotated[str, Form(max_length=2000), CLEANED]
 _TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
 
 
