@@ -14,7 +14,7 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid
 from guardia.i18n import t
-from guardia.text import CLEANED, MAX_REASON, TRIMMED
+from guardia.text import CLEANED, MAX_REASON, TRIMMED, CleanStr
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -54,7 +54,7 @@ def confirm(
     board: BoardDep,
     visitor: CurrentVisitor,
     *,
-    ticked: Annotated[list[str], Form(max_length=_MAX_TICKED)] = [],  # noqa: B006 - FastAPI copies
+    ticked: Annotated[list[CleanStr], Form(max_length=_MAX_TICKED)] = [],  # noqa: B006 - FastAPI copies
     reason: Annotated[str, Form(max_length=MAX_REASON), TRIMMED] = "",
 ) -> Response:
     """Pin the ticked keys. Each tick carries the server and the fingerprint that was shown."""
