@@ -59,7 +59,7 @@ def _described(
     name: CleanStr,
     version: CleanStr,
     file: Annotated[CleanStr, Query(max_length=128, description="Name of the file")],
-    x_artifact_signature: Annotated[str, Header(max_length=8192)] = "",
+    x_artifact_signature: Annotated[CleanStr, Header(max_length=8192)] = "",
 ) -> NewArtifact:
     """Return what the request says about its body."""
     return NewArtifact(name, version, file, x_artifact_signature.strip())
@@ -71,7 +71,7 @@ async def upload(
     board: BoardDep,
     caller: Caller,
     new: Annotated[NewArtifact, Depends(_described)],
-    x_artifact_sha256: Annotated[str, Header(max_length=64)] = "",
+    x_artifact_sha256: Annotated[CleanStr, Header(max_length=64)] = "",
 ) -> ArtifactOut:
     """Receive the file as a stream; 422 if it is not what its digest says."""
     settings = request.app.state.settings

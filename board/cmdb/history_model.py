@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
 from guardia.db.columns import CleanJsonb
+from guardia.org.model import Institution, Person, Server
 
 _NULLABLE_JSON = CleanJsonb(none_as_null=True)
 
@@ -52,7 +53,7 @@ class OfferedKey(Base):
     __tablename__ = "tb_offered_key"
 
     server_id: Mapped[str] = mapped_column(
-        ForeignKey("tb_server_info.server_id", ondelete="CASCADE"), primary_key=True
+        ForeignKey(Server.server_id, ondelete="CASCADE"), primary_key=True
     )
     host_key: Mapped[str]
     address: Mapped[str]
@@ -70,8 +71,8 @@ class Duty(Base):
 
     duty_id: Mapped[str] = mapped_column(primary_key=True)
     field: Mapped[str]
-    inst_id: Mapped[str | None] = mapped_column(ForeignKey("tb_inst_meta.inst_id"))
-    person_id: Mapped[str | None] = mapped_column(ForeignKey("tb_person.person_id"))
+    inst_id: Mapped[str | None] = mapped_column(ForeignKey(Institution.inst_id))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey(Person.person_id))
     team_id: Mapped[str | None] = mapped_column(ForeignKey("tb_team.team_id"))
     days: Mapped[list[str]] = mapped_column(default=list, server_default=text("'[]'"))
     begins: Mapped[str]
@@ -92,5 +93,5 @@ class DutyException(Base):
     )
     first_day: Mapped[str] = mapped_column(primary_key=True)
     last_day: Mapped[str]
-    person_id: Mapped[str | None] = mapped_column(ForeignKey("tb_person.person_id"))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey(Person.person_id))
     reason: Mapped[str] = mapped_column(default="", server_default="")

@@ -10,6 +10,7 @@ from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
+from guardia.org.model import Person
 
 
 class ServerReading(Base):
@@ -32,7 +33,7 @@ class ServerReading(Base):
     result: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
     why: Mapped[str] = mapped_column(default="", server_default="")
     """Why it failed."""
-    person_id: Mapped[str | None] = mapped_column(ForeignKey("tb_person.person_id"))
+    person_id: Mapped[str | None] = mapped_column(ForeignKey(Person.person_id))
     """Who asked; `None`: the operator."""
     asked_at: Mapped[datetime]
     ended_at: Mapped[datetime | None]

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.artifacts.model import Artifact
 from guardia.board.core.model import ISSUE_ID, TASK_ID
 from guardia.db.base import Base
 
@@ -32,7 +33,7 @@ class Rollout(Base):
 
     rollout_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     artifact_id: Mapped[int | None] = mapped_column(
-        ForeignKey("tb_artifact.artifact_id", ondelete="SET NULL")
+        ForeignKey(Artifact.artifact_id, ondelete="SET NULL")
     )
     """The artefact; `None` after it was removed, which an open rollout prevents."""
     title: Mapped[str]
