@@ -7,7 +7,7 @@ compare, and cannot call anything.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,6 +30,12 @@ _MAX_CHARACTERS = 200
 """Maximum characters of one finding in a sentence."""
 
 
+_FRONTS = frozenset({"nginx", "apache", "httpd", "webtob", "haproxy"})
+"""Products that pass requests on to applications."""
+_MAX_SERVICES = 4
+"""Services of one server that a runbook is tried on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Situation:
     """What a runbook is applied to."""
@@ -50,17 +56,37 @@ class Situation:
         }
 
 
-def service_for(runbook: Runbook, host: Host, text: str) -> Service | None:
-    """Return the service of the host that a runbook is for: the one that a request names, or the
-    first of its kind and products."""
-    fitting = [
+def services_for(runbook: Runbook, host: Host, text: str) -> list[str]:
+    """Return the services of the host that a runbook is for, the most likely ones first.
+
+    Those that the request names come first. What stands in front of an application comes last,
+    unless the server is a web server: it answers although the application behind it does not.
+    """
+    words = matching_form(text)
+
+    def likelihood(service: Service) -> tuple[bool, bool]:
+        product = service.product.lower()
+        named = any(name and name in words for name in (service.name, product))
+        return not named, (product in _FRONTS) != (host.kind == "WEB")
+
+    fitting = (
         service
         for service in host.services
         if service.kind == runbook.service and runbook.is_for_products((service.product.lower(),))
-    ]
-    words = matching_form(text)
-    named = (s for s in fitting if any(n and n in words for n in (s.name, s.product.lower())))
-    return next(named, fitting[0] if fitting else None)
+    )
+    return [service.name for service in sorted(fitting, key=likelihood)][:_MAX_SERVICES]
+
+
+def service_of(
+    chosen: Mapping[str, Any], runbook: Runbook, host: Host, text: str
+) -> Service | None:
+    """Return the chosen service of the host, or `None`; checkpoints of earlier versions name none.
+
+    `chosen` is a candidate or the state of a graph.
+    """
+    first = next(iter(services_for(runbook, host, text)), None)
+    name = chosen.get("service", first)
+    return next((service for service in host.services if service.name == name), None)
 
 
 def extract_parameters(

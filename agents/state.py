@@ -22,11 +22,14 @@ class OperateState(TypedDict, total=False):
     text: str
     """The request as received; untrusted."""
     candidates: list[dict[str, Any]]
-    """Runbooks still to be tried: id and the passage to cite."""
+    """Runbooks still to be tried: id, the passage to cite, and the service to try it on."""
     runbook: str | None
+    service: str | None
     citation: dict[str, Any]
     params: dict[str, str]
     findings: dict[str, Any]
+    healthy: list[str]
+    """What was found of services on which the present runbook had nothing to do."""
     rule: str | None
     waived: bool
     returned: str | None

@@ -16,5 +16,5 @@ def approval(state: OperateState) -> OperateState:
     decision = None if state["waived"] else interrupt("approval")
     if not isinstance(decision, str):
         return {"returned": None}
-    again = {"runbook": state["runbook"], "citation": state["citation"]}
+    again = {name: state.get(name) for name in ("runbook", "citation", "service")}
     return {"returned": decision, "candidates": [again, *state["candidates"]]}

@@ -16,6 +16,7 @@ from guardia.board.execution.view import PlanGuidance
 from guardia.board.organization import agent_memory
 from guardia.errors import Invalid, Refused
 from guardia.i18n import t
+from guardia.knowledge.runbook import DecisionRule
 
 
 def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
@@ -28,21 +29,15 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     runbook = context.library.runbook(state["runbook"] or "")
     guidance = view.guidance(context.board, context.claim.task_id)
     host = context.gate.host(grants.grant_reads(context.board, context.claim))
-    situation = procedure.Situation(
-        host,
-        procedure.service_for(runbook, host, state["text"]),
-        state["params"],
-        state["findings"],
-    )
+    service = procedure.service_of(state, runbook, host, state["text"])
+    situation = procedure.Situation(host, service, state["params"], state["findings"])
     _, questions = procedure.extract_parameters(runbook, state["text"], guidance.requests)
     rule = procedure.first_matching_rule(runbook, situation)
     if questions or rule is None:
         return _undecided(state, runbook.title, questions)
     incident = view.task(context.board, context.claim.task_id).kind == "INCIDENT"
     if rule.conclude == "hand_over" or (rule.conclude and incident):
-        # Someone has reported an incident: finding nothing to do does not close it.
-        words = procedure.rule_reason(rule, situation)
-        return {"rule": rule.id, "ending": "manual", "report": words}
+        return _handed_over(state, rule, procedure.rule_reason(rule, situation))
     citation = Citation.model_validate(state["citation"])
     try:
         plan = procedure.build_plan(runbook, rule, situation, citation, guidance.requests)
@@ -55,6 +50,18 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
         evidence = procedure.diagnosis_evidence(runbook, situation)
         return _file(context, rule.id, plan, runbook.action_type, guidance, evidence)
     return _nothing_new(state, rule.id, guidance)
+
+
+def _handed_over(state: OperateState, rule: DecisionRule, words: str) -> OperateState:
+    """Give the task to people, unless the fault may be in another service of the server.
+
+    Someone has reported an incident: finding nothing to do does not close it.
+    """
+    known = [*state.get("healthy", ()), words]
+    following = next(iter(state["candidates"]), {}).get("runbook")
+    if rule.conclude == "nothing_to_do" and following == state["runbook"]:
+        return {"rule": None, "healthy": known}
+    return {"rule": rule.id, "ending": "manual", "report": "\n".join(known)}
 
 
 def _nothing_new(state: OperateState, rule: str, guidance: PlanGuidance) -> OperateState:

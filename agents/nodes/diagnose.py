@@ -28,7 +28,7 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     params, _ = procedure.extract_parameters(runbook, state["text"], requests)
     grant = grants.grant_reads(context.board, context.claim)
     host = context.gate.host(grant)
-    service = procedure.service_for(runbook, host, state["text"])
+    service = procedure.service_of(candidate, runbook, host, state["text"])
     findings: dict[str, Any] = {}
     for step in runbook.diagnose:
         situation = procedure.Situation(host, service, params, findings)
@@ -45,9 +45,11 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     return {
         "candidates": rest,
         "runbook": runbook.id,
+        "service": service.name if service else None,
         "citation": candidate["citation"],
         "params": params,
         "findings": findings,
+        "healthy": state.get("healthy", []) if runbook.id == state.get("runbook") else [],
         "rule": None,
     }
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from langgraph.runtime import Runtime
 
-from guardia.agents import lessons
+from guardia.agents import lessons, procedure
 from guardia.agents.brain.protocol import display_name
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.plan import Citation
 from guardia.board.execution import grants, tasks
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
+from guardia.org.directory import Host
 
 _MAX_CANDIDATES = 3
 _MEMORY_LINES = 6
@@ -56,12 +59,17 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     tasks.add_comment(
         context.board, context.claim, "\n".join([summary, *(f"- {n}" for n in remembered)])
     )
-    return {
-        "candidates": [
-            {"runbook": f.runbook.id, "citation": _citation(f).model_dump(mode="json")}
-            for f in ordered
-        ]
-    }
+    return {"candidates": [c for f in ordered for c in _candidates(f, host, state["text"])]}
+
+
+def _candidates(found: RunbookMatch, host: Host, text: str) -> list[dict[str, Any]]:
+    """Return a runbook once for each service of the server that it is for."""
+    citation = _citation(found).model_dump(mode="json")
+    services: list[str | None] = [*procedure.services_for(found.runbook, host, text)] or [None]
+    return [
+        {"runbook": found.runbook.id, "citation": citation, "service": service}
+        for service in services
+    ]
 
 
 def _citation(found: RunbookMatch) -> Citation:

@@ -41,7 +41,7 @@ def books() -> dict[str, Runbook]:
 def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> Situation:
     """Return the situation of a case."""
     host = HOSTS[case["host"]]
-    service = procedure.service_for(books()[case["runbook"]], host, "")
+    service = procedure.service_of({}, books()[case["runbook"]], host, case.get("text", ""))
     found = case["findings"] if findings is None else findings
     return Situation(host, service, case.get("params", {}), copy.deepcopy(found))
 
@@ -338,7 +338,8 @@ def test_a_runbook_without_parameters_asks_nothing() -> None:
 @pytest.mark.parametrize(
     ("book", "text", "service"),
     [
-        ("was-hung", "", "portal"),
+        ("was-hung", "", "minwon"),
+        ("was-hung", "portal이 이상해요", "portal"),
         ("was-hung", "MINWON 화면이 안 떠요", "minwon"),
         ("was-hung", "톰캣 말고 tomcat이 멈췄어요", "minwon"),
         ("tomcat-hung", "", "minwon"),
@@ -347,9 +348,16 @@ def test_a_runbook_without_parameters_asks_nothing() -> None:
     ],
 )
 def test_a_service_is_chosen_by_product_and_by_name(book: str, text: str, service: str) -> None:
-    found = procedure.service_for(books()[book], HOSTS["MOF-WAS-02"], text)
+    found = procedure.service_of({}, books()[book], HOSTS["MOF-WAS-02"], text)
     assert found is not None and found.name == service
 
 
+def test_what_stands_in_front_of_an_application_is_looked_at_last() -> None:
+    host = HOSTS["MOF-WAS-02"]
+    assert procedure.services_for(books()["was-hung"], host, "")[:2] == ["minwon", "portal"]
+    web = host.model_copy(update={"kind": "WEB"})
+    assert procedure.services_for(books()["was-hung"], web, "")[:2] == ["portal", "minwon"]
+
+
 def test_a_host_without_the_product_has_no_such_service() -> None:
-    assert procedure.service_for(books()["tomcat-hung"], HOSTS["MOF-WAS-01"], "budget") is None
+    assert procedure.services_for(books()["tomcat-hung"], HOSTS["MOF-WAS-01"], "budget") == []
