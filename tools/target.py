@@ -18,6 +18,7 @@ _UNIT = re.compile(r"[A-Za-z0-9:_.@\\][A-Za-z0-9:_.@\\-]{0,200}\.(service|socket
 _PATH = re.compile(r"/[^\x00-\x1f\x7f]*")
 _HOST_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,252}")
 _DATABASE = re.compile(r"[A-Za-z0-9_$가-힣][A-Za-z0-9_$.가-힣-]{0,127}")
+_WAYS_IN = ("ssh.service", "sshd.service", "ssh.socket", "sshd.socket")
 _EVERYWHERE = ("*", "0.0.0.0", "::")
 _ADDRESS = re.compile(r"/[A-Za-z0-9._/-]*|[A-Za-z0-9:][A-Za-z0-9.:-]{0,252}")
 _HEALTH = re.compile(r"/[A-Za-z0-9._~/?&=%+-]*")
@@ -51,6 +52,11 @@ def unit(host: Host, service: Service) -> str:
     if not is_systemd(host, service) or not _UNIT.fullmatch(service.unit or ""):
         raise _missing(service, "unit")
     return str(service.unit)
+
+
+def is_way_in(host: Host, service: Service) -> bool:
+    """Return whether the service is the server's own SSH: without it no command arrives there."""
+    return is_systemd(host, service) and unit(host, service) in _WAYS_IN
 
 
 def is_init_script(service: Service) -> bool:

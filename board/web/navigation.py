@@ -17,26 +17,27 @@ class NavigationItem:
     action: str
     """Permission required to see it."""
     style: str = ""
+    """`more`: not needed every day, behind a menu; `stop`: always in sight."""
 
 
 NAVIGATION_ITEMS = (
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),
-    NavigationItem("web.costs.title", "/costs", "costs.read"),
-    NavigationItem("autonomy.title", "/autonomy", "autonomy.read"),
-    NavigationItem("standing.title", "/standing", "standing.read"),
+    NavigationItem("web.costs.title", "/costs", "costs.read", "more"),
+    NavigationItem("autonomy.title", "/autonomy", "autonomy.read", "more"),
+    NavigationItem("standing.title", "/standing", "standing.read", "more"),
     NavigationItem("cmdb.servers", "/servers", "server.read"),
     NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
-    NavigationItem("artifacts.title", "/artifacts", "artifact.read"),
-    NavigationItem("rules.title", "/rules", "rule.read"),
-    NavigationItem("web.delegation.nav", "/delegations", "approval.answer"),
-    NavigationItem("web.org.title", "/org", "org.read"),
-    NavigationItem("roster.page.title", "/roster", "roster.read"),
-    NavigationItem("roster.keys.title", "/host-keys", "server.confirm_key"),
-    NavigationItem("web.runs.title", "/runs", "run.read"),
-    NavigationItem("catalog.title", "/tools", "tool.read"),
-    NavigationItem("notes.page.title", "/agents", "agent.read"),
+    NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more"),
+    NavigationItem("rules.title", "/rules", "rule.read", "more"),
+    NavigationItem("web.delegation.nav", "/delegations", "approval.answer", "more"),
+    NavigationItem("web.org.title", "/org", "org.read", "more"),
+    NavigationItem("roster.page.title", "/roster", "roster.read", "more"),
+    NavigationItem("roster.keys.title", "/host-keys", "server.confirm_key", "more"),
+    NavigationItem("web.runs.title", "/runs", "run.read", "more"),
+    NavigationItem("catalog.title", "/tools", "tool.read", "more"),
+    NavigationItem("notes.page.title", "/agents", "agent.read", "more"),
     NavigationItem("web.control.title", "/control", "plan.read", "stop"),
 )
 

@@ -46,6 +46,8 @@ _COMMAND_CHARACTERS = 200
 DATABASE_KINDS = ("postgresql", "mysql", "oracle", "tibero", "cubrid")
 PORT_KINDS = (*HTTP_KINDS, *DATABASE_KINDS)
 PROCESS_KINDS = (*PORT_KINDS, "authlog", "system")
+CUTTING_OFF = frozenset({"stop", "disable"})
+"""Verbs that would cut a server off if they were applied to its own SSH."""
 
 # Here-documents are avoided throughout, because bash writes them to a disk that may be full.
 _HEALTH = Script(
@@ -318,6 +320,8 @@ def verb_rights(
 
     def rights(host: Host, service: Service | None) -> tuple[Right, ...]:
         if service is None:
+            return ()
+        if verb in CUTTING_OFF and target.is_way_in(host, service):
             return ()
         if target.is_systemd(host, service):
             return ((host.facts.program("systemctl"), verb, target.unit(host, service)),)

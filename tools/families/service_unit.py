@@ -11,12 +11,18 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host, Service
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.journal import JOURNAL, journal_right
-from guardia.tools.families.service import PROCESS_KINDS, START_TIMEOUT, verb_rights
+from guardia.tools.families.service import (
+    CUTTING_OFF,
+    PROCESS_KINDS,
+    START_TIMEOUT,
+    verb_rights,
+)
 from guardia.tools.families.service_shell import SERVICE_PIDS, UNIT_CONTROL
 from guardia.tools.findings import Count, Done, FindingsModel, Line, Moment, Word
 from guardia.tools.privilege import AS_ROOT, privileged_script
@@ -293,6 +299,8 @@ def _systemd_verb(verb: str) -> Callable[[ServiceArgs, Host], Command]:
 
 
 def _unit_verb(verb: str, host: Host, service: Service) -> Command:
+    if verb in CUTTING_OFF and target.is_way_in(host, service):
+        raise Refused(why=t("tools.target.way_in", server=host.server_id, service=service.name))
     unit, systemctl = target.unit(host, service), host.facts.program("systemctl")
     return privileged_script(host, _UNIT_VERB, verb, unit, systemctl, service.start_seconds)
 

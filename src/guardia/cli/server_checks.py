@@ -15,7 +15,10 @@ from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from guardia.org.directory import Host
+    from guardia.tools.enrolment.checks import ToolCheck
     from guardia.tools.enrolment.report import ProbeReport
 
 _MAX_SHOWN = 2
@@ -72,13 +75,21 @@ def check(
         return
     works = sum(one.works for one in found)
     table = Table(*(t(f"cli.server.column.{c}") for c in ("tool", "service", "result")))
-    for one in found:
-        if everything or not one.works:
-            result = t("cli.server.works") if one.works else _shortened(one.missing)
-            table.add_row(one.tool, one.service or "-", result)
+    for (service, result), names in _by_result(found, everything).items():
+        table.add_row(", ".join(names), service, result)
     if table.row_count:
         console().print(table)
     console().print(t("cli.server.checked", works=works, all=len(found)))
+
+
+def _by_result(found: Iterable[ToolCheck], everything: bool) -> dict[tuple[str, str], list[str]]:
+    """Return the tools by service and result: many lack the same."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for one in found:
+        if everything or not one.works:
+            result = t("cli.server.works") if one.works else _shortened(one.missing)
+            groups.setdefault((one.service or "-", result), []).append(one.tool)
+    return groups
 
 
 def _shortened(missing: tuple[str, ...]) -> str:

@@ -18,9 +18,9 @@ import pytest
 from waiting import PATIENCE, hang_guard, wait_until
 
 from guardia.board.core.plan import ToolCall
-from guardia.errors import CommandFailed
-from guardia.org.directory import Service
-from guardia.tools import planning
+from guardia.errors import CommandFailed, Refused
+from guardia.org.directory import Facts, Host, Service
+from guardia.tools import catalog, planning
 from guardia.tools.families import service as tools_service
 from guardia.tools.output import ExitReason
 from guardia.tools.transport.connections import Connections
@@ -320,3 +320,25 @@ class TestLogLevel:
             ask("service.log_level", host, service="budget")
         with pytest.raises(CommandFailed):
             ask("service.set_log_level", host, service="budget", level="DEBUG", previous="INFO")
+
+
+class TestWayIn:
+    HOST = Host(
+        server_id="MOF-WAS-01",
+        institution="MOF",
+        kind="WAS",
+        facts=Facts(init="systemd"),
+        services=(
+            Service(name="auth", kind="authlog", unit="ssh.service"),
+            Service(name="cron", kind="system", unit="cron.service"),
+        ),
+    )
+
+    @pytest.mark.parametrize("verb", ["stop", "disable"])
+    def test_ssh_is_neither_stopped_nor_disabled(self, verb: str) -> None:
+        tool = catalog.find(f"service.{verb}")
+        with pytest.raises(Refused, match="접속 경로"):
+            planning.prepare(ToolCall(tool=tool.name, args={"service": "auth"}), self.HOST)
+        assert tool.rights(self.HOST, self.HOST.service("auth")) == ()
+        planning.prepare(ToolCall(tool=tool.name, args={"service": "cron"}), self.HOST)
+        assert tool.rights(self.HOST, self.HOST.service("cron"))
