@@ -34,7 +34,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer", "more"),
     NavigationItem("web.org.title", "/org", "org.read", "more"),
     NavigationItem("roster.page.title", "/roster", "roster.read", "more"),
-    NavigationItem("roster.keys.title", "/host-keys", "server.confirm_key", "more"),
+    NavigationItem("roster.keys.title", "/host-keys", "cmdb.read", "more"),
     NavigationItem("web.runs.title", "/runs", "run.read", "more"),
     NavigationItem("catalog.title", "/tools", "tool.read", "more"),
     NavigationItem("notes.page.title", "/agents", "agent.read", "more"),
