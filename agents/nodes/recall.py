@@ -32,9 +32,9 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
         products=tuple(service.product.lower() for service in host.services),
         limit=_MAX_CANDIDATES,
     )
-    # A runbook for a service that the server does not have comes last: it would find nothing.
-    registered = {"", *(service.kind for service in host.services)}
-    hits.sort(key=lambda hit: (hit.runbook.service or "") not in registered)
+    # A runbook for a service that the server does not have would find nothing.
+    registered = {None, *(service.kind for service in host.services)}
+    hits = [hit for hit in hits if hit.runbook.service in registered] or hits
     known = context.notebook
     found = lessons.reordered(hits, known.lessons, host.server_id)
     remembered = lessons.relevant_notes(found, known.lessons, host.server_id)

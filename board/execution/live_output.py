@@ -16,6 +16,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.issues import visibility
 from guardia.db import events
+from guardia.db.engine import repeat_on_conflict
 from guardia.errors import NotFound
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
@@ -44,6 +45,7 @@ class OutputTail:
     ended: bool = False
 
 
+@repeat_on_conflict
 def announce(board: BoardContext, tail: OutputTail) -> None:
     """Announce a tail to all boards."""
     payload = _payload(tail)

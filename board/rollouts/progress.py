@@ -244,6 +244,7 @@ def roll_back(board: BoardContext, person: PersonInfo, number: int, reason: str)
     _order(board, person, number, found, RolloutState.ROLLING_BACK, why)
 
 
+@repeat_on_conflict
 def _order(
     board: BoardContext,
     person: PersonInfo,

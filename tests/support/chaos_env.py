@@ -351,7 +351,9 @@ def open_chaos_run(
             for number, target in enumerate(targets.values())
         )
         names = fleet.directory()
-        chart.import_directory(made.board, names.model_copy(update={"servers": hosts}), {})
+        chart.import_directory(
+            made.board, names.model_copy(update={"servers": hosts, "owners": ()}), {}
+        )
         made.open_issues()
         yield made
     finally:

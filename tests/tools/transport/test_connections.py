@@ -156,7 +156,7 @@ def test_a_connection_without_channels_is_replaced_once(
     limits = TransportLimits(connect=4.0)
     with Connections(sshd, limits) as connections, pytest.raises(Unreachable) as refused:
         connections.run(sshd.host(port=port), Command.of("true"), timeout=PATIENCE)
-    assert refused.value.reason == "no_answer"
+    assert refused.value.detail["reason"] == "no_answer"
     assert len(seen) == 2
 
 
