@@ -179,7 +179,9 @@ class _BeatWork:
                 return task_id, done
         self.has_rollback = True  # people may order one while the beat runs
         if self.has_checks:
-            check_claim = plan_checks.claim_check(board, run_context, self.checked)
+            check_claim = plan_checks.claim_check(
+                board, run_context, self.checked, self.lanes.tasks
+            )
             if check_claim is not None:
                 done = self.team().check_plan(check_claim)
                 self.checked |= {check_claim.task_id}

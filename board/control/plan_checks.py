@@ -27,9 +27,15 @@ from guardia.errors import Stale
 
 @repeat_on_conflict
 def claim_check(
-    board: BoardContext, run_context: RunContext, done: frozenset[int] = frozenset()
+    board: BoardContext,
+    run_context: RunContext,
+    done: frozenset[int] = frozenset(),
+    beside: frozenset[int] = frozenset(),
 ) -> Claim | None:
-    """Claim a waiting plan of this agent whose pre-checks are due, or return `None`."""
+    """Claim a waiting plan of this agent whose pre-checks are due, or return `None`.
+
+    The beat keeps its claims on the tasks `beside`, which still run.
+    """
     with board.database.transaction() as session:
         if (
             kill_switch_is_on(session)
@@ -37,7 +43,7 @@ def claim_check(
             or not is_active(session, run_context)
         ):
             return None
-        release_tasks(session, run_context)
+        release_tasks(session, run_context, beside)
         task = session.scalar(
             select(Task)
             .where(

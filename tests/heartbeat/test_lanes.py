@@ -14,6 +14,7 @@ from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
 from guardia.board.execution import assignments, commands, tasks
 from guardia.board.issues import view
+from guardia.board.runs import beats as runs
 from guardia.heartbeat import lanes
 from guardia.heartbeat.beat import beat
 
@@ -67,3 +68,12 @@ def test_an_error_beside_the_beat_is_not_lost(env: BoardEnv) -> None:
     team = WaitingTeam(env, others=1, error=RuntimeError("x"))
     with pytest.raises(RuntimeError):
         beat(env.board, lambda: team, "db-agent")  # type: ignore[arg-type,return-value]
+
+
+def test_a_takeover_keeps_its_claim_while_it_looks_for_pre_checks(env: BoardEnv) -> None:
+    """After a lost run the beat looks for pre-checks that are due, beside the running task."""
+    parsed(env, 2)
+    assert runs.begin(env.board, "db-agent") is not None  # and its worker dies
+    team = WaitingTeam(env, others=1)
+    assert beat(env.board, lambda: team, "db-agent") == "manual"  # type: ignore[arg-type,return-value]
+    assert len(team.order) == 2
