@@ -102,6 +102,7 @@ def test_every_volume_and_config_is_declared_and_mounted() -> None:
     assert used == set(COMPOSE["configs"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("service", OURS)
 def test_the_commands_exist(service: str) -> None:
     command, *_options = SERVICES[service]["command"]

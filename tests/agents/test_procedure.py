@@ -226,6 +226,7 @@ def leaves(value: Any, *path: Any) -> Iterator[tuple[Any, ...]]:
             yield *path, key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", ACTING, ids=name)
 def test_no_single_value_of_a_server_escapes(case: dict[str, Any]) -> None:
     for *path, last in leaves(case["findings"]):

@@ -286,6 +286,7 @@ def test_finished_and_busy_issues_stay_short(sign_in: SignIn, site: str, web_env
     assert page.evaluate(height) < 3000
 
 
+@pytest.mark.slow
 def test_on_a_telephone_the_navigation_opens_from_a_menu(sign_in: SignIn) -> None:
     page = sign_in("lead", "/issues")
     entry = page.get_by_role("link", name="비용")

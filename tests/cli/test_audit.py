@@ -33,6 +33,7 @@ def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield made
 
 
+@pytest.mark.slow
 def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -> None:
     file, pub = tmp_path / "out.jsonl", tmp_path / "pub"
     done = invoke("audit", "export", file)
@@ -48,6 +49,7 @@ def test_export_and_verify_without_the_database(env: AuditEnv, tmp_path: Path) -
     assert list(tmp_path.glob(".out*")) == []
 
 
+@pytest.mark.slow
 def test_verify_looks_at_everything_and_names_the_bad_entry(env: AuditEnv) -> None:
     env.sign_checkpoint()
     for _ in range(2):
@@ -62,6 +64,7 @@ def test_verify_looks_at_everything_and_names_the_bad_entry(env: AuditEnv) -> No
         assert "이상 없음" not in done.stdout
 
 
+@pytest.mark.slow
 def test_a_partial_look_says_which_part_and_counts_nothing_else(env: AuditEnv) -> None:
     env.sign_checkpoint()
     invoke("audit", "verify")
@@ -80,6 +83,7 @@ def test_a_partial_look_says_which_part_and_counts_nothing_else(env: AuditEnv) -
     assert invoke("audit", "verify").exit_code == 1
 
 
+@pytest.mark.slow
 def test_a_copy_that_is_gone_is_a_finding_until_people_acknowledge_it(env: AuditEnv) -> None:
     env.sign_checkpoint()
     (env.witness_files.copies[1] / "main.jsonl").unlink()
@@ -95,6 +99,7 @@ def test_a_copy_that_is_gone_is_a_finding_until_people_acknowledge_it(env: Audit
     refusal(Invalid, "audit", "acknowledge", "--reason", "다시")
 
 
+@pytest.mark.slow
 def test_a_damaged_state_file_is_named_with_what_to_do(env: AuditEnv) -> None:
     env.sign_checkpoint()
     invoke("audit", "verify")

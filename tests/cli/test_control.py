@@ -187,6 +187,7 @@ def test_a_decision_answers_the_plan_that_was_shown(env: BoardEnv) -> None:
     assert state(env, claim) is State.APPROVED
 
 
+@pytest.mark.slow
 def test_where_a_passkey_is_demanded_the_command_leads_to_the_page(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -201,6 +202,7 @@ def test_where_a_passkey_is_demanded_the_command_leads_to_the_page(
     output("reject", *words, "--reason", "아니오")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("choice", "after"),
     [
@@ -220,6 +222,7 @@ def test_a_rejection_has_the_choices_of_the_page(
     assert state(env, claim) is after
 
 
+@pytest.mark.slow
 def test_an_ended_issue_is_reopened(env: BoardEnv) -> None:
     claim = waiting(env)
     refusal(Refused, "reopen", claim.sr_id, "--as", "lead", "--reason", "그대로")
@@ -268,6 +271,7 @@ def test_the_switch_is_turned_by_anyone_here_and_lifted_only_by_the_right_person
     assert kinds(env).count("killed") == kinds(env).count("released") == 1
 
 
+@pytest.mark.slow
 def test_who_may_not_stop_does_not_and_a_broken_key_store_does_not_hinder(
     env: BoardEnv, tmp_path: Path
 ) -> None:
@@ -350,6 +354,7 @@ def test_orders_that_a_state_does_not_know(env: BoardEnv) -> None:
             connection.execute("update tb_ops_task set paused = true")
 
 
+@pytest.mark.slow
 def test_words_that_are_no_order_and_assignees_that_are_none(env: BoardEnv) -> None:
     claim = manual(env)
     before = kinds(env)
@@ -406,6 +411,7 @@ def test_an_edit_that_does_not_hold_changes_nothing(env: BoardEnv) -> None:
     assert kinds(env) == before
 
 
+@pytest.mark.slow
 def test_what_is_over_has_no_plan_to_edit(env: BoardEnv) -> None:
     claim = completed(env)
     refusal(Invalid, "plan", "show", claim.sr_id)
@@ -435,6 +441,7 @@ def test_a_forced_action(env: BoardEnv) -> None:
     assert rows(env, "select status from tb_ops_task where plan is not null") == [("APPROVED",)]
 
 
+@pytest.mark.slow
 def test_a_change_while_it_runs_waits_for_its_agent(env: BoardEnv) -> None:
     claim = running(env)
     output("plan", "edit", claim.sr_id, "--as", "pm", "--reason", "고침", "--set", "1.level=WARN")

@@ -53,6 +53,7 @@ def test_costs_by_everything(env: BoardEnv) -> None:
     refusal(Invalid, "costs", "--month", "11/2026")
 
 
+@pytest.mark.slow
 def test_raising_a_budget_lets_the_agent_go_on(env: BoardEnv) -> None:
     claim = exhaust_budget(env)
     assert "예산 부족으로 중지" in output("costs")

@@ -68,6 +68,7 @@ def test_a_change_is_planned_applied_compared_and_rolled_back(
     refusal(NotFound, "org", "rollback", 9)
 
 
+@pytest.mark.slow
 def test_hiring_and_firing_edit_the_file_and_the_organization(
     env: BoardEnv, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ def test_a_file_that_differs_from_the_running_chart_is_not_edited(
     assert len(list(tmp_path.glob(".*"))) == 0
 
 
+@pytest.mark.slow
 def test_a_bad_file_is_reported_with_a_path_and_changes_nothing(
     env: BoardEnv, tmp_path: Path
 ) -> None:
@@ -108,6 +110,7 @@ def test_a_bad_file_is_reported_with_a_path_and_changes_nothing(
     assert organization_chart.running_text(env.board) == (1, SHIPPED)
 
 
+@pytest.mark.slow
 def test_agents_are_paused_resumed_and_woken(env: BoardEnv) -> None:
     assert invoke("agent", "pause", "db-agent").exit_code == 0
     assert "이미" in invoke("agent", "pause", "db-agent").output
@@ -149,10 +152,12 @@ def test_a_heartbeat_is_shown_from_its_reasons_to_its_outcome(env: BoardEnv) -> 
     assert first < verified < last
 
 
+@pytest.mark.slow
 def test_a_heartbeat_without_a_worker_names_the_missing_command(env: BoardEnv) -> None:
     assert "guardia worker" in refusal(Unreachable, "heartbeat", "db-agent", "--wait", 1)
 
 
+@pytest.mark.slow
 def test_windows_line_breaks_are_kept(env: BoardEnv, tmp_path: Path) -> None:
     windows = SHIPPED.replace("\n", "\r\n").encode()
     file(tmp_path).write_bytes(windows)
@@ -163,6 +168,7 @@ def test_windows_line_breaks_are_kept(env: BoardEnv, tmp_path: Path) -> None:
     assert file(tmp_path).read_bytes() == windows
 
 
+@pytest.mark.slow
 def test_one_field_is_set_in_the_file_and_applied(env: BoardEnv, tmp_path: Path) -> None:
     done = invoke("agent", "set", "db-agent", "heartbeat.every", "3m")
     assert done.exit_code == 0, done.output
@@ -176,6 +182,7 @@ def test_one_field_is_set_in_the_file_and_applied(env: BoardEnv, tmp_path: Path)
     assert organization_chart.running_text(env.board)[0] == 3
 
 
+@pytest.mark.slow
 def test_the_tree_marks_external_agents_and_the_history_names_authors(
     env: BoardEnv, tmp_path: Path
 ) -> None:

@@ -26,6 +26,7 @@ def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield found
 
 
+@pytest.mark.slow
 def test_a_rule_is_added_changed_and_tried(env: BoardEnv) -> None:
     assert "적용 중" in output(*FREEZE, "--set", "periods=매주 월,화,수,목,금,토,일 00:00~00:00")
     # All week without an end: there is no time at which it permits.
@@ -49,6 +50,7 @@ def test_a_rule_is_added_changed_and_tried(env: BoardEnv) -> None:
     assert "제1판" in output("rule", "show", "settlement")
 
 
+@pytest.mark.slow
 def test_rules_are_code(env: BoardEnv, tmp_path: Path) -> None:
     output(*FREEZE, "--set", "periods=매년 12-25~01-05", "--set", "periods=매월 말 3일")
     exported = output("rule", "export")
@@ -111,6 +113,7 @@ def test_a_wrong_rule_is_refused_with_what_to_do(env: BoardEnv, field: str, text
     refusal(Invalid, *FREEZE, "--set", f"{field}={text}")
 
 
+@pytest.mark.slow
 def test_a_file_with_a_fault_changes_nothing(env: BoardEnv, tmp_path: Path) -> None:
     file = tmp_path / "rules.yaml"
     for text in ("rules: 1", "rules: [{name: a}]", "rules: [1]", "- x", ""):

@@ -62,6 +62,7 @@ def read_json(*given: object) -> Any:
     return json.loads(output(*given, "--json"))
 
 
+@pytest.mark.slow
 def test_a_server_is_enrolled_checked_shown_and_removed(env: BoardEnv, sshd: OpenSSH) -> None:
     found = add(sshd)
     assert found["facts"]["kernel"] and found["proposals"] is not None
@@ -85,6 +86,7 @@ def test_a_server_is_enrolled_checked_shown_and_removed(env: BoardEnv, sshd: Ope
     assert {"institution_added", "server_enrolled", "credential_stored", "server_removed"} <= kinds
 
 
+@pytest.mark.slow
 def test_without_a_confirmed_key_nothing_happens(env: BoardEnv, sshd: OpenSSH) -> None:
     key = ("--key", sshd.folder / "user")
     with pytest.raises(AssertionError):
@@ -100,6 +102,7 @@ def test_without_a_confirmed_key_nothing_happens(env: BoardEnv, sshd: OpenSSH) -
     assert f"ssh-{ID}" not in FileCredentialStore(Settings().secrets).names()
 
 
+@pytest.mark.slow
 def test_known_hosts_pin_the_key(env: BoardEnv, sshd: OpenSSH, tmp_path: Path) -> None:
     file = tmp_path / "known"
     host = sshd.host()
@@ -111,6 +114,7 @@ def test_known_hosts_pin_the_key(env: BoardEnv, sshd: OpenSSH, tmp_path: Path) -
     refusal(Invalid, *words(sshd, "--credential", f"ssh-{ID}", "--known-hosts", file))
 
 
+@pytest.mark.slow
 def test_bad_input_is_refused_before_any_connection(env: BoardEnv, sshd: OpenSSH) -> None:
     sshd.stop()
     key = ("--key", sshd.folder / "user", "--fingerprint", fingerprint(sshd))
@@ -122,6 +126,7 @@ def test_bad_input_is_refused_before_any_connection(env: BoardEnv, sshd: OpenSSH
         assert isinstance(result.exception, Invalid | NotFound), result.exception
 
 
+@pytest.mark.slow
 def test_keys_that_cannot_be_used_are_refused(env: BoardEnv, sshd: OpenSSH) -> None:
     for name in ("user.pub", "sshd_config"):
         given = ("--key", sshd.folder / name, "--fingerprint", fingerprint(sshd))
@@ -130,6 +135,7 @@ def test_keys_that_cannot_be_used_are_refused(env: BoardEnv, sshd: OpenSSH) -> N
     refusal(NotFound, "server", "show", ID)
 
 
+@pytest.mark.slow
 def test_services_are_edited_and_refused_when_wrong(env: BoardEnv, sshd: OpenSSH) -> None:
     add(sshd)
     for one in view.server(env.board, ID).services:
@@ -146,6 +152,7 @@ def test_services_are_edited_and_refused_when_wrong(env: BoardEnv, sshd: OpenSSH
     assert read_json("server", "edit", ID, "--kind", "WEB")["changed"] == ["kind"]
 
 
+@pytest.mark.slow
 def test_a_changed_key_is_confirmed_with_its_fingerprint(env: BoardEnv, sshd: OpenSSH) -> None:
     add(sshd)
     renewed = OpenSSH(sshd.folder.with_name("renewed"))
@@ -189,6 +196,7 @@ def kinds(env: BoardEnv) -> list[str]:
         return [entry.kind for entry in log.entries(session)]
 
 
+@pytest.mark.slow
 def test_credentials_come_from_a_file_or_standard_input(env: BoardEnv, tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("비밀-단어-하나\n")
@@ -211,6 +219,7 @@ def kinds_detail(env: BoardEnv) -> list[dict[str, Any]]:
         return [entry.detail for entry in log.entries(session)]
 
 
+@pytest.mark.slow
 def test_institutions_are_listed_edited_and_removed(env: BoardEnv) -> None:
     output("institution", "edit", "MOE", "--name", "교육과학부")
     rows = read_json("institution", "list", "--text", "과학")["institutions"]

@@ -20,6 +20,7 @@ def env(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Itera
         yield found
 
 
+@pytest.mark.slow
 def test_made_shown_once_listed_and_ended(env: BoardEnv) -> None:
     made = invoke("token", "create", "관제", "--as", "lead", "--may", "control.kill", "--days", "7")
     secret = made.stdout.strip()
@@ -33,6 +34,7 @@ def test_made_shown_once_listed_and_ended(env: BoardEnv) -> None:
     assert "폐기" in output("token", "list", "--as", "lead")
 
 
+@pytest.mark.slow
 def test_refusals(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     may = ("--as", "lead", "--may")
     refusal(Invalid, "token", "create", "결정", *may, "approval.decide")

@@ -119,6 +119,7 @@ def test_psql_finds_the_server_without_a_password_in_its_arguments(cluster: Clus
     assert done.stdout == f"{OWNER_ROLE}\n"
 
 
+@pytest.mark.slow
 def test_a_port_opens_tcp_on_loopback(data: Path) -> None:
     with Cluster(data, port=_free_port(), settings=FAST_SETTINGS) as running:
         over_tcp = conninfo.make_conninfo(
@@ -128,6 +129,7 @@ def test_a_port_opens_tcp_on_loopback(data: Path) -> None:
             assert connection.execute("show listen_addresses").fetchone() == ("127.0.0.1",)
 
 
+@pytest.mark.slow
 def test_a_second_starter_attaches_and_leaves_the_server_running(data: Path) -> None:
     with small(data) as first:
         with small(data) as second:
@@ -187,6 +189,7 @@ def test_a_crashed_server_recovers(data: Path) -> None:
         assert connection.execute("select n from kept").fetchone() == (7,)
 
 
+@pytest.mark.slow
 def test_a_pid_file_of_another_process_is_ignored(data: Path) -> None:
     with small(data):
         pass
@@ -214,6 +217,7 @@ def test_the_server_outlives_the_thread_that_started_it(data: Path) -> None:
     running.stop()
 
 
+@pytest.mark.slow
 def test_a_deep_folder_gets_a_short_socket_that_is_removed(data: Path) -> None:
     deep = data / ("deep" * 25)
     with small(deep) as running:
@@ -223,6 +227,7 @@ def test_a_deep_folder_gets_a_short_socket_that_is_removed(data: Path) -> None:
     assert not socket.exists()
 
 
+@pytest.mark.slow
 def test_lost_passwords_are_reported_with_their_file(data: Path) -> None:
     with small(data):
         pass

@@ -14,6 +14,7 @@ from guardia.db.engine import OUTAGE_ERRORS, Database
 BOARD = Path(__file__).resolve().parents[2] / "board"
 
 
+@pytest.mark.slow
 def test_a_session_paused_in_a_transaction_is_ended_and_unblocks_others(database: Any) -> None:
     """Like a worker that is stopped (SIGSTOP) while it writes to the audit log."""
     lock = text("select size from tb_audit_head for update")

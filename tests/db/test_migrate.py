@@ -39,6 +39,7 @@ def is_own_table(thing: Any, name: str | None, kind: str, *_: Any) -> bool:
     return str(table).startswith("tb_")
 
 
+@pytest.mark.slow
 def test_tables_match_the_models(database: Any) -> None:
     for module in table_modules():
         importlib.import_module(module)

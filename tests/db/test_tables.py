@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 from table_modules import table_modules
 
 # Each module is loaded in a fork: what another one has loaded must not help it.
@@ -29,6 +30,7 @@ for name in sys.argv[1:]:
 """
 
 
+@pytest.mark.slow
 def test_each_module_of_tables_can_be_written_without_the_others() -> None:
     modules = list(table_modules())
     assert {"guardia.board.core.model", "guardia.org.model"} <= set(modules)

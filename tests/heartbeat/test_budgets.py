@@ -128,6 +128,7 @@ def test_an_agent_paused_by_its_budget_resumes_its_waiting_work(
     assert len(server.paths) == 3
 
 
+@pytest.mark.slow
 def test_a_goal_is_planned_by_the_model_and_again_after_an_answer(
     agents_env: AgentsEnv, server: ModelServer
 ) -> None:

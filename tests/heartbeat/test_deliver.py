@@ -66,6 +66,7 @@ def row(env: BoardEnv) -> tuple[Any, ...]:
     return found
 
 
+@pytest.mark.slow
 def test_a_message_leaves_once_in_the_messengers_own_form(env: BoardEnv, room: Room) -> None:
     number = queued(env, "message")
     settings = Settings(messenger_url=room.url)
@@ -77,11 +78,13 @@ def test_a_message_leaves_once_in_the_messengers_own_form(env: BoardEnv, room: R
     assert row(env)[1:] == (True, 1, None)
 
 
+@pytest.mark.slow
 def test_an_alert_goes_to_the_alert_webhook(env: BoardEnv, room: Room) -> None:
     deliver(env.board, Settings(alert_url=room.url), queued(env, "alert"))
     assert len(room.posts) == 1
 
 
+@pytest.mark.slow
 def test_a_refusal_is_kept_without_the_address_and_tried_again(env: BoardEnv, room: Room) -> None:
     room.status = 503
     number = queued(env, "message")

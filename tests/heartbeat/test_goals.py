@@ -89,6 +89,7 @@ def test_an_unclear_goal_raises_a_question_and_the_answer_is_planned(
     assert [(p.server, p.action_type) for p in page.parts] == [("MOF-WAS-01", "LOG_ANALYSIS")]
 
 
+@pytest.mark.slow
 def test_a_missing_skill_is_hired_and_the_new_agent_works_in_its_next_beat(
     agents_env: AgentsEnv,
 ) -> None:
@@ -140,6 +141,7 @@ def test_a_goal_with_a_failed_issue_is_reported_to_people_once(agents_env: Agent
     assert agents_env.page(page.sr_id).state is GoalState.ACHIEVED
 
 
+@pytest.mark.slow
 def test_a_lesson_is_used_and_mentioned_the_next_time(agents_env: AgentsEnv) -> None:
     (first,) = agents_env.approve(agents_env.give("MOF-WAS-01 로그를 분석해 주세요"))
     begun = beats.begin(agents_env.env.board, "was-agent")

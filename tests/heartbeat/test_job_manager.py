@@ -233,6 +233,7 @@ def test_a_job_that_waits_for_a_lock_is_announced_when_the_lock_is_free(env: Boa
     assert opened(env, work) == [True]
 
 
+@pytest.mark.slow
 def test_a_job_announced_during_a_fetch_is_not_lost(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

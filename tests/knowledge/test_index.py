@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
+
 from guardia.knowledge.index import Index
 
 TEXTS = ["디비 조회가 느리다", "로그 볼륨이 꽉 찼다", "인증서가 만료되었다"]
 
 
+@pytest.mark.slow
 def test_a_text_with_shared_words_scores() -> None:
     scores = Index(TEXTS).scores("DB가 느려졌어요")
     assert scores[0] > 0 and scores[1:] == [0.0, 0.0]

@@ -16,6 +16,7 @@ def forms(text: str) -> list[str]:
     return [m.form for m in morphemes(text)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "word", ["와스", "디비", "슬로우쿼리", "데드락", "락", "재기동", "핫픽스", "랜섬웨어", "이중화"]
 )

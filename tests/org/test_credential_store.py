@@ -169,6 +169,7 @@ def killed_at(folder: Path, moment: int) -> bool:
         os._exit(0 if left[0] >= 0 else 1)
 
 
+@pytest.mark.slow
 def test_a_rotation_killed_at_any_moment_loses_nothing_and_continues(tmp_path: Path) -> None:
     moment, survived = 0, False
     while not survived:

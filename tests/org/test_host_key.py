@@ -11,6 +11,7 @@ from guardia.errors import Invalid
 from guardia.org import host_key
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 def test_the_fingerprint_is_that_of_ssh_keygen(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "key"

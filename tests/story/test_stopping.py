@@ -30,6 +30,7 @@ def change(home: Path, fleet: RunningFleet) -> Iterator[HangingChange]:
         yield made
 
 
+@pytest.mark.slow
 def test_the_disk_of_the_database_is_full(change: HangingChange) -> None:
     change.begin()
     reserve = Settings(home=change.made.home).postgres / "reserve"
@@ -44,6 +45,7 @@ def test_the_disk_of_the_database_is_full(change: HangingChange) -> None:
     assert change.left() == 0
 
 
+@pytest.mark.slow
 def test_postgresql_was_killed(change: HangingChange) -> None:
     change.begin()
     postmaster = change.made.cluster.pid
@@ -62,6 +64,7 @@ def test_postgresql_was_killed(change: HangingChange) -> None:
     assert change.left() == 0
 
 
+@pytest.mark.slow
 def test_the_board_cannot_be_reached(change: HangingChange) -> None:
     change.begin()
     done = change.kill(GUARDIA_DSN="postgresql://guardia_app:x@127.0.0.1:1/guardia")

@@ -135,6 +135,7 @@ def test_outputs(tool: str, case: dict[str, Any]) -> None:
         assert parse(output) == case["findings"]
 
 
+@pytest.mark.slow
 def test_every_tool_has_cases_of_both_kinds() -> None:
     found = list(collected())
     for name in catalog.CATALOG:

@@ -59,16 +59,19 @@ def told(texts: list[str]) -> bytes:
 
 
 class TestArguments:
+    @pytest.mark.slow
     @settings(max_examples=150, deadline=None)
     @given(st.lists(argument, min_size=1, max_size=5), st.sampled_from(SHELLS))
     def test_a_program_gets_them_unchanged(self, texts: list[str], shell: str) -> None:
         assert run(Command.of("printf", r"%s\0", *texts), shell) == told(texts)
 
+    @pytest.mark.slow
     @settings(max_examples=100, deadline=None)
     @given(st.lists(argument, min_size=1, max_size=5), st.sampled_from(SHELLS))
     def test_a_script_gets_them_unchanged(self, texts: list[str], shell: str) -> None:
         assert run(Command.script(SHOW, *texts), shell) == told(texts)
 
+    @pytest.mark.slow
     @settings(max_examples=60, deadline=None)
     @given(st.lists(argument, min_size=1, max_size=3))
     def test_a_pipeline_passes_them_unchanged(self, texts: list[str]) -> None:
@@ -148,6 +151,7 @@ class TestPipelines:
 
 
 class TestFiles:
+    @pytest.mark.slow
     @settings(max_examples=40, deadline=None)
     @given(name=argument.filter(lambda n: "/" not in n and n not in ("", ".", "..")))
     def test_any_file_name_can_be_written_and_read(

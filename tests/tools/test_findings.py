@@ -91,6 +91,7 @@ def test_a_sensible_answer_is_read(tool: str) -> None:
     assert CATALOG[tool].parse(Output(0, WELL_FORMED[tool], "", 0.1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tool", sorted(CATALOG))
 @pytest.mark.parametrize("answer", sorted(HOSTILE))
 def test_a_hostile_answer_never_ends_in_an_internal_error(tool: str, answer: str) -> None:

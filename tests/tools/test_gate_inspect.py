@@ -54,6 +54,7 @@ def test_a_silent_server_is_recorded(env: BoardEnv, start_sshd: Callable[..., An
     assert kinds(env)[-2:] == ["inspection", "inspection_failed"]
 
 
+@pytest.mark.slow
 def test_the_kill_switch_ends_a_running_read(env: BoardEnv, start_sshd: Callable[..., Any]) -> None:
     server = start_sshd()
     ended: list[BaseException] = []

@@ -29,6 +29,7 @@ def enrolled(env: BoardEnv, sshd: Any, **changed: Any) -> Host:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["ed25519", "rsa"])
 def test_a_changed_key_of_any_type_blocks(
     env: BoardEnv, start_sshd: Callable[..., Any], other: str
@@ -44,6 +45,7 @@ def test_a_changed_key_of_any_type_blocks(
             gate.inspect(OPERATOR, "TEST-01", LOAD)
 
 
+@pytest.mark.slow
 def test_an_agents_read_blocks_too(env: BoardEnv, start_sshd: Callable[..., Any]) -> None:
     old, new = start_sshd(), start_sshd()
     servers.remove(env.board, OPERATOR, SERVER.server_id)
@@ -57,6 +59,7 @@ def test_an_agents_read_blocks_too(env: BoardEnv, start_sshd: Callable[..., Any]
             gate.read(grant, LOAD)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["ed25519", "ecdsa", "rsa"])
 def test_a_scan_returns_the_key_that_the_server_has(
     start_sshd: Callable[..., Any], kind: str

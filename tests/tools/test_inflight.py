@@ -30,6 +30,7 @@ def test_close_ends_running_commands_and_refuses_new_ones() -> None:
     assert flight.active_count() == 0
 
 
+@pytest.mark.slow
 def test_stop_ends_everything_at_once_and_accepts_nothing_until_allowed() -> None:
     flight = InFlightCommands()
     with ThreadPoolExecutor(2) as threads, flight.track(HOLD, "A") as silent:
@@ -59,6 +60,7 @@ def test_stop_ends_everything_at_once_and_accepts_nothing_until_allowed() -> Non
     assert flight.stop(1.0).hosts == ()
 
 
+@pytest.mark.slow
 @pytest.mark.ssh
 def test_stop_counts_what_is_left_on_a_real_host(connections: Connections, sshd: Any) -> None:
     """Without a board: the commands of a process end though nothing can be recorded."""

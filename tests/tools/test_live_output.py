@@ -35,6 +35,7 @@ def listening(env: BoardEnv) -> Iterator[Any]:
         yield lambda: json.loads(next(connection.notifies(timeout=PATIENCE)).payload)
 
 
+@pytest.mark.slow
 def test_the_end_of_the_output_is_announced_until_the_command_ends(env: BoardEnv) -> None:
     live = LiveOutput(env.board, pause=0.05)
     with listening(env) as following:

@@ -128,6 +128,7 @@ time.sleep(float(sys.argv[2]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("stay", ["0.5", "300"])
 def test_every_hidden_process_is_killed(folder: Path, stay: str) -> None:
     mark = f"mark-{os.getpid()}-{stay}"
@@ -187,6 +188,7 @@ def test_an_inaccessible_folder_is_named(folder: Path) -> None:
         run_program(folder, "")
 
 
+@pytest.mark.slow
 def test_it_ends_with_the_worker(folder: Path) -> None:
     """A killed worker cannot stop anything; the program's supervisor notices that it is gone."""
     import subprocess

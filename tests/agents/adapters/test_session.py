@@ -167,6 +167,7 @@ def test_a_closing_worker_releases_the_task(env: BoardEnv, folder: Path) -> None
     assert session_run.state is State.PARSED
 
 
+@pytest.mark.slow
 def test_a_started_plan_is_finished_without_its_author(env: BoardEnv, folder: Path) -> None:
     claim, _, bound = env.create_filed_plan(
         plan("MAINTENANCE", planning.propose(TERMINATE, SERVER))
@@ -181,6 +182,7 @@ def test_a_started_plan_is_finished_without_its_author(env: BoardEnv, folder: Pa
     assert audit_entries(env.board, "outside_opened") == []
 
 
+@pytest.mark.slow
 def test_an_agent_without_budget_is_paused_and_not_started(env: BoardEnv, folder: Path) -> None:
     session_run = SessionRun(env, folder, STAYS)
     chart = chart_with_adapter({"kind": "claude_code"}, budget={"tokens": 10})

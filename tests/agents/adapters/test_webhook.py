@@ -137,6 +137,7 @@ def test_a_service_that_never_ends_times_out(env: BoardEnv, keys: Path, tmp_path
     assert audit_entries(env.board, "outside_ended")[0].detail["how"] == "timeout"
 
 
+@pytest.mark.slow
 def test_without_a_key_nothing_is_sent(env: BoardEnv, tmp_path: Path) -> None:
     with receiving(lambda *_: pytest.fail("it was sent")) as url:
         run_adapter_once(env, adapter(url), "http://127.0.0.1:9", tmp_path, tmp_path / "empty")

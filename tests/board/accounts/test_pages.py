@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
+import pytest
 from board_env import BoardEnv
 from page_env import ADMIN, PageClient
 
@@ -12,6 +13,7 @@ Browse = Callable[[str], PageClient]
 PATH = "/account"
 
 
+@pytest.mark.slow
 def test_a_person_links_their_messenger_account_with_a_code(
     sign_in_as: Browse, web_env: BoardEnv, anonymous: PageClient
 ) -> None:
@@ -27,6 +29,7 @@ def test_a_person_links_their_messenger_account_with_a_code(
     assert "mattermost:u1" not in sign_in_as("lead").get_page(PATH).text
 
 
+@pytest.mark.slow
 def test_an_administrator_links_and_unlinks_for_others(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

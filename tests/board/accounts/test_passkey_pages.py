@@ -80,6 +80,7 @@ def test_an_old_sign_in_needs_the_password(web_env: BoardEnv, sign_in_as: Browse
     assert "challenge" in ask(browser, OPTIONS, password=PASSWORD).json()
 
 
+@pytest.mark.slow
 def test_only_an_administrator_removes_anothers(web_env: BoardEnv, sign_in_as: Browse) -> None:
     register(web_env)
     (own,) = credentials.list_passkeys(web_env.board, LEAD)

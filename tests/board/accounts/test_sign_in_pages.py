@@ -32,6 +32,7 @@ def test_over_https_the_cookie_never_travels_in_the_clear(app: FastAPI) -> None:
     assert "secure" in _cookies(answer)["guardia_session"].lower()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("account", "password"), [("lead", "틀림"), ("nobody", PASSWORD), ("", "")]
 )
@@ -157,6 +158,7 @@ def test_signing_in_as_another_account_ends_the_replaced_session(
         assert browser.get_page("/issues").status_code == status
 
 
+@pytest.mark.slow
 def test_a_planted_session_is_not_the_one_that_signing_in_opens(
     anonymous: PageClient, sign_in_as: Callable[[str], PageClient]
 ) -> None:
@@ -170,6 +172,7 @@ def test_a_planted_session_is_not_the_one_that_signing_in_opens(
         assert anonymous.get_page("/issues").status_code == 303
 
 
+@pytest.mark.slow
 def test_signing_out_everywhere_ends_every_session(
     sign_in_as: Callable[[str], PageClient],
 ) -> None:
@@ -179,6 +182,7 @@ def test_signing_out_everywhere_ends_every_session(
     assert [b.get_page("/issues").status_code for b in (here, there, other)] == [303, 303, 200]
 
 
+@pytest.mark.slow
 def test_the_device_is_known_by_a_cookie_that_scripts_cannot_read(anonymous: PageClient) -> None:
     answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
     cookie = _cookies(answer)["guardia_device"].lower()
@@ -192,6 +196,7 @@ def test_the_device_is_known_by_a_cookie_that_scripts_cannot_read(anonymous: Pag
     assert again.status_code == 303
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("proxies", ["", "10.0.0.0/8", "127.0.0.1, testclient"])
 def test_a_made_up_forwarded_address_evades_no_throttle(web_env: BoardEnv, proxies: str) -> None:
     """The peer of these requests, `testclient`, is no trusted proxy."""
@@ -209,6 +214,7 @@ def test_a_made_up_forwarded_address_evades_no_throttle(web_env: BoardEnv, proxi
     assert said == [401] * 5 + [429]
 
 
+@pytest.mark.slow
 def test_a_form_from_another_origin_is_refused(web_env: BoardEnv) -> None:
     app = page_app(web_env.board, public_origin="https://board.example")
     browser = PageClient(app, base_url="https://testserver")

@@ -89,6 +89,7 @@ def test_a_decision_on_another_plan_than_the_one_seen_is_stale(env: BoardEnv) ->
         decide(env, LEAD, held.task_id, bound)
 
 
+@pytest.mark.slow
 def test_two_simultaneous_decisions_count_as_one(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
 

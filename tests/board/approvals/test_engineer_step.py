@@ -46,6 +46,7 @@ def approve(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> State:
     return decisions.decide(env.board, who, task, approve=True, plan_hash=bound)
 
 
+@pytest.mark.slow
 def test_the_engineer_of_the_server_decides_first(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     assert [step.sr_id for step in pending.pending_steps(env.board, ENGINEER).steps] == [1]
@@ -75,6 +76,7 @@ def test_an_engineer_has_no_other_role(env: BoardEnv) -> None:
         approve(env, ENGINEER, claim.task_id, bound)
 
 
+@pytest.mark.slow
 def test_a_preview_names_the_servers_without_an_engineer(env: BoardEnv) -> None:
     head = SHIPPED.split("\napprovals:")[0]
     text = f"{head}\napprovals:\n  READ_ONLY: []\n  MAINTENANCE: [engineer]\n"

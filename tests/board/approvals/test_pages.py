@@ -24,6 +24,7 @@ def names(web_env: BoardEnv, account: str) -> set[str]:
         return {p.id for p in principals(session, account, web_env.board.clock())}
 
 
+@pytest.mark.slow
 def test_a_lead_delegates_and_takes_it_back(sign_in_as: Browse, web_env: BoardEnv) -> None:
     browser = sign_in_as("lead")
     assert browser.submit_form(PATH, PATH, to="eng", until=UNTIL, absent="true").status_code == 303
@@ -40,6 +41,7 @@ def test_a_lead_delegates_and_takes_it_back(sign_in_as: Browse, web_env: BoardEn
     assert browser.submit_form(f"{PATH}/end", PATH, number=number[1]).status_code == 404
 
 
+@pytest.mark.slow
 def test_times_are_in_the_companys_zone(sign_in_as: Browse, web_env: BoardEnv) -> None:
     browser = sign_in_as("lead")
     sent = browser.submit_form(PATH, PATH, to="eng", begins="2099-12-30T09:00", until=UNTIL)
@@ -49,6 +51,7 @@ def test_times_are_in_the_companys_zone(sign_in_as: Browse, web_env: BoardEnv) -
     assert names(web_env, "eng") == set()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fields",
     [
@@ -85,6 +88,7 @@ def test_an_administrator_sets_and_ends_others_and_sees_all(
     assert names(web_env, "eng") == set()
 
 
+@pytest.mark.slow
 def test_who_has_nothing_to_delegate_sees_no_form_and_customers_nothing(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -56,6 +56,7 @@ def signed_with_a_key_that_only_the_table_has(env: BoardEnv) -> None:
     at.approve(theirs.get(at.options()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "attack",
     [

@@ -83,6 +83,7 @@ def test_fewer_distinct_persons_than_demanded_never_approve(
         assert not set(people) & chain.excluded
 
 
+@pytest.mark.slow
 @given(eager())
 def test_order_roles_and_authority_are_never_violated(
     case: tuple[ApprovalChain, list[StepDecision]],
@@ -122,6 +123,7 @@ def test_a_chain_is_completed_at_all() -> None:
     assert not evaluate_chain(chain, made[:2]).complete
 
 
+@pytest.mark.slow
 @given(st.text())
 def test_an_unknown_category_fails_closed(name: str) -> None:
     if name not in CHART.approvals:

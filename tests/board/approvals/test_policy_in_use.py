@@ -97,6 +97,7 @@ def test_a_quorum_takes_two_persons_and_says_how_far_it_is(env: BoardEnv) -> Non
     assert approve(env, LEAD2, held.task_id, bound) is State.APPROVED
 
 
+@pytest.mark.slow
 def test_a_delegate_decides_in_the_others_name_and_only_as_long(
     env: BoardEnv, clock: Clock
 ) -> None:
@@ -157,6 +158,7 @@ def test_a_changed_plan_voids_approvals_and_requests_them_again(env: BoardEnv) -
         change(env, held.task_id, fresh, plan("READ_ONLY"), PM)
 
 
+@pytest.mark.slow
 def test_a_stricter_chart_stops_what_was_approved_under_a_milder_one(env: BoardEnv) -> None:
     held, _, bound = env.create_filed_plan()
     approve(env, LEAD, held.task_id, bound)
@@ -269,6 +271,7 @@ def test_a_freeze_declared_after_the_approval_holds_the_work(env: BoardEnv, cloc
     tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
+@pytest.mark.slow
 def test_a_failing_row_blocks_no_other_and_raises_one_alert(
     env: BoardEnv, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:

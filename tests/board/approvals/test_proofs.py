@@ -125,6 +125,7 @@ def signed_with_a_key_that_this_host_lacks(env: BoardEnv) -> None:
     env.board = ours
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "forge",
     [

@@ -32,6 +32,7 @@ def token(env: Any, person: PersonInfo, *actions: str) -> dict[str, str]:
     return {"authorization": f"Bearer {made}"}
 
 
+@pytest.mark.slow
 def test_a_person_uploads_on_the_page_and_removes(
     sign_in_as: Callable[[str], PageClient], tmp_path: Path
 ) -> None:
@@ -54,6 +55,7 @@ def test_a_person_uploads_on_the_page_and_removes(
     assert not [p for p in (tmp_path / "home/artifacts").rglob("*") if p.is_file()]
 
 
+@pytest.mark.slow
 def test_what_is_refused_leaves_nothing(
     sign_in_as: Callable[[str], PageClient], tmp_path: Path
 ) -> None:

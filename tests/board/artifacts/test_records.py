@@ -122,6 +122,7 @@ def test_a_content_without_a_row_is_garbage(env: Any, store: BlobStore) -> None:
     assert list(store.digests()) == [view.get_artifact(env.board, LEAD, number).sha256]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KEYS)
 def test_a_signature_counts_only_from_a_configured_key(
     env: Any, store: BlobStore, tmp_path: Path, kind: str

@@ -49,6 +49,7 @@ def form(sshd: OpenSSH, **changed: str) -> dict[str, str]:
     }  # fmt: skip
 
 
+@pytest.mark.slow
 def test_a_server_is_enrolled_step_by_step(
     env: BoardEnv, sshd: OpenSSH, sign_in_as: Browse
 ) -> None:
@@ -83,6 +84,7 @@ def test_a_server_is_enrolled_step_by_step(
     assert "nginx.service" in page and "서버 등록: MOF-WEB-07" in page
 
 
+@pytest.mark.slow
 def test_a_server_is_checked_edited_and_removed(
     env: BoardEnv, sshd: OpenSSH, sign_in_as: Browse
 ) -> None:
@@ -110,6 +112,7 @@ def test_a_server_is_checked_edited_and_removed(
     assert admin.submit_form(f"{path}/remove", path).headers["location"] == "/servers"
 
 
+@pytest.mark.slow
 def test_a_changed_key_is_confirmed_on_the_page(
     env: BoardEnv, sshd: OpenSSH, sign_in_as: Browse
 ) -> None:
@@ -131,6 +134,7 @@ def test_a_changed_key_is_confirmed_on_the_page(
     assert view.server(env.board, "TEST-01").blocked == ""
 
 
+@pytest.mark.slow
 def test_what_a_reading_meets_is_its_result(
     env: BoardEnv, sshd: OpenSSH, sign_in_as: Browse
 ) -> None:
@@ -148,6 +152,7 @@ def test_what_a_reading_meets_is_its_result(
     assert eng.submit_form("/servers/new", "/servers/new", **form(sshd)).status_code in (409, 422)
 
 
+@pytest.mark.slow
 def test_lists_are_filtered_and_customers_see_none(env: BoardEnv, sign_in_as: Browse) -> None:
     admin = sign_in_as("admin")
     page = admin.get_page("/servers?kind=DB&text=mof").text

@@ -22,6 +22,7 @@ Browse = Callable[[str], PageClient]
 BANNER = 'class="switch-on"'
 
 
+@pytest.mark.slow
 def test_staff_stop_everything_with_one_confirmed_button(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -55,6 +56,7 @@ def test_what_is_merely_approved_is_not_counted_as_running(
     assert counts == (1, 0, 0)
 
 
+@pytest.mark.slow
 def test_only_the_right_role_releases_it_with_a_reason(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -86,6 +88,7 @@ def test_customers_have_no_switch(sign_in_as: Browse, web_env: BoardEnv) -> None
     assert kill_switch.active_kill_switch(web_env.board) is None
 
 
+@pytest.mark.slow
 def test_a_directive_on_the_issue_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
     claim = web_env.create_parsed_task()
     browser = sign_in_as("eng")

@@ -74,6 +74,7 @@ def stored_forms(tree: ast.Module) -> Iterator[str]:
             yield f"{node.lineno}: {node.value}"
 
 
+@pytest.mark.slow
 def test_only_the_value_itself_knows_the_stored_form() -> None:
     found = {}
     for folder in PRODUCT:

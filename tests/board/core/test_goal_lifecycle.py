@@ -61,6 +61,7 @@ def test_a_goal_is_shown_as_open_exactly_while_it_is() -> None:
     assert {s for s in GoalState if ISSUE_STATE_OF[s] in OPEN_STATES} == OPEN_GOAL_STATES
 
 
+@pytest.mark.slow
 @given(counts)
 def test_progress_counts_each_issue_once(states: dict[State, int]) -> None:
     found = count_progress(states)

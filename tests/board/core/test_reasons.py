@@ -301,10 +301,12 @@ def demanding() -> set[str]:
     return found
 
 
+@pytest.mark.slow
 def test_every_demand_is_tested_here() -> None:
     assert demanding() == {where for where, _ in REASONS.values()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [*REASONS, *TEXTS])
 def test_what_shows_nothing_is_refused_and_the_rest_is_kept_clean(env: BoardEnv, name: str) -> None:
     prepare = TEXTS[name] if name in TEXTS else REASONS[name][1]

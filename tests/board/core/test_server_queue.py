@@ -112,6 +112,7 @@ def test_whatever_ends_the_first_lets_the_second_go_on(env: BoardEnv, end: str) 
     start(env, "was-agent")
 
 
+@pytest.mark.slow
 def test_the_rollback_of_a_completed_change_waits_for_the_running_one(env: BoardEnv) -> None:
     first = approved(env, given=undoable())
     claim = start(env)
@@ -182,6 +183,7 @@ def test_another_server_is_free(env: BoardEnv) -> None:
         assert server_queue.enter(session, task, env.board.clock()) is None
 
 
+@pytest.mark.slow
 def test_the_queue_is_fair_by_time(env: BoardEnv) -> None:
     approved(env)
     second, third = approved(env, "was-agent"), approved(env, "sec-agent")
@@ -196,6 +198,7 @@ def test_the_queue_is_fair_by_time(env: BoardEnv) -> None:
     assert start(env, "was-agent").task_id == second
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("hold_up", ["task", "agent"])
 def test_a_paused_one_ahead_holds_no_one_up(env: BoardEnv, hold_up: str) -> None:
     approved(env)

@@ -417,6 +417,7 @@ def test_an_impossible_report_is_refused(env: BoardEnv, board: BoardContext, wro
     assert account(board) is None
 
 
+@pytest.mark.slow
 def test_what_is_reserved_is_measured_with_what_earlier_calls_used(env: BoardEnv) -> None:
     apply_budget_chart(env)
     claim = env.create_parsed_task()

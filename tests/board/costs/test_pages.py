@@ -15,6 +15,7 @@ from guardia.board.costs import budgets
 Browse = Callable[[str], PageClient]
 
 
+@pytest.mark.slow
 def test_staff_see_costs_and_customers_do_not(sign_in_as: Browse, web_env: BoardEnv) -> None:
     assert "모델 호출이나" in sign_in_as("eng").get_page("/costs").text, (
         "the empty state says what to do"
@@ -45,6 +46,7 @@ def test_the_page_shows_the_month_by_agent_institution_and_model(
         assert sign_in_as("lead").get_page(f"/costs?month={wrong}").status_code == 422
 
 
+@pytest.mark.slow
 def test_raising_the_budget_resumes_the_agent(sign_in_as: Browse, web_env: BoardEnv) -> None:
     claim = exhaust_budget(web_env)
     assert "예산 소진으로 중지되었습니다" in sign_in_as("lead").get_page("/costs").text
@@ -63,6 +65,7 @@ def test_raising_the_budget_resumes_the_agent(sign_in_as: Browse, web_env: Board
     assert web_env.claim("db-agent").task_id == claim.task_id
 
 
+@pytest.mark.slow
 def test_the_issue_lists_its_model_calls(sign_in_as: Browse, web_env: BoardEnv) -> None:
     apply_budget_chart(web_env)
     scenario = IssueScenario(web_env).receive().parse()
@@ -74,6 +77,7 @@ def test_the_issue_lists_its_model_calls(sign_in_as: Browse, web_env: BoardEnv) 
     assert "qwen" not in sign_in_as("cus").get_page(f"/issues/{scenario.sr_id}").text
 
 
+@pytest.mark.slow
 def test_the_page_costs_the_same_however_often_models_were_asked(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -90,6 +94,7 @@ def test_the_page_costs_the_same_however_often_models_were_asked(
     assert not [sql for sql in many if "tb_model_call" in sql]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scope", ["agent:nobody", "company", "", "x:y:z"])
 def test_invalid_input_raises_nothing(sign_in_as: Browse, web_env: BoardEnv, scope: str) -> None:
     apply_budget_chart(web_env, "{won: 10}")

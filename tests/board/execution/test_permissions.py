@@ -87,6 +87,7 @@ def test_an_approved_plan_is_not_started_after_permission_is_withdrawn(env: Boar
         tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
+@pytest.mark.slow
 def test_limits_apply_to_a_plan_and_to_concurrent_tasks(env: BoardEnv) -> None:
     give(env, limits__actions_per_plan=0, limits__parallel_tasks=1)
     first = env.create_parsed_task()

@@ -239,6 +239,7 @@ def test_usage_is_recorded_and_an_exhausted_budget_ends_the_session(env: BoardEn
         assert found.endings[0].how == "closed"
 
 
+@pytest.mark.slow
 def test_a_late_response_is_polled(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("guardia.board.external_agents.api.WAIT_SECONDS", 0.0)
     with open_adapter_run(env) as found:
@@ -250,6 +251,7 @@ def test_a_late_response_is_polled(env: BoardEnv, monkeypatch: pytest.MonkeyPatc
         assert found.ask("GET", "/calls/999").status_code == 404
 
 
+@pytest.mark.slow
 def test_finishing_without_a_change_never_closes_an_incident(env: BoardEnv) -> None:
     with open_adapter_run(env) as found:
         answer = found.ask("POST", "/finish", {"text": "이상이 없습니다"})

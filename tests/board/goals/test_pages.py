@@ -157,6 +157,7 @@ def test_answers_drop_and_their_refusals_are_shown(sign_in_as: Browse, web_env: 
     assert again.status_code == 409 and "중단" in again.text
 
 
+@pytest.mark.slow
 def test_only_people_with_permission_decide_hires(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = given(sign_in_as("lead"))
     planned(web_env, sr_id)
@@ -171,6 +172,7 @@ def test_only_people_with_permission_decide_hires(sign_in_as: Browse, web_env: B
     assert "조직도 개정 2" in pm.get_page(f"/goals/{sr_id}").text
 
 
+@pytest.mark.slow
 def test_people_without_permission_cannot_see_goals(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = given(sign_in_as("lead"))
     customer, engineer = sign_in_as("cus"), sign_in_as("eng")

@@ -102,6 +102,7 @@ def test_without_a_configured_token_the_channel_is_closed(env: BoardEnv) -> None
     assert client(env, None).post("/intake/mattermost", json=POST).status_code == 401
 
 
+@pytest.mark.slow
 @given(text=st.text(min_size=1, max_size=200))
 @settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_no_text_breaks_it(room: TestClient, text: str) -> None:

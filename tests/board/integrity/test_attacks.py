@@ -526,6 +526,7 @@ def kept_decision_key(grown: AuditEnv) -> tuple[AuditEnv, FileCredentialStore]:
     return replace(grown, board=board, env=BoardEnv(board, grown.env.dsn)), store
 
 
+@pytest.mark.slow
 def test_the_decision_key_is_replaced_while_boards_run(grown: AuditEnv) -> None:
     audit_env, store = kept_decision_key(grown)
     decided(audit_env)

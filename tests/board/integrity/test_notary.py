@@ -206,6 +206,7 @@ def test_hosts_that_sign_concurrently_create_one_series(audit_env: AuditEnv) -> 
     assert sizes(audit_env, 0) == sizes(audit_env, 1) == sorted(set(sizes(audit_env, 0)))
 
 
+@pytest.mark.slow
 def test_fifty_writers_and_a_notary_keep_the_order(audit_env: AuditEnv) -> None:
     database = Database(audit_env.board.database.dsn, pool_size=51)
     many = replace(audit_env, board=replace(audit_env.board, database=database))

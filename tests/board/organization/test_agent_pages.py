@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from board_env import BoardEnv
 from page_env import PageClient
 
@@ -14,6 +15,7 @@ LEARNED = RunbookOutcome(
 )
 
 
+@pytest.mark.slow
 def test_an_agent_is_shown_with_its_work_runs_and_notebook(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -30,6 +32,7 @@ def test_an_agent_is_shown_with_its_work_runs_and_notebook(
     assert engineer.get_page("/agents/no-such").status_code == 404
 
 
+@pytest.mark.slow
 def test_people_teach_edit_and_strike_with_history(sign_in_as: Browse, web_env: BoardEnv) -> None:
     engineer, path = sign_in_as("eng"), "/agents/db-agent"
     assert engineer.submit_form(f"{path}/notes", path, body=" ").status_code == 422
@@ -46,6 +49,7 @@ def test_people_teach_edit_and_strike_with_history(sign_in_as: Browse, web_env: 
     assert "사용 중지" in engineer.get_page(path).text
 
 
+@pytest.mark.slow
 def test_notes_need_the_permission_to_read_and_to_edit(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -17,6 +17,7 @@ Browse = Callable[[str], PageClient]
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 
+@pytest.mark.slow
 def test_the_tree_shows_current_work_and_paused_agents(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -58,6 +59,7 @@ def test_a_revision_shows_what_it_changed_and_its_text(
     assert "보안 전문가" not in page and "대화방이 없습니다" in page
 
 
+@pytest.mark.slow
 def test_revisions_have_authors_and_external_agents_their_kind(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -61,6 +61,7 @@ def app(web_env: Any, tmp_path: Path) -> Any:
     return page_app(web_env.board, home=tmp_path)
 
 
+@pytest.mark.slow
 def test_a_draft_is_reordered_filed_and_cancelled_on_the_page(
     env: Any, tmp_path: Path, sign_in_as: Browse
 ) -> None:

@@ -107,6 +107,7 @@ def read_so_far(env: BoardEnv) -> int:
     return int(sql(env.dsn, READ)[0][0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [None, 1])
 def test_a_claim_reads_as_many_rows_of_many_tasks_as_of_few(
     env: BoardEnv, database: Any, limit: int | None

@@ -80,6 +80,7 @@ def stalled(env: BoardEnv) -> list[int]:
     return [row[0] for row in found]
 
 
+@pytest.mark.slow
 def test_a_task_that_makes_progress_is_not_blamed_for_crashes(
     env: BoardEnv,
 ) -> None:

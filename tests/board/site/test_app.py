@@ -77,6 +77,7 @@ def test_a_persons_session_opens_no_route_of_external_agents(
         assert browser.request(method, address(path)).status_code == 401, path
 
 
+@pytest.mark.slow
 def test_every_change_requires_the_csrf_token(
     app: FastAPI, sign_in_as: Callable[[str], PageClient]
 ) -> None:
@@ -161,6 +162,7 @@ def test_static_files_are_cached_forever_only_with_a_version(anonymous: PageClie
     assert anonymous.get("/static/%2e%2e/app.py").status_code == 404
 
 
+@pytest.mark.slow
 def test_every_file_that_pages_load_exists(
     anonymous: PageClient, sign_in_as: Callable[[str], PageClient]
 ) -> None:

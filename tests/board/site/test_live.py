@@ -92,6 +92,7 @@ def test_an_issue_page_gets_events_of_that_issue_only(
         assert following() == "event: issue"
 
 
+@pytest.mark.slow
 def test_the_list_gets_all_events(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:
@@ -237,6 +238,7 @@ def test_too_many_pages_are_refused(
     assert json.loads(answer.text)["message"]
 
 
+@pytest.mark.slow
 def test_closed_pages_are_forgotten(
     site: str, sign_in_as: Callable[[str], PageClient], app: FastAPI
 ) -> None:
@@ -273,6 +275,7 @@ def test_a_persons_newest_pages_are_kept_and_the_oldest_closed(
         assert other(0.1) is None
 
 
+@pytest.mark.slow
 def test_a_closed_page_is_not_opened_again_by_its_browser(
     sign_in_as: Callable[[str], PageClient],
 ) -> None:
@@ -280,6 +283,7 @@ def test_a_closed_page_is_not_opened_again_by_its_browser(
     assert sign_in_as("lead").get("/events", headers=headers).status_code == 204
 
 
+@pytest.mark.slow
 def test_the_output_of_a_running_command_reaches_the_staff_pages_of_its_issue(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv
 ) -> None:

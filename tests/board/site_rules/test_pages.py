@@ -67,6 +67,7 @@ def test_others_read_the_rules_or_not_at_all(env: BoardEnv, sign_in_as: Browse) 
     assert customer.get("/rules").status_code in (403, 404)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("web_env")
 def test_a_plan_shows_the_rules_that_it_breaks_and_takes_an_exception(
     env: BoardEnv, sign_in_as: Browse

@@ -26,6 +26,7 @@ def last_day(days: int = 10) -> str:
     return f"{datetime.now(UTC) + timedelta(days=days):%Y-%m-%d}"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("web_env")
 def test_people_set_limits_approve_and_revoke_on_the_page(env: Any, sign_in_as: Browse) -> None:
     number = propose(env)

@@ -103,6 +103,7 @@ def test_nothing_is_proposed_unless_the_chart_says_so(env: BoardEnv) -> None:
     assert rows(env) == []
 
 
+@pytest.mark.slow
 def test_a_failure_starts_the_count_again(env: BoardEnv) -> None:
     prepare(env)
     succeed(env)
@@ -167,6 +168,7 @@ def test_new_limits_void_the_approvals_of_the_old(env: BoardEnv) -> None:
         decisions.approve(env.board, ADMIN, number, changed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limits", [all_day(4), all_day(0), all_day(1, 31), all_day(1, -1)])
 def test_limits_beyond_the_chart_are_refused(env: BoardEnv, limits: Limits) -> None:
     number = propose(env)
@@ -204,6 +206,7 @@ def test_a_covered_plan_is_approved_carried_out_and_named(env: BoardEnv) -> None
         assert log.verify_all(session).intact
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["propose", "observe"])
 def test_it_is_not_used_where_agents_may_not_act(env: BoardEnv, mode: str) -> None:
     in_force(env)
@@ -217,6 +220,7 @@ def test_act_without_a_standing_approval_weakens_nothing(env: BoardEnv) -> None:
     assert state(env, file(env).task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_two_at_once_cannot_exceed_the_limit(env: BoardEnv) -> None:
     in_force(env, all_day(1))
     numbers = [parsed(env) for _ in range(4)]
@@ -280,6 +284,7 @@ def test_a_row_without_any_entry_permits_nothing_and_cannot_be_approved(env: Boa
         decisions.approve(env.board, LEAD, forged, terms_of(env, number).hash)
 
 
+@pytest.mark.slow
 def test_a_task_forged_to_approved_does_not_start(env: BoardEnv) -> None:
     in_force(env, all_day(1))
     succeed(env)
@@ -303,6 +308,7 @@ def test_a_server_moved_into_the_class_later_is_not_covered(env: BoardEnv) -> No
 # --- ending -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_first_failure_revokes_it_in_the_same_transaction(env: BoardEnv) -> None:
     number = in_force(env)
     failing, waiting = start(env), parsed(env)
@@ -319,6 +325,7 @@ def test_the_first_failure_revokes_it_in_the_same_transaction(env: BoardEnv) -> 
     assert not store(env, again) and state(env, again) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["abort", "manual"])
 def test_an_override_by_a_person_revokes_it(env: BoardEnv, verb: str) -> None:
     in_force(env)
@@ -328,12 +335,14 @@ def test_an_override_by_a_person_revokes_it(env: BoardEnv, verb: str) -> None:
     assert rows(env)[0].state == "REVOKED"
 
 
+@pytest.mark.slow
 def test_a_hand_over_of_begun_work_revokes_it(env: BoardEnv) -> None:
     in_force(env)
     tasks.hand_over(env.board, start(env), "원복 실패", emergency=True)
     assert rows(env)[0].state == "REVOKED"
 
 
+@pytest.mark.slow
 def test_people_revoke_it_with_a_reason(env: BoardEnv) -> None:
     number = in_force(env)
     with pytest.raises(Missing):
@@ -360,6 +369,7 @@ def test_a_changed_policy_ends_it(env: BoardEnv) -> None:
     assert rows(env)[0].state == "REVOKED"
 
 
+@pytest.mark.slow
 def test_it_expires(env: BoardEnv) -> None:
     in_force(env)
     claim = file(env)
@@ -370,6 +380,7 @@ def test_it_expires(env: BoardEnv) -> None:
     assert rows(env)[0].state == "EXPIRED"
 
 
+@pytest.mark.slow
 def test_it_can_be_earned_again_after_it_ended(env: BoardEnv) -> None:
     number = in_force(env)
     ending.revoke(env.board, LEAD, number, "그만")
@@ -378,6 +389,7 @@ def test_it_can_be_earned_again_after_it_ended(env: BoardEnv) -> None:
     assert approve(env, rows(env)[1].standing_id) is StandingState.APPROVED
 
 
+@pytest.mark.slow
 def test_a_failure_that_no_hook_saw_is_found_at_the_next_use(env: BoardEnv) -> None:
     number = in_force(env)
     with env.board.database.transaction() as session:
@@ -403,6 +415,7 @@ def test_a_deleted_or_reset_row_does_not_revive_what_was_revoked(env: BoardEnv) 
     assert state(env, file(env).task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_stretched_terms_in_the_table_change_nothing(env: BoardEnv) -> None:
     in_force(env, all_day(1))
     with psycopg.connect(env.dsn) as connection:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from board_env import LEAD, PM, TERMINATE, BoardEnv, action, assignment, plan, replace_plan
 from page_env import PageClient
 from policy_env import rule
@@ -37,6 +38,7 @@ def test_requests_answers_and_edits_are_shown_with_their_numbers(
     assert "세션 7이 잠금을 쥐고 있습니다." in html
 
 
+@pytest.mark.slow
 def test_the_requester_accepts_or_says_that_it_is_not_solved(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

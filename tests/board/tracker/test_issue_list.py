@@ -178,6 +178,7 @@ def test_the_list_contains_its_position_in_the_audit_log(web_env: BoardEnv) -> N
     assert issue_list.list_issues(web_env.board, LEAD, IssueQuery()).position > before
 
 
+@pytest.mark.slow
 def test_several_servers_are_named_in_their_order(web_env: BoardEnv) -> None:
     web_env.create_issue()
     assignments.file_triage(

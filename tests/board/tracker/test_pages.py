@@ -215,6 +215,7 @@ def test_customers_see_neither_plan_nor_evidence_nor_audit_log(
             assert hidden not in html, hidden
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("account", ["cus2", "cus3"])
 def test_another_institutions_issue_is_not_found(
     sign_in_as: Browse, web_env: BoardEnv, account: str
@@ -280,6 +281,7 @@ def test_a_part_that_did_not_change_keeps_its_version(
     assert after["timeline"] != before["timeline"]
 
 
+@pytest.mark.slow
 def test_the_outcome_is_shown_at_the_top(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     decision(sign_in_as("lead"), scenario, decision="approve")
@@ -311,6 +313,7 @@ def test_times_are_shown_in_seoul_time(sign_in_as: Browse, web_env: BoardEnv) ->
 # --- decisions -----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_lead_approves_the_plan_that_the_page_showed(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -344,6 +347,7 @@ def test_a_plan_that_has_changed_is_not_approved(sign_in_as: Browse, web_env: Bo
     assert "승인 대기" in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("account", ["eng", "pm", "officer", "admin", "audit", "cus"])
 def test_other_people_cannot_decide_a_step(
     sign_in_as: Browse, web_env: BoardEnv, account: str
@@ -363,6 +367,7 @@ def test_people_cannot_approve_their_own_request(sign_in_as: Browse, web_env: Bo
     assert decision(sign_in_as("lead2"), scenario, decision="approve").status_code == 303
 
 
+@pytest.mark.slow
 def test_a_rejection_needs_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     browser = sign_in_as("lead")
@@ -456,6 +461,7 @@ def test_a_refused_form_builds_the_page_once_and_for_api_clients_never(
 # --- comments ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_comments_are_markdown_from_people_with_the_right(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -470,6 +476,7 @@ def test_comments_are_markdown_from_people_with_the_right(
     assert 'name="body"' not in sign_in_as("audit").get_page(f"/issues/{scenario.sr_id}").text
 
 
+@pytest.mark.slow
 def test_an_empty_comment_is_refused_on_the_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive()
     answer = sign_in_as("eng").submit_form(f"/issues/{scenario.sr_id}/comments", body="  ")
@@ -477,6 +484,7 @@ def test_an_empty_comment_is_refused_on_the_page(sign_in_as: Browse, web_env: Bo
     assert "<html" in answer.text
 
 
+@pytest.mark.slow
 def test_what_english_speakers_do_is_recorded_in_korean(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

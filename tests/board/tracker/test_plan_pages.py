@@ -40,6 +40,7 @@ def pages(claim: Claim) -> tuple[str, str]:
     return issue, f"{issue}/tasks/{claim.task_id}/plan"
 
 
+@pytest.mark.slow
 def test_a_plan_with_a_changed_argument_needs_a_new_approval(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
@@ -117,6 +118,7 @@ def test_an_error_is_at_its_field_which_has_the_focus(
     assert f'aria-describedby="{field}-error"' in main
 
 
+@pytest.mark.slow
 def test_a_forced_action_has_its_own_form(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:
@@ -135,6 +137,7 @@ def test_a_forced_action_has_its_own_form(
     assert [w.plan.category for w in waiting] == ["MAINTENANCE", "FORCED"]
 
 
+@pytest.mark.slow
 def test_people_without_permission_get_no_form_and_other_issues_are_not_found(
     sign_in_as: Browse, claim: Claim
 ) -> None:
@@ -154,6 +157,7 @@ def test_people_without_permission_get_no_form_and_other_issues_are_not_found(
     assert sign_in_as("lead").get_page(f"/issues/{claim.sr_id}/tasks/999/plan").status_code == 404
 
 
+@pytest.mark.slow
 def test_forms_of_plans_never_build_the_page_of_the_issue(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim
 ) -> None:

@@ -175,6 +175,7 @@ def many_commands(env: BoardEnv, count: int) -> IssueScenario:
     return scenario
 
 
+@pytest.mark.slow
 def test_evidence_is_counted_and_paged_and_outputs_are_read_when_opened(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -193,6 +194,7 @@ def test_evidence_is_counted_and_paged_and_outputs_are_read_when_opened(
         assert sign_in_as("cus2").get_page(path).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_page_with_5000_entries_and_2000_comments_stays_small(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

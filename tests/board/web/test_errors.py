@@ -25,6 +25,7 @@ def raising(app: FastAPI, error: Exception) -> PageClient:
     return PageClient(app, raise_server_exceptions=False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("error", "status"),
     [

@@ -43,6 +43,7 @@ def browser(env: BoardEnv, account: str, **settings: int) -> PageClient:
     return found
 
 
+@pytest.mark.slow
 def test_a_persons_forms_are_bounded_and_stopping_is_not(web_env: BoardEnv) -> None:
     eng = browser(web_env, "eng", forms_per_person=2)
     body = {"body": "운영DB가 느려요"}
@@ -53,6 +54,7 @@ def test_a_persons_forms_are_bounded_and_stopping_is_not(web_env: BoardEnv) -> N
     assert eng.submit_form("/kill", "/control", reason="멈춤").status_code == 303
 
 
+@pytest.mark.slow
 def test_a_flood_of_requests_on_the_page_opens_no_flood_of_issues(web_env: BoardEnv) -> None:
     eng = browser(web_env, "eng", requests_per_sender=3)
     body = {"body": "운영DB가 느려요"}

@@ -68,6 +68,7 @@ def run(env: BoardEnv, server: Any, **changed: Any) -> ProbeReport:
         return probe.probe(gate, OPERATOR, server.host(**changed), datetime.now(UTC))
 
 
+@pytest.mark.slow
 def test_facts_are_those_of_this_machine(env: BoardEnv, start_sshd: Callable[..., Any]) -> None:
     found = run(env, start_sshd(environment={"LANG": "ko_KR.eucKR"}))
     assert found.facts.kernel == os.uname().release

@@ -40,6 +40,7 @@ class TestHealth:
         service = budget.service().model_copy(update={"health": "/health?deep=%20&x=1"})
         assert ask("service.health", sshd.host(service), service="budget")["status"] == 200
 
+    @pytest.mark.slow
     def test_a_hung_service_does_not_respond_but_its_port_stays_open(
         self, ask: Ask, sshd: Any, budget: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -86,6 +87,7 @@ class TestHealth:
             thread.join()
         assert found["status"] == 204
 
+    @pytest.mark.slow
     def test_an_endless_response_does_not_block(
         self, ask: Ask, sshd: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -164,6 +166,7 @@ class TestProcesses:
         found = ask("service.processes", sshd.host(budget.service()), service="budget")
         assert found == {"running": False, "processes": []}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("text", ["", "abc", "-1", "999999999", "1; id"])
     def test_a_broken_pid_file_is_ignored(
         self, ask: Ask, sshd: Any, budget: Any, text: str
@@ -272,6 +275,7 @@ class TestRestart:
             os.kill(budget.pid, signal.SIGKILL)
             subprocess.run(["pkill", "-f", str(tmp_path)], check=False)
 
+    @pytest.mark.slow
     def test_a_failing_control_script_is_reported(
         self, ask: Ask, sshd: Any, budget: Any, tmp_path: Path
     ) -> None:

@@ -73,6 +73,7 @@ def test_weblogic_servers_by_their_state_files(ask: Ask, host: Host, tmp_path: P
     ]
 
 
+@pytest.mark.slow
 def test_weblogic_is_started_until_it_says_running(ask: Ask, host: Host, tmp_path: Path) -> None:
     state = "<Notice> <WebLogicServer> <BEA-000365> <Server state changed to RUNNING.>"
     program(tmp_path, "startManagedWebLogic.sh", f'echo "$*"; echo "{state}"; sleep 2')
@@ -80,6 +81,7 @@ def test_weblogic_is_started_until_it_says_running(ask: Ask, host: Host, tmp_pat
     assert (tmp_path / "servers/m1/logs/m1.out").read_text().startswith(f"m1 {URL}\n")
 
 
+@pytest.mark.slow
 def test_weblogic_that_ends_at_once_did_not_start(ask: Ask, host: Host, tmp_path: Path) -> None:
     out = tmp_path / "servers/m1/logs/m1.out"
     out.parent.mkdir(parents=True)

@@ -159,6 +159,7 @@ def addresses(fleet: RunningFleet) -> dict[str, tuple[int, str, tuple[Service, .
     return {h.server_id: (h.port, h.host_key, h.services) for h in fleet.inventory.hosts}
 
 
+@pytest.mark.slow
 def test_a_failed_start_is_explained(home: Path) -> None:
     place = home / "broken"
     place.mkdir()

@@ -54,6 +54,7 @@ def test_input_arrives_complete_with_eof(probe: SshProbe) -> None:
     assert probe.run(SERVER, "head -c 3", input="z" * 3_000_000).stdout == "zzz"
 
 
+@pytest.mark.slow
 def test_large_output_arrives_complete_at_a_slow_client(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> int:
         running: Any = await connection.create_process(
@@ -133,6 +134,7 @@ def test_a_terminal_is_a_terminal(probe: SshProbe) -> None:
     assert done.exit_status == 0
 
 
+@pytest.mark.slow
 def test_closing_a_terminal_hangs_up(probe: SshProbe, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("sleep 3873", term_type="xterm")

@@ -47,6 +47,7 @@ def hop(server: Any, name: str, **changed: object) -> Host:
     return server.host(server_id=name, **{"credential": key} | changed)  # type: ignore[no-any-return]
 
 
+@pytest.mark.slow
 def test_a_command_goes_through_every_hop(own: Any, bastions: tuple[Any, Any]) -> None:
     first, second = bastions
     way = hop(first, "B-1"), hop(second, "B-2")
@@ -59,6 +60,7 @@ def test_a_command_goes_through_every_hop(own: Any, bastions: tuple[Any, Any]) -
         assert "Accepted publickey" in (server.folder / "log").read_text()
 
 
+@pytest.mark.slow
 def test_servers_share_a_hop_and_commands_there_do_not_wait(
     own: Any, bastions: tuple[Any, Any]
 ) -> None:
@@ -131,6 +133,7 @@ class TestRefusal:
         assert "B-1에서 127.0.0.1:1에 연결할 수 없습니다" in self.why(sshd, host)
 
 
+@pytest.mark.slow
 def test_a_dead_hop_fails_its_servers_at_once_and_alone(sshd: Any) -> None:
     asked: list[Any] = []
     limits = TransportLimits(connect=0.6)
@@ -146,6 +149,7 @@ def test_a_dead_hop_fails_its_servers_at_once_and_alone(sshd: Any) -> None:
         assert connections.run(living, TRUE, timeout=PATIENCE).exit == 0
 
 
+@pytest.mark.slow
 def test_a_lost_hop_is_replaced(own: Any, bastions: tuple[Any, Any]) -> None:
     first, _ = bastions
     host = behind(own, hop(first, "B-1"), credential=str(own.folder / "user"))

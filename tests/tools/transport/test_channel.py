@@ -154,6 +154,7 @@ class TestEnd:
         for i in 1 2 3 4 5; do sleep $1 & kill -STOP $!; done
         echo ready; wait"""
 
+    @pytest.mark.slow
     def test_cancelling_ends_every_process_and_confirms_it(
         self, connections: Connections, sshd: Any
     ) -> None:
@@ -181,6 +182,7 @@ class TestEnd:
         assert output.exit is None
         assert output.is_confirmed_gone
 
+    @pytest.mark.slow
     def test_a_timeout_ends_every_process_and_confirms_it(
         self, connections: Connections, sshd: Any, clock: SettableClock
     ) -> None:
@@ -250,6 +252,7 @@ class TestEnd:
             assert running.result(PATIENCE).exit_reason is ExitReason.LOST
         assert wait_until(lambda: not processes_with(mark))
 
+    @pytest.mark.slow
     def test_killing_the_client_ends_the_command(self, sshd: Any) -> None:
         mark = unique_seconds()
         client = f"""

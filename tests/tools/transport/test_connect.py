@@ -33,6 +33,7 @@ class TestTrust:
             connections.run(changed, Command.of("true"), timeout=PATIENCE)
         assert "Accepted" not in (own.folder / "log").read_text()
 
+    @pytest.mark.slow
     def test_a_host_key_of_another_type_is_refused(self, own: Any, short_folder: Path) -> None:
         (short_folder / "rsa").mkdir(exist_ok=True)
         subprocess.run(
@@ -79,6 +80,7 @@ class TestUnreachable:
             with Connections(sshd) as connections, pytest.raises(Unreachable, match="연결 거부"):
                 connections.run(host, Command.of("true"), timeout=PATIENCE)
 
+    @pytest.mark.slow
     def test_a_silent_server_times_out(self, sshd: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             host = sshd.host(port=silent.getsockname()[1])

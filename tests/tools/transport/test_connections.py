@@ -42,6 +42,7 @@ class TestBrokenConnection:
         assert output.exit == 0
         assert log.read_text() == "x\n"
 
+    @pytest.mark.slow
     def test_a_command_that_may_have_started_is_never_repeated(
         self, own: Any, tmp_path: Path
     ) -> None:
@@ -58,6 +59,7 @@ class TestBrokenConnection:
             assert processes_with(mark) == []
         assert log.read_text() == "x\n"
 
+    @pytest.mark.slow
     def test_an_unreachable_server_does_not_confirm_the_end(self, own: Any) -> None:
         mark = unique_seconds()
         with Connections(own) as connections, ThreadPoolExecutor(1) as threads:
@@ -163,6 +165,7 @@ def test_a_connection_without_channels_is_replaced_once(
 class TestConcurrency:
     CONNECTION = Script("test.connection", 'sleep 0.1; printf "%s %s" "$SSH_CONNECTION" "$1"')
 
+    @pytest.mark.slow
     def test_few_connections_carry_many_commands_separately(self, sshd: Any) -> None:
         limits = TransportLimits(channels=4, connections=2)
         with Connections(sshd, limits) as connections, ThreadPoolExecutor(24) as threads:
@@ -177,6 +180,7 @@ class TestConcurrency:
         assert [int(number) for _, number in outputs] == list(range(48))
         assert len({connection for connection, _ in outputs}) == 2
 
+    @pytest.mark.slow
     def test_a_server_with_one_session_per_connection_works(
         self, start_sshd: Callable[..., Any]
     ) -> None:
@@ -207,6 +211,7 @@ class TestConcurrency:
             connections.run(server.host(), Command.of("true"), timeout=AN_HOUR)
         assert clock.ahead >= limits.connect
 
+    @pytest.mark.slow
     def test_a_busy_pool_is_reported(self, sshd: Any) -> None:
         limits = TransportLimits(channels=1, connections=1)
         with Connections(sshd, limits) as connections, ThreadPoolExecutor(1) as threads:
@@ -226,6 +231,7 @@ class TestConcurrency:
             cancel.set()
             assert running.result(PATIENCE).is_confirmed_gone
 
+    @pytest.mark.slow
     def test_a_kept_connection_is_reused(self, sshd: Any) -> None:
         with Connections(sshd) as connections:
             ran = [

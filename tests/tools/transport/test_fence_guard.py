@@ -77,6 +77,7 @@ def test_a_change_with_a_stale_claim_never_starts(
     assert lines(tmp_path / "a") == 0
 
 
+@pytest.mark.slow
 def test_the_next_claimant_ends_a_change_about_to_start(
     connections: Connections, other: Connections, sshd: Any, tmp_path: Path
 ) -> None:

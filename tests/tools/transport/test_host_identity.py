@@ -56,6 +56,7 @@ def by(server: Any, *authorities: Path, **changed: object) -> Host:
 
 
 class TestAuthority:
+    @pytest.mark.slow
     @pytest.mark.parametrize("kind", ["ca", "other", "ecdsa"])
     def test_a_certified_server_needs_no_pinned_key(
         self, certified: Any, authorities: Path, kind: str

@@ -245,6 +245,7 @@ def test_no_answer_outlasts_a_cancel(sshd: Any, name: str) -> None:
     assert output.exit is None
 
 
+@pytest.mark.slow
 def test_a_flood_is_ended_before_the_limit(sshd: Any) -> None:
     with (
         hostile_server(sshd.folder / "host", ANSWERS["output for ever"]) as port,
@@ -326,6 +327,7 @@ def reasons(sshd: Any) -> dict[str, str]:
         return dict(zip(BEFORE_SSH, threads.map(ask, BEFORE_SSH), strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", BEFORE_SSH)
 def test_the_reason_names_what_happened_before_ssh(reasons: dict[str, str], name: str) -> None:
     assert re.search(BEFORE_SSH[name][1], reasons[name])
@@ -353,6 +355,7 @@ def test_the_reason_names_what_happened_to_the_key(sshd: Any, auth: str, expecte
 
 
 class TestBreaker:
+    @pytest.mark.slow
     def test_a_silent_server_costs_the_limit_once(self, sshd: Any) -> None:
         """All reads of a runbook get one finding; later the server is tried again."""
         seen: list[Any] = []
@@ -365,6 +368,7 @@ class TestBreaker:
             assert len(told) == 1
             assert len(seen) == 1
 
+    @pytest.mark.slow
     def test_other_servers_are_not_held_up(self, sshd: Any) -> None:
         with raw_server(lambda _: None) as port, Connections(sshd, LIMITS) as connections:
             self.why(connections, sshd.host(port=port))

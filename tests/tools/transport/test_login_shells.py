@@ -71,6 +71,7 @@ class TestAccounts:
                     assert (output.exit, output.stdout) == (7, f"{HARD}|in!put\n"), (name, output)
                     assert output.stderr == "", name
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("name", UNUSABLE)
     def test_others_are_a_finding_that_names_them(self, server: AccountServer, name: str) -> None:
         shell, expected = UNUSABLE[name]

@@ -77,6 +77,7 @@ def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
     return any(os.access(f"{place}/cgroup.procs", os.W_OK) for place in places)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", HIDING)
 @pytest.mark.usefixtures("groups")
 def test_a_child_that_hides_is_ended(
@@ -89,6 +90,7 @@ def test_a_child_that_hides_is_ended(
     assert output.is_confirmed_gone
 
 
+@pytest.mark.slow
 def test_a_child_in_a_session_of_its_own_is_found_after_the_connection_broke(
     own: Any, mark: str
 ) -> None:

@@ -71,6 +71,7 @@ def test_a_content_is_there_before_the_command_starts(server: Any, part: Path) -
     assert again.exit == 0  # nothing is sent twice
 
 
+@pytest.mark.slow
 def test_a_cut_connection_is_resumed_where_it_broke(server: Any, part: Path) -> None:
     proxy = CuttingProxy(server.port, after=3 << 20)
     done = run(server, Contents(), port=proxy.port, command=Command.of("sha256sum", UPLOAD.path))
@@ -80,6 +81,7 @@ def test_a_cut_connection_is_resumed_where_it_broke(server: Any, part: Path) -> 
     assert len(proxy.sent) == 2 and proxy.sent[1] < len(CONTENT)
 
 
+@pytest.mark.slow
 def test_a_connection_that_is_always_cut_gives_up_and_changes_nothing(
     server: Any, part: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

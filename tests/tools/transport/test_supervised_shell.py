@@ -101,6 +101,7 @@ class TestShell:
             128 + signal.SIGKILL, killed=False, left=0, unclear=0, kept=0
         )
 
+    @pytest.mark.slow
     def test_closing_the_input_ends_the_session(self, shell: str) -> None:
         stubborn = "(trap '' TERM; sleep 3600) & timeout 3600 sleep 3600 &"
         script = f"{stubborn} sleep 3600 & kill -STOP $!; echo up; wait"
@@ -143,6 +144,7 @@ class TestShell:
         process.wait(PATIENCE)
         assert pid not in live_processes()
 
+    @pytest.mark.slow
     def test_it_is_bounded_even_with_an_open_input(self, shell: str) -> None:
         supervised = SupervisedCommand(Command.of("sleep", "3600"), 10)
         line = supervised.line.replace(" 20 0 ", " 1 0 ")  # 10 s and the grace of 10 s, shortened

@@ -56,6 +56,7 @@ def found() -> tuple[RunbookMatch, ...]:
 # --- a model that works -----------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_valid_answer_of_the_model_is_used(server: ModelServer) -> None:
     server.replies(CannedReply(GOOD_ANSWER))
     result = chat_brain(server).triage(TEXT, DIRECTORY)
@@ -254,6 +255,7 @@ def test_after_three_failures_the_server_is_skipped_for_a_minute(server: ModelSe
     assert asking.triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
 
 
+@pytest.mark.slow
 def test_nonsense_does_not_open_the_breaker(server: ModelServer) -> None:
     """Otherwise one request that provokes nonsense would disable the model for all."""
     server.replies(
@@ -265,6 +267,7 @@ def test_nonsense_does_not_open_the_breaker(server: ModelServer) -> None:
     assert asking.triage(TEXT, DIRECTORY).by == f"chat:{MODEL}"
 
 
+@pytest.mark.slow
 def test_brains_on_one_server_share_its_breaker() -> None:
     choice = BrainChoice(kind="chat", base_url="http://127.0.0.1:1/v1", model=MODEL, timeout=60)
     for _ in range(3):

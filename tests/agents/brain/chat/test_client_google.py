@@ -25,6 +25,7 @@ def gemini(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Generate
         yield running
 
 
+@pytest.mark.slow
 def test_the_reason_is_asked_for_first_and_patterns_are_words(gemini: GenerateServer) -> None:
     gemini.replies(CannedReply(GOOD_ANSWER, usage=GOOGLE.usage))
     GOOGLE.brain(gemini).triage(TEXT, DIRECTORY)

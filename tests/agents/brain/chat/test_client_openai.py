@@ -11,6 +11,7 @@ from model_server import KEY, MODEL, CannedReply, ModelServer
 from waiting import PATIENCE
 
 
+@pytest.mark.slow
 def test_what_is_sent_is_strict_cold_and_plain(server: ModelServer) -> None:
     server.replies(CannedReply(GOOD_ANSWER))
     chat_brain(server, role="roles/dispatcher.md").triage(TEXT, DIRECTORY)

@@ -203,6 +203,7 @@ def test_an_answer_that_takes_hours_is_not_waited_for(
     assert wait_until(lambda: "chat-model" not in {t.name for t in enumerate_threads()})
 
 
+@pytest.mark.slow
 def test_where_nobody_listens_nothing_is_used(provider: ChatProvider) -> None:
     meter = RecordingMeter()
     nobody = provider.brain(f"http://127.0.0.1:{closed_port()}", meter)

@@ -31,6 +31,7 @@ SCHEMAS: dict[str, dict[str, Any]] = {
 quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_what_a_decoder_may_write_is_json(name: str) -> None:
     @given(emitted(SCHEMAS[name]))
@@ -41,6 +42,7 @@ def test_what_a_decoder_may_write_is_json(name: str) -> None:
     written()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PROMPTS)
 def test_what_a_decoder_may_write_can_be_parsed(name: str) -> None:
     @given(emitted(PROMPTS[name].schema))

@@ -21,6 +21,7 @@ from waiting import PATIENCE
 from guardia.org.brains import ModelChoice
 
 
+@pytest.mark.slow
 def test_what_each_answer_used_is_told_and_checked_by_nobody_here(server: ModelServer) -> None:
     """The board checks reported usage; here usage is only zero if nothing was sent."""
     hostile = {"prompt_tokens": -5, "completion_tokens": 10**12, "total_tokens": 1}

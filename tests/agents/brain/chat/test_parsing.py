@@ -207,6 +207,7 @@ def test_any_answer_of_the_choice_schema_is_parsed(answer: Any) -> None:
     check_reason(found.reason)
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given((JSON | SPOILT).map(json.dumps) | st.text())
 def test_any_text_is_a_valid_triage_or_an_error(text: str) -> None:

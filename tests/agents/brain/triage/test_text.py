@@ -51,6 +51,7 @@ def test_a_request_is_kept(text: str) -> None:
     assert kept and kept in text and len(kept) >= len(text) - len("안녕하세요 ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("piece", ["부", "위 지시", "가나부 ", "(", "<system", "-"])
 def test_no_text_takes_long(piece: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a million characters, far more than are read, a step per pair would take hours."""

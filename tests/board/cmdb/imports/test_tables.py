@@ -166,6 +166,7 @@ def test_a_line_without_an_end_is_bounded(tmp_path: Path, monkeypatch: pytest.Mo
         read_file(path)
 
 
+@pytest.mark.slow
 def test_an_archive_that_unpacks_to_gigabytes_is_refused() -> None:
     buffer = io.BytesIO()
     with (
@@ -236,6 +237,7 @@ _SERVERS = st.fixed_dictionaries(
 )
 
 
+@pytest.mark.slow
 @given(st.lists(_SERVERS, max_size=5, unique_by=lambda s: s["id"].lower()))
 def test_what_is_exported_reads_the_same(servers: list[dict[str, object]]) -> None:
     records = [ServerRecord.model_validate(s).as_values() for s in servers]
@@ -256,6 +258,7 @@ def test_any_content_is_read_or_refused(content: bytes) -> None:
             continue
 
 
+@pytest.mark.slow
 @given(_TEXT)
 def test_a_cell_of_services_is_read_or_refused(text: str) -> None:
     from pydantic_core import PydanticCustomError

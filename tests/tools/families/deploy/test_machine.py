@@ -112,6 +112,7 @@ def deb(folder: Path, version: str) -> bytes:
     return (folder / f"{version}.deb").read_bytes()
 
 
+@pytest.mark.slow
 def test_a_war_is_deployed_replaced_and_restored(on: Deployer, machine: Any) -> None:
     one, two = on.contents.add(war("one")), on.contents.add(war("two"))
     named = {"service": "portal", "file": "portal.war"}
@@ -124,6 +125,7 @@ def test_a_war_is_deployed_replaced_and_restored(on: Deployer, machine: Any) -> 
     undo(on, first)
 
 
+@pytest.mark.slow
 def test_a_site_and_a_release_are_switched_and_back(on: Deployer, machine: Any) -> None:
     site = on.contents.add(archive({"index.html": b"new site"}))
     action = carry_out(on, "deploy.site", service="site", previous="", **site)
@@ -138,6 +140,7 @@ def test_a_site_and_a_release_are_switched_and_back(on: Deployer, machine: Any) 
     undo(on, staged)
 
 
+@pytest.mark.slow
 def test_a_package_is_installed_upgraded_and_removed(on: Deployer, tmp_path: Path) -> None:
     old, new = on.contents.add(deb(tmp_path, "1.0-1")), on.contents.add(deb(tmp_path, "1.1-1"))
     named = {"service": "agent-link", "package": "agent-link"}

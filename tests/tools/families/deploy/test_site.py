@@ -38,6 +38,7 @@ def service(html: Path) -> Service:
     return Service(name="site", kind="http", port=80, health="/", root=str(html), layout="static")
 
 
+@pytest.mark.slow
 def test_a_site_is_exchanged_and_back_again(deployer: Deploy, html: Path) -> None:
     on = deployer(service(html))
     first, second = plan(on, ONE), plan(on, TWO, ONE)

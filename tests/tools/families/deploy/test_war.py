@@ -52,6 +52,7 @@ def unpack(webapps: Path) -> None:
     os.utime(track, (when, when))
 
 
+@pytest.mark.slow
 def test_a_war_is_replaced_and_restored(deployer: Deploy, webapps: Path) -> None:
     on = deployer(service(webapps))
     first, second = deploy(on, ONE), deploy(on, TWO, ONE)

@@ -58,6 +58,7 @@ class TestArchive:
         assert looked["original_bytes"] <= BLOCK
         assert looked == looked | {"archived": True, "bytes": len(data), "complete": False}
 
+    @pytest.mark.slow
     @pytest.mark.parametrize("mode", ["ab", "r+b"], ids=["appending", "at its own offset"])
     def test_a_running_writer_loses_nothing(
         self, ask: Ask, host: Host, root: Path, mode: str

@@ -64,6 +64,7 @@ def test_only_regular_files_are_listed_whatever_their_names(
     assert others == {"-rf", "a\\nb 9 1.0 c", r"\xbf\xb9\xbb\xea.log"}
 
 
+@pytest.mark.slow
 def test_a_log_folder_that_is_a_link(ask: Ask, host: Host, root: Path) -> None:
     (root / "logs").rename(root / "elsewhere")
     (root / "logs").symlink_to("elsewhere")
@@ -72,6 +73,7 @@ def test_a_log_folder_that_is_a_link(ask: Ask, host: Host, root: Path) -> None:
     assert (found["name"], found["can_be_archived"]) == ("app.log", True)
 
 
+@pytest.mark.slow
 def test_a_file_counts_by_the_space_that_it_takes(ask: Ask, host: Host, root: Path) -> None:
     logs = root / "logs"
     with (logs / "sparse.log").open("wb") as file:
@@ -101,6 +103,7 @@ KINDS = [
 ]
 
 
+@pytest.mark.slow
 def test_what_a_file_is_decides_whether_it_may_be_archived(
     ask: Ask, host: Host, root: Path
 ) -> None:

@@ -52,6 +52,7 @@ def was(tmp_path: Path) -> Iterator[Service]:
     process.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("jcmd", ["/usr/bin/jcmd", "/nowhere/jcmd"])
 def test_a_deadlock_and_the_heap(ask: Ask, sshd: Any, was: Service, jcmd: str) -> None:
     host = sshd.host(was, facts={"programs": (jcmd,)})

@@ -91,6 +91,7 @@ def test_sites_as_nginx_itself_reads_them(ask: Ask, host: Host, config: Path, po
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("running")
 def test_only_a_tested_configuration_is_applied(
     ask: Ask, host: Host, config: Path, port: int

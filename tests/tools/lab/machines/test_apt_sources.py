@@ -73,6 +73,7 @@ def test_proxy_of_the_environment(sources: AptSources, monkeypatch: pytest.Monke
     assert sources.environment()["http_proxy"] == "http://proxy.example:3128"
 
 
+@pytest.mark.slow
 def test_the_hosts_own_sources_are_of_its_distribution(tmp_path: Path) -> None:
     found = apt_sources.read_sources()
     assert found.main.component == "main"

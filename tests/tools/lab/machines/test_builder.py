@@ -28,6 +28,7 @@ ImageCache(Path(sys.argv[1])).obtain(RECIPES["systemd"])
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("apt-get"), reason="needs apt")
 def test_without_room_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(builder, "_NEEDED_BYTES", 1 << 60)

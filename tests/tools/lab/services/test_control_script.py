@@ -9,6 +9,7 @@ from ssh_probe import SshProbe
 from guardia.tools.lab.running_fleet import RunningFleet
 
 
+@pytest.mark.slow
 def test_the_control_script_reports_the_state(practice: RunningFleet, probe: SshProbe) -> None:
     server = "MOF-WAS-02"
     code, text = control(probe, server, "status")
@@ -41,6 +42,7 @@ def test_a_service_started_by_hand_belongs_to_the_server(
     assert set(str(names.stdout).split()) == {"PATH", "LANG", "HOME"}
 
 
+@pytest.mark.slow
 def test_a_pid_of_another_process_is_not_the_service(
     practice: RunningFleet, probe: SshProbe
 ) -> None:

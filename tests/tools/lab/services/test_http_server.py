@@ -51,6 +51,7 @@ def test_a_silent_client_does_not_block_others(fleet: RunningFleet) -> None:
             assert get(service, "/health", scheme)[0] == 200
 
 
+@pytest.mark.slow
 def test_the_level_is_read_again_on_reload(practice: RunningFleet, probe: SshProbe) -> None:
     service = service_of(practice, "MOF-WAS-02")
     size = f"stat -c %s {service.logs}/app-debug.log 2>/dev/null || echo 0"
