@@ -59,7 +59,7 @@ class Situation:
 def services_for(runbook: Runbook, host: Host, text: str) -> list[str]:
     """Return the services of the host that a runbook is for, the most likely ones first.
 
-    Those that the request names come first. What stands in front of an application comes last,
+    Those that the request names come first. What is in front of an application comes last,
     unless the server is a web server: it answers although the application behind it does not.
     """
     words = matching_form(text)

@@ -265,6 +265,7 @@ def test_the_rules_about_text_are_pure() -> None:
     assert modules <= sys.stdlib_module_names | {"pydantic"}
 
 
+@pytest.mark.slow
 def test_a_worker_really_loads_no_web_stack() -> None:
     program = (
         "import sys, guardia.heartbeat.worker, guardia.heartbeat.schedule, guardia.agents.team;"

@@ -142,6 +142,7 @@ def test_every_key_that_code_names_exists() -> None:
     assert not [(where, key) for where, key in named if key not in texts("ko")]
 
 
+@pytest.mark.slow
 def test_every_key_that_code_builds_has_a_place() -> None:
     """`t(f"board.table.{name}")`: some key must begin with the constant part."""
     unknown = []

@@ -69,6 +69,7 @@ def odd_words(tree: ast.Module) -> list[str]:
     return [f"{line}: {m[0]}" for line, text in texts for m in ODD.finditer(text)]
 
 
+@pytest.mark.slow
 def test_no_docstring_or_log_line_contains_an_odd_word() -> None:
     found = {path: odd_words(tree) for path, tree in sources(EVERYWHERE).items()}
     found.pop("tests/test_language.py")  # names them

@@ -153,6 +153,7 @@ def test_what_is_brought_is_clean(what: str) -> None:
     assert clean(HOSTILE) in texts and texts == [clean(text) for text in texts]
 
 
+@pytest.mark.slow
 @given(text=sendable)
 @slow_fixture
 def test_any_text_in_a_form_is_stored_clean(
@@ -194,6 +195,7 @@ def _signed_in(env: BoardEnv, sign_in_as: Browse) -> PageClient:
     return _BROWSERS[env.dsn]
 
 
+@pytest.mark.slow
 @given(text=st.text(st.characters(), min_size=1, max_size=60))
 @slow_fixture
 def test_any_text_from_a_room_is_stored_clean(
