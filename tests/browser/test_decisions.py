@@ -289,7 +289,7 @@ def test_finished_and_busy_issues_stay_short(sign_in: SignIn, site: str, web_env
 @pytest.mark.slow
 def test_on_a_telephone_the_navigation_opens_from_a_menu(sign_in: SignIn) -> None:
     page = sign_in("lead", "/issues")
-    entry = page.get_by_role("link", name="비용")
+    entry = page.get_by_role("link", name="목표", exact=True)
     menu = page.get_by_role("button", name="메뉴")
     expect(entry).to_be_visible()
     expect(menu).to_be_hidden()
@@ -300,7 +300,7 @@ def test_on_a_telephone_the_navigation_opens_from_a_menu(sign_in: SignIn) -> Non
     assert begins < PHONE["height"] / 3
     menu.click()
     entry.click()
-    expect(page).to_have_url(re.compile("/costs"))
+    expect(page).to_have_url(re.compile("/goals"))
 
 
 @pytest.mark.slow
