@@ -73,8 +73,11 @@ def groups(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> b
         blind = remote_scripts.SUPERVISE.replace("/sys/fs/cgroup", "/nonexistent")
         monkeypatch.setattr(supervised_shell, "SUPERVISE", blind)
         return False
-    places = ("/sys/fs/cgroup", "/sys/fs/cgroup/unified", "/sys/fs/cgroup/systemd")
-    return any(os.access(f"{place}/cgroup.procs", os.W_OK) for place in places)
+    # Below the group of this process, which sshd inherits; that group may have been removed.
+    roots = {"": ("", "/unified"), "name=systemd": ("/systemd",)}
+    own = (line.split(":", 2) for line in Path("/proc/self/cgroup").read_text().splitlines())
+    places = [(root, path) for _, kind, path in own for root in roots.get(kind, ())]
+    return any(os.access(f"/sys/fs/cgroup{r}{p}/cgroup.procs", os.W_OK) for r, p in places)
 
 
 @pytest.mark.slow
