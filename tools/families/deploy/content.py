@@ -52,7 +52,7 @@ require_arrived() {
 }
 placed() {
   mv -f -- "$part" "$1"
-  # It is read with root's rights or by a service, and nobody else can reach the folder.
+  # It is read with root's rights or by a service, and no other account can reach the folder.
   chmod 644 -- "$1"
 }
 sync_file() { sync -- "$1" 2>/dev/null || sync; }
