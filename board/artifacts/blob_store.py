@@ -96,6 +96,8 @@ class BlobStore:
 
         Raises `Invalid` if it is larger than permitted, `StoreFull` if the disk lacks the space.
         """
+        # The account of the embedded database has to pass through the home.
+        make_folders(self._blobs.parent.parent, 0o711)
         for folder in (self._blobs, self._incoming):
             make_folders(folder, 0o700)
         self.require_permitted(announced)
