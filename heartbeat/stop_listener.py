@@ -16,7 +16,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from guardia.board.control import kill_switch
+from guardia.board.control import kill_switch, rollback
 from guardia.board.core.context import BoardContext
 from guardia.board.core.local_stop import LocalStop, StopOrder, parse_orders
 from guardia.board.core.stop_sockets import STOP_SECONDS, SUFFIX, receive_line, short_path
@@ -37,6 +37,8 @@ class StopListener:
         self._unkept: dict[str, StopOrder] = {}
         """Orders from the socket: the disk may have refused them."""
         self._stopped = False
+        self._must_wake = False
+        """Whether rollbacks may wait that came while this process refused commands."""
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -110,8 +112,14 @@ class StopListener:
             unkept = list(self._unkept.values())
         if self._local.is_pressed() and not self._stopped:
             self._stop([])
-        if not self._stopped:
-            return
+        if self._stopped:
+            self._hand_to_board(unkept)
+        if self._must_wake and not self._stopped:
+            rollback.wake_waiting(self._board)
+            self._must_wake = False
+
+    def _hand_to_board(self, unkept: list[StopOrder]) -> None:
+        """Write the orders to the board, and let commands start again once none is left."""
         try:
             for order in unkept:
                 kill_switch.record(self._board, order)
@@ -128,3 +136,4 @@ class StopListener:
             self._stopped = False
         # The board's switch is on: it permits nothing but rollbacks, until people release it.
         self._gate.allow_commands()
+        self._must_wake = True

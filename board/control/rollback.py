@@ -202,6 +202,25 @@ def is_undoing(session: Session, task_id: int) -> bool:
     return session.scalar(query) is not None
 
 
+@repeat_on_conflict
+def wake_waiting(board: BoardContext) -> None:
+    """Wake every agent that has a rollback to carry out.
+
+    For a host that refused commands when the directive came: the beat that it woke has ended.
+    """
+    waiting = (
+        select(Task.agent_id, Directive.directive_id, Directive.verb, Directive.sr_id)
+        .join(Directive, Directive.task_id == Task.task_id)
+        .where(Directive.state == "UNDOING", Task.agent_id.is_not(None))
+        .order_by(Task.agent_id, Directive.directive_id)
+    )
+    now = board.clock()
+    with board.database.transaction() as session:
+        for agent_id, directive_id, verb, sr_id in session.execute(waiting).all():
+            cause = {"directive": directive_id, "verb": verb}
+            wake(session, agent_id, WakeReason.ORDER, now, sr_id, cause=cause)
+
+
 def _lock_directive(session: Session, task_id: int) -> Directive | None:
     query = select(Directive).where(Directive.task_id == task_id, Directive.state == "UNDOING")
     return session.scalar(query.with_for_update())

@@ -14,12 +14,16 @@ from board_env import LEAD, BoardEnv
 from page_env import PASSWORD, PageClient, enrol_page_users, page_app
 from waiting import wait_until
 
+from guardia.board.approvals import decisions
 from guardia.board.control import kill_switch
+from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
-from guardia.board.core.local_stop import LocalStop
+from guardia.board.core.local_stop import LocalStop, StopOrder
+from guardia.board.execution import tasks
 from guardia.board.intake import stop_command
 from guardia.board.issues import receiving
+from guardia.board.runs import beats
 from guardia.db.engine import Database
 from guardia.errors import Interrupted
 from guardia.heartbeat.stop_listener import StopListener
@@ -81,6 +85,24 @@ def test_a_stop_ends_commands_without_the_database_and_is_recorded_later(
         assert kills(env) == [("person:lead", "연기", "")]
         with gate.in_flight.track(board_claim(), "MOF-DB-01"):
             pass  # from here on the board decides
+
+
+def test_a_rollback_that_came_while_commands_were_refused_is_not_forgotten(
+    env: BoardEnv, local: LocalStop
+) -> None:
+    filed, _, bound = env.create_filed_plan()
+    decisions.decide(env.board, LEAD, filed.task_id, approve=True, plan_hash=bound)
+    tasks.begin_execution(env.board, env.claim("db-agent"))
+    board = replace(env.board, local_stop=local)
+    kill_switch.kill(board, LEAD, "연기")
+    beat = beats.begin(board, "db-agent")
+    assert beat is not None and beat.has_rollback
+    beats.end(board, beat, "stale", task_id=None, steps=0)  # the gate refused its commands
+    assert beats.begin(board, "db-agent") is None
+    local.press(StopOrder.of(Actor.of(LEAD), "연기"))
+    with worker(board, local):
+        assert wait_until(lambda: not local.is_pressed())
+        assert wait_until(lambda: beats.begin(board, "db-agent") is not None)
 
 
 def test_a_worker_that_starts_with_a_waiting_order_runs_nothing(

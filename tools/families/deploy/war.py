@@ -65,6 +65,13 @@ elif [ -f "$folder/$name" ]; then echo 'deployed 0'; fi
 """,
 )
 
+# Tomcat and its war-tracker may tell files apart by whole seconds only (Java 8 does).
+_NEXT_SECOND = r"""
+await_next_second() {
+  if [ -f "$1" ] && [ "$(stat -c %Y -- "$1")" -ge "$(date +%s)" ]; then sleep 1.1; fi
+}
+"""
+
 # What is there is linked to a second name before another file takes its place in one step: there is
 # always a whole file, and the old one is never copied.
 _WAR = Script(
@@ -73,6 +80,7 @@ _WAR = Script(
     + SHA256
     + ARRIVED
     + ACT
+    + _NEXT_SECOND
     + r"""
 part=$1 want=$2 folder=$3 name=$4 previous=$5 cp=$6 chmod=$7 ln=$8 mv=$9 rm=${10}
 file=$folder/$name new=$folder/.$name.guardia-new old=$folder/.$name.guardia-old
@@ -82,6 +90,7 @@ if [ "$found" = "$want" ]; then rm -f -- "$part"; exit 0; fi
 [ "$found" = "$previous" ] || fail "$name is not the one that the plan replaces"
 require_arrived
 placed ".guardia/$name"
+await_next_second "$file"
 if ! act "$cp" -- "$PWD/.guardia/$name" "$new"; then
   act "$rm" -f -- "$new"
   fail "the copy failed"
@@ -101,6 +110,7 @@ _RESTORE = Script(
     AS_ROOT
     + SHA256
     + ACT
+    + _NEXT_SECOND
     + r"""
 folder=$1 name=$2 want=$3 replaced=$4 mv=$5 rm=$6 touch=$7
 fail() { echo "$1" >&2; exit 3; }
@@ -111,6 +121,7 @@ if [ "$found" = "$want" ]; then exit 0; fi
 [ "$found" = "$replaced" ] || fail "$name has been changed since"
 if [ -z "$want" ]; then act "$rm" -f -- "$file"; exit 0; fi
 [ -f "$old" ] && [ "$(sha256 < "$old")" = "$want" ] || fail "what was there before is gone"
+await_next_second "$file"
 act "$touch" -- "$old"
 act "$mv" -f -- "$old" "$file"
 sync
