@@ -218,7 +218,7 @@ def wake_waiting(board: BoardContext) -> None:
     with board.database.transaction() as session:
         for agent_id, directive_id, verb, sr_id in session.execute(waiting).all():
             cause = {"directive": directive_id, "verb": verb}
-            wake(session, agent_id, WakeReason.ORDER, now, sr_id, cause=cause)
+            wake(session, str(agent_id), WakeReason.ORDER, now, sr_id, cause=cause)
 
 
 def _lock_directive(session: Session, task_id: int) -> Directive | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from pydantic import StringConstraints
 
@@ -66,7 +66,7 @@ elif [ -f "$folder/$name" ]; then echo 'deployed 0'; fi
 )
 
 # Tomcat and its war-tracker may tell files apart by whole seconds only (Java 8 does).
-_NEXT_SECOND = r"""
+NEXT_SECOND: Final = r"""
 await_next_second() {
   if [ -f "$1" ] && [ "$(stat -c %Y -- "$1")" -ge "$(date +%s)" ]; then sleep 1.1; fi
 }
@@ -80,7 +80,7 @@ _WAR = Script(
     + SHA256
     + ARRIVED
     + ACT
-    + _NEXT_SECOND
+    + NEXT_SECOND
     + r"""
 part=$1 want=$2 folder=$3 name=$4 previous=$5 cp=$6 chmod=$7 ln=$8 mv=$9 rm=${10}
 file=$folder/$name new=$folder/.$name.guardia-new old=$folder/.$name.guardia-old
@@ -110,7 +110,7 @@ _RESTORE = Script(
     AS_ROOT
     + SHA256
     + ACT
-    + _NEXT_SECOND
+    + NEXT_SECOND
     + r"""
 folder=$1 name=$2 want=$3 replaced=$4 mv=$5 rm=$6 touch=$7
 fail() { echo "$1" >&2; exit 3; }
