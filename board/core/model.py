@@ -57,6 +57,8 @@ class Issue(Base):
     requester_name: Mapped[str] = mapped_column(default="", server_default="")
     channel: Mapped[str]
     room: Mapped[str] = mapped_column(default="", server_default="")
+    thread: Mapped[str] = mapped_column(default="", server_default="")
+    """The channel's own key of the conversation in the room, under which it replies."""
     dedupe_key: Mapped[str | None] = mapped_column(unique=True)
     assignee_id: Mapped[str | None]
     """The responsible engineer."""
@@ -233,7 +235,10 @@ class OutboxEntry(Base):
     kind: Mapped[str]
     room: Mapped[str] = mapped_column(default="", server_default="")
     sr_id: Mapped[int | None]
+    thread: Mapped[str] = mapped_column(default="", server_default="")
     text: Mapped[str]
+    choices: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
+    """Buttons, see `choices.Choice`."""
     created_at: Mapped[datetime]
     delivered_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=sql("0"))

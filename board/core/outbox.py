@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from guardia.board.core.choices import Choice, to_stored
 from guardia.board.core.model import Issue, OutboxEntry
 from guardia.db import jobs
 
@@ -16,11 +17,20 @@ _ADD = insert(_OUTBOX).returning(_OUTBOX.c.outbox_id)
 
 
 def send(
-    session: Session, kind: str, text: str, now: datetime, *, room: str = "", sr_id: int | None
+    session: Session,
+    kind: str,
+    text: str,
+    now: datetime,
+    *,
+    room: str = "",
+    sr_id: int | None,
+    thread: str = "",
+    choices: tuple[Choice, ...] = (),
 ) -> None:
-    """Queue a message to a room, or an alert."""
+    """Queue a message to a room, or an alert, with buttons where the channel has them."""
     session.flush()  # the row may refer to what is still pending
-    row = {"kind": kind, "room": room, "sr_id": sr_id, "text": text, "created_at": now}
+    row: dict[str, Any] = {"kind": kind, "room": room, "thread": thread, "sr_id": sr_id}
+    row |= {"text": text, "choices": to_stored(choices), "created_at": now}
     jobs.defer(session, "deliver", outbox_id=session.scalar(_ADD, row))
 
 
@@ -33,7 +43,10 @@ def schedule_checkpoint(session: Session) -> None:
     jobs.defer(session, "seal", lock="seal")
 
 
-def reply_to_room(session: Session, issue: Issue, text: str, now: datetime) -> None:
-    """Send a message to the room that an issue came from, if it came from one."""
+def reply_to_room(
+    session: Session, issue: Issue, text: str, now: datetime, *, choices: tuple[Choice, ...] = ()
+) -> None:
+    """Reply in the conversation that an issue came from, if it came from one."""
     if issue.room:
-        send(session, "message", text, now, room=issue.room, sr_id=issue.sr_id)
+        place = {"room": issue.room, "thread": issue.thread}
+        send(session, "message", text, now, **place, sr_id=issue.sr_id, choices=choices)

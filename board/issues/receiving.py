@@ -36,6 +36,8 @@ class NewIssue:
     sender: CleanStr
     title: CleanStr = ""
     room: CleanStr = ""
+    thread: CleanStr = ""
+    """The channel's own key of the conversation in the room, under which it replies."""
     requester_id: str | None = None
     institution: str | None = None
     account: CleanStr = ""
@@ -86,6 +88,7 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
         requester_name=new_issue.sender,
         channel=new_issue.channel,
         room=new_issue.room,
+        thread=new_issue.thread,
         dedupe_key=new_issue.dedupe_key,
         agent_id=new_issue.agent_id,
         assignee_id=new_issue.engineer_id,

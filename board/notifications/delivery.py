@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import select, update
 
+from guardia.board.core.choices import Choice, from_stored
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue, OutboxEntry
 from guardia.db.engine import repeat_on_conflict
@@ -21,6 +22,8 @@ class OutboundMessage:
     sr_id: int | None
     channel: str
     """The channel of its issue; empty without an issue."""
+    thread: str = ""
+    choices: tuple[Choice, ...] = ()
 
 
 def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
@@ -35,7 +38,15 @@ def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
         if found is None:
             return None
         row, channel = found
-        return OutboundMessage(row.kind, row.room, row.text, row.sr_id, channel or "")
+        return OutboundMessage(
+            row.kind,
+            row.room,
+            row.text,
+            row.sr_id,
+            channel or "",
+            row.thread,
+            from_stored(row.choices),
+        )
 
 
 def mark_delivered(board: BoardContext, outbox_id: int) -> None:
