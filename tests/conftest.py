@@ -54,6 +54,14 @@ def home() -> Iterator[Path]:
     shutil.rmtree(folder, ignore_errors=True)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_home(home: Path) -> Iterator[None]:
+    """Keep settings without a folder out of the installation of this checkout."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GUARDIA_HOME", str(home / "default"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """Start one PostgreSQL for the whole run, with the product's roles."""
