@@ -58,6 +58,7 @@ def test_a_database_that_does_not_exist(run: Run, database: Any) -> None:
     assert code == 1 and "데이터베이스 이름" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "words", [("runs",), ("show", "1"), ("audit", "verify"), ("db", "migrate"), ("org", "show")]
 )

@@ -46,6 +46,7 @@ class TestWithoutADatabase:
         found = json.loads(output("tools", "list", "--family", "mysql", "--json"))
         assert {one["family"] for one in found} == {"mysql"}
 
+    @pytest.mark.slow
     def test_everything_about_one(self) -> None:
         shown = output("tools", "show", "certificate.renew")
         for part in ("sha256", "openssl", "업무 영향", "가능"):

@@ -74,6 +74,7 @@ def test_a_goal_is_planned_approved_worked_and_achieved(agents_env: AgentsEnv) -
     ]
 
 
+@pytest.mark.slow
 def test_an_unclear_goal_raises_a_question_and_the_answer_is_planned(
     agents_env: AgentsEnv,
 ) -> None:

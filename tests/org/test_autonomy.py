@@ -46,6 +46,7 @@ def test_the_most_specific_rule_wins_and_equals_are_cautious() -> None:
     assert mode(both, "MOF", "MAINTENANCE") is AutonomyMode.OBSERVE
 
 
+@pytest.mark.slow
 @given(st.lists(_rules, max_size=6), st.sampled_from(["READ_ONLY", "MAINTENANCE"]))
 def test_an_unknown_institution_is_treated_as_the_most_restricted(
     rules: list[AutonomyRule], category: str

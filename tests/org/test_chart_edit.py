@@ -71,6 +71,7 @@ def test_hiring_then_firing_restores_the_text_byte_for_byte(text: str) -> None:
     assert chart_edit.fire(hired, "net-agent") == text
 
 
+@pytest.mark.slow
 @given(charts(), st.data())
 @settings(max_examples=40, deadline=None)
 def test_firing_removes_one_agent_and_moves_its_reports_to_its_superior(

@@ -87,6 +87,7 @@ def test_a_missing_part_does_not_hide_other_problems() -> None:
 LINES = SHIPPED.splitlines()
 
 
+@pytest.mark.slow
 @given(st.data())
 @settings(max_examples=25, deadline=None)
 def test_any_slip_is_reported_with_its_position(data: st.DataObject) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -96,6 +97,7 @@ json_values = st.recursive(
 )  # fmt: skip
 
 
+@pytest.mark.slow
 @settings(max_examples=50)
 @given(st.lists(json_values, max_size=6), st.binary(max_size=20), st.integers(1, 50))
 def test_no_output_breaks_the_parser(lines: list[Any], noise: bytes, size: int) -> None:

@@ -49,6 +49,7 @@ def test_an_error_in_one_request_is_its_response(
     assert answer.status == 500 and "DataError" in str(answer.body)
 
 
+@pytest.mark.slow
 def test_an_external_agent_that_may_only_observe_ends_nothing_by_itself(env: BoardEnv) -> None:
     apply_autonomy(env, "[{institution: MOF, mode: observe}]")
     claim = env.create_parsed_task()

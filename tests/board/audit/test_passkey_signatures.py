@@ -246,6 +246,7 @@ def test_a_malformed_decision_is_found(name: str, value: Any) -> None:
     assert log.broken() == entry.seq
 
 
+@pytest.mark.slow
 @given(
     st.sampled_from(["content", "authenticator_data", "client_data", "signature", "credential"]),
     st.one_of(st.none(), st.integers(), st.text(max_size=80), st.lists(st.integers(), max_size=2)),

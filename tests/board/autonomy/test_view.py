@@ -51,6 +51,7 @@ def counts(env: BoardEnv, **query: int) -> dict[Comparison, int]:
     return dict(found.lines[0].counts) if found.lines else {}
 
 
+@pytest.mark.slow
 def test_every_way_in_which_people_may_go_on_is_told_apart(env: BoardEnv) -> None:
     apply_autonomy(env, _OBSERVE)
     same = observe(env, reversible_plan())
@@ -125,6 +126,7 @@ def test_the_report_is_about_the_log_and_not_about_rows(env: BoardEnv) -> None:
     assert counts(env) == {Comparison.OPEN: 1}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("web_env")
 def test_staff_see_the_page_and_customers_do_not(
     env: BoardEnv, sign_in_as: Callable[[str], PageClient]
@@ -142,6 +144,7 @@ def test_staff_see_the_page_and_customers_do_not(
     assert browser.get_page("/autonomy?days=0").status_code == 422
 
 
+@pytest.mark.slow
 def test_the_command_prints_the_same_report(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

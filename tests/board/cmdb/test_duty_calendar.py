@@ -73,6 +73,7 @@ def test_a_team_is_on_duty_together_and_a_zone_counts() -> None:
     assert on_duty(duty(until="2026-11-29"), "2026-11-30T20:00") == []
 
 
+@pytest.mark.slow
 @given(
     st.integers(0, 23),
     st.integers(0, 24),

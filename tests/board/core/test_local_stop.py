@@ -66,6 +66,7 @@ def test_a_damaged_file_stops(local: LocalStop, damage: bytes) -> None:
     assert not local.is_pressed()
 
 
+@pytest.mark.slow
 @given(st.text(), st.text(), st.text())
 def test_any_text_survives(sender: str, reason: str, room: str) -> None:
     with TemporaryDirectory() as folder:

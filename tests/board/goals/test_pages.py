@@ -88,6 +88,7 @@ def test_a_goal_is_filed_and_partly_approved_and_its_children_are_linked(
     assert f'id="sr-{second.sr_id}"' in lead.get_page(f"/issues?q=goal:SR-{sr_id}&state=all").text
 
 
+@pytest.mark.slow
 def test_a_guess_is_marked_and_opened_only_if_a_person_marks_it(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -75,6 +75,7 @@ def test_revisions_have_authors_and_external_agents_their_kind(
         assert "외부 프로그램" in lead.get_page(place).text
 
 
+@pytest.mark.slow
 def test_the_last_beat_is_a_run_or_a_tick_without_work(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

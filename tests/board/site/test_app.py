@@ -118,6 +118,7 @@ def test_the_token_may_come_in_a_header(sign_in_as: Callable[[str], PageClient])
     assert answer.status_code == 303
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/login", "/issues", "/issues/999", "/docs", "/nowhere"])
 def test_pages_are_never_cached_framed_or_loaded_from_other_hosts(
     sign_in_as: Callable[[str], PageClient], path: str

@@ -209,6 +209,7 @@ def test_a_stream_ends_with_its_session(
         assert following() == ""
 
 
+@pytest.mark.slow
 def test_one_connection_listens_for_all_pages(
     site: str, sign_in_as: Callable[[str], PageClient], web_env: BoardEnv, database: Any
 ) -> None:

@@ -18,6 +18,7 @@ Browse = Callable[[str], PageClient]
 HOSTILE = '<script>alert(1)</script> "\u202e가'
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("web_env")
 def test_people_add_edit_and_remove_a_rule_on_the_pages(env: BoardEnv, sign_in_as: Browse) -> None:
     enrol_page_users(env)

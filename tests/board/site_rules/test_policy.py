@@ -113,6 +113,7 @@ def test_the_29th_of_february_is_the_first_of_march_in_other_years() -> None:
     assert broken(found, at=datetime(2028, 2, 29, 12, tzinfo=SEOUL)) is not None
 
 
+@pytest.mark.slow
 @given(st.lists(PERIODS, min_size=1, max_size=4), TIMES)
 def test_a_freeze_opens_at_the_first_time_that_is_in_none_of_its_periods(
     periods: list[dict[str, object]], at: datetime

@@ -96,6 +96,7 @@ def test_enough_verified_successes_are_proposed_once(env: BoardEnv) -> None:
     assert len(rows(env)) == 1
 
 
+@pytest.mark.slow
 def test_nothing_is_proposed_unless_the_chart_says_so(env: BoardEnv) -> None:
     prepare(env, rules="")
     succeed(env)
@@ -115,6 +116,7 @@ def test_a_failure_starts_the_count_again(env: BoardEnv) -> None:
     assert len(rows(env)) == 1
 
 
+@pytest.mark.slow
 def test_a_success_that_is_rolled_back_later_is_no_evidence(env: BoardEnv) -> None:
     number = propose(env)
     done = entries(env, "completed")[-1].task_id or 0
@@ -124,6 +126,7 @@ def test_a_success_that_is_rolled_back_later_is_no_evidence(env: BoardEnv) -> No
         decisions.approve(env.board, LEAD, number, bound)
 
 
+@pytest.mark.slow
 def test_rows_and_completions_without_a_command_are_no_evidence(env: BoardEnv) -> None:
     prepare(env)
     for _ in range(3):
@@ -144,6 +147,7 @@ def test_irreversible_and_other_runbooks_do_not_earn(env: BoardEnv) -> None:
 # --- approving --------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_it_needs_the_steps_of_the_category_and_the_policys_person(env: BoardEnv) -> None:
     number = propose(env)
     bound = terms_of(env, number).hash
@@ -157,6 +161,7 @@ def test_it_needs_the_steps_of_the_category_and_the_policys_person(env: BoardEnv
     assert decisions.approve(env.board, ADMIN, number, bound) is StandingState.APPROVED
 
 
+@pytest.mark.slow
 def test_new_limits_void_the_approvals_of_the_old(env: BoardEnv) -> None:
     number = propose(env)
     bound = terms_of(env, number).hash
@@ -176,6 +181,7 @@ def test_limits_beyond_the_chart_are_refused(env: BoardEnv, limits: Limits) -> N
         decisions.set_limits(env.board, LEAD, number, limits, terms_of(env, number).hash)
 
 
+@pytest.mark.slow
 def test_a_rejected_proposal_is_over_and_needs_a_reason(env: BoardEnv) -> None:
     number = propose(env)
     bound = terms_of(env, number).hash
@@ -230,6 +236,7 @@ def test_two_at_once_cannot_exceed_the_limit(env: BoardEnv) -> None:
     assert len(entries(env, "standing_used")) == 1
 
 
+@pytest.mark.slow
 def test_outside_of_its_hours_people_are_asked(env: BoardEnv) -> None:
     now = datetime.now(KST)
     later = (now + timedelta(hours=2)).time().replace(second=0, microsecond=0)
@@ -238,6 +245,7 @@ def test_outside_of_its_hours_people_are_asked(env: BoardEnv) -> None:
     assert state(env, file(env).task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_other_plans_are_not_covered(env: BoardEnv) -> None:
     in_force(env)
     tool = routine_plan().actions[0]
@@ -261,6 +269,7 @@ def test_a_waiting_freeze_still_holds_a_covered_plan(env: BoardEnv) -> None:
 # --- forging ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_forged_row_permits_nothing(env: BoardEnv) -> None:
     propose(env)
     with psycopg.connect(env.dsn) as connection:
@@ -296,6 +305,7 @@ def test_a_task_forged_to_approved_does_not_start(env: BoardEnv) -> None:
         tasks.begin_execution(env.board, claim)
 
 
+@pytest.mark.slow
 def test_a_server_moved_into_the_class_later_is_not_covered(env: BoardEnv) -> None:
     in_force(env)
     claim = file(env)
@@ -353,12 +363,14 @@ def test_people_revoke_it_with_a_reason(env: BoardEnv) -> None:
     assert state(env, file(env).task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_a_new_version_ends_it(env: BoardEnv) -> None:
     in_force(env)
     assert state(env, file(env, routine_plan(2)).task_id) is State.PENDING_APPROVAL
     assert rows(env)[0].state == "REVOKED"
 
 
+@pytest.mark.slow
 def test_a_changed_policy_ends_it(env: BoardEnv) -> None:
     in_force(env)
     claim = file(env)

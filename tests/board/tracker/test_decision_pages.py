@@ -21,6 +21,7 @@ def other(pid: int) -> Plan:
     return plan("MAINTENANCE", action().model_copy(update={"call": call}))
 
 
+@pytest.mark.slow
 def test_requests_answers_and_edits_are_shown_with_their_numbers(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -361,6 +361,7 @@ def test_other_people_cannot_decide_a_step(
     assert "pg_terminate" not in answer.text or account != "cus"
 
 
+@pytest.mark.slow
 def test_people_cannot_approve_their_own_request(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(requester_id="lead")
     assert decision(sign_in_as("lead"), scenario, decision="approve").status_code == 403

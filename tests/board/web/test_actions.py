@@ -45,6 +45,7 @@ def refuse() -> None:
     raise errors.Stale(what="SR-1")
 
 
+@pytest.mark.slow
 def test_a_refusal_is_shown_in_the_language_of_the_visitor(app: FastAPI) -> None:
     browser = sending(app, refuse)
     korean, english = browser.get_page("/form"), browser.get_page("/form?lang=en")

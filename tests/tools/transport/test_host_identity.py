@@ -112,6 +112,7 @@ class TestOfferedKey:
         assert caught.value.detail["reason"] == "host_key"
         assert caught.value.detail["offered"] == own.host().host_key
 
+    @pytest.mark.slow
     def test_a_key_of_another_type_is_a_changed_key(self, own: Any, tmp_path: Path) -> None:
         make_key(tmp_path / "k", "rsa")
         pinned = " ".join((tmp_path / "k.pub").read_text().split()[:2])

@@ -50,6 +50,7 @@ def test_a_goal_is_planned_from_the_offered_servers(server: ModelServer) -> None
     assert (second.read.servers, second.read.institution) == ((), None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("said", "goal", "because"),
     [

@@ -93,6 +93,7 @@ def test_only_the_planned_one_is_replaced(deployer: Deploy, webapps: Path) -> No
     assert (webapps / "portal.war").read_bytes() == b"by hand"
 
 
+@pytest.mark.slow
 def test_a_full_disk_leaves_the_old_file(deployer: Deploy, webapps: Path) -> None:
     with small_volume(webapps, "1m"):
         on = deployer(service(webapps))
@@ -106,6 +107,7 @@ def test_a_full_disk_leaves_the_old_file(deployer: Deploy, webapps: Path) -> Non
         assert [path.name for path in webapps.iterdir()] == ["portal.war"]
 
 
+@pytest.mark.slow
 def test_without_the_old_one_nothing_is_restored(deployer: Deploy, webapps: Path) -> None:
     on = deployer(service(webapps))
     (webapps / "portal.war").write_bytes(ONE)
