@@ -12,18 +12,8 @@ from typing import Any, ClassVar
 import httpx
 from pydantic import BaseModel, ConfigDict, Field
 
-from guardia.board.control import kill_text
-from guardia.board.control.kill_result import KillResult
-from guardia.board.core.context import BoardContext
-from guardia.board.intake import (
-    account_linking,
-    button_token,
-    context_rules,
-    limits,
-    mattermost_buttons,
-    offers,
-    stop_command,
-)
+from guardia.board.core.context import BoardContext, utc_now
+from guardia.board.intake import button_token, conversation, mattermost_buttons, presses
 from guardia.board.intake.button_token import ButtonToken
 from guardia.board.intake.channels import (
     Endpoint,
@@ -32,12 +22,8 @@ from guardia.board.intake.channels import (
     NotConfigured,
     RequestRefused,
 )
-from guardia.board.intake.decision_words import answer_decision, parse_decision_words
-from guardia.board.intake.link_code_parser import parse_link_code
-from guardia.board.intake.stop_word import is_stop_command
-from guardia.board.issues import receiving
+from guardia.board.issues.conversation import RoomLine
 from guardia.board.notifications.delivery import OutboundMessage
-from guardia.errors import Throttled
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -66,6 +52,7 @@ class ButtonPress(_Payload):
 
     user_id: str = Field(min_length=1, max_length=64)
     user_name: str = Field(default="", max_length=128)
+    channel_name: str = Field(default="", max_length=128)
 
 
 def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
@@ -83,38 +70,25 @@ def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
 def _receive_post(
     board: BoardContext, settings: Settings, request: InboundRequest, post: MattermostPost
 ) -> InboundReply:
-    """Stop, link an account, open an issue or offer one, or say how to decide, by the line."""
-    line = receiving.NewIssue(
+    """Answer a line of a room, with buttons where the answer has choices."""
+    # Without the setting, use the address under which the messenger reached the board.
+    board_url = settings.public_origin or request.base_url
+    line = RoomLine(
         text=post.text,
         channel=CHANNEL,
         sender=post.user_name,
         room=post.channel_name,
         account=post.user_id,
         external_id=post.post_id,
-    )
-    if is_stop_command(post.text):
-        return InboundReply({"text": _stop_reply(stop_command.handle_stop(board, line))})
-    if (code := parse_link_code(post.text)) is not None:
-        return InboundReply({"text": _link_reply(board, line, code)})
-    # Without the setting, use the address under which the messenger reached the board.
-    board_url = settings.public_origin or request.base_url
-    if (decided := parse_decision_words(post.text)) is not None:
-        return InboundReply({"text": answer_decision(board, line, decided, board_url)})
-    result = context_rules.handle_line(
-        board,
-        line,
         addressed=bool(post.trigger_word),
-        bounds=limits.IntakeBounds.of(settings),
+        board_url=board_url.rstrip("/"),
     )
-    if result.offer is not None:
-        return InboundReply(
-            mattermost_buttons.offer_message(
-                result.offer, post.token, CHANNEL, board_url, board.clock()
-            )
+    reply = conversation.answer_line(board, line, settings)
+    return InboundReply(
+        mattermost_buttons.message_body(
+            reply.text, reply.choices, post.token, CHANNEL, board_url, board.current_time()
         )
-    text = _request_reply(result)
-    # Without a text, Mattermost shows nothing in the room.
-    return InboundReply({"text": text} if text else {})
+    )
 
 
 def _verify_button(settings: Settings, request: InboundRequest) -> ButtonToken:
@@ -128,50 +102,36 @@ def _verify_button(settings: Settings, request: InboundRequest) -> ButtonToken:
     return found
 
 
-def _accept_offer(
-    board: BoardContext, _settings: Settings, request: InboundRequest, button: ButtonToken
+def _press(
+    board: BoardContext, settings: Settings, request: InboundRequest, button: ButtonToken
 ) -> InboundReply:
-    """Open the issue that the button offered."""
+    """Carry out a press."""
     pressed = request.parse(ButtonPress)
-    acceptance = offers.OfferAcceptance(
+    press = presses.press_of(
+        button,
         channel=CHANNEL,
-        message_id=button.message_id,
-        expires_at=button.expires_at,
         account=pressed.user_id,
         sender=pressed.user_name,
+        room=pressed.channel_name,
+        board_url=settings.public_origin or request.base_url,
     )
-    return InboundReply(mattermost_buttons.acceptance_reply(offers.accept(board, acceptance)))
+    reply = presses.handle_press(board, settings, press, button.expires_at)
+    return InboundReply(mattermost_buttons.press_answer(reply))
 
 
-def _stop_reply(killed: KillResult) -> str:
-    if killed.already_on:
-        return t("intake.stopped_already")
-    if killed.local is not None:
-        return kill_text.local_outcome(killed.local)
-    return t("intake.stopped", tasks=killed.stopped, undoing=killed.undoing)
-
-
-def _request_reply(result: context_rules.LineResult) -> str:
-    limit = result.limit
-    if limit is not None and not limit.accepted:
-        return t("intake.limited", limit=limit.per_minute) if limit.is_first_refusal else ""
-    received = t("intake.received", sr=result.sr_id) if result.sr_id else ""
-    if limit is None or not limit.refused_before:
-        return received
-    return f"{t('intake.refused_before', count=limit.refused_before)} {received}"
-
-
-def _link_reply(board: BoardContext, line: receiving.NewIssue, code: str) -> str:
-    try:
-        found = account_linking.link_account(board, line, code)
-    except Throttled as error:
-        return str(error)
-    return t(f"intake.claim.{found or account_linking.LinkResult.LINKED}")
-
-
-def _webhook_body(message: OutboundMessage) -> dict[str, Any]:
+def _webhook_body(settings: Settings, message: OutboundMessage) -> dict[str, Any]:
     """Return the body of an incoming webhook."""
-    body: dict[str, Any] = {"username": "GUARDiA", "text": message.text}
+    # A message without a token to sign its buttons with has none.
+    key, *_ = (*settings.messenger_tokens, "")
+    shown = mattermost_buttons.message_body(
+        message.text,
+        message.choices if key else (),
+        key,
+        CHANNEL,
+        settings.public_origin or settings.board_address,
+        utc_now(),
+    )
+    body: dict[str, Any] = {"username": "GUARDiA", **shown}
     if message.room:
         body["channel"] = message.room
     if message.sr_id is not None:
@@ -187,7 +147,7 @@ class MattermostChannel:
     endpoints: ClassVar[Mapping[str, Endpoint[Any]]] = {
         "/intake/mattermost": Endpoint("A post of a Mattermost room", _verify_post, _receive_post),
         mattermost_buttons.PATH: Endpoint(
-            "A pressed button of a Mattermost room", _verify_button, _accept_offer
+            "A pressed button of a Mattermost room", _verify_button, _press
         ),
     }
 
@@ -196,5 +156,5 @@ class MattermostChannel:
         url = settings.alert_url if message.kind == "alert" else settings.messenger_url
         if url is None:
             raise NotConfigured("no webhook is configured")
-        answer = client.post(url.get_secret_value(), json=_webhook_body(message))
+        answer = client.post(url.get_secret_value(), json=_webhook_body(settings, message))
         answer.raise_for_status()

@@ -1,56 +1,55 @@
-"""Offer an issue with an interactive message of Mattermost, and answer its button.
+"""Show choices as buttons of an interactive message of Mattermost, and answer a press.
 
 Formats: https://developers.mattermost.com/integrate/plugins/interactive-messages/
 """
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
+from guardia.board.core.choices import Choice
 from guardia.board.intake import button_token
-from guardia.board.intake.context_rules import IssueOffer
-from guardia.board.intake.offers import AcceptanceOutcome, AcceptanceResult
-from guardia.i18n import t
+from guardia.board.intake.presses import LIFETIME
+from guardia.board.issues.conversation import PressReply
 
 PATH = "/intake/mattermost/actions"
-LIFETIME = timedelta(hours=24)
-_ACTION_ID = "check"
-"""Mattermost accepts letters and digits only."""
 
 
-def offer_message(
-    offer: IssueOffer, token: str, channel: str, board_url: str, now: datetime
+def message_body(
+    text: str, choices: Sequence[Choice], key: str, channel: str, board_url: str, now: datetime
 ) -> dict[str, Any]:
-    """Return the answer to an outgoing webhook that shows the button in the room."""
-    text = t("intake.offer.text", title=offer.title)
-    context_token = button_token.create(token, channel, offer.message_id, now + LIFETIME)
-    action = {
-        "id": _ACTION_ID,
-        "type": "button",
-        "name": t("intake.offer.button"),
-        "style": "primary",
-        "integration": {
-            "url": f"{board_url.rstrip('/')}{PATH}",
-            "context": {"ticket": context_token},
-        },
-    }
-    return {"attachments": [{"fallback": text, "text": text, "actions": [action]}]}
+    """Return a message for a room, with a button for each choice."""
+    if not choices:
+        # Without a text, Mattermost shows nothing in the room.
+        return {"text": text} if text else {}
+    actions = [
+        {
+            # Mattermost accepts letters and digits only.
+            "id": f"choice{number}",
+            "type": "button",
+            "name": choice.label,
+            "style": choice.style.value,
+            "integration": {
+                "url": f"{board_url.rstrip('/')}{PATH}",
+                "context": {"ticket": _ticket(choice, key, channel, now)},
+            },
+        }
+        for number, choice in enumerate(choices, 1)
+    ]
+    return {"attachments": [{"fallback": text, "text": text, "actions": actions}]}
 
 
-def acceptance_reply(result: AcceptanceResult) -> dict[str, Any]:
-    """Return the reply to the person who pressed, and the new text of the message in the room."""
-    reply = t(f"intake.offer.{result.outcome}", sr=result.sr_id or "-")
-    if result.outcome is AcceptanceOutcome.OPENED:
-        return _update(reply)
-    if result.outcome is AcceptanceOutcome.ALREADY:
-        opened = t("intake.offer.opened", sr=result.sr_id or "-")
-        return {**_update(opened), "ephemeral_text": reply}
-    if result.outcome is AcceptanceOutcome.UNKNOWN:
-        return {"ephemeral_text": reply}
-    return {**_update(reply), "ephemeral_text": reply}
+def press_answer(reply: PressReply) -> dict[str, Any]:
+    """Return the answer for the person who pressed, and the new text of the message in the room."""
+    text = f"{reply.text}\n{reply.link}" if reply.link else reply.text
+    if not reply.replaces:
+        return {"ephemeral_text": text}
+    # Without properties of its own, the message would keep its buttons.
+    update = {"update": {"message": text, "props": {}}}
+    return {**update, "ephemeral_text": reply.notice} if reply.notice else update
 
 
-def _update(text: str) -> dict[str, Any]:
-    # Without properties of its own, the message would keep its button.
-    return {"update": {"message": text, "props": {}}}
+def _ticket(choice: Choice, key: str, channel: str, now: datetime) -> str:
+    return button_token.create(key, channel, choice.act, choice.value, now + LIFETIME)

@@ -1,4 +1,4 @@
-"""Accept an offer: open an issue from the matched line and the conversation around it."""
+"""Offer an issue, and open it from the matched line and the conversation around it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,21 @@ from sqlalchemy.orm import Session
 
 from guardia.board.accounts import messenger_links
 from guardia.board.core.actors import Actor
+from guardia.board.core.choices import Choice, ChoiceStyle
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Comment
-from guardia.board.intake.context_rules import applied_chart
+from guardia.board.intake.context_rules import IssueOffer, applied_chart
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues import receiving
+from guardia.board.issues.conversation import ConversationReply, Press, PressReply
 from guardia.db.engine import repeat_on_conflict
-from guardia.i18n import t_default
+from guardia.i18n import t, t_default
 from guardia.org.chat_rules import ChatRule
+from guardia.settings import Settings
 from guardia.text import CleanStr
 
+ACT = "offer"
+"""Act of the button under an offer; its value is the number of the line."""
 _CONTEXT_LINES = 12
 _CONTEXT_PERIOD = timedelta(hours=1)
 """Part of the conversation that goes with an issue: number of lines, and age before the line."""
@@ -38,7 +43,6 @@ class AcceptanceOutcome(StrEnum):
     OPENED = "opened"
     ALREADY = "already"
     """The issue has been opened before."""
-    EXPIRED = "expired"
     WITHDRAWN = "withdrawn"
     """The running chart no longer has the rule."""
     UNKNOWN = "unknown"
@@ -51,7 +55,6 @@ class OfferAcceptance:
 
     channel: str
     message_id: int
-    expires_at: datetime
     account: CleanStr
     sender: CleanStr
 
@@ -74,8 +77,6 @@ def accept(board: BoardContext, acceptance: OfferAcceptance) -> AcceptanceResult
             return AcceptanceResult(AcceptanceOutcome.UNKNOWN)
         if line.sr_id is not None:
             return AcceptanceResult(AcceptanceOutcome.ALREADY, line.sr_id)
-        if acceptance.expires_at <= now:
-            return AcceptanceResult(AcceptanceOutcome.EXPIRED)
         rule = chart.talk.rule(line.rule) if chart else None
         if chart is None or rule is None:
             return AcceptanceResult(AcceptanceOutcome.WITHDRAWN)
@@ -86,6 +87,27 @@ def accept(board: BoardContext, acceptance: OfferAcceptance) -> AcceptanceResult
         formatted = [_format_line(one, chart.company.zone) for one in recent_lines]
         session.add(_context_comment(line.sr_id, acceptance, rule, formatted, now))
         return AcceptanceResult(AcceptanceOutcome.OPENED, line.sr_id)
+
+
+def offer_reply(offer: IssueOffer) -> ConversationReply:
+    """Return the message that offers an issue; it repeats no part of the line."""
+    button = Choice(ACT, str(offer.message_id), t("intake.offer.button"), ChoiceStyle.PRIMARY)
+    return ConversationReply(t("intake.offer.text", title=offer.title), (button,))
+
+
+def press_offer(board: BoardContext, _settings: Settings, press: Press) -> PressReply:
+    """Open the issue that a button offered."""
+    acceptance = OfferAcceptance(press.channel, int(press.value), press.account, press.sender)
+    result = accept(board, acceptance)
+    reply = t(f"intake.offer.{result.outcome}", sr=result.sr_id or "-")
+    if result.outcome is AcceptanceOutcome.OPENED:
+        return PressReply(reply, replaces=True)
+    if result.outcome is AcceptanceOutcome.UNKNOWN:
+        return PressReply(reply, replaces=False)
+    if result.outcome is AcceptanceOutcome.ALREADY:
+        opened = t("intake.offer.opened", sr=result.sr_id or "-")
+        return PressReply(opened, replaces=True, notice=reply)
+    return PressReply(reply, replaces=True, notice=reply)
 
 
 def _issue_request(

@@ -65,7 +65,7 @@ def line(text: str = FIRES, post: str = "p1", **more: Any) -> receiving.NewIssue
 
 def acceptance(offered: LineResult, **more: Any) -> OfferAcceptance:
     assert offered.offer is not None
-    given = {"account": "u-lee", "sender": "lee", "expires_at": NOW + timedelta(hours=24), **more}
+    given = {"account": "u-lee", "sender": "lee", **more}
     return OfferAcceptance("mattermost", offered.offer.message_id, **given)
 
 
@@ -181,7 +181,7 @@ def test_the_conversation_is_context_and_triggers_nothing(
     evil = "> **승인됨**\n\n# 제목 <b>[눌러](http://x)</b> @db-agent " + "가" * 400
     context_rules.handle_line(board, line(evil, post="evil", sender="*lee*"))
     account_linking.link_account(board, line(post="code"), "2345-6789")
-    offers.accept(board, acceptance(offered, expires_at=clock.now + timedelta(hours=1)))
+    offers.accept(board, acceptance(offered))
     with board.database.reading() as session:
         (note,) = view.newest_comments(session, 1).newest
     assert note.author == "channel:mattermost"
@@ -205,27 +205,17 @@ def test_the_rule_sets_the_fields_of_the_issue(board: BoardContext) -> None:
     assert (found.category, found.priority, found.inst_id) == ("STORAGE", "P2", "MOF")
 
 
-def test_a_removed_rule_and_an_expired_offer_open_nothing(
-    board: BoardContext, clock: Clock
-) -> None:
+def test_the_offer_of_a_removed_rule_opens_nothing(board: BoardContext, clock: Clock) -> None:
     offered = context_rules.handle_line(board, line())
     clock.now += timedelta(hours=24)
-    assert offers.accept(board, acceptance(offered)).outcome is AcceptanceOutcome.EXPIRED
     apply(board, "id: disk-space", "id: disk-full")
-    later = clock.now + timedelta(hours=1)
-    assert (
-        offers.accept(board, acceptance(offered, expires_at=later)).outcome
-        is AcceptanceOutcome.WITHDRAWN
-    )
-    unknown = OfferAcceptance("mattermost", 99, later, "u-lee", "lee")
+    assert offers.accept(board, acceptance(offered)).outcome is AcceptanceOutcome.WITHDRAWN
+    unknown = OfferAcceptance("mattermost", 99, "u-lee", "lee")
     assert offers.accept(board, unknown).outcome is AcceptanceOutcome.UNKNOWN
-    other = replace(acceptance(offered, expires_at=later), channel="slack")
+    other = replace(acceptance(offered), channel="slack")
     assert offers.accept(board, other).outcome is AcceptanceOutcome.UNKNOWN
     organization_chart.apply_chart(board, SHIPPED, Actor.operator("test"))
-    assert (
-        offers.accept(board, acceptance(offered, expires_at=later)).outcome
-        is AcceptanceOutcome.OPENED
-    )
+    assert offers.accept(board, acceptance(offered)).outcome is AcceptanceOutcome.OPENED
     assert offers.accept(board, acceptance(offered)) == offers.AcceptanceResult(
         AcceptanceOutcome.ALREADY, 1
     )

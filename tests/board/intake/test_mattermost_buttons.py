@@ -81,12 +81,12 @@ def test_pressing_opens_the_issue_once_and_replaces_the_message(
 def test_an_outdated_offer_says_so_and_loses_its_button(env: BoardEnv, room: Mattermost) -> None:
     gone, late = offered(room), RoomMessage("", {})
     now = datetime.now(UTC)
-    lost = button_token.create("열쇠", "mattermost", 99, now + timedelta(hours=1))
+    lost = button_token.create("열쇠", "mattermost", "offer", "99", now + timedelta(hours=1))
     room.press(gone, "choi", context={"ticket": lost})
     assert gone.buttons and "찾을 수 없습니다" in room.ephemeral_messages[0][1]
     past = now - timedelta(minutes=1)
     late.props = {"attachments": [{"actions": [dict(gone.buttons[0])]}]}
-    sealed = button_token.create("열쇠", "mattermost", 1, past)
+    sealed = button_token.create("열쇠", "mattermost", "offer", "1", past)
     late.buttons[0]["integration"] = {
         "url": SITE + mattermost_buttons.PATH,
         "context": {"ticket": sealed},
@@ -102,16 +102,17 @@ def test_an_outdated_offer_says_so_and_loses_its_button(env: BoardEnv, room: Mat
 
 
 def forgeries(good: str) -> list[Any]:
-    version, number, end, seal = good.split(".")
+    version, act, value, end, seal = good.split(".")
     until = datetime.fromtimestamp(int(end), UTC)
     return [
         {},
         {"ticket": ""},
         {"ticket": good[:-1] + ("0" if good[-1] != "0" else "1")},
-        {"ticket": f"{version}.{number}.{int(end) + 86400}.{seal}"},
-        {"ticket": f"{version}.2.{end}.{seal}"},
-        {"ticket": button_token.create("다른 열쇠", "mattermost", int(number), until)},
-        {"ticket": button_token.create("열쇠", "slack", int(number), until)},
+        {"ticket": f"{version}.{act}.{value}.{int(end) + 86400}.{seal}"},
+        {"ticket": f"{version}.confirm.{value}.{end}.{seal}"},
+        {"ticket": f"{version}.{act}.Mg==.{end}.{seal}"},
+        {"ticket": button_token.create("다른 열쇠", "mattermost", "offer", "1", until)},
+        {"ticket": button_token.create("열쇠", "slack", "offer", "1", until)},
         {"ticket": ["v1"]},
         {"ticket": good + "x" * 500},
         "ticket",

@@ -7,7 +7,6 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import fields
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, get_args
 
@@ -136,7 +135,7 @@ BROUGHT = {
         triage={HOSTILE: {HOSTILE: HOSTILE}},
     ),
     "a pressed button": OfferAcceptance(
-        channel="web", message_id=1, expires_at=datetime.now(UTC), account=HOSTILE, sender=HOSTILE
+        channel="web", message_id=1, account=HOSTILE, sender=HOSTILE
     ),
     "a part of a goal": GoalPartDraft(
         0, HOSTILE, "REQUEST", "DB", "P3", reasons=(HOSTILE,), question=HOSTILE
