@@ -99,10 +99,11 @@ def _covered(coverage: RoleCoverage) -> ColumnElement[bool]:
 def pending_steps(board: BoardContext, viewer: PersonInfo) -> PendingSteps:
     """Return the steps that a person can decide now, the most urgent first."""
     with board.database.reading() as session:
-        return _pending_steps(session, viewer, board.clock())
+        return pending_steps_within(session, viewer, board.clock())
 
 
-def _pending_steps(session: Session, viewer: PersonInfo, now: datetime) -> PendingSteps:
+def pending_steps_within(session: Session, viewer: PersonInfo, now: datetime) -> PendingSteps:
+    """Return the same within a larger transaction."""
     scoped_roles = requests.scoped_roles(session, viewer, now)
     if not scoped_roles:
         return PendingSteps()
