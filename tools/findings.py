@@ -13,6 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from guardia.errors import ProgrammerError
+from guardia.personal_numbers import mask_resident_numbers
 from guardia.text import is_blank
 from guardia.tools.output import sanitize
 
@@ -62,7 +63,12 @@ Word = Annotated[
     str, StringConstraints(max_length=100), AfterValidator(sanitize), AfterValidator(_visible)
 ]
 """A name that sentences contain, so it may not be empty."""
-Line = Annotated[str, StringConstraints(max_length=1000), AfterValidator(sanitize)]
+Line = Annotated[
+    str,
+    StringConstraints(max_length=1000),
+    AfterValidator(sanitize),
+    AfterValidator(mask_resident_numbers),
+]
 """A line of text; may be empty."""
 FilePath = Annotated[str, StringConstraints(max_length=4096), AfterValidator(_visible)]
 """A name that may become an argument, so nothing in it is masked."""

@@ -30,6 +30,8 @@ from guardia.db import events, jobs
 from guardia.db.engine import driver_connection
 from guardia.errors import ProgrammerError
 from guardia.i18n import t_default
+from guardia.personal_numbers import mask_resident_numbers
+from guardia.text import clean_json
 
 CHAIN = "main"
 CHECKPOINT_EVERY = 1000
@@ -125,12 +127,12 @@ def append(
     # Write, and lock, everything else of this transaction before locking the head.
     session.flush()
     new = NewEntry(
-        clean(actor),
+        clean(mask_resident_numbers(actor)),
         kind.value,
         sr_id,
         task_id,
-        clean(t_default(f"audit.{kind}", **words)),
-        clean(detail or {}),
+        clean(mask_resident_numbers(t_default(f"audit.{kind}", **words))),
+        clean(clean_json(detail or {})),
     )
     link = _insert(session, new, now)
     if link.seq % CHECKPOINT_EVERY == 0:

@@ -33,6 +33,7 @@ from guardia.board.execution.tasks import approved_plan, stored_plan
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
+from guardia.personal_numbers import mask_resident_numbers
 from guardia.text import CleanObject, CleanStr
 
 MAX_OUTPUT = 20_000
@@ -183,7 +184,7 @@ def _record_first_attempt(
 def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -> None:
     """Log the result of a command, even if the claim is stale by now: the command did run."""
     claim, now = intent.grant.claim, board.clock()
-    output = outcome.output[:MAX_OUTPUT]
+    output = mask_resident_numbers(outcome.output)[:MAX_OUTPUT]
     findings = hashable(outcome.findings)
     sha = digest({"findings": findings, "output": output})
     with board.database.transaction() as session:
@@ -227,7 +228,9 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
 
 
 def hashable(value: Any) -> Any:
-    """Return findings that the audit log can hash: floats become text."""
+    """Return findings as they are stored and hashed: floats as text, no resident number."""
+    if isinstance(value, str):
+        return mask_resident_numbers(value)
     if isinstance(value, float):
         return f"{value:g}"
     if isinstance(value, dict):

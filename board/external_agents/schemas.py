@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 from guardia.board.audit.canonical import clean
-from guardia.text import TRIMMED, VISIBLE, CleanStr
+from guardia.text import TRIMMED, VISIBLE, CleanStr, clean_json
 
 TOOL = r"^[a-z]{1,30}\.[a-z_]{1,40}$"
 _MAX_ARGUMENTS_SIZE = 4000
@@ -27,7 +27,7 @@ Sentence = Annotated[
 def _arguments(found: dict[str, Any]) -> dict[str, Any]:
     """Return arguments that can be hashed in a plan: no floats, not deeply nested, not large."""
     try:
-        value = clean(found)
+        value = clean_json(clean(found))
     except (TypeError, RecursionError) as error:
         raise ValueError(str(error)) from None
     if len(json.dumps(value, ensure_ascii=False)) > _MAX_ARGUMENTS_SIZE:

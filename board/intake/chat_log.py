@@ -12,6 +12,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.intake.model import ChatMessage
 from guardia.board.issues.receiving import NewIssue, receive_within
 from guardia.db.engine import repeat_on_conflict
+from guardia.personal_numbers import mask_personal_numbers
 from guardia.text import MAX_BODY
 
 
@@ -51,8 +52,10 @@ def log_line(
 ) -> int | None:
     """Store a line of a room. Returns `None` if it was delivered before.
 
-    `text` replaces a text that must not be stored, such as a code.
+    `text` replaces a text that must not be stored, such as a code. Personal numbers are masked:
+    people in a room write to each other, and the log needs none of them.
     """
+    kept = mask_personal_numbers(request.text if text is None else text)
     return session.scalar(
         insert(ChatMessage)
         .values(
@@ -61,7 +64,7 @@ def log_line(
             room=request.room,
             sender=request.sender,
             account=request.account,
-            text=(request.text if text is None else text)[:MAX_BODY],
+            text=kept[:MAX_BODY],
             rule=rule,
             created_at=now,
         )

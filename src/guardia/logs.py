@@ -15,6 +15,7 @@ from types import TracebackType
 
 from guardia.errors import Misconfigured
 from guardia.i18n import t
+from guardia.personal_numbers import mask_resident_numbers
 
 PER_MINUTE = 20
 """Warnings and errors that one line of code may write in a minute; further ones are counted."""
@@ -47,7 +48,7 @@ class SafeFormatter(logging.Formatter):
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         """Return the line: text of a request begins no line of its own."""
-        return _bounded(_escaped(super().formatMessage(record), _CONTROL), _LINE, 0)
+        return _bounded(_masked(super().formatMessage(record), _CONTROL), _LINE, 0)
 
     def formatException(
         self,
@@ -55,7 +56,7 @@ class SafeFormatter(logging.Formatter):
         | tuple[None, None, None],
     ) -> str:
         """Return the traceback: its beginning and its end, which names the error."""
-        text = _escaped(super().formatException(ei), _CONTROL_IN_TRACE)
+        text = _masked(super().formatException(ei), _CONTROL_IN_TRACE)
         return _bounded(text, _TRACE_BEGIN, _TRACE_END)
 
 
@@ -94,8 +95,10 @@ class _PrivateFile(RotatingFileHandler):
         return os.fdopen(os.open(self.baseFilename, flags, 0o600), "a", encoding=self.encoding)
 
 
-def _escaped(text: str, control: re.Pattern[str]) -> str:
-    return control.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+def _masked(text: str, control: re.Pattern[str]) -> str:
+    """Return a text with control characters as escapes, without resident numbers."""
+    escaped = control.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return mask_resident_numbers(escaped)
 
 
 def _bounded(text: str, begin: int, end: int) -> str:

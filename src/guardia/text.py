@@ -20,6 +20,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, StringConstraints
 
+from guardia.personal_numbers import mask_hyphenated_numbers, mask_resident_numbers
+
 # Control characters are removed because terminals obey some of them, and direction marks because
 # people would approve something other than what is carried out. Tabs and line breaks stay.
 _HIDDEN = re.compile(
@@ -51,13 +53,6 @@ _SECRETS = re.compile(
     (\\?["']?) ([^\s"'\\,;&@}]+)
     """
 )
-# Resident numbers, mobile phones and payment cards, as Korean systems write them into logs.
-_PERSONAL = re.compile(
-    r"(?<![\w-])(?:\d{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])-[1-8]\d{6}"
-    r"|01[016789]-\d{3,4}-\d{4}"
-    r"|\d{4}-\d{4}-\d{4}-\d{4})(?![\w-])"
-)
-
 _PRIVATE_KEY = re.compile(
     r"(-----BEGIN [A-Z ]*PRIVATE KEY-----)(?s:.*?)(-----END [A-Z ]*PRIVATE KEY-----|\Z)"
 )
@@ -71,19 +66,20 @@ MAX_BODY = 20_000
 
 
 def clean(text: str) -> str:
-    """Return `text` in the form in which it is stored: NFC, without hidden characters.
+    """Return `text` in the form in which it is stored.
 
-    Emoji, Hangul and right-to-left scripts keep every character that they need.
+    That is NFC, without hidden characters, and with resident numbers masked. Emoji, Hangul and
+    right-to-left scripts keep every character that they need.
     """
-    if text.isascii() and text.isprintable():
-        return text
-    return _composed(_SURROGATE.sub("?", _HIDDEN.sub("", text)))
+    if not (text.isascii() and text.isprintable()):
+        text = _composed(_SURROGATE.sub("?", _HIDDEN.sub("", text)))
+    return mask_resident_numbers(text)
 
 
 def mask_secrets(text: str) -> str:
     """Return `text` with likely passwords, keys and personal numbers masked."""
     shown = _SECRETS.sub(r"\1\2***", _PRIVATE_KEY.sub(r"\1***\2", text))
-    return _PERSONAL.sub("***", shown)
+    return mask_hyphenated_numbers(shown)
 
 
 def fold(text: str) -> str:

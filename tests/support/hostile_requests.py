@@ -60,6 +60,7 @@ TEXTS: dict[str, str] = {
     "long": "가" * 70_000,
     "empty": "",
     "blank": " \t\n",
+    "resident number": "900101-1234567",
 }
 """Values for a field, a part of a path, a header or a cookie."""
 BODIES: dict[str, bytes] = {
