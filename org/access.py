@@ -31,6 +31,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "account.link_own": _EVERYONE,
     "passkey.own": _EVERYONE,
     "passkey.remove": frozenset({"admin"}),
+    "home.read": _EVERYONE,
+    "home.set_role": frozenset({"admin"}),
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},

@@ -23,7 +23,7 @@ _CHECKS = PasswordChecks()
 
 
 @router.get("/login")
-def form(request: Request, next: CleanStr = "/issues") -> Response:
+def form(request: Request, next: CleanStr = "/") -> Response:
     """Show the sign-in form."""
     session.begin_visit(request)
     return render.page(

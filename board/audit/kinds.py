@@ -112,6 +112,9 @@ class EntryKind(StrEnum):
     RULE_REMOVED = "rule_removed"
     RULE_REJECTED = "rule_rejected"
 
+    # Pages
+    HOME_CHANGED = "home_changed"
+
     # Goals
     GOAL_GIVEN = "goal_given"
     GOAL_PLANNED = "goal_planned"

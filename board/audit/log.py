@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -186,9 +186,13 @@ def recomputed_entries(
     only the canonical form. What is to be signed is read in this way first.
     """
     for row in islice(_rows(session, select(*_COLUMNS, _CANONICAL), after, None), most):
-        values = dict(row._mapping)
-        canonical = values.pop("canonical")
-        yield ChainEntry(**values).stored(canonical)
+        yield _recomputed(row)
+
+
+def _recomputed(row: Any) -> StoredEntry:
+    values = dict(row._mapping)
+    canonical = values.pop("canonical")
+    return ChainEntry(**values).stored(canonical)
 
 
 def _rows(session: Session, query: Select[Any], after: int, until: int | None) -> Iterator[Any]:
@@ -240,6 +244,20 @@ def use_system_functions(session: Session) -> None:
 def entry_at(session: Session, seq: int) -> ChainEntry | None:
     """Return entry number `seq`, or `None`."""
     return next(entries(session, seq - 1, seq), None)
+
+
+def altered_entries(session: Session, numbers: Sequence[int]) -> frozenset[int]:
+    """Return which of these entries no longer have the hash that the chain keeps.
+
+    A quick look for a page. Only a verification shows that no entry is missing or was rewritten
+    together with those after it.
+    """
+    query = select(*_COLUMNS, _CANONICAL).where(AuditEntry.seq.in_(numbers))
+    return frozenset(
+        entry.seq
+        for row in session.execute(query)
+        if (entry := _recomputed(row)).hash() != entry.current_hash
+    )
 
 
 def position_of(session: Session, current_hash: str) -> int | None:

@@ -19,6 +19,18 @@ _TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)"
 _TIME_STYLES = {"full": "%Y-%m-%d %H:%M:%S", "short": "%m-%d %H:%M", "clock": "%H:%M"}
 
 
+def format_span(span: timedelta) -> str:
+    """Return a duration in its two largest units, such as `1시간 5분`."""
+    seconds = max(0, round(span.total_seconds()))
+    units = (("days", 86_400), ("hours", 3_600), ("minutes", 60), ("seconds", 1))
+    parts = []
+    for name, size in units:
+        number, seconds = divmod(seconds, size)
+        if number:
+            parts.append(t(f"web.span.{name}", count=number))
+    return " ".join(parts[:2]) or t("web.span.seconds", count=0)
+
+
 def label(table: str, name: str) -> str:
     """Return the text `<table>.<name>`, or the name itself if the catalogue lacks it."""
     try:

@@ -28,6 +28,12 @@ class Issue(Base):
             "requester_account",
             postgresql_where=sql("requester_account is not null and requester_id is null"),
         ),
+        Index(
+            "ix_tb_sr_request_assignee",
+            "assignee_id",
+            "sr_id",
+            postgresql_where=sql("status = 'MANUAL'"),
+        ),
         Index("ix_tb_sr_request_stalled", "sr_id", postgresql_where=sql("stalled_at is not null")),
         Index(
             "ix_tb_sr_request_parent_id",
@@ -92,6 +98,9 @@ class Task(Base):
             "ix_tb_ops_task_run_after", "run_after", postgresql_where=sql("run_after is not null")
         ),
         Index("ix_tb_ops_task_hire_id", "hire_id", postgresql_where=sql("hire_id is not null")),
+        Index(
+            "ix_tb_ops_task_owner", "owner_id", "sr_id", postgresql_where=sql("status = 'MANUAL'")
+        ),
         Index("ix_tb_ops_task_run_id", "run_id", postgresql_where=sql("run_id is not null")),
         # Claimable tasks of an agent in the order of claiming: see `runs.claiming`.
         Index(
@@ -185,6 +194,11 @@ class Directive(Base):
     __table_args__ = (
         CheckConstraint("state in ('DONE', 'UNDOING', 'RESTORED', 'NOT_RESTORED')", name="state"),
         Index("ix_tb_directive_task_id", "task_id", "directive_id"),
+        Index(
+            "ix_tb_directive_not_restored",
+            "sr_id",
+            postgresql_where=sql("state = 'NOT_RESTORED'"),
+        ),
         Index(
             "uq_tb_directive_undoing",
             "task_id",

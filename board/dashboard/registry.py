@@ -2,20 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from guardia.board.core.context import BoardContext
-from guardia.board.dashboard.cards import Card, CardContent
+from guardia.board.dashboard.agents_card import AgentsCard
+from guardia.board.dashboard.autonomy_card import AutonomyCard
+from guardia.board.dashboard.cards import NO_FILTERS, Card, CardContent, CardFilters
+from guardia.board.dashboard.engineers_card import EngineersCard
+from guardia.board.dashboard.failures_card import FailuresCard
+from guardia.board.dashboard.hours_card import HoursCard
+from guardia.board.dashboard.institutions_card import InstitutionsCard
+from guardia.board.dashboard.integrity_card import IntegrityCard
+from guardia.board.dashboard.requests_card import RequestsCard
+from guardia.board.dashboard.servers_card import ServersCard
+from guardia.board.dashboard.spending_card import SpendingCard
 from guardia.board.dashboard.waiting_card import WaitingCard
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
-CARDS: tuple[Card, ...] = (WaitingCard(),)
+CARDS: tuple[Card, ...] = (
+    WaitingCard(),
+    RequestsCard(),
+    AutonomyCard(),
+    EngineersCard(),
+    InstitutionsCard(),
+    ServersCard(),
+    FailuresCard(),
+    AgentsCard(),
+    HoursCard(),
+    SpendingCard(),
+    IntegrityCard(),
+)
 """All cards, in the order in which pages show them."""
 
 
-def read_cards(board: BoardContext, person: PersonInfo) -> list[CardContent]:
-    """Read every card that a person may see."""
+def allowed_cards(person: PersonInfo) -> list[Card]:
+    """Return the cards that a person may see."""
+    return [card for card in CARDS if is_allowed(person, card.permission)]
+
+
+def read_cards(
+    board: BoardContext,
+    person: PersonInfo,
+    names: Iterable[str],
+    filters: CardFilters = NO_FILTERS,
+) -> list[CardContent]:
+    """Read the named cards that a person may see, in the order of their names."""
+    known = {card.name: card for card in allowed_cards(person)}
     return [
-        CardContent(card.template, card.read(board, person))
-        for card in CARDS
-        if is_allowed(person, card.permission)
+        CardContent(name, known[name].template, known[name].read(board, person, filters))
+        for name in names
+        if name in known
     ]

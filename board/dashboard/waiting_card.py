@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from guardia.board.approvals import pending
 from guardia.board.core.context import BoardContext
+from guardia.board.dashboard.cards import CardFilters
 from guardia.org.directory import PersonInfo
 
 
@@ -14,6 +15,8 @@ class WaitingCard:
     permission = "approval.answer"
     template = "dashboard/waiting"
 
-    def read(self, board: BoardContext, person: PersonInfo) -> pending.PendingSteps:
+    def read(
+        self, board: BoardContext, person: PersonInfo, filters: CardFilters
+    ) -> pending.PendingSteps:
         """Return the steps that wait for a person."""
         return pending.pending_steps(board, person)

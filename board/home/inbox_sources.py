@@ -101,7 +101,7 @@ class RowSource:
 
     kind: str
     permission: str
-    query: Select[Any]
+    query: Select[int, str, datetime]
     """Selects `id`, `title` and `since`, the oldest first."""
     path: Callable[[Any], str]
 

@@ -30,6 +30,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.costs import pages as cost_pages
 from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
+from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
@@ -83,6 +84,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
+        home_pages.router,
         tracker_pages.router,
         plan_pages.router,
         control_pages.router,

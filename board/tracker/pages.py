@@ -47,12 +47,6 @@ Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]
 States = Literal["open", "closed", "all"]
 
 
-@router.get("/")
-def home() -> Response:
-    """Redirect to the list of issues."""
-    return RedirectResponse("/issues", status_code=303)
-
-
 @router.get("/issues")
 def list_issues(
     request: Request,
@@ -73,7 +67,7 @@ def list_issues(
         visitor=visitor,
         listing=found,
         # Read after the list: a change in between is later than its position and is fetched next.
-        cards=read_cards(board, visitor.person),
+        cards=read_cards(board, visitor.person, ("waiting",)),
         query=query,
         address=f"/issues?{request.url.query}" if request.url.query else "/issues",
     )

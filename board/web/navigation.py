@@ -17,10 +17,11 @@ class NavigationItem:
     action: str
     """Permission required to see it."""
     style: str = ""
-    """`more`: not needed every day, behind a menu; `stop`: always in sight."""
+    """`more`: not needed every day, behind a menu; `stop`: always in sight; `home`: counts."""
 
 
 NAVIGATION_ITEMS = (
+    NavigationItem("home.title", "/", "home.read", "home"),
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),

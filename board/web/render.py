@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -131,6 +133,8 @@ def environment() -> Environment:
         value=format_value,
         blocks=findings.blocks,
         issue_ref=issue_ref,
+        span=labels.format_span,
+        as_json=as_json,
     )
     found.globals.update(
         t=t,
@@ -192,6 +196,11 @@ def format_value(value: object) -> str:
     if isinstance(value, bool):
         return t("web.yes") if value else t("web.no")
     return labels.to_seoul_time(str(value))
+
+
+def as_json(value: object) -> str:
+    """Return a value as JSON for an attribute, which the template escapes."""
+    return json.dumps(value, ensure_ascii=False, default=dataclasses.asdict)
 
 
 def iso(value: datetime) -> str:

@@ -230,4 +230,4 @@ def _accepted_language(request: Request) -> str:
 def safe_local_path(path: str) -> str:
     """Return `path` if it is one of our pages, or the list if it may lead to another host."""
     plain = path.isprintable() and "\\" not in path
-    return path if plain and path.startswith("/") and not path.startswith("//") else "/issues"
+    return path if plain and path.startswith("/") and not path.startswith("//") else "/"

@@ -186,3 +186,22 @@ document.addEventListener("submit", (event) => {
 window.addEventListener("pageshow", () => {
   for (const form of document.querySelectorAll("form[data-sent]")) delete form.dataset.sent;
 });
+
+// The number of things that wait is in the navigation and in the tab's title. It is read again when
+// something has changed, at most every few seconds, and when people return to the page.
+const title = document.title;
+let counted = 0;
+
+function recount() {
+  if (Date.now() - counted < 3000) return;
+  counted = Date.now();
+  htmx.trigger(document.body, "inbox");
+}
+
+document.addEventListener("htmx:afterSwap", (event) => {
+  if (event.target.id !== "inbox-count") return;
+  const badge = event.target.querySelector("[data-count]");
+  document.title = badge ? `(${badge.dataset.count}) ${title}` : title;
+});
+document.addEventListener("htmx:sseMessage", recount);
+document.addEventListener("visibilitychange", () => document.hidden || recount());

@@ -83,10 +83,10 @@ def test_throttling_is_shared_by_processes_and_hides_which_accounts_exist(
     ("wish", "leads_to"),
     [
         ("/issues/7", "/issues/7"),
-        ("https://evil.example/", "/issues"),
-        ("//evil.example/", "/issues"),
-        ("/\\evil.example", "/issues"),
-        ("/issues\r\nset-cookie: x=1", "/issues"),
+        ("https://evil.example/", "/"),
+        ("//evil.example/", "/"),
+        ("/\\evil.example", "/"),
+        ("/issues\r\nset-cookie: x=1", "/"),
     ],
 )
 def test_signing_in_redirects_to_our_own_pages_only(

@@ -16,7 +16,8 @@ from page_env import IssueScenario, PageClient
 import guardia.board
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard import registry
-from guardia.board.dashboard.cards import Card
+from guardia.board.dashboard.cards import Card, CardFilters
+from guardia.board.home import layouts
 from guardia.board.web import render
 from guardia.i18n import LANGUAGES, catalogue
 from guardia.org.access import PERMISSIONS
@@ -59,7 +60,7 @@ class ClockCard:
     template: str = "planted/clock"
     readers: list[str] = field(default_factory=list)
 
-    def read(self, _board: BoardContext, person: PersonInfo) -> object:
+    def read(self, _board: BoardContext, person: PersonInfo, _filters: CardFilters) -> object:
         """Return a name that needs escaping."""
         self.readers.append(person.id)
         return f"<b>{person.name}</b>"
@@ -86,13 +87,15 @@ def test_one_file_and_one_line_add_a_card(
     monkeypatch.setattr(registry, "CARDS", (*registry.CARDS, clock))
     planted = DictLoader({"parts/clock.html": "<p>{{ card }}</p>"})
     monkeypatch.setitem(render.environment().loader.mapping, "planted", planted)  # type: ignore[union-attr]
-    page = sign_in_as("pm").get_page("/issues").text
+    for role in ("pm", "team_lead"):
+        monkeypatch.setitem(layouts.SHIPPED, role, (clock.name,))
+    page = sign_in_as("pm").get_page("/").text
     assert '<div id="part-clock" data-version="' in page
     assert "<p>&lt;b&gt;최현우&lt;/b&gt;</p>" in page
-    live = sign_in_as("pm").get("/issues", headers={"hx-request": "true"}).text
+    live = sign_in_as("pm").get("/", headers={"hx-request": "true"}).text
     assert re.search(r'<div id="part-clock" data-version="\w+" hx-swap-oob="true">', live)
     # Without the permission it is neither shown nor read.
-    assert "part-clock" not in sign_in_as("lead").get_page("/issues").text
+    assert "part-clock" not in sign_in_as("lead").get_page("/").text
     assert set(clock.readers) == {"pm"}
 
 

@@ -7,12 +7,13 @@ from page_env import ADMIN, AUDITOR, IssueScenario, realistic_plan
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
+from guardia.board.dashboard.cards import NO_FILTERS
 from guardia.board.dashboard.waiting_card import WaitingCard
 from guardia.org.directory import PersonInfo
 
 
 def waiting(web_env: BoardEnv, person: PersonInfo) -> list[int]:
-    return [step.sr_id for step in WaitingCard().read(web_env.board, person).steps]
+    return [step.sr_id for step in WaitingCard().read(web_env.board, person, NO_FILTERS).steps]
 
 
 def approve(web_env: BoardEnv, scenario: IssueScenario, person: PersonInfo) -> None:

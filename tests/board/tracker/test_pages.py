@@ -48,11 +48,6 @@ def decision(browser: PageClient, scenario: IssueScenario, **fields: str) -> Any
 # --- the list --------------------------------------------------------------------------------
 
 
-def test_the_start_page_is_the_list(sign_in_as: Browse) -> None:
-    answer = sign_in_as("lead").get_page("/")
-    assert answer.headers["location"] == "/issues"
-
-
 def test_an_empty_list_shows_a_message(sign_in_as: Browse) -> None:
     browser = sign_in_as("lead")
     assert "진행 중인 요청이 없습니다" in browser.get_page("/issues").text

@@ -1,0 +1,134 @@
+"""The start page, its cards, and the number of things that wait."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Annotated, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Form, Query, Request, Response
+from sqlalchemy import select
+
+from guardia.board.audit import log
+from guardia.board.core.context import BoardContext
+from guardia.board.dashboard.cards import PERIODS, CardFilters
+from guardia.board.dashboard.registry import CARDS, allowed_cards, read_cards
+from guardia.board.home import layouts
+from guardia.board.home.inbox import read_inbox
+from guardia.board.web import actions, render
+from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.org.access import ROLES, is_allowed
+from guardia.org.model import Institution
+from guardia.text import FOLDED
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+
+_MOST_CHOICES = 1000
+
+
+def _filters(
+    days: Annotated[int, Query(ge=1, le=90)] = 30,
+    institution: Annotated[str, Query(max_length=40), FOLDED] = "",
+) -> CardFilters:
+    """Return the filters in the address; a period that is not offered becomes the next longer."""
+    return CardFilters(next(n for n in PERIODS if n >= days), institution)
+
+
+Filters = Annotated[CardFilters, Depends(_filters)]
+
+
+@router.get("/")
+def show(request: Request, board: BoardDep, visitor: CurrentVisitor, filters: Filters) -> Response:
+    """Show the start page; only its parts for a live refresh."""
+    person = visitor.person
+    fragment = request.headers.get("hx-request") == "true"
+    with board.database.reading() as session:
+        position = log.snapshot_size(session)
+    return render.page(
+        request,
+        "home/home_live.html" if fragment else "home/home.html",
+        visitor=visitor,
+        inbox=read_inbox(board, person),
+        cards=read_cards(board, person, layouts.cards_of(board, person), filters),
+        filters=filters,
+        periods=PERIODS,
+        institutions=_institutions(board, visitor),
+        position=position,
+        address="/?" + urlencode({"days": filters.days, "institution": filters.institution}),
+    )
+
+
+@router.get("/inbox/count")
+def count(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
+    """Return the number of things that wait, for the navigation of every page."""
+    total = read_inbox(board, visitor.person).total
+    return render.page(request, "home/count.html", visitor=visitor, total=total)
+
+
+@router.get("/home/cards")
+def edit(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    role: Annotated[str, Query(max_length=40), FOLDED] = "",
+) -> Response:
+    """Show the form with which a person, or an administrator for a role, chooses cards."""
+    return _form(request, board, visitor, role)
+
+
+@router.post("/home/cards")
+def choose(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    card: Annotated[list[str] | None, Form()] = None,
+    role: Annotated[str, Form(max_length=40), FOLDED] = "",
+    act: Annotated[Literal["save", "reset"], Form()] = "save",
+) -> Response:
+    """Store the chosen cards, in the order in which the form names them."""
+    chosen = None if act == "reset" else tuple(name for name in card or () if name)
+
+    def store() -> None:
+        if role:
+            layouts.choose_for_role(board, visitor.person, role, chosen)
+        else:
+            layouts.choose_own(board, visitor.person, chosen)
+
+    return actions.submit(
+        request, store, on_success="/", on_refusal=partial(_form, request, board, visitor, role)
+    )
+
+
+def _form(
+    request: Request,
+    board: BoardContext,
+    visitor: Visitor,
+    role: str,
+    *,
+    status: int = 200,
+    notice: str = "",
+) -> Response:
+    person = visitor.person
+    may_set = is_allowed(person, "home.set_role")
+    chosen = layouts.cards_of_role(board, role) if role else layouts.cards_of(board, person)
+    known = [card.name for card in (CARDS if role else allowed_cards(person))]
+    return render.page(
+        request,
+        "home/cards.html",
+        status=status,
+        visitor=visitor,
+        names=[*chosen, *(name for name in known if name not in chosen)],
+        chosen=set(chosen),
+        role=role if may_set else "",
+        roles=ROLES if may_set else (),
+        notice=notice,
+    )
+
+
+def _institutions(board: BoardContext, visitor: Visitor) -> list[tuple[str, str]]:
+    """Return the institutions that a filter may name."""
+    if visitor.person.role == "customer":
+        return []
+    query = select(Institution.inst_id, Institution.inst_name).order_by(Institution.inst_name)
+    with board.database.reading() as session:
+        return [(row[0], row[1]) for row in session.execute(query.limit(_MOST_CHOICES))]

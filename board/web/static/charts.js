@@ -1,0 +1,69 @@
+// Charts of the dashboard. The library is loaded only if the page has one; without it, or without
+// JavaScript, the same figures are in the table below.
+"use strict";
+
+const library = document.currentScript.dataset.library;
+const drawn = new Map();
+let loading = null;
+
+function load() {
+  loading ||= new Promise((done, fail) => {
+    const script = document.createElement("script");
+    script.src = library;
+    script.onload = done;
+    script.onerror = fail;
+    document.head.append(script);
+  });
+  return loading;
+}
+
+function colour(name) {
+  const style = getComputedStyle(document.documentElement);
+  return style.getPropertyValue(`--krds-color-light-${name}-${name === "gray" ? 40 : 50}`).trim();
+}
+
+function options(given, element) {
+  const ink = getComputedStyle(element).color;
+  return {
+    animation: false,
+    aria: { enabled: true },
+    textStyle: { fontFamily: getComputedStyle(document.body).fontFamily, color: ink },
+    grid: { left: 8, right: 8, top: 32, bottom: 4, containLabel: true },
+    legend: { top: 0, left: 0, itemWidth: 12, itemHeight: 12, textStyle: { color: ink } },
+    // As text on the canvas: the page's policy allows no styles in markup.
+    tooltip: { trigger: "axis", renderMode: "richText" },
+    xAxis: { type: "category", data: given.labels, axisTick: { show: false }, axisLabel: { color: ink } },
+    yAxis: { type: "value", minInterval: 1, axisLabel: { color: ink } },
+    series: given.series.map((one) => ({
+      name: one.name,
+      type: given.kind,
+      stack: given.stacked ? "all" : undefined,
+      data: one.values,
+      barMaxWidth: 14,
+      itemStyle: { color: colour(one.colour) },
+    })),
+  };
+}
+
+async function draw() {
+  for (const [element, chart] of drawn) {
+    if (!element.isConnected) {
+      chart.dispose();
+      drawn.delete(element);
+    }
+  }
+  const waiting = [...document.querySelectorAll(".chart:not([data-drawn])")];
+  if (!waiting.length) return;
+  await load();
+  for (const element of waiting) {
+    if (element.dataset.drawn || !element.isConnected) continue;
+    element.dataset.drawn = "true";
+    const chart = echarts.init(element, null, { renderer: "canvas" });
+    chart.setOption(options(JSON.parse(element.dataset.chart), element));
+    drawn.set(element, chart);
+  }
+}
+
+document.addEventListener("htmx:oobAfterSwap", draw);
+addEventListener("resize", () => drawn.forEach((chart) => chart.resize()));
+draw();
