@@ -17,7 +17,7 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.dashboard.cards import CardFilters
 from guardia.org.directory import PersonInfo
 
-_MOST = 15
+_MOST = 10
 _SCANNED = 2000
 """Latest entries among which commands are looked for, so that the cost does not grow."""
 _RESULTS = (EntryKind.RESULT, EntryKind.RESULT_FAILED, EntryKind.NOT_RESTORED, EntryKind.UNDONE)

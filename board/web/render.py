@@ -32,14 +32,15 @@ from guardia.org.budgets import format_won
 STATIC = Path(__file__).parent / "static"
 # The name of each language in that language.
 ENDONYMS = {"ko": "한국어", "en": "English"}
-# A colour for each meaning: what needs a person is the loudest, what is done the quietest.
+# A colour for each meaning: what needs a person is the loudest, what is done the quietest. Failed
+# is red, completed blue and in progress yellow, as the people who run the servers know it.
 STATUS_BADGE = {
-    State.PARSED: "bg-light-primary",
+    State.PARSED: "bg-light-gray",
     State.PENDING_APPROVAL: "bg-warning",
-    State.APPROVED: "bg-light-primary",
-    State.IN_PROGRESS: "bg-primary",
+    State.APPROVED: "bg-light-success",
+    State.IN_PROGRESS: "bg-light-warning",
     State.MANUAL: "bg-warning",
-    State.COMPLETED: "bg-light-success",
+    State.COMPLETED: "bg-light-primary",
     State.REJECTED: "bg-light-danger",
     State.FAILED_ROLLBACK: "bg-danger",
 }

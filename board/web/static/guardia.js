@@ -26,6 +26,7 @@ class LiveSource extends EventTarget {
     this.source.onopen = (event) => this.onopen && this.onopen(event);
     this.source.onerror = (event) => this.onerror && this.onerror(event);
     this.source.addEventListener("issue", () => this.dispatchEvent(new Event("issue")));
+    this.source.addEventListener("issue", recount);
     // Another page of the same person has taken the place; a look at this one takes it back.
     this.source.addEventListener("displaced", () => {
       this.rest();
@@ -190,12 +191,15 @@ window.addEventListener("pageshow", () => {
 // The number of things that wait is in the navigation and in the tab's title. It is read again when
 // something has changed, at most every few seconds, and when people return to the page.
 const title = document.title;
-let counted = 0;
+const RECOUNT_PAUSE = 3000;
+let counting = 0;
 
 function recount() {
-  if (Date.now() - counted < 3000) return;
-  counted = Date.now();
-  htmx.trigger(document.body, "inbox");
+  if (counting) return;
+  counting = setTimeout(() => {
+    counting = 0;
+    htmx.trigger(document.body, "inbox");
+  }, RECOUNT_PAUSE);
 }
 
 document.addEventListener("htmx:afterSwap", (event) => {
@@ -203,5 +207,4 @@ document.addEventListener("htmx:afterSwap", (event) => {
   const badge = event.target.querySelector("[data-count]");
   document.title = badge ? `(${badge.dataset.count}) ${title}` : title;
 });
-document.addEventListener("htmx:sseMessage", recount);
 document.addEventListener("visibilitychange", () => document.hidden || recount());
