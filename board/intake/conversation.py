@@ -11,7 +11,14 @@ from collections.abc import Callable
 from guardia.board.control import kill_text
 from guardia.board.control.kill_result import KillResult
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import account_linking, context_rules, limits, offers, stop_command
+from guardia.board.intake import (
+    account_linking,
+    context_rules,
+    limits,
+    offers,
+    stop_command,
+    thread_replies,
+)
 from guardia.board.intake.decision_words import answer_decision, parse_decision_words
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
@@ -64,7 +71,7 @@ def _receive(board: BoardContext, line: RoomLine, settings: Settings) -> Convers
     return ConversationReply(_request_text(result))
 
 
-STEPS: tuple[Step, ...] = (_stop, _link, _decide, _receive)
+STEPS: tuple[Step, ...] = (_stop, _link, _decide, thread_replies.add_to_issue, _receive)
 """In the order in which they read a line."""
 
 

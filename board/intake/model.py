@@ -1,4 +1,4 @@
-"""Table of messenger lines."""
+"""Tables of messenger lines, answered events and rates."""
 
 from __future__ import annotations
 
@@ -48,3 +48,14 @@ class IntakeRate(Base):
     counted_at: Mapped[datetime]
     refused: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     """Requests refused since the last one that was accepted normally."""
+
+
+class IntakeEvent(Base):
+    """An event of a channel that was answered, so that a repeated one is not answered again."""
+
+    __tablename__ = "tb_intake_event"
+    __table_args__ = (Index("ix_tb_intake_event_received_at", "received_at"),)
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime]

@@ -21,6 +21,7 @@ from guardia.board.intake import (
     decision_words,
     offers,
     stop_command,
+    thread_replies,
 )
 from guardia.board.intake.context_rules import LineResult
 from guardia.board.intake.model import ChatMessage
@@ -240,4 +241,5 @@ def test_a_rule_cannot_use_a_reserved_id() -> None:
         stop_command.RULE,
         messenger_links.LINK_RULE,
         decision_words.RULE,
+        thread_replies.RULE,
     } == RESERVED_RULE_IDS
