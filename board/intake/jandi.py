@@ -110,7 +110,7 @@ def _verify(settings: Settings, request: InboundRequest) -> JandiMessage:
 def _receive(
     board: BoardContext, settings: Settings, request: InboundRequest, message: JandiMessage
 ) -> InboundReply:
-    """Answer a message with a card. Whoever writes the keyword addresses GUARDiA."""
+    """Answer a message with a card. Everybody who writes the keyword addresses GUARDiA."""
     board_url = (settings.public_origin or request.base_url).rstrip("/")
     line = RoomLine(
         text=message.said,

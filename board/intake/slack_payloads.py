@@ -42,7 +42,7 @@ class SlackAuthorization(_Payload):
 
 
 class SlackEnvelope(_Payload):
-    """An event with its delivery, or the proof that an address is ours."""
+    """An event with its delivery, or the test of an address."""
 
     type: str = Field(max_length=64)
     challenge: str = Field(default="", max_length=1024)

@@ -23,7 +23,7 @@ class OutboundMessage:
     text: str
     sr_id: int | None
     channel: str
-    """The channel that sends it, else that of its issue; empty without either."""
+    """The channel that sends it, or that of its issue; empty without either."""
     thread: str = ""
     choices: tuple[Choice, ...] = ()
     target: Mapping[str, Any] = field(default_factory=dict)
