@@ -72,7 +72,7 @@ def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
 
 
 def _verify_command(settings: Settings, request: InboundRequest) -> MattermostCommand:
-    """Return the slash command if its token is one of ours."""
+    """Return the slash command if its token belongs to one of our commands."""
     command = request.parse(MattermostCommand)
     _require_known(settings, command.token)
     return command

@@ -1,4 +1,4 @@
-"""Whatever bytes an endpoint of any channel gets, it answers with 2xx or 4xx."""
+"""Endpoints of all channels with any bytes: each answers with 2xx or 4xx."""
 
 from __future__ import annotations
 
