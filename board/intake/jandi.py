@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.board.core.choices import Choice, ChoiceStyle
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import conversation
+from guardia.board.intake import conversation, spoken_choices
 from guardia.board.intake.channels import (
     Endpoint,
     InboundReply,
@@ -120,12 +120,15 @@ def _receive(
         account=message.account,
         external_id=message.delivery,
         addressed=True,
+        has_buttons=False,
         board_url=board_url,
     )
     try:
         reply = conversation.answer_line(board, line, settings)
     except UserError as error:
         reply = ConversationReply(str(error))
+    if reply.choices:
+        spoken_choices.remember(board, line, reply.choices)
     # JANDI shows nothing for a body that is no card.
     return InboundReply(_card(reply.text, reply.choices, board_url) if reply.text else {})
 

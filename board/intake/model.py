@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Identity, Index, UniqueConstraint
 from sqlalchemy import text as sql
@@ -59,3 +60,14 @@ class IntakeEvent(Base):
     channel: Mapped[str] = mapped_column(primary_key=True)
     event_id: Mapped[str] = mapped_column(primary_key=True)
     received_at: Mapped[datetime]
+
+
+class RoomChoices(Base):
+    """The choices in the last immediate answer to a room without buttons."""
+
+    __tablename__ = "tb_room_choices"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    room: Mapped[str] = mapped_column(primary_key=True)
+    choices: Mapped[list[dict[str, Any]]]
+    offered_at: Mapped[datetime]

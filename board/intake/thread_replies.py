@@ -29,11 +29,7 @@ def add_to_issue(
     """Add a line of an open issue's thread to it as a comment; `None` for other lines."""
     if not line.thread or is_blank(line.text) or _issue_of(board, line) is None:
         return None
-    verdict = limits.count_request(board, line, limits.IntakeBounds.of(settings))
-    if verdict and not verdict.accepted:
-        first = verdict.is_first_refusal
-        return ConversationReply(t("intake.limited", limit=verdict.per_minute) if first else "")
-    return _add(board, line)
+    return limits.refusal(board, line, settings) or _add(board, line)
 
 
 @repeat_on_conflict

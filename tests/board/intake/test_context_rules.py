@@ -20,6 +20,7 @@ from guardia.board.intake import (
     context_rules,
     decision_words,
     offers,
+    spoken_choices,
     stop_command,
     thread_replies,
 )
@@ -242,4 +243,5 @@ def test_a_rule_cannot_use_a_reserved_id() -> None:
         messenger_links.LINK_RULE,
         decision_words.RULE,
         thread_replies.RULE,
+        spoken_choices.RULE,
     } == RESERVED_RULE_IDS

@@ -18,8 +18,10 @@ from guardia.board.accounts import messenger_links
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.choices import Choice
+from guardia.board.intake import conversation, presses
 from guardia.board.intake.channels import NotConfigured, RetryLater
 from guardia.board.intake.jandi import webhook_of
+from guardia.board.issues.conversation import ConversationReply, Press, PressReply
 from guardia.heartbeat.deliver import deliver
 from guardia.settings import Settings
 
@@ -203,3 +205,51 @@ def test_each_topic_has_its_own_webhook() -> None:
     assert webhook_of(settings, "다") == "https://wh.example/1/b"
     with pytest.raises(NotConfigured):
         webhook_of(Settings(jandi_url="가=https://wh.example/1/a"), "나")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("said", ["2", "2번", "와스  2호기", "\uff12번이요"])
+def test_a_choice_is_taken_by_its_number_or_its_words(
+    env: BoardEnv, room: TestClient, monkeypatch: pytest.MonkeyPatch, said: str
+) -> None:
+    taken: list[tuple[str, str]] = []
+
+    def take(_board: object, _settings: object, press: Press) -> PressReply:
+        taken.append((press.value, press.account))
+        return PressReply(
+            "2호기로 진행합니다.", replaces=True, link="https://board.example/issues/1"
+        )
+
+    monkeypatch.setitem(presses.HANDLERS, "server", take)
+
+    def says(text: str, **more: str) -> str:
+        body = {**TOPIC, "text": f"/가디아 {text}", "data": text, "createdAt": text, **more}
+        return str(room.post(PATH, json=body).json()["body"])
+
+    # Without a question, a number is a request like any other.
+    assert says(said, createdAt="before").startswith("SR-1로")
+    choices = (Choice("server", "was-1", "와스 1호기"), Choice("server", "was-2", "와스 2호기"))
+    with env.board.database.transaction() as session:
+        now, route = env.board.clock(), outbox.Route("jandi")
+        outbox.send(
+            session, "message", "?", now, room="기재부-운영", sr_id=1, route=route, choices=choices
+        )
+    assert says(said) == "2호기로 진행합니다.\nhttps://board.example/issues/1"
+    body = {**TOPIC, "text": f"/가디아 {said}", "data": said, "createdAt": said}
+    assert room.post(PATH, json=body).json() == {}
+    assert taken == [("was-2", "lee@mof.go.kr")]
+    assert says("3").startswith("SR-2로") and says("와스").startswith("SR-3으로")
+    assert says(said, roomName="다른 방").startswith("SR-4로")
+    with psycopg.connect(env.dsn) as connection:
+        connection.execute("update tb_outbox set created_at = created_at - interval '2 hours'")
+    assert says(said, createdAt="late").startswith("SR-5로")
+
+
+def test_a_choice_of_the_answer_itself_is_taken_too(
+    env: BoardEnv, room: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = ConversationReply("재기동할까요?", (Choice("offer", "77", "확인"),))
+    monkeypatch.setattr(conversation, "STEPS", (*conversation.STEPS[:-1], lambda *_: asked))
+    answer = room.post(PATH, json=TOPIC).json()
+    assert answer["connectInfo"][0]["description"] == "1. 확인"
+    body = {**TOPIC, "text": "/가디아 확인", "data": "확인"}
+    assert "찾을 수 없습니다" in room.post(PATH, json=body).json()["body"]
