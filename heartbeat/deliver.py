@@ -8,7 +8,7 @@ import httpx
 
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import registry
-from guardia.board.intake.channels import NotConfigured
+from guardia.board.intake.channels import NotConfigured, RetryLater
 from guardia.board.notifications import delivery
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.settings import Settings
@@ -34,6 +34,9 @@ def deliver(board: BoardContext, settings: Settings, outbox_id: int) -> None:
     except NotConfigured as error:
         delivery.mark_failed(board, outbox_id, str(error))
         return
+    except RetryLater as error:
+        delivery.mark_failed(board, outbox_id, str(error))
+        raise
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         # An address is secret (it contains the webhook's token), so only the error type is kept.
         delivery.mark_failed(board, outbox_id, type(error).__name__)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -12,9 +13,11 @@ from typing import Any, Protocol
 import procrastinate
 from procrastinate import exceptions
 from procrastinate.job_context import JobContext
+from procrastinate.jobs import Job
 from procrastinate.worker import Worker
 
 from guardia.board.core.context import BoardContext
+from guardia.board.intake.channels import RetryLater
 from guardia.board.runs import beats
 from guardia.db.engine import CONNECTION_OPTIONS, OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
@@ -52,6 +55,19 @@ class JobHandlers(Protocol):
         """Carry out a read of a server that a page has asked for."""
 
 
+class _RetryDelivery(procrastinate.RetryStrategy):
+    """Tries a message again after growing pauses, or when the channel has said that it may."""
+
+    def get_retry_decision(
+        self, *, exception: BaseException, job: Job
+    ) -> procrastinate.RetryDecision | None:
+        """Return the time of the next attempt, or `None` after the last one."""
+        decision = super().get_retry_decision(exception=exception, job=job)
+        if decision is None or not isinstance(exception, RetryLater):
+            return decision
+        return procrastinate.RetryDecision(retry_in={"seconds": math.ceil(exception.seconds)})
+
+
 def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     """Return the procrastinate app with all kinds of jobs."""
 
@@ -73,7 +89,7 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     engine.job_manager = JobManager(engine.connector, WorkerPresence(dsn))
     retry_on_outage = procrastinate.RetryStrategy(retry_exceptions=OUTAGE_ERRORS)
     engine.task(name="beat", pass_context=True, retry=retry_on_outage)(beat)
-    retry_delivery = procrastinate.RetryStrategy(max_attempts=8, exponential_wait=2)
+    retry_delivery = _RetryDelivery(max_attempts=8, exponential_wait=2)
     engine.task(name="deliver", retry=retry_delivery)(run.deliver)
     engine.task(name="seal")(run.sign_checkpoint)
     engine.task(name="read_server", retry=retry_on_outage)(run.read_server)

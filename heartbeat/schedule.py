@@ -24,7 +24,7 @@ from guardia.board.approvals import deadlines
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
-from guardia.board.intake import context_rules
+from guardia.board.intake import context_rules, events
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as org_chart
 from guardia.board.rollouts import progress as rollouts
@@ -219,4 +219,5 @@ def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:
 def _delete_old(board: BoardContext, keep_steps: timedelta) -> None:
     beats.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
     context_rules.delete_old_lines(board)
+    events.delete_old(board)
     graph_steps.delete_ended(board, keep_steps)

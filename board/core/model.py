@@ -22,6 +22,13 @@ class Issue(Base):
     __tablename__ = "tb_sr_request"
     __table_args__ = (
         Index("ix_tb_sr_request_status", "status", sql("sr_id desc")),
+        Index(
+            "ix_tb_sr_request_thread",
+            "channel",
+            "room",
+            "thread",
+            postgresql_where=sql("thread <> ''"),
+        ),
         Index("ix_tb_sr_request_inst_id", "inst_id", sql("sr_id desc")),
         Index(
             "ix_tb_sr_request_requester_account",
@@ -250,6 +257,10 @@ class OutboxEntry(Base):
     room: Mapped[str] = mapped_column(default="", server_default="")
     sr_id: Mapped[int | None]
     thread: Mapped[str] = mapped_column(default="", server_default="")
+    channel: Mapped[str] = mapped_column(default="", server_default="")
+    """The channel that sends it; empty: that of its issue."""
+    target: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    """What else the channel needs to address it, in its own words: a `response_url`, recipients."""
     text: Mapped[str]
     choices: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
     """Buttons, see `choices.Choice`."""

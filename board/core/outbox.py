@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +18,17 @@ _OUTBOX: Any = OutboxEntry.__table__
 _ADD = insert(_OUTBOX).returning(_OUTBOX.c.outbox_id)
 
 
+@dataclass(frozen=True, slots=True)
+class Route:
+    """The channel of a message, and what else it needs to address it, in its own words."""
+
+    channel: str = ""
+    target: Mapping[str, Any] = field(default_factory=dict)
+
+
+_BY_ISSUE = Route()
+
+
 def send(
     session: Session,
     kind: str,
@@ -26,10 +39,15 @@ def send(
     sr_id: int | None,
     thread: str = "",
     choices: tuple[Choice, ...] = (),
+    route: Route = _BY_ISSUE,
 ) -> None:
-    """Queue a message to a room, or an alert, with buttons where the channel has them."""
+    """Queue a message to a room, or an alert, with buttons where the channel has them.
+
+    It leaves by the route, or without one through the channel of its issue.
+    """
     session.flush()  # the row may refer to what is still pending
     row: dict[str, Any] = {"kind": kind, "room": room, "thread": thread, "sr_id": sr_id}
+    row |= {"channel": route.channel, "target": dict(route.target)}
     row |= {"text": text, "choices": to_stored(choices), "created_at": now}
     jobs.defer(session, "deliver", outbox_id=session.scalar(_ADD, row))
 
@@ -48,5 +66,13 @@ def reply_to_room(
 ) -> None:
     """Reply in the conversation that an issue came from, if it came from one."""
     if issue.room:
-        place = {"room": issue.room, "thread": issue.thread}
-        send(session, "message", text, now, **place, sr_id=issue.sr_id, choices=choices)
+        send(
+            session,
+            "message",
+            text,
+            now,
+            room=issue.room,
+            sr_id=issue.sr_id,
+            thread=issue.thread,
+            choices=choices,
+        )

@@ -17,9 +17,9 @@ from datetime import UTC, datetime
 
 _DOMAIN = b"guardia.intake.press.v2\n"
 _FORMAT = re.compile(
-    r"v2\.([a-z][a-z_]{0,31})\.([A-Za-z0-9_=-]{0,1200})\.([1-9]\d{0,10})\.([0-9a-f]{64})", re.ASCII
+    r"v2\.([a-z][a-z_]{0,31})\.([A-Za-z0-9_=-]{0,1600})\.([1-9]\d{0,10})\.([0-9a-f]{64})", re.ASCII
 )
-_MAX_VALUE = 900
+_MAX_VALUE = 1200
 """Bytes of a value, so that the token fits the button of every messenger (Slack: 2,000)."""
 
 

@@ -32,7 +32,15 @@ class RequestRefused(Exception):
 
 
 class NotConfigured(Exception):
-    """The settings name no recipient for a message, so that a retry cannot help."""
+    """A message has no recipient, or the channel will never take it: a retry cannot help."""
+
+
+class RetryLater(OSError):
+    """A channel takes no more messages for some seconds, and says so."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        super().__init__(f"again in {seconds:.0f} s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +69,13 @@ class InboundRequest:
 
     def parse(self, model: type[Payload]) -> Payload:
         """Validate the payload. Raises `RequestRefused` (422) with the first invalid field."""
+        return self.parse_part(model, self.payload())
+
+    @staticmethod
+    def parse_part(model: type[Payload], part: Mapping[str, Any]) -> Payload:
+        """Validate a part of the payload, as `parse` does."""
         try:
-            return model.model_validate(self.payload())
+            return model.model_validate(part)
         except ValidationError as error:
             first = error.errors()[0]
             name = ".".join(str(part) for part in first["loc"])
@@ -71,9 +84,9 @@ class InboundRequest:
 
 @dataclass(frozen=True, slots=True)
 class InboundReply:
-    """The JSON that answers a request."""
+    """The JSON that answers a request; without a body, the answer is empty."""
 
-    body: Mapping[str, Any] = field(default_factory=dict)
+    body: Mapping[str, Any] | None = field(default_factory=dict)
     status: int = 200
 
 
@@ -115,6 +128,7 @@ class Channel(Protocol):
     def send(self, settings: Settings, message: OutboundMessage, client: httpx.Client) -> None:
         """Send a reply or an alert.
 
-        Raises `NotConfigured` if there is no recipient, `httpx.HTTPError` or `OSError` if sending
-        fails. Requests go through `client`: it has a time limit and the `Idempotency-Key`.
+        Raises `NotConfigured` if there is no recipient, `RetryLater` if the channel names a time,
+        `httpx.HTTPError` or `OSError` if sending fails. Requests go through `client`: it has a time
+        limit and the `Idempotency-Key`.
         """

@@ -48,12 +48,19 @@ def is_known(session: Session, request: NewIssue) -> bool:
 
 
 def log_line(
-    session: Session, request: NewIssue, rule: str | None, now: datetime, *, text: str | None = None
+    session: Session,
+    request: NewIssue,
+    rule: str | None,
+    now: datetime,
+    *,
+    text: str | None = None,
+    sr_id: int | None = None,
 ) -> int | None:
     """Store a line of a room. Returns `None` if it was delivered before.
 
-    `text` replaces a text that must not be stored, such as a code. Personal numbers are masked:
-    people in a room write to each other, and the log needs none of them.
+    `text` replaces a text that must not be stored, such as a code; `sr_id` is the issue that the
+    line belongs to. Personal numbers are masked: people in a room write to each other, and the log
+    needs none of them.
     """
     kept = mask_personal_numbers(request.text if text is None else text)
     return session.scalar(
@@ -66,6 +73,7 @@ def log_line(
             account=request.account,
             text=kept[:MAX_BODY],
             rule=rule,
+            sr_id=sr_id,
             created_at=now,
         )
         .on_conflict_do_nothing()

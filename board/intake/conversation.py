@@ -11,7 +11,15 @@ from collections.abc import Callable
 from guardia.board.control import kill_text
 from guardia.board.control.kill_result import KillResult
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import account_linking, context_rules, limits, offers, stop_command
+from guardia.board.intake import (
+    account_linking,
+    context_rules,
+    limits,
+    offers,
+    spoken_choices,
+    stop_command,
+    thread_replies,
+)
 from guardia.board.intake.decision_words import answer_decision, parse_decision_words
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
@@ -49,10 +57,12 @@ def _link(board: BoardContext, line: RoomLine, _settings: Settings) -> Conversat
     return ConversationReply(t(f"intake.claim.{found or account_linking.LinkResult.LINKED}"))
 
 
-def _decide(board: BoardContext, line: RoomLine, _settings: Settings) -> ConversationReply | None:
+def _decide(board: BoardContext, line: RoomLine, settings: Settings) -> ConversationReply | None:
     decided = parse_decision_words(line.text)
     if decided is None:
         return None
+    if refusal := limits.refusal(board, line, settings):
+        return refusal
     return ConversationReply(answer_decision(board, line, decided, line.board_url))
 
 
@@ -64,7 +74,14 @@ def _receive(board: BoardContext, line: RoomLine, settings: Settings) -> Convers
     return ConversationReply(_request_text(result))
 
 
-STEPS: tuple[Step, ...] = (_stop, _link, _decide, _receive)
+STEPS: tuple[Step, ...] = (
+    _stop,
+    _link,
+    _decide,
+    spoken_choices.choose,
+    thread_replies.add_to_issue,
+    _receive,
+)
 """In the order in which they read a line."""
 
 

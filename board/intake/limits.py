@@ -19,8 +19,10 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import chat_log
 from guardia.board.intake.model import IntakeRate
+from guardia.board.issues.conversation import ConversationReply
 from guardia.board.issues.receiving import NewIssue
 from guardia.db.engine import repeat_on_conflict
+from guardia.i18n import t
 from guardia.settings import Settings
 
 _FORGOTTEN_AFTER = timedelta(hours=1)
@@ -74,6 +76,15 @@ def count_request(board: BoardContext, line: NewIssue, bounds: IntakeBounds) -> 
             session.flush()
             _record(session, line, verdict, now)
         return verdict
+
+
+def refusal(board: BoardContext, line: NewIssue, settings: Settings) -> ConversationReply | None:
+    """Count a line that a step is about to answer; return the answer if it is beyond the bounds."""
+    verdict = count_request(board, line, IntakeBounds.of(settings))
+    if verdict is None or verdict.accepted:
+        return None
+    text = t("intake.limited", limit=verdict.per_minute) if verdict.is_first_refusal else ""
+    return ConversationReply(text)
 
 
 def _key(kind: str, channel: str, name: str) -> str:

@@ -1,8 +1,9 @@
-"""Table of messenger lines."""
+"""Tables of messenger lines, answered events and rates."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Identity, Index, UniqueConstraint
 from sqlalchemy import text as sql
@@ -48,3 +49,25 @@ class IntakeRate(Base):
     counted_at: Mapped[datetime]
     refused: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     """Requests refused since the last one that was accepted normally."""
+
+
+class IntakeEvent(Base):
+    """An event of a channel that was answered, so that a repeated one is not answered again."""
+
+    __tablename__ = "tb_intake_event"
+    __table_args__ = (Index("ix_tb_intake_event_received_at", "received_at"),)
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    event_id: Mapped[str] = mapped_column(primary_key=True)
+    received_at: Mapped[datetime]
+
+
+class RoomChoices(Base):
+    """The choices in the last immediate answer to a room without buttons."""
+
+    __tablename__ = "tb_room_choices"
+
+    channel: Mapped[str] = mapped_column(primary_key=True)
+    room: Mapped[str] = mapped_column(primary_key=True)
+    choices: Mapped[list[dict[str, Any]]]
+    offered_at: Mapped[datetime]

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from guardia.board.core.context import BoardContext
@@ -33,13 +33,15 @@ def router(board: BoardContext, settings: Settings) -> APIRouter:
 
 def _route(
     board: BoardContext, settings: Settings, endpoint: Endpoint[Any]
-) -> Callable[[Request], Awaitable[JSONResponse]]:
-    async def receive(request: Request) -> JSONResponse:
+) -> Callable[[Request], Awaitable[Response]]:
+    async def receive(request: Request) -> Response:
         inbound = await _read_request(request)
         try:
             reply = await run_in_threadpool(endpoint.answer, board, settings, inbound)
         except RequestRefused as error:
             raise HTTPException(error.status, error.message) from error
+        if reply.body is None:
+            return Response(status_code=reply.status)
         return JSONResponse(reply.body, reply.status)
 
     return receive

@@ -19,6 +19,8 @@ class RoomLine(NewIssue):
     """Whether it is meant for GUARDiA: a mention, a slash command, a direct message."""
     board_url: str = ""
     """Address of the pages for links in the answer, without a slash at its end."""
+    has_buttons: bool = True
+    """Whether the channel shows choices as buttons; if not, a line may name one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,9 +22,10 @@ from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org import identity, registry
-from guardia.text import MAX_BODY, CleanObject, CleanStr, first_line, trim
+from guardia.text import MAX_BODY, MAX_TITLE, CleanObject, CleanStr, first_line, trim
 
 _TITLE = 80
+"""Characters of a title that is the first line of the text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +72,12 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
     body = trim(new_issue.text, MAX_BODY)
     if not body:
         raise Missing(what=t("web.form.body"))
-    title = trim(new_issue.title) or first_line(body)
+    title = trim(new_issue.title, MAX_TITLE) or first_line(body)[:_TITLE]
     account = new_issue.account
     known = identity.person_of_account(session, new_issue.channel, account)
     talk = {"talk": list(new_issue.talk)} if new_issue.talk else {}
     issue = Issue(
-        title=title[:_TITLE],
+        title=title,
         body=body,
         status=State.RECEIVED.value,
         kind=new_issue.kind,

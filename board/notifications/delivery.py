@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy import select, update
 
@@ -21,9 +23,11 @@ class OutboundMessage:
     text: str
     sr_id: int | None
     channel: str
-    """The channel of its issue; empty without an issue."""
+    """The channel that sends it, or that of its issue; empty without either."""
     thread: str = ""
     choices: tuple[Choice, ...] = ()
+    target: Mapping[str, Any] = field(default_factory=dict)
+    """What else the channel needs to address it, see `OutboxEntry`."""
 
 
 def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
@@ -43,9 +47,10 @@ def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
             row.room,
             row.text,
             row.sr_id,
-            channel or "",
+            row.channel or channel or "",
             row.thread,
             from_stored(row.choices),
+            row.target,
         )
 
 

@@ -27,6 +27,8 @@ _UPLOAD = "/api/v3/artifacts/"
 UPLOAD_SECONDS = 4 * 3600.0
 BODY_LIMITS = (
     BodyLimit("/login", 8 * 1024, 10.0),
+    # A message of Slack has its text twice with escapes, and a press has the whole message.
+    BodyLimit("/intake/slack/", 512_000, 10.0),
     BodyLimit("/intake/", 64_000, 10.0),
     # The route bounds the size by a setting and writes the body to the disk as it arrives.
     BodyLimit(_UPLOAD, 1 << 40, UPLOAD_SECONDS, method="PUT", pause=30.0),

@@ -37,6 +37,12 @@ def default_home() -> Path:
     return Path(base) / "guardia"
 
 
+def _parts(value: str | SecretStr | None) -> tuple[str, ...]:
+    """Return the parts of a list that is separated by commas."""
+    text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+    return tuple(stripped for part in text.split(",") if (stripped := part.strip()))
+
+
 class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # type: ignore[misc]
     """Settings that an operator may change; see docs/operations.md."""
 
@@ -110,6 +116,26 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Incoming webhook for replies; unset: replies stay on the board."""
     alert_url: SecretStr | None = None
     """Webhook for alerts (FAILED_ROLLBACK, failed undo, broken chain)."""
+    slack_signing_secret: SecretStr | None = None
+    """Signing secrets of the Slack app, separated by commas; unset: that channel is closed."""
+    slack_token: SecretStr | None = None
+    """Token of the Slack app's bot (`xoxb-…`) for replies; unset: they stay on the board."""
+    slack_api: str = "https://slack.com/api"
+    """Address of Slack's Web API, or of a relay to it."""
+    slack_response_hosts: str = "hooks.slack.com"
+    """Hosts to which pressed buttons are answered, separated by commas; `http://host:port` for a
+    relay on the own network."""
+    slack_window: int = Field(default=300, ge=10, le=86_400)
+    """Seconds by which the time of a request from Slack may differ from now."""
+    jandi_token: SecretStr | None = None
+    """Tokens of JANDI's outgoing webhooks, separated by commas; unset: that channel is closed."""
+    jandi_url: SecretStr | None = None
+    """JANDI's incoming webhooks for replies, as `topic=address` separated by commas; an address
+    without a topic is for all others."""
+    mattermost_token: SecretStr | None = None
+    """Token of Mattermost's bot account, which opens forms; unset: no forms."""
+    mattermost_url: str | None = None
+    """Address of the Mattermost server, for forms."""
     checkpoint_key: Path | None = None
     """File of the private key that signs audit checkpoints; unset: one in `secrets`."""
     checkpoint_copy: Path | None = None
@@ -142,13 +168,32 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     @property
     def enabled_tool_patterns(self) -> tuple[str, ...]:
         """The changes by a manual that are on, as patterns of the org chart."""
-        return tuple(name for part in self.enabled_tools.split(",") if (name := part.strip()))
+        return _parts(self.enabled_tools)
 
     @property
     def messenger_tokens(self) -> tuple[str, ...]:
         """The messenger's tokens; empty if the channel is closed."""
-        text = self.messenger_token.get_secret_value() if self.messenger_token else ""
-        return tuple(token for part in text.split(",") if (token := part.strip()))
+        return _parts(self.messenger_token)
+
+    @property
+    def slack_secrets(self) -> tuple[str, ...]:
+        """The signing secrets of Slack; empty if the channel is closed."""
+        return _parts(self.slack_signing_secret)
+
+    @property
+    def slack_response_host_names(self) -> tuple[str, ...]:
+        """The hosts to which pressed buttons of Slack are answered."""
+        return _parts(self.slack_response_hosts)
+
+    @property
+    def jandi_tokens(self) -> tuple[str, ...]:
+        """The tokens of JANDI; empty if the channel is closed."""
+        return _parts(self.jandi_token)
+
+    @property
+    def jandi_webhooks(self) -> tuple[str, ...]:
+        """The incoming webhooks of JANDI, each with its topic or without."""
+        return _parts(self.jandi_url)
 
     @property
     def board_address(self) -> str:

@@ -7,10 +7,16 @@ A press is sent to the integration, which must answer 200 and may replace the me
 from __future__ import annotations
 
 import itertools
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 from starlette.testclient import TestClient
 
 SITE = "http://127.0.0.1:8420"
@@ -69,6 +75,43 @@ class Mattermost:
         self.messages.append(message)
         return message
 
+    def command(self, text: str, user: str = "kim", **more: str) -> dict[str, Any]:
+        """Give a slash command; return what only that user sees."""
+        fields = {
+            "token": self.token,
+            "team_id": "t" * 26,
+            "channel_id": "c" * 26,
+            "channel_name": "ops-talk",
+            "user_id": f"u-{user}",
+            "user_name": user,
+            "command": "/guardia",
+            "text": text,
+            "trigger_id": f"trigger{next(_numbers)}:" + "x" * 200,
+            "response_url": f"{SITE}/hooks/commands/1",
+            **more,
+        }
+        answer = self.client.post("/intake/mattermost/command", data=fields)
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json()) if answer.content else {}
+
+    def submit(
+        self, opened: dict[str, Any], fields: dict[str, Any] | None, user: str = "kim", **more: Any
+    ) -> httpx.Response:
+        """Submit a form that the server was asked to open."""
+        dialog = opened["dialog"]
+        body = {
+            "type": "dialog_submission",
+            "callback_id": dialog["callback_id"],
+            "state": dialog["state"],
+            "user_id": f"u-{user}",
+            "channel_id": "c" * 26,
+            "team_id": "t" * 26,
+            "submission": fields,
+            "cancelled": fields is None,
+            **more,
+        }
+        return self.client.post(urlsplit(opened["url"]).path, json=body)
+
     def request(self, message: RoomMessage, user: str, **more: Any) -> dict[str, Any]:
         """Return what the server sends when a user presses the message's first button."""
         return {
@@ -99,3 +142,61 @@ class Mattermost:
             message.props = message.props if update.get("props") is None else update["props"]
         if body.get("ephemeral_text"):
             self.ephemeral_messages.append((user, body["ephemeral_text"]))
+
+
+class MattermostApi(ThreadingHTTPServer):
+    """The incoming webhook and the address that opens forms, with the server's own limits."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Call)
+        self.opened: list[dict[str, Any]] = []
+        self.posts: list[dict[str, Any]] = []
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}"
+
+
+class _Call(BaseHTTPRequestHandler):
+    server: MattermostApi
+
+    def do_POST(self) -> None:
+        body = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        if self.path == "/api/v4/actions/dialogs/open":
+            status = 200 if _is_valid(body) else 400
+            self.server.opened += [body] if status == 200 else []
+        else:
+            status = 200
+            self.server.posts.append(body)
+        self.send_response(status)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None: ...
+
+
+def _is_valid(body: dict[str, Any]) -> bool:
+    """Return whether the server takes a form (`Dialog.IsValid` of its model)."""
+    dialog = body["dialog"]
+    longest = {"text": 150, "textarea": 3000}
+    return (
+        body["trigger_id"] != "expired"
+        and body["url"].startswith("http")
+        and 0 < len(dialog["title"]) <= 24
+        and len(dialog["submit_label"]) <= 24
+        and all(
+            0 < len(e["display_name"]) <= 24
+            and 0 < len(e["name"]) <= 300
+            and e.get("max_length", 0) <= longest.get(e["type"], 0)
+            and (e["type"] != "select" or all(o["text"] and o["value"] for o in e["options"]))
+            for e in dialog["elements"]
+        )
+    )
+
+
+@contextmanager
+def mattermost_api() -> Iterator[MattermostApi]:
+    """Serve the API on loopback."""
+    with MattermostApi() as found:
+        threading.Thread(target=found.serve_forever, daemon=True).start()
+        yield found
+        found.shutdown()

@@ -20,7 +20,9 @@ from guardia.board.intake import (
     context_rules,
     decision_words,
     offers,
+    spoken_choices,
     stop_command,
+    thread_replies,
 )
 from guardia.board.intake.context_rules import LineResult
 from guardia.board.intake.model import ChatMessage
@@ -240,4 +242,6 @@ def test_a_rule_cannot_use_a_reserved_id() -> None:
         stop_command.RULE,
         messenger_links.LINK_RULE,
         decision_words.RULE,
+        thread_replies.RULE,
+        spoken_choices.RULE,
     } == RESERVED_RULE_IDS

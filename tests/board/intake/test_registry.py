@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -52,6 +53,9 @@ def broken_promises(channels: Sequence[Channel]) -> list[str]:
                 permissions.ROUTES.get(("POST", path)) == permissions.PUBLIC
                 for path in channel.endpoints
             ),
+            "documented channel": bool(
+                re.search(rf"^##+ {channel.name}\b", f"{api}\n{operations}", re.I | re.M)
+            ),
             "documented endpoints": all(f"`POST {path}`" in api for path in channel.endpoints),
             "existing settings": set(channel.settings) <= set(Settings.model_fields),
             "documented settings": all(
@@ -95,6 +99,7 @@ def test_every_broken_promise_is_found() -> None:
         for promise in (
             "paths below /intake/",
             "permission rule",
+            "documented channel",
             "documented endpoints",
             "existing settings",
             "documented settings",

@@ -15,7 +15,7 @@ from guardia.board.approvals import decisions
 from guardia.board.core import wake_budget
 from guardia.board.core.actors import Actor
 from guardia.board.core.model import Issue
-from guardia.board.execution import tasks
+from guardia.board.execution import tasks, view
 from guardia.board.execution.understanding import Understanding
 from guardia.board.issues import comments
 
@@ -133,6 +133,15 @@ def test_a_person_files_a_request(sign_in_as: Browse, web_env: BoardEnv) -> None
         row = session.execute(text("select * from tb_sr_request")).one()
     assert (row.title, row.body, row.channel) == ("운영DB가 느려요", "어제부터요", "web")
     assert (row.requester_id, row.requester_name, row.inst_id) == ("cus", "장하늘 주무관", "MOF")
+
+
+def test_triage_reads_title_and_text_of_a_form(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    title = "지난주 점검 이후 " * 14 + "MOF-DB-01"
+    sign_in_as("cus").submit_form("/issues", title=title, body="운영DB가 느려요", ticket="t")
+    with web_env.board.database.reading() as session:
+        task_id = session.scalar(text("select task_id from tb_ops_task"))
+    assert task_id is not None
+    assert view.task(web_env.board, task_id).request == f"{title}\n운영DB가 느려요"
 
 
 def test_the_same_form_sent_twice_opens_one_issue(sign_in_as: Browse, web_env: BoardEnv) -> None:
