@@ -14,7 +14,7 @@ from guardia.db.engine import repeat_on_conflict
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """A reply to a room (`message`) or an `alert`."""
+    """A reply to a room (`message`), an `alert`, or a copy of a `notice` for one person."""
 
     kind: str
     room: str
@@ -24,6 +24,11 @@ class OutboundMessage:
     """The channel of its issue; empty without an issue."""
     thread: str = ""
     choices: tuple[Choice, ...] = ()
+    medium: str = ""
+    """How it reaches a person: `sms`, `mail` or a channel; `room` is then their address."""
+    person: str = ""
+    notice: str = ""
+    """Kind of an alert or notice."""
 
 
 def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
@@ -46,6 +51,9 @@ def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
             channel or "",
             row.thread,
             from_stored(row.choices),
+            row.medium,
+            row.person_id or "",
+            row.notice,
         )
 
 
