@@ -116,7 +116,9 @@ def test_people_are_only_asked_for_decisions_they_may_make(env: BoardEnv) -> Non
     people.join_accounts(env.board, BY, "cus", "lead")
     waits(env, "cus")
     with env.board.database.reading() as session:
-        assert set(session.scalars(select(Notice.person_id).where(Notice.kind == "due"))) == {"lead2"}
+        assert set(session.scalars(select(Notice.person_id).where(Notice.kind == "due"))) == {
+            "lead2"
+        }
 
 
 def test_delegation_to_ones_own_other_account_is_refused(env: BoardEnv) -> None:
