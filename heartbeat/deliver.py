@@ -1,7 +1,8 @@
-"""Delivery of outbox messages: each one through the channel that it belongs to."""
+"""Delivery of outbox messages: each one through the channel or gateway that it belongs to."""
 
 from __future__ import annotations
 
+import logging
 import time
 
 import httpx
@@ -10,8 +11,16 @@ from guardia.board.core.context import BoardContext
 from guardia.board.intake import registry
 from guardia.board.intake.channels import NotConfigured, RetryLater
 from guardia.board.notifications import delivery
+from guardia.board.intake.channels import NotConfigured
+from guardia.board.notifications import delivery, dispatch, gateway
+from guardia.board.notifications.delivery import OutboundMessage
 from guardia.db.engine import OUTAGE_ERRORS
+from guardia.errors import Misconfigured
+from guardia.i18n import t
+from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
+
+log = logging.getLogger(__name__)
 
 _TIMEOUT = 10.0
 _RETRY_DELAYS = (0.5, 1.0, 2.0, 4.0, 8.0)
@@ -23,14 +32,30 @@ def deliver(board: BoardContext, settings: Settings, outbox_id: int) -> None:
     At least once: a crash between sending and marking leaves a message that is sent again, under
     the same `Idempotency-Key`.
     """
+    failed = _dispatch(board, outbox_id)
+    _deliver(board, settings, outbox_id)
+    if failed is not None:
+        raise failed
+
+
+def _dispatch(board: BoardContext, outbox_id: int) -> Exception | None:
+    """Queue the copies for people; an error there never holds back the message itself."""
+    try:
+        dispatch.dispatch(board, outbox_id)
+    except Exception as error:
+        log.exception("the recipients of message %s cannot be determined", outbox_id)
+        return error
+    return None
+
+
+def _deliver(board: BoardContext, settings: Settings, outbox_id: int) -> None:
     message = delivery.undelivered(board, outbox_id)
     if message is None:
         return
-    channel = registry.sender_of(message)
     key = {"Idempotency-Key": f"guardia-{outbox_id}"}
     try:
         with httpx.Client(headers=key, timeout=_TIMEOUT) as client:
-            channel.send(settings, message, client)
+            _send(board, settings, message, client)
     except NotConfigured as error:
         delivery.mark_failed(board, outbox_id, str(error))
         return
@@ -39,9 +64,35 @@ def deliver(board: BoardContext, settings: Settings, outbox_id: int) -> None:
         raise
     except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
         # An address is secret (it contains the webhook's token), so only the error type is kept.
-        delivery.mark_failed(board, outbox_id, type(error).__name__)
-        raise OSError(f"{channel.name}: {type(error).__name__}") from None
+        why = _describe(error)
+        delivery.mark_failed(board, outbox_id, why)
+        raise OSError(f"{message.medium or message.kind}: {why}") from None
     _mark_delivered(board, outbox_id)
+
+
+def _send(
+    board: BoardContext, settings: Settings, message: OutboundMessage, client: httpx.Client
+) -> None:
+    if message.kind == "notice" and not message.medium:
+        return  # it is on the pages of its people; its copies are messages of their own
+    own = gateway.gateway_for(board, message.medium) if message.medium else None
+    if own is not None:
+        keys = FileCredentialStore(settings.secrets)
+        try:
+            gateway.send(board, keys, own, message, client)
+        except Misconfigured as error:
+            raise NotConfigured(str(error)) from error
+        return
+    channel = registry.sender_of(message)
+    if channel is None:
+        raise NotConfigured(t("intake.no_medium", medium=message.medium))
+    channel.send(settings, message, client)
+
+
+def _describe(error: Exception) -> str:
+    if isinstance(error, httpx.HTTPStatusError):
+        return f"HTTP {error.response.status_code}"
+    return type(error).__name__
 
 
 def _mark_delivered(board: BoardContext, outbox_id: int) -> None:

@@ -26,6 +26,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
 from guardia.board.intake import context_rules, events
 from guardia.board.integrity import daily_report
+from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart
 from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
@@ -178,6 +179,8 @@ class HeartbeatScheduler:
             "budgets:due": budgets.process_due,
             "standing:due": ending.process_due,
             "kill:report": kill_report.send_due_reports,
+            "notices:on_call": on_call.process_due,
+            "notices:digests": digests.process_due,
         }
         for name, sweep in sweeps.items():
             self._add_recurring(

@@ -93,6 +93,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "cmdb.read": _STAFF,
     "cmdb.apply": frozenset({"admin"}),
     "roster.read": _STAFF,
+    "notice.own": _EVERYONE,
+    "notice.read": _APPROVERS | {"auditor"},
+    "notice.acknowledge": _OPERATING,
     "roster.edit": frozenset({"team_lead", "pm", "admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
@@ -118,6 +121,7 @@ OPERATOR_ACTIONS = frozenset(
         "issue.read",
         "keys.operate",
         "lab.operate",
+        "notice.read",
         "agent.control",
         "org.apply",
         "org.read",

@@ -19,6 +19,7 @@ from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
+from guardia.org.notifications import NotificationRules
 from guardia.org.standing import StandingRules
 from guardia.org.zones import is_zone
 from guardia.text import CleanStr, Name
@@ -97,6 +98,7 @@ class OrgChart(_Entry):
     """By model, in won per million tokens."""
     budgets: Budgets = Budgets()
     talk: ChatRules = ChatRules()
+    notifications: NotificationRules = NotificationRules()
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:

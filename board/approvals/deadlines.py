@@ -127,7 +127,9 @@ def _remind(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "reminder", now)
     at = requests.format_local(session, step.due_at or now)
-    reply_to_room(session, issue, t("board.reminder", sr=issue.sr_id, who=names, at=at), now)
+    reply_to_room(
+        session, issue, t("board.reminder", sr=issue.sr_id, who=names, at=at), now, public=""
+    )
 
 
 def _schedule_check(session: Session, task: Task, step: Approval, now: datetime) -> None:
@@ -143,7 +145,8 @@ def _escalate(session: Session, issue: Issue, task: Task, step: Approval, now: d
     _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "escalated", now)
     role = t(f"org.role.{step.escalate_to}")
-    reply_to_room(session, issue, t("board.escalated", sr=issue.sr_id, role=role, who=names), now)
+    text = t("board.escalated", sr=issue.sr_id, role=role, who=names)
+    reply_to_room(session, issue, text, now, public="")
     _log_step(session, EntryKind.APPROVAL_ESCALATED, issue, task, step, now, role=role)
 
 
@@ -156,7 +159,9 @@ def _expire(session: Session, issue: Issue, task: Task, step: Approval, now: dat
     move_task(
         session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, fence=fence, run_id=None
     )
-    reply_to_room(session, issue, t("board.expired", sr=issue.sr_id, step=step.step), now)
+    reply_to_room(
+        session, issue, t("board.expired", sr=issue.sr_id, step=step.step), now, public=""
+    )
     _log_step(session, EntryKind.APPROVAL_EXPIRED, issue, task, step, now)
 
 

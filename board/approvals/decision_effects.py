@@ -20,6 +20,7 @@ from guardia.board.core import plan_versions
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.model import Issue, Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
@@ -94,7 +95,9 @@ def notify(
         by = Actor.of(new.person)
         reason = WakeReason.APPROVAL_DECIDED
         wake(session, task.agent_id, reason, new.now, issue.sr_id, cause=cause, by=by)
-    reply_to_room(session, issue, requester_text(issue, new), new.now)
+    ends = new.request.then is RejectionChoice.CLOSE
+    kind = NoticeKind.REJECTED if ends else NoticeKind.PROGRESS
+    reply_to_room(session, issue, requester_text(issue, new), new.now, notice=kind)
     if task.run_after is not None and state is State.APPROVED:
         at = requests.format_local(session, task.run_after)
         key = "runs_after" if new.request.run_after else "runs_later"

@@ -1,4 +1,4 @@
-"""Tables of approvals: the steps of chains, decisions on them, and notices to people."""
+"""Tables of approvals: the steps of chains, decisions on them."""
 
 from __future__ import annotations
 
@@ -130,21 +130,3 @@ class Acceptance(Base):
     """When it lapses or escalates; `None` once it has escalated."""
     escalated_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
-
-
-class Notice(Base):
-    """A notice to a person that a step waits for them."""
-
-    __tablename__ = "tb_notice"
-    __table_args__ = (
-        CheckConstraint("kind in ('due', 'reminder', 'escalated')", name="kind"),
-        Index("ix_tb_notice_person_id", "person_id", sql("notice_id desc")),
-    )
-
-    notice_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    person_id: Mapped[str]
-    kind: Mapped[str]
-    sr_id: Mapped[int]
-    approval_id: Mapped[int] = mapped_column(ForeignKey("tb_approval.approval_id"))
-    principal_id: Mapped[str | None]
-    created_at: Mapped[datetime]

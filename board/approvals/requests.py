@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 from sqlalchemy import bindparam, select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals.model import Approval, Decision, Notice
+from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import (
     ApprovalChain,
     ApproverRole,
@@ -21,11 +21,13 @@ from guardia.board.approvals.policy import (
     next_opening,
 )
 from guardia.board.audit.passkey_signatures import DEMANDED
+from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Category, Plan
 from guardia.i18n import t
@@ -315,7 +317,9 @@ def _open(
     names = notify(session, issue, task, step, "due", now, steps=list(new) or None)
     because = (task.plan or {}).get("because", "")
     words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
-    reply_to_room(session, issue, t("board.ask", **words, role=_role(step), who=names), now)
+    text = t("board.ask", **words, role=_role(step), who=names)
+    public = t("board.requester.planned", sr=issue.sr_id)
+    reply_to_room(session, issue, text, now, notice=NoticeKind.PLANNED, public=public)
 
 
 def notify(
@@ -348,18 +352,18 @@ def notify(
     for person, principal in delegation.people_who_may_act(session, people, now):
         if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & excluded:
             continue
-        session.add(
-            Notice(
-                person_id=person.id,
-                kind=kind,
-                sr_id=issue.sr_id,
-                approval_id=step.approval_id,
-                principal_id=principal.id if principal else None,
-                created_at=now,
-            )
+        text = t(f"board.notice.{kind}", sr=issue.sr_id, title=issue.title, role=_role(step))
+        outbox.notify(
+            session,
+            NoticeKind(kind),
+            text,
+            [person.id],
+            now,
+            sr_id=issue.sr_id,
+            approval_id=step.approval_id,
+            principal_id=principal.id if principal else None,
         )
         names.append(_name(person, principal))
-    session.flush()
     return ", ".join(dict.fromkeys(names)) or t("board.nobody")
 
 

@@ -137,6 +137,11 @@ class EntryKind(StrEnum):
     HOST_KEYS_CONFIRMED = "host_keys_confirmed"
     ABSENCE_SET = "absence_set"
 
+    # Notifications
+    ON_CALL_CALLED = "on_call_called"
+    ON_CALL_ACKNOWLEDGED = "on_call_acknowledged"
+    NOTICE_PREFERENCE_SET = "notice_preference_set"
+
     # Costs
     MODEL_ASKED = "model_asked"
     BUDGET_WARNED = "budget_warned"

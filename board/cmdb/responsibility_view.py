@@ -69,7 +69,7 @@ def responsible(
 def on_duty(board: BoardContext, at: datetime | None = None) -> list[DutyShift]:
     """Return everyone who is on duty at a moment."""
     with board.database.reading() as session:
-        return _shifts(session, at or board.current_time())
+        return shifts_in(session, at or board.current_time())
 
 
 def absences(board: BoardContext) -> list[AbsenceView]:
@@ -103,7 +103,8 @@ def names(board: BoardContext) -> dict[str, str]:
         return {account: f"{name} {title}".strip() for account, name, title in rows}
 
 
-def _shifts(session: Session, at: datetime) -> list[DutyShift]:
+def shifts_in(session: Session, at: datetime) -> list[DutyShift]:
+    """Return everyone who is on duty at a moment."""
     duties = record_store.load(session, "duty").values()
     if not duties:
         return []
@@ -120,8 +121,8 @@ def _shifts(session: Session, at: datetime) -> list[DutyShift]:
 def _facts(session: Session, server: str | None, at: datetime) -> list[ResponsibilityFacts]:
     home = registry.institution_of(session, server) or ""
     owned = _owned(session, server)
-    shifts = [s for s in _shifts(session, at) if s.institution in ("", home)]
-    absent = _absent(session, at)
+    shifts = [s for s in shifts_in(session, at) if s.institution in ("", home)]
+    absent = absent_people(session, at)
     query = (
         select(Person, func.coalesce(_LOAD.c.tasks, 0))
         .outerjoin(_LOAD, _LOAD.c.owner_id == Person.person_id)
@@ -163,7 +164,7 @@ def _owned(session: Session, server: str | None) -> dict[str, list[Ownership]]:
     return found
 
 
-def _absent(session: Session, at: datetime) -> dict[str, str | None]:
+def absent_people(session: Session, at: datetime) -> dict[str, str | None]:
     """Return who is absent at a moment, with their substitute."""
     d = Delegation
     query = select(d.principal_id, d.delegate_id).where(

@@ -176,7 +176,7 @@ def _announce(ctx: DirectiveContext) -> None:
     verb = t(f"board.verb.{ctx.request.verb}")
     words = {"sr": ctx.issue.sr_id, "who": ctx.issued_by.label, "verb": verb}
     text = t("board.ordered", **words, reason=ctx.request.reason or "-")
-    reply_to_room(ctx.session, ctx.issue, text, ctx.now)
+    reply_to_room(ctx.session, ctx.issue, text, ctx.now, public="")
 
 
 # --- Handlers -----------------------------------------------------------------------------------

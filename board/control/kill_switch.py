@@ -19,6 +19,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.local_stop import DAMAGED, StopOrder
 from guardia.board.core.model import Directive, KillSwitchActivation, Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import schedule_checkpoint, send
 from guardia.board.core.reasons import require_reason
 from guardia.board.core.wake_reasons import WakeReason
@@ -104,7 +105,14 @@ def activate(session: Session, order: StopOrder) -> KillResult:
         )
         for task in running
     ]
-    send(session, "alert", _alert_text(by, order.reason, running), now, sr_id=None)
+    send(
+        session,
+        "alert",
+        _alert_text(by, order.reason, running),
+        now,
+        sr_id=None,
+        notice=NoticeKind.KILL_SWITCH,
+    )
     schedule_checkpoint(session)
     _log_activation(session, activation, order, running, now)
     for task, directive in zip(running, directives, strict=True):

@@ -171,7 +171,7 @@ def force_action(
         given = {"tool": action.call.tool, "args": action.call.args}
         directive = rollback.create_directive(session, task, "force", by, text, now, detail=given)
         words = {"sr": sr_id, "who": by.label, "verb": t("board.verb.force")}
-        reply_to_room(session, issue, t("board.ordered", **words, reason=text), now)
+        reply_to_room(session, issue, t("board.ordered", **words, reason=text), now, public="")
         rollback.record_directive(session, directive, by, now, host.server_id)
         tasks.store_plan(session, task, plan, by, now)
         return task.task_id

@@ -24,6 +24,7 @@ from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Directive, Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.plan import Category, Plan
 from guardia.board.core.transitions import move_task
@@ -304,7 +305,8 @@ def _announce_end(session: Session, directive: Directive, lost: list[str], now: 
     message = t(f"board.{key}", sr=sr_id, text=directive.outcome)
     reply_to_room(session, get_issue(session, sr_id), message, now)
     if lost or directive.verb not in ("kill", "change"):
-        send(session, "alert", message, now, sr_id=sr_id)
+        kind = NoticeKind.FAILED_ROLLBACK if lost else NoticeKind.ALERT
+        send(session, "alert", message, now, sr_id=sr_id, notice=kind)
     for auditor in registry.auditors(session):
         cause = {"directive": directive.directive_id}
         wake(session, auditor, WakeReason.FINISHED, now, sr_id, cause=cause)

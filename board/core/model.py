@@ -248,7 +248,7 @@ class OutboxEntry(Base):
 
     __tablename__ = "tb_outbox"
     __table_args__ = (
-        CheckConstraint("kind in ('message', 'alert')", name="kind"),
+        CheckConstraint("kind in ('message', 'alert', 'notice')", name="kind"),
         Index("ix_tb_outbox_pending", "outbox_id", postgresql_where=sql("delivered_at is null")),
     )
 
@@ -268,6 +268,15 @@ class OutboxEntry(Base):
     delivered_at: Mapped[datetime | None]
     attempts: Mapped[int] = mapped_column(default=0, server_default=sql("0"))
     last_error: Mapped[str | None]
+    notice: Mapped[str] = mapped_column(default="", server_default="")
+    """What an alert or notice is about, see `NoticeKind`."""
+    person_id: Mapped[str | None]
+    medium: Mapped[str] = mapped_column(default="", server_default="")
+    """How it reaches that person: `sms`, `mail`, or the name of a messenger's channel."""
+    cause_id: Mapped[int | None]
+    """The alert or notice of which this is one copy."""
+    dispatched_at: Mapped[datetime | None]
+    """When it was decided who hears of an alert or notice."""
 
 
 class KillSwitchActivation(Base):

@@ -14,6 +14,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.run_model import Wake
 from guardia.board.core.wake_reasons import DEFERRABLE, URGENT_PRIORITY, WakeReason
@@ -101,7 +102,7 @@ def stall_issue(
         issue = get_issue(session, sr_id)
         text = t("board.stalled", sr=sr_id, reason=t(f"wake.reason.{reason}"))
         reply_to_room(session, issue, text, now)
-        send(session, "alert", text, now, sr_id=sr_id)
+        send(session, "alert", text, now, sr_id=sr_id, notice=NoticeKind.STALLED)
         wake_budget.log_stall(session, sr_id, reason, agent_id, now)
 
 

@@ -77,7 +77,7 @@ def keep_observed(
     text = t("board.observed", because=plan.because, actions=actions)
     session.add(Comment(sr_id=task.sr_id, author=str(author), body=text, created_at=now))
     issue = get_issue(session, task.sr_id)
-    reply_to_room(session, issue, t("board.handed_over", sr=task.sr_id, text=text), now)
+    reply_to_room(session, issue, t("board.handed_over", sr=task.sr_id, text=text), now, public="")
     for auditor in registry.auditors(session):
         cause = {"task": task.task_id, "move": Move.HAND_OVER.value}
         wake(session, auditor, WakeReason.FINISHED, now, task.sr_id, cause=cause)

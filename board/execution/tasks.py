@@ -24,6 +24,7 @@ from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, get_task
 from guardia.board.core.model import Comment, Issue, Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task
@@ -294,7 +295,8 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
     now = board.clock()
     with board.database.transaction() as session:
         issue = _finish(session, claim, Move.COMPLETE, now)
-        reply_to_room(session, issue, t("board.completed", sr=claim.sr_id, text=text), now)
+        message = t("board.completed", sr=claim.sr_id, text=text)
+        reply_to_room(session, issue, message, now, notice=NoticeKind.DONE)
         task = get_task(session, claim.task_id)
         acceptance.request_acceptance(session, issue, task, now)
         _record_end(session, claim, EntryKind.COMPLETED, text, now)
@@ -310,8 +312,10 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
         claimed = claimed_task(session, claim)
         issue = _finish(session, claim, Move.FAIL, now)
         message = t("board.failed", sr=claim.sr_id, text=text)
-        reply_to_room(session, issue, message, now)
-        send(session, "alert", message, now, sr_id=claim.sr_id)
+        public = t("board.requester.failed", sr=claim.sr_id)
+        reply_to_room(session, issue, message, now, public=public)
+        kind = NoticeKind.FAILED_ROLLBACK
+        send(session, "alert", message, now, sr_id=claim.sr_id, notice=kind)
         ending.revoke_for_task(session, claimed, "failure", claim.actor, now)
         _record_end(session, claim, EntryKind.FAILED, text, now)
 
@@ -338,9 +342,11 @@ def hand_over(
             keep_understanding(issue, task, understood)
         plan_versions.answer_request(session, claim.task_id, text, now)
         message = t("board.handed_over", sr=claim.sr_id, text=text)
-        reply_to_room(session, issue, message, now)
+        public = t("board.requester.handed_over", sr=claim.sr_id)
+        reply_to_room(session, issue, message, now, public=public)
         if emergency:
-            send(session, "alert", message, now, sr_id=claim.sr_id)
+            kind = NoticeKind.FAILED_ROLLBACK if began else NoticeKind.ALERT
+            send(session, "alert", message, now, sr_id=claim.sr_id, notice=kind)
         if began:
             ending.revoke_for_task(session, task, "failure", claim.actor, now)
         detail = understood.model_dump(mode="json") if understood is not None else None

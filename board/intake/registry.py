@@ -12,7 +12,12 @@ CHANNELS: tuple[Channel, ...] = (MattermostChannel(), SlackChannel(), JandiChann
 """All channels. The first one also sends alerts, and replies of issues without a channel here."""
 
 
-def sender_of(message: OutboundMessage) -> Channel:
-    """Return the channel that sends a message: a reply goes back where its issue came from."""
+def sender_of(message: OutboundMessage) -> Channel | None:
+    """Return the channel that sends a message: a reply goes back where its issue came from.
+
+    `None` if a person's medium is none of the channels.
+    """
+    if message.medium:
+        return next((c for c in CHANNELS if c.name == message.medium), None)
     own = [c for c in CHANNELS if message.kind == "message" and c.name == message.channel]
     return (own or CHANNELS)[0]

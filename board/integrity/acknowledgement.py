@@ -17,6 +17,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import send
 from guardia.board.core.reasons import require_reason
 from guardia.board.integrity import verification
@@ -51,7 +52,7 @@ def acknowledge_loss(board: BoardContext, by: Actor, reason: str) -> list[Path]:
     fault, place = t_default(f"audit.fault.{found.fault}"), found.witness or ""
     with board.database.transaction() as session:
         message = t_default("audit.witness_lost", place=place, fault=fault, reason=text)
-        send(session, "alert", message, now, sr_id=None)
+        send(session, "alert", message, now, sr_id=None, notice=NoticeKind.AUDIT_BROKEN)
         log.append(
             session,
             EntryKind.WITNESS_LOST,

@@ -16,6 +16,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import send
 from guardia.board.core.run_model import Tick
 from guardia.board.core.wake_reasons import WakeReason
@@ -63,7 +64,8 @@ def verify_and_log(
             )
             return found
         place = describe_fault(found.verdict)
-        send(session, "alert", t_default("audit.broken", where=place), now, sr_id=sr_id)
+        message = t_default("audit.broken", where=place)
+        send(session, "alert", message, now, sr_id=sr_id, notice=NoticeKind.AUDIT_BROKEN)
         log.append(
             session,
             EntryKind.BROKEN,

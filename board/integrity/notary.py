@@ -26,6 +26,7 @@ from guardia.board.audit.signing_keys import CHECKPOINT_KEYS, KeySuccession
 from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import send
 from guardia.board.integrity import witness_memory
 from guardia.board.integrity.copy_updater import CopyUpdater
@@ -249,7 +250,14 @@ class Notary:
             log.error("checkpoint: %s", why)
             with board.database.transaction() as session:
                 text = t("audit.not_signed", why=why)
-                send(session, "alert", text, board.clock(), sr_id=None)
+                send(
+                    session,
+                    "alert",
+                    text,
+                    board.clock(),
+                    sr_id=None,
+                    notice=NoticeKind.AUDIT_BROKEN,
+                )
 
     def _update_copies(self, board: BoardContext, newest: Checkpoint | None) -> None:
         """Update every copy. Each new failure is reported once and does not stop work."""

@@ -16,7 +16,7 @@ from guardia.db.engine import repeat_on_conflict
 
 @dataclass(frozen=True, slots=True)
 class OutboundMessage:
-    """A reply to a room (`message`) or an `alert`."""
+    """A reply to a room (`message`), an `alert`, or a copy of a `notice` for one person."""
 
     kind: str
     room: str
@@ -28,6 +28,11 @@ class OutboundMessage:
     choices: tuple[Choice, ...] = ()
     target: Mapping[str, Any] = field(default_factory=dict)
     """What else the channel needs to address it, see `OutboxEntry`."""
+    medium: str = ""
+    """How it reaches a person: `sms`, `mail` or a channel; `room` is then their address."""
+    person: str = ""
+    notice: str = ""
+    """Kind of an alert or notice."""
 
 
 def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
@@ -51,6 +56,9 @@ def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
             row.thread,
             from_stored(row.choices),
             row.target,
+            row.medium,
+            row.person_id or "",
+            row.notice,
         )
 
 

@@ -13,6 +13,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue, lock_tasks
 from guardia.board.core.model import Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room, send
 from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
@@ -63,7 +64,7 @@ def _notify(session: Session, run_context: RunContext, sr_id: int, now: datetime
     issue, limit = get_issue(session, sr_id), run_context.entry.heartbeat.timeout
     text = t("board.timed_out", sr=sr_id, agent=run_context.entry.title, limit=limit)
     reply_to_room(session, issue, text, now)
-    send(session, "alert", text, now, sr_id=sr_id)
+    send(session, "alert", text, now, sr_id=sr_id, notice=NoticeKind.STALLED)
 
 
 def _record(

@@ -32,6 +32,7 @@ from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
+from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.rollouts import pages as rollout_pages
@@ -91,6 +92,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         organization_pages.router,
         host_key_pages.router,
         roster_pages.router,
+        notification_pages.router,
         approval_pages.router,
         approval_passkey_pages.router,
         account_pages.router,

@@ -33,6 +33,7 @@ from guardia.cli import (
     lab,
     mcp,
     note,
+    notice,
     org,
     owner,
     person,
@@ -79,6 +80,7 @@ app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(plan.app, name="plan", help=t("cli.plan.help"))
 app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
+app.add_typer(notice.app, name="notice", help=t("notices.cli.help"))
 app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
 app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))

@@ -10,12 +10,12 @@ from sqlalchemy import select
 
 from guardia.board.accounts import people
 from guardia.board.approvals import decisions, delegations, pending
-from guardia.board.approvals.model import Notice
 from guardia.board.audit import log
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.lifecycle import State
+from guardia.board.core.notices import Notice
 from guardia.board.execution import assignments, tasks
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Forbidden, Invalid, NotFound, Refused
@@ -116,7 +116,9 @@ def test_people_are_only_asked_for_decisions_they_may_make(env: BoardEnv) -> Non
     people.join_accounts(env.board, BY, "cus", "lead")
     waits(env, "cus")
     with env.board.database.reading() as session:
-        assert set(session.scalars(select(Notice.person_id))) == {"lead2"}
+        assert set(session.scalars(select(Notice.person_id).where(Notice.kind == "due"))) == {
+            "lead2"
+        }
 
 
 def test_delegation_to_ones_own_other_account_is_refused(env: BoardEnv) -> None:

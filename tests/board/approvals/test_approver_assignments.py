@@ -9,9 +9,9 @@ from board_env import LEAD, LEAD2, OFFICER, PM, BoardEnv
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions, delegations, pending
-from guardia.board.approvals.model import Notice
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
+from guardia.board.core.notices import Notice
 from guardia.board.organization import chart as organization_chart
 from guardia.board.tracker import issue_page
 from guardia.errors import Forbidden, Misconfigured

@@ -13,13 +13,14 @@ from signing_env import ephemeral_signer
 from sqlalchemy import select
 
 from guardia.board.approvals import deadlines, decisions, delegations, pending
-from guardia.board.approvals.model import Approval, Notice
+from guardia.board.approvals.model import Approval
 from guardia.board.audit import log, signing_keys
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import OutboxEntry, Task
+from guardia.board.core.notices import Notice
 from guardia.board.core.plan import Plan
 from guardia.board.execution import tasks
 from guardia.board.execution import view as execution_view

@@ -1,0 +1,37 @@
+"""What people are notified of."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class NoticeKind(StrEnum):
+    """Why a person receives a notice."""
+
+    DUE = "due"
+    """A decision waits for them."""
+    REMINDER = "reminder"
+    ESCALATED = "escalated"
+    ASSIGNED = "assigned"
+    QUESTION = "question"
+    MENTION = "mention"
+    RECEIVED = "received"
+    PLANNED = "planned"
+    DONE = "done"
+    REJECTED = "rejected"
+    PROGRESS = "progress"
+    """Anything else that the requester learns of a request."""
+    ALERT = "alert"
+    """Something that people who operate should know, not urgent."""
+    STALLED = "stalled"
+    FAILED_ROLLBACK = "failed_rollback"
+    KILL_SWITCH = "kill_switch"
+    AUDIT_BROKEN = "audit_broken"
+    ON_CALL = "on_call"
+    """An emergency that waits for a person to acknowledge it."""
+
+
+EMERGENCIES = frozenset(
+    {NoticeKind.FAILED_ROLLBACK, NoticeKind.KILL_SWITCH, NoticeKind.AUDIT_BROKEN}
+)
+"""Sent at once, whatever the quiet hours; the people on duty are called until one answers."""
