@@ -26,11 +26,15 @@ def send(
     sr_id: int | None,
     thread: str = "",
     choices: tuple[Choice, ...] = (),
+    channel: str = "",
 ) -> None:
-    """Queue a message to a room, or an alert, with buttons where the channel has them."""
+    """Queue a message to a room, or an alert, with buttons where the channel has them.
+
+    `channel` is for what belongs to no issue, whose channel it is otherwise.
+    """
     session.flush()  # the row may refer to what is still pending
     row: dict[str, Any] = {"kind": kind, "room": room, "thread": thread, "sr_id": sr_id}
-    row |= {"text": text, "choices": to_stored(choices), "created_at": now}
+    row |= {"channel": channel, "text": text, "choices": to_stored(choices), "created_at": now}
     jobs.defer(session, "deliver", outbox_id=session.scalar(_ADD, row))
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from guardia.board.intake.channels import Channel
+from guardia.board.intake.mail.channel import MailChannel
 from guardia.board.intake.mattermost import MattermostChannel
 from guardia.board.notifications.delivery import OutboundMessage
 
-CHANNELS: tuple[Channel, ...] = (MattermostChannel(),)
+CHANNELS: tuple[Channel, ...] = (MattermostChannel(), MailChannel())
 """All channels. The first one also sends alerts, and replies of issues without a channel here."""
 
 

@@ -21,15 +21,18 @@ class OutboundMessage:
     text: str
     sr_id: int | None
     channel: str
-    """The channel of its issue; empty without an issue."""
+    """The channel that it names, or that of its issue; empty without both."""
     thread: str = ""
     choices: tuple[Choice, ...] = ()
+    outbox_id: int = 0
+    title: str = ""
+    """The title of its issue."""
 
 
 def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
     """Return a message that has not been delivered yet, or `None`."""
     query = (
-        select(OutboxEntry, Issue.channel)
+        select(OutboxEntry, Issue.channel, Issue.title)
         .outerjoin(Issue, Issue.sr_id == OutboxEntry.sr_id)
         .where(OutboxEntry.outbox_id == outbox_id, OutboxEntry.delivered_at.is_(None))
     )
@@ -37,15 +40,17 @@ def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
         found = session.execute(query).one_or_none()
         if found is None:
             return None
-        row, channel = found
+        row, channel, title = found
         return OutboundMessage(
             row.kind,
             row.room,
             row.text,
             row.sr_id,
-            channel or "",
+            row.channel or channel or "",
             row.thread,
             from_stored(row.choices),
+            row.outbox_id,
+            title or "",
         )
 
 
