@@ -245,6 +245,8 @@ async def _watch_threads(worker: Worker, stop: asyncio.Event) -> None:
     while not stop.is_set():
         if worker.scheduler.has_ended():
             raise PartEnded(what=t("cli.up.part.scheduler"))
+        if worker.mail is not None and worker.mail.has_ended():
+            raise PartEnded(what=t("cli.up.part.mail"))
         await asyncio.sleep(_WATCH_INTERVAL)
 
 

@@ -22,6 +22,7 @@ from guardia.heartbeat.beat import IDLE, beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
 from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
+from guardia.heartbeat.mail_thread import MailThread
 from guardia.heartbeat.schedule import HeartbeatScheduler
 from guardia.heartbeat.stop_listener import StopListener
 from guardia.org.credential_store import FileCredentialStore
@@ -47,6 +48,7 @@ class Worker:
     scheduler: HeartbeatScheduler
     closing: threading.Event
     """Set when this process shuts down: beats start nothing new."""
+    mail: MailThread | None = None
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
@@ -121,13 +123,19 @@ def open_worker(
         HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
     )
     try:
-        with _stop_listener(board, gate):
+        with _stop_listener(board, gate), _mail(settings, board, closing) as mail:
             scheduler.start()
-            yield Worker(board, team, gate, settings, scheduler, closing)
+            yield Worker(board, team, gate, settings, scheduler, closing, mail)
     finally:
         scheduler.stop()
         connections.close()
         team.close()
+
+
+def _mail(
+    settings: Settings, board: BoardContext, closing: threading.Event
+) -> AbstractContextManager[MailThread | None]:
+    return nullcontext() if settings.mail_imap is None else MailThread(settings, board, closing)
 
 
 def _stop_listener(board: BoardContext, gate: Gate) -> AbstractContextManager[object]:

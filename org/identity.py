@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from guardia.org.model import ChannelAccount, Person
 
-MESSENGERS = ("mattermost", "slack", "jandi")
+MESSENGERS = ("mattermost", "slack", "jandi", "mail")
 """Channels whose users are people."""
 _IDENTITY = func.coalesce(Person.identity, Person.person_id)
 _BEHIND = select(_IDENTITY).where(Person.person_id.in_(bindparam("accounts", expanding=True)))

@@ -7,6 +7,7 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.core.model import ISSUE_ID
 from guardia.db.base import Base
 
 
@@ -57,3 +58,32 @@ class ArtifactHold(Base):
     )
     holder: Mapped[str] = mapped_column(primary_key=True)
     """What needs it, such as `rollout:12`."""
+
+
+class Attachment(Base):
+    """A file that a message of an issue brought."""
+
+    __tablename__ = "tb_attachment"
+    __table_args__ = (
+        UniqueConstraint("source", "ordinal"),
+        CheckConstraint("size >= 0", name="size"),
+        Index("ix_tb_attachment_sr_id", "sr_id", "attachment_id"),
+        Index("ix_tb_attachment_kept", "kept"),
+    )
+
+    attachment_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
+    source: Mapped[str]
+    """The message that brought it, so that a repeated delivery adds nothing."""
+    ordinal: Mapped[int]
+    file_name: Mapped[str]
+    media_type: Mapped[str]
+    """As its sender says."""
+    size: Mapped[int]
+    sha256: Mapped[str]
+    """Digest of what was sent."""
+    kept: Mapped[str | None] = mapped_column(ForeignKey("tb_blob.sha256"))
+    """Digest of what is stored, in which resident numbers are masked; `None`: it is not stored."""
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    """Why it is not stored: a name of `artifacts.not_kept`."""
+    created_at: Mapped[datetime]

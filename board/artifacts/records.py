@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.artifacts import signatures
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
-from guardia.board.artifacts.model import Artifact, ArtifactHold, Blob
+from guardia.board.artifacts.model import Artifact, ArtifactHold, Attachment, Blob
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
@@ -61,7 +61,7 @@ def prepare(
     new.require_valid()
     with board.database.reading() as session:
         _require_unused(session, new)
-        _require_room(session, store, announced)
+        require_room(session, store, announced)
     collect_garbage(board, store)
     return store.receive(announced)
 
@@ -93,10 +93,10 @@ def add(
     sha256, now = incoming.sha256, board.clock()
     signed_by = signatures.verify(keys, sha256, new.signature) if new.signature else ""
     with board.database.transaction() as session:
-        _lock_store(session)
+        lock_store(session)
         _require_unused(session, new)
         if session.get(Blob, sha256) is None:
-            _require_room(session, store, incoming.size)
+            require_room(session, store, incoming.size)
             session.add(Blob(sha256=sha256, size=incoming.size, created_at=now))
             session.flush()
         row = _insert(session, person, new, incoming, signed_by, now)
@@ -134,7 +134,7 @@ def remove(board: BoardContext, store: BlobStore, person: PersonInfo, number: in
     require_permission(person, "artifact.remove")
     now = board.clock()
     with board.database.transaction() as session:
-        _lock_store(session)
+        lock_store(session)
         row = lock(session, number)
         holder = session.scalar(
             select(ArtifactHold.holder).where(ArtifactHold.artifact_id == number).limit(1)
@@ -144,7 +144,7 @@ def remove(board: BoardContext, store: BlobStore, person: PersonInfo, number: in
         name, version, sha256 = row.name, row.version, row.sha256
         session.delete(row)
         session.flush()
-        if session.scalar(select(Artifact.artifact_id).where(Artifact.sha256 == sha256)) is None:
+        if not _is_used(session, sha256):
             session.execute(delete(Blob).where(Blob.sha256 == sha256))
             store.remove(sha256)
         log.append(
@@ -157,6 +157,13 @@ def remove(board: BoardContext, store: BlobStore, person: PersonInfo, number: in
             version=version,
             hash=sha256[:12],
         )
+
+
+def _is_used(session: Session, sha256: str) -> bool:
+    """Return whether an artefact or an attachment still has a content."""
+    artifact = select(Artifact.artifact_id).where(Artifact.sha256 == sha256)
+    attachment = select(Attachment.attachment_id).where(Attachment.kept == sha256)
+    return session.scalar(select(artifact.exists() | attachment.exists())) is True
 
 
 def lock(session: Session, number: int) -> Artifact:
@@ -186,7 +193,7 @@ def collect_garbage(board: BoardContext, store: BlobStore) -> int:
     """Remove unfinished uploads, and contents that no row names; return how many."""
     removed = store.remove_unfinished()
     with board.database.transaction() as session:
-        _lock_store(session)
+        lock_store(session)
         known = set(session.scalars(select(Blob.sha256)))
         for sha256 in [found for found in store.digests() if found not in known]:
             with suppress(OSError):
@@ -195,7 +202,7 @@ def collect_garbage(board: BoardContext, store: BlobStore) -> int:
     return removed
 
 
-def _lock_store(session: Session) -> None:
+def lock_store(session: Session) -> None:
     """Let only one transaction at a time add and remove contents."""
     number = int.from_bytes(hashlib.sha256(_STORE.encode()).digest()[:8], "big", signed=True)
     session.execute(select(func.pg_advisory_xact_lock(number)))
@@ -209,7 +216,7 @@ def _require_unused(session: Session, new: NewArtifact) -> None:
         raise Invalid(what=what, why=t("artifacts.exists"))
 
 
-def _require_room(session: Session, store: BlobStore, size: int) -> None:
+def require_room(session: Session, store: BlobStore, size: int) -> None:
     used = int(session.scalar(select(func.coalesce(func.sum(Blob.size), 0))) or 0)
     if used + size > store.total_bytes:
         raise StoreFull(why=t("artifacts.store_full", most=store.total_bytes // _GIGABYTE))

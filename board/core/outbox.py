@@ -62,6 +62,10 @@ def send(
     outbox_id = session.scalar(_ADD, row)
     jobs.defer(session, "deliver", outbox_id=outbox_id)
     return int(outbox_id or 0)
+    channel: str = "",
+    `channel` is for what belongs to no issue, whose channel it is otherwise.
+    row |= {"channel": channel, "text": text, "choices": to_stored(choices), "created_at": now}
+    jobs.defer(session, "deliver", outbox_id=session.scalar(_ADD, row))
 
 
 def schedule_checkpoint(session: Session) -> None:

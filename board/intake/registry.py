@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from guardia.board.intake.channels import Channel
 from guardia.board.intake.jandi import JandiChannel
+from guardia.board.intake.mail.channel import MailChannel
 from guardia.board.intake.mattermost import MattermostChannel
 from guardia.board.intake.slack import SlackChannel
 from guardia.board.notifications.delivery import OutboundMessage
 
 CHANNELS: tuple[Channel, ...] = (MattermostChannel(), SlackChannel(), JandiChannel())
+CHANNELS: tuple[Channel, ...] = (MattermostChannel(), MailChannel())
 """All channels. The first one also sends alerts, and replies of issues without a channel here."""
 
 

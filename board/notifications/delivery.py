@@ -33,12 +33,16 @@ class OutboundMessage:
     person: str = ""
     notice: str = ""
     """Kind of an alert or notice."""
+    """The channel that it names, or that of its issue; empty without both."""
+    outbox_id: int = 0
+    title: str = ""
+    """The title of its issue."""
 
 
 def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
     """Return a message that has not been delivered yet, or `None`."""
     query = (
-        select(OutboxEntry, Issue.channel)
+        select(OutboxEntry, Issue.channel, Issue.title)
         .outerjoin(Issue, Issue.sr_id == OutboxEntry.sr_id)
         .where(OutboxEntry.outbox_id == outbox_id, OutboxEntry.delivered_at.is_(None))
     )
@@ -46,7 +50,7 @@ def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
         found = session.execute(query).one_or_none()
         if found is None:
             return None
-        row, channel = found
+        row, channel, title = found
         return OutboundMessage(
             row.kind,
             row.room,
@@ -59,6 +63,8 @@ def undelivered(board: BoardContext, outbox_id: int) -> OutboundMessage | None:
             row.medium,
             row.person_id or "",
             row.notice,
+            row.outbox_id,
+            title or "",
         )
 
 

@@ -41,8 +41,8 @@ from guardia.board.site import api_docs, health, live, permissions, readiness, w
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
+from guardia.board.tracker import attachment_pages, plan_pages
 from guardia.board.tracker import pages as tracker_pages
-from guardia.board.tracker import plan_pages
 from guardia.board.web import errors
 from guardia.board.web.body_limits import BodyLimitMiddleware
 from guardia.board.web.fair_queue import FairQueueMiddleware
@@ -87,6 +87,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         sign_in_pages.router,
         home_pages.router,
         tracker_pages.router,
+        attachment_pages.router,
         plan_pages.router,
         control_pages.router,
         organization_pages.router,

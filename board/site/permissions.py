@@ -66,6 +66,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}"): "issue.read",
     ("GET", "/issues/{sr_id}/evidence/{evidence_id}/raw"): "issue.read",
     ("GET", "/issues/{sr_id}/comments/{comment_id}"): "issue.read",
+    ("GET", "/issues/{sr_id}/attachments/{attachment_id}"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/decision"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/passkey"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",

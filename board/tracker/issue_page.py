@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from guardia.board.approvals import acceptance, requests
 from guardia.board.approvals import view as approval_view
 from guardia.board.approvals.acceptance import AcceptanceView
+from guardia.board.artifacts.attachments import AttachmentView, list_attachments
 from guardia.board.audit import log
 from guardia.board.control import directive_options, reopening
 from guardia.board.control.directive_options import Assignee
@@ -73,6 +74,7 @@ class IssueDetail:
     """The wake reason that kept repeating."""
     parent: RelatedIssue | None = None
     children: RelatedIssues = field(default_factory=RelatedIssues)
+    attachments: tuple[AttachmentView, ...] = ()
     due_on: date | None = None
     model_calls: ModelCalls = field(default_factory=ModelCalls)
     """Calls of language models about the issue."""
@@ -134,6 +136,7 @@ def get_issue(
             stalled_on=found.stalled_on,
             parent=relations.parent(session, viewer, found),
             children=relations.children(session, viewer, sr_id),
+            attachments=list_attachments(session, sr_id),
             due_on=found.due_on,
             model_calls=model_calls,
             assignees=_assignees(session, tasks),

@@ -136,6 +136,36 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Token of Mattermost's bot account, which opens forms; unset: no forms."""
     mattermost_url: str | None = None
     """Address of the Mattermost server, for forms."""
+    mail_address: str | None = None
+    """Address of the mailbox, from which replies are sent; unset: the channel is closed."""
+    mail_imap: str | None = None
+    """The mailbox: `imaps://user@host/INBOX`; `imap://` begins TLS (STARTTLS), `imap+plain://` is
+    not encrypted."""
+    mail_smtp: str | None = None
+    """The server for replies: `smtps://user@host`, `smtp://` (STARTTLS) or `smtp+plain://`."""
+    mail_password: SecretStr | None = None
+    """Password of the mailbox."""
+    mail_smtp_password: SecretStr | None = None
+    """Password of the server for replies; unset: that of the mailbox."""
+    mail_ca: Path | None = None
+    """PEM file of the authorities that sign the mail servers' certificates, beside those of the
+    system."""
+    mail_trusted_server: str = ""
+    """Name of the site's own mail server in `Authentication-Results`: what it has proved counts.
+    Unset: no sender is verified."""
+    mail_own_hops: int = Field(default=2, ge=1, le=20)
+    """`Received` lines that the site's own servers write; results below them are not believed."""
+    mail_domains: str = ""
+    """Domains whose senders may write, separated by commas, with those below them; unset: all."""
+    mail_plus: bool = False
+    """Whether the mail server delivers `name+anything@host` to the mailbox: then replies find
+    their issue even if a mail program drops the references."""
+    mail_done_folder: str = ""
+    """Folder into which stored mails are moved; unset: they stay and are marked as read."""
+    mail_poll_seconds: int = Field(default=60, ge=5, le=3600)
+    """Seconds between two looks into a mailbox whose server announces nothing (no IDLE)."""
+    mail_megabytes: int = Field(default=25, ge=1, le=200)
+    """Largest mail that is read whole; of a larger one only the beginning is."""
     checkpoint_key: Path | None = None
     """File of the private key that signs audit checkpoints; unset: one in `secrets`."""
     checkpoint_copy: Path | None = None
