@@ -97,8 +97,7 @@ class LineReading:
 
     def _quoted(self, match: re.Match[str]) -> Mark:
         group = next(i for i, text in enumerate(match.groups(), 1) if text)
-        begin, end = self.compact.source(match, group)
-        return Mark("Q", self.compact.original[begin:end].strip(), begin, end)
+        return Mark("Q", self.compact.original_of(match, group), *match.span())
 
     # --- marks ------------------------------------------------------------------------------
 
