@@ -15,6 +15,8 @@ def read(reading: LineReading) -> Command | None:
 
     A line that names an issue, a server, an institution or a person never stops everything.
     """
+    if reading.situation.answers:
+        return None
     text = reading.text.lstrip("!.,~")
     if _bare_stop().fullmatch(text):
         return Command("kill_all")

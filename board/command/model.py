@@ -45,14 +45,16 @@ class CommandRecord(Base):
     structure: Mapped[dict[str, Any]]
     options: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=sql("'[]'"))
     """The choices of a question that was asked back."""
+    answers: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    """What the person has chosen, by what the question was about."""
     state: Mapped[str]
     outcome: Mapped[str] = mapped_column(default="", server_default="")
     sr_id: Mapped[int | None]
     """The issue that it concerned in the end."""
     path: Mapped[str] = mapped_column(default="", server_default="")
     """The page where its result shows."""
-    undo: Mapped[dict[str, Any] | None]
-    """The command that takes it back."""
+    undo: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
+    """The command that takes it back, and the last directive after which it still may; `{}`: none."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     """Until when it can be confirmed, answered or taken back."""

@@ -93,6 +93,8 @@ class Names:
             self._hosts[host.kind].append(host)
         self.directory = directory
         self.people = {p.id: p for p in directory.people}
+        self.titles = {a.id: a.title for a in directory.agents}
+        self.titles |= {i.id: i.name for i in directory.institutions}
         self._titles = _titles(directory.people)
         self._spelled = Spellings(
             (*_agents(directory), *_institutions(directory), *_servers(directory))

@@ -111,8 +111,15 @@ class LineReading:
 
     @cached_property
     def numbers(self) -> list[int]:
-        """The issue numbers, each once."""
+        """The issue numbers, each once; only the chosen one if there were several."""
+        if (chosen := self.situation.answered("sr")) is not None:
+            return [int(chosen)]
         return list(dict.fromkeys(self.values("N")))
+
+    @property
+    def names_issue(self) -> bool:
+        """Whether the line is about one issue: it names it or points at it, or it was chosen."""
+        return self.has("ND") or self.situation.answered("sr") is not None
 
     @property
     def sr_id(self) -> int | None:

@@ -1,0 +1,454 @@
+"""People's commands: read a line, ask back or for confirmation, carry it out, take it back.
+
+Every command is a row whose state is changed before anything is done, so that each is carried out
+at most once, wherever its button is pressed.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from guardia.board.command import clarifying, reader, records
+from guardia.board.command.clarifying import Option
+from guardia.board.command.execution import directives as directive_acts
+from guardia.board.command.execution.order import Order, Outcome
+from guardia.board.command.execution.registry import EXECUTORS
+from guardia.board.command.lifecycle import (
+    ANSWER_TIME,
+    FARTHEST,
+    UNDO_TIME,
+    CommandState,
+)
+from guardia.board.command.model import CommandRecord
+from guardia.board.command.reader import ReadLine
+from guardia.board.command.records import CommandLine
+from guardia.board.command.sentences import sentence
+from guardia.board.command.structure import NONE, Command
+from guardia.board.core.choices import Choice, ChoiceStyle
+from guardia.board.core.context import BoardContext
+from guardia.board.core.labels import format_time
+from guardia.db.engine import OUTAGE_ERRORS, repeat_on_conflict
+from guardia.errors import GuardiaError, Invalid, NotFound, Refused, UserError
+from guardia.i18n import t
+from guardia.org.access import require_permission
+from guardia.org.directory import PersonInfo
+
+log = logging.getLogger(__name__)
+
+RIGHT = "command.give"
+_EFFECTS = ("abort", "rollback")
+
+
+@dataclass(frozen=True, slots=True)
+class CommandReply:
+    """What a person gets for a line: how it was read, and what became of it."""
+
+    command: Command
+    sentence: str
+    text: str
+    state: CommandState | None = None
+    """`None`: nothing was done and nothing is stored."""
+    command_id: int | None = None
+    sr_id: int | None = None
+    path: str = ""
+    """The page where its result shows."""
+    choices: tuple[Choice, ...] = ()
+
+
+def preview(board: BoardContext, person: PersonInfo, line: CommandLine) -> CommandReply:
+    """Read a line and say what it would do; nothing is stored or done."""
+    require_permission(person, RIGHT)
+    found = reader.read(board, person, line.text, line.context_id)
+    command = found.command
+    if command.action in ("none", "clarify"):
+        return CommandReply(command, _sentence(found), _question(command))
+    executor = EXECUTORS[command.action]
+    try:
+        require_permission(person, executor.permission(command))
+        _moment(board, command)
+    except UserError as error:
+        return CommandReply(command, _sentence(found), str(error))
+    text = t("commands.will_confirm") if executor.confirmed(command) else ""
+    return CommandReply(command, _sentence(found), text)
+
+
+def give(
+    board: BoardContext, person: PersonInfo, line: CommandLine, *, confirmed: bool = False
+) -> CommandReply:
+    """Carry a line out, or ask back; with `confirmed`, the person has seen what it does."""
+    require_permission(person, RIGHT)
+    found = reader.read(board, person, line.text, line.context_id)
+    if found.command.action == "none":
+        return CommandReply(NONE, _sentence(found), t("commands.none"))
+    return _go_on(board, person, line, found, confirmed=confirmed)
+
+
+def press(board: BoardContext, person: PersonInfo, act: str, value: str) -> CommandReply:
+    """Carry out a button of a command: `confirm`, `cancel`, `choose`, `undo`."""
+    require_permission(person, RIGHT)
+    acts = {"confirm": confirm, "cancel": cancel, "choose": choose, "undo": undo}
+    if act not in acts:
+        raise NotFound(what=act)
+    return acts[act](board, person, value)
+
+
+# --- From a line to its end ---------------------------------------------------------------------
+
+
+def _go_on(
+    board: BoardContext,
+    person: PersonInfo,
+    line: CommandLine,
+    found: ReadLine,
+    *,
+    confirmed: bool = False,
+) -> CommandReply:
+    command = found.command
+    if command.action == "clarify":
+        return _ask_back(board, person, line, found)
+    if command.action == "kill_all":
+        return _stop(board, person, line, found)
+    executor = EXECUTORS[command.action]
+    try:
+        require_permission(person, executor.permission(command))
+        moment = _moment(board, command)
+        if executor.confirmed(command) and not confirmed:
+            return _ask_confirmation(board, person, line, found)
+    except UserError as error:
+        return _refuse(board, person, line, found, str(error))
+    if moment is not None:
+        return _schedule(board, person, line, found, moment)
+    order = _begin(board, person, line, found)
+    return _carry_out(board, order, _sentence(found))
+
+
+def _moment(board: BoardContext, command: Command) -> datetime | None:
+    """Return when a command is to run. Raises `Invalid` for a moment that is past or too far."""
+    if "at" not in command.params:
+        return None
+    moment, now = datetime.fromisoformat(command.params["at"]), board.current_time()
+    if not now - timedelta(minutes=1) < moment < now + FARTHEST:
+        why = t("commands.not_this_moment", days=FARTHEST.days)
+        raise Invalid(what=format_time(moment, "short"), why=why)
+    return moment
+
+
+def _order(
+    board: BoardContext,
+    person: PersonInfo,
+    row: CommandRecord,
+    command: Command,
+    found: ReadLine | None = None,
+) -> Order:
+    names = found.names if found else reader.names_of(board)
+    place = {"channel": row.channel, "room": row.room, "thread": row.thread}
+    return Order(board, person, command, names, row.text, command_id=row.command_id, **place)
+
+
+@repeat_on_conflict
+def _begin(board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine) -> Order:
+    now = board.clock()
+    with board.database.transaction() as session:
+        state = CommandState.RUNNING
+        row = records.add(session, person, line, found.command, state, now, begun_at=now)
+        return _order(board, person, row, found.command, found)
+
+
+def _carry_out(board: BoardContext, order: Order, said: str) -> CommandReply:
+    """Run the executor of a command that is RUNNING, and keep the result."""
+    state, outcome = CommandState.DONE, Outcome("")
+    try:
+        outcome = EXECUTORS[order.command.action].run(order)
+    except UserError as error:
+        state, outcome = CommandState.REFUSED, Outcome(str(error))
+    except GuardiaError as error:
+        state, outcome = CommandState.UNKNOWN, Outcome(str(error))
+    row = _finish(board, order, state, outcome)
+    return CommandReply(
+        order.command,
+        said,
+        outcome.text,
+        state,
+        row.command_id,
+        outcome.sr_id,
+        outcome.path,
+        _undo_choice(row),
+    )
+
+
+def carry_out_claimed(board: BoardContext, person: PersonInfo, row: CommandRecord) -> CommandReply:
+    """Carry out a stored command that its caller has made RUNNING."""
+    command = Command.parse(row.structure)
+    said = sentence(reader.names_of(board), command)
+    return _carry_out(board, _order(board, person, row, command), said)
+
+
+@repeat_on_conflict
+def _finish(
+    board: BoardContext, order: Order, state: CommandState, outcome: Outcome
+) -> CommandRecord:
+    now = board.clock()
+    with board.database.transaction() as session:
+        row = session.get_one(CommandRecord, order.command_id, with_for_update=True)
+        row.sr_id, row.path = outcome.sr_id, outcome.path
+        if outcome.undo is not None:
+            after = records.last_directive(session, outcome.sr_id)
+            row.undo = {"command": outcome.undo.as_dict(), "after": after}
+            row.expires_at = now + UNDO_TIME
+        records.end(session, row, state, outcome.text, now)
+        session.expunge(row)
+        return row
+
+
+def _stop(
+    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine
+) -> CommandReply:
+    """Stop everything first and write down afterwards who commanded it: nothing may delay it."""
+    require_permission(person, "control.kill")
+    place = {"channel": line.channel, "room": line.room, "thread": line.thread}
+    order = Order(board, person, found.command, found.names, line.words, command_id=0, **place)
+    outcome = EXECUTORS["kill_all"].run(order)
+    said = _sentence(found)
+    try:
+        order = _begin(board, person, line, found)
+        _finish(board, order, CommandState.DONE, outcome)
+    except OUTAGE_ERRORS as error:
+        log.error("the command to stop could not be recorded: %s", type(error).__name__)
+    return CommandReply(
+        found.command, said, outcome.text, CommandState.DONE, order.command_id, None, outcome.path
+    )
+
+
+@repeat_on_conflict
+def _refuse(
+    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine, why: str
+) -> CommandReply:
+    now = board.clock()
+    with board.database.transaction() as session:
+        row = records.add(session, person, line, found.command, CommandState.REFUSED, now)
+        records.end(session, row, CommandState.REFUSED, why, now)
+        said = _sentence(found)
+        return CommandReply(found.command, said, why, CommandState.REFUSED, row.command_id)
+
+
+@repeat_on_conflict
+def _schedule(
+    board: BoardContext,
+    person: PersonInfo,
+    line: CommandLine,
+    found: ReadLine,
+    moment: datetime,
+) -> CommandReply:
+    now = board.clock()
+    with board.database.transaction() as session:
+        state = CommandState.SCHEDULED
+        row = records.add(session, person, line, found.command, state, now, run_at=moment)
+        return _scheduled_reply(row, found.command, _sentence(found))
+
+
+def _scheduled_reply(row: CommandRecord, command: Command, said: str) -> CommandReply:
+    assert row.run_at is not None
+    text = t("commands.scheduled", at=format_time(row.run_at, "short"))
+    path, cancelling = "/console", _choice("cancel", row)
+    state, number = CommandState.SCHEDULED, row.command_id
+    return CommandReply(command, said, text, state, number, None, path, (cancelling,))
+
+
+# --- Questions back -----------------------------------------------------------------------------
+
+
+def _question(command: Command) -> str:
+    if command.action == "none":
+        return t("commands.none")
+    return t(f"commands.ask.{command.params['about']}")
+
+
+def _sentence(found: ReadLine) -> str:
+    return sentence(found.names, found.command)
+
+
+@repeat_on_conflict
+def _ask_back(
+    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine
+) -> CommandReply:
+    choices = clarifying.options(board, person, found)
+    text, now = _question(found.command), board.clock()
+    if not choices:
+        return CommandReply(found.command, _sentence(found), text + " " + t("commands.type_it"))
+    with board.database.transaction() as session:
+        row = records.add(
+            session,
+            person,
+            line,
+            found.command,
+            CommandState.CLARIFY,
+            now,
+            options=[{"value": o.value, "label": o.label} for o in choices],
+            answers=dict(found.situation.answers),
+            expires_at=now + ANSWER_TIME,
+        )
+        return CommandReply(
+            found.command,
+            _sentence(found),
+            text,
+            CommandState.CLARIFY,
+            row.command_id,
+            choices=(*_option_choices(row, choices), _choice("cancel", row)),
+        )
+
+
+def _option_choices(row: CommandRecord, options: tuple[Option, ...]) -> tuple[Choice, ...]:
+    value = records.token(row)
+    return tuple(Choice("choose", f"{value}.{n}", o.label) for n, o in enumerate(options))
+
+
+@repeat_on_conflict
+def _ask_confirmation(
+    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine
+) -> CommandReply:
+    effect, now = _effect(board, person, line, found), board.clock()
+    with board.database.transaction() as session:
+        expires = now + ANSWER_TIME
+        state = CommandState.CONFIRM
+        row = records.add(session, person, line, found.command, state, now, expires_at=expires)
+        words = {"effect": effect, "minutes": int(ANSWER_TIME.total_seconds() // 60)}
+        return CommandReply(
+            found.command,
+            _sentence(found),
+            t("commands.confirm", **words),
+            state,
+            row.command_id,
+            found.command.sr_id,
+            choices=(_choice("confirm", row, ChoiceStyle.DANGER), _choice("cancel", row)),
+        )
+
+
+def _effect(board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine) -> str:
+    """Return what a command would do. Raises a `UserError` if it cannot be done now."""
+    command = found.command
+    if command.action in _EFFECTS:
+        order = Order(board, person, command, found.names, line.words, line.channel, 0)
+        return directive_acts.effect(order, command.action)
+    work = command.params.get("action_type", "")
+    key = f"run_{work}" if work else command.action
+    return f"{_sentence(found)} {t(f'commands.effect.{key}')}"
+
+
+def _choice(act: str, row: CommandRecord, style: ChoiceStyle = ChoiceStyle.DEFAULT) -> Choice:
+    return Choice(act, records.token(row), t(f"commands.button.{act}"), style)
+
+
+def _undo_choice(row: CommandRecord) -> tuple[Choice, ...]:
+    return (_choice("undo", row),) if row.undo else ()
+
+
+# --- Buttons ------------------------------------------------------------------------------------
+
+
+def confirm(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
+    """Carry out, or schedule, exactly what was shown, once."""
+    row = _confirm(board, person, value)
+    command = Command.parse(row.structure)
+    if row.state == CommandState.SCHEDULED:
+        return _scheduled_reply(row, command, sentence(reader.names_of(board), command))
+    return carry_out_claimed(board, person, row)
+
+
+@repeat_on_conflict
+def _confirm(board: BoardContext, person: PersonInfo, value: str) -> CommandRecord:
+    now = board.clock()
+    with board.database.transaction() as session:
+        row = records.take(session, person, value, CommandState.CONFIRM, now)
+        command = Command.parse(row.structure)
+        require_permission(person, EXECUTORS[command.action].permission(command))
+        row.run_at = _moment(board, command)
+        row.state = CommandState.SCHEDULED if row.run_at else CommandState.RUNNING
+        row.expires_at, row.begun_at = None, None if row.run_at else now
+        session.flush()
+        session.expunge(row)
+        return row
+
+
+@repeat_on_conflict
+def cancel(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
+    """Drop a command that has not begun: a question, a confirmation, a scheduled one."""
+    now = board.clock()
+    waiting = (CommandState.CLARIFY, CommandState.CONFIRM, CommandState.SCHEDULED)
+    with board.database.transaction() as session:
+        row = records.lock(session, person, value)
+        if row.state not in waiting:
+            raise Refused(why=t("commands.already", state=t(f"commands.state.{row.state}")))
+        text = t("commands.cancelled")
+        records.end(session, row, CommandState.CANCELLED, text, now)
+        command = Command.parse(row.structure)
+        said = sentence(reader.names_of(board), command)
+        return CommandReply(command, said, text, CommandState.CANCELLED, row.command_id)
+
+
+def choose(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
+    """Go on with a command as the person has answered."""
+    line, found = _choose(board, person, value)
+    return _go_on(board, person, line, found)
+
+
+@repeat_on_conflict
+def _choose(
+    board: BoardContext, person: PersonInfo, value: str
+) -> tuple[CommandLine, ReadLine]:
+    own, _, number = value.rpartition(".")
+    now = board.clock()
+    with board.database.transaction() as session:
+        row = records.take(session, person, own, CommandState.CLARIFY, now)
+        chosen = row.options[int(number)] if number.isdecimal() and int(number) < len(row.options) else None
+        if chosen is None:
+            raise NotFound(what=t("commands.one"))
+        place: dict[str, Any] = {"room": row.room, "thread": row.thread}
+        line = CommandLine(row.text, row.channel, row.context_id, **place)
+        before, command = dict(row.answers), Command.parse(row.structure)
+        # Answered: it goes on as a command of its own.
+        row.state, row.ended_at = CommandState.CANCELLED, now
+        row.outcome = t("commands.answered", answer=chosen["label"])
+    return line, _read_again(board, person, line, command, before, str(chosen["value"]))
+
+
+def _read_again(
+    board: BoardContext,
+    person: PersonInfo,
+    line: CommandLine,
+    command: Command,
+    answers: dict[str, str],
+    value: str,
+) -> ReadLine:
+    about = str(command.params["about"])
+    found = reader.read(board, person, line.text, line.context_id, answers | {about: value})
+    asked = replace(found, command=command)
+    chosen = clarifying.chosen_command(asked, value)
+    return replace(found, command=chosen) if chosen is not None else found
+
+
+def undo(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
+    """Take an own command back, unless something else was directed since."""
+    line, command = _take_undo(board, person, value)
+    names = reader.names_of(board)
+    situation = reader.situation_of(board, person, line.context_id)
+    return _go_on(board, person, line, ReadLine(line.text, situation, names, command))
+
+
+@repeat_on_conflict
+def _take_undo(
+    board: BoardContext, person: PersonInfo, value: str
+) -> tuple[CommandLine, Command]:
+    with board.database.transaction() as session:
+        row = records.take(session, person, value, CommandState.DONE, board.clock())
+        if not row.undo:
+            raise Refused(why=t("commands.no_undo"))
+        command = Command.parse(row.undo["command"])
+        if records.last_directive(session, command.sr_id) != row.undo["after"]:
+            raise Refused(why=t("commands.changed_since"))
+        row.undo = {}
+        words = t("commands.undo_words", text=row.text)
+        place: dict[str, Any] = {"room": row.room, "thread": row.thread}
+        return CommandLine(words, row.channel, row.context_id, **place), command
