@@ -409,7 +409,7 @@ def _choose(
         line = CommandLine(row.text, row.channel, row.context_id, **place)
         before, command = dict(row.answers), Command.parse(row.structure)
         # Answered: it goes on as a command of its own.
-        row.state, row.ended_at = CommandState.CANCELLED, now
+        row.state, row.ended_at = CommandState.ANSWERED, now
         row.outcome = t("commands.answered", answer=chosen["label"])
     return line, _read_again(board, person, line, command, before, str(chosen["value"]))
 

@@ -16,6 +16,8 @@ class CommandState(StrEnum):
     SCHEDULED = "SCHEDULED"
     RUNNING = "RUNNING"
     DONE = "DONE"
+    ANSWERED = "ANSWERED"
+    """Its question was answered: it went on as a command of its own."""
     REFUSED = "REFUSED"
     CANCELLED = "CANCELLED"
     EXPIRED = "EXPIRED"

@@ -19,8 +19,8 @@ class CommandRecord(Base):
     __tablename__ = "tb_command"
     __table_args__ = (
         CheckConstraint(
-            "state in ('CLARIFY', 'CONFIRM', 'SCHEDULED', 'RUNNING', 'DONE', 'REFUSED', "
-            "'CANCELLED', 'EXPIRED', 'MISSED', 'UNKNOWN')",
+            "state in ('CLARIFY', 'CONFIRM', 'SCHEDULED', 'RUNNING', 'DONE', 'ANSWERED', "
+            "'REFUSED', 'CANCELLED', 'EXPIRED', 'MISSED', 'UNKNOWN')",
             name="state",
         ),
         Index("ix_tb_command_person_id", "person_id", sql("command_id desc")),

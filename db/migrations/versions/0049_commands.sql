@@ -14,7 +14,7 @@ create table tb_command (
     answers jsonb not null default '{}',
     state text not null
         constraint ck_tb_command_state check (state in ('CLARIFY', 'CONFIRM', 'SCHEDULED', 'RUNNING',
-            'DONE', 'REFUSED', 'CANCELLED', 'EXPIRED', 'MISSED', 'UNKNOWN')),
+            'DONE', 'ANSWERED', 'REFUSED', 'CANCELLED', 'EXPIRED', 'MISSED', 'UNKNOWN')),
     outcome text not null default '',
     sr_id bigint,
     path text not null default '',
