@@ -12,6 +12,7 @@ from guardia.board.control import kill_text
 from guardia.board.control.kill_result import KillResult
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import account_linking, context_rules, limits, offers, stop_command
+from guardia.board.intake.command_step import command_step
 from guardia.board.intake.decision_words import answer_decision, parse_decision_words
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
@@ -64,7 +65,7 @@ def _receive(board: BoardContext, line: RoomLine, settings: Settings) -> Convers
     return ConversationReply(_request_text(result))
 
 
-STEPS: tuple[Step, ...] = (_stop, _link, _decide, _receive)
+STEPS: tuple[Step, ...] = (_stop, _link, _decide, command_step, _receive)
 """In the order in which they read a line."""
 
 
