@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from guardia.board.command import clarifying, reader, records
-from guardia.board.command.clarifying import Option
+from guardia.board.command.buttons import open_choices
 from guardia.board.command.execution import directives as directive_acts
 from guardia.board.command.execution.order import Order, Outcome
 from guardia.board.command.execution.registry import EXECUTORS
@@ -27,18 +27,21 @@ from guardia.board.command.reader import ReadLine
 from guardia.board.command.records import CommandLine
 from guardia.board.command.sentences import sentence
 from guardia.board.command.structure import NONE, Command
-from guardia.board.core.choices import Choice, ChoiceStyle
+from guardia.board.core.actors import Actor
+from guardia.board.core.choices import Choice
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import format_time
 from guardia.db.engine import OUTAGE_ERRORS, repeat_on_conflict
 from guardia.errors import GuardiaError, Invalid, NotFound, Refused, UserError
 from guardia.i18n import t
-from guardia.org.access import require_permission
+from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 
 log = logging.getLogger(__name__)
 
 RIGHT = "command.give"
+CANCELS_OTHERS = "directive.abort"
+"""Who may abort anybody's work also sees and cancels anybody's scheduled commands."""
 _EFFECTS = ("abort", "rollback")
 
 
@@ -175,7 +178,7 @@ def _carry_out(board: BoardContext, order: Order, said: str) -> CommandReply:
         row.command_id,
         outcome.sr_id,
         outcome.path,
-        _undo_choice(row),
+        open_choices(row, board.current_time()),
     )
 
 
@@ -252,9 +255,9 @@ def _schedule(
 def _scheduled_reply(row: CommandRecord, command: Command, said: str) -> CommandReply:
     assert row.run_at is not None
     text = t("commands.scheduled", at=format_time(row.run_at, "short"))
-    path, cancelling = "/console", _choice("cancel", row)
+    choices = open_choices(row, row.created_at)
     state, number = CommandState.SCHEDULED, row.command_id
-    return CommandReply(command, said, text, state, number, None, path, (cancelling,))
+    return CommandReply(command, said, text, state, number, None, "/console", choices)
 
 
 # --- Questions back -----------------------------------------------------------------------------
@@ -289,6 +292,7 @@ def _ask_back(
             options=[{"value": o.value, "label": o.label} for o in choices],
             answers=dict(found.situation.answers),
             expires_at=now + ANSWER_TIME,
+            outcome=text,
         )
         return CommandReply(
             found.command,
@@ -296,13 +300,8 @@ def _ask_back(
             text,
             CommandState.CLARIFY,
             row.command_id,
-            choices=(*_option_choices(row, choices), _choice("cancel", row)),
+            choices=open_choices(row, now),
         )
-
-
-def _option_choices(row: CommandRecord, options: tuple[Option, ...]) -> tuple[Choice, ...]:
-    value = records.token(row)
-    return tuple(Choice("choose", f"{value}.{n}", o.label) for n, o in enumerate(options))
 
 
 @repeat_on_conflict
@@ -310,19 +309,19 @@ def _ask_confirmation(
     board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine
 ) -> CommandReply:
     effect, now = _effect(board, person, line, found), board.clock()
+    minutes = int(ANSWER_TIME.total_seconds() // 60)
+    text = t("commands.confirm", effect=effect, minutes=minutes)
     with board.database.transaction() as session:
-        expires = now + ANSWER_TIME
-        state = CommandState.CONFIRM
-        row = records.add(session, person, line, found.command, state, now, expires_at=expires)
-        words = {"effect": effect, "minutes": int(ANSWER_TIME.total_seconds() // 60)}
+        state, waits = CommandState.CONFIRM, {"expires_at": now + ANSWER_TIME, "outcome": text}
+        row = records.add(session, person, line, found.command, state, now, **waits)
         return CommandReply(
             found.command,
             _sentence(found),
-            t("commands.confirm", **words),
+            text,
             state,
             row.command_id,
             found.command.sr_id,
-            choices=(_choice("confirm", row, ChoiceStyle.DANGER), _choice("cancel", row)),
+            choices=open_choices(row, now),
         )
 
 
@@ -335,14 +334,6 @@ def _effect(board: BoardContext, person: PersonInfo, line: CommandLine, found: R
     work = command.params.get("action_type", "")
     key = f"run_{work}" if work else command.action
     return f"{_sentence(found)} {t(f'commands.effect.{key}')}"
-
-
-def _choice(act: str, row: CommandRecord, style: ChoiceStyle = ChoiceStyle.DEFAULT) -> Choice:
-    return Choice(act, records.token(row), t(f"commands.button.{act}"), style)
-
-
-def _undo_choice(row: CommandRecord) -> tuple[Choice, ...]:
-    return (_choice("undo", row),) if row.undo else ()
 
 
 # --- Buttons ------------------------------------------------------------------------------------
@@ -378,11 +369,13 @@ def cancel(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
     now = board.clock()
     waiting = (CommandState.CLARIFY, CommandState.CONFIRM, CommandState.SCHEDULED)
     with board.database.transaction() as session:
-        row = records.lock(session, person, value)
-        if row.state not in waiting:
+        row = records.lock(session, person, value, of_others=is_allowed(person, CANCELS_OTHERS))
+        if row.state not in waiting or (
+            row.person_id != person.id and row.state != CommandState.SCHEDULED
+        ):
             raise Refused(why=t("commands.already", state=t(f"commands.state.{row.state}")))
         text = t("commands.cancelled")
-        records.end(session, row, CommandState.CANCELLED, text, now)
+        records.end(session, row, CommandState.CANCELLED, text, now, Actor.of(person))
         command = Command.parse(row.structure)
         said = sentence(reader.names_of(board), command)
         return CommandReply(command, said, text, CommandState.CANCELLED, row.command_id)

@@ -149,12 +149,14 @@ def take(
     return row
 
 
-def lock(session: Session, person: PersonInfo, value: str) -> CommandRecord:
+def lock(
+    session: Session, person: PersonInfo, value: str, *, of_others: bool = False
+) -> CommandRecord:
     """Lock a person's own command. Raises `NotFound` if there is none of this number."""
     number = value.partition(".")[0]
     known = number.isdecimal() and number.isascii() and len(number) < 19
     row = session.get(CommandRecord, int(number), with_for_update=True) if known else None
-    if row is None or row.person_id != person.id:
+    if row is None or (row.person_id != person.id and not of_others):
         raise NotFound(what=t("commands.one"))
     return row
 
