@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from guardia.board.command import giving, view
-from guardia.board.command.giving import CommandReply
+from guardia.board.command import answers, giving, view
 from guardia.board.command.records import MAX_WORDS, CommandLine
+from guardia.board.command.replies import CommandReply
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.text import CleanStr
 
@@ -72,7 +72,7 @@ def give(board: BoardDep, caller: Caller, body: CommandIn) -> CommandOut:
 @router.post("/press", summary="Press a button of an answer: confirm, cancel, choose, undo")
 def press(board: BoardDep, caller: Caller, body: PressIn) -> CommandOut:
     """Carry out a choice, once."""
-    return _out(giving.press(board, caller, body.act, body.value))
+    return _out(answers.press(board, caller, body.act, body.value))
 
 
 @router.get("/{number}", summary="A command of one's own and its result")

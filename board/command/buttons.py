@@ -33,7 +33,5 @@ def _options(row: CommandRecord) -> list[Choice]:
     return [Choice("choose", f"{value}.{n}", o["label"]) for n, o in enumerate(row.options)]
 
 
-def _button(
-    act: str, row: CommandRecord, style: ChoiceStyle = ChoiceStyle.DEFAULT
-) -> Choice:
+def _button(act: str, row: CommandRecord, style: ChoiceStyle = ChoiceStyle.DEFAULT) -> Choice:
     return Choice(act, records.token(row), t(f"commands.button.{act}"), style)

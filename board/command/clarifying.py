@@ -112,9 +112,7 @@ def _issues(
     own = or_(
         Issue.requester_id == person.id,
         Issue.assignee_id == person.id,
-        Issue.sr_id.in_(
-            select(Task.sr_id).where(Task.plan_author == str(Actor.person(person.id)))
-        ),
+        Issue.sr_id.in_(select(Task.sr_id).where(Task.plan_author == str(Actor.person(person.id)))),
     )
     wanted = Issue.sr_id.in_(numbers) if numbers else own & Issue.status.in_(OPEN_STATES)
     query = select(Issue.sr_id, Issue.title).where(wanted, visible_to(person))

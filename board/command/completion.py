@@ -25,10 +25,11 @@ _MAX = 8
 _LAST_WORD = re.compile(r"\S+$")
 _ISSUE = re.compile(r"(?:sr-?|#)(\d{0,9})", re.IGNORECASE)
 ACTS = (
-    "담당 변경", "수동으로 전환해", "자동으로 전환해", "다시 분석해", "중단해", "롤백해", "일시정지",
-    "재개해", "승인", "반려", "우선순위 P1으로 변경해", "재시작해줘", "배포해줘", "로그 분석해줘",
-    "상태 점검해줘", "디스크 정리해줘", "백업해줘", "인증서 점검해줘", "깨워줘", "에스컬레이션해",
-    "코멘트 남겨줘:", "어떻게 됐어?", "진행 중인 작업 보여줘", "전체 정지", "전체 정지 해제",
+    "담당을 변경해", "수동으로 전환해", "자동으로 전환해", "다시 분석해", "중단해", "롤백해",
+    "일시정지", "재개해", "승인", "반려", "우선순위 P1으로 변경해", "재시작해줘", "배포해줘",
+    "로그 분석해줘", "상태 점검해줘", "디스크 정리해줘", "백업해줘", "인증서 점검해줘", "깨워줘",
+    "에스컬레이션해", "코멘트 남겨줘:", "어떻게 됐어?", "진행 중인 작업 보여줘", "전체 정지",
+    "전체 정지 해제",
 )  # fmt: skip
 """What a command may end with."""
 
@@ -126,7 +127,13 @@ def _entries(directory: Directory) -> list[_Entry]:
 
     for p in directory.people:
         # People of other institutions are not a customer's business.
-        add("person", f"{p.name} {p.title}".strip(), f"{p.name} {p.title} ({p.id})", p.institution, p.id)
+        add(
+            "person",
+            f"{p.name} {p.title}".strip(),
+            f"{p.name} {p.title} ({p.id})",
+            p.institution,
+            p.id,
+        )
     for a in directory.agents:
         add("agent", a.id, f"{a.title} ({a.id})", None, a.title, *a.aliases)
     for h in directory.servers:

@@ -7,9 +7,7 @@ at most once, wherever its button is pressed.
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Any
 
 from guardia.board.command import clarifying, reader, records
 from guardia.board.command.buttons import open_choices
@@ -25,40 +23,20 @@ from guardia.board.command.lifecycle import (
 from guardia.board.command.model import CommandRecord
 from guardia.board.command.reader import ReadLine
 from guardia.board.command.records import CommandLine
+from guardia.board.command.replies import RIGHT, CommandReply
 from guardia.board.command.sentences import sentence
 from guardia.board.command.structure import NONE, Command
-from guardia.board.core.actors import Actor
-from guardia.board.core.choices import Choice
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import format_time
 from guardia.db.engine import OUTAGE_ERRORS, repeat_on_conflict
-from guardia.errors import GuardiaError, Invalid, NotFound, Refused, UserError
+from guardia.errors import GuardiaError, Invalid, UserError
 from guardia.i18n import t
-from guardia.org.access import is_allowed, require_permission
+from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
 log = logging.getLogger(__name__)
 
-RIGHT = "command.give"
-CANCELS_OTHERS = "directive.abort"
-"""Who may abort anybody's work also sees and cancels anybody's scheduled commands."""
 _EFFECTS = ("abort", "rollback")
-
-
-@dataclass(frozen=True, slots=True)
-class CommandReply:
-    """What a person gets for a line: how it was read, and what became of it."""
-
-    command: Command
-    sentence: str
-    text: str
-    state: CommandState | None = None
-    """`None`: nothing was done and nothing is stored."""
-    command_id: int | None = None
-    sr_id: int | None = None
-    path: str = ""
-    """The page where its result shows."""
-    choices: tuple[Choice, ...] = ()
 
 
 def preview(board: BoardContext, person: PersonInfo, line: CommandLine) -> CommandReply:
@@ -71,7 +49,7 @@ def preview(board: BoardContext, person: PersonInfo, line: CommandLine) -> Comma
     executor = EXECUTORS[command.action]
     try:
         require_permission(person, executor.permission(command))
-        _moment(board, command)
+        moment(board, command)
     except UserError as error:
         return CommandReply(command, _sentence(found), str(error))
     text = t("commands.will_confirm") if executor.confirmed(command) else ""
@@ -86,22 +64,13 @@ def give(
     found = reader.read(board, person, line.text, line.context_id)
     if found.command.action == "none":
         return CommandReply(NONE, _sentence(found), t("commands.none"))
-    return _go_on(board, person, line, found, confirmed=confirmed)
-
-
-def press(board: BoardContext, person: PersonInfo, act: str, value: str) -> CommandReply:
-    """Carry out a button of a command: `confirm`, `cancel`, `choose`, `undo`."""
-    require_permission(person, RIGHT)
-    acts = {"confirm": confirm, "cancel": cancel, "choose": choose, "undo": undo}
-    if act not in acts:
-        raise NotFound(what=act)
-    return acts[act](board, person, value)
+    return go_on(board, person, line, found, confirmed=confirmed)
 
 
 # --- From a line to its end ---------------------------------------------------------------------
 
 
-def _go_on(
+def go_on(
     board: BoardContext,
     person: PersonInfo,
     line: CommandLine,
@@ -117,18 +86,18 @@ def _go_on(
     executor = EXECUTORS[command.action]
     try:
         require_permission(person, executor.permission(command))
-        moment = _moment(board, command)
+        run_at = moment(board, command)
         if executor.confirmed(command) and not confirmed:
             return _ask_confirmation(board, person, line, found)
     except UserError as error:
         return _refuse(board, person, line, found, str(error))
-    if moment is not None:
-        return _schedule(board, person, line, found, moment)
+    if run_at is not None:
+        return _schedule(board, person, line, found, run_at)
     order = _begin(board, person, line, found)
     return _carry_out(board, order, _sentence(found))
 
 
-def _moment(board: BoardContext, command: Command) -> datetime | None:
+def moment(board: BoardContext, command: Command) -> datetime | None:
     """Return when a command is to run. Raises `Invalid` for a moment that is past or too far."""
     if "at" not in command.params:
         return None
@@ -249,10 +218,10 @@ def _schedule(
     with board.database.transaction() as session:
         state = CommandState.SCHEDULED
         row = records.add(session, person, line, found.command, state, now, run_at=moment)
-        return _scheduled_reply(row, found.command, _sentence(found))
+        return scheduled_reply(row, found.command, _sentence(found))
 
 
-def _scheduled_reply(row: CommandRecord, command: Command, said: str) -> CommandReply:
+def scheduled_reply(row: CommandRecord, command: Command, said: str) -> CommandReply:
     assert row.run_at is not None
     text = t("commands.scheduled", at=format_time(row.run_at, "short"))
     choices = open_choices(row, row.created_at)
@@ -334,114 +303,3 @@ def _effect(board: BoardContext, person: PersonInfo, line: CommandLine, found: R
     work = command.params.get("action_type", "")
     key = f"run_{work}" if work else command.action
     return f"{_sentence(found)} {t(f'commands.effect.{key}')}"
-
-
-# --- Buttons ------------------------------------------------------------------------------------
-
-
-def confirm(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
-    """Carry out, or schedule, exactly what was shown, once."""
-    row = _confirm(board, person, value)
-    command = Command.parse(row.structure)
-    if row.state == CommandState.SCHEDULED:
-        return _scheduled_reply(row, command, sentence(reader.names_of(board), command))
-    return carry_out_claimed(board, person, row)
-
-
-@repeat_on_conflict
-def _confirm(board: BoardContext, person: PersonInfo, value: str) -> CommandRecord:
-    now = board.clock()
-    with board.database.transaction() as session:
-        row = records.take(session, person, value, CommandState.CONFIRM, now)
-        command = Command.parse(row.structure)
-        require_permission(person, EXECUTORS[command.action].permission(command))
-        row.run_at = _moment(board, command)
-        row.state = CommandState.SCHEDULED if row.run_at else CommandState.RUNNING
-        row.expires_at, row.begun_at = None, None if row.run_at else now
-        session.flush()
-        session.expunge(row)
-        return row
-
-
-@repeat_on_conflict
-def cancel(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
-    """Drop a command that has not begun: a question, a confirmation, a scheduled one."""
-    now = board.clock()
-    waiting = (CommandState.CLARIFY, CommandState.CONFIRM, CommandState.SCHEDULED)
-    with board.database.transaction() as session:
-        row = records.lock(session, person, value, of_others=is_allowed(person, CANCELS_OTHERS))
-        if row.state not in waiting or (
-            row.person_id != person.id and row.state != CommandState.SCHEDULED
-        ):
-            raise Refused(why=t("commands.already", state=t(f"commands.state.{row.state}")))
-        text = t("commands.cancelled")
-        records.end(session, row, CommandState.CANCELLED, text, now, Actor.of(person))
-        command = Command.parse(row.structure)
-        said = sentence(reader.names_of(board), command)
-        return CommandReply(command, said, text, CommandState.CANCELLED, row.command_id)
-
-
-def choose(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
-    """Go on with a command as the person has answered."""
-    line, found = _choose(board, person, value)
-    return _go_on(board, person, line, found)
-
-
-@repeat_on_conflict
-def _choose(
-    board: BoardContext, person: PersonInfo, value: str
-) -> tuple[CommandLine, ReadLine]:
-    own, _, number = value.rpartition(".")
-    now = board.clock()
-    with board.database.transaction() as session:
-        row = records.take(session, person, own, CommandState.CLARIFY, now)
-        chosen = row.options[int(number)] if number.isdecimal() and int(number) < len(row.options) else None
-        if chosen is None:
-            raise NotFound(what=t("commands.one"))
-        place: dict[str, Any] = {"room": row.room, "thread": row.thread}
-        line = CommandLine(row.text, row.channel, row.context_id, **place)
-        before, command = dict(row.answers), Command.parse(row.structure)
-        # Answered: it goes on as a command of its own.
-        row.state, row.ended_at = CommandState.ANSWERED, now
-        row.outcome = t("commands.answered", answer=chosen["label"])
-    return line, _read_again(board, person, line, command, before, str(chosen["value"]))
-
-
-def _read_again(
-    board: BoardContext,
-    person: PersonInfo,
-    line: CommandLine,
-    command: Command,
-    answers: dict[str, str],
-    value: str,
-) -> ReadLine:
-    about = str(command.params["about"])
-    found = reader.read(board, person, line.text, line.context_id, answers | {about: value})
-    asked = replace(found, command=command)
-    chosen = clarifying.chosen_command(asked, value)
-    return replace(found, command=chosen) if chosen is not None else found
-
-
-def undo(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
-    """Take an own command back, unless something else was directed since."""
-    line, command = _take_undo(board, person, value)
-    names = reader.names_of(board)
-    situation = reader.situation_of(board, person, line.context_id)
-    return _go_on(board, person, line, ReadLine(line.text, situation, names, command))
-
-
-@repeat_on_conflict
-def _take_undo(
-    board: BoardContext, person: PersonInfo, value: str
-) -> tuple[CommandLine, Command]:
-    with board.database.transaction() as session:
-        row = records.take(session, person, value, CommandState.DONE, board.clock())
-        if not row.undo:
-            raise Refused(why=t("commands.no_undo"))
-        command = Command.parse(row.undo["command"])
-        if records.last_directive(session, command.sr_id) != row.undo["after"]:
-            raise Refused(why=t("commands.changed_since"))
-        row.undo = {}
-        words = t("commands.undo_words", text=row.text)
-        place: dict[str, Any] = {"room": row.room, "thread": row.thread}
-        return CommandLine(words, row.channel, row.context_id, **place), command

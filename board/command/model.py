@@ -54,7 +54,7 @@ class CommandRecord(Base):
     path: Mapped[str] = mapped_column(default="", server_default="")
     """The page where its result shows."""
     undo: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
-    """The command that takes it back, and the last directive after which it still may; `{}`: none."""
+    """The command that takes it back, and the last directive before it; `{}`: none."""
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
     """Until when it can be confirmed, answered or taken back."""

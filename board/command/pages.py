@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -11,9 +12,9 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import JSONResponse
 
 from guardia.board.audit.log import snapshot_size
-from guardia.board.command import completion, giving, view
-from guardia.board.command.giving import CommandReply
+from guardia.board.command import answers, completion, giving, view
 from guardia.board.command.records import MAX_WORDS, CommandLine
+from guardia.board.command.replies import CommandReply
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -28,6 +29,19 @@ _Issue = Annotated[int | None, Form(ge=1, le=_MAX)]
 Number = Annotated[int, Path(ge=1, le=_MAX)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the console shows: a line, a command's result, a page of the history."""
+
+    words: str = ""
+    sr: int | None = None
+    command: int | None = None
+    before: int | None = None
+
+
+_NOTHING = _Asked()
+
+
 @router.get("/console")
 def show_console(
     request: Request,
@@ -40,9 +54,8 @@ def show_console(
 ) -> Response:
     """Show the console: with `q` what a line means, with `command` what became of one."""
     preview = giving.preview(board, visitor.person, CommandLine(q, CHANNEL, sr)) if q else None
-    return _page(
-        request, board, visitor, words=q, sr=sr, preview=preview, command=command, before=before
-    )
+    asked = _Asked(q, sr, command, before)
+    return _page(request, board, visitor, asked=asked, preview=preview)
 
 
 @router.get("/console/preview")
@@ -90,7 +103,7 @@ def run(
         request,
         lambda: giving.give(board, visitor.person, CommandLine(q, CHANNEL, sr)),
         on_success=partial(_path, q, sr),
-        on_refusal=partial(_page, request, board, visitor, words=q, sr=sr),
+        on_refusal=partial(_page, request, board, visitor, asked=_Asked(q, sr)),
     )
 
 
@@ -105,7 +118,7 @@ def press(
     """Carry out a button of a command."""
     return actions.submit(
         request,
-        lambda: giving.press(board, visitor.person, act, value),
+        lambda: answers.press(board, visitor.person, act, value),
         on_success=partial(_path, "", None),
         on_refusal=partial(_page, request, board, visitor),
     )
@@ -117,9 +130,7 @@ def show_result(
 ) -> Response:
     """Show the changing part of a command's result."""
     found = view.result(board, visitor.person, number)
-    return render.page(
-        request, "command/result_live.html", visitor=visitor, found=found
-    )
+    return render.page(request, "command/result_live.html", visitor=visitor, found=found)
 
 
 def _path(words: str, sr: int | None, reply: CommandReply) -> str:
@@ -135,15 +146,12 @@ def _page(
     board: BoardContext,
     visitor: Visitor,
     *,
-    words: str = "",
-    sr: int | None = None,
+    asked: _Asked = _NOTHING,
     preview: CommandReply | None = None,
-    command: int | None = None,
-    before: int | None = None,
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    person = visitor.person
+    person, command = visitor.person, asked.command
     with board.database.reading() as session:
         position = snapshot_size(session)
     found = view.result(board, person, command) if command else None
@@ -152,10 +160,10 @@ def _page(
         "command/console.html",
         status=status,
         visitor=visitor,
-        words=words,
-        sr=sr,
+        words=asked.words,
+        sr=asked.sr,
         found=found,
-        history=view.history(board, person, before),
+        history=view.history(board, person, asked.before),
         scheduled=view.scheduled(board, person),
         position=position,
         notice=notice,
@@ -166,4 +174,3 @@ def _page(
 def _preview_words(preview: CommandReply | None) -> dict[str, Any]:
     structure = json.dumps(preview.command.as_dict(), ensure_ascii=False) if preview else ""
     return {"preview": preview, "structure": structure}
-

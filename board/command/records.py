@@ -89,8 +89,15 @@ def log_given(session: Session, row: CommandRecord, now: datetime) -> None:
         "state": row.state,
         "run_at": row.run_at.isoformat() if row.run_at else None,
     }
-    words = {"who": row.person_id, "text": row.text}
-    log.append(session, EntryKind.COMMANDED, actor=str(by), now=now, detail=detail, **words)
+    log.append(
+        session,
+        EntryKind.COMMANDED,
+        actor=str(by),
+        now=now,
+        detail=detail,
+        who=row.person_id,
+        text=row.text,
+    )
 
 
 def end(

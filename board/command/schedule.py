@@ -7,9 +7,9 @@ from sqlalchemy.orm import Session
 
 from guardia.board.command import giving, records
 from guardia.board.command.execution.registry import EXECUTORS
-from guardia.board.command.giving import CommandReply
 from guardia.board.command.lifecycle import LATEST_START, LONGEST_RUN, CommandState
 from guardia.board.command.model import CommandRecord
+from guardia.board.command.replies import CommandReply
 from guardia.board.command.structure import Command
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -106,8 +106,8 @@ def _report(board: BoardContext, row: CommandRecord, reply: CommandReply) -> Non
         return
     text = t("commands.report", text=row.text, outcome=reply.text)
     with board.database.transaction() as session:
-        place = {"room": row.room, "thread": row.thread}
-        send(session, "message", text, board.clock(), **place, sr_id=reply.sr_id)
+        now, room, thread = board.clock(), row.room, row.thread
+        send(session, "message", text, now, room=room, thread=thread, sr_id=reply.sr_id)
 
 
 @repeat_on_conflict

@@ -40,9 +40,9 @@ class Command:
 NONE = Command("none")
 
 ACTIONS = (
-    "reassign", "set_mode", "reanalyze", "abort", "rollback", "pause", "resume", "approve", "reject",
-    "set_priority", "run_action", "wake", "escalate", "comment", "query", "kill_all", "release_all",
-    "clarify", "none",
+    "reassign", "set_mode", "reanalyze", "abort", "rollback", "pause", "resume", "approve",
+    "reject", "set_priority", "run_action", "wake", "escalate", "comment", "query", "kill_all",
+    "release_all", "clarify", "none",
 )  # fmt: skip
 
 DESTRUCTIVE = frozenset({"abort", "rollback", "kill_all", "run_action", "approve"})

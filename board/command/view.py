@@ -11,10 +11,10 @@ from sqlalchemy.orm import Session
 
 from guardia.board.command import records
 from guardia.board.command.buttons import open_choices
-from guardia.board.command.giving import CANCELS_OTHERS, RIGHT, CommandReply
 from guardia.board.command.lifecycle import CommandState
 from guardia.board.command.model import CommandRecord
 from guardia.board.command.reader import names_of
+from guardia.board.command.replies import CANCELS_OTHERS, RIGHT, CommandReply
 from guardia.board.command.sentences import sentence
 from guardia.board.command.structure import Command
 from guardia.board.core.context import BoardContext

@@ -11,9 +11,9 @@ import re
 
 from sqlalchemy import select
 
-from guardia.board.command import giving
-from guardia.board.command.giving import CommandReply
+from guardia.board.command import answers, giving
 from guardia.board.command.records import CommandLine
+from guardia.board.command.replies import CommandReply
 from guardia.board.command.structure import Command
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
@@ -33,10 +33,7 @@ RULE = "command"
 ACTS = ("confirm", "cancel", "choose", "undo")
 _MAX_CHARACTERS = 120
 _BEGINS_WITH_ISSUE = re.compile(r"\s*(?:SR[-_ #]?|#)\s?\d{1,9}(?!\d)", re.IGNORECASE)
-_BEGINS_WITH_COMMENT = ("comment",)
 _CUSTOMERS_OWN = frozenset({"comment", "query"})
-_OPENS_ISSUE = frozenset({"run_action", "clarify"})
-"""What a customer's line becomes an issue for anyway."""
 
 
 def command_step(
@@ -67,7 +64,7 @@ def press_command(board: BoardContext, _settings: Settings, press: Press) -> Pre
     person = _person(board, press.channel, press.account)
     if person is None:
         raise Forbidden(who=press.sender or "-", action=t("org.right.command.give"))
-    reply = giving.press(board, person, press.act, press.value)
+    reply = answers.press(board, person, press.act, press.value)
     link = press.board_url + reply.path if reply.path else ""
     # What asks back is for this person alone, and needs its buttons: they are in the next message.
     return PressReply(_text(reply), replaces=True, link=link, choices=reply.choices)
@@ -76,7 +73,7 @@ def press_command(board: BoardContext, _settings: Settings, press: Press) -> Pre
 def _is_meant(person: PersonInfo, command: Command, text: str) -> bool:
     if command.action == "none":
         return False
-    if len(text) > _MAX_CHARACTERS and command.action not in _BEGINS_WITH_COMMENT:
+    if len(text) > _MAX_CHARACTERS and command.action != "comment":
         return False
     if person.role == "customer":
         return command.action in _CUSTOMERS_OWN and command.sr_id is not None

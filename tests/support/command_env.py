@@ -7,9 +7,9 @@ from typing import Any
 from board_env import LEAD, BoardEnv
 from sqlalchemy import text
 
-from guardia.board.command import giving
-from guardia.board.command.giving import CommandReply
+from guardia.board.command import answers, giving
 from guardia.board.command.records import CommandLine
+from guardia.board.command.replies import CommandReply
 from guardia.org.directory import PersonInfo
 
 
@@ -30,7 +30,7 @@ def press(
 ) -> CommandReply:
     """Press one of the buttons of a reply."""
     found = [c.value for c in reply.choices if c.act == act]
-    return giving.press(env.board, person, act, found[number])
+    return answers.press(env.board, person, act, found[number])
 
 
 def rows(env: BoardEnv, query: str) -> list[Any]:

@@ -1,5 +1,4 @@
-"""Commands on one issue that are directives: they outrank agents, on every task that accepts them.
-"""
+"""Commands on one issue that are directives: they outrank agents on all tasks that accept them."""
 
 from __future__ import annotations
 

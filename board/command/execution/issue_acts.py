@@ -25,9 +25,7 @@ def comment(order: Order) -> Outcome:
 
 def escalate(order: Order) -> Outcome:
     """Raise an issue to a person or role."""
-    named = escalation.escalate(
-        order.board, order.person, order.sr_id, order.target, order.words
-    )
+    named = escalation.escalate(order.board, order.person, order.sr_id, order.target, order.words)
     text = t("commands.done.escalate", sr=issue_ref(order.sr_id), target=named)
     return Outcome(text, order.sr_id, issue_path(order.sr_id))
 

@@ -55,7 +55,7 @@ PERMISSIONS = {
 }
 
 
-def _rows(order: Order, statement: Select[Any]) -> list[Any]:
+def _rows(order: Order, statement: Select[*tuple[Any, ...]]) -> list[Any]:
     with order.board.database.reading() as session:
         return list(session.execute(statement))
 
@@ -194,7 +194,9 @@ def _servers(order: Order) -> Outcome:
     head = t("commands.answer.servers", count=rows[0].total if rows else 0)
     one = len(rows) == 1 and rows[0].server_id == order.target
     words = urlencode({"q": order.target})
-    path = f"/servers/{order.target}" if one else f"/servers?{words}" if order.target else "/servers"
+    path = (
+        f"/servers/{order.target}" if one else f"/servers?{words}" if order.target else "/servers"
+    )
     return _listed(head, lines, path)
 
 

@@ -1,5 +1,4 @@
-"""Commands that begin work: an action on a server, another diagnosis, an agent's beat, the switch.
-"""
+"""Commands that begin or stop work: on a server, of an agent, everywhere."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.command.giving import CommandReply
+    from guardia.board.command.replies import CommandReply
     from guardia.board.core.choices import Choice
     from guardia.board.core.context import BoardContext
     from guardia.org.directory import PersonInfo
@@ -39,7 +39,7 @@ def do(
     cancel: Annotated[int, typer.Option("--cancel", help=t("commands.cli.cancel"))] = 0,
 ) -> None:
     """Carry out a command in Korean; what ends or changes something is asked first."""
-    from guardia.board.command import giving
+    from guardia.board.command import answers, giving
     from guardia.board.command.records import CommandLine
 
     with open_installation(Settings()) as installation, installation.board() as board:
@@ -48,7 +48,7 @@ def do(
             _print_history(board, person)
             return
         if cancel:
-            _print(giving.press(board, person, "cancel", str(cancel)), as_json=as_json)
+            _print(answers.press(board, person, "cancel", str(cancel)), as_json=as_json)
             return
         if not text.strip():
             raise Missing(what=t("commands.cli.missing"))
@@ -71,7 +71,7 @@ def _asks(reply: CommandReply) -> bool:
 
 def _answer(board: BoardContext, person: PersonInfo, reply: CommandReply) -> CommandReply:
     """Ask the person and carry out the answer."""
-    from guardia.board.command import giving
+    from guardia.board.command import answers
 
     options = [c for c in reply.choices if c.act == "choose"]
     if not options:
@@ -79,14 +79,16 @@ def _answer(board: BoardContext, person: PersonInfo, reply: CommandReply) -> Com
         chosen = next(c for c in reply.choices if c.act == act)
     else:
         chosen = _choose(options)
-    return giving.press(board, person, chosen.act, chosen.value)
+    return answers.press(board, person, chosen.act, chosen.value)
 
 
 def _choose(options: list[Choice]) -> Choice:
     for number, option in enumerate(options, 1):
         console().print(f"  {number}. {option.label}")
-    which = typer.prompt(t("commands.cli.which"), type=typer.IntRange(1, len(options)))
-    return options[which - 1]
+    number = 0
+    while not 0 < number <= len(options):
+        number = int(typer.prompt(t("commands.cli.which"), type=int))
+    return options[number - 1]
 
 
 def _print(reply: CommandReply, *, as_json: bool) -> None:

@@ -8,7 +8,7 @@ from command_env import one, press, rows, say
 from page_env import IssueScenario
 from sqlalchemy import text
 
-from guardia.board.command import giving
+from guardia.board.command import answers, giving
 from guardia.board.command.execution.registry import EXECUTORS
 from guardia.board.command.lifecycle import CommandState
 from guardia.board.command.structure import ACTIONS
@@ -78,7 +78,7 @@ def test_abort_asks_first_and_acts_once(env: BoardEnv) -> None:
     with pytest.raises(NotFound):
         press(env, asked, "confirm", PM)
     with pytest.raises(Stale):
-        giving.confirm(env.board, LEAD, f"{asked.command_id}.0123456789abcdef")
+        answers.confirm(env.board, LEAD, f"{asked.command_id}.0123456789abcdef")
     done = press(env, asked, "confirm")
     assert done.state is DONE and status(env, sr) == "ABORTED"
     with pytest.raises(Refused):
@@ -243,7 +243,7 @@ def test_every_command_is_logged_with_text_and_structure(env: BoardEnv) -> None:
 def test_what_a_state_does_not_permit_is_said_with_the_state(env: BoardEnv) -> None:
     sr = env.create_parsed_task().sr_id
     reply = say(env, f"#{sr} 롤백해줘")
-    assert reply.state is REFUSED and "분석" in reply.text or "진단" in reply.text
+    assert (reply.state is REFUSED and "분석" in reply.text) or "진단" in reply.text
     assert one(env, "select state from tb_command") == "REFUSED"
 
 

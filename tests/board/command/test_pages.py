@@ -15,7 +15,9 @@ SignIn = Callable[[str], PageClient]
 
 def button(html: str, act: str, number: int = 0) -> dict[str, str]:
     """Return the fields of one of the buttons of a page."""
-    found = re.findall(rf'name="act" value="{act}">\s*<input[^>]*name="value" value="([^"]+)"', html)
+    found = re.findall(
+        rf'name="act" value="{act}">\s*<input[^>]*name="value" value="([^"]+)"', html
+    )
     return {"act": act, "value": found[number]}
 
 
@@ -66,7 +68,10 @@ def test_the_issue_of_the_page_is_kept(web_env: BoardEnv, sign_in_as: SignIn) ->
     browser = sign_in_as("lead")
     assert f"/console?sr={sr}" in browser.get(f"/issues/{sr}").text
     answer = browser.submit_form(
-        "/console", f"/console?sr={sr}", q="이 작업은 AI 자동 처리를 멈추고 수동으로 전환해", sr=str(sr)
+        "/console",
+        f"/console?sr={sr}",
+        q="이 작업은 AI 자동 처리를 멈추고 수동으로 전환해",
+        sr=str(sr),
     )
     assert answer.status_code == 303 and f"sr={sr}" in answer.headers["location"]
     assert one(web_env, "select status from tb_sr_request") == "MANUAL"

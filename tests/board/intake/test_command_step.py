@@ -23,7 +23,9 @@ Say = Callable[..., Any]
 @pytest.fixture
 def room(env: BoardEnv) -> Iterator[TestClient]:
     for person in ("lead", "eng", "cus"):
-        messenger_links.link(env.board, Actor.operator("test"), person, "mattermost", f"id-{person}")
+        messenger_links.link(
+            env.board, Actor.operator("test"), person, "mattermost", f"id-{person}"
+        )
     app = FastAPI()
     app.include_router(
         routes.router(env.board, Settings(messenger_token="열쇠", public_origin=ORIGIN))
@@ -92,9 +94,7 @@ def test_a_destructive_command_is_confirmed_by_its_own_person_only(
     assert one(env, "select count(*) from tb_directive") == 1
 
 
-def test_a_choice_may_lead_to_a_confirmation_with_buttons(
-    env: BoardEnv, room: TestClient
-) -> None:
+def test_a_choice_may_lead_to_a_confirmation_with_buttons(env: BoardEnv, room: TestClient) -> None:
     asked = say(room, "가디아 기획재정부 서버 재시작해줘", trigger_word="가디아")
     then = press(room, asked, 1)["update"]["props"]
     assert "MOF-WAS-01" in str(then["attachments"][0]["text"])
