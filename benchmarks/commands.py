@@ -1,6 +1,6 @@
 """How long a command takes to read with 7 and 10,000 servers, and to index their names.
 
-`python benchmarks/commands.py`
+make bench NAME=commands
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from guardia.board.command.execution.registry import EXECUTORS
 from guardia.board.command.lifecycle import CommandState
 from guardia.board.command.model import CommandRecord
 from guardia.board.command.reader import ReadLine
-from guardia.board.command.records import CommandLine
+from guardia.board.command.records import TypedLine
 from guardia.board.command.replies import CANCELS_OTHERS, RIGHT, CommandReply
 from guardia.board.command.sentences import sentence
 from guardia.board.command.structure import Command
@@ -81,7 +81,7 @@ def choose(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
 
 
 @repeat_on_conflict
-def _choose(board: BoardContext, person: PersonInfo, value: str) -> tuple[CommandLine, ReadLine]:
+def _choose(board: BoardContext, person: PersonInfo, value: str) -> tuple[TypedLine, ReadLine]:
     own, _, number = value.rpartition(".")
     now = board.clock()
     with board.database.transaction() as session:
@@ -94,7 +94,7 @@ def _choose(board: BoardContext, person: PersonInfo, value: str) -> tuple[Comman
         if chosen is None:
             raise NotFound(what=t("commands.one"))
         place: dict[str, Any] = {"room": row.room, "thread": row.thread}
-        line = CommandLine(row.text, row.channel, row.context_id, **place)
+        line = TypedLine(row.text, row.channel, row.context_id, **place)
         before, command = dict(row.answers), Command.parse(row.structure)
         # Answered: it goes on as a command of its own.
         row.state, row.ended_at = CommandState.ANSWERED, now
@@ -105,7 +105,7 @@ def _choose(board: BoardContext, person: PersonInfo, value: str) -> tuple[Comman
 def _read_again(
     board: BoardContext,
     person: PersonInfo,
-    line: CommandLine,
+    line: TypedLine,
     command: Command,
     answers: dict[str, str],
     value: str,
@@ -126,7 +126,7 @@ def undo(board: BoardContext, person: PersonInfo, value: str) -> CommandReply:
 
 
 @repeat_on_conflict
-def _take_undo(board: BoardContext, person: PersonInfo, value: str) -> tuple[CommandLine, Command]:
+def _take_undo(board: BoardContext, person: PersonInfo, value: str) -> tuple[TypedLine, Command]:
     with board.database.transaction() as session:
         row = records.take(session, person, value, CommandState.DONE, board.clock())
         if not row.undo:
@@ -137,4 +137,4 @@ def _take_undo(board: BoardContext, person: PersonInfo, value: str) -> tuple[Com
         row.undo = {}
         words = t("commands.undo_words", text=row.text)
         place: dict[str, Any] = {"room": row.room, "thread": row.thread}
-        return CommandLine(words, row.channel, row.context_id, **place), command
+        return TypedLine(words, row.channel, row.context_id, **place), command

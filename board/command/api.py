@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from guardia.board.command import answers, giving, view
-from guardia.board.command.records import MAX_WORDS, CommandLine
+from guardia.board.command.records import MAX_WORDS, TypedLine
 from guardia.board.command.replies import CommandReply
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.text import CleanStr
@@ -63,7 +63,7 @@ class CommandOut(BaseModel):
 @router.post("", summary="Carry out a command in Korean, or only read it")
 def give(board: BoardDep, caller: Caller, body: CommandIn) -> CommandOut:
     """Carry out a command. What it must ask first comes back with `choices`."""
-    line = CommandLine(body.text, CHANNEL, body.sr)
+    line = TypedLine(body.text, CHANNEL, body.sr)
     if body.dry_run:
         return _out(giving.preview(board, caller, line))
     return _out(giving.give(board, caller, line, confirmed=body.confirmed))

@@ -22,7 +22,7 @@ from guardia.board.command.lifecycle import (
 )
 from guardia.board.command.model import CommandRecord
 from guardia.board.command.reader import ReadLine
-from guardia.board.command.records import CommandLine
+from guardia.board.command.records import TypedLine
 from guardia.board.command.replies import RIGHT, CommandReply
 from guardia.board.command.sentences import sentence
 from guardia.board.command.structure import NONE, Command
@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 _EFFECTS = ("abort", "rollback")
 
 
-def preview(board: BoardContext, person: PersonInfo, line: CommandLine) -> CommandReply:
+def preview(board: BoardContext, person: PersonInfo, line: TypedLine) -> CommandReply:
     """Read a line and say what it would do; nothing is stored or done."""
     require_permission(person, RIGHT)
     found = reader.read(board, person, line.text, line.context_id)
@@ -57,7 +57,7 @@ def preview(board: BoardContext, person: PersonInfo, line: CommandLine) -> Comma
 
 
 def give(
-    board: BoardContext, person: PersonInfo, line: CommandLine, *, confirmed: bool = False
+    board: BoardContext, person: PersonInfo, line: TypedLine, *, confirmed: bool = False
 ) -> CommandReply:
     """Carry a line out, or ask back; with `confirmed`, the person has seen what it does."""
     require_permission(person, RIGHT)
@@ -73,7 +73,7 @@ def give(
 def go_on(
     board: BoardContext,
     person: PersonInfo,
-    line: CommandLine,
+    line: TypedLine,
     found: ReadLine,
     *,
     confirmed: bool = False,
@@ -121,7 +121,7 @@ def _order(
 
 
 @repeat_on_conflict
-def _begin(board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine) -> Order:
+def _begin(board: BoardContext, person: PersonInfo, line: TypedLine, found: ReadLine) -> Order:
     now = board.clock()
     with board.database.transaction() as session:
         state = CommandState.RUNNING
@@ -176,7 +176,7 @@ def _finish(
 
 
 def _stop(
-    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine
+    board: BoardContext, person: PersonInfo, line: TypedLine, found: ReadLine
 ) -> CommandReply:
     """Stop everything first and write down afterwards who commanded it: nothing may delay it."""
     require_permission(person, "control.kill")
@@ -196,7 +196,7 @@ def _stop(
 
 @repeat_on_conflict
 def _refuse(
-    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine, why: str
+    board: BoardContext, person: PersonInfo, line: TypedLine, found: ReadLine, why: str
 ) -> CommandReply:
     now = board.clock()
     with board.database.transaction() as session:
@@ -210,7 +210,7 @@ def _refuse(
 def _schedule(
     board: BoardContext,
     person: PersonInfo,
-    line: CommandLine,
+    line: TypedLine,
     found: ReadLine,
     moment: datetime,
 ) -> CommandReply:
@@ -244,7 +244,7 @@ def _sentence(found: ReadLine) -> str:
 
 @repeat_on_conflict
 def _ask_back(
-    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine
+    board: BoardContext, person: PersonInfo, line: TypedLine, found: ReadLine
 ) -> CommandReply:
     choices = clarifying.options(board, person, found)
     text, now = _question(found.command), board.clock()
@@ -275,7 +275,7 @@ def _ask_back(
 
 @repeat_on_conflict
 def _ask_confirmation(
-    board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine
+    board: BoardContext, person: PersonInfo, line: TypedLine, found: ReadLine
 ) -> CommandReply:
     effect, now = _effect(board, person, line, found), board.clock()
     minutes = int(ANSWER_TIME.total_seconds() // 60)
@@ -294,7 +294,7 @@ def _ask_confirmation(
         )
 
 
-def _effect(board: BoardContext, person: PersonInfo, line: CommandLine, found: ReadLine) -> str:
+def _effect(board: BoardContext, person: PersonInfo, line: TypedLine, found: ReadLine) -> str:
     """Return what a command would do. Raises a `UserError` if it cannot be done now."""
     command = found.command
     if command.action in _EFFECTS:

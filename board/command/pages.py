@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse
 
 from guardia.board.audit.log import snapshot_size
 from guardia.board.command import answers, completion, giving, view
-from guardia.board.command.records import MAX_WORDS, CommandLine
+from guardia.board.command.records import MAX_WORDS, TypedLine
 from guardia.board.command.replies import CommandReply
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
@@ -53,7 +53,7 @@ def show_console(
     before: Annotated[int | None, Query(ge=1, le=_MAX)] = None,
 ) -> Response:
     """Show the console: with `q` what a line means, with `command` what became of one."""
-    preview = giving.preview(board, visitor.person, CommandLine(q, CHANNEL, sr)) if q else None
+    preview = giving.preview(board, visitor.person, TypedLine(q, CHANNEL, sr)) if q else None
     asked = _Asked(q, sr, command, before)
     return _page(request, board, visitor, asked=asked, preview=preview)
 
@@ -69,7 +69,7 @@ def read_line(
     """Show what a line means while it is typed."""
     preview = None
     if q.strip():
-        preview = giving.preview(board, visitor.person, CommandLine(q, CHANNEL, sr))
+        preview = giving.preview(board, visitor.person, TypedLine(q, CHANNEL, sr))
     words = _preview_words(preview)
     return render.page(request, "command/parts/understood.html", visitor=visitor, **words)
 
@@ -101,7 +101,7 @@ def run(
     """Carry a line out and show its result."""
     return actions.submit(
         request,
-        lambda: giving.give(board, visitor.person, CommandLine(q, CHANNEL, sr)),
+        lambda: giving.give(board, visitor.person, TypedLine(q, CHANNEL, sr)),
         on_success=partial(_path, q, sr),
         on_refusal=partial(_page, request, board, visitor, asked=_Asked(q, sr)),
     )

@@ -118,11 +118,11 @@ def _decide(reading: LineReading) -> Command | None:
     if not acts:
         return None
     name = acts[-1].name
-    if not reading.names_issue and (
-        reading.says("decisions_that_wait")
-        or (name == "approve" and reading.says("asks_for_approval"))
-    ):
+    asks = name == "approve" and reading.says("asks_for_approval")
+    if not reading.names_issue and (asks or reading.says("decisions_that_wait")):
         return None
+    if asks:  # an approval of others is asked for, not given
+        return _on_issue(reading, lambda sr: clarify("action", sr))
     reason = _reason(reading) if name == "reject" else None
     params = {"reason": reason} if reason else {}
     return _on_issue(reading, lambda sr: Command(name, sr, None, params))

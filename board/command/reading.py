@@ -27,10 +27,11 @@ _RANKS = {"긴급": 1, "최우선": 1, "최상": 1, "높음": 2, "상": 2, "보�
 _NUMBER = re.compile(
     r"(?:(?:sr|이슈|티켓|일감|접수번호|접수|요청번호|건번호|번호|no\.?|ticket|issue)[-_#:]?|#)(?P<marked>\d{1,9})"
     r"(?:번(?!째|서버|호기))?(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?:번)?(?!수))?"
+    r"|^(?P<first>\d{2,9})(?=[PUAO](?:님|씨)?(?:으로|로|한테|에게|께))"
     r"|(?<![\d.:/-])(?P<plain>\d{1,9})번(?!째|서버|호기|포트|정도|만|이나|씩|넘게)(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?!수))?"
 )
 _DEICTIC = re.compile(
-    r"(?:이|그|저|해당|본|요|현재|지금이|지금|방금)(?:작업|건(?!수)|sr|이슈|요청건|요청|티켓|일감|장애)(?!들)|(?:이|요|그)거(?!말고)|이것|그것|이걸"
+    r"(?:이|그|저|해당|본|요|현재|지금이|지금|방금)(?:작업|건(?!수)|sr|이슈|요청건|요청|티켓|일감|장애)(?!들)|(?:이|요|그)거(?!말고)|이것|그것|이걸|얘(?!기|네)"
     r"|(?:배정|할당|지정)된(?=(?:담당)?(?:엔지니어|담당자?|직원)(?:를|을|은|는|만|[,.!PUAMO]))"
 )
 _SELF = re.compile(
@@ -45,6 +46,8 @@ class Mood(StrEnum):
     COMMAND = "command"
     NEGATED = "negated"
     QUESTION = "question"
+    UNSURE = "unsure"
+    """What follows is not known to make it a command: enough to ask back, not to act."""
     TOLD = "told"
     """As past, as a condition, as a part of a name: nothing is asked for."""
 
@@ -58,6 +61,11 @@ class Act:
     end: int
     mood: Mood
 
+
+_SHARING = frozenset({"set_priority", "set_auto", "set_manual"})
+"""Acts whose words another act may use too."""
+_DANGEROUS = frozenset({"abort", "rollback", "approve"})
+"""Acts that end, undo or permit something; with all works on servers."""
 
 _MOODS = (
     ("negated", Mood.NEGATED),
@@ -91,7 +99,9 @@ class LineReading:
         self.names.mark(compact)
         compact.replace(_PRIORITY, _priority)
         times.mark(compact, self.situation.now)
-        compact.replace(_NUMBER, lambda m: Mark("N", int(m["marked"] or m["plain"]), *m.span()))
+        compact.replace(
+            _NUMBER, lambda m: Mark("N", int(m["marked"] or m["first"] or m["plain"]), *m.span())
+        )
         compact.replace(_DEICTIC, lambda m: Mark("D", None, *m.span()))
         compact.replace(_SELF, lambda m: Mark("M", None, *m.span()))
         compact.replace(_AGENTS, lambda m: Mark("G", None, *m.span()))
@@ -136,18 +146,27 @@ class LineReading:
         found: list[Act] = []
         taken = [False] * (len(self.text) + 1)
         for name, pattern in (*words.works.items(), *words.acts.items()):
+            shares = name in _SHARING
             for match in pattern.finditer(self.text):
                 begin, end = match.span()
-                if begin == end or any(taken[begin:end]):
+                if begin == end or (any(taken[begin:end]) and name != "set_manual"):
                     continue
-                if name not in ("set_priority", "set_auto", "set_manual"):
+                if not shares:
                     taken[begin:end] = [True] * (end - begin)
-                found.append(Act(name, begin, end, self._mood(end)))
+                found.append(Act(name, begin, end, self._mood(name, end)))
         return sorted(found, key=lambda act: act.begin)
 
-    def _mood(self, end: int) -> Mood:
+    def _mood(self, name: str, end: int) -> Mood:
+        """Return how an act is meant, by what follows it.
+
+        What ends, undoes or changes something must be asked for in words that are known to ask.
+        """
         tail, tails = self.text[end:], lexicon().tails
-        return next((mood for name, mood in _MOODS if tails[name].search(tail)), Mood.COMMAND)
+        mood = next((mood for name, mood in _MOODS if tails[name].search(tail)), Mood.COMMAND)
+        careful = name in _DANGEROUS or name in lexicon().works
+        if mood is Mood.COMMAND and careful and tails["firm"].search(tail) is None:
+            return Mood.UNSURE
+        return mood
 
     def commands(self, *names: str) -> list[Act]:
         """Return the acts of these names that are meant as commands, in order."""

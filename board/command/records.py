@@ -31,7 +31,7 @@ _DIGITS = 16
 
 
 @dataclass(frozen=True, slots=True)
-class CommandLine:
+class TypedLine:
     """A line that a person typed, with where."""
 
     text: CleanStr
@@ -50,7 +50,7 @@ class CommandLine:
 def add(
     session: Session,
     person: PersonInfo,
-    line: CommandLine,
+    line: TypedLine,
     command: Command,
     state: CommandState,
     now: datetime,

@@ -48,7 +48,7 @@ class CommandRow:
 
 
 @dataclass(frozen=True, slots=True)
-class History:
+class CommandHistory:
     """A page of a person's own commands, newest first."""
 
     rows: tuple[CommandRow, ...]
@@ -56,7 +56,7 @@ class History:
     """Cursor of the next page; `None` on the last one."""
 
 
-def history(board: BoardContext, viewer: PersonInfo, before: int | None = None) -> History:
+def history(board: BoardContext, viewer: PersonInfo, before: int | None = None) -> CommandHistory:
     """Return a person's own commands."""
     require_permission(viewer, RIGHT)
     own = CommandRecord.person_id == viewer.id
@@ -65,7 +65,7 @@ def history(board: BoardContext, viewer: PersonInfo, before: int | None = None) 
     with board.database.reading() as session:
         rows = _rows(session, own, _PAGE + 1)
     shown = rows[:_PAGE]
-    return History(tuple(shown), shown[-1].command_id if len(rows) > _PAGE else None)
+    return CommandHistory(tuple(shown), shown[-1].command_id if len(rows) > _PAGE else None)
 
 
 def scheduled(board: BoardContext, viewer: PersonInfo) -> tuple[CommandRow, ...]:
@@ -105,7 +105,7 @@ def _rows(session: Session, condition: ColumnElement[bool], most: int) -> list[C
 
 
 @dataclass(frozen=True, slots=True)
-class CommandResult:
+class CommandReport:
     """One command with the present state of its issue."""
 
     reply: CommandReply
@@ -114,7 +114,7 @@ class CommandResult:
     """The text of the state; empty without an issue."""
 
 
-def result(board: BoardContext, viewer: PersonInfo, command_id: int) -> CommandResult:
+def result(board: BoardContext, viewer: PersonInfo, command_id: int) -> CommandReport:
     """Return a person's own command as it was answered, with its buttons if they still act.
 
     Raises `NotFound` for another person's.
@@ -138,4 +138,4 @@ def result(board: BoardContext, viewer: PersonInfo, command_id: int) -> CommandR
         row.path,
         choices,
     )
-    return CommandResult(reply, row.text, t(f"state.{status}") if status else "")
+    return CommandReport(reply, row.text, t(f"state.{status}") if status else "")

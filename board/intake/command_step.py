@@ -12,7 +12,7 @@ import re
 from sqlalchemy import select
 
 from guardia.board.command import answers, giving
-from guardia.board.command.records import CommandLine
+from guardia.board.command.records import TypedLine
 from guardia.board.command.replies import CommandReply
 from guardia.board.command.structure import Command
 from guardia.board.core.context import BoardContext
@@ -47,7 +47,7 @@ def command_step(
     named = _BEGINS_WITH_ISSUE.match(fold(line.text)) is not None
     if not (line.addressed or named or context_id):
         return None
-    typed = CommandLine(line.text, line.channel, context_id, line.room, line.thread)
+    typed = TypedLine(line.text, line.channel, context_id, line.room, line.thread)
     try:
         command = giving.preview(board, person, typed).command
         if not _is_meant(person, command, line.text):

@@ -8,7 +8,7 @@ from board_env import LEAD, BoardEnv
 from sqlalchemy import text
 
 from guardia.board.command import answers, giving
-from guardia.board.command.records import CommandLine
+from guardia.board.command.records import TypedLine
 from guardia.board.command.replies import CommandReply
 from guardia.org.directory import PersonInfo
 
@@ -21,7 +21,7 @@ def say(
     **more: Any,
 ) -> CommandReply:
     """Give a command."""
-    line = CommandLine(words, more.pop("channel", "web"), sr_id, **more)
+    line = TypedLine(words, more.pop("channel", "web"), sr_id, **more)
     return giving.give(env.board, person, line)
 
 

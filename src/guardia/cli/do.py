@@ -40,7 +40,7 @@ def do(
 ) -> None:
     """Carry out a command in Korean; what ends or changes something is asked first."""
     from guardia.board.command import answers, giving
-    from guardia.board.command.records import CommandLine
+    from guardia.board.command.records import TypedLine
 
     with open_installation(Settings()) as installation, installation.board() as board:
         person = authenticate(board, who)
@@ -52,7 +52,7 @@ def do(
             return
         if not text.strip():
             raise Missing(what=t("commands.cli.missing"))
-        line = CommandLine(text, CHANNEL, parse_issue_number(sr) if sr else None)
+        line = TypedLine(text, CHANNEL, parse_issue_number(sr) if sr else None)
         if dry_run:
             _print(giving.preview(board, person, line), as_json=as_json)
             return

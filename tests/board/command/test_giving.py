@@ -291,11 +291,11 @@ def test_every_permission_of_an_executor_exists() -> None:
 
 
 def test_a_preview_does_nothing(env: BoardEnv) -> None:
-    from guardia.board.command.records import CommandLine
+    from guardia.board.command.records import TypedLine
 
     sr = env.create_parsed_task().sr_id
     person: PersonInfo = LEAD
-    found = giving.preview(env.board, person, CommandLine(f"#{sr} 일시정지", "web"))
+    found = giving.preview(env.board, person, TypedLine(f"#{sr} 일시정지", "web"))
     assert found.command.as_dict() == {"action": "pause", "sr_id": sr}
     assert found.sentence and found.state is None
     assert one(env, "select count(*) from tb_command") == 0
