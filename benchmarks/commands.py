@@ -1,6 +1,8 @@
 """How long a command takes to read with 7 and 10,000 servers, and to index their names.
 
-make bench NAME=commands
+    make bench NAME=commands
+
+The lines are those of the tests of the grammar.
 """
 
 from __future__ import annotations

@@ -162,7 +162,7 @@ class LineReading:
         What ends, undoes or changes something must be asked for in words that are known to ask.
         """
         tail, tails = self.text[end:], lexicon().tails
-        mood = next((mood for name, mood in _MOODS if tails[name].search(tail)), Mood.COMMAND)
+        mood = next((m for tail_name, m in _MOODS if tails[tail_name].search(tail)), Mood.COMMAND)
         careful = name in _DANGEROUS or name in lexicon().works
         if mood is Mood.COMMAND and careful and tails["firm"].search(tail) is None:
             return Mood.UNSURE
