@@ -94,7 +94,7 @@ class LineReading:
 
     def _mark(self) -> None:
         compact = self.compact
-        compact.replace(_MENTION, lambda match: None)
+        compact.drop_start(_MENTION)
         compact.replace(_QUOTES, self._quoted)
         self.names.mark(compact)
         compact.replace(_PRIORITY, _priority)
