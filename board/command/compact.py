@@ -62,12 +62,6 @@ class Compact:
                 places.append(place)
         return cls(unicodedata.normalize("NFC", original), "".join(letters), places)
 
-    def drop_start(self, pattern: re.Pattern[str]) -> None:
-        """Remove what a pattern finds at the beginning, before anything is marked."""
-        found = pattern.match(self.text)
-        if found is not None:
-            self.text, self.places = self.text[found.end() :], self.places[found.end() :]
-
     def replace(
         self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Mark | None]
     ) -> None:

@@ -17,7 +17,10 @@ from guardia.board.command.structure import Situation
 _QUOTES = re.compile(
     r"\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|`([^`]+)`"
 )
-_MENTION = re.compile(r"^(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?[,:!]?)+,?")
+_MENTION = re.compile(
+    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)[,:!]*(?:\s+|$))+", re.IGNORECASE
+)
+"""Who is addressed; what follows is the line."""
 _PRIORITY = re.compile(
     r"p(?P<p>[1-4])(?![0-9])|(?P<rank>[1-4])(?:순위|등급|급)|"
     r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선|긴급(?=(?:건)?으로))"
@@ -87,14 +90,13 @@ class LineReading:
     def __init__(self, line: str, situation: Situation, names: Names) -> None:
         self.situation = situation
         self.names = names
-        self.compact = Compact.of(line)
+        self.compact = Compact.of(_without_mention(line))
         self._mark()
         self.text = self.compact.text
         self.acts = self._find_acts()
 
     def _mark(self) -> None:
         compact = self.compact
-        compact.drop_start(_MENTION)
         compact.replace(_QUOTES, self._quoted)
         self.names.mark(compact)
         compact.replace(_PRIORITY, _priority)
@@ -199,3 +201,8 @@ def _priority(match: re.Match[str]) -> Mark:
     else:
         rank = 1 if match["top"] else int(match["p"] or match["rank"])
     return Mark("R", f"P{rank}", *match.span())
+
+
+def _without_mention(line: str) -> str:
+    found = _MENTION.match(line)
+    return line[found.end() :] if found is not None else line
