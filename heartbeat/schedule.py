@@ -21,6 +21,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.approvals import deadlines
+from guardia.board.command import schedule as command_schedule
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
@@ -42,6 +43,8 @@ _CHECKPOINT_INTERVAL = 60
 _HOUR = 3600
 _SWEEP_INTERVAL = 60
 """Seconds between two checks for due approvals and opening windows."""
+_COMMAND_INTERVAL = 5
+"""Seconds between two looks for scheduled commands that are due."""
 _ROLLOUT_INTERVAL = 2
 """Seconds between two looks at the next step of rollouts."""
 _KEEP_TICKS = timedelta(days=7)
@@ -188,6 +191,8 @@ class HeartbeatScheduler:
             )
         often = IntervalTrigger(seconds=_ROLLOUT_INTERVAL, timezone=UTC)
         self._add_recurring("rollouts", often, partial(rollouts.advance_all, self._board))
+        soon = IntervalTrigger(seconds=_COMMAND_INTERVAL, timezone=UTC)
+        self._add_recurring("commands", soon, partial(command_schedule.run_due, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
             "forget",

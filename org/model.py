@@ -57,6 +57,16 @@ class DirectoryRevision(Base):
     revision: Mapped[int]
 
 
+class PeopleRevision(Base):
+    """The last change of the names of people or agents, as a number; triggers set it."""
+
+    __tablename__ = "tb_people_revision"
+    __table_args__ = (CheckConstraint("only_row", name="only_row"),)
+
+    only_row: Mapped[bool] = mapped_column(primary_key=True, server_default=text("true"))
+    revision: Mapped[int]
+
+
 class Person(Base):
     """A person's account. `role` is one of `org.access.ROLES`."""
 

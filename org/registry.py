@@ -25,6 +25,7 @@ from guardia.org.model import (
     DirectoryRevision,
     Institution,
     OwnerScope,
+    PeopleRevision,
     Person,
     Server,
     SystemOwner,
@@ -78,29 +79,60 @@ def directory_revision(session: Session) -> int:
 
 def systems(session: Session) -> Directory:
     """Return institutions and servers in a fixed order."""
-    institutions = session.scalars(select(Institution).order_by(Institution.inst_id))
     servers = session.scalars(select(Server).order_by(Server.server_id))
     return Directory(
-        institutions=tuple(
-            InstitutionInfo(id=i.inst_id, name=i.inst_name, aliases=tuple(i.aliases))
-            for i in institutions
-        ),
+        institutions=_institutions(session),
         servers=tuple(host_of(s) for s in servers),
+    )
+
+
+def _institutions(session: Session) -> tuple[InstitutionInfo, ...]:
+    rows = session.scalars(select(Institution).order_by(Institution.inst_id))
+    return tuple(
+        InstitutionInfo(id=i.inst_id, name=i.inst_name, aliases=tuple(i.aliases)) for i in rows
     )
 
 
 def directory(session: Session) -> Directory:
     """Return all names in a fixed order, so that equal tables give equal directories."""
-    people = session.scalars(select(Person).where(Person.active).order_by(Person.person_id))
-    agents = session.scalars(select(Agent).where(Agent.state != "fired").order_by(Agent.agent_id))
     found = systems(session)
     return Directory(
         institutions=found.institutions,
         servers=found.servers,
-        people=tuple(p.as_info() for p in people),
-        agents=tuple(
-            AgentInfo(id=a.agent_id, title=a.title, aliases=tuple(a.aliases)) for a in agents
+        people=_people(session),
+        agents=_agents(session),
+    )
+
+
+def _people(session: Session) -> tuple[PersonInfo, ...]:
+    rows = session.scalars(select(Person).where(Person.active).order_by(Person.person_id))
+    return tuple(p.as_info() for p in rows)
+
+
+def _agents(session: Session) -> tuple[AgentInfo, ...]:
+    rows = session.scalars(select(Agent).where(Agent.state != "fired").order_by(Agent.agent_id))
+    return tuple(AgentInfo(id=a.agent_id, title=a.title, aliases=tuple(a.aliases)) for a in rows)
+
+
+def names_revision(session: Session) -> tuple[int, int]:
+    """Return the numbers of the last changes of systems, and of people and agents."""
+    people = select(PeopleRevision.revision).scalar_subquery()
+    found = session.execute(select(DirectoryRevision.revision, people)).one_or_none()
+    return (found[0], found[1] or 0) if found else (0, 0)
+
+
+def names(session: Session) -> Directory:
+    """Return `directory` with nothing of a server but its names, institution and kind."""
+    columns = Server.server_id, Server.inst_id, Server.kind, Server.aliases
+    servers = session.execute(select(*columns).order_by(Server.server_id))
+    return Directory(
+        institutions=_institutions(session),
+        servers=tuple(
+            Host(server_id=one, institution=inst, kind=kind, aliases=tuple(aliases))
+            for one, inst, kind, aliases in servers
         ),
+        people=_people(session),
+        agents=_agents(session),
     )
 
 

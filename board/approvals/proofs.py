@@ -40,7 +40,7 @@ from guardia.board.core.model import Task
 from guardia.db.engine import driver_connection
 from guardia.org.approvals import ApprovalPolicy
 
-VOIDING = frozenset({"abort", "manual", "return", "change", "reopen"})
+VOIDING = frozenset({"abort", "manual", "return", "reanalyze", "change", "reopen"})
 """Directives that void earlier decisions on a task's plan."""
 _FILED = (EntryKind.PLANNED, EntryKind.WAIVED, EntryKind.STANDING_USED, EntryKind.BUNDLED)
 _OTHERS = (EntryKind.ORDERED, EntryKind.APPROVAL_EXPIRED, EntryKind.OBSERVED, *_FILED)

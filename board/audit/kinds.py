@@ -65,6 +65,9 @@ class EntryKind(StrEnum):
     KILLED = "killed"
     RELEASED = "released"
     KILL_REPORT = "kill_report"
+    ESCALATED = "escalated"
+    COMMANDED = "commanded"
+    COMMAND_ENDED = "command_ended"
 
     # Institutions and servers
     INSTITUTION_ADDED = "institution_added"

@@ -28,6 +28,7 @@ _ORDERS = {
     "complete": HowEnded.BY_HAND,
     "abort": HowEnded.DROPPED,
     "return": HowEnded.OPEN,
+    "reanalyze": HowEnded.OPEN,
     "reopen": HowEnded.OPEN,
     "change": HowEnded.OPEN,
 }

@@ -21,6 +21,7 @@ def directory(board: BoardContext) -> Directory:
         return registry.directory(session)
 
 
+_names: WeakKeyDictionary[Database, tuple[tuple[int, int], Directory]] = WeakKeyDictionary()
 _systems: WeakKeyDictionary[Database, tuple[int, Directory]] = WeakKeyDictionary()
 _lock = Lock()
 
@@ -39,6 +40,22 @@ def systems(board: BoardContext) -> Directory:
         found = registry.systems(session)
     with _lock:
         _systems[board.database] = revision, found
+    return found
+
+
+def names(board: BoardContext) -> Directory:
+    """Return the names of institutions, servers, people and agents: the same object until one of
+    them changes.
+    """
+    with board.database.reading() as session:
+        revision = registry.names_revision(session)
+        with _lock:
+            known = _names.get(board.database)
+        if known is not None and known[0] == revision:
+            return known[1]
+        found = registry.names(session)
+    with _lock:
+        _names[board.database] = revision, found
     return found
 
 

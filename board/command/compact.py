@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 MAX_CHARACTERS = 500
@@ -24,7 +24,7 @@ def _joins(before: str, after: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something recognized: what it is, what it means, and where it was in the line."""
+    """Something recognized: what it is, what it means, and where it was in the compact text."""
 
     sign: str
     value: Any
@@ -66,6 +66,15 @@ class Compact:
         self, pattern: re.Pattern[str], read: Callable[[re.Match[str]], Mark | None]
     ) -> None:
         """Replace every match that `read` recognizes by the sign of its mark."""
+        found = ((match, read(match)) for match in pattern.finditer(self.text))
+        self.put(
+            replace(mark, begin=match.start(), end=match.end())
+            for match, mark in found
+            if mark is not None
+        )
+
+    def put(self, marks: Iterable[Mark]) -> None:
+        """Replace what each mark covers by its sign; what overlaps an earlier one is left."""
         text: list[str] = []
         places: list[int] = []
         at: dict[int, Mark] = {}
@@ -78,14 +87,14 @@ class Compact:
                 text.append(self.text[position])
                 places.append(self.places[position])
 
-        for match in pattern.finditer(self.text):
-            if match.start() < last or (mark := read(match)) is None:
+        for mark in marks:
+            if mark.begin < last:
                 continue
-            keep(last, match.start())
+            keep(last, mark.begin)
             at[len(text)] = mark
             text.append(mark.sign)
-            places.append(self.places[match.start()])
-            last = match.end()
+            places.append(self.places[mark.begin])
+            last = mark.end
         keep(last, len(self.text))
         self.text, self.places, self._at = "".join(text), places, at
 

@@ -6,7 +6,7 @@ import re
 from functools import cache
 
 from guardia.board.command.lexicon import lexicon
-from guardia.board.command.reading import Act, LineReading
+from guardia.board.command.reading import LineReading
 from guardia.board.command.structure import Command
 
 
@@ -15,6 +15,8 @@ def read(reading: LineReading) -> Command | None:
 
     A line that names an issue, a server, an institution or a person never stops everything.
     """
+    if reading.situation.answers:
+        return None
     text = reading.text.lstrip("!.,~")
     if _bare_stop().fullmatch(text):
         return Command("kill_all")
@@ -22,11 +24,7 @@ def read(reading: LineReading) -> Command | None:
         return None
     if reading.commands("release"):
         return Command("release_all")
-    words = lexicon().words
-    pressed = words["kill_switch"].match(text) and not reading.says("no_kill_switch")
-    stops = [act for act in reading.commands("abort", "pause") if _is_stop(reading, act)]
-    everything = stops and reading.says("all") and not reading.says("for_a_while")
-    return Command("kill_all") if pressed or everything else None
+    return Command("kill_all") if _stops_everything(reading) else None
 
 
 @cache
@@ -36,5 +34,16 @@ def _bare_stop() -> re.Pattern[str]:
     return re.compile(rf"{before}(?:정지|스톱|스탑|stop)(?:정지|{words['stop_tail']})?")
 
 
-def _is_stop(reading: LineReading, act: Act) -> bool:
-    return lexicon().words["stop"].search(reading.text, act.begin, act.end) is not None
+def _stops_everything(reading: LineReading) -> bool:
+    """Return whether the line, or its last sentence, is nothing but the order to stop everything.
+
+    Everybody speaks of stops: of yesterday's, of a service that stands still. So every word of
+    the order must be known; words before it count only if they end a sentence or give a cause.
+    """
+    if reading.says("for_a_while") or reading.says("told_of_stop"):
+        return False
+    words = lexicon().words
+    if words["kill_switch"].fullmatch(reading.text):
+        return True
+    found = words["stop_everything"].search(reading.text)
+    return found is not None and words["all"].search(found["order"]) is not None

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from guardia.board.command.compact import Compact, Mark
+from guardia.board.command.spellings import Spelling, Spellings
 from guardia.org.directory import Directory, Host, InstitutionInfo, PersonInfo
 
 TITLES = [
@@ -47,7 +48,9 @@ KIND_WORDS = {
     "WEB": ("웹서버", "웹", "web", "홈페이지서버", "홈페이지"),
     "SECURITY": ("보안서버", "방화벽서버", "방화벽", "보안장비"),
 }
-_HONORIFIC = "(?:님|씨)?"
+_HONORIFIC = re.compile("[님씨]")
+_LATIN = frozenset("abcdefghijklmnopqrstuvwxyz0123456789")
+_NUMBER_FOLLOWS = re.compile(r"#?\d{1,2}(?:호기|번(?:기|서버))|호기")
 _NUMBERED = (
     r"(?:서버|장비)?(?:#?0?(?P<number>\d{1,2})(?:호기|번기|번서버|번장비|번째서버|호)?)?(?:서버)?"
 )
@@ -70,15 +73,6 @@ def _variants(name: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Spelling:
-    """One way to write a name, and the ids that it may mean."""
-
-    text: str
-    sign: str
-    ids: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class UnclearKind:
     """A kind of server that a line names, with its number if it has one."""
 
@@ -94,33 +88,51 @@ class Names:
     """The spellings of one directory, compiled once."""
 
     def __init__(self, directory: Directory) -> None:
-        self._hosts = directory.servers
-        self._institutions = directory.institutions
+        self._hosts: dict[str, list[Host]] = defaultdict(list)
+        for host in directory.servers:
+            self._hosts[host.kind].append(host)
+        self.directory = directory
         self.people = {p.id: p for p in directory.people}
+        self.titles = {a.id: a.title for a in directory.agents}
+        self.titles |= {i.id: i.name for i in directory.institutions}
         self._titles = _titles(directory.people)
-        self._spelled = _index(
+        self._spelled = Spellings(
             (*_agents(directory), *_institutions(directory), *_servers(directory))
         )
-        self._fixed = _alternatives(self._spelled)
         self._kinds = self._kind_pattern()
-        self._people = _index(_people(directory.people, self._titles))
-        self._person = re.compile(
-            rf"(?P<name>{_joined(self._people)}){_HONORIFIC}" if self._people else r"(?!)"
-        )
-        self._role = re.compile(rf"(?P<title>{_joined(self._role_titles())}){_HONORIFIC}(?!이라고)")
+        self._people = Spellings(_people(directory.people, self._titles))
+        self._role = re.compile(rf"(?P<title>{_joined(self._role_titles())})(?:님|씨)?(?!이라고)")
 
     def mark(self, line: Compact) -> None:
         """Replace the names of a line: H server, K unclear server, A agent, I institution,
         P person, U unclear person, O role."""
-        line.replace(self._fixed, self._read_spelled)
+        line.put(self._find_spelled(line.text))
         line.replace(self._kinds, self._read_kind)
-        line.replace(self._person, self._read_person)
+        line.put(self._find_people(line.text))
         line.replace(self._role, self._read_role)
         line.replace(_TITLED, lambda match: line.mark_at(match.start()))
 
-    def _read_spelled(self, match: re.Match[str]) -> Mark | None:
-        sign, ids = self._spelled[match[0]]
-        return _mark(sign, ids, match)
+    def _find_spelled(self, text: str) -> Iterator[Mark]:
+        """Yield the names of agents, institutions and servers, none within a longer word."""
+        end = 0
+        for begin in range(len(text)):
+            if begin < end or (begin and (text[begin - 1] in _LATIN or text[begin - 1] == "-")):
+                continue
+            for found in self._spelled.at(text, begin):
+                if _ends_there(text, begin + len(found.text)):
+                    end = begin + len(found.text)
+                    yield _mark(found, begin, end)
+                    break
+
+    def _find_people(self, text: str) -> Iterator[Mark]:
+        """Yield the people that a text names, with what they are called after their name."""
+        end = 0
+        for begin in range(len(text)):
+            found = next(self._people.at(text, begin), None) if begin >= end else None
+            if found is not None:
+                end = begin + len(found.text)
+                end += _HONORIFIC.match(text, end) is not None
+                yield _mark(found, begin, end)
 
     def _kind_pattern(self) -> re.Pattern[str]:
         words = _joined(word for words in KIND_WORDS.values() for word in words)
@@ -136,14 +148,10 @@ class Names:
     def resolve_kind(self, institution: str | None, unclear: UnclearKind) -> tuple[str, ...]:
         """Return the servers that a kind of server may mean, in an institution or anywhere."""
         kind = next(k for k, words in KIND_WORDS.items() if unclear.word in words)
-        found = [h for h in self._hosts if h.kind == kind and institution in (None, h.institution)]
+        found = [h for h in self._hosts[kind] if institution in (None, h.institution)]
         if unclear.number is not None:
             found = [h for h in found if _ends_with(h, int(unclear.number))]
         return tuple(h.server_id for h in found)
-
-    def _read_person(self, match: re.Match[str]) -> Mark | None:
-        _, ids = self._people[match["name"]]
-        return _mark("P", ids, match)
 
     def _role_titles(self) -> Iterable[str]:
         return (*(w for words in ROLE_TITLES.values() for w in words), *self._titles)
@@ -155,9 +163,16 @@ class Names:
         return Mark("O", (role, tuple(p.id for p in holders)), *match.span())
 
 
-def _mark(sign: str, ids: tuple[str, ...], match: re.Match[str]) -> Mark:
-    unclear = {"H": "K", "P": "U"}.get(sign, sign) if len(ids) > 1 else sign
-    return Mark(unclear, ids, *match.span())
+def _mark(found: Spelling, begin: int, end: int) -> Mark:
+    unclear = {"H": "K", "P": "U"}.get(found.sign, found.sign)
+    return Mark(found.sign if len(found.ids) == 1 else unclear, found.ids, begin, end)
+
+
+def _ends_there(text: str, end: int) -> bool:
+    """Return whether a name may end here: not within a word or before a number of a machine."""
+    if text[end - 1] in _LATIN:
+        return text[end : end + 1] not in _LATIN and not text.startswith("호기", end)
+    return _NUMBER_FOLLOWS.match(text, end) is None
 
 
 def _ends_with(host: Host, number: int) -> bool:
@@ -169,54 +184,36 @@ def _joined(words: Iterable[str]) -> str:
     return "|".join(re.escape(w) for w in sorted(set(words), key=lambda w: (-len(w), w)))
 
 
-def _index(spellings: Iterable[_Spelling]) -> dict[str, tuple[str, tuple[str, ...]]]:
-    found: dict[str, tuple[str, dict[str, None]]] = {}
-    for spelling in spellings:
-        if spelling.text:
-            _, ids = found.setdefault(spelling.text, (spelling.sign, {}))
-            ids.update(dict.fromkeys(spelling.ids))
-    return {text: (sign, tuple(ids)) for text, (sign, ids) in found.items()}
-
-
-def _alternatives(spelled: dict[str, tuple[str, tuple[str, ...]]]) -> re.Pattern[str]:
-    if not spelled:
-        return re.compile(r"(?!)")
-    return re.compile(
-        rf"(?<![a-z0-9-])(?:{_joined(spelled)})"
-        r"(?:(?<=[a-z0-9])(?![a-z0-9])|(?<![a-z0-9])(?!#?\d{1,2}(?:호기|번(?:기|서버))))(?!호기)"
-    )
-
-
-def _agents(directory: Directory) -> Iterable[_Spelling]:
+def _agents(directory: Directory) -> Iterable[Spelling]:
     for agent in directory.agents:
-        yield _Spelling(_squeeze(agent.id), "A", (agent.id,))
+        yield Spelling(_squeeze(agent.id), "A", (agent.id,))
         for name in (agent.id.replace("-", ""), agent.title, *agent.aliases):
             for text in _variants(name):
-                yield _Spelling(text, "A", (agent.id,))
+                yield Spelling(text, "A", (agent.id,))
 
 
-def _institutions(directory: Directory) -> Iterable[_Spelling]:
+def _institutions(directory: Directory) -> Iterable[Spelling]:
     for institution in directory.institutions:
         for name in _institution_names(institution):
-            yield _Spelling(name, "I", (institution.id,))
+            yield Spelling(name, "I", (institution.id,))
 
 
 def _institution_names(institution: InstitutionInfo) -> list[str]:
     return [_squeeze(n) for n in (institution.name, *institution.aliases, institution.id)]
 
 
-def _servers(directory: Directory) -> Iterable[_Spelling]:
+def _servers(directory: Directory) -> Iterable[Spelling]:
     institutions = {i.id: _institution_names(i) for i in directory.institutions}
     for host in directory.servers:
         plain = _squeeze(host.server_id)
-        yield _Spelling(plain, "H", (host.server_id,))
-        yield _Spelling(plain.replace("-", ""), "H", (host.server_id,))
+        yield Spelling(plain, "H", (host.server_id,))
+        yield Spelling(plain.replace("-", ""), "H", (host.server_id,))
         names = institutions.get(host.institution, [])
         for alias in map(_squeeze, host.aliases):
-            yield _Spelling(alias, "H", (host.server_id,))
+            yield Spelling(alias, "H", (host.server_id,))
             known = next((n for n in names if alias.startswith(n)), None)
             for other in names if known else ():
-                yield _Spelling(other + alias[len(known or "") :], "H", (host.server_id,))
+                yield Spelling(other + alias[len(known or "") :], "H", (host.server_id,))
 
 
 def _titles(people: Iterable[PersonInfo]) -> dict[str, tuple[PersonInfo, ...]]:
@@ -230,16 +227,16 @@ def _titles(people: Iterable[PersonInfo]) -> dict[str, tuple[PersonInfo, ...]]:
 
 def _people(
     people: Iterable[PersonInfo], titles: dict[str, tuple[PersonInfo, ...]]
-) -> Iterable[_Spelling]:
+) -> Iterable[Spelling]:
     for person in people:
         name, title = _squeeze(person.name), _squeeze(person.title)
-        yield _Spelling(_squeeze(person.id), "P", (person.id,))
-        yield _Spelling(name, "P", (person.id,))
+        yield Spelling(_squeeze(person.id), "P", (person.id,))
+        yield Spelling(name, "P", (person.id,))
         for calling in (title, f"{title}님"):
-            yield _Spelling(name + calling, "P", (person.id,))
+            yield Spelling(name + calling, "P", (person.id,))
             if re.fullmatch("[가-힣]{2,4}", name):
-                yield _Spelling(name[0] + calling, "P", (person.id,))
-                yield _Spelling(name[1:] + calling, "P", (person.id,))
+                yield Spelling(name[0] + calling, "P", (person.id,))
+                yield Spelling(name[1:] + calling, "P", (person.id,))
         if re.fullmatch("[가-힣]{3,4}", name):
             for calling in ("씨", "님"):
-                yield _Spelling(name[1:] + calling, "P", (person.id,))
+                yield Spelling(name[1:] + calling, "P", (person.id,))

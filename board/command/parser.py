@@ -49,7 +49,7 @@ def _comment(reading: LineReading) -> Command | None:
     body = _comment_body(reading, acts[0])
     if body is not None:
         return _on_issue(reading, lambda sr: Command("comment", sr, None, {"body": body}))
-    if not reading.has("ND") or reading.says("only_look"):
+    if not reading.names_issue or reading.says("only_look"):
         return None
     return _on_issue(reading, lambda sr: clarify("action", sr))
 
@@ -70,7 +70,7 @@ def _comment_body(reading: LineReading, act: Act) -> str | None:
 
 def _set_priority(reading: LineReading) -> Command | None:
     ranks = reading.values("R")
-    if not ranks or not reading.has("ND") or not reading.says("change"):
+    if not ranks or not reading.names_issue or not reading.says("change"):
         return None
     refused = any(a.name == "set_priority" and a.mood is Mood.NEGATED for a in reading.acts)
     if refused or reading.says("asked"):
@@ -84,7 +84,7 @@ def _set_mode(reading: LineReading) -> Command | None:
     auto = bool(reading.commands("set_auto")) and not reading.has("A")
     if not (manual or auto) or not reading.says("switch"):
         return None
-    if reading.commands("wake") and not reading.has("ND"):
+    if reading.commands("wake") and not reading.names_issue:
         return None
     mode = {"mode": "manual" if manual else "auto"}
     return _on_issue(reading, lambda sr: Command("set_mode", sr, None, mode))
@@ -98,7 +98,7 @@ def _reassign(reading: LineReading) -> Command | None:
         return _on_issue(reading, lambda sr: clarify(target.params["about"], sr))
     if target is not None:
         return _on_issue(reading, lambda sr: Command("reassign", sr, target))
-    return _on_issue(reading, lambda sr: clarify("person", sr)) if reading.has("ND") else None
+    return _on_issue(reading, lambda sr: clarify("person", sr)) if reading.names_issue else None
 
 
 def _escalate(reading: LineReading) -> Command | None:
@@ -106,7 +106,7 @@ def _escalate(reading: LineReading) -> Command | None:
     word = lexicon().words["escalation"]
     named = any(word.search(reading.text, a.begin, a.end) for a in acts)
     target = superior(reading)
-    if not acts or not (named or (target is not None and reading.has("ND"))):
+    if not acts or not (named or (target is not None and reading.names_issue)):
         return None
     if target is None or isinstance(target, Command):
         return _on_issue(reading, lambda sr: clarify("person", sr))
@@ -118,11 +118,11 @@ def _decide(reading: LineReading) -> Command | None:
     if not acts:
         return None
     name = acts[-1].name
-    if not reading.has("ND") and (
-        reading.says("decisions_that_wait")
-        or (name == "approve" and reading.says("asks_for_approval"))
-    ):
+    asks = name == "approve" and reading.says("asks_for_approval")
+    if not reading.names_issue and (asks or reading.says("decisions_that_wait")):
         return None
+    if asks:  # an approval of others is asked for, not given
+        return _on_issue(reading, lambda sr: clarify("action", sr))
     reason = _reason(reading) if name == "reject" else None
     params = {"reason": reason} if reason else {}
     return _on_issue(reading, lambda sr: Command(name, sr, None, params))
@@ -138,12 +138,12 @@ def _reason(reading: LineReading) -> str | None:
 
 
 def _resume(reading: LineReading) -> Command | None:
-    released = reading.commands("release") if reading.has("ND") else []
+    released = reading.commands("release") if reading.names_issue else []
     if not released and not reading.commands("resume"):
         return None
     # "Do not stop, go on": nothing was suspended.
     plain = not released and not reading.says("really_resume")
-    if plain and (not reading.has("ND") or any(a.mood is Mood.NEGATED for a in reading.acts)):
+    if plain and (not reading.names_issue or any(a.mood is Mood.NEGATED for a in reading.acts)):
         return None
     return _on_issue(reading, lambda sr: Command("resume", sr))
 
@@ -160,7 +160,7 @@ def _run(reading: LineReading) -> Command | None:
     acts = reading.commands(*lexicon().works)
     if not acts or (reading.says("show") and not reading.says("do")):
         return None
-    if reading.has("ND") and not reading.has("HK"):
+    if reading.names_issue and not reading.has("HK"):
         return None
     found = servers(reading)
     if len(found) != 1:
@@ -174,7 +174,7 @@ def _stop_or_undo(reading: LineReading) -> Command | None:
     stops, undos = reading.commands("abort"), reading.commands("rollback")
     if not stops and (not undos or reading.has("R")):
         return None
-    if reading.has("HKI") and not reading.has("ND"):
+    if reading.has("HKI") and not reading.names_issue:
         return clarify("sr")
     if _is_decision_put_off(reading):
         return _on_issue(reading, lambda sr: clarify("action", sr))
@@ -193,7 +193,7 @@ def _reanalyze(reading: LineReading) -> Command | None:
     spans, found = reading.values("W"), servers(reading)
     params: dict[str, Any] = {"since_minutes": spans[-1]} if spans else {}
     target = found[0] if len(found) == 1 else None
-    if reading.has("ND"):
+    if reading.names_issue:
         return _on_issue(reading, lambda sr: Command("reanalyze", sr, target, params))
     if target is not None:
         return Command("reanalyze", None, target, params)
@@ -204,13 +204,15 @@ def _wake(reading: LineReading) -> Command | None:
     if not reading.commands("wake") or not (reading.has("AG") or reading.says("really_wake")):
         return None
     agents = {value[0] for value in reading.values("A")}
+    if (chosen := reading.situation.answered("agent")) is not None:
+        agents = {chosen}
     return Command("wake", None, agents.pop()) if len(agents) == 1 else clarify("agent")
 
 
 def _unclear(reading: LineReading) -> Command:
     """Ask what to do with an issue for which something is asked."""
     meant = not any(a.mood in (Mood.NEGATED, Mood.QUESTION) for a in reading.acts)
-    if meant and reading.has("ND") and reading.says("request"):
+    if meant and reading.names_issue and reading.says("request"):
         return _on_issue(reading, lambda sr: clarify("action", sr))
     return NONE
 

@@ -11,7 +11,7 @@ def read(reading: LineReading, servers: list[str]) -> Command | None:
     """Return the question that a line asks, or `None` if it asks none."""
     if not reading.asks("asks") or any(a.mood is Mood.NEGATED for a in reading.acts):
         return None
-    if reading.has("ND"):
+    if reading.names_issue:
         return _about_issue(reading)
     if _is_about_ways(reading):
         return None

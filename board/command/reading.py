@@ -17,7 +17,10 @@ from guardia.board.command.structure import Situation
 _QUOTES = re.compile(
     r"\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|`([^`]+)`"
 )
-_MENTION = re.compile(r"^(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?[,:!]?)+,?")
+_MENTION = re.compile(
+    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)[,:!]*(?:\s+|$))+", re.IGNORECASE
+)
+"""Who is addressed; what follows is the line."""
 _PRIORITY = re.compile(
     r"p(?P<p>[1-4])(?![0-9])|(?P<rank>[1-4])(?:순위|등급|급)|"
     r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선|긴급(?=(?:건)?으로))"
@@ -27,10 +30,12 @@ _RANKS = {"긴급": 1, "최우선": 1, "최상": 1, "높음": 2, "상": 2, "보�
 _NUMBER = re.compile(
     r"(?:(?:sr|이슈|티켓|일감|접수번호|접수|요청번호|건번호|번호|no\.?|ticket|issue)[-_#:]?|#)(?P<marked>\d{1,9})"
     r"(?:번(?!째|서버|호기))?(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?:번)?(?!수))?"
+    r"|^(?P<first>\d{2,9})(?=[PUAO](?:님|씨)?(?:으로|로|한테|에게|께))"
     r"|(?<![\d.:/-])(?P<plain>\d{1,9})번(?!째|서버|호기|포트|정도|만|이나|씩|넘게)(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?!수))?"
 )
 _DEICTIC = re.compile(
-    r"(?:이|그|저|해당|본|요|현재|지금이|지금|방금)(?:작업|건(?!수)|sr|이슈|요청건|요청|티켓|일감|장애)(?!들)|(?:이|요|그)거(?!말고)|이것|그것|이걸"
+    r"(?:이|그|저|해당|본|요|현재|지금이|지금|방금)(?:작업|건(?!수)|sr|이슈|요청건|요청|티켓|일감|장애)(?!들)|(?:이|요|그)거(?!말고)|이것|그것|이걸|얘(?!기|네)"
+    r"|(?:배정|할당|지정)된(?=(?:담당)?(?:엔지니어|담당자?|직원)(?:를|을|은|는|만|[,.!PUAMO]))"
 )
 _SELF = re.compile(
     r"(?:저|나)(?=한테|에게|로(?!그)|가져|가(?:처리|맡|할|직접))|(?:제|내)(?=가|게|앞으로|이름으로|담당으로)|본인(?=한테|에게|이|앞|으로)"
@@ -44,6 +49,8 @@ class Mood(StrEnum):
     COMMAND = "command"
     NEGATED = "negated"
     QUESTION = "question"
+    UNSURE = "unsure"
+    """What follows is not known to make it a command: enough to ask back, not to act."""
     TOLD = "told"
     """As past, as a condition, as a part of a name: nothing is asked for."""
 
@@ -57,6 +64,11 @@ class Act:
     end: int
     mood: Mood
 
+
+_SHARING = frozenset({"set_priority", "set_auto", "set_manual"})
+"""Acts whose words another act may use too."""
+_DANGEROUS = frozenset({"abort", "rollback", "approve"})
+"""Acts that end, undo or permit something; with all works on servers."""
 
 _MOODS = (
     ("negated", Mood.NEGATED),
@@ -78,27 +90,27 @@ class LineReading:
     def __init__(self, line: str, situation: Situation, names: Names) -> None:
         self.situation = situation
         self.names = names
-        self.compact = Compact.of(line)
+        self.compact = Compact.of(_without_mention(line))
         self._mark()
         self.text = self.compact.text
         self.acts = self._find_acts()
 
     def _mark(self) -> None:
         compact = self.compact
-        compact.replace(_MENTION, lambda match: None)
         compact.replace(_QUOTES, self._quoted)
         self.names.mark(compact)
         compact.replace(_PRIORITY, _priority)
         times.mark(compact, self.situation.now)
-        compact.replace(_NUMBER, lambda m: Mark("N", int(m["marked"] or m["plain"]), *m.span()))
+        compact.replace(
+            _NUMBER, lambda m: Mark("N", int(m["marked"] or m["first"] or m["plain"]), *m.span())
+        )
         compact.replace(_DEICTIC, lambda m: Mark("D", None, *m.span()))
         compact.replace(_SELF, lambda m: Mark("M", None, *m.span()))
         compact.replace(_AGENTS, lambda m: Mark("G", None, *m.span()))
 
     def _quoted(self, match: re.Match[str]) -> Mark:
         group = next(i for i, text in enumerate(match.groups(), 1) if text)
-        begin, end = self.compact.source(match, group)
-        return Mark("Q", self.compact.original[begin:end].strip(), begin, end)
+        return Mark("Q", self.compact.original_of(match, group), *match.span())
 
     # --- marks ------------------------------------------------------------------------------
 
@@ -112,8 +124,15 @@ class LineReading:
 
     @cached_property
     def numbers(self) -> list[int]:
-        """The issue numbers, each once."""
+        """The issue numbers, each once; only the chosen one if there were several."""
+        if (chosen := self.situation.answered("sr")) is not None:
+            return [int(chosen)]
         return list(dict.fromkeys(self.values("N")))
+
+    @property
+    def names_issue(self) -> bool:
+        """Whether the line is about one issue: it names it or points at it, or it was chosen."""
+        return self.has("ND") or self.situation.answered("sr") is not None
 
     @property
     def sr_id(self) -> int | None:
@@ -129,18 +148,27 @@ class LineReading:
         found: list[Act] = []
         taken = [False] * (len(self.text) + 1)
         for name, pattern in (*words.works.items(), *words.acts.items()):
+            shares = name in _SHARING
             for match in pattern.finditer(self.text):
                 begin, end = match.span()
-                if begin == end or any(taken[begin:end]):
+                if begin == end or (any(taken[begin:end]) and name != "set_manual"):
                     continue
-                if name not in ("set_priority", "set_auto", "set_manual"):
+                if not shares:
                     taken[begin:end] = [True] * (end - begin)
-                found.append(Act(name, begin, end, self._mood(end)))
+                found.append(Act(name, begin, end, self._mood(name, end)))
         return sorted(found, key=lambda act: act.begin)
 
-    def _mood(self, end: int) -> Mood:
+    def _mood(self, name: str, end: int) -> Mood:
+        """Return how an act is meant, by what follows it.
+
+        What ends, undoes or changes something must be asked for in words that are known to ask.
+        """
         tail, tails = self.text[end:], lexicon().tails
-        return next((mood for name, mood in _MOODS if tails[name].search(tail)), Mood.COMMAND)
+        mood = next((m for tail_name, m in _MOODS if tails[tail_name].search(tail)), Mood.COMMAND)
+        careful = name in _DANGEROUS or name in lexicon().works
+        if mood is Mood.COMMAND and careful and tails["firm"].search(tail) is None:
+            return Mood.UNSURE
+        return mood
 
     def commands(self, *names: str) -> list[Act]:
         """Return the acts of these names that are meant as commands, in order."""
@@ -173,3 +201,8 @@ def _priority(match: re.Match[str]) -> Mark:
     else:
         rank = 1 if match["top"] else int(match["p"] or match["rank"])
     return Mark("R", f"P{rank}", *match.span())
+
+
+def _without_mention(line: str) -> str:
+    found = _MENTION.match(line)
+    return line[found.end() :] if found is not None else line

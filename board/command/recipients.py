@@ -11,6 +11,8 @@ from guardia.board.command.structure import Command, clarify
 
 def recipient(reading: LineReading) -> str | Command | None:
     """Return the person or agent who is to have an issue, a question back, or `None`."""
+    if (chosen_id := reading.situation.answered("person", "agent")) is not None:
+        return chosen_id
     words, text = lexicon().words, reading.text
     places = [i for i, sign in enumerate(text) if sign in "PUAMO"]
     wanted = [i for i in places if not words["replaced"].match(text[i + 1 :])]
@@ -36,6 +38,8 @@ def _one(reading: LineReading, mark: Mark) -> str | Command:
 
 def superior(reading: LineReading) -> str | Command | None:
     """Return the person or role to whom an issue is raised, a question back, or `None`."""
+    if (chosen := reading.situation.answered("person")) is not None:
+        return chosen
     marks = reading.compact.all("PUO")
     if not marks:
         return None
@@ -46,6 +50,8 @@ def superior(reading: LineReading) -> str | Command | None:
 
 def servers(reading: LineReading) -> list[str]:
     """Return the servers that a line may mean: one if it is clear."""
+    if (chosen := reading.situation.answered("server")) is not None:
+        return [chosen]
     found: dict[str, None] = {}
     institution: str | None = None
     for mark in reading.compact.all("IHK"):

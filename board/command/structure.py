@@ -29,8 +29,21 @@ class Command:
             found["target"] = self.target
         return found | ({"params": self.params} if self.params else {})
 
+    @classmethod
+    def parse(cls, stored: dict[str, Any]) -> Command:
+        """Return the command of its JSON."""
+        number, target = stored.get("sr_id"), stored.get("target")
+        params = dict(stored.get("params") or {})
+        return cls(str(stored["action"]), number, target, params)
+
 
 NONE = Command("none")
+
+ACTIONS = (
+    "reassign", "set_mode", "reanalyze", "abort", "rollback", "pause", "resume", "approve",
+    "reject", "set_priority", "run_action", "wake", "escalate", "comment", "query", "kill_all",
+    "release_all", "clarify", "none",
+)  # fmt: skip
 
 DESTRUCTIVE = frozenset({"abort", "rollback", "kill_all", "run_action", "approve"})
 """Actions that a text must never become by a misunderstanding."""
@@ -49,3 +62,9 @@ class Situation:
     now: datetime
     sr_id: int | None = None
     """The issue whose page or thread it is, if any."""
+    answers: tuple[tuple[str, str], ...] = ()
+    """What questions back were about and what the person chose: `("server", "MOF-WAS-01")`."""
+
+    def answered(self, *about: str) -> str | None:
+        """Return what the person chose if a question was about one of these."""
+        return next((value for name, value in self.answers if name in about), None)

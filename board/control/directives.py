@@ -66,6 +66,7 @@ def allowed_verbs(
         "resume" if paused else "pause": state in agent_work,
         "manual": state in (*agent_work, State.FAILED_ROLLBACK),
         "return": state is State.MANUAL,
+        "reanalyze": state in (State.PARSED, State.PENDING_APPROVAL, State.APPROVED),
         "complete": state is State.MANUAL,
         "abort": is_open,
         "rollback": state is State.COMPLETED,
@@ -230,6 +231,22 @@ def _return(ctx: DirectiveContext) -> Directive:
     return directive
 
 
+def _reanalyze(ctx: DirectiveContext) -> Directive:
+    """Have the agent diagnose again before anything was changed; its plan no longer counts."""
+    _require_agent(ctx)
+    directive = ctx.create_directive()
+    _void_approvals(ctx)
+    fresh = {"attempt": ctx.task.attempt + 1, "plan": None, "plan_hash": None, "category": None}
+    if ctx.task.status == State.PARSED:
+        for name, value in fresh.items():
+            setattr(ctx.task, name, value)
+        ctx.task.updated_at = ctx.now
+    else:
+        ctx.move(Move.RETURN, **fresh, run_after=None)
+    _wake_agent(ctx, directive)
+    return directive
+
+
 def _require_agent(ctx: DirectiveContext) -> None:
     agent = ctx.session.get(Agent, ctx.task.agent_id) if ctx.task.agent_id else None
     if ctx.task.target_server is None or agent is None or agent.duty != "operate":
@@ -372,6 +389,7 @@ _HANDLERS: MappingProxyType[str, Callable[[DirectiveContext], Directive]] = Mapp
         "complete": _complete,
         "rollback": _rollback,
         "reopen": _reopen,
+        "reanalyze": _reanalyze,
         "reassign": _reassign,
         "priority": _priority,
         "change": _change,

@@ -33,6 +33,7 @@ _ALL = (
     DirectiveVerb("resume"),
     DirectiveVerb("manual", ends=True),
     DirectiveVerb("return"),
+    DirectiveVerb("reanalyze"),
     DirectiveVerb("complete", ends=True, needs_reason=True),
     DirectiveVerb("rollback", ends=True, needs_reason=True),
     DirectiveVerb("reopen", needs_reason=True),

@@ -17,7 +17,7 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.run_model import ServerWait
 from guardia.errors import NotFound
 
-_RESTARTING = frozenset({"return", "reopen"})
+_RESTARTING = frozenset({"return", "reanalyze", "reopen"})
 """Directives after which an agent starts over, with their reason as guidance."""
 
 

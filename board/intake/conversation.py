@@ -20,6 +20,8 @@ from guardia.board.intake import (
     stop_command,
     thread_replies,
 )
+from guardia.board.intake import account_linking, context_rules, limits, offers, stop_command
+from guardia.board.intake.command_step import command_step
 from guardia.board.intake.decision_words import answer_decision, parse_decision_words
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.stop_word import is_stop_command
@@ -82,6 +84,7 @@ STEPS: tuple[Step, ...] = (
     thread_replies.add_to_issue,
     _receive,
 )
+STEPS: tuple[Step, ...] = (_stop, _link, _decide, command_step, _receive)
 """In the order in which they read a line."""
 
 

@@ -200,7 +200,9 @@ def _press(
         board_url=settings.public_origin or request.base_url,
     )
     reply = presses.handle_press(board, settings, press, button.expires_at)
-    return InboundReply(mattermost_buttons.press_answer(reply))
+    # Of the tokens, any signs: each is one of our webhooks.
+    place = settings.messenger_tokens[0], CHANNEL, press.board_url, board.current_time()
+    return InboundReply(mattermost_buttons.press_answer(reply, *place))
 
 
 def _webhook_body(settings: Settings, message: OutboundMessage) -> dict[str, Any]:

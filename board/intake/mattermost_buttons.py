@@ -41,13 +41,16 @@ def message_body(
     return {"attachments": [{"fallback": text, "text": text, "actions": actions}]}
 
 
-def press_answer(reply: PressReply) -> dict[str, Any]:
+def press_answer(
+    reply: PressReply, key: str, channel: str, board_url: str, now: datetime
+) -> dict[str, Any]:
     """Return the answer for the person who pressed, and the new text of the message in the room."""
     text = f"{reply.text}\n{reply.link}" if reply.link else reply.text
     if not reply.replaces:
         return {"ephemeral_text": text}
     # Without properties of its own, the message would keep its buttons.
-    update = {"update": {"message": text, "props": {}}}
+    props = message_body(text, reply.choices, key, channel, board_url, now) if reply.choices else {}
+    update = {"update": {"message": "" if props else text, "props": props}}
     return {**update, "ephemeral_text": reply.notice} if reply.notice else update
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import offers
+from guardia.board.intake import command_step, offers
 from guardia.board.intake.button_token import ButtonToken
 from guardia.board.issues.conversation import Press, PressReply
 from guardia.errors import UserError
@@ -20,6 +20,7 @@ Handler = Callable[[BoardContext, Settings, Press], PressReply]
 
 HANDLERS: dict[str, Handler] = {
     offers.ACT: offers.press_offer,
+    **dict.fromkeys(command_step.ACTS, command_step.press_command),
 }
 """By the act of a `Choice`. A handler may be called twice for one press: messengers repeat."""
 

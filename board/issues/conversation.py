@@ -56,3 +56,5 @@ class PressReply:
     """Address of a page, shown below the text."""
     notice: str = ""
     """What only the person reads beside the text that replaces the message."""
+    choices: tuple[Choice, ...] = ()
+    """Buttons of the message that replaces the other: a question that follows from the press."""

@@ -24,6 +24,8 @@ from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
 from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
 from guardia.board.cmdb import pages as server_pages
+from guardia.board.command import api as command_api
+from guardia.board.command import pages as command_pages
 from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
@@ -79,6 +81,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     _add_middleware(app, settings)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(intake_routes.router(board, settings))
+    app.include_router(command_api.router)
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
@@ -89,6 +92,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         tracker_pages.router,
         attachment_pages.router,
         plan_pages.router,
+        command_pages.router,
         control_pages.router,
         organization_pages.router,
         host_key_pages.router,

@@ -17,7 +17,7 @@ from guardia.board.core.plan import Plan
 from guardia.board.standing.policy import Routine, counted
 from guardia.org.model import Server
 
-OVERRIDES = frozenset({"abort", "manual", "return", "change", "rollback", "reopen"})
+OVERRIDES = frozenset({"abort", "manual", "return", "reanalyze", "change", "rollback", "reopen"})
 """Directives by which a person overrides a plan."""
 _FAILURES = frozenset(
     {

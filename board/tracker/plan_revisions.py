@@ -67,7 +67,9 @@ def _reason(session: Session, task: Task) -> str:
     """Return the newer of: the reason of a person's change, the change that people requested."""
     changed = session.execute(
         select(Directive.ordered_at, Directive.reason)
-        .where(Directive.task_id == task.task_id, Directive.verb.in_(("change", "return")))
+        .where(
+            Directive.task_id == task.task_id, Directive.verb.in_(("change", "return", "reanalyze"))
+        )
         .order_by(Directive.directive_id.desc())
         .limit(1)
     ).one_or_none()

@@ -24,6 +24,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("home.title", "/", "home.read", "home"),
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
+    NavigationItem("commands.page.nav", "/console", "command.give"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),
     NavigationItem("web.costs.title", "/costs", "costs.read", "more"),
     NavigationItem("autonomy.title", "/autonomy", "autonomy.read", "more"),

@@ -22,6 +22,7 @@ from guardia.cli import (
     database,
     delegation,
     demo,
+    do,
     duty,
     evaluation,
     failures,
@@ -66,6 +67,7 @@ app.command("status", help=t("cli.status.help"))(status.status)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
 app.command("mcp", help=t("cli.mcp.help"))(mcp.mcp)
+app.command("do", help=t("commands.cli.help"))(do.do)
 app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
 app.command("release", help=t("cli.control.release"))(control.release)

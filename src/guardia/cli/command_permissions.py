@@ -32,6 +32,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "accept": "issue.accept",
     "delegate": "delegation.set",
     "goal": "goal.give",
+    "do": "command.give",
     "costs": "costs.read",
     "autonomy report": "autonomy.read",
     "rule list": "rule.read",

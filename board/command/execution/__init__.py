@@ -1,0 +1,1 @@
+"""One executor per action: each carries a command out through a use case of the board."""
