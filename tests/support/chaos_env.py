@@ -317,7 +317,7 @@ def open_chaos_run(
 ) -> Iterator[ChaosRun]:
     """Prepare `count` deployments and six agents over a PostgreSQL of their own.
 
-    Without `requests`, nobody has asked for the deployments yet.
+    `requests`: open a request for each of them.
     """
     owner, dsn = cluster.dsn(OWNER_ROLE), cluster.dsn(APPLICATION_ROLE)
     checkpoints.setup(owner)
