@@ -126,8 +126,8 @@ def test_a_page_asks_for_plans_and_says_what_is_missing(
         {"artifact": "2", "target": "MOF-WAS-01=x", "failed_percent": "101"},
         {"artifact": "2", "target": "MOF-WAS-01=x", "batch": "0"},
     ):
-        given = {**RULES, **given}
-        assert engineer.submit_form(form, "/rollouts", **given).status_code == 422, given
+        wrong = engineer.submit_form(form, "/rollouts", **{**RULES, **given})
+        assert wrong.status_code == 422, given
     given = {**RULES, "artifact": "2", "target": "MOF-WAS-01=x"}
     done = engineer.submit_form(form, "/rollouts", **given)
     assert done.status_code == 303
