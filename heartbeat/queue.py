@@ -54,6 +54,9 @@ class JobHandlers(Protocol):
     def read_server(self, reading_id: int) -> None:
         """Carry out a read of a server that a page has asked for."""
 
+    def plan_rollout(self, number: int) -> None:
+        """Make the plans of a rollout that a page has asked for."""
+
 
 class _RetryDelivery(procrastinate.RetryStrategy):
     """Tries a message again after growing pauses, or when the channel has said that it may."""
@@ -93,6 +96,7 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     engine.task(name="deliver", retry=retry_delivery)(run.deliver)
     engine.task(name="seal")(run.sign_checkpoint)
     engine.task(name="read_server", retry=retry_on_outage)(run.read_server)
+    engine.task(name="plan_rollout", retry=retry_on_outage)(run.plan_rollout)
     return engine
 
 

@@ -17,7 +17,7 @@ from guardia.board.runs import beats
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.errors import ClockOff
-from guardia.heartbeat import server_readings
+from guardia.heartbeat import rollout_plans, server_readings
 from guardia.heartbeat.beat import IDLE, beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
@@ -101,6 +101,10 @@ class Worker:
     def read_server(self, reading_id: int) -> None:
         """Job `read_server`: read a server for a page."""
         server_readings.carry_out(self.board, self.gate, reading_id)
+
+    def plan_rollout(self, number: int) -> None:
+        """Job `plan_rollout`: make the plans of a rollout."""
+        rollout_plans.carry_out(self.board, self.gate, number)
 
     def sign_checkpoint(self) -> None:
         """Job `seal`: sign a checkpoint of the audit log."""

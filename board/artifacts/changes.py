@@ -9,12 +9,12 @@ import difflib
 import hashlib
 import tarfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import IO, BinaryIO, Literal
+from typing import IO, Any, BinaryIO, Literal
 
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
@@ -29,6 +29,8 @@ _MOST_BYTES = 1 << 30
 _MOST_FILES = 20_000
 _DIFF_LINES = 200
 _PIECE = 1 << 20
+_MARKS = frozenset({".guardia", "META-INF/war-tracker"})
+"""Files that a deployment leaves beside those of the artefact."""
 
 
 @pydantic_dataclass(frozen=True, slots=True)
@@ -56,6 +58,7 @@ class FileComparison:
 @dataclass(frozen=True, slots=True)
 class _File:
     sha256: str
+    """Empty: not known."""
     size: int
     text: str | None
 
@@ -66,6 +69,24 @@ def compare(store: BlobStore, sha256: str, other: str | None) -> FileComparison 
     Without another one, every file counts as added.
     """
     return _compare(store.folder, sha256, other)
+
+
+def compare_running(
+    store: BlobStore, sha256: str, running: Mapping[str, Any]
+) -> FileComparison | None:
+    """Return how a content differs from the files of a server, as `deploy.files` found them."""
+    new = _files(store, sha256)
+    if new is None:
+        return None
+    old = {
+        one["path"]: _File(one["sha256"] or "", one["size"], one["text"])
+        for one in running["files"]
+        if one["path"] not in _MARKS
+    }
+    names = sorted(new[0].keys() | old.keys())
+    changes = [c for name in names if (c := _change(name, old.get(name), new[0].get(name)))]
+    complete = new[1] and bool(running["complete"])
+    return FileComparison(tuple(changes), len(names) - len(changes), complete)
 
 
 @lru_cache(maxsize=64)
@@ -81,7 +102,8 @@ def _compare(folder: Path, sha256: str, other: str | None) -> FileComparison | N
 
 def _change(name: str, old: _File | None, new: _File | None) -> FileChange | None:
     if old is not None and new is not None:
-        if old.sha256 == new.sha256:
+        same = old.sha256 == new.sha256 if old.sha256 else old.size == new.size
+        if same:
             return None
         return FileChange(name, "changed", new.size, _diff(old.text, new.text))
     if new is not None:

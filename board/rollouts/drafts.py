@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -56,41 +57,55 @@ def draft(
     Raises `Refused` for a plan that cannot be undone, `Invalid` for none or too many servers.
     """
     require_permission(person, "rollout.plan")
-    _require_plans(plans)
+    require_plans(plans)
     now = board.clock()
     with board.database.transaction() as session:
-        artifact = records.lock(session, artifact_id)
-        row = Rollout(
-            artifact_id=artifact_id,
-            title=f"{artifact.name} {artifact.version}",
-            sha256=artifact.sha256,
-            category=plans[0].plan.category,
-            state=RolloutState.DRAFT.value,
-            options=options.model_dump(mode="json"),
-            created_by=str(Actor.of(person)),
-            created_at=now,
-        )
-        session.add(row)
-        session.flush()
-        records.hold(session, artifact_id, holder(row.rollout_id))
-        _place(session, row, plans, options)
-        log.append(
-            session,
-            EntryKind.ROLLOUT_DRAFTED,
-            actor=row.created_by,
-            now=now,
-            detail={
-                "rollout": row.rollout_id,
-                "artifact": artifact_id,
-                "sha256": artifact.sha256,
-                "options": row.options,
-                "servers": [one.plan.server for one in plans],
-            },
-            number=row.rollout_id,
-            title=row.title,
-            count=len(plans),
-        )
+        row = create(session, person, artifact_id, options, now)
+        row.category = plans[0].plan.category
+        place(session, row, plans, options)
+        record(session, row, [one.plan.server for one in plans], now)
         return row.rollout_id
+
+
+def create(
+    session: Session, person: PersonInfo, artifact_id: int, options: Options, now: datetime
+) -> Rollout:
+    """Create a draft without servers, which keeps its artefact."""
+    artifact = records.lock(session, artifact_id)
+    row = Rollout(
+        artifact_id=artifact_id,
+        title=f"{artifact.name} {artifact.version}",
+        sha256=artifact.sha256,
+        category="",
+        state=RolloutState.DRAFT.value,
+        options=options.model_dump(mode="json"),
+        created_by=str(Actor.of(person)),
+        created_at=now,
+    )
+    session.add(row)
+    session.flush()
+    records.hold(session, artifact_id, holder(row.rollout_id))
+    return row
+
+
+def record(session: Session, row: Rollout, servers: Sequence[str], now: datetime) -> None:
+    """Record a new rollout; call it last in a transaction."""
+    log.append(
+        session,
+        EntryKind.ROLLOUT_DRAFTED,
+        actor=row.created_by,
+        now=now,
+        detail={
+            "rollout": row.rollout_id,
+            "artifact": row.artifact_id,
+            "sha256": row.sha256,
+            "options": row.options,
+            "servers": list(servers),
+        },
+        number=row.rollout_id,
+        title=row.title,
+        count=len(servers),
+    )
 
 
 def holder(number: int) -> str:
@@ -98,10 +113,15 @@ def holder(number: int) -> str:
     return f"rollout:{number}"
 
 
-def _require_plans(plans: Sequence[ServerPlan]) -> None:
-    servers = [one.plan.server for one in plans]
+def require_servers(servers: Sequence[str]) -> None:
+    """Raise `Invalid` for no servers, too many, or one twice."""
     if not 0 < len(servers) <= MAX_SERVERS or len(set(servers)) != len(servers):
         raise Invalid(what=t("rollouts.servers"), why=t("rollouts.how_many", most=MAX_SERVERS))
+
+
+def require_plans(plans: Sequence[ServerPlan]) -> None:
+    """Raise `Refused` for plans that cannot be rolled out together, or cannot be undone."""
+    require_servers([one.plan.server for one in plans])
     if len({one.plan.category for one in plans}) != 1:
         raise Refused(why=t("rollouts.one_category"))
     for one in plans:
@@ -109,7 +129,7 @@ def _require_plans(plans: Sequence[ServerPlan]) -> None:
             raise Refused(why=t("rollouts.irreversible", server=one.plan.server))
 
 
-def _place(session: Session, row: Rollout, plans: Sequence[ServerPlan], options: Options) -> None:
+def place(session: Session, row: Rollout, plans: Sequence[ServerPlan], options: Options) -> None:
     """Store the servers of a rollout in their order."""
     by_server = {one.plan.server: one for one in plans}
     kinds = [(name, registry.host(session, name).kind) for name in by_server]

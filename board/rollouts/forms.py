@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 
 from pydantic import ValidationError
 
 from guardia.board.rollouts.policy import Options
+from guardia.board.rollouts.requests import HealthTerms, Request
 from guardia.errors import Invalid
 from guardia.i18n import t
 
@@ -41,3 +43,29 @@ def parse_options(
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
         raise Invalid(what=field, why=error.errors()[0]["msg"]) from None
+
+
+def parse_artifact(text: str) -> int:
+    """Return the number of an artefact. Raises `Invalid`."""
+    if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
+        raise Invalid(what=t("rollouts.artifact"), why=t("rollouts.choose_artifact"))
+    return int(text)
+
+
+def parse_request(targets: Sequence[str], texts: Mapping[str, str]) -> Request:
+    """Return the servers and details of a rollout. Raises `Invalid` with what is wrong.
+
+    Each of `targets` is `SERVER=service`, as the checkboxes of the page say it.
+    """
+    pairs = [tuple(target.split("=", 1)) for target in targets if "=" in target]
+    health = {name: texts[name].strip() for name in _HEALTH if texts.get(name, "").strip()}
+    details = {name: texts.get(name, "").strip() for name in ("file", "package")}
+    try:
+        terms = HealthTerms.model_validate(health)
+        return Request.model_validate({"targets": pairs, "health": terms, **details})
+    except ValidationError as error:
+        field = str(error.errors()[0]["loc"][-1])
+        raise Invalid(what=t(f"rollouts.{field}"), why=t("rollouts.wrong_value")) from None
+
+
+_HEALTH = ("seconds", "failed_percent", "milliseconds", "body")

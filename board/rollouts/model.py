@@ -20,7 +20,7 @@ class Rollout(Base):
     __tablename__ = "tb_rollout"
     __table_args__ = (
         CheckConstraint(
-            "state in ('DRAFT', 'PENDING', 'RUNNING', 'PAUSED', 'ROLLING_BACK', 'DONE',"
+            "state in ('PLANNING', 'DRAFT', 'PENDING', 'RUNNING', 'PAUSED', 'ROLLING_BACK', 'DONE',"
             " 'ROLLED_BACK', 'FAILED', 'CANCELLED')",
             name="state",
         ),
@@ -42,6 +42,12 @@ class Rollout(Base):
     state: Mapped[str]
     options: Mapped[dict[str, Any]]
     """Order of tiers, sizes of batches, and what follows a failure or an interruption."""
+    request: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default="{}")
+    """The servers and the details for which a worker makes the plans; see `requests.Request`."""
+    findings: Mapped[dict[str, Any]] = mapped_column(
+        default=dict, server_default="{}", deferred=True
+    )
+    """Why servers were left out, and the files that the first server runs."""
     reason: Mapped[str] = mapped_column(default="", server_default="")
     """Why it is paused, rolled back or ended."""
     sr_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))

@@ -6,52 +6,32 @@ from collections.abc import Callable
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
+from pydantic import TypeAdapter
 
+from guardia.board.artifacts import view as artifacts
 from guardia.board.artifacts.blob_store import BlobStore
+from guardia.board.cmdb import server_list
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
-from guardia.board.rollouts import drafts, forms, progress, view
-from guardia.board.rollouts.policy import Options
+from guardia.board.rollouts import candidates, drafts, forms, progress, requests, view
+from guardia.board.rollouts.policy import Options, RolloutState
+from guardia.board.rollouts.requests import Request as RolloutRequest
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.text import TRIMMED, Reason
+from guardia.errors import Refused
+from guardia.i18n import t
+from guardia.org.access import require_permission
+from guardia.text import FOLDED, TRIMMED, CleanStr, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Short = Annotated[str, Form(max_length=200), TRIMMED]
+_Word = Annotated[str, Query(max_length=100), FOLDED]
 _PAGE = 20
-
-
-@router.get("/rollouts")
-def index(
-    request: Request,
-    board: BoardDep,
-    visitor: CurrentVisitor,
-    before: Cursor = None,
-    after: Cursor = None,
-) -> Response:
-    """Show one page of rollouts, newest first."""
-    listing = view.list_rollouts(board, visitor.person, Keyset(before, after, _PAGE))
-    return render.page(request, "rollouts/rollouts.html", visitor=visitor, listing=listing)
-
-
-@router.get("/rollouts/{number}")
-def show(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
-    """Show a rollout."""
-    return _page(request, board, visitor, number)
-
-
-@router.get("/rollouts/{number}/live")
-def live(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
-    """Return the parts of a rollout that change while it runs."""
-    return render.page(
-        request,
-        "rollouts/rollout_live.html",
-        visitor=visitor,
-        one=view.get_rollout(board, visitor.person, number),
-    )
+_OFFERED = 100
+"""Artefacts that the form offers, the newest first."""
 
 
 def _given_options(
@@ -70,6 +50,120 @@ def _given_options(
         on_interruption,
         canary=bool(canary),
         pause_after_canary=bool(pause_after_canary),
+    )
+
+
+Asking = Callable[[], tuple[int, RolloutRequest]]
+_TEXTS = TypeAdapter(dict[str, list[CleanStr]])
+
+
+async def _given_request(request: Request) -> Asking:
+    """Return a function that parses the artefact, the servers and the health gate."""
+    form = await request.form(max_fields=drafts.MAX_SERVERS + 32)
+    given = {name: [str(text)[:200] for text in form.getlist(name)] for name in form}
+    texts = _TEXTS.validate_python(given)
+    one = {name: values[0] for name, values in texts.items()}
+    return lambda: (
+        forms.parse_artifact(one.get("artifact", "")),
+        forms.parse_request(texts.get("target", []), one),
+    )
+
+
+@router.get("/rollouts")
+def index(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    before: Cursor = None,
+    after: Cursor = None,
+) -> Response:
+    """Show one page of rollouts, newest first."""
+    listing = view.list_rollouts(board, visitor.person, Keyset(before, after, _PAGE))
+    return render.page(request, "rollouts/rollouts.html", visitor=visitor, listing=listing)
+
+
+@router.get("/rollouts/new")
+def new(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    *,
+    artifact: _Word = "",
+    institution: _Word = "",
+    kind: _Word = "",
+    text: _Word = "",
+    service: _Word = "",
+) -> Response:
+    """Show the form that plans a rollout, with the servers that fit a filter."""
+    require_permission(visitor.person, "rollout.plan")
+    query = {"institution": institution, "kind": kind, "text": text, "service": service}
+    return _new_page(request, board, visitor, query, artifact)
+
+
+@router.post("/rollouts/new")
+def ask(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    given: Annotated[Callable[[], Options], Depends(_given_options)],
+    asked: Annotated[Asking, Depends(_given_request)],
+) -> Response:
+    """Have the servers read and their plans made."""
+
+    def act() -> int:
+        artifact, wanted = asked()
+        return requests.ask(board, visitor.person, artifact, wanted, given())
+
+    def show_again(*, status: int, notice: str) -> Response:
+        return _new_page(request, board, visitor, {}, "", status=status, notice=notice)
+
+    return actions.submit(
+        request, act, on_success=lambda number: f"/rollouts/{number}", on_refusal=show_again
+    )
+
+
+@router.post("/rollouts/{number}/again")
+def again(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
+    """Plan another rollout of the servers that are not done."""
+
+    def act() -> int:
+        old = view.get_rollout(board, visitor.person, number)
+        if old.artifact_id is None:
+            raise Refused(why=t("rollouts.artifact_gone"))
+        left = tuple(progress.unfinished(board, number))
+        wanted = (old.request or requests.Request(targets=())).model_copy(update={"targets": left})
+        return requests.ask(board, visitor.person, old.artifact_id, wanted, old.options)
+
+    def show_again(*, status: int, notice: str) -> Response:
+        return _page(request, board, visitor, number, status=status, notice=notice)
+
+    return actions.submit(
+        request, act, on_success=lambda fresh: f"/rollouts/{fresh}", on_refusal=show_again
+    )
+
+
+@router.get("/rollouts/{number}")
+def show(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
+    """Show a rollout."""
+    return _page(request, board, visitor, number)
+
+
+@router.get("/rollouts/{number}/planned")
+def planned(board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
+    """Have the page loaded again as soon as the plans are made."""
+    one = view.get_rollout(board, visitor.person, number)
+    ready = one.state is not RolloutState.PLANNING
+    return Response(status_code=204, headers={"HX-Refresh": "true"} if ready else {})
+
+
+@router.get("/rollouts/{number}/live")
+def live(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
+    """Return the parts of a rollout that change while it runs."""
+    return render.page(
+        request,
+        "rollouts/rollout_live.html",
+        visitor=visitor,
+        one=view.get_rollout(board, visitor.person, number),
     )
 
 
@@ -151,4 +245,35 @@ def _page(
         one=one,
         files=view.files_of(board, store, one),
         notice=notice,
+    )
+
+
+def _new_page(
+    request: Request,
+    board: BoardContext,
+    visitor: Visitor,
+    query: dict[str, str],
+    artifact: str,
+    *,
+    status: int = 200,
+    notice: str = "",
+) -> Response:
+    wanted = server_list.ServerFilter(
+        query.get("institution", ""), query.get("kind", ""), query.get("text", "")
+    )
+    institutions, _ = server_list.institutions(board, visitor.person, size=2000)
+    return render.page(
+        request,
+        "rollouts/rollout_new.html",
+        status=status,
+        visitor=visitor,
+        notice=notice,
+        query=query,
+        chosen=artifact,
+        artifacts=artifacts.list_artifacts(board, visitor.person, Keyset(size=_OFFERED)).rows,
+        found=candidates.find(board, visitor.person, wanted, query.get("service", "")),
+        institutions=[row.institution for row in institutions],
+        kinds=Options().tiers,
+        options=Options(),
+        health=requests.HealthTerms(),
     )

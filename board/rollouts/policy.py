@@ -20,6 +20,8 @@ from guardia.board.core.lifecycle import OPEN_STATES, State
 class RolloutState(StrEnum):
     """State of a rollout."""
 
+    PLANNING = "PLANNING"
+    """A worker reads the servers and makes their plans."""
     DRAFT = "DRAFT"
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -33,6 +35,7 @@ class RolloutState(StrEnum):
 
 
 MOVES: dict[RolloutState, frozenset[RolloutState]] = {
+    RolloutState.PLANNING: frozenset({RolloutState.DRAFT, RolloutState.CANCELLED}),
     RolloutState.DRAFT: frozenset({RolloutState.PENDING, RolloutState.CANCELLED}),
     RolloutState.PENDING: frozenset({RolloutState.RUNNING, RolloutState.CANCELLED}),
     RolloutState.RUNNING: frozenset(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select
 
@@ -19,8 +21,9 @@ from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.core.plan import Plan
 from guardia.board.rollouts.drafts import servers_of
 from guardia.board.rollouts.model import Rollout
-from guardia.board.rollouts.policy import Options, RolloutState, ServerState
+from guardia.board.rollouts.policy import ENDS, Options, RolloutState, ServerState
 from guardia.board.rollouts.progress import progress
+from guardia.board.rollouts.requests import Request
 from guardia.errors import NotFound
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -68,6 +71,12 @@ class RolloutView:
     servers: tuple[ServerView, ...]
     position: int
     """The audit log's size when this was read."""
+    request: Request | None
+    """What a page asked for; `None`: it was drafted by a command."""
+    left_out: Mapping[str, str]
+    """Why servers have no plan, by server."""
+    running: Mapping[str, Any] | None
+    """The files that the first server runs, as far as they were read."""
 
     @property
     def done(self) -> int:
@@ -78,6 +87,16 @@ class RolloutView:
     def batches(self) -> int:
         """How many batches there are."""
         return max((server.batch for server in self.servers), default=0)
+
+    @property
+    def tiers(self) -> tuple[str, ...]:
+        """The tiers of its servers, in their order."""
+        return tuple(dict.fromkeys(server.tier for server in self.servers))
+
+    @property
+    def has_unfinished(self) -> bool:
+        """Whether it has ended without all of its servers being done."""
+        return self.state in ENDS and bool(self.servers) and self.done < len(self.servers)
 
 
 def list_rollouts(
@@ -116,6 +135,9 @@ def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> 
             created_by=names.get(row.created_by, row.created_by),
             created_at=row.created_at,
             position=log.snapshot_size(session),
+            request=Request.model_validate(row.request) if row.request else None,
+            left_out=row.findings.get("left_out", {}),
+            running=row.findings.get("running"),
             servers=tuple(
                 ServerView(
                     server=one.server_id,
@@ -145,6 +167,9 @@ def files_of(board: BoardContext, store: BlobStore, one: RolloutView) -> Rollout
             own = session.get_one(Artifact, one.artifact_id)
             same = known.where(Artifact.name == own.name, Artifact.version == digest)
             found = session.execute(same).first()
+    if found is None and one.running is not None:
+        against = t("rollouts.on_server", server=one.servers[0].server)
+        return RolloutFiles(against, changes.compare_running(store, one.sha256, one.running))
     against = f"{found.name} {found.version}" if found else ""
     old = found.sha256 if found else None
     return RolloutFiles(against, changes.compare(store, one.sha256, old))

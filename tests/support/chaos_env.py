@@ -160,7 +160,9 @@ class ChaosRun:
                     self.board, lead, plan.task_id, approve=True, plan_hash=plan.plan_hash
                 )
 
-    def until(self, true: Callable[[], bool], what: str, seconds: float = 400.0) -> None:
+    def until(
+        self, true: Callable[[], bool], what: str, seconds: float = 400.0, pause: float = 0.2
+    ) -> None:
         """Approve until the condition is true; on failure, raise with the workers' logs."""
 
         def look() -> bool:
@@ -169,7 +171,7 @@ class ChaosRun:
                 return true()
             return False
 
-        if not wait_until(look, seconds, pause=0.2):
+        if not wait_until(look, seconds, pause=pause):
             tails = [f"{w.log.name}:\n{w.log.read_text()[-2000:]}" for w in self.workers]
             raise AssertionError("\n".join([what, str(self.states()), *tails]))
 
@@ -311,9 +313,12 @@ def _poll_takeover(connection: psycopg.Connection[Any], loss: WorkerLoss) -> Non
 
 @contextmanager
 def open_chaos_run(
-    cluster: Cluster, fleet: RunningFleet, home: Path, count: int
+    cluster: Cluster, fleet: RunningFleet, home: Path, count: int, *, requests: bool = True
 ) -> Iterator[ChaosRun]:
-    """Prepare `count` deployments and six agents over a PostgreSQL of their own."""
+    """Prepare `count` deployments and six agents over a PostgreSQL of their own.
+
+    `requests`: open a request for each of them.
+    """
     owner, dsn = cluster.dsn(OWNER_ROLE), cluster.dsn(APPLICATION_ROLE)
     checkpoints.setup(owner)
     upgrade(owner)
@@ -354,7 +359,8 @@ def open_chaos_run(
         chart.import_directory(
             made.board, names.model_copy(update={"servers": hosts, "owners": ()}), {}
         )
-        made.open_issues()
+        if requests:
+            made.open_issues()
         yield made
     finally:
         made.close()

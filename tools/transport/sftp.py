@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import BinaryIO, NoReturn, Protocol
 
 import paramiko
+from paramiko.sftp import CMD_STATUS
 
 from guardia.errors import NotTransferred, Unreachable
 from guardia.i18n import t
@@ -31,6 +32,8 @@ from guardia.tools.transport.supervised_shell import FenceGuard
 _PIECE = 32_600
 """Bytes of one write: with its headers it fits into one packet of 32 KiB, the most that servers
 accept."""
+_AHEAD = 64
+"""Writes that are sent ahead of their answers, about as much as the window of OpenSSH holds."""
 _FENCE_SECONDS = 5.0
 """Time between two looks at the claim."""
 _FAILURES = 4
@@ -194,6 +197,7 @@ class Transfer:
             while piece := source.read(_PIECE):
                 self._require_current()
                 file.write(piece)
+                _await_oldest(files, file)
             if file.stat().st_size != source.tell():
                 raise OSError("short write")
 
@@ -217,6 +221,18 @@ class Transfer:
     def _failure(self, reason: str, **details: object) -> NotTransferred:
         why = t(f"tools.transfer.{reason}", **details)
         return NotTransferred(server=self._host.server_id, why=why, reason=reason)
+
+
+def _await_oldest(files: paramiko.SFTPClient, file: paramiko.SFTPFile) -> None:
+    """Read the oldest answers, so that no more than `_AHEAD` requests have none.
+
+    paramiko itself would wait for all of them from time to time, while nothing is on its way.
+    """
+    waiting = file._reqs  # type: ignore[attr-defined]
+    while len(waiting) > _AHEAD:
+        kind, _ = files._read_response(waiting.popleft())  # type: ignore[attr-defined]
+        if kind != CMD_STATUS:
+            raise OSError("the server answers out of turn")
 
 
 @contextmanager

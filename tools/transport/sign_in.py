@@ -55,8 +55,16 @@ class SignInRefused(paramiko.AuthenticationException):
         self.details = details
 
 
+_CIPHERS: tuple[str, ...] = paramiko.Transport._preferred_ciphers  # type: ignore[attr-defined]
+
+
 class SecureTransport(paramiko.Transport):
-    """paramiko's transport that asks for given host key algorithms and bounds the log-in."""
+    """paramiko's transport that asks for given host key algorithms and bounds the log-in.
+
+    It prefers AES-GCM: one pass instead of two over every byte that is transferred.
+    """
+
+    _preferred_ciphers = tuple(sorted(_CIPHERS, key=lambda name: "gcm" not in name))
 
     def __init__(self, sock: object, algorithms: tuple[str, ...]) -> None:
         self._algorithms = algorithms

@@ -110,6 +110,44 @@ def test_a_draft_is_reordered_filed_and_cancelled_on_the_page(
     assert "취소" in engineer.get_page("/rollouts").text
 
 
+@pytest.mark.slow
+def test_a_page_asks_for_plans_and_says_what_is_missing(
+    env: Any, tmp_path: Path, sign_in_as: Browse
+) -> None:
+    engineer, form = sign_in_as("eng"), "/rollouts/new"
+    assert "먼저 배포 파일을 등록" in engineer.get_page(form).text
+    drafted(env, tmp_path)
+    html = engineer.get_page(f"{form}?kind=WAS&text=MOF&service=&institution=").text
+    assert "맞는 서버가 없습니다" in html
+    for given in (
+        {"artifact": "2"},
+        {"artifact": "", "target": "MOF-WAS-01=x"},
+        {"artifact": "2", "target": "MOF-WAS-01=x", "seconds": "0"},
+        {"artifact": "2", "target": "MOF-WAS-01=x", "failed_percent": "101"},
+        {"artifact": "2", "target": "MOF-WAS-01=x", "batch": "0"},
+    ):
+        wrong = engineer.submit_form(form, "/rollouts", **{**RULES, **given})
+        assert wrong.status_code == 422, given
+    given = {**RULES, "artifact": "2", "target": "MOF-WAS-01=x"}
+    done = engineer.submit_form(form, "/rollouts", **given)
+    assert done.status_code == 303
+    shown = view.get_rollout(env.board, ENGINEER, int(done.headers["location"].split("/")[-1]))
+    assert shown.state == "PLANNING" and shown.request is not None
+    assert shown.request.targets == (("MOF-WAS-01", "x"),)
+    path = f"/rollouts/{shown.number}"
+    assert engineer.get_page(f"{path}/planned").headers.get("hx-refresh") is None
+    assert engineer.submit_form(f"{path}/submit", path).status_code == 409
+    assert engineer.submit_form(f"{path}/order", path, verb="cancel").status_code == 303
+    assert engineer.get_page(f"{path}/planned").headers["hx-refresh"] == "true"
+    for account in ("audit", "cus"):
+        other = sign_in_as(account)
+        assert other.get_page(form).status_code == 403
+        assert other.submit_form(form, "/issues", **given).status_code == 403
+
+
+RULES = {"tiers": "WEB", "batch": "1", "on_failure": "pause", "on_interruption": "continue"}
+
+
 def test_only_what_can_be_undone_is_rolled_out(env: Any, tmp_path: Path) -> None:
     drafted(env, tmp_path)
     one = server_plan(SERVER.server_id)

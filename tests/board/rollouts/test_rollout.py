@@ -21,11 +21,12 @@ from guardia.board.artifacts.records import NewArtifact
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import kill_switch
 from guardia.board.core.plan import ToolCall
-from guardia.board.rollouts import drafts, progress, view
+from guardia.board.rollouts import drafts, progress, requests, view
 from guardia.board.rollouts.drafts import ServerPlan
 from guardia.board.rollouts.policy import Options, RolloutState, ServerState
 from guardia.board.rollouts.view import RolloutView
-from guardia.errors import Forbidden, IllegalMove, Refused
+from guardia.errors import Forbidden, IllegalMove, Invalid, Refused
+from guardia.heartbeat import rollout_plans
 from guardia.org.credential_store import FileCredentialStore
 from guardia.org.directory import PersonInfo
 from guardia.tools import planning
@@ -167,6 +168,48 @@ def test_one_approval_rolls_out_to_all_servers_in_order(rollouts: Rollouts) -> N
     records.remove(
         rollouts.stack.board, rollouts.store, rollouts.stack.person("pm"), rollouts.number
     )
+
+
+def test_a_worker_makes_the_plans_that_a_page_asks_for(rollouts: Rollouts) -> None:
+    """What runs is no known artefact: its files are read from the server."""
+    rollouts.artifact("9.6.0")
+    board, person = rollouts.stack.board, rollouts.engineer
+    targets = (*SERVERS.items(), ("MOF-DB-01", "budgetdb"), ("NO-SUCH-01", "x"))
+    wanted = requests.Request(targets=targets, health={"seconds": 1})
+    number = requests.ask(board, person, rollouts.number, wanted, OPTIONS)
+    shown = rollouts.show(number)
+    assert shown.state is RolloutState.PLANNING and not shown.servers
+    with pytest.raises(IllegalMove):
+        drafts.submit(board, person, number)
+    rollout_plans.carry_out(board, rollouts.stack.gate, number)
+    rollout_plans.carry_out(board, rollouts.stack.gate, number)  # a repeated job does nothing
+    shown = rollouts.show(number)
+    assert shown.state is RolloutState.DRAFT and "2대" in shown.reason
+    assert {s.server for s in shown.servers} == set(SERVERS)
+    assert set(shown.left_out) == {"MOF-DB-01", "NO-SUCH-01"}
+    assert "budgetdb" in shown.left_out["MOF-DB-01"]
+    files = view.files_of(board, rollouts.store, shown)
+    assert files.against == "MOE-WEB-01에서 실행 중인 파일" and files.comparison is not None
+    changed = {c.name: c for c in files.comparison.changes}
+    difference = "\n".join(changed["app.json"].diff)
+    assert changed["app.json"].kind == "changed"
+    assert '-  "version": "1.4.2"' in difference or '"9.6.0"' in difference
+    rollouts.approve(number)
+    rollouts.run(number)
+    assert rollouts.show(number).state is RolloutState.DONE
+
+
+def test_a_rollout_that_cannot_be_planned_is_cancelled(rollouts: Rollouts) -> None:
+    rollouts.artifact("9.7.0")
+    board = rollouts.stack.board
+    wanted = requests.Request(targets=(("MOF-DB-01", "budgetdb"),))
+    number = requests.ask(board, rollouts.engineer, rollouts.number, wanted, OPTIONS)
+    rollout_plans.carry_out(board, rollouts.stack.gate, number)
+    shown = rollouts.show(number)
+    assert shown.state is RolloutState.CANCELLED and "MOF-DB-01" in shown.left_out
+    with pytest.raises(Invalid):
+        empty = requests.Request(targets=())
+        requests.ask(board, rollouts.engineer, rollouts.number, empty, OPTIONS)
 
 
 def test_the_first_failure_restores_exactly_what_was_touched(rollouts: Rollouts) -> None:

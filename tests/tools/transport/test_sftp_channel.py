@@ -42,3 +42,18 @@ def test_a_server_without_sftp_is_a_finding(own: Any) -> None:
         connections.sftp(own.host()),
     ):
         pytest.fail("there is no SFTP")
+
+
+@pytest.mark.parametrize(
+    ("offered", "chosen"), [("", "aes128-gcm@openssh.com"), ("Ciphers aes256-ctr", "aes256-ctr")]
+)
+def test_the_fastest_cipher_that_a_server_has_is_used(
+    start_sshd: Callable[..., Any], tmp_path: Path, offered: str, chosen: str
+) -> None:
+    server = start_sshd(more=f"{SFTP}\n{offered}")
+    with Connections(server) as connections, connections.sftp(server.host()) as files:
+        channel = files.get_channel()
+        assert channel is not None and channel.transport.remote_cipher == chosen
+        with files.open(str(tmp_path / "a"), "w") as file:
+            file.write("한글")
+    assert (tmp_path / "a").read_text() == "한글"

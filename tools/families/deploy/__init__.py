@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
-from guardia.tools.families.deploy import packages, releases, site, stage, traffic, war, watch
+from guardia.tools.families.deploy import (
+    packages,
+    releases,
+    running,
+    site,
+    stage,
+    traffic,
+    war,
+    watch,
+)
 from guardia.tools.tool import Tool
 
 TOOLS: tuple[Tool[Any], ...] = (
@@ -15,4 +24,5 @@ TOOLS: tuple[Tool[Any], ...] = (
     *packages.TOOLS,
     *traffic.TOOLS,
     *watch.TOOLS,
+    *running.TOOLS,
 )
