@@ -18,8 +18,9 @@ from guardia.org import phrase_match
 from guardia.org.approvals import Period
 from guardia.text import CLEANED, CleanStr, fold, is_blank, matching_form
 
-RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link", "decision", "thread", "choice"})
-RESERVED_RULE_IDS = frozenset({"webhook", "kill", "link", "decision", "command"})
+RESERVED_RULE_IDS = frozenset(
+    {"webhook", "kill", "link", "decision", "command", "thread", "choice"}
+)
 """Names that the chat log uses for lines that no rule of the chart matched."""
 KNOWN_SKILLS = (
     "DB",

@@ -13,7 +13,7 @@ from guardia.board.command.replies import CommandReply
 from guardia.board.command.structure import Command
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.outbox import send
+from guardia.board.core.outbox import Route, send
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, UserError
 from guardia.i18n import t
@@ -95,7 +95,7 @@ def _give_up(
     text = t("commands.report", text=row.text, outcome=why)
     send(session, "alert", text, now, sr_id=None)
     if row.room:
-        send(session, "message", text, now, room=row.room, thread=row.thread, sr_id=None)
+        send(session, "message", text, now, room=row.room, sr_id=None, route=_route(row))
     records.end(session, row, state, why, now, _SYSTEM)
 
 
@@ -106,8 +106,12 @@ def _report(board: BoardContext, row: CommandRecord, reply: CommandReply) -> Non
         return
     text = t("commands.report", text=row.text, outcome=reply.text)
     with board.database.transaction() as session:
-        now, room, thread = board.clock(), row.room, row.thread
-        send(session, "message", text, now, room=room, thread=thread, sr_id=reply.sr_id)
+        now, sr_id = board.clock(), reply.sr_id
+        send(session, "message", text, now, room=row.room, sr_id=sr_id, route=_route(row))
+
+
+def _route(row: CommandRecord) -> Route:
+    return Route(row.channel, row.thread)
 
 
 @repeat_on_conflict

@@ -254,8 +254,6 @@ class OutboxEntry(Base):
 
     outbox_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     kind: Mapped[str]
-    channel: Mapped[str] = mapped_column(default="", server_default="")
-    """The channel that sends it; empty: that of its issue."""
     room: Mapped[str] = mapped_column(default="", server_default="")
     sr_id: Mapped[int | None]
     thread: Mapped[str] = mapped_column(default="", server_default="")

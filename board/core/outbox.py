@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -25,9 +24,11 @@ _ADD = insert(_OUTBOX).returning(_OUTBOX.c.outbox_id)
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """The channel of a message, and what else it needs to address it, in its own words."""
+    """The way of a message: its channel, the thread in the room, and what else addresses it."""
 
     channel: str = ""
+    """Empty: the channel of its issue."""
+    thread: str = ""
     target: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -42,30 +43,23 @@ def send(
     *,
     room: str = "",
     sr_id: int | None,
-    thread: str = "",
     choices: tuple[Choice, ...] = (),
     route: Route = _BY_ISSUE,
-) -> None:
-    """Queue a message to a room, or an alert, with buttons where the channel has them.
-
-    It leaves by the route, or without one through the channel of its issue.
     notice: NoticeKind = NoticeKind.ALERT,
 ) -> int:
     """Queue a message to a room, an alert or a notice; returns its number.
-    `notice` decides who hears of an alert, see `board.notifications`.
+
+    It leaves by the route, or without one through the channel of its issue, with buttons where the
+    channel has them. `notice` decides who hears of an alert, see `board.notifications`.
     """
     session.flush()  # the row may refer to what is still pending
-    row: dict[str, Any] = {"kind": kind, "room": room, "thread": thread, "sr_id": sr_id}
+    row: dict[str, Any] = {"kind": kind, "room": room, "thread": route.thread, "sr_id": sr_id}
     row |= {"channel": route.channel, "target": dict(route.target)}
     row |= {"text": text, "choices": to_stored(choices), "created_at": now}
     row |= {"notice": notice.value if kind != "message" else ""}
     outbox_id = session.scalar(_ADD, row)
     jobs.defer(session, "deliver", outbox_id=outbox_id)
     return int(outbox_id or 0)
-    channel: str = "",
-    `channel` is for what belongs to no issue, whose channel it is otherwise.
-    row |= {"channel": channel, "text": text, "choices": to_stored(choices), "created_at": now}
-    jobs.defer(session, "deliver", outbox_id=session.scalar(_ADD, row))
 
 
 def schedule_checkpoint(session: Session) -> None:
@@ -87,18 +81,6 @@ def reply_to_room(
     notice: NoticeKind = NoticeKind.PROGRESS,
     public: str | None = None,
 ) -> None:
-    """Reply in the conversation that an issue came from, if it came from one."""
-    if issue.room:
-        send(
-            session,
-            "message",
-            text,
-            now,
-            room=issue.room,
-            sr_id=issue.sr_id,
-            thread=issue.thread,
-            choices=choices,
-        )
     """Reply in the conversation that an issue came from, if it came from one.
 
     The requester also finds it among their notices. `public` replaces a text that is meant for
@@ -107,11 +89,13 @@ def reply_to_room(
     own = text if public is None else public
     told = own if issue.channel in ONE_TO_ONE else text
     if issue.room and told:
-        room, thread, sr_id = issue.room, issue.thread, issue.sr_id
-        send(session, "message", told, now, room=room, thread=thread, sr_id=sr_id, choices=choices)
+        room, sr_id, route = issue.room, issue.sr_id, Route(thread=issue.thread)
+        send(session, "message", told, now, room=room, sr_id=sr_id, choices=choices, route=route)
     if issue.requester_id and own:
         people, in_room = [issue.requester_id], bool(issue.room)
         notify(session, notice, own, people, now, sr_id=issue.sr_id, in_room=in_room)
+
+
 def notify(
     session: Session,
     kind: NoticeKind,

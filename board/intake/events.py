@@ -53,10 +53,9 @@ def answer_once(
             reply.text,
             now,
             room=room,
-            thread=thread,
             sr_id=None,
             choices=reply.choices,
-            route=outbox.Route(channel, target or {}),
+            route=outbox.Route(channel, thread, target or {}),
         )
 
 

@@ -99,7 +99,7 @@ def queue_form(
     target = {"dialog": {"trigger_id": command.trigger_id, "url": form_url, "dialog": dialog}}
     with board.database.transaction() as session:
         name, room = t("intake.mattermost.form_title"), command.channel_name
-        route = outbox.Route(channel, target)
+        route = outbox.Route(channel, target=target)
         outbox.send(session, "message", name, now, room=room, sr_id=None, route=route)
 
 

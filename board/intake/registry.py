@@ -9,8 +9,12 @@ from guardia.board.intake.mattermost import MattermostChannel
 from guardia.board.intake.slack import SlackChannel
 from guardia.board.notifications.delivery import OutboundMessage
 
-CHANNELS: tuple[Channel, ...] = (MattermostChannel(), SlackChannel(), JandiChannel())
-CHANNELS: tuple[Channel, ...] = (MattermostChannel(), MailChannel())
+CHANNELS: tuple[Channel, ...] = (
+    MattermostChannel(),
+    SlackChannel(),
+    JandiChannel(),
+    MailChannel(),
+)
 """All channels. The first one also sends alerts, and replies of issues without a channel here."""
 
 

@@ -33,7 +33,6 @@ class OutboundMessage:
     person: str = ""
     notice: str = ""
     """Kind of an alert or notice."""
-    """The channel that it names, or that of its issue; empty without both."""
     outbox_id: int = 0
     title: str = ""
     """The title of its issue."""

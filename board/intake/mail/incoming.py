@@ -306,9 +306,8 @@ def _record(
                 board.clock(),
                 room=sender.address,
                 sr_id=sr_id,
-                thread=mail.message_id,
                 choices=reply.choices,
-                channel=CHANNEL,
+                route=outbox.Route(CHANNEL, mail.message_id),
             )
 
 

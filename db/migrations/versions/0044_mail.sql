@@ -1,5 +1,4 @@
 -- Mails: what became of each, how far the mailbox was read, and the files that they brought.
-alter table tb_outbox add column channel text not null default '';
 create table tb_mail (
     mail_id bigint generated always as identity constraint pk_tb_mail primary key,
     external_id text not null constraint uq_tb_mail_external_id unique,
