@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from guardia.board.assignment import answers
 from guardia.board.control import kill_text
 from guardia.board.control.kill_result import KillResult
 from guardia.board.core.context import BoardContext
@@ -20,7 +21,6 @@ from guardia.board.intake import (
     stop_command,
     thread_replies,
 )
-from guardia.board.intake import account_linking, context_rules, limits, offers, stop_command
 from guardia.board.intake.command_step import command_step
 from guardia.board.intake.decision_words import answer_decision, parse_decision_words
 from guardia.board.intake.link_code_parser import parse_link_code
@@ -81,10 +81,12 @@ STEPS: tuple[Step, ...] = (
     _link,
     _decide,
     spoken_choices.choose,
+    answers.answer_question,
+    command_step,
     thread_replies.add_to_issue,
+    answers.small_talk,
     _receive,
 )
-STEPS: tuple[Step, ...] = (_stop, _link, _decide, command_step, _receive)
 """In the order in which they read a line."""
 
 
