@@ -10,8 +10,6 @@ import httpx
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import registry
 from guardia.board.intake.channels import NotConfigured, RetryLater
-from guardia.board.notifications import delivery
-from guardia.board.intake.channels import NotConfigured
 from guardia.board.notifications import delivery, dispatch, gateway
 from guardia.board.notifications.delivery import OutboundMessage
 from guardia.db.engine import OUTAGE_ERRORS

@@ -21,8 +21,8 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.approvals import deadlines
-from guardia.board.command import schedule as command_schedule
 from guardia.board.assignment import due as assignment_due
+from guardia.board.command import schedule as command_schedule
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
