@@ -9,6 +9,7 @@ from guardia.board.cmdb.responsibility import Candidate
 from guardia.board.core.labels import label
 from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
+from guardia.org.assignment import DEFAULT_WEIGHTS, FitWeights
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,44 +21,27 @@ class EngineerFit:
     reason: str
 
 
-def best_engineer(candidates: list[Candidate], category: str) -> EngineerFit | None:
+def best_engineer(
+    candidates: list[Candidate], category: str, weights: FitWeights = DEFAULT_WEIGHTS
+) -> EngineerFit | None:
     """Return the best fit, or `None` if no one has the skill, is on duty or owns the server."""
     # Ties go to the first id, so that the same board always gives the same result.
-    best = next(iter(responsibility.order(candidates, category)), None)
-    return (
-        EngineerFit(best.candidate, best.score, _reason(best.candidate, category)) if best else None
-    )
-
-
-def _reason(candidate: Candidate, category: str) -> str:
-    return t(
-        "agents.fit",
-        name=f"{candidate.person.name} {candidate.person.title}",
-        grounds=_grounds(candidate, category),
-        load=candidate.load,
-    )
-
-
-def _grounds(candidate: Candidate, category: str) -> str:
-    skill, found = label("triage.category", category), []
-    if candidate.shift:
-        found.append(t("roster.why.on_duty", duty=candidate.shift))
-    if candidate.substitutes:
-        found.append(t("roster.why.substitute", who=candidate.substitutes))
-    skilled = category in candidate.person.skills
-    if candidate.proficiency:
-        level = t(f"agents.level.{responsibility.level_name(candidate.proficiency)}")
-        kind = "both" if skilled else "server"
-        found.append(t(f"agents.grounds.{kind}", skill=skill, level=level))
-    elif skilled or not found:
-        found.append(t("agents.grounds.skill", skill=skill))
-    return ", ".join(found)
+    best = next(iter(responsibility.order(candidates, category, weights)), None)
+    if best is None:
+        return None
+    reason = responsibility.recommendation(best.candidate, category)
+    return EngineerFit(best.candidate, best.score, reason)
 
 
 def explain_choice(agent: Specialist, skill: str) -> str:
     """Explain in a sentence why an agent was chosen."""
     why = "agents.chosen" if skill in agent.skills else "agents.chosen_by_server"
     return t(why, agent=agent.title, category=label("triage.category", skill))
+
+
+def specialist_score(agent: Specialist, skill: str, weights: FitWeights = DEFAULT_WEIGHTS) -> int:
+    """Return how well an agent fits: more is better."""
+    return weights.skill * (skill in agent.skills) - weights.load * agent.load
 
 
 def best_specialist(agents: list[Specialist], category: str, kind: str | None) -> Specialist | None:

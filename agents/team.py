@@ -207,6 +207,7 @@ class Team:
         if task.state is not State.RECEIVED:
             return WorkResult("delegated" if reassign(context) else "manual", 1)
         known = {"category": task.category, "priority": task.priority, "talk": task.talk}
+        known["answered"] = task.answered
         self._dispatch.invoke({"text": task.request, **known}, context=context)
         return WorkResult("delegated", 2)
 

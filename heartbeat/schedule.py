@@ -21,6 +21,7 @@ from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from guardia.board.approvals import deadlines
+from guardia.board.assignment import due as assignment_due
 from guardia.board.command import schedule as command_schedule
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
@@ -47,6 +48,8 @@ _COMMAND_INTERVAL = 5
 """Seconds between two looks for scheduled commands that are due."""
 _ROLLOUT_INTERVAL = 2
 """Seconds between two looks at the next step of rollouts."""
+_ASSIGNMENT_INTERVAL = 5
+"""Seconds between two looks at unanswered proposals and at reports of ended incidents."""
 _KEEP_TICKS = timedelta(days=7)
 """How long ticks are kept; an agent's latest is always kept."""
 _AGAIN = timedelta(seconds=5)
@@ -193,6 +196,10 @@ class HeartbeatScheduler:
         self._add_recurring("rollouts", often, partial(rollouts.advance_all, self._board))
         soon = IntervalTrigger(seconds=_COMMAND_INTERVAL, timezone=UTC)
         self._add_recurring("commands", soon, partial(command_schedule.run_due, self._board))
+        soon = IntervalTrigger(seconds=_ASSIGNMENT_INTERVAL, timezone=UTC)
+        self._add_recurring(
+            "assignment:due", soon, partial(assignment_due.process_due, self._board)
+        )
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
             "forget",

@@ -14,6 +14,7 @@ from guardia.org.adapters import Adapter
 from guardia.org.agent_permissions import ToolPattern, WorkLimits
 from guardia.org.approvals import ApprovalPolicy, Freeze
 from guardia.org.approver_assignments import ApproverAssignment
+from guardia.org.assignment import AssignmentRules
 from guardia.org.autonomy import AutonomyRule
 from guardia.org.brains import BrainChoice
 from guardia.org.budgets import AgentBudget, Budgets, Price
@@ -99,6 +100,7 @@ class OrgChart(_Entry):
     budgets: Budgets = Budgets()
     talk: ChatRules = ChatRules()
     notifications: NotificationRules = NotificationRules()
+    assignment: AssignmentRules = AssignmentRules()
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:

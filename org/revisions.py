@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
+from guardia.org.assignment import AssignmentRules
 from guardia.org.chart import fingerprint, parse_cached, parse_stored
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, OrgRevision
@@ -71,6 +72,14 @@ def _upsert_agents(session: Session, chart: OrgChart, revision: int) -> None:
         session.add(row)
     names = [a.id for a in chart.agents]
     session.execute(update(Agent).where(Agent.agent_id.not_in(names)).values(state="fired"))
+
+
+def assignment_rules(session: Session) -> AssignmentRules:
+    """Return the applied rules of assignment, or the shipped ones before the first apply."""
+    try:
+        return running_chart(session).assignment
+    except Misconfigured:
+        return AssignmentRules()
 
 
 def running_chart(session: Session) -> OrgChart:

@@ -11,20 +11,29 @@ from guardia.agents.brain.goals.plan import GENERAL, draft_opening
 from guardia.agents.brain.protocol import attribution
 from guardia.agents.brain.triage.classify import Triage, mentioned_servers
 from guardia.agents.brain.triage.names import index_of
-from guardia.agents.fit import EngineerFit
+from guardia.agents.server_question import (
+    as_choices,
+    certain_server,
+    needs_server,
+    possible_servers,
+)
 from guardia.agents.state import AgentContext
+from guardia.board.assignment import questions, reports
+from guardia.board.assignment.proposals import Chosen
+from guardia.board.assignment.understanding import Understanding
 from guardia.board.cmdb import responsibility_view
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.labels import label
 from guardia.board.core.lifecycle import State
+from guardia.board.core.wake_reasons import URGENT_PRIORITY
 from guardia.board.execution import assignments, tasks, view
 from guardia.board.execution.assignments import Assignment
-from guardia.board.execution.understanding import Understanding
 from guardia.board.hiring import requests
+from guardia.board.issues import visibility
 from guardia.board.organization import candidates, handover
 from guardia.board.organization.candidates import Specialist
 from guardia.i18n import t
-from guardia.org.directory import Directory
+from guardia.org.directory import Directory, Host
 
 
 class DispatchState(TypedDict, total=False):
@@ -35,6 +44,8 @@ class DispatchState(TypedDict, total=False):
     priority: str | None
     """What was settled when the request was received."""
     talk: tuple[str, ...]
+    answered: tuple[str, ...]
+    """The servers that the requester has named when asked."""
     triage: Triage
     thought: str
 
@@ -47,6 +58,7 @@ def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     triage = _apply_conversation(
         _apply_settled(result.answer, state), state.get("talk", ()), directory
     )
+    triage = _apply_answer(triage, state.get("answered", ()), directory)
     return {"triage": triage, "thought": attribution(result)}
 
 
@@ -79,27 +91,110 @@ def _apply_conversation(triage: Triage, talk: tuple[str, ...], directory: Direct
     return triage.model_copy(update={**found, "reasons": (*triage.reasons, reason)})
 
 
+def _apply_answer(triage: Triage, answered: tuple[str, ...], directory: Directory) -> Triage:
+    """Take the servers that the requester named when asked."""
+    hosts = index_of(directory).hosts
+    servers = tuple(server for server in answered if server in hosts)
+    if not servers:
+        return triage
+    reason = t("agents.question.answered", servers=", ".join(servers))
+    found = {"servers": servers, "institution": hosts[servers[0]].institution}
+    return triage.model_copy(update={**found, "reasons": (*triage.reasons, reason)})
+
+
 def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchState:
-    """Give the task to the specialist and the engineer that fit best, with the reasons."""
+    """Give the request to whom it fits best, with the reasons; ask first if a server is missing.
+
+    A further report of an incident is linked to the issue that repairs it.
+    """
     context, triage = runtime.context, state["triage"]
-    server = triage.servers[0] if triage.servers else None
-    agent = fit.best_specialist(
-        candidates.specialists(context.board), triage.category, _server_kind(context, server)
-    )
     reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
+    if needs_server(triage):
+        found = _find_server(context, triage, reasons)
+        if found is None:
+            return {}
+        triage = found
+    server = triage.servers[0] if triage.servers else None
+    understood = _understood(triage, reasons)
+    if server is not None and reports.link_claimed(context.board, context.claim, understood):
+        return {}
+    kind = _server_kind(context, server)
+    agent = fit.best_specialist(candidates.specialists(context.board), triage.category, kind)
     if server is None or agent is None:
         _hand_over(context, triage, state["text"], reasons)
         return {}
-    engineer = fit.best_engineer(
-        responsibility_view.engineers(context.board, server, triage.category), triage.category
-    )
-    reasons.append(fit.explain_choice(agent, triage.category))
-    reasons.append(engineer.reason if engineer else t("agents.no_engineer"))
-    tasks.add_comment(context.board, context.claim, _bulleted(t("agents.triaged"), reasons))
-    assignments.file_triage(
-        context.board, context.claim, _assignment(triage, agent, engineer, reasons)
-    )
+    _file(context, triage, server, agent, reasons)
     return {}
+
+
+def _find_server(context: AgentContext, triage: Triage, reasons: list[str]) -> Triage | None:
+    """Return the triage with the only possible server, or as it is if only people can tell.
+
+    `None`: the requester is asked, once for each request.
+    """
+    board, sr_id = context.board, context.claim.sr_id
+    if (asked := questions.asked_before(board, sr_id)) is not None:
+        reasons.append(t(f"agents.question.{asked.state}"))
+        return triage
+    hosts = _hosts_of(context, triage)
+    if (only := certain_server(triage, hosts)) is not None:
+        reasons.append(t("agents.question.only_one", server=only.server_id))
+        return triage.model_copy(
+            update={"servers": (only.server_id,), "institution": only.institution}
+        )
+    if not questions.can_be_asked(board, sr_id):
+        return triage
+    possible = possible_servers(triage, hosts)
+    choices = as_choices(possible, questions.most_choices(board))
+    if not choices and triage.priority == URGENT_PRIORITY:
+        return triage  # an outage does not wait for a question that only words can answer
+    key = "which" if choices else "name"
+    text = t(f"agents.question.{key}", category=label("triage.category", triage.category))
+    questions.ask(board, context.claim, text, choices, _understood(triage, reasons))
+    return None
+
+
+def _hosts_of(context: AgentContext, triage: Triage) -> tuple[Host, ...]:
+    """Return the servers of the requester's institution, or else of the one that the text names."""
+    home = visibility.institution_of(context.board, context.claim.sr_id) or triage.institution
+    return tuple(h for h in cmdb.systems(context.board).servers if h.institution == home)
+
+
+def _understood(triage: Triage, reasons: list[str]) -> Understanding:
+    return Understanding(
+        **triage.model_dump(exclude={"reasons"}),
+        reasons=tuple(reasons),
+        confidence=_CONFIDENCE.get(len(triage.unsure), "low"),
+        unsure=triage.unsure,
+    )
+
+
+_CONFIDENCE = {0: "high", 1: "medium"}
+"""By the number of fields for which the text has no evidence."""
+
+
+def _file(
+    context: AgentContext, triage: Triage, server: str, agent: Specialist, reasons: list[str]
+) -> None:
+    """File the triage for a specialist, with the engineer who fits best."""
+    weights = responsibility_view.weights(context.board)
+    people = responsibility_view.engineers(context.board, server, triage.category)
+    engineer = fit.best_engineer(people, triage.category, weights)
+    explained = fit.explain_choice(agent, triage.category)
+    reasons += [explained, engineer.reason if engineer else t("agents.no_engineer")]
+    score = fit.specialist_score(agent, triage.category, weights)
+    chosen = [Chosen("agent", agent.agent_id, score, (explained,))]
+    if engineer is not None:
+        person = engineer.candidate.person.id
+        chosen.append(Chosen("person", person, engineer.score, (engineer.reason,)))
+    tasks.add_comment(context.board, context.claim, _bulleted(t("agents.triaged"), reasons))
+    assignment = Assignment(
+        **dict(_understood(triage, reasons)),
+        agent_id=agent.agent_id,
+        engineer_id=engineer.candidate.person.id if engineer else None,
+        chosen=tuple(chosen),
+    )
+    assignments.file_triage(context.board, context.claim, assignment)
 
 
 def _hand_over(context: AgentContext, triage: Triage, text: str, reasons: list[str]) -> None:
@@ -110,24 +205,8 @@ def _hand_over(context: AgentContext, triage: Triage, text: str, reasons: list[s
         requests.request_hire(context.board, context.claim, opening)
     key = "agents.no_specialist" if triage.servers else "agents.no_server"
     why = t(key, category=label("triage.category", triage.category))
-    understood = Understanding(**triage.model_dump(exclude={"reasons"}), reasons=tuple(reasons))
+    understood = _understood(triage, reasons)
     tasks.hand_over(context.board, context.claim, _bulleted(why, reasons), understood=understood)
-
-
-def _assignment(
-    triage: Triage, agent: Specialist, engineer: EngineerFit | None, reasons: list[str]
-) -> Assignment:
-    return Assignment(
-        kind=triage.kind,
-        category=triage.category,
-        priority=triage.priority,
-        institution=triage.institution,
-        servers=triage.servers,
-        action_type=triage.action_type,
-        agent_id=agent.agent_id,
-        engineer_id=engineer.candidate.person.id if engineer else None,
-        reasons=tuple(reasons),
-    )
 
 
 def _bulleted(first: str, lines: list[str]) -> str:

@@ -151,7 +151,9 @@ def _part(
         skill = _skill(read, server, directory)
         agent = fit.best_specialist(specialists, skill, None)
         best = fit.best_engineer(
-            responsibility_view.engineers(context.board, server, read.category), read.category
+            responsibility_view.engineers(context.board, server, read.category),
+            read.category,
+            responsibility_view.weights(context.board),
         )
         engineer = best.candidate.person.id if best else None
         if agent is None:

@@ -30,6 +30,21 @@ class EntryKind(StrEnum):
     ACCEPTANCE_ESCALATED = "acceptance_escalated"
     SERVER_WAITED = "server_waited"
 
+    # Who has an issue
+    ASSIGNMENT_PROPOSED = "assignment_proposed"
+    ASSIGNMENT_ACCEPTED = "assignment_accepted"
+    ASSIGNMENT_DECLINED = "assignment_declined"
+    ASSIGNMENT_LAPSED = "assignment_lapsed"
+    ISSUE_QUEUED = "issue_queued"
+    ISSUE_ASSIGNED = "issue_assigned"
+    REPORT_LINKED = "report_linked"
+    REPORT_UNLINKED = "report_unlinked"
+    REPORT_ENDED = "report_ended"
+    QUESTION_ASKED = "question_asked"
+    QUESTION_ANSWERED = "question_answered"
+    QUESTION_UNCLEAR = "question_unclear"
+    QUESTION_ENDED = "question_ended"
+
     # Plans and approvals
     PLANNED = "planned"
     WAIVED = "waived"

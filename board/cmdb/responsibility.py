@@ -9,15 +9,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from guardia.board.cmdb.duty_calendar import DutyShift
+from guardia.board.core.labels import label
 from guardia.i18n import t
+from guardia.org.assignment import DEFAULT_WEIGHTS, FitWeights
 from guardia.org.directory import PersonInfo
 
-_ON_DUTY = 30
-_SKILL = 10
-_PRIMARY = 6
-_DEPUTY = 3
-_PROFICIENCY = 2
-_LOAD = 3
 _MEDIUM = 3
 _EVERY_SKILL = "*"
 
@@ -87,14 +83,16 @@ class Responsible:
         return self.candidate.person
 
 
-def who_is_responsible(facts: Iterable[ResponsibilityFacts], skill: str) -> list[Responsible]:
+def who_is_responsible(
+    facts: Iterable[ResponsibilityFacts], skill: str, weights: FitWeights = DEFAULT_WEIGHTS
+) -> list[Responsible]:
     """Return who is responsible in a field, the first one first.
 
-    On duty comes before everything, then skill, then ownership (primary before deputy) with its
-    proficiency; open tasks count against. An absent person is left out and their substitute gets
-    what they own. Equal scores are in the order of ids.
+    With the shipped weights, being on duty comes before everything, then skill, then ownership
+    (primary before deputy) with its proficiency; open tasks count against. An absent person is left
+    out and their substitute gets what they own. Equal scores are in the order of ids.
     """
-    return order(candidates_of(list(facts), skill), skill)
+    return order(candidates_of(list(facts), skill), skill, weights)
 
 
 def candidates_of(facts: Sequence[ResponsibilityFacts], skill: str) -> list[Candidate]:
@@ -135,10 +133,14 @@ def _in_field(owns: Iterable[Ownership], skill: str) -> list[Ownership]:
     return [o for o in owns if o.covers(skill)]
 
 
-def order(candidates: Iterable[Candidate], skill: str) -> list[Responsible]:
+def order(
+    candidates: Iterable[Candidate], skill: str, weights: FitWeights = DEFAULT_WEIGHTS
+) -> list[Responsible]:
     """Return the candidates for whom something speaks, the best first."""
     found = [
-        Responsible(c, score(c, skill), reasons(c, skill)) for c in candidates if _fits(c, skill)
+        Responsible(c, score(c, skill, weights), reasons(c, skill))
+        for c in candidates
+        if _fits(c, skill)
     ]
     return sorted(found, key=lambda r: -r.score)
 
@@ -151,14 +153,14 @@ def _fits(candidate: Candidate, skill: str) -> bool:
     )
 
 
-def score(candidate: Candidate, skill: str) -> int:
+def score(candidate: Candidate, skill: str, weights: FitWeights = DEFAULT_WEIGHTS) -> int:
     """Return how well a person fits: more is better."""
     return (
-        _ON_DUTY * bool(candidate.shift)
-        + _SKILL * (skill in candidate.person.skills)
-        + {"primary": _PRIMARY, "deputy": _DEPUTY}.get(candidate.duty, 0)
-        + _PROFICIENCY * candidate.proficiency
-        - _LOAD * candidate.load
+        weights.duty * bool(candidate.shift)
+        + weights.skill * (skill in candidate.person.skills)
+        + {"primary": weights.primary, "deputy": weights.deputy}.get(candidate.duty, 0)
+        + weights.proficiency * candidate.proficiency
+        - weights.load * candidate.load
     )
 
 
@@ -181,6 +183,32 @@ def reasons(candidate: Candidate, skill: str) -> tuple[str, ...]:
     if candidate.load:
         found.append(t("roster.why.load", load=candidate.load))
     return tuple(found)
+
+
+def recommendation(candidate: Candidate, skill: str) -> str:
+    """Return the sentence that recommends a person for a field."""
+    return t(
+        "agents.fit",
+        name=_named(candidate.person),
+        grounds=_grounds(candidate, skill),
+        load=candidate.load,
+    )
+
+
+def _grounds(candidate: Candidate, skill: str) -> str:
+    field_name, found = label("triage.category", skill), []
+    if candidate.shift:
+        found.append(t("roster.why.on_duty", duty=candidate.shift))
+    if candidate.substitutes:
+        found.append(t("roster.why.substitute", who=candidate.substitutes))
+    skilled = skill in candidate.person.skills
+    if candidate.proficiency:
+        level = t(f"agents.level.{level_name(candidate.proficiency)}")
+        kind = "both" if skilled else "server"
+        found.append(t(f"agents.grounds.{kind}", skill=field_name, level=level))
+    elif skilled or not found:
+        found.append(t("agents.grounds.skill", skill=field_name))
+    return ", ".join(found)
 
 
 def level_name(proficiency: int) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from sqlalchemy import func, select
@@ -23,8 +23,9 @@ from guardia.board.cmdb.responsibility import (
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Task
-from guardia.org import registry
-from guardia.org.model import Delegation, Person
+from guardia.org import registry, revisions
+from guardia.org.assignment import FitWeights
+from guardia.org.model import Delegation, Person, Server
 from guardia.org.ownership import owned_servers
 
 _ENGINEER = "engineer"
@@ -53,6 +54,12 @@ def engineers(
     return candidates_of(facts, skill)
 
 
+def weights(board: BoardContext) -> FitWeights:
+    """Return how much each ground counts, as the applied chart says."""
+    with board.database.reading() as session:
+        return revisions.assignment_rules(session).weights
+
+
 def responsible(
     board: BoardContext, server: str, skill: str, at: datetime | None = None
 ) -> list[Responsible]:
@@ -63,7 +70,34 @@ def responsible(
     moment = at or board.current_time()
     with board.database.reading() as session:
         registry.host(session, server)
-        return who_is_responsible(_facts(session, server, moment), skill)
+        rules = revisions.assignment_rules(session)
+        return who_is_responsible(_facts(session, server, moment), skill, rules.weights)
+
+
+def ranked_engineers(
+    session: Session, server: str | None, institution: str | None, skill: str, at: datetime
+) -> list[Responsible]:
+    """Return the engineers for a request in a field who are there, the best first.
+
+    Without a server, owners of the institution's servers count as its owners. Load and absence are
+    those of this moment.
+    """
+    facts = _facts(session, server, at, institution)
+    engineers = [f for f in facts if f.person.role == _ENGINEER]
+    return who_is_responsible(engineers, skill, revisions.assignment_rules(session).weights)
+
+
+def on_duty_for(
+    session: Session, skill: str, institution: str | None, at: datetime
+) -> list[DutyShift]:
+    """Return the turns of duty for a field at an institution, without those of absent people."""
+    absent = absent_people(session, at)
+    covering = [s for s in shifts_in(session, at) if s.covers(skill, institution or "")]
+    return [
+        replace(shift, person=absent.get(shift.person) or "") if shift.person in absent else shift
+        for shift in covering
+        if shift.person not in absent or absent[shift.person]
+    ]
 
 
 def on_duty(board: BoardContext, at: datetime | None = None) -> list[DutyShift]:
@@ -118,9 +152,11 @@ def shifts_in(session: Session, at: datetime) -> list[DutyShift]:
     )
 
 
-def _facts(session: Session, server: str | None, at: datetime) -> list[ResponsibilityFacts]:
-    home = registry.institution_of(session, server) or ""
-    owned = _owned(session, server)
+def _facts(
+    session: Session, server: str | None, at: datetime, institution: str | None = None
+) -> list[ResponsibilityFacts]:
+    home = registry.institution_of(session, server) or institution or ""
+    owned = _owned(session, server) if server or not home else _owned_at(session, home)
     shifts = [s for s in shifts_in(session, at) if s.institution in ("", home)]
     absent = absent_people(session, at)
     query = (
@@ -161,6 +197,24 @@ def _owned(session: Session, server: str | None) -> dict[str, list[Ownership]]:
     found: dict[str, list[Ownership]] = {}
     for owner, *values in session.execute(query.where(o.server_id == server)):
         found.setdefault(owner, []).append(Ownership(*values))
+    return found
+
+
+def _owned_at(session: Session, institution: str) -> dict[str, list[Ownership]]:
+    """Return what people own at an institution: per field, the best of their servers there."""
+    o = owned_servers().c
+    best, first = func.max(o.proficiency), func.max(o.duty)  # "primary" sorts after "deputy"
+    query = (
+        select(o.owner_id, o.skill, best, first)
+        .join(Server, Server.server_id == o.server_id)
+        .where(Server.inst_id == institution)
+        .group_by(o.owner_id, o.skill)
+        .order_by(o.owner_id, o.skill)
+    )
+    found: dict[str, list[Ownership]] = {}
+    for owner, skill, proficiency, duty in session.execute(query):
+        one = Ownership(skill, proficiency, duty, "institution", institution)
+        found.setdefault(owner, []).append(one)
     return found
 
 

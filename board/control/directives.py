@@ -15,6 +15,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import acceptance, requests
+from guardia.board.assignment import queue
 from guardia.board.control import kill_report, reopening, rollback
 from guardia.board.control.directive_context import DirectiveContext, DirectiveRequest
 from guardia.board.core import server_queue, wake_budget
@@ -219,6 +220,9 @@ def _manual(ctx: DirectiveContext) -> Directive:
     is_engineer = person is not None and person.role == "engineer"
     owner = {"owner_id": ctx.issued_by.id} if is_engineer else {}
     ctx.move(Move.HAND_OVER, paused=False, **owner)
+    if is_engineer or ctx.issue.assignee_id is None:
+        _record_choice(ctx, "person", ctx.issued_by.id)
+        ctx.issue.assignee_id = ctx.issued_by.id
     return directive
 
 
@@ -330,6 +334,7 @@ def _reassign(ctx: DirectiveContext) -> Directive:
     ctx.detail |= {"engineer": wanted}
     directive = ctx.create_directive()
     ctx.task.owner_id = ctx.issue.assignee_id = wanted
+    _record_choice(ctx, "person", wanted)
     if ctx.task.status != State.MANUAL:
         _wake_agent(ctx, directive)
     return directive
@@ -346,10 +351,17 @@ def _reassign_to_agent(ctx: DirectiveContext, wanted: str) -> Directive:
         ctx.session, ctx.issue.sr_id, ctx.task.agent_id, wanted, ctx.issued_by, note, ctx.now
     )
     ctx.task.agent_id = ctx.issue.agent_id = wanted
+    _record_choice(ctx, "agent", wanted)
     ctx.task.attempt += 1
     if ctx.task.status != State.MANUAL:
         _wake_agent(ctx, directive)
     return directive
+
+
+def _record_choice(ctx: DirectiveContext, kind: str, chosen: str) -> None:
+    """Keep whom a person has chosen, in the history of the issue's assignment."""
+    words = (ctx.issue.sr_id, kind, chosen, ctx.issued_by, ctx.now, ctx.request.reason)
+    queue.record_choice(ctx.session, *words)
 
 
 def _priority(ctx: DirectiveContext) -> Directive:

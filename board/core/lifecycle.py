@@ -42,6 +42,8 @@ class Move(StrEnum):
     HAND_OVER = "hand_over"
     RETURN = "return"
     REOPEN = "reopen"
+    FOLLOW = "follow"
+    """A further report of an incident ends with the issue that repaired it."""
 
 
 class ActorKind(StrEnum):
@@ -74,6 +76,7 @@ TRANSITIONS: MappingProxyType[tuple[State, Move], State] = MappingProxyType(
         # Only after a rollback that a person directed has failed: never silently.
         (_S.COMPLETED, _M.HAND_OVER): _S.MANUAL,
         (_S.MANUAL, _M.COMPLETE): _S.COMPLETED,
+        (_S.MANUAL, _M.FOLLOW): _S.COMPLETED,
         (_S.MANUAL, _M.ABORT): _S.ABORTED,
         (_S.MANUAL, _M.RETURN): _S.PARSED,
         # A person asks for another plan, or changes it.
@@ -109,6 +112,7 @@ MOVE_ACTORS: MappingProxyType[Move, frozenset[ActorKind]] = MappingProxyType(
         _M.HAND_OVER: _EITHER,
         _M.RETURN: _PERSON,
         _M.REOPEN: _PERSON,
+        _M.FOLLOW: _EITHER,
     }
 )
 """Kinds of actor that may make a move; roles and approval chains restrict it further."""

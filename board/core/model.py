@@ -54,6 +54,11 @@ class Issue(Base):
             "status",
             postgresql_where=sql("goal_id is not null"),
         ),
+        Index(
+            "ix_tb_sr_request_unowned",
+            "sr_id",
+            postgresql_where=sql("status = 'MANUAL' and assignee_id is null"),
+        ),
     )
 
     sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

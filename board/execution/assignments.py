@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+from guardia.board.assignment import proposals
+from guardia.board.assignment.proposals import Chosen
+from guardia.board.assignment.understanding import Understanding, keep_understanding
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.claims import Claim, claimed_task
@@ -34,6 +37,16 @@ class Assignment:
     agent_id: str
     engineer_id: str | None
     reasons: tuple[str, ...]
+    confidence: str = ""
+    unsure: tuple[str, ...] = ()
+    chosen: tuple[Chosen, ...] = ()
+    """The agent and the engineer with their scores."""
+
+    @property
+    def understood(self) -> Understanding:
+        """The triage alone."""
+        names = Understanding.model_fields.keys()
+        return Understanding(**{name: getattr(self, name) for name in names})
 
 
 @repeat_on_conflict
@@ -44,15 +57,13 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         handover.require_assignable(session, assignment.agent_id)
         task = claimed_task(session, claim)
         issue = get_issue(session, claim.sr_id)
-        issue.kind, issue.category, issue.priority = (
-            assignment.kind,
-            assignment.category,
-            assignment.priority,
-        )
         # The requester's own institution decides who sees it: no reading of a text replaces it.
-        issue.inst_id = issue.inst_id or assignment.institution
-        issue.agent_id, issue.assignee_id = assignment.agent_id, assignment.engineer_id
-        issue.triage = {"servers": list(assignment.servers), "reasons": list(assignment.reasons)}
+        keep_understanding(issue, task, assignment.understood)
+        issue.triage = {name: kept for name, kept in issue.triage.items() if name != "talk"}
+        # A person whom people have chosen meanwhile stays.
+        engineer = issue.assignee_id or assignment.engineer_id
+        issue.agent_id, issue.assignee_id = assignment.agent_id, engineer
+        proposals.record_delegation(session, issue.sr_id, assignment.chosen, claim.actor, now)
         move_task(
             session,
             task,
@@ -62,7 +73,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             run_id=None,
             target_server=assignment.servers[0] if assignment.servers else None,
             agent_id=assignment.agent_id,
-            owner_id=assignment.engineer_id,
+            owner_id=engineer,
             action_type=assignment.action_type,
         )
         for server in assignment.servers[1:]:
@@ -73,7 +84,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
                 state=State.PARSED,
                 server=server,
                 agent_id=assignment.agent_id,
-                engineer_id=assignment.engineer_id,
+                engineer_id=engineer,
                 action_type=assignment.action_type,
             )
         session.flush()
@@ -106,6 +117,8 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
                 "agent": assignment.agent_id,
                 "engineer": assignment.engineer_id,
                 "reasons": list(assignment.reasons),
+                "confidence": assignment.confidence,
+                "scores": [asdict(one) for one in assignment.chosen],
             },
             kind_name=log_label("triage.kind", assignment.kind),
             category=log_label("triage.category", assignment.category),

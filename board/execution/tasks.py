@@ -12,6 +12,8 @@ from sqlalchemy.orm import Session
 
 from guardia.board.approvals import acceptance, proofs, requests
 from guardia.board.approvals.policy import StepDecision
+from guardia.board.assignment import proposals as assignment
+from guardia.board.assignment.understanding import Understanding, keep_understanding
 from guardia.board.audit import log
 from guardia.board.audit.canonical import digest
 from guardia.board.audit.kinds import EntryKind
@@ -38,7 +40,6 @@ from guardia.board.execution import (
     start_delay,
 )
 from guardia.board.execution.plan_history import PreCheckResult
-from guardia.board.execution.understanding import Understanding, keep_understanding
 from guardia.board.issues.comments import write_comment
 from guardia.board.standing import ending, evidence, proposals, uses
 from guardia.board.standing import proofs as standing_proofs
@@ -331,6 +332,7 @@ def hand_over(
 ) -> None:
     """Hand the task over to people (any open state -> MANUAL); in an emergency send an alert.
 
+    The person who fits best is asked to take it, or it goes to the queue of unassigned issues.
     What was `understood` of the request stays with its issue.
     """
     now = board.clock()
@@ -351,6 +353,7 @@ def hand_over(
             ending.revoke_for_task(session, task, "failure", claim.actor, now)
         detail = understood.model_dump(mode="json") if understood is not None else None
         _record_end(session, claim, EntryKind.HANDED_OVER, text, now, detail)
+        assignment.propose_within(session, issue, claim.actor, now)
 
 
 @repeat_on_conflict

@@ -38,6 +38,8 @@ class TaskView:
     priority: str | None
     talk: tuple[str, ...]
     """Chat messages around the request, until it is triaged."""
+    answered: tuple[str, ...]
+    """The servers that the requester has named when asked."""
     attempt: int
     """How often people have given it back to agents."""
     plan_hash: str | None
@@ -79,6 +81,7 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             issue.category,
             issue.priority,
             tuple(issue.triage.get("talk", ())),
+            tuple(issue.triage.get("answered", ())),
             found.attempt,
             found.plan_hash,
             found.status in (State.APPROVED, State.IN_PROGRESS)

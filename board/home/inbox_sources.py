@@ -12,6 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from guardia.board.approvals.model import Acceptance
 from guardia.board.approvals.pending import pending_steps_within
+from guardia.board.assignment.model import IssueReport, Proposal
 from guardia.board.core.goal_lifecycle import GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.lifecycle import State
@@ -135,8 +136,21 @@ def _assigned(viewer: PersonInfo) -> ColumnElement[bool]:
     return and_(_MANUAL, or_(Issue.assignee_id == viewer.id, task.exists()))
 
 
+def _proposed(viewer: PersonInfo) -> ColumnElement[bool]:
+    asked = select(Proposal.proposal_id).where(
+        Proposal.sr_id == Issue.sr_id,
+        Proposal.state == "OPEN",
+        Proposal.kind == "person",
+        Proposal.candidate_id == viewer.id,
+    )
+    return asked.exists()
+
+
 def _unassigned(_viewer: PersonInfo) -> ColumnElement[bool]:
-    return and_(_MANUAL, Issue.assignee_id.is_(None))
+    linked = select(IssueReport.report_id).where(
+        IssueReport.sr_id == Issue.sr_id, IssueReport.state == "LINKED"
+    )
+    return and_(_MANUAL, Issue.assignee_id.is_(None), ~linked.exists())
 
 
 def _stalled(_viewer: PersonInfo) -> ColumnElement[bool]:
@@ -201,6 +215,7 @@ _ROLLOUTS = (
 SOURCES: tuple[InboxSource, ...] = (
     IssueSource("not_restored", "directive.complete", _not_restored),
     DecisionSource(),
+    IssueSource("proposed", "issue.assign", _proposed),
     IssueSource("assigned", "directive.complete", _assigned),
     IssueSource("accept", "issue.accept", _to_accept),
     IssueSource("stalled", "stall.lift", _stalled, since=Issue.stalled_at),

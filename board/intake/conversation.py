@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from guardia.board.assignment import answers
 from guardia.board.control import kill_text
 from guardia.board.control.kill_result import KillResult
 from guardia.board.core.context import BoardContext
@@ -80,8 +81,10 @@ STEPS: tuple[Step, ...] = (
     _link,
     _decide,
     spoken_choices.choose,
+    answers.answer_question,
     command_step,
     thread_replies.add_to_issue,
+    answers.small_talk,
     _receive,
 )
 """In the order in which they read a line."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
+from guardia.board.assignment import answers, questions
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import command_step, offers
 from guardia.board.intake.button_token import ButtonToken
@@ -21,6 +22,9 @@ Handler = Callable[[BoardContext, Settings, Press], PressReply]
 HANDLERS: dict[str, Handler] = {
     offers.ACT: offers.press_offer,
     **dict.fromkeys(command_step.ACTS, command_step.press_command),
+    questions.ACT: answers.press_server,
+    answers.ACCEPT: answers.press_accept,
+    answers.DECLINE: answers.press_decline,
 }
 """By the act of a `Choice`. A handler may be called twice for one press: messengers repeat."""
 

@@ -20,6 +20,7 @@ from guardia.board.approvals import pages as approval_pages
 from guardia.board.approvals import passkey_pages as approval_passkey_pages
 from guardia.board.artifacts import api as artifact_api
 from guardia.board.artifacts import pages as artifact_pages
+from guardia.board.assignment import pages as assignment_pages
 from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
 from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
@@ -106,6 +107,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         goal_pages.router,
         cost_pages.router,
         autonomy_pages.router,
+        assignment_pages.router,
         catalog_pages.router,
         standing_pages.router,
         server_pages.router,

@@ -25,6 +25,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("commands.page.nav", "/console", "command.give"),
+    NavigationItem("assignment.queue.title", "/queue", "queue.read"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),
     NavigationItem("web.costs.title", "/costs", "costs.read", "more"),
     NavigationItem("autonomy.title", "/autonomy", "autonomy.read", "more"),

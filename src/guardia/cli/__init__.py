@@ -39,6 +39,7 @@ from guardia.cli import (
     owner,
     person,
     plan,
+    queue,
     rollout,
     rule,
     runs,
@@ -84,6 +85,8 @@ app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
 app.add_typer(notice.app, name="notice", help=t("notices.cli.help"))
 app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
+app.add_typer(queue.app, name="queue", help=t("assignment.cli.help"))
+app.command("assign", help=t("assignment.cli.assign"))(queue.assign)
 app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))

@@ -155,3 +155,12 @@ def test_an_absence_without_a_substitute_stops_notices(env: BoardEnv) -> None:
     with env.board.database.reading() as session:
         rows = [session.get_one(Person, p) for p in ("lead", "lead2")]
         assert [p.id for p, _ in people_who_may_act(session, rows, now)] == ["lead2"]
+
+
+def test_the_weights_of_the_chart_decide() -> None:
+    from guardia.org.assignment import FitWeights
+
+    known = [facts("a", Ownership("DB", 5), load=3), facts("b", skills=("DB",))]
+    assert order(*known) == ["b", "a"]
+    lighter = FitWeights(load=0, primary=20)
+    assert [r.person.id for r in who_is_responsible(known, "DB", lighter)] == ["a", "b"]

@@ -35,7 +35,14 @@ def handed_over(env: BoardEnv, owner: str | None = None) -> int:
         owner=owner,
         sr=claim.sr_id,
     )
+    change(env, "update tb_proposal set state = 'LAPSED' where sr_id = :sr", sr=claim.sr_id)
     return claim.sr_id
+
+
+def test_a_proposal_waits_for_the_one_who_is_asked(env: BoardEnv) -> None:
+    sr_id = env.create_parsed_task(SERVER.server_id).sr_id
+    tasks.hand_over(env.board, env.claim("db-agent"), "런북이 없습니다.")
+    assert kinds(env, ENGINEER) == [("proposed", f"/issues/{sr_id}")]
 
 
 def test_nothing_waits_for_anyone_on_an_empty_board(env: BoardEnv) -> None:

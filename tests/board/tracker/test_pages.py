@@ -12,11 +12,11 @@ from page_env import PAGE, IssueScenario, PageClient, realistic_plan, recorded_s
 from sqlalchemy import text
 
 from guardia.board.approvals import decisions
+from guardia.board.assignment.understanding import Understanding
 from guardia.board.core import wake_budget
 from guardia.board.core.actors import Actor
 from guardia.board.core.model import Issue
 from guardia.board.execution import tasks, view
-from guardia.board.execution.understanding import Understanding
 from guardia.board.issues import comments
 
 Browse = Callable[[str], PageClient]

@@ -1,6 +1,8 @@
-"""What a triage has understood of a request that no agent can take: it stays with the issue."""
+"""What a triage has understood of a request: it stays with the issue, for agents and people."""
 
 from __future__ import annotations
+
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -8,7 +10,7 @@ from guardia.board.core.model import Issue, Task
 
 
 class Understanding(BaseModel):
-    """The triage of a request that goes to people."""
+    """The triage of a request."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -19,6 +21,20 @@ class Understanding(BaseModel):
     servers: tuple[str, ...] = ()
     action_type: str | None = None
     reasons: tuple[str, ...] = ()
+    confidence: str = ""
+    """`high`, `medium` or `low`: for how many fields the text had evidence."""
+    unsure: tuple[str, ...] = ()
+    """The fields for which it had none."""
+
+    def as_kept(self) -> dict[str, Any]:
+        """Return what is kept with the issue beside its own columns."""
+        return {
+            "servers": list(self.servers),
+            "reasons": list(self.reasons),
+            "action_type": self.action_type,
+            "confidence": self.confidence,
+            "unsure": list(self.unsure),
+        }
 
 
 def keep_understanding(issue: Issue, task: Task, understood: Understanding) -> None:
@@ -26,8 +42,7 @@ def keep_understanding(issue: Issue, task: Task, understood: Understanding) -> N
     issue.kind, issue.category = understood.kind, understood.category
     issue.priority = understood.priority
     issue.inst_id = issue.inst_id or understood.institution
-    kept = {"servers": list(understood.servers), "reasons": list(understood.reasons)}
-    issue.triage = {**issue.triage, **kept}
+    issue.triage = {**issue.triage, **understood.as_kept()}
     task.action_type = task.action_type or understood.action_type
     if understood.servers:
         task.target_server = task.target_server or understood.servers[0]
