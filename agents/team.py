@@ -208,7 +208,8 @@ class Team:
             return WorkResult("delegated" if reassign(context) else "manual", 1)
         known = {"category": task.category, "priority": task.priority, "talk": task.talk}
         known["answered"] = task.answered
-        self._dispatch.invoke({"text": task.request, **known}, context=context)
+        request = {"text": task.request, "given": task.given, **known}
+        self._dispatch.invoke(request, context=context)
         return WorkResult("delegated", 2)
 
     def _run_manual_plan(self, context: AgentContext) -> WorkResult:

@@ -13,6 +13,8 @@ from datetime import timedelta
 from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
+from guardia.board.intake.alerts import settling
+from guardia.board.intake.alerts.rules import AlertRules
 from guardia.board.runs import beats
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
@@ -105,6 +107,10 @@ class Worker:
     def plan_rollout(self, number: int) -> None:
         """Job `plan_rollout`: make the plans of a rollout."""
         rollout_plans.carry_out(self.board, self.gate, number)
+
+    def process_alerts(self, source: str) -> None:
+        """Job `alerts`: fold and settle the alerts of a monitoring system."""
+        settling.process_alerts(self.board, source, AlertRules.of(self.settings))
 
     def sign_checkpoint(self) -> None:
         """Job `seal`: sign a checkpoint of the audit log."""

@@ -38,6 +38,9 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "issue.comment": _EVERYONE - {"auditor"},
     "issue.assign": _OPERATING,
     "queue.read": _STAFF,
+    "alert.read": _STAFF,
+    "maintenance.read": _STAFF,
+    "maintenance.edit": _OPERATING,
     "plan.read": _STAFF,
     "control.kill": _OPERATING,
     "control.release": _APPROVERS - {"team_lead"},
@@ -114,6 +117,7 @@ own requests.
 OPERATOR_ACTIONS = frozenset(
     {
         "agent.serve",
+        "alert.read",
         "artifact.read",
         "audit.acknowledge",
         "audit.verify",
@@ -126,6 +130,8 @@ OPERATOR_ACTIONS = frozenset(
         "installation.run",
         "issue.read",
         "keys.operate",
+        "maintenance.edit",
+        "maintenance.read",
         "lab.operate",
         "notice.read",
         "agent.control",

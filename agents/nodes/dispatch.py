@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TypedDict
+from collections.abc import Iterator
+from typing import Any, TypedDict
 
 from langgraph.runtime import Runtime
 
@@ -46,6 +47,8 @@ class DispatchState(TypedDict, total=False):
     talk: tuple[str, ...]
     answered: tuple[str, ...]
     """The servers that the requester has named when asked."""
+    given: dict[str, Any]
+    """Further fields of the triage that its source has settled."""
     triage: Triage
     thought: str
 
@@ -65,11 +68,18 @@ def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
 def _apply_settled(triage: Triage, state: DispatchState) -> Triage:
     """Apply what the chart's rules or people have settled before."""
     given = {"category": state.get("category"), "priority": state.get("priority")}
-    known = {name: value for name, value in given.items() if value is not None}
+    known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
+    if state.get("given"):
+        known |= state["given"] | {"servers": tuple(state["given"].get("servers", triage.servers))}
     if not known:
         return triage
-    reason = t("agents.settled", what=", ".join(known.values()))
+    reason = t("agents.settled", what=", ".join(_words(known)))
     return triage.model_copy(update={**known, "reasons": (*triage.reasons, reason)})
+
+
+def _words(known: dict[str, Any]) -> Iterator[str]:
+    for value in known.values():
+        yield from value if isinstance(value, tuple) else [str(value)]
 
 
 def _apply_conversation(triage: Triage, talk: tuple[str, ...], directory: Directory) -> Triage:

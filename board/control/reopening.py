@@ -14,7 +14,7 @@ from guardia.board.control import rollback
 from guardia.board.core import wake_budget
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.lifecycle import ENDED_STATES, ActorKind, Move, State
+from guardia.board.core.lifecycle import ENDED_STATES, Move, State
 from guardia.board.core.model import Directive, Issue, Task
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.reasons import require_reason
@@ -92,7 +92,7 @@ def reopen_task(session: Session, task: Task, by: Actor, reason: str, now: datet
         session,
         task,
         Move.REOPEN,
-        actor=ActorKind.PERSON,
+        actor=by.kind,
         now=now,
         **fresh,
         run_after=None,
@@ -100,7 +100,7 @@ def reopen_task(session: Session, task: Task, by: Actor, reason: str, now: datet
     )
     agent = session.get(Agent, task.agent_id) if task.agent_id else None
     if task.target_server is None or agent is None or agent.duty != "operate":
-        move_task(session, task, Move.HAND_OVER, actor=ActorKind.PERSON, now=now)
+        move_task(session, task, Move.HAND_OVER, actor=by.kind, now=now)
     else:
         cause = {"directive": directive.directive_id, "verb": VERB}
         reason_to_wake = WakeReason.DIRECTIVE

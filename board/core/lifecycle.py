@@ -47,7 +47,7 @@ class Move(StrEnum):
 
 
 class ActorKind(StrEnum):
-    """Kind of an actor; only agents and people make moves."""
+    """Kind of an actor; agents and people make moves, the system those in `SYSTEM_MOVES`."""
 
     AGENT = "agent"
     PERSON = "person"
@@ -117,6 +117,18 @@ MOVE_ACTORS: MappingProxyType[Move, frozenset[ActorKind]] = MappingProxyType(
 )
 """Kinds of actor that may make a move; roles and approval chains restrict it further."""
 
+SYSTEM_MOVES = frozenset(
+    {
+        (_S.RECEIVED, _M.ABORT),
+        (_S.PARSED, _M.ABORT),
+        (_S.MANUAL, _M.ABORT),
+        (_S.ABORTED, _M.REOPEN),
+        (_S.PARSED, _M.HAND_OVER),
+    }
+)
+"""Moves of the system itself: it ends work that has not begun once its alert is resolved, and
+reopens it if the alert fires again."""
+
 OPEN_STATES = frozenset((*_BEFORE_WORK, _S.IN_PROGRESS, _S.MANUAL))
 """States in which work remains."""
 
@@ -133,6 +145,8 @@ _WORST_FIRST = (_S.FAILED_ROLLBACK, _S.ROLLED_BACK, _S.ABORTED, _S.REJECTED, _S.
 
 def next_state(state: State, move: Move, actor: ActorKind) -> State | None:
     """Return the next state, or `None` if this actor may not make the move in this state."""
+    if actor is ActorKind.SYSTEM:
+        return TRANSITIONS.get((state, move)) if (state, move) in SYSTEM_MOVES else None
     if actor not in MOVE_ACTORS[move]:
         return None
     if (state, move) == (_S.MANUAL, _M.COMPLETE) and actor is not ActorKind.PERSON:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -40,6 +41,8 @@ class TaskView:
     """Chat messages around the request, until it is triaged."""
     answered: tuple[str, ...]
     """The servers that the requester has named when asked."""
+    given: dict[str, Any]
+    """Fields of its triage that its source has settled, such as the servers of an alert."""
     attempt: int
     """How often people have given it back to agents."""
     plan_hash: str | None
@@ -82,6 +85,7 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             issue.priority,
             tuple(issue.triage.get("talk", ())),
             tuple(issue.triage.get("answered", ())),
+            dict(issue.triage.get("given", {})),
             found.attempt,
             found.plan_hash,
             found.status in (State.APPROVED, State.IN_PROGRESS)

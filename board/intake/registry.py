@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from guardia.board.intake.alertmanager import AlertmanagerChannel
 from guardia.board.intake.channels import Channel
+from guardia.board.intake.grafana import GrafanaChannel
 from guardia.board.intake.jandi import JandiChannel
 from guardia.board.intake.mail.channel import MailChannel
 from guardia.board.intake.mattermost import MattermostChannel
 from guardia.board.intake.slack import SlackChannel
+from guardia.board.intake.zabbix import ZabbixChannel
 from guardia.board.notifications.delivery import OutboundMessage
 
 CHANNELS: tuple[Channel, ...] = (
@@ -14,6 +17,9 @@ CHANNELS: tuple[Channel, ...] = (
     SlackChannel(),
     JandiChannel(),
     MailChannel(),
+    AlertmanagerChannel(),
+    GrafanaChannel(),
+    ZabbixChannel(),
 )
 """All channels. The first one also sends alerts, and replies of issues without a channel here."""
 

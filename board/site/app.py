@@ -35,6 +35,7 @@ from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
+from guardia.board.intake.alerts import pages as alert_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
@@ -114,6 +115,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         institution_pages.router,
         artifact_pages.router,
         rule_pages.router,
+        alert_pages.router,
         rollout_pages.router,
         agent_pages.router,
         live.router,

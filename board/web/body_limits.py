@@ -24,11 +24,14 @@ class BodyLimit:
 
 
 _UPLOAD = "/api/v3/artifacts/"
+_ALERT_SOURCES = ("alertmanager", "grafana", "zabbix")
 UPLOAD_SECONDS = 4 * 3600.0
 BODY_LIMITS = (
     BodyLimit("/login", 8 * 1024, 10.0),
     # A message of Slack has its text twice with escapes, and a press has the whole message.
     BodyLimit("/intake/slack/", 512_000, 10.0),
+    # A monitoring system takes a 4xx as final: a group of alerts must not be refused for its size.
+    *(BodyLimit(f"/intake/{name}", 4 << 20, 30.0) for name in _ALERT_SOURCES),
     BodyLimit("/intake/", 64_000, 10.0),
     # The route bounds the size by a setting and writes the body to the disk as it arrives.
     BodyLimit(_UPLOAD, 1 << 40, UPLOAD_SECONDS, method="PUT", pause=30.0),

@@ -114,6 +114,32 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     closed."""
     messenger_url: SecretStr | None = None
     """Incoming webhook for replies; unset: replies stay on the board."""
+    alertmanager_token: SecretStr | None = None
+    """Tokens with which Alertmanager sends alerts, separated by commas; unset: closed."""
+    grafana_token: SecretStr | None = None
+    """Tokens with which Grafana sends alerts, separated by commas."""
+    grafana_secret: SecretStr | None = None
+    """Keys of the signature (HMAC-SHA256) of Grafana's requests, separated by commas. Without it
+    and without tokens the channel is closed."""
+    grafana_signature_header: str = ""
+    """Header of the signature; unset: the two names that Grafana uses."""
+    grafana_timestamp_header: str = ""
+    """Header of the time that is signed too, if the contact point has one."""
+    zabbix_token: SecretStr | None = None
+    """Tokens with which Zabbix sends alerts, separated by commas; unset: closed."""
+    alert_priorities: str = (
+        "emergency=P1,fatal=P1,critical=P1,disaster=P1,page=P1,error=P2,major=P2,high=P2,"
+        "warning=P3,average=P3,minor=P3,info=P4,information=P4,low=P4,not classified=P4,none=-"
+    )
+    """Priority of each severity, separated by commas; `-`: recorded without an issue. Any other
+    severity means P3."""
+    alert_quiet_minutes: int = Field(default=10, ge=0, le=1440)
+    """Minutes after our own change of a server in which its alerts open no issue."""
+    alert_reopen_minutes: int = Field(default=60, ge=0, le=10080)
+    """Minutes in which an issue closed by a resolution is reopened if its alert fires again."""
+    alert_issues_per_minute: int = Field(default=20, ge=1)
+    """Issues a minute that one monitoring system may open before one issue takes all further
+    alerts."""
     alert_url: SecretStr | None = None
     """Webhook for alerts (FAILED_ROLLBACK, failed undo, broken chain)."""
     slack_signing_secret: SecretStr | None = None
@@ -194,6 +220,15 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
         # What is no origin is kept as it is: only starting a board refuses it, so that a wrong
         # value cannot keep the operator from stopping or verifying.
         return (parse_origin(value) or value) if value else None
+
+    @field_validator("alert_priorities")
+    @classmethod
+    def _readable_priorities(cls, value: str) -> str:
+        for part in filter(None, (part.strip() for part in value.split(","))):
+            name, _, priority = part.partition("=")
+            if not name.strip() or priority.strip().upper() not in {"P1", "P2", "P3", "P4", "-"}:
+                raise ValueError(f"alert_priorities: {part}")
+        return value
 
     @property
     def enabled_tool_patterns(self) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ from guardia.cli import (
     issue,
     keys,
     lab,
+    maintenance,
     mcp,
     note,
     notice,
@@ -88,6 +89,7 @@ app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
 app.add_typer(queue.app, name="queue", help=t("assignment.cli.help"))
 app.command("assign", help=t("assignment.cli.assign"))(queue.assign)
 app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
+app.add_typer(maintenance.app, name="maintenance", help=t("alerts.cli.help"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
 app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))

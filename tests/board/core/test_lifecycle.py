@@ -121,8 +121,24 @@ def test_every_end_can_be_reopened_by_people_only_and_begins_with_a_diagnosis(
 ) -> None:
     expected = State.PARSED if state in FINAL else None
     assert next_state(state, Move.REOPEN, ActorKind.PERSON) is expected
-    for kind in set(ActorKind) - {ActorKind.PERSON}:
+    for kind in set(ActorKind) - {ActorKind.PERSON, ActorKind.SYSTEM}:
         assert next_state(state, Move.REOPEN, kind) is None
+
+
+def test_the_system_ends_what_has_not_begun_and_reopens_only_that() -> None:
+    made = {
+        (state, move): next_state(state, move, ActorKind.SYSTEM)
+        for state in State
+        for move in Move
+        if next_state(state, move, ActorKind.SYSTEM) is not None
+    }
+    assert made == {
+        (State.RECEIVED, Move.ABORT): State.ABORTED,
+        (State.PARSED, Move.ABORT): State.ABORTED,
+        (State.MANUAL, Move.ABORT): State.ABORTED,
+        (State.ABORTED, Move.REOPEN): State.PARSED,
+        (State.PARSED, Move.HAND_OVER): State.MANUAL,
+    }
 
 
 def test_the_ends_that_can_be_reopened_are_all_ends() -> None:

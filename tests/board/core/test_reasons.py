@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -36,6 +36,7 @@ from guardia.board.goals import planning
 from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
+from guardia.board.intake.alerts import maintenance
 from guardia.board.integrity import acknowledgement, witness_memory
 from guardia.board.integrity.witness_memory import VerifierState
 from guardia.board.issues import comments, receiving
@@ -89,6 +90,16 @@ def _aborted(env: BoardEnv) -> Claim:
     claim = env.create_parsed_task()
     directives.issue_directive(env.board, LEAD, claim.task_id, DirectiveRequest("abort"))
     return claim
+
+
+def declare_window(env: BoardEnv) -> Act:
+    now = env.board.clock()
+
+    def act(text: str) -> object:
+        request = maintenance.WindowRequest(now, now + timedelta(hours=1), text)
+        return maintenance.declare_window(env.board, LEAD, request)
+
+    return act
 
 
 def reopen(env: BoardEnv) -> Act:
@@ -256,6 +267,7 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     ),
     "reopen": ("board/control/reopening.py:reopen", reopen),
     "change plan": ("board/control/manual_plans.py:change_plan", change_plan),
+    "maintenance": ("board/intake/alerts/maintenance.py:declare_window", declare_window),
     "force": ("board/control/manual_plans.py:force_action", force_action),
     "release": ("board/control/kill_switch.py:release", release),
     "budget": ("board/costs/budgets.py:raise_cap", raise_cap),

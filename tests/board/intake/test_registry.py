@@ -191,7 +191,7 @@ def product_with_pager(tmp_path: Path) -> Path:
     shutil.copy(PAGER, tmp_path / "board" / "intake")
     add(
         tmp_path / "board" / "intake" / "registry.py",
-        ("(MattermostChannel(),", " PagerChannel(),"),
+        ("    MattermostChannel(),\n", "    PagerChannel(),\n"),
         ("import MattermostChannel\n", "from guardia.board.intake.pager import PagerChannel\n"),
     )
     add(

@@ -1,0 +1,1 @@
+"""Alerts of monitoring systems: folded, silenced, and settled with issues."""
