@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from typing import Any, TypedDict
 
 from langgraph.runtime import Runtime
@@ -62,24 +62,28 @@ def classify(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
         _apply_settled(result.answer, state), state.get("talk", ()), directory
     )
     triage = _apply_answer(triage, state.get("answered", ()), directory)
+    triage = _apply_given(triage, state.get("given", {}))
     return {"triage": triage, "thought": attribution(result)}
 
 
 def _apply_settled(triage: Triage, state: DispatchState) -> Triage:
     """Apply what the chart's rules or people have settled before."""
     given = {"category": state.get("category"), "priority": state.get("priority")}
-    known: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
-    if state.get("given"):
-        known |= state["given"] | {"servers": tuple(state["given"].get("servers", triage.servers))}
+    known = {name: value for name, value in given.items() if value is not None}
     if not known:
         return triage
-    reason = t("agents.settled", what=", ".join(_words(known)))
+    reason = t("agents.settled", what=", ".join(known.values()))
     return triage.model_copy(update={**known, "reasons": (*triage.reasons, reason)})
 
 
-def _words(known: dict[str, Any]) -> Iterator[str]:
-    for value in known.values():
-        yield from value if isinstance(value, tuple) else [str(value)]
+def _apply_given(triage: Triage, given: Mapping[str, Any]) -> Triage:
+    """Apply what the source of an alert has settled, such as its server; its text is only read."""
+    if not given:
+        return triage
+    servers = tuple(given.get("servers", triage.servers))
+    reason = t("agents.given", servers=", ".join(servers) or "-")
+    found = {**given, "servers": servers, "reasons": (*triage.reasons, reason)}
+    return triage.model_copy(update=found)
 
 
 def _apply_conversation(triage: Triage, talk: tuple[str, ...], directory: Directory) -> Triage:
@@ -119,7 +123,8 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     """
     context, triage = runtime.context, state["triage"]
     reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
-    if needs_server(triage):
+    # The server of an alert is never guessed: it may be one that is not known here.
+    if needs_server(triage) and not state.get("given"):
         found = _find_server(context, triage, reasons)
         if found is None:
             return {}

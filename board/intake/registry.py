@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from guardia.board.intake.alertmanager import AlertmanagerChannel
+from guardia.board.intake.alerts.senders import AlertSource
 from guardia.board.intake.channels import Channel
 from guardia.board.intake.grafana import GrafanaChannel
 from guardia.board.intake.jandi import JandiChannel
@@ -32,4 +33,4 @@ def sender_of(message: OutboundMessage) -> Channel | None:
     if message.medium:
         return next((c for c in CHANNELS if c.name == message.medium), None)
     own = [c for c in CHANNELS if message.kind == "message" and c.name == message.channel]
-    return (own or CHANNELS)[0]
+    return next((c for c in own if not isinstance(c, AlertSource)), CHANNELS[0])

@@ -46,6 +46,20 @@ def test_settled_values_are_kept(database: Any) -> None:
             )
 
 
+def test_the_server_of_an_alert_outranks_what_its_text_names(database: Any) -> None:
+    named = FOUND.model_copy(update={"servers": ("MOF-WAS-01",), "kind": "REQUEST"})
+    brain = SimpleNamespace(triage=lambda *_: BrainResult(named, "embedded"))
+    with seeded_env(database.app) as env:
+        runtime = SimpleNamespace(context=SimpleNamespace(board=env.board, brain=brain))
+        for given, servers in (
+            ({"kind": "INCIDENT", "servers": ["MOF-DB-01"], "institution": "MOF"}, ("MOF-DB-01",)),
+            ({"kind": "INCIDENT", "servers": []}, ()),
+            ({"kind": "INCIDENT"}, ("MOF-WAS-01",)),
+        ):
+            triage = classify({"text": "가", "given": given}, runtime)["triage"]  # type: ignore[arg-type]
+            assert (triage.kind, triage.servers) == ("INCIDENT", servers)
+
+
 def server_of(env: Any, found: Triage, *talk: str) -> tuple[tuple[str, ...], str | None, str]:
     brain = SimpleNamespace(triage=lambda *_: BrainResult(found, "embedded"))
     runtime = SimpleNamespace(context=SimpleNamespace(board=env.board, brain=brain))

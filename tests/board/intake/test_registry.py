@@ -134,6 +134,7 @@ def test_every_endpoint_refuses_a_sender_without_proof(env: BoardEnv, path: str)
         # Replies without a registered channel, and all alerts, go out through the first channel.
         ("message", "web", "mattermost"),
         ("message", "", "mattermost"),
+        ("message", "alertmanager", "mattermost"),
         ("alert", "pager", "mattermost"),
     ],
 )
