@@ -19,6 +19,7 @@ _OFFICE_PENALTY = 0.5
 """An office item next to a word of the field is only the location: "회의실 랜"."""
 _ABOUT_TROUBLE = ("action.DEPLOY", "action.LOG_ANALYSIS")
 """Work whose object can be a problem: "오류 수정 버전 배포", "에러 로그 분석"."""
+_NEEDED = ("필요", "가능", "되", "급하", "요구", "시급")
 _DESCRIBING = ("ᆫ", "은", "는", "던")
 
 
@@ -51,6 +52,10 @@ class RequestFacts:
 
     def _is_topic_only(self, hit: ConceptHit) -> bool:
         """Return whether the problem is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
+        if hit.begin and self.reading.items(hit)[hit.begin - 1].form in self.lexicon.lists["drills"]:
+            return True
+        if hit.concept == "fault.weak" and self._describes(hit):
+            return True
         asking, shadows = self.lexicon.lists["asking"], self.lexicon.lists["shadows"]
         for item in self.reading.items(hit)[hit.end :]:
             if item.tag[0] not in "NX" and item.form not in asking:
@@ -125,7 +130,10 @@ class RequestFacts:
         return [h for h in self.reading.all("ask.info") if self._is_open_question(h.clause)]
 
     def _is_open_question(self, clause: int) -> bool:
-        return self.reading.clauses[clause].question and self._has_question_word(clause)
+        asked = self.reading.clauses[clause].question or bool(
+            self.reading.in_clause(clause, "ask.curious")
+        )
+        return asked and self._has_question_word(clause)
 
     def _has_question_word(self, clause: int, begin: int = 0) -> bool:
         items = self.reading.clauses[clause].items[begin:]
@@ -161,6 +169,9 @@ class RequestFacts:
         """Return whether the word belongs to the next noun: "배포 일정", "백업 실패"."""
         items = self.reading.items(hit)
         following = items[hit.end] if hit.end < len(items) else None
+        if following and following.tag == "JKS" and hit.concept.startswith("action."):
+            after = items[hit.end + 1].form if hit.end + 1 < len(items) else ""
+            return after not in _NEEDED
         if following and following.tag == "JKB" and hit.concept == "ask.change":
             return following.form in ("로", "으로")
         if following is None or following.tag not in ("NNG", "NNP", "NNB", "ETM"):
@@ -177,6 +188,9 @@ class RequestFacts:
     def _ends_bare(self, hit: ConceptHit) -> bool:
         """Return whether the sentence ends with the work itself, in telegram style."""
         rest = self.reading.items(hit)[hit.end :]
+        if hit.concept == "action.DEPLOY" and rest and rest[0].form == "]":
+            # The title of a form: "[배포] 대상: …".
+            return True
         return all(m.tag[0] in "SJ" or m.form in ("좀", "요", "건") for m in rest)
 
     # --- requested work ----------------------------------------------------------------------
@@ -264,6 +278,9 @@ class RequestFacts:
 
     def _is_out_of_place(self, hit: ConceptHit) -> bool:
         """Return whether it is an office matter on a named server, or `SAME` without a server."""
+        if _suffix(hit) == "BACKUP" and hit.concept.endswith(".3"):
+            # "복구해 주세요" asks to remedy a problem.
+            return bool(self.faults)
         return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
 
     def _is_fine(self, hit: ConceptHit) -> bool:
@@ -279,6 +296,8 @@ class RequestFacts:
     def _is_circumstance(self, hit: ConceptHit) -> bool:
         """Return whether the word says when it happened, not what it is: "배포 후 오류"."""
         rest = [m for m in self.reading.items(hit)[hit.end :] if m.tag not in ("XSV", "ETM", "EC")]
+        if rest and rest[0].form in self.lexicon.lists["before"] and rest[0].tag[0] == "N":
+            return True
         after = bool(rest) and rest[0].form in self.lexicon.lists["after"]
         return after and bool(self.faults)
 

@@ -70,6 +70,9 @@ def _patient_question(facts: RequestFacts) -> Judgement | None:
 
 
 def _incident(facts: RequestFacts) -> Judgement | None:
+    """Match a problem that exists now; what must be killed holds up others."""
+    if facts.action == "KILL_QUERY":
+        return _judge("INCIDENT", "fault", [*facts.faults, *facts.asked])
     strong = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
     if strong:
         return _judge("INCIDENT", "fault", strong)
@@ -89,6 +92,7 @@ def _change(facts: RequestFacts) -> Judgement | None:
     found = [h for h in facts.reading.hits if h.concept in names and facts.is_requested(h)]
     if facts.topic in ("ACCOUNT", "GENERAL"):
         found = [h for h in found if _changes_an_object(facts, h)]
+    found = [h for h in found if not _registers_things(facts, h)]
     # "글자가 겹쳐 보입니다. 수정 부탁드립니다." asks for a repair, not for a change.
     if found and not (_report(facts) and all(_is_bare(facts, h) for h in found)):
         return _judge("CHANGE", "change", found)
@@ -99,6 +103,12 @@ def _changes_an_object(facts: RequestFacts, hit: ConceptHit) -> bool:
     """Return whether the clause changes a policy, a setting or the like, with a verb of its own."""
     objects = facts.reading.in_clause(hit.clause, "change.object")
     return any((o.begin, o.end) != (hit.begin, hit.end) for o in objects)
+
+
+def _registers_things(facts: RequestFacts, hit: ConceptHit) -> bool:
+    """Return whether people or devices are registered, which is a service."""
+    things = facts.lexicon.lists["registered"]
+    return "등록" in hit.words and any(m.form in things for m in facts.reading.items(hit))
 
 
 def _report(facts: RequestFacts) -> Judgement | None:
@@ -165,6 +175,8 @@ def _outage(facts: RequestFacts) -> Judgement | None:
     """Match a total failure for many users or on a whole server."""
     if facts.reading.facts("calm.works", "calm.noimpact"):
         return None
+    if facts.topic == "SECURITY" and facts.reading.facts("calm.contained"):
+        return None
     broken = _broken(facts)
     office = facts.topic == "GENERAL" and facts.topics and not facts.reading.facts("scope.heavy")
     if broken and facts.wide and not office:
@@ -209,20 +221,29 @@ def _degraded(facts: RequestFacts) -> Judgement:
     for because, found in (
         ("one", named("scope.one")),
         ("later", facts.times("when.later")),
-        ("no_impact", named("calm.noimpact")),
+        ("no_impact", [h for h in named("calm.noimpact") if not _is_component(facts, h)]),
     ):
         if found:
             return _judge("P3", because, found)
     return _judge("P2", "degraded", facts.faults)
 
 
+def _is_component(facts: RequestFacts, hit: ConceptHit) -> bool:
+    """Return whether only another component has no problem: "DB는 문제없습니다"."""
+    topics = facts.reading.in_clause(hit.clause, "topic.")
+    return any(h.end <= hit.begin and h not in facts.topics for h in topics)
+
+
 def _default_priority(facts: RequestFacts, kind: str) -> Judgement:
+    if kind == "QUESTION":
+        later = [h for h in facts.times("when.later") if "점검" not in h.words]
+        return _judge("P3", "later", later) if later else _judge("P4", "normal", [])
     later, urgent = facts.times("when.later"), facts.times("when.urgent")
     if later:
         return _judge("P3", "later", later)
     if urgent:
         return _judge("P2", "urgent", urgent)
-    return _judge("P4" if kind == "QUESTION" else "P3", "normal", [])
+    return _judge("P3", "normal", [])
 
 
 def _judge(value: str, because: str, hits: Sequence[ConceptHit]) -> Judgement:
