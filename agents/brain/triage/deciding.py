@@ -12,16 +12,17 @@ from guardia.agents.brain.triage.rules import Judgement
 from guardia.agents.brain.triage.weights import FieldWeights, learned
 
 LEARNED = "learned"
-"""Reason of a value from the weights."""
-_NEVER = 2.0
+"""Reasons of values from the weights begin with this."""
 # How sure the weights must be to decide instead of a rule, by the rule's reason: measured on
 # authors whose texts neither the rules nor the weights had seen (docs/triage.md).
 _NEEDED: Mapping[str, Mapping[str, float]] = {
-    "kind": {"wish": 0.5, "default": 0.5, "reported": 0.8, "question": 0.8, "fault": 0.9},
-    "category": {"no_topic": 0.5, "server": 0.8, "topic": 0.9},
+    "kind": {
+        "wish": 0.4, "default": 0, "question": 0.5, "change": 0.6, "reported": 0.7, "fault": 0.95,
+    },
+    "category": {"no_topic": 0, "server": 0.6},
     "priority": {
-        "urgent": 0.6, "normal": 0.6, "degraded": 0.6, "no_impact": 0.8, "outage": 0.9,
-        "one": 0.9, "later": 0.9, "today": 0.9,
+        "degraded": 0.5, "urgent": 0.5, "outage": 0.6, "one": 0.6, "no_impact": 0.7, "normal": 0.7,
+        "today": 0.97,
     },
 }  # fmt: skip
 
@@ -49,10 +50,10 @@ def _settled(
     field: str, ruled: Judgement, weights: Mapping[str, FieldWeights], found: dict[str, str]
 ) -> Judgement:
     """Return the rule's judgement, or that of the weights where they are sure enough."""
-    needed = _NEEDED[field].get(ruled.because, _NEVER)
-    if needed >= 1:
+    needed = _NEEDED[field].get(ruled.because)
+    if needed is None:
         return ruled
     opinion = weights[field].opinion(found)
     if opinion.value == ruled.value or opinion.share < needed:
         return ruled
-    return Judgement(opinion.value, LEARNED, opinion.words)
+    return Judgement(opinion.value, f"{LEARNED}_{field}", opinion.words)

@@ -327,7 +327,14 @@ class RequestFacts:
         """Return words of time that are not denied ("오늘 아니어도") and about the request."""
         found = self.reading.all(concept)
         inside = covered_hits(found, self.reading.all("calm.noimpact"))
-        return [h for h in found if not h.denied and h not in inside]
+        return [h for h in found if not h.denied and h not in inside and not self._is_room(h)]
+
+    def _is_room(self, hit: ConceptHit) -> bool:
+        """Return whether it is free space, not spare time: "아직 70%라 여유는 있지만"."""
+        if "여유" not in hit.words or not self.reading.all("topic.STORAGE"):
+            return False
+        rest = self.reading.items(hit)[hit.begin : hit.end + 4]
+        return not any(m.form in ("때", "면", "으면", "시") for m in rest)
 
 
 def covered_hits(hits: Iterable[ConceptHit], others: Iterable[ConceptHit]) -> set[ConceptHit]:

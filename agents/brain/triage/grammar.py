@@ -95,6 +95,8 @@ def _without_light_verbs(following: list[Morpheme]) -> list[Morpheme]:
 def _verb_denied(following: list[Morpheme]) -> bool:
     """Return whether a verb is negated: "-지 않다", "-ㄴ 것은 아니다"."""
     forms = [m.form for m in following[:3]]
+    if forms[0] in ("어서", "아서"):
+        return len(following) > 1 and _is_not(following[1:])
     if forms[0] == "지":
         return len(forms) > 1 and forms[1] in _NOT
     if following[0].tag != "ETM" or len(following) < 3:

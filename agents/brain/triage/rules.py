@@ -119,7 +119,7 @@ def _report(facts: RequestFacts) -> Judgement | None:
     """
     remedy = not facts.asked and all(_is_remedy(facts, r) for r in facts.requests)
     weak = facts.fault("weak")
-    if weak and (remedy or facts.reading.facts("when.today")):
+    if weak and facts.topic != "GENERAL" and (remedy or facts.reading.facts("when.today")):
         return _judge("INCIDENT", "fault", weak)
     if not remedy or facts.questions or facts.reading.facts("calm.now", "fault.waiting"):
         return None
@@ -225,6 +225,9 @@ def _degraded(facts: RequestFacts) -> Judgement:
     ):
         if found:
             return _judge("P3", because, found)
+    if facts.topic == "GENERAL" and facts.topics:
+        # An office device serves a room, not a service.
+        return _judge("P3", "office", facts.topics)
     return _judge("P2", "degraded", facts.faults)
 
 
