@@ -21,8 +21,6 @@ from guardia.agents.brain.triage.text import addresses_machine, strip_noise
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
-_WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
-"""Reasons of results that mean "nothing found"."""
 _MASK = "SRV"
 """Replaces a named server, in the lexicon's patterns as well."""
 
@@ -83,7 +81,7 @@ def triage(text: str, directory: Directory) -> Triage:
         unsure=tuple(
             name
             for name, found in (("kind", kind), ("category", category), ("priority", priority))
-            if found.because in _WITHOUT_EVIDENCE
+            if not found.sure
         ),
     )
 

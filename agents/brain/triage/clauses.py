@@ -18,6 +18,7 @@ _ASKING = (
 _PLAIN = frozenset({"어요", "아요", "에요", "예요", "어", "아", "죠", "지"})
 _INTERROGATIVES = frozenset({"뭐", "무엇", "어떻게", "언제", "어디", "몇", "며칠", "얼마", "누구", "어느", "무슨"})
 _COUNTED = frozenset({"명", "개", "군데", "건", "곳", "대", "사람", "가지", "번"})
+_REQUESTS = frozenset({"부탁", "주", "요청", "신청", "바라"})
 _INQUIRIES = frozenset({"문의", "질의", "질문"})
 # After a condition these form a request: "주시면 됩니다", "해 주시면 감사하겠습니다".
 _IDIOM = frozenset({"되", "하", "좋", "감사", "고맙", "충분", "괜찮", "안"})
@@ -74,8 +75,8 @@ def _clause(items: list[Morpheme], sentence: int) -> Clause:
 
 
 def _asks_for(items: list[Morpheme]) -> bool:
-    """Return whether an interrogative is among `items`, but not "몇 명", "몇 개"."""
-    return any(
+    """Return whether an interrogative is among `items`, but not "몇 명", "몇 개", or a request."""
+    return not any(m.form in _REQUESTS for m in items) and any(
         m.form in _INTERROGATIVES
         and not (m.form == "몇" and n + 1 < len(items) and items[n + 1].form in _COUNTED)
         for n, m in enumerate(items)

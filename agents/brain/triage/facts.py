@@ -132,6 +132,7 @@ class RequestFacts:
     def _is_open_question(self, clause: int) -> bool:
         asked = self.reading.clauses[clause].question or bool(
             self.reading.in_clause(clause, "ask.curious")
+            or self.reading.in_clause(clause + 1, "ask.curious")
         )
         return asked and self._has_question_word(clause)
 
@@ -278,9 +279,9 @@ class RequestFacts:
 
     def _is_out_of_place(self, hit: ConceptHit) -> bool:
         """Return whether it is an office matter on a named server, or `SAME` without a server."""
-        if _suffix(hit) == "BACKUP" and hit.concept.endswith(".3"):
+        if self.reading.items(hit)[hit.begin].form == "복구" and self.faults:
             # "복구해 주세요" asks to remedy a problem.
-            return bool(self.faults)
+            return True
         return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
 
     def _is_fine(self, hit: ConceptHit) -> bool:
@@ -296,8 +297,9 @@ class RequestFacts:
     def _is_circumstance(self, hit: ConceptHit) -> bool:
         """Return whether the word says when it happened, not what it is: "배포 후 오류"."""
         rest = [m for m in self.reading.items(hit)[hit.end :] if m.tag not in ("XSV", "ETM", "EC")]
+        others = {h.concept for h in self.reading.all("topic.")} - {hit.concept}
         if rest and rest[0].form in self.lexicon.lists["before"] and rest[0].tag[0] == "N":
-            return True
+            return bool(self.kinds or others)
         after = bool(rest) and rest[0].form in self.lexicon.lists["after"]
         return after and bool(self.faults)
 

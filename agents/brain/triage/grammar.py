@@ -62,9 +62,10 @@ def is_hypothetical(clause: Clause, end: int) -> bool:
 
 def is_past(following: Sequence[Morpheme]) -> bool:
     """Return whether the verb at the beginning of `following` is in the past."""
-    for item in following:
+    for n, item in enumerate(following):
         if item.tag == "EP" and item.form in ("었", "았"):
-            return True
+            # A wish: "올려 주셨으면 합니다".
+            return following[n + 1].form != "으면" if n + 1 < len(following) else True
         if item.tag[0] in "NS" or item.tag in ("EF", "ETM"):
             return False
     return False

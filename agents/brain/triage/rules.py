@@ -7,6 +7,11 @@ from dataclasses import dataclass
 
 from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.reading import ConceptHit
+from guardia.knowledge.korean import Morpheme
+
+
+_WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
+"""Reasons of results that mean "nothing found"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,8 @@ class Judgement:
     because: str
     """Key of the reason below `triage.because`."""
     words: tuple[str, ...] = ()
+    sure: bool = True
+    """Whether the text has evidence; a chat model may fill what is not sure."""
 
 
 def kind(facts: RequestFacts) -> Judgement:
@@ -25,6 +32,7 @@ def kind(facts: RequestFacts) -> Judgement:
         _unlock_request(facts)
         or _patient_question(facts)
         or _incident(facts)
+        or _document_request(facts)
         or _change(facts)
         or _report(facts)
         or _question(facts)
@@ -57,7 +65,7 @@ def _unlock_request(facts: RequestFacts) -> Judgement | None:
     if facts.wide or facts.topic != "ACCOUNT":
         return None
     requested = [h for h in facts.reading.all("ask.release") if facts.is_requested(h)]
-    return _judge("REQUEST", "wish", requested) if requested else None
+    return _judge("REQUEST", "unlock", requested) if requested else None
 
 
 def _patient_question(facts: RequestFacts) -> Judgement | None:
@@ -80,6 +88,28 @@ def _incident(facts: RequestFacts) -> Judgement | None:
     if waiting and (facts.wide or not (facts.requests or facts.asked)):
         return _judge("INCIDENT", "fault", waiting)
     return None
+
+
+def _document_request(facts: RequestFacts) -> Judgement | None:
+    """Match a request for documents or figures: "정책 현황 자료를 요청합니다"."""
+    if facts.asked:
+        return None
+    kinds = facts.lexicon.lists["documents"]
+    found = [
+        r
+        for r in facts.requests
+        if _last_object(facts.reading.items(r)[: r.begin]) in kinds
+        and not facts.reading.in_clause(r.clause, "when.wait")
+    ]
+    return _judge("REQUEST", "document", found) if found else None
+
+
+def _last_object(items: Sequence[Morpheme]) -> str:
+    """Return the last object or noun before a request, without the verb in between."""
+    nouns = [m for n, m in enumerate(items) if m.tag in ("NNG", "NNP", "SL")]
+    marked = [m for m, after in zip(items, items[1:], strict=False) if after.tag == "JKO"]
+    chosen = marked or nouns
+    return chosen[-1].form if chosen else ""
 
 
 def _change(facts: RequestFacts) -> Judgement | None:
@@ -251,4 +281,4 @@ def _default_priority(facts: RequestFacts, kind: str) -> Judgement:
 
 def _judge(value: str, because: str, hits: Sequence[ConceptHit]) -> Judgement:
     words = dict.fromkeys(h.words for h in hits if h.words)
-    return Judgement(value, because, tuple(words)[:3])
+    return Judgement(value, because, tuple(words)[:3], because not in _WITHOUT_EVIDENCE)
