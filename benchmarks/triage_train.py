@@ -63,15 +63,15 @@ def cases() -> list[Example]:
     rows = map(json.loads, (CASES / "triage.jsonl").read_text("utf-8").splitlines())
     kept = [(row["text"], row["expect"]) for row in rows if row["half"] == "tune"]
     return [
-        Example(f"cases{n % PARTS}", text, e["kind"], e["category"], e["priority"], e["action_type"])
+        Example(
+            f"cases{n % PARTS}", text, e["kind"], e["category"], e["priority"], e["action_type"]
+        )
         for n, (text, e) in enumerate(kept)
     ]
 
 
-def compare(
-    field: str, found: list[Example], seen: list[dict[str, str]], ruled: list[str]
-) -> None:
-    """Print the share of right values of each author, of the weights without it and of the rules."""
+def compare(field: str, found: list[Example], seen: list[dict[str, str]], ruled: list[str]) -> None:
+    """Print the shares of right values of each author: weights without it, and rules."""
     authors = np.array([e.style for e in found])
     for author in sorted(set(authors)):
         known, others = authors == author, authors != author
@@ -111,9 +111,7 @@ def fit(
     shared = [name for name, styles in authors.items() if len(styles) > 1]
     table = {name: row for row, name in enumerate([weights.BIAS, *sorted(shared)])}
     values = FIELDS[field]
-    wanted = np.eye(len(values), dtype=np.float32)[
-        [values.index(getattr(e, field)) for e in found]
-    ]
+    wanted = np.eye(len(values), dtype=np.float32)[[values.index(getattr(e, field)) for e in found]]
     return table, _solve(matrix(pieces, table), wanted)
 
 

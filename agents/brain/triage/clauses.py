@@ -16,7 +16,9 @@ _ASKING = (
 )
 # Of spoken questions without a mark: "뭐가 달라요", "몇 달마다 바꿔야 돼요".
 _PLAIN = frozenset({"어요", "아요", "에요", "예요", "어", "아", "죠", "지"})
-_INTERROGATIVES = frozenset({"뭐", "무엇", "어떻게", "언제", "어디", "몇", "며칠", "얼마", "누구", "어느", "무슨"})
+_INTERROGATIVES = frozenset({
+    "뭐", "무엇", "어떻게", "언제", "어디", "몇", "며칠", "얼마", "누구", "어느", "무슨",
+})
 _COUNTED = frozenset({"명", "개", "군데", "건", "곳", "대", "사람", "가지", "번"})
 _REQUESTS = frozenset({"부탁", "주", "요청", "신청", "바라"})
 _INQUIRIES = frozenset({"문의", "질의", "질문"})

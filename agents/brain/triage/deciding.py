@@ -46,7 +46,7 @@ def decide(facts: RequestFacts) -> Decision:
         "category", rules.category(facts), weights, found, lambda value: value != "DEPLOY"
     )
     kind = _settled(
-        "kind", rules.kind(facts), weights, found, lambda v: _may_be_kind(v, category.value)
+        "kind", rules.kind(facts), weights, found, lambda v: _may_be_kind(v, category.value, facts)
     )
     priority = rules.priority(facts, kind.value)
     known = with_kind(found, kind.value)
@@ -57,8 +57,13 @@ def decide(facts: RequestFacts) -> Decision:
     )
 
 
-def _may_be_kind(value: str, category: str) -> bool:
-    """Return whether words alone may decide for `value`: work on accounts is a service."""
+def _may_be_kind(value: str, category: str, facts: RequestFacts) -> bool:
+    """Return whether words alone may decide for `value`.
+
+    Work on accounts is a service, and what has no impact yet is no incident.
+    """
+    if value == "INCIDENT":
+        return not facts.reading.facts("calm.now", "calm.noimpact")
     return value != "CHANGE" or category not in ("ACCOUNT", "GENERAL")
 
 

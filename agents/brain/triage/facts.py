@@ -52,7 +52,10 @@ class RequestFacts:
 
     def _is_topic_only(self, hit: ConceptHit) -> bool:
         """Return whether the problem is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
-        if hit.begin and self.reading.items(hit)[hit.begin - 1].form in self.lexicon.lists["drills"]:
+        if (
+            hit.begin
+            and self.reading.items(hit)[hit.begin - 1].form in self.lexicon.lists["drills"]
+        ):
             return True
         if hit.concept == "fault.weak" and self._describes(hit):
             return True

@@ -9,7 +9,6 @@ from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.reading import ConceptHit
 from guardia.knowledge.korean import Morpheme
 
-
 _WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
 """Reasons of results that mean "nothing found"."""
 
