@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.reading import ConceptHit
@@ -105,8 +106,8 @@ def _document_request(facts: RequestFacts) -> Judgement | None:
 
 def _last_object(items: Sequence[Morpheme]) -> str:
     """Return the last object or noun before a request, without the verb in between."""
-    nouns = [m for n, m in enumerate(items) if m.tag in ("NNG", "NNP", "SL")]
-    marked = [m for m, after in zip(items, items[1:], strict=False) if after.tag == "JKO"]
+    nouns = [m for m in items if m.tag in ("NNG", "NNP", "SL")]
+    marked = [m for m, after in pairwise(items) if after.tag == "JKO"]
     chosen = marked or nouns
     return chosen[-1].form if chosen else ""
 

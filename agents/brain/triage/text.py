@@ -46,8 +46,8 @@ _SIGNED = re.compile(r"^[\w ,.·()/-]{0,40}(?:드림|올림|배상)\W*$")
 # A line of short words can also be a sentence: "해당 세션을 종료하여 주시기 바랍니다."
 _SENTENCE = re.compile(r"(?:다|요|오|음|함|임|됨|람|망|것|까)[\s.!?~]*$")
 _CLOSING = re.compile(
-    r"\s*(?:그럼 |이만 |오늘도 )?(?:늘 |항상 )?(?:수고|고생)(?:하십시오|하십쇼|하세요|들 하세요|하시기 바랍니다)"
-    r"[\s.!~^]*$|(?<=[.\s])끝\.\s*$"
+    r"\s*(?:그럼 |이만 |오늘도 )?(?:늘 |항상 )?(?:수고|고생)"
+    r"(?:하십시오|하십쇼|하세요|들 하세요|하시기 바랍니다)[\s.!~^]*$|(?<=[.\s])끝\.\s*$"
 )
 # Frequent misspellings that the analyser would take for other words.
 _MISSPELT = tuple(
