@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,10 +33,12 @@ def chart(folder: Path, url: str) -> str:
     """The shipped chart, whose dispatcher has a chat model."""
     from guardia.org.chart import shipped_chart_path
 
-    text = shipped_chart_path().read_text("utf-8")
+    head, rest = shipped_chart_path().read_text("utf-8").split("  - id: dispatcher\n")
+    entry, others = rest.split("  - id: ", 1)
+    kept = re.sub(r"(?m)^    brain:.*\n(?:      .*\n)*", "", entry)
     model = f"    brain: {{kind: chat, base_url: {url}, model: {MODEL}}}\n"
     path = folder / "chart.yaml"
-    path.write_text(text.replace("  - id: dispatcher\n", f"  - id: dispatcher\n{model}", 1), "utf-8")
+    path.write_text(f"{head}  - id: dispatcher\n{model}{kept}  - id: {others}", "utf-8")
     return str(path)
 
 
@@ -55,8 +58,13 @@ def test_shares_by_field_in_percent(tmp_path: Path) -> None:
     assert "P1 > P2: 1" in shown
 
 
-def test_a_brain_of_the_chart_is_measured(tmp_path: Path, server: ModelServer) -> None:
-    server.answer = lambda _: CannedReply(GOOD_ANSWER)
+def test_a_brain_of_the_chart_is_measured(tmp_path: Path) -> None:
+    with ModelServer() as server:
+        server.replies(CannedReply(GOOD_ANSWER))
+        measure_a_brain(tmp_path, server)
+
+
+def measure_a_brain(tmp_path: Path, server: ModelServer) -> None:
     file = examples(tmp_path, ("기재부 운영DB 쿼리가 너무 느려요", SLOW))
     options = ("--brain", "dispatcher", "--chart", chart(tmp_path, server.url))
     given = ("eval", "requests", file, "--directory", DIRECTORY, "--json", *options)
@@ -68,14 +76,15 @@ def test_a_brain_of_the_chart_is_measured(tmp_path: Path, server: ModelServer) -
 
 def test_an_unknown_brain_is_refused(tmp_path: Path) -> None:
     file = examples(tmp_path, ("느려요", SLOW))
-    refused = refusal("eval", "requests", file, "--directory", DIRECTORY, "--brain", "ghost")
-    assert isinstance(refused, NotFound)
+    options = ("--directory", DIRECTORY, "--brain", "ghost")
+    assert "ghost" in refusal(NotFound, "eval", "requests", file, *options)
 
 
 def test_a_line_without_an_answer_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "bad.jsonl"
     path.write_text('{"text": "느려요"}', "utf-8")
-    assert isinstance(refusal("eval", "requests", str(path), "--directory", DIRECTORY), Invalid)
+    said = refusal(Invalid, "eval", "requests", str(path), "--directory", DIRECTORY)
+    assert "bad.jsonl:1" in said
 
 
 @pytest.mark.parametrize(("action", "share"), [("RESTART", 100.0), ("BACKUP", 0.0)])

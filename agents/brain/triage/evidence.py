@@ -16,7 +16,7 @@ _WITH_KIND = ("is when", "is no ", "is calm", "is scope", "fault")
 
 
 def evidence(facts: RequestFacts) -> dict[str, str]:
-    """Return each piece of evidence with the words of the text that it stands for."""
+    """Return each piece of evidence with the words of the text behind it."""
     found = {
         f"server {facts.kinds[0] if facts.kinds else '-'}": "",
         f"action {facts.action or '-'}": "",

@@ -118,7 +118,9 @@ class BrainScore:
     def tables(self) -> dict[str, str]:
         """Return the confusions of each field, the most frequent first."""
         return {
-            f"{name}, expected > found": ", ".join(f"{a} > {b}: {n}" for (a, b), n in found.most_common())
+            f"{name}, expected > found": ", ".join(
+                f"{a} > {b}: {n}" for (a, b), n in found.most_common()
+            )
             for name, found in self.confused.items()
         }
 
