@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from pydantic import BaseModel, ConfigDict, Field
 
 from guardia.agents.brain.triage import rules
+from guardia.agents.brain.triage.deciding import decide
 from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.names import index_of
@@ -20,8 +21,6 @@ from guardia.agents.brain.triage.text import addresses_machine, strip_noise
 from guardia.i18n import t
 from guardia.org.directory import Directory
 
-_WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
-"""Reasons of results that mean "nothing found"."""
 _MASK = "SRV"
 """Replaces a named server, in the lexicon's patterns as well."""
 
@@ -56,10 +55,9 @@ def triage(text: str, directory: Directory) -> Triage:
     mentions = find_mentions(own, directory)
     servers = tuple(dict.fromkeys(m.server_id for m in mentions))
     hosts = index_of(directory).hosts
-    reading = read_request(_masked(own, mentions), words)
-    facts = RequestFacts(reading, words, [hosts[s].kind for s in servers])
-    kind, category = rules.kind(facts), rules.category(facts)
-    priority = rules.priority(facts, kind.value)
+    facts = _facts(own, mentions, directory)
+    decided = decide(facts)
+    kind, category, priority = decided.kind, decided.category, decided.priority
     named = index_of(directory).institution_in(own)
     institution = hosts[servers[0]].institution if servers else named
     return Triage(
@@ -83,9 +81,23 @@ def triage(text: str, directory: Directory) -> Triage:
         unsure=tuple(
             name
             for name, found in (("kind", kind), ("category", category), ("priority", priority))
-            if found.because in _WITHOUT_EVIDENCE
+            if not found.sure
         ),
     )
+
+
+def facts_of(text: str, directory: Directory) -> RequestFacts:
+    """Return the facts of a request, from which its rules and weights decide."""
+    words = lexicon()
+    own = strip_noise(text, words.injection_patterns)
+    return _facts(own, find_mentions(own, directory), directory)
+
+
+def _facts(own: str, mentions: list[ServerMention], directory: Directory) -> RequestFacts:
+    hosts, words = index_of(directory).hosts, lexicon()
+    named = dict.fromkeys(m.server_id for m in mentions)
+    reading = read_request(_masked(own, mentions), words)
+    return RequestFacts(reading, words, [hosts[s].kind for s in named])
 
 
 def relevant_text(text: str) -> str:

@@ -14,6 +14,14 @@ _ASKING = (
     "나요", "ᆫ가요", "은가요", "는가요", "까요", "ᆸ니까", "습니까", "는지요", "ᆫ지요", "죠",
     "나", "ᆫ가", "는가", "은가", "니",
 )
+# Of spoken questions without a mark: "뭐가 달라요", "몇 달마다 바꿔야 돼요".
+_PLAIN = frozenset({"어요", "아요", "에요", "예요", "어", "아", "죠", "지"})
+_INTERROGATIVES = frozenset({
+    "뭐", "무엇", "어떻게", "언제", "어디", "몇", "며칠", "얼마", "누구", "어느", "무슨",
+})
+_COUNTED = frozenset({"명", "개", "군데", "건", "곳", "대", "사람", "가지", "번"})
+_REQUESTS = frozenset({"부탁", "주", "요청", "신청", "바라"})
+_INQUIRIES = frozenset({"문의", "질의", "질문"})
 # After a condition these form a request: "주시면 됩니다", "해 주시면 감사하겠습니다".
 _IDIOM = frozenset({"되", "하", "좋", "감사", "고맙", "충분", "괜찮", "안"})
 # Connectives that do not end the clause.
@@ -53,6 +61,7 @@ def clauses(text: str) -> list[Clause]:
 
 def _clause(items: list[Morpheme], sentence: int) -> Clause:
     items = [m for m in items if m.form != ","]
+    end = next((m for m in reversed(items) if m.tag[0] != "S"), None)
     last = next((m for m in reversed(items) if m.tag in ("EC", "EF")), None)
     ending, tag = (last.form, items[-1].tag) if last else ("", "")
     asked = any(m.tag == "SF" and "?" in m.form for m in items)
@@ -60,7 +69,19 @@ def _clause(items: list[Morpheme], sentence: int) -> Clause:
         items=tuple(items),
         sentence=sentence,
         conditional=ending in _CONDITION and tag != "SF" and not asked,
-        question=asked or (ending.endswith(_ASKING) and tag != "EC"),
+        question=asked
+        or (ending.endswith(_ASKING) and tag != "EC")
+        or (end is not None and end.form in _INQUIRIES and end.tag == "NNG")
+        or (ending in _PLAIN and _asks_for(items)),
+    )
+
+
+def _asks_for(items: list[Morpheme]) -> bool:
+    """Return whether an interrogative is among `items`, but not "몇 명", "몇 개", or a request."""
+    return not any(m.form in _REQUESTS for m in items) and any(
+        m.form in _INTERROGATIVES
+        and not (m.form == "몇" and n + 1 < len(items) and items[n + 1].form in _COUNTED)
+        for n, m in enumerate(items)
     )
 
 

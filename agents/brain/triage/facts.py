@@ -19,6 +19,7 @@ _OFFICE_PENALTY = 0.5
 """An office item next to a word of the field is only the location: "회의실 랜"."""
 _ABOUT_TROUBLE = ("action.DEPLOY", "action.LOG_ANALYSIS")
 """Work whose object can be a problem: "오류 수정 버전 배포", "에러 로그 분석"."""
+_NEEDED = ("필요", "가능", "되", "급하", "요구", "시급")
 _DESCRIBING = ("ᆫ", "은", "는", "던")
 
 
@@ -51,6 +52,13 @@ class RequestFacts:
 
     def _is_topic_only(self, hit: ConceptHit) -> bool:
         """Return whether the problem is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
+        if (
+            hit.begin
+            and self.reading.items(hit)[hit.begin - 1].form in self.lexicon.lists["drills"]
+        ):
+            return True
+        if hit.concept == "fault.weak" and self._describes(hit):
+            return True
         asking, shadows = self.lexicon.lists["asking"], self.lexicon.lists["shadows"]
         for item in self.reading.items(hit)[hit.end :]:
             if item.tag[0] not in "NX" and item.form not in asking:
@@ -125,7 +133,11 @@ class RequestFacts:
         return [h for h in self.reading.all("ask.info") if self._is_open_question(h.clause)]
 
     def _is_open_question(self, clause: int) -> bool:
-        return self.reading.clauses[clause].question and self._has_question_word(clause)
+        asked = self.reading.clauses[clause].question or bool(
+            self.reading.in_clause(clause, "ask.curious")
+            or self.reading.in_clause(clause + 1, "ask.curious")
+        )
+        return asked and self._has_question_word(clause)
 
     def _has_question_word(self, clause: int, begin: int = 0) -> bool:
         items = self.reading.clauses[clause].items[begin:]
@@ -161,6 +173,9 @@ class RequestFacts:
         """Return whether the word belongs to the next noun: "배포 일정", "백업 실패"."""
         items = self.reading.items(hit)
         following = items[hit.end] if hit.end < len(items) else None
+        if following and following.tag == "JKS" and hit.concept.startswith("action."):
+            after = items[hit.end + 1].form if hit.end + 1 < len(items) else ""
+            return after not in _NEEDED
         if following and following.tag == "JKB" and hit.concept == "ask.change":
             return following.form in ("로", "으로")
         if following is None or following.tag not in ("NNG", "NNP", "NNB", "ETM"):
@@ -177,6 +192,9 @@ class RequestFacts:
     def _ends_bare(self, hit: ConceptHit) -> bool:
         """Return whether the sentence ends with the work itself, in telegram style."""
         rest = self.reading.items(hit)[hit.end :]
+        if hit.concept == "action.DEPLOY" and rest and rest[0].form == "]":
+            # The title of a form: "[배포] 대상: …".
+            return True
         return all(m.tag[0] in "SJ" or m.form in ("좀", "요", "건") for m in rest)
 
     # --- requested work ----------------------------------------------------------------------
@@ -264,6 +282,9 @@ class RequestFacts:
 
     def _is_out_of_place(self, hit: ConceptHit) -> bool:
         """Return whether it is an office matter on a named server, or `SAME` without a server."""
+        if self.reading.items(hit)[hit.begin].form == "복구" and self.faults:
+            # "복구해 주세요" asks to remedy a problem.
+            return True
         return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
 
     def _is_fine(self, hit: ConceptHit) -> bool:
@@ -279,6 +300,9 @@ class RequestFacts:
     def _is_circumstance(self, hit: ConceptHit) -> bool:
         """Return whether the word says when it happened, not what it is: "배포 후 오류"."""
         rest = [m for m in self.reading.items(hit)[hit.end :] if m.tag not in ("XSV", "ETM", "EC")]
+        others = {h.concept for h in self.reading.all("topic.")} - {hit.concept}
+        if rest and rest[0].form in self.lexicon.lists["before"] and rest[0].tag[0] == "N":
+            return bool(self.kinds or others)
         after = bool(rest) and rest[0].form in self.lexicon.lists["after"]
         return after and bool(self.faults)
 
@@ -308,7 +332,14 @@ class RequestFacts:
         """Return words of time that are not denied ("오늘 아니어도") and about the request."""
         found = self.reading.all(concept)
         inside = covered_hits(found, self.reading.all("calm.noimpact"))
-        return [h for h in found if not h.denied and h not in inside]
+        return [h for h in found if not h.denied and h not in inside and not self._is_room(h)]
+
+    def _is_room(self, hit: ConceptHit) -> bool:
+        """Return whether it is free space, not spare time: "아직 70%라 여유는 있지만"."""
+        if "여유" not in hit.words or not self.reading.all("topic.STORAGE"):
+            return False
+        rest = self.reading.items(hit)[hit.begin : hit.end + 4]
+        return not any(m.form in ("때", "면", "으면", "시") for m in rest)
 
 
 def covered_hits(hits: Iterable[ConceptHit], others: Iterable[ConceptHit]) -> set[ConceptHit]:

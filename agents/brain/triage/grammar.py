@@ -20,12 +20,16 @@ _SIGNS = frozenset({
     "현상", "문제", "상태", "우려",
 })
 _HAPPEN = frozenset({"하", "되", "나", "나오", "생기", "발생", "일어나", "시키"})
-_CALLED_OFF = frozenset({"취소", "보류", "연기", "철회", "미루"})
+_CALLED_OFF = frozenset({
+    "취소", "보류", "연기", "철회", "미루", "삼가", "자제", "금지", "지양", "불필요",
+})
 # After "-ㄹ": it may happen or is about to.
 _POSSIBLE = frozenset({
     "수", "것", "거", "듯", "듯하", "지", "가능성", "우려", "위험", "때", "경우", "시", "까",
     "뻔", "정도",
 })
+# After a noun: "실패 예상", "중단이 우려되는바".
+_FEARED = frozenset({"예상", "우려", "위험", "가능", "가능성", "예방", "염려", "걱정"})
 # fmt: on
 
 
@@ -46,6 +50,9 @@ def is_hypothetical(clause: Clause, end: int) -> bool:
     if clause.conditional:
         return True
     following = [m for m in clause.items[end:] if m.tag[0] != "S"]
+    nouns = [m for m in following if m.tag[0] != "J"]
+    if nouns and nouns[0].form in _FEARED and nouns[0].tag in ("NNG", "XR"):
+        return True
     for n, item in enumerate(following):
         if item.tag == "ETM" and item.form in ("ᆯ", "을"):
             return n + 1 < len(following) and following[n + 1].form in _POSSIBLE
@@ -57,9 +64,10 @@ def is_hypothetical(clause: Clause, end: int) -> bool:
 
 def is_past(following: Sequence[Morpheme]) -> bool:
     """Return whether the verb at the beginning of `following` is in the past."""
-    for item in following:
+    for n, item in enumerate(following):
         if item.tag == "EP" and item.form in ("었", "았"):
-            return True
+            # A wish: "올려 주셨으면 합니다".
+            return following[n + 1].form != "으면" if n + 1 < len(following) else True
         if item.tag[0] in "NS" or item.tag in ("EF", "ETM"):
             return False
     return False
@@ -90,6 +98,8 @@ def _without_light_verbs(following: list[Morpheme]) -> list[Morpheme]:
 def _verb_denied(following: list[Morpheme]) -> bool:
     """Return whether a verb is negated: "-지 않다", "-ㄴ 것은 아니다"."""
     forms = [m.form for m in following[:3]]
+    if forms[0] in ("어서", "아서"):
+        return len(following) > 1 and _is_not(following[1:])
     if forms[0] == "지":
         return len(forms) > 1 and forms[1] in _NOT
     if following[0].tag != "ETM" or len(following) < 3:

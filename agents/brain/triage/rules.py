@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from guardia.agents.brain.triage.facts import RequestFacts
 from guardia.agents.brain.triage.reading import ConceptHit
+from guardia.knowledge.korean import Morpheme
+
+_WITHOUT_EVIDENCE = ("default", "no_topic", "normal")
+"""Reasons of results that mean "nothing found"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +22,8 @@ class Judgement:
     because: str
     """Key of the reason below `triage.because`."""
     words: tuple[str, ...] = ()
+    sure: bool = True
+    """Whether the text has evidence; a chat model may fill what is not sure."""
 
 
 def kind(facts: RequestFacts) -> Judgement:
@@ -25,6 +32,7 @@ def kind(facts: RequestFacts) -> Judgement:
         _unlock_request(facts)
         or _patient_question(facts)
         or _incident(facts)
+        or _document_request(facts)
         or _change(facts)
         or _report(facts)
         or _question(facts)
@@ -57,7 +65,7 @@ def _unlock_request(facts: RequestFacts) -> Judgement | None:
     if facts.wide or facts.topic != "ACCOUNT":
         return None
     requested = [h for h in facts.reading.all("ask.release") if facts.is_requested(h)]
-    return _judge("REQUEST", "wish", requested) if requested else None
+    return _judge("REQUEST", "unlock", requested) if requested else None
 
 
 def _patient_question(facts: RequestFacts) -> Judgement | None:
@@ -70,6 +78,9 @@ def _patient_question(facts: RequestFacts) -> Judgement | None:
 
 
 def _incident(facts: RequestFacts) -> Judgement | None:
+    """Match a problem that exists now; what must be killed holds up others."""
+    if facts.action == "KILL_QUERY":
+        return _judge("INCIDENT", "fault", [*facts.faults, *facts.asked])
     strong = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
     if strong:
         return _judge("INCIDENT", "fault", strong)
@@ -77,6 +88,28 @@ def _incident(facts: RequestFacts) -> Judgement | None:
     if waiting and (facts.wide or not (facts.requests or facts.asked)):
         return _judge("INCIDENT", "fault", waiting)
     return None
+
+
+def _document_request(facts: RequestFacts) -> Judgement | None:
+    """Match a request for documents or figures: "정책 현황 자료를 요청합니다"."""
+    if facts.asked:
+        return None
+    kinds = facts.lexicon.lists["documents"]
+    found = [
+        r
+        for r in facts.requests
+        if _last_object(facts.reading.items(r)[: r.begin]) in kinds
+        and not facts.reading.in_clause(r.clause, "when.wait")
+    ]
+    return _judge("REQUEST", "document", found) if found else None
+
+
+def _last_object(items: Sequence[Morpheme]) -> str:
+    """Return the last object or noun before a request, without the verb in between."""
+    nouns = [m for m in items if m.tag in ("NNG", "NNP", "SL")]
+    marked = [m for m, after in pairwise(items) if after.tag == "JKO"]
+    chosen = marked or nouns
+    return chosen[-1].form if chosen else ""
 
 
 def _change(facts: RequestFacts) -> Judgement | None:
@@ -89,6 +122,7 @@ def _change(facts: RequestFacts) -> Judgement | None:
     found = [h for h in facts.reading.hits if h.concept in names and facts.is_requested(h)]
     if facts.topic in ("ACCOUNT", "GENERAL"):
         found = [h for h in found if _changes_an_object(facts, h)]
+    found = [h for h in found if not _registers_things(facts, h)]
     # "글자가 겹쳐 보입니다. 수정 부탁드립니다." asks for a repair, not for a change.
     if found and not (_report(facts) and all(_is_bare(facts, h) for h in found)):
         return _judge("CHANGE", "change", found)
@@ -101,6 +135,12 @@ def _changes_an_object(facts: RequestFacts, hit: ConceptHit) -> bool:
     return any((o.begin, o.end) != (hit.begin, hit.end) for o in objects)
 
 
+def _registers_things(facts: RequestFacts, hit: ConceptHit) -> bool:
+    """Return whether people or devices are registered, which is a service."""
+    things = facts.lexicon.lists["registered"]
+    return "등록" in hit.words and any(m.form in things for m in facts.reading.items(hit))
+
+
 def _report(facts: RequestFacts) -> Judgement | None:
     """Match statements about a condition that ask for nothing but a check.
 
@@ -109,7 +149,7 @@ def _report(facts: RequestFacts) -> Judgement | None:
     """
     remedy = not facts.asked and all(_is_remedy(facts, r) for r in facts.requests)
     weak = facts.fault("weak")
-    if weak and (remedy or facts.reading.facts("when.today")):
+    if weak and facts.topic != "GENERAL" and (remedy or facts.reading.facts("when.today")):
         return _judge("INCIDENT", "fault", weak)
     if not remedy or facts.questions or facts.reading.facts("calm.now", "fault.waiting"):
         return None
@@ -165,6 +205,8 @@ def _outage(facts: RequestFacts) -> Judgement | None:
     """Match a total failure for many users or on a whole server."""
     if facts.reading.facts("calm.works", "calm.noimpact"):
         return None
+    if facts.topic == "SECURITY" and facts.reading.facts("calm.contained"):
+        return None
     broken = _broken(facts)
     office = facts.topic == "GENERAL" and facts.topics and not facts.reading.facts("scope.heavy")
     if broken and facts.wide and not office:
@@ -209,22 +251,34 @@ def _degraded(facts: RequestFacts) -> Judgement:
     for because, found in (
         ("one", named("scope.one")),
         ("later", facts.times("when.later")),
-        ("no_impact", named("calm.noimpact")),
+        ("no_impact", [h for h in named("calm.noimpact") if not _is_component(facts, h)]),
     ):
         if found:
             return _judge("P3", because, found)
+    if facts.topic == "GENERAL" and facts.topics:
+        # An office device serves a room, not a service.
+        return _judge("P3", "office", facts.topics)
     return _judge("P2", "degraded", facts.faults)
 
 
+def _is_component(facts: RequestFacts, hit: ConceptHit) -> bool:
+    """Return whether only another component has no problem: "DB는 문제없습니다"."""
+    topics = facts.reading.in_clause(hit.clause, "topic.")
+    return any(h.end <= hit.begin and h not in facts.topics for h in topics)
+
+
 def _default_priority(facts: RequestFacts, kind: str) -> Judgement:
+    if kind == "QUESTION":
+        later = [h for h in facts.times("when.later") if "점검" not in h.words]
+        return _judge("P3", "later", later) if later else _judge("P4", "normal", [])
     later, urgent = facts.times("when.later"), facts.times("when.urgent")
     if later:
         return _judge("P3", "later", later)
     if urgent:
         return _judge("P2", "urgent", urgent)
-    return _judge("P4" if kind == "QUESTION" else "P3", "normal", [])
+    return _judge("P3", "normal", [])
 
 
 def _judge(value: str, because: str, hits: Sequence[ConceptHit]) -> Judgement:
     words = dict.fromkeys(h.words for h in hits if h.words)
-    return Judgement(value, because, tuple(words)[:3])
+    return Judgement(value, because, tuple(words)[:3], because not in _WITHOUT_EVIDENCE)

@@ -43,6 +43,40 @@ _INTRODUCTION = re.compile(rf"^[\w ,]{{2,40}}(?:{_TITLES}|{_UNITS}|[가-힣]{{2,
 _PERSON = re.compile(rf"(?:{_TITLES}|{_UNITS})\s*(?:[가-힣]{{2,4}})?{_IS}")
 _REQUEST = re.compile("신청|요청|부탁|주세요|바랍|바라|확인|필요|안 |않|못")
 _SIGNED = re.compile(r"^[\w ,.·()/-]{0,40}(?:드림|올림|배상)\W*$")
+# A line of short words can also be a sentence: "해당 세션을 종료하여 주시기 바랍니다."
+_SENTENCE = re.compile(r"(?:다|요|오|음|함|임|됨|람|망|것|까)[\s.!?~]*$")
+_CLOSING = re.compile(
+    r"\s*(?:그럼 |이만 |오늘도 )?(?:늘 |항상 )?(?:수고|고생)"
+    r"(?:하십시오|하십쇼|하세요|들 하세요|하시기 바랍니다)[\s.!~^]*$|(?<=[.\s])끝\.\s*$"
+)
+# Frequent misspellings that the analyser would take for other words.
+_MISSPELT = tuple(
+    (re.compile(wrong), right)
+    for wrong, right in (
+        (r"지(\s?)안(?=[아으았습는])", r"지\1않"),
+        (r"않(?=\s?[되돼된됩됨열나떠들먹])", "안"),
+        (r"되(?=[요서]\b|[요서](?=[\s.,!?~ㅠㅜ]|$))", "돼"),
+        (r"됬", "됐"),
+        (r"(?<=[가-힣])읍니다", "습니다"),
+        (r"함니다", "합니다"),
+        (r"(?<=[가-힣])림니다", "립니다"),
+        (r"뜸니다", "뜹니다"),
+        (r"넘오래", "너무 오래"),
+        (r"(?<=[가-힣])욜(?=[\s까에날]|$)", "요일"),
+        (r"낼모레", "모레"),
+        (r"왜케", "왜 이렇게"),
+        (r"어[케캐](?=[\s돼해되])", "어떻게 "),
+        (r"나심(?=\s)", "나시면"),
+        (r"아녜요", "아니에요"),
+        (r"(?<=[세해돼에어아네죠])용(?=[\s~!.,?]|$)", "요"),
+        (r"니당(?=[\s~!.,?]|$)", "니다"),
+        (r"시스탬", "시스템"),
+        (r"써버", "서버"),
+        (r"쎄션", "세션"),
+        (r"[컴콤]퓨타", "컴퓨터"),
+        (r"에라(?=[가나뜨떠\s])", "에러"),
+    )
+)
 _SIGNER = re.compile(rf"[가-힣A-Za-z]{{1,20}}(?:{_UNITS}|{_TITLES})|[가-힣]{{2,4}}")
 
 
@@ -54,7 +88,14 @@ def strip_noise(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> str
         _without_injections(line, injection_patterns)
         for line in _until_injection(text, injection_patterns)
     ]
-    return "\n".join(_without_courtesies(lines))
+    return _spelled("\n".join(_without_courtesies(lines)))
+
+
+def _spelled(text: str) -> str:
+    """Correct frequent misspellings."""
+    for wrong, right in _MISSPELT:
+        text = wrong.sub(right, text)
+    return text
 
 
 def addresses_machine(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> bool:
@@ -103,7 +144,7 @@ def _without_injections(line: str, injection_patterns: Sequence[re.Pattern[str]]
 
 
 def _without_courtesies(lines: Iterable[str]) -> list[str]:
-    kept = [_without_greeting(line.strip()) for line in lines]
+    kept = [_CLOSING.sub("", _without_greeting(line.strip())) for line in lines]
     kept = [line for line in kept if line and not _is_courtesy(line)]
     while len(kept) > 1 and _is_signature(kept[-1]):
         kept.pop()
@@ -134,4 +175,6 @@ def _is_introduction(sentence: str) -> bool:
 def _is_signature(line: str) -> bool:
     """Return whether it is only units, names and titles: "총무과 이슬기"."""
     words = line.rstrip(" .,").split()
+    if len(words) > 2 and _SENTENCE.search(line):
+        return False
     return 0 < len(words) <= 5 and all(_SIGNER.fullmatch(w) for w in words)

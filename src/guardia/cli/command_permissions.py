@@ -143,6 +143,8 @@ COMMAND_ACTIONS: dict[str, str] = {
     "credential list": "credential.manage",
     "credential remove": "credential.manage",
     "eval commands": "org.validate",
+    "eval requests": "org.validate",
+    "eval goals": "org.validate",
     "tools list": "tool.read",
     "tools show": "tool.read",
     "tools reference": "tool.read",

@@ -1,4 +1,4 @@
-"""`guardia eval`: measure how well texts are understood, on a file of examples with answers."""
+"""`guardia eval commands`: how well commands are understood, on a file of examples with answers."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class Score:
     def as_dict(self) -> dict[str, Any]:
         """Return the figures as JSON: shares in percent."""
         count = sum(self.total.values())
-        actions = {a: _percent(self.right[a], n) for a, n in sorted(self.total.items())}
+        actions = {a: percent(self.right[a], n) for a, n in sorted(self.total.items())}
         return {
-            "exact": _percent(sum(self.right.values()), count),
+            "exact": percent(sum(self.right.values()), count),
             "count": count,
             "by_action": actions,
             "destructive_false_positives": len(self.dangerous),
@@ -67,7 +67,7 @@ def commands(
 
     names, score = Names(load_directory(directory)), Score()
     moment = NOW if now is None else now.astimezone(NOW.tzinfo)
-    for example in _examples(file):
+    for example in read_examples(file):
         expected = {k: v for k, v in example["expect"].items() if v is not None}
         context = example.get("context", {})
         situation = Situation(str(context.get("user", "")), moment, context.get("sr_id"))
@@ -80,9 +80,8 @@ def commands(
         if found["action"] in DESTRUCTIVE and found["action"] != action:
             score.dangerous.append(str(example.get("id", "")))
         if wrong and found != expected:
-            shown = {"text": example["text"], "expected": expected, "found": found}
-            sys.stderr.write(json.dumps(shown, ensure_ascii=False) + "\n")
-    _show(score.as_dict(), as_json=as_json)
+            show_wrong(str(example["text"]), expected, found)
+    show(score.as_dict(), as_json=as_json)
 
 
 def load_directory(path: Path) -> Directory:
@@ -103,7 +102,8 @@ def _server(entry: dict[str, Any]) -> dict[str, Any]:
     return entry
 
 
-def _examples(path: Path) -> list[dict[str, Any]]:
+def read_examples(path: Path) -> list[dict[str, Any]]:
+    """Read a file of examples. Raises `Invalid` with the line that is wrong."""
     try:
         lines = path.read_text("utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -121,11 +121,19 @@ def _example(path: Path, number: int, line: str) -> dict[str, Any]:
     return found
 
 
-def _percent(part: int, whole: int) -> float:
+def show_wrong(text: str, expected: dict[str, Any], found: dict[str, Any]) -> None:
+    """Print a text that was misread, to standard error."""
+    shown = {"text": text, "expected": expected, "found": found}
+    sys.stderr.write(json.dumps(shown, ensure_ascii=False) + "\n")
+
+
+def percent(part: int, whole: int) -> float:
+    """Return a share in percent; 0 of nothing."""
     return round(100 * part / whole, 1) if whole else 0.0
 
 
-def _show(figures: dict[str, Any], *, as_json: bool) -> None:
+def show(figures: dict[str, Any], *, as_json: bool) -> None:
+    """Print figures, as one object or line by line."""
     if as_json:
         sys.stdout.write(json.dumps(figures, ensure_ascii=False) + "\n")
         return

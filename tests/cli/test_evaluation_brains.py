@@ -1,0 +1,95 @@
+"""`guardia eval requests` and `goals`: figures of a file of examples."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import output, refusal
+from fake_chat import GOOD_ANSWER
+from model_server import MODEL, CannedReply, ModelServer
+from triage_directory import CASES
+
+from guardia.errors import Invalid, NotFound
+
+DIRECTORY = str(CASES / "directory.yaml")
+SLOW: dict[str, Any] = {
+    "kind": "INCIDENT", "category": "DB", "priority": "P2", "servers": ["MOF-DB-01"],
+    "action_type": None,
+}  # fmt: skip
+
+
+def examples(folder: Path, *rows: tuple[str, dict[str, Any]]) -> str:
+    path = folder / "examples.jsonl"
+    lines = [json.dumps({"text": text, "expect": expect}) for text, expect in rows]
+    path.write_text("\n".join(lines), "utf-8")
+    return str(path)
+
+
+def chart(folder: Path, url: str) -> str:
+    """The shipped chart, whose dispatcher has a chat model."""
+    from guardia.org.chart import shipped_chart_path
+
+    head, rest = shipped_chart_path().read_text("utf-8").split("  - id: dispatcher\n")
+    entry, others = rest.split("  - id: ", 1)
+    kept = re.sub(r"(?m)^    brain:.*\n(?:      .*\n)*", "", entry)
+    model = f"    brain: {{kind: chat, base_url: {url}, model: {MODEL}}}\n"
+    path = folder / "chart.yaml"
+    path.write_text(f"{head}  - id: dispatcher\n{model}{kept}  - id: {others}", "utf-8")
+    return str(path)
+
+
+def test_shares_by_field_in_percent(tmp_path: Path) -> None:
+    file = examples(
+        tmp_path,
+        ("기재부 운영DB 쿼리가 너무 느려요", SLOW),
+        ("기재부 운영DB 쿼리가 너무 느려요", {**SLOW, "priority": "P1"}),
+    )
+    found = json.loads(output("eval", "requests", file, "--directory", DIRECTORY, "--json"))
+    shares = {n: found[n] for n in ("exact", "kind", "category", "priority", "servers")}
+    assert shares == {
+        "exact": 50.0, "kind": 100.0, "category": 100.0, "priority": 50.0, "servers": 100.0,
+    }  # fmt: skip
+    assert found["action_type"] == 100.0 and found["count"] == 2
+    shown = output("eval", "requests", file, "--directory", DIRECTORY)
+    assert "P1 > P2: 1" in shown
+
+
+def test_a_brain_of_the_chart_is_measured(tmp_path: Path) -> None:
+    with ModelServer() as server:
+        server.replies(CannedReply(GOOD_ANSWER))
+        measure_a_brain(tmp_path, server)
+
+
+def measure_a_brain(tmp_path: Path, server: ModelServer) -> None:
+    file = examples(tmp_path, ("기재부 운영DB 쿼리가 너무 느려요", SLOW))
+    options = ("--brain", "dispatcher", "--chart", chart(tmp_path, server.url))
+    given = ("eval", "requests", file, "--directory", DIRECTORY, "--json", *options)
+    found = json.loads(output(*given))
+    assert found["by"] == {f"chat:{MODEL}": 1}
+    assert (found["calls"], found["tokens_in"], found["tokens_out"]) == (1, 30, 12)
+    assert (found["won"], found["lost"]) == (0, 0)
+
+
+def test_an_unknown_brain_is_refused(tmp_path: Path) -> None:
+    file = examples(tmp_path, ("느려요", SLOW))
+    options = ("--directory", DIRECTORY, "--brain", "ghost")
+    assert "ghost" in refusal(NotFound, "eval", "requests", file, *options)
+
+
+def test_a_line_without_an_answer_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "bad.jsonl"
+    path.write_text('{"text": "느려요"}', "utf-8")
+    said = refusal(Invalid, "eval", "requests", str(path), "--directory", DIRECTORY)
+    assert "bad.jsonl:1" in said
+
+
+@pytest.mark.parametrize(("action", "share"), [("RESTART", 100.0), ("BACKUP", 0.0)])
+def test_goals_are_compared_by_their_work(tmp_path: Path, action: str, share: float) -> None:
+    work = [{"category": "WAS", "action_type": action, "servers": ["MOF-WAS-01"]}]
+    file = examples(tmp_path, ("기재부 와스 1호기를 재기동해 주세요", {"work": work}))
+    found = json.loads(output("eval", "goals", file, "--directory", DIRECTORY, "--json"))
+    assert found["exact"] == share
