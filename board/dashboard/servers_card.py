@@ -24,7 +24,7 @@ _RESULTS = (EntryKind.RESULT, EntryKind.RESULT_FAILED, EntryKind.NOT_RESTORED, E
 
 
 @dataclass(frozen=True, slots=True)
-class ServerEvent:
+class TimelineEvent:
     """One entry of the timeline."""
 
     seq: int
@@ -46,7 +46,7 @@ class ServersCard:
 
     def read(
         self, board: BoardContext, person: PersonInfo, filters: CardFilters
-    ) -> tuple[ServerEvent, ...]:
+    ) -> tuple[TimelineEvent, ...]:
         """Read and check the latest entries."""
         with board.database.reading() as session:
             rows = session.execute(_query(session, person, filters)).all()
@@ -78,8 +78,8 @@ def _query(session: Session, viewer: PersonInfo, filters: CardFilters) -> Any:
     )
 
 
-def _event(row: Any, *, whole: bool) -> ServerEvent:
+def _event(row: Any, *, whole: bool) -> TimelineEvent:
     failed = row.kind in (EntryKind.RESULT_FAILED, EntryKind.NOT_RESTORED)
-    return ServerEvent(
+    return TimelineEvent(
         row.seq, row.created_at, row.target_server, row.sr_id, row.log_content, failed, whole
     )

@@ -19,7 +19,7 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import ROLES, is_allowed
 from guardia.org.model import Institution
-from guardia.text import FOLDED
+from guardia.text import FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -81,7 +81,7 @@ def choose(
     request: Request,
     board: BoardDep,
     visitor: CurrentVisitor,
-    card: Annotated[list[str] | None, Form()] = None,
+    card: Annotated[list[CleanStr] | None, Form()] = None,
     role: Annotated[str, Form(max_length=40), FOLDED] = "",
     act: Annotated[Literal["save", "reset"], Form()] = "save",
 ) -> Response:
