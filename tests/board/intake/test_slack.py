@@ -20,8 +20,10 @@ from guardia.board.accounts import messenger_links
 from guardia.board.control import kill_switch
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
-from guardia.board.intake import slack_messages
+from guardia.board.core.choices import Choice
+from guardia.board.intake import button_token, presses, slack_messages
 from guardia.board.intake.channels import RetryLater
+from guardia.board.issues.conversation import PressReply
 from guardia.board.organization import chart as organization_chart
 from guardia.heartbeat.deliver import deliver
 from guardia.org import chart
@@ -247,12 +249,29 @@ def test_an_offer_is_taken_with_its_button(env: BoardEnv, room: Slack) -> None:
 
 def test_a_button_made_elsewhere_has_no_effect(env: BoardEnv, room: Slack) -> None:
     shown = slack_messages.message_body(
-        "x", (slack_messages.Choice("offer", "1", "확인"),), "other", env.board.clock()
+        "x", (Choice("offer", "1", "확인"),), "other", env.board.clock()
     )
     assert room.send(room.press(shown)).status_code == 200
     for other in ({"type": "view_closed"}, {"actions": []}, {"user": {}}):
         assert room.send(room.press(shown, **other)).status_code == 200
     assert rows(env, "select 1 from tb_outbox") == []
+
+
+def test_a_press_that_asks_back_shows_its_buttons(
+    env: BoardEnv, room: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = PressReply("어느 서버인가요?", replaces=True, choices=(Choice("server", "1", "1호기"),))
+    monkeypatch.setitem(presses.HANDLERS, "again", lambda *_: asked)
+    shown = slack_messages.message_body(
+        "x", (Choice("again", "1", "확인"),), SECRET, env.board.clock()
+    )
+    assert room.send(room.press({**shown, "thread_ts": "1.1"})).status_code == 200
+    deliver_all(env, room.api)
+    (answer,) = room.api.answers
+    assert answer["replace_original"] and answer["text"] == asked.text
+    (button,) = answer["blocks"][-1]["elements"]
+    assert button["text"]["text"] == "1호기"
+    assert button_token.verify((SECRET,), "slack", button["value"]) is not None
 
 
 def test_an_answer_goes_to_no_foreign_host(env: BoardEnv, room: Slack) -> None:
@@ -332,7 +351,7 @@ def test_what_slack_refuses_for_now_is_sent_again(env: BoardEnv, api: SlackApi) 
         deliver(env.board, settings, number)
     assert limited.value.seconds == 7
     for _ in range(3):
-        with pytest.raises(OSError, match=r"again in|slack"):
+        with pytest.raises(OSError, match=r"again in|message:"):
             deliver(env.board, settings, number)
     deliver(env.board, settings, number)
     (sent,) = api.client().conversations_history(channel=ROOM)["messages"]
