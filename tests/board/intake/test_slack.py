@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from board_env import CUSTOMER, BoardEnv
+from fastapi import FastAPI
 from page_env import page_app
 from slack_bolt import App
 from slack_bolt.request import BoltRequest
@@ -21,10 +23,12 @@ from guardia.board.control import kill_switch
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.choices import Choice
-from guardia.board.intake import button_token, presses, slack_messages
+from guardia.board.core.local_stop import LocalStop
+from guardia.board.intake import button_token, presses, routes, slack_messages
 from guardia.board.intake.channels import RetryLater
 from guardia.board.issues.conversation import PressReply
 from guardia.board.organization import chart as organization_chart
+from guardia.db.engine import Database
 from guardia.heartbeat.deliver import deliver
 from guardia.org import chart
 from guardia.org.directory import PersonInfo
@@ -221,6 +225,24 @@ def test_the_stop_word_works_in_every_form(env: BoardEnv, room: Slack) -> None:
         (answer,) = replies(env, room.api, message, TALK)
         assert answer.startswith("전체 정지했습니다"), text
         kill_switch.release(env.board, officer, "점검을 마쳤습니다")
+
+
+@pytest.mark.slow
+def test_the_stop_word_stops_without_the_database(
+    env: BoardEnv, api: SlackApi, tmp_path: Path
+) -> None:
+    local = LocalStop(tmp_path)
+    database = Database("postgresql://nobody:x@127.0.0.1:1/none")
+    away = replace(env.board, database=database, local_stop=local)
+    app = FastAPI()
+    app.include_router(routes.router(away, Settings(**configured(api))))
+    room = Slack(TestClient(app, raise_server_exceptions=False), api)
+    event = room.event({"type": "message", "user": "U0KIM", "text": "정지", "ts": "1.1"}, ROOM)
+    # Slack repeats it, and is answered when the board can say what it did.
+    assert room.send(event).status_code >= 500
+    assert room.send(room.command("정지")).json()["text"]
+    assert [order.by for order in local.pending()] == ["channel:slack"] * 2
+    database.close()
 
 
 def test_an_offer_is_taken_with_its_button(env: BoardEnv, room: Slack) -> None:
