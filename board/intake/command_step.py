@@ -18,7 +18,7 @@ from guardia.board.command.structure import Command
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Issue
-from guardia.board.intake import chat_log
+from guardia.board.intake import chat_log, limits
 from guardia.board.issues.conversation import ConversationReply, Press, PressReply, RoomLine
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, UserError
@@ -31,13 +31,14 @@ from guardia.text import fold
 RULE = "command"
 """Rule name under which the log stores a line that was a command."""
 ACTS = ("confirm", "cancel", "choose", "undo")
+_STOP = "kill_all"
 _MAX_CHARACTERS = 120
 _BEGINS_WITH_ISSUE = re.compile(r"\s*(?:SR[-_ #]?|#)\s?\d{1,9}(?!\d)", re.IGNORECASE)
 _CUSTOMERS_OWN = frozenset({"comment", "query"})
 
 
 def command_step(
-    board: BoardContext, line: RoomLine, _settings: Settings
+    board: BoardContext, line: RoomLine, settings: Settings
 ) -> ConversationReply | None:
     """Carry out a line that is a command of the person who wrote it; `None`: it is none."""
     person = _person(board, line.channel, line.account)
@@ -52,8 +53,8 @@ def command_step(
         command = giving.preview(board, person, typed).command
         if not _is_meant(person, command, line.text):
             return None
-        if not _log(board, line):
-            return ConversationReply()  # delivered before
+        if (refusal := _refusal(board, line, settings, command)) is not None:
+            return refusal
         return _conversation_reply(giving.give(board, person, typed), line.board_url)
     except UserError as error:
         return ConversationReply(str(error))
@@ -68,6 +69,17 @@ def press_command(board: BoardContext, _settings: Settings, press: Press) -> Pre
     link = press.board_url + reply.path if reply.path else ""
     # What asks back is for this person alone, and needs its buttons: they are in the next message.
     return PressReply(_text(reply), replaces=True, link=link, choices=reply.choices)
+
+
+def _refusal(
+    board: BoardContext, line: RoomLine, settings: Settings, command: Command
+) -> ConversationReply | None:
+    """Return the answer to a command beyond the bounds, or an empty one if it came before."""
+    # Stopping is never bounded.
+    beyond = None if command.action == _STOP else limits.refusal(board, line, settings)
+    if beyond is not None:
+        return beyond
+    return None if _log(board, line) else ConversationReply()
 
 
 def _is_meant(person: PersonInfo, command: Command, text: str) -> bool:

@@ -36,6 +36,7 @@ from guardia.board.intake.slack_payloads import (
     is_spoken,
     plain_text,
 )
+from guardia.board.intake.stop_word import is_stop_command
 from guardia.board.issues.conversation import ConversationReply, PressReply, RoomLine
 from guardia.board.notifications.delivery import OutboundMessage
 from guardia.errors import UserError
@@ -91,7 +92,8 @@ def _receive_event(
     line = _line_of(event, envelope, settings.public_origin or request.base_url)
     if line is None or not envelope.event_id:
         return _EMPTY
-    if not events.is_answered(board, CHANNEL, envelope.event_id):
+    # The stop word needs no database: it must not wait for one to say what was answered.
+    if is_stop_command(line.text) or not events.is_answered(board, CHANNEL, envelope.event_id):
         _answer_in_thread(board, settings, envelope.event_id, line)
     return _EMPTY
 
@@ -207,12 +209,16 @@ def _answer_press(
         target = {"response_url": pressed.response_url}
     elif pressed.response_url:
         log.warning("the host of a response_url is not in GUARDIA_SLACK_RESPONSE_HOSTS")
-    for number, (said, replaces) in enumerate(((text, reply.replaces), (reply.notice, False))):
+    answers = (
+        (ConversationReply(text, reply.choices), reply.replaces),
+        (ConversationReply(reply.notice), False),
+    )
+    for number, (answer, replaces) in enumerate(answers):
         events.answer_once(
             board,
             CHANNEL,
             [f"press {number} {pressed.trigger_id}"],
-            ConversationReply(said),
+            answer,
             room=pressed.channel.id,
             thread=thread,
             target={**target, "replaces": replaces} if target else {},

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 
 import psycopg
 import pytest
 from board_env import BoardEnv
+from procrastinate.jobs import Job
 
 from guardia.board.core import outbox
+from guardia.board.intake.channels import RetryLater
 from guardia.heartbeat.deliver import deliver
+from guardia.heartbeat.queue import JobHandlers, create_engine_app
 from guardia.settings import Settings
 
 
@@ -101,3 +105,26 @@ def test_a_refusal_is_kept_without_the_address_and_tried_again(env: BoardEnv, ro
 def test_without_a_webhook_the_message_waits_and_says_why(env: BoardEnv) -> None:
     deliver(env.board, Settings(), queued(env, "message"))
     assert row(env)[1:] == (False, 1, "no webhook is configured")
+
+
+class _Handlers:
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        def job(**_: object) -> None: ...
+
+        return job
+
+
+def test_the_queue_waits_as_long_as_a_channel_asks() -> None:
+    app = create_engine_app("postgresql://unused", cast(JobHandlers, _Handlers()))
+    strategy = app.tasks["deliver"].retry_strategy
+    assert strategy is not None
+    job = Job(id=1, queue="default", lock=None, queueing_lock=None, task_name="deliver", attempts=0)
+
+    def again(error: Exception, attempts: int = 0) -> datetime | None:
+        decision = strategy.get_retry_decision(exception=error, job=job.evolve(attempts=attempts))
+        return decision.retry_at if decision else None
+
+    usual, asked = again(OSError()), again(RetryLater(3000))
+    assert usual is not None and asked is not None
+    assert timedelta(seconds=2900) < asked - usual < timedelta(seconds=3000)
+    assert again(RetryLater(3000), attempts=8) is None

@@ -54,7 +54,7 @@ def broken_promises(channels: Sequence[Channel]) -> list[str]:
                 for path in channel.endpoints
             ),
             "documented channel": bool(
-                re.search(rf"^##+ {channel.name}\b", f"{api}\n{operations}", re.I | re.M)
+                re.search(rf"^##+ .*\b{channel.name}\b", f"{api}\n{operations}", re.I | re.M)
             ),
             "documented endpoints": all(f"`POST {path}`" in api for path in channel.endpoints),
             "existing settings": set(channel.settings) <= set(Settings.model_fields),

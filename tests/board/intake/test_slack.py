@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from board_env import CUSTOMER, BoardEnv
+from fastapi import FastAPI
 from page_env import page_app
 from slack_bolt import App
 from slack_bolt.request import BoltRequest
@@ -20,9 +22,13 @@ from guardia.board.accounts import messenger_links
 from guardia.board.control import kill_switch
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
-from guardia.board.intake import slack_messages
+from guardia.board.core.choices import Choice
+from guardia.board.core.local_stop import LocalStop
+from guardia.board.intake import button_token, presses, routes, slack_messages
 from guardia.board.intake.channels import RetryLater
+from guardia.board.issues.conversation import PressReply
 from guardia.board.organization import chart as organization_chart
+from guardia.db.engine import Database
 from guardia.heartbeat.deliver import deliver
 from guardia.org import chart
 from guardia.org.directory import PersonInfo
@@ -221,6 +227,24 @@ def test_the_stop_word_works_in_every_form(env: BoardEnv, room: Slack) -> None:
         kill_switch.release(env.board, officer, "점검을 마쳤습니다")
 
 
+@pytest.mark.slow
+def test_the_stop_word_stops_without_the_database(
+    env: BoardEnv, api: SlackApi, tmp_path: Path
+) -> None:
+    local = LocalStop(tmp_path)
+    database = Database("postgresql://nobody:x@127.0.0.1:1/none")
+    away = replace(env.board, database=database, local_stop=local)
+    app = FastAPI()
+    app.include_router(routes.router(away, Settings(**configured(api))))
+    room = Slack(TestClient(app, raise_server_exceptions=False), api)
+    event = room.event({"type": "message", "user": "U0KIM", "text": "정지", "ts": "1.1"}, ROOM)
+    # Slack repeats it, and is answered when the board can say what it did.
+    assert room.send(event).status_code >= 500
+    assert room.send(room.command("정지")).json()["text"]
+    assert [order.by for order in local.pending()] == ["channel:slack"] * 2
+    database.close()
+
+
 def test_an_offer_is_taken_with_its_button(env: BoardEnv, room: Slack) -> None:
     watch_talk(env)
     said = room.say("WAS 디스크 꽉 찼어요 <!channel>", TALK)
@@ -247,12 +271,29 @@ def test_an_offer_is_taken_with_its_button(env: BoardEnv, room: Slack) -> None:
 
 def test_a_button_made_elsewhere_has_no_effect(env: BoardEnv, room: Slack) -> None:
     shown = slack_messages.message_body(
-        "x", (slack_messages.Choice("offer", "1", "확인"),), "other", env.board.clock()
+        "x", (Choice("offer", "1", "확인"),), "other", env.board.clock()
     )
     assert room.send(room.press(shown)).status_code == 200
     for other in ({"type": "view_closed"}, {"actions": []}, {"user": {}}):
         assert room.send(room.press(shown, **other)).status_code == 200
     assert rows(env, "select 1 from tb_outbox") == []
+
+
+def test_a_press_that_asks_back_shows_its_buttons(
+    env: BoardEnv, room: Slack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = PressReply("어느 서버인가요?", replaces=True, choices=(Choice("server", "1", "1호기"),))
+    monkeypatch.setitem(presses.HANDLERS, "again", lambda *_: asked)
+    shown = slack_messages.message_body(
+        "x", (Choice("again", "1", "확인"),), SECRET, env.board.clock()
+    )
+    assert room.send(room.press({**shown, "thread_ts": "1.1"})).status_code == 200
+    deliver_all(env, room.api)
+    (answer,) = room.api.answers
+    assert answer["replace_original"] and answer["text"] == asked.text
+    (button,) = answer["blocks"][-1]["elements"]
+    assert button["text"]["text"] == "1호기"
+    assert button_token.verify((SECRET,), "slack", button["value"]) is not None
 
 
 def test_an_answer_goes_to_no_foreign_host(env: BoardEnv, room: Slack) -> None:
@@ -332,7 +373,7 @@ def test_what_slack_refuses_for_now_is_sent_again(env: BoardEnv, api: SlackApi) 
         deliver(env.board, settings, number)
     assert limited.value.seconds == 7
     for _ in range(3):
-        with pytest.raises(OSError, match=r"again in|slack"):
+        with pytest.raises(OSError, match=r"again in|message:"):
             deliver(env.board, settings, number)
     deliver(env.board, settings, number)
     (sent,) = api.client().conversations_history(channel=ROOM)["messages"]
