@@ -37,6 +37,10 @@ class NoopHandlers:
 
     def read_server(self, reading_id: int) -> None: ...
 
+    def plan_rollout(self, number: int) -> None: ...
+
+    def process_alerts(self, source: str) -> None: ...
+
 
 @pytest.fixture
 def env(env: BoardEnv) -> BoardEnv:
