@@ -13,6 +13,7 @@ from guardia.board.control import directives
 from guardia.board.core.actors import Actor
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import assignments, tasks
+from guardia.board.intake.alerts import changed
 from guardia.board.issues import comments
 
 
@@ -231,13 +232,17 @@ def test_a_storm_opens_few_issues_and_loses_no_alert(env: BoardEnv) -> None:
     assert {issue["status"] for issue in alerts.issues()} == {"ABORTED"}
 
 
-def test_a_storm_costs_a_bounded_number_of_statements(env: BoardEnv) -> None:
+def test_a_storm_costs_a_bounded_number_of_statements_and_comments(
+    env: BoardEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changed, "_BATCH", 20)
     alerts = AlertsEnv(env, alert_settings(alert_issues_per_minute=2))
-    alerts.send(*(alert(instance=f"warm-{number}") for number in range(3)))
+    many = [alert(instance=f"host-{number}", fingerprint=f"{number}") for number in range(400)]
     with recorded_statements(alerts.env.board) as found:
-        many = [alert(instance=f"host-{number}", fingerprint=f"{number}") for number in range(400)]
         alerts.send(*many)
-    assert len(found) < 60
+    assert len(alerts.issues()) == 3
+    assert len(found) < 400
+    assert len(alerts.comments(3)) == 4  # when their number has doubled
 
 
 def test_an_issue_that_an_agent_has_handed_to_people_is_closed_until_one_acts(
