@@ -6,12 +6,14 @@ from datetime import timedelta
 
 import pytest
 from alerts_env import BEGIN, AlertsEnv, alert, alert_settings, group
-from board_env import ENGINEER, BoardEnv
+from board_env import ENGINEER, BoardEnv, assignment, plan
 from page_env import recorded_statements
 
 from guardia.board.control import directives
 from guardia.board.core.actors import Actor
 from guardia.board.core.wake_reasons import WakeReason
+from guardia.board.execution import assignments, tasks
+from guardia.board.intake.alerts import changed
 from guardia.board.issues import comments
 
 
@@ -230,10 +232,49 @@ def test_a_storm_opens_few_issues_and_loses_no_alert(env: BoardEnv) -> None:
     assert {issue["status"] for issue in alerts.issues()} == {"ABORTED"}
 
 
-def test_a_storm_costs_a_bounded_number_of_statements(env: BoardEnv) -> None:
+def test_a_storm_costs_a_bounded_number_of_statements_and_comments(
+    env: BoardEnv, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(changed, "_BATCH", 20)
     alerts = AlertsEnv(env, alert_settings(alert_issues_per_minute=2))
-    alerts.send(*(alert(instance=f"warm-{number}") for number in range(3)))
+    many = [alert(instance=f"host-{number}", fingerprint=f"{number}") for number in range(400)]
     with recorded_statements(alerts.env.board) as found:
-        many = [alert(instance=f"host-{number}", fingerprint=f"{number}") for number in range(400)]
         alerts.send(*many)
-    assert len(found) < 60
+    assert len(alerts.issues()) == 3
+    assert len(found) < 400
+    assert len(alerts.comments(3)) == 4  # when their number has doubled
+
+
+def test_an_issue_that_an_agent_has_handed_to_people_is_closed_until_one_acts(
+    alerts: AlertsEnv,
+) -> None:
+    for number, touched in ((1, False), (2, True)):
+        started = alerts.now
+        alerts.send(alert(instance=f"10.99.0.{number}", started=started))
+        tasks.hand_over(alerts.env.board, alerts.env.claim("dispatcher"), "대상 서버를 모릅니다.")
+        if touched:
+            comments.add_comment(alerts.env.board, number, Actor.of(ENGINEER), "확인 중")
+        alerts.send(alert(instance=f"10.99.0.{number}", status="resolved", started=started))
+    assert [issue["status"] for issue in alerts.issues()] == ["ABORTED", "MANUAL"]
+
+
+def test_a_plan_that_waits_for_approval_is_left_to_its_approvers(alerts: AlertsEnv) -> None:
+    alerts.send(alert())
+    board = alerts.env.board
+    assignments.file_triage(board, alerts.env.claim("dispatcher"), assignment("MOF-DB-01"))
+    tasks.file_plan(board, alerts.env.claim("db-agent"), plan())
+    alerts.send(alert(status="resolved"))
+    assert alerts.issues()[0]["status"] == "PENDING_APPROVAL"
+    assert "여전히 필요한지" in alerts.comments(1)[-1]
+
+
+def test_a_reopened_issue_returns_to_its_agent(alerts: AlertsEnv) -> None:
+    alerts.send(alert())
+    board = alerts.env.board
+    assignments.file_triage(board, alerts.env.claim("dispatcher"), assignment("MOF-DB-01"))
+    alerts.send(alert(status="resolved"))
+    assert alerts.issues()[0]["status"] == "ABORTED"
+    alerts.wait(minutes=5)
+    alerts.send(alert(started=alerts.now))
+    assert alerts.issues()[0]["status"] == "PARSED"
+    assert alerts.env.claim("db-agent").sr_id == 1
