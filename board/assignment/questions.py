@@ -67,7 +67,7 @@ def ask(
 ) -> None:
     """Ask which server a claimed request means; it waits for the answer, for a time.
 
-    What was `understood` of it is kept meanwhile.
+    What was `understood` of it is kept.
     """
     now = board.clock()
     with board.database.transaction() as session:
