@@ -26,7 +26,6 @@ from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
 ACTION = "issue.assign"
-_MINUTE = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +98,7 @@ def _propose(
     )
     session.add(row)
     session.flush()
-    minutes = int(within.total_seconds()) // _MINUTE
-    notices.ask_in_room(session, issue, row.proposal_id, text, minutes, now)
+    notices.ask_to_take(session, issue, best.person.id, row.proposal_id, text, within, now)
     log.append(
         session,
         EntryKind.ASSIGNMENT_PROPOSED,

@@ -22,6 +22,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import get_issue, lock_issues, lock_task
 from guardia.board.core.model import Issue, Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.wake_reasons import URGENT_PRIORITY, WakeReason
 from guardia.board.core.wakes import wake
@@ -66,7 +67,7 @@ def ask(
 ) -> None:
     """Ask which server a claimed request means; it waits for the answer, for a time.
 
-    What was `understood` of it is kept meanwhile.
+    What was `understood` of it is kept.
     """
     now = board.clock()
     with board.database.transaction() as session:
@@ -129,7 +130,7 @@ def most_choices(board: BoardContext) -> int:
 
 
 def _send(session: Session, row: Question, issue: Issue, text: str, now: datetime) -> None:
-    reply_to_room(session, issue, text, now, choices=buttons(row))
+    reply_to_room(session, issue, text, now, choices=buttons(row), notice=NoticeKind.QUESTION)
 
 
 def buttons(row: Question) -> tuple[Choice, ...]:

@@ -21,7 +21,6 @@ from guardia.errors import NoSuchAssignee
 from guardia.i18n import t
 from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
-from guardia.org.identity import MESSENGERS
 from guardia.org.model import Person, Team, TeamMember
 from guardia.text import MAX_REASON, trim
 
@@ -35,9 +34,8 @@ def enter_within(
     owner = ranking.owner_for(session, issue, now)
     _add_entry(session, issue, owner, why, now)
     who = notices.person_label(session, owner.person_id)
-    if not quietly and issue.channel in MESSENGERS:
-        words = {"sr": issue.sr_id, "who": who, "grounds": owner.reason}
-        reply_to_room(session, issue, t("assignment.queued", **words), now)
+    if not quietly:
+        notices.say_queued(session, issue, owner, now)
     log.append(
         session,
         EntryKind.ISSUE_QUEUED,
@@ -103,6 +101,9 @@ def assign(board: BoardContext, by: PersonInfo, sr_id: int, target: str, reason:
         words = {"sr": sr_id, "who": name, "by": actor.label}
         key = "assignment.taken" if chosen == by.id else "assignment.assigned"
         reply_to_room(session, issue, t(key, **words), now)
+        given_to = [chosen] if person else members_of(session, chosen)
+        others = [one for one in given_to if one != by.id]
+        notices.say_assigned(session, issue, others, t(key, **words), now)
         _log_assigned(session, issue, tasks, (kind, chosen, name), actor, why, now)
         return name
 
@@ -151,13 +152,17 @@ def find_team(session: Session, name: str) -> Team | None:
     return session.scalars(query.order_by(Team.team_id).limit(1)).first()
 
 
+def members_of(session: Session, team_id: str) -> list[str]:
+    """Return the members of a team, by id."""
+    query = select(TeamMember.person_id).where(TeamMember.team_id == team_id)
+    return list(session.scalars(query.order_by(TeamMember.person_id)))
+
+
 def _queue_for_team(session: Session, issue: Issue, team: Team, why: str, now: datetime) -> None:
-    members = select(TeamMember.person_id).where(TeamMember.team_id == team.team_id)
-    first = session.scalar(members.order_by(TeamMember.person_id).limit(1))
+    first = next(iter(members_of(session, team.team_id)), None)
     lead = session.get(Person, team.lead_id) if team.lead_id else None
-    owner = ranking.QueueOwner(
-        lead.person_id if lead else first, t("assignment.owner.team", team=team.name)
-    )
+    reason = t("assignment.owner.team", team=team.name)
+    owner = ranking.QueueOwner(lead.person_id if lead else first, reason)
     _add_entry(session, issue, owner, why, now, team.team_id)
 
 

@@ -22,6 +22,7 @@ from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_issues, lock_tasks
 from guardia.board.core.model import Issue, Task
+from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.transitions import move_task
 from guardia.board.core.wake_reasons import WakeReason
@@ -308,7 +309,7 @@ def _answer(
     result = _result_of(session, main) if _may_know(issue, main) else ""
     key = "assignment.report.done" if result else "assignment.report.done_elsewhere"
     text = t(key, sr=issue.sr_id, main=main.sr_id, text=result)
-    reply_to_room(session, issue, text, now)
+    reply_to_room(session, issue, text, now, notice=NoticeKind.DONE)
     _log_end(session, row, text, now)
 
 

@@ -26,7 +26,7 @@ def test_urgent_requests_wait_for_less() -> None:
     "wrong",
     [
         {"answer_within": "0m"},
-        {"report_window": 5},
+        {"report_window": "5x"},
         {"proposals": 0},
         {"choices": 11},
         {"weights": {"load": -1}},
