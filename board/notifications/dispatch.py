@@ -1,4 +1,4 @@
-"""Decide who hears of an alert or a notice, and queue one message for each person and medium.
+"""Decide the recipients of an alert or a notice, and queue one message for each person and medium.
 
 A worker does this once for each message of the outbox, before it is sent.
 """

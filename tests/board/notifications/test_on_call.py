@@ -17,13 +17,22 @@ from gateway_server import GatewayServer, running_gateway
 from page_env import PageClient
 from sqlalchemy import select, text
 
+from guardia.board.accounts import messenger_links
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.model import OutboxEntry
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.notices import Notice
-from guardia.board.notifications import delivery_view, digests, dispatch, inbox, on_call
+from guardia.board.issues.conversation import Press
+from guardia.board.notifications import (
+    acknowledging,
+    delivery_view,
+    digests,
+    dispatch,
+    inbox,
+    on_call,
+)
 from guardia.board.notifications.policy import Preference
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Forbidden, Invalid, NotFound
@@ -281,3 +290,16 @@ def test_the_page_shows_own_notices_and_only_staff_see_calls(
     page = customer.get("/notifications").text
     assert "조치 실패" not in page and "전송 기록" not in page
     assert customer.submit_form("/notifications/calls/1", "/notifications").status_code == 403
+
+
+def test_the_button_acknowledges_for_a_linked_account_only(night: BoardEnv) -> None:
+    dispatch.dispatch(night.board, alert(night))
+    messenger_links.link(night.board, Actor.operator("test"), "eng", "mattermost", "u-eng")
+    given = {"channel": "mattermost", "room": "당직방", "thread": "", "act": on_call.ACT}
+    stranger = Press(account="u-x", sender="김철수", value="1", **given)
+    for press in (stranger, Press(account="u-eng", sender="김철수", value="1 or 1=1", **given)):
+        with pytest.raises(NotFound):
+            acknowledging.press_acknowledge(night.board, Settings(), press)
+    own = Press(account="u-eng", sender="?", value="1", **given)
+    assert acknowledging.press_acknowledge(night.board, Settings(), own).replaces
+    assert inbox.list_alarms(night.board)[0].acknowledged_by == "eng"
