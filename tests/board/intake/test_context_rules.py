@@ -22,12 +22,9 @@ from guardia.board.intake import (
     context_rules,
     decision_words,
     offers,
-<<<<<<< HEAD
-    spoken_choices,
-=======
     rule_editing,
     rule_trials,
->>>>>>> 768832d6 (Let rules of rooms read several lines, and try them on past talk)
+    spoken_choices,
     stop_command,
     thread_replies,
 )

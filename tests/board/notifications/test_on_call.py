@@ -119,7 +119,6 @@ def told(env: BoardEnv, kind: NoticeKind) -> set[str]:
 def test_an_emergency_reaches_rooms_and_people_on_duty_at_night(night: BoardEnv) -> None:
     dispatch.dispatch(night.board, alert(night))
     assert copies(night) == [
-        ("notice", "sms", "010-1234-5678"),
         ("notice", "sms", "010-2222-3333"),
         ("message", "", "당직방"),
         ("message", "", "관제실"),
@@ -146,7 +145,7 @@ def test_hosts_that_dispatch_at_the_same_time_send_once(night: BoardEnv) -> None
     number = alert(night)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: dispatch.dispatch(night.board, number), range(4)))
-    assert len(copies(night)) == 5 and len(inbox.list_alarms(night.board)) == 1
+    assert len(copies(night)) == 4 and len(inbox.list_alarms(night.board)) == 1
 
 
 def test_nobody_answers_so_the_next_is_called(night: BoardEnv, clock: Clock) -> None:
@@ -200,12 +199,12 @@ def test_the_gateway_gets_phone_text_and_key(
     with pytest.raises(OSError, match="HTTP 503"):
         deliver(night.board, settings(tmp_path), number)
     (failed,) = delivery_view.deliveries(night.board, state="failed").rows
-    assert (failed.error, failed.attempts, failed.place) == ("HTTP 503", 1, "…5678")
+    assert (failed.error, failed.attempts, failed.place) == ("HTTP 503", 1, "…3333")
     gateway.status = 200
     deliver(night.board, settings(tmp_path), number)
     deliver(night.board, settings(tmp_path), number)
     assert len(gateway.sent) == 2 and gateway.sent[1].headers["x-key"] == "s3cret-key"
-    assert json.loads(gateway.sent[1].body) == {"to": "010-1234-5678", "text": "[SR-1] 조치 실패"}
+    assert json.loads(gateway.sent[1].body) == {"to": "010-2222-3333", "text": "[SR-1] 조치 실패"}
     assert "s3cret-key" not in str(delivery_view.deliveries(night.board))
 
 
