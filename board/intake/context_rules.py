@@ -25,7 +25,7 @@ from guardia.org import revisions
 from guardia.org.chart_model import OrgChart
 from guardia.org.chat_rules import RESERVED_RULE_IDS, ChatRule, ChatRules, TalkLine
 from guardia.org.model import Server
-from guardia.text import MAX_BODY, fold
+from guardia.text import MAX_BODY, fold, hide_lookalikes
 
 _MAX_TALK = 300
 _MAX_NAMES = 20
@@ -116,7 +116,8 @@ def _conversation(
 
 def named_server(session: Session, text: str) -> str:
     """Return the first server whose id a line contains; empty if none."""
-    names = [n.upper() for n in _SERVER_NAME.findall(fold(text[:MAX_BODY]))][:_MAX_NAMES]
+    read = fold(hide_lookalikes(text[:MAX_BODY]))
+    names = [n.upper() for n in _SERVER_NAME.findall(read)][:_MAX_NAMES]
     if not names:
         return ""
     known = set(
