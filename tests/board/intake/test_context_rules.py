@@ -19,6 +19,7 @@ from guardia.board.core.model import Issue
 from guardia.board.core.run_model import Wake
 from guardia.board.intake import (
     account_linking,
+    command_step,
     context_rules,
     decision_words,
     offers,
@@ -249,6 +250,7 @@ def test_a_rule_cannot_use_a_reserved_id() -> None:
         decision_words.RULE,
         thread_replies.RULE,
         spoken_choices.RULE,
+        command_step.RULE,
     } == RESERVED_RULE_IDS
 
 
