@@ -24,6 +24,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.model import OutboxEntry
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.notices import Notice
+from guardia.board.issues import comments
 from guardia.board.issues.conversation import Press
 from guardia.board.notifications import (
     acknowledging,
@@ -302,3 +303,10 @@ def test_the_button_acknowledges_for_a_linked_account_only(night: BoardEnv) -> N
     own = Press(account="u-eng", sender="?", value="1", **given)
     assert acknowledging.press_acknowledge(night.board, Settings(), own).replaces
     assert inbox.list_alarms(night.board)[0].acknowledged_by == "eng"
+
+
+def test_mentioned_staff_are_notified_and_customers_are_not(env: BoardEnv) -> None:
+    sr = env.create_issue()
+    said = "@김철수 확인 부탁드립니다. @lead @cus @db-agent `@pm`"
+    comments.add_comment(env.board, sr, Actor.of(LEAD), said)
+    assert told(env, NoticeKind.MENTION) == {"eng"}
