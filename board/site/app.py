@@ -35,8 +35,8 @@ from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
-from guardia.board.intake.alerts import pages as alert_pages
 from guardia.board.intake import rule_pages as talk_rule_pages
+from guardia.board.intake.alerts import pages as alert_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
