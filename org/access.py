@@ -102,6 +102,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "cmdb.read": _STAFF,
     "cmdb.apply": frozenset({"admin"}),
     "roster.read": _STAFF,
+    "talk.read": _APPROVERS,
+    "talk.edit": frozenset({"team_lead", "admin"}),
     "notice.own": _EVERYONE,
     "notice.read": _APPROVERS | {"auditor"},
     "notice.acknowledge": _OPERATING,
@@ -153,6 +155,7 @@ OPERATOR_ACTIONS = frozenset(
         "server.inspect",
         "server.read",
         "server.remove",
+        "talk.read",
         "tool.read",
         "version.read",
     }

@@ -7,8 +7,9 @@ line and offers to open an issue.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import timedelta
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
@@ -36,6 +37,7 @@ KNOWN_SKILLS = (
 )
 """What a request can be about, whether or not an agent with that skill exists yet."""
 _MAX_COOLDOWN = timedelta(days=1)
+_MAX_WINDOW = timedelta(hours=2)
 _MIN_RETENTION = timedelta(days=2)  # a button in a room is valid for one
 _NAME = re.compile(r"\W*(\w+)\W*")
 _SUFFIXES = re.compile("(?:야|님)$")
@@ -51,6 +53,12 @@ def _check_phrase(text: str) -> str:
 def _check_cooldown(length: timedelta) -> timedelta:
     if length > _MAX_COOLDOWN:
         raise ValueError(t("org.talk.pause"))
+    return length
+
+
+def _check_window(length: timedelta) -> timedelta:
+    if length > _MAX_WINDOW:
+        raise ValueError(t("org.talk.window"))
     return length
 
 
@@ -77,11 +85,36 @@ Phrases = Annotated[tuple[Phrase, ...], Field(min_length=1, max_length=40)]
 RoomName = Annotated[str, StringConstraints(max_length=128), AfterValidator(_check_line)]
 CallName = Annotated[str, StringConstraints(max_length=40), CLEANED, AfterValidator(_check_name)]
 Cooldown = Annotated[Period, AfterValidator(_check_cooldown)]
+Window = Annotated[Period, AfterValidator(_check_window)]
 Retention = Annotated[Period, AfterValidator(_check_retention)]
 
 
 class _Entry(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+@dataclass(frozen=True, slots=True)
+class TalkLine:
+    """A line of a room, as rules see it."""
+
+    sender: str
+    text: str
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class RuleFindings:
+    """Why a rule finds a line, or does not."""
+
+    found: tuple[str | None, ...]
+    """For each list of `find`, the phrase that the line contains."""
+    vetoed_by: str | None
+    """The phrase of `unless` that the line contains."""
+
+    @property
+    def matches(self) -> bool:
+        """Whether the line alone matches."""
+        return None not in self.found and self.vetoed_by is None
 
 
 class ChatRule(_Entry):
@@ -95,17 +128,75 @@ class ChatRule(_Entry):
     """The line must contain none of these."""
     rooms: tuple[RoomName, ...] = ()
     """Empty: every chat room."""
+    lines: int = Field(default=1, ge=1, le=20)
+    """Number of matching lines, the last one included, before the rule offers anything."""
+    people: int = Field(default=1, ge=1, le=10)
+    """Number of different people who must have written them."""
+    within: Window = Field(default=timedelta(minutes=10), json_schema_extra={"default": "10m"})
+    """Time in which these lines must have been written."""
+    across: bool = False
+    """Whether the lists of `find` may be found in different lines of that time."""
+    cause: Annotated[str, StringConstraints(max_length=40), AfterValidator(_check_line)] | None = (
+        None
+    )
+    """Rules of one cause offer one button; unset: `skill`, or the rule itself."""
     cooldown: Cooldown = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
-    """How long the rule stays silent in a room after it made an offer there."""
+    """How long its cause stays silent after an offer: in the room, and about the same server in
+    every room."""
     institution: CleanStr | None = None
     skill: CleanStr | None = None
     """What the issue is about; overrides triage."""
     priority: Literal["P1", "P2", "P3", "P4"] | None = None
 
+    @property
+    def cause_key(self) -> str:
+        """Name of the cause, equal for rules that offer one button."""
+        return self.cause or self.skill or self.id
+
+    @property
+    def reads_talk(self) -> bool:
+        """Whether the rule looks at more than one line."""
+        return self.lines > 1 or self.people > 1 or self.across
+
+    def explain(self, text: str) -> RuleFindings:
+        """Return what the rule finds in a line."""
+        found = tuple(phrase_match.found_phrase(text, group) for group in self.find)
+        return RuleFindings(found, phrase_match.found_phrase(text, self.unless))
+
     def matches(self, text: str) -> bool:
-        """Return whether the rule matches a line."""
+        """Return whether one line alone matches."""
         found = all(phrase_match.contains_phrase(text, group) for group in self.find)
-        return found and not phrase_match.contains_phrase(text, self.unless)
+        return found and not self._denies(text)
+
+    def fires(self, talk: Sequence[TalkLine]) -> bool:
+        """Return whether the rule fires on the last line of a conversation.
+
+        Lines before one that says the opposite (`unless`) do not count any more.
+        """
+        newest = talk[-1]
+        if not self._touches(newest.text) or self._denies(newest.text):
+            return False
+        if not self.reads_talk:
+            return True
+        recent: list[TalkLine] = []
+        for line in talk:
+            if self._denies(line.text):
+                recent = []
+            elif line.at > newest.at - self.within and self._touches(line.text):
+                recent.append(line)
+        found = self.find if self.across else ()
+        return (
+            len(recent) >= self.lines
+            and len({line.sender for line in recent}) >= self.people
+            and all(any(phrase_match.contains_phrase(r.text, g) for r in recent) for g in found)
+        )
+
+    def _touches(self, text: str) -> bool:
+        quantity = any if self.across else all
+        return quantity(phrase_match.contains_phrase(text, group) for group in self.find)
+
+    def _denies(self, text: str) -> bool:
+        return phrase_match.contains_phrase(text, self.unless)
 
 
 class ChatRules(_Entry):
@@ -131,15 +222,20 @@ class ChatRules(_Entry):
             word == _normalized(m[1]) for n in self.names if (m := _NAME.match(fold(n)))
         )
 
-    def matching_rule(self, room: str, text: str) -> ChatRule | None:
-        """Return the first rule that matches a line of a room, or `None`."""
-        return next((r for r in self._rules_of(room) if r.matches(text)), None)
+    def firing_rule(self, room: str, talk: Sequence[TalkLine]) -> ChatRule | None:
+        """Return the first rule that fires on the last line of a room's talk, or `None`."""
+        return next((r for r in self.rules_of(room) if r.fires(talk)), None)
+
+    def reach(self, room: str) -> timedelta:
+        """Return how far back the rules of a room look; zero if at one line only."""
+        return max((r.within for r in self.rules_of(room) if r.reads_talk), default=timedelta(0))
 
     def rule(self, rule_id: str | None) -> ChatRule | None:
         """Return a rule by its id, or `None`."""
         return next((r for r in self.rules if r.id == rule_id), None)
 
-    def _rules_of(self, room: str) -> Iterator[ChatRule]:
+    def rules_of(self, room: str) -> Iterator[ChatRule]:
+        """Yield the rules of a room in their order."""
         name = _normalized(room)
         return (r for r in self.rules if not r.rooms or name in map(_normalized, r.rooms))
 

@@ -74,7 +74,7 @@ class NotificationRules(_Entry):
     """Who is notified how, unless a person has chosen otherwise."""
 
     media: tuple[Medium, ...] = ("messenger", "mail")
-    """Media of ordinary notices, besides the page of the person."""
+    """Media of ordinary notices, in addition to the page of the person."""
     emergency_media: tuple[Medium, ...] = ("sms", "messenger", "mail")
     quiet: QuietHours | None = None
     digest: Period | None = None

@@ -36,6 +36,11 @@ def contains_phrase(text: str, phrases: Iterable[str]) -> bool:
     return _pattern(tuple(phrases)).search(_prepare(text)) is not None
 
 
+def found_phrase(text: str, phrases: Iterable[str]) -> str | None:
+    """Return the first of the phrases that the text contains, or `None`."""
+    return next((one for one in phrases if contains_phrase(text, (one,))), None)
+
+
 def _prepare(text: str) -> str:
     return _normalize(text[:_MAX_CHARACTERS])
 

@@ -16,13 +16,14 @@ from guardia.board.command.names import Names
 from guardia.board.command.reading import Act, LineReading, Mood
 from guardia.board.command.recipients import recipient, servers, superior
 from guardia.board.command.structure import NONE, Command, Situation, clarify
+from guardia.text import hide_lookalikes
 
 Reader = Callable[[LineReading], Command | None]
 
 
 def parse(line: str, situation: Situation, names: Names) -> Command:
     """Return the command that a line means."""
-    reading = LineReading(line, situation, names)
+    reading = LineReading(hide_lookalikes(line), situation, names)
     if not reading.text or reading.ends("unreal"):
         return NONE
     if (found := emergency.read(reading)) is not None:

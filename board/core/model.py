@@ -281,7 +281,7 @@ class OutboxEntry(Base):
     cause_id: Mapped[int | None]
     """The alert or notice of which this is one copy."""
     dispatched_at: Mapped[datetime | None]
-    """When it was decided who hears of an alert or notice."""
+    """When it was decided who receives an alert or notice."""
 
 
 class KillSwitchActivation(Base):

@@ -34,4 +34,4 @@ class NoticeKind(StrEnum):
 EMERGENCIES = frozenset(
     {NoticeKind.FAILED_ROLLBACK, NoticeKind.KILL_SWITCH, NoticeKind.AUDIT_BROKEN}
 )
-"""Sent at once, whatever the quiet hours; the people on duty are called until one answers."""
+"""Sent at once, even in quiet hours; the people on duty are called until one answers."""

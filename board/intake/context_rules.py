@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import and_, delete, func, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -22,8 +23,13 @@ from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.org import revisions
 from guardia.org.chart_model import OrgChart
-from guardia.org.chat_rules import RESERVED_RULE_IDS, ChatRule, ChatRules
+from guardia.org.chat_rules import RESERVED_RULE_IDS, ChatRule, ChatRules, TalkLine
+from guardia.org.model import Server
+from guardia.text import MAX_BODY, fold, hide_lookalikes
 
+_MAX_TALK = 300
+_MAX_NAMES = 20
+_SERVER_NAME = re.compile(r"[A-Za-z0-9]+(?:[-_.][A-Za-z0-9]+)+")
 _DEFAULT_BOUNDS = limits.IntakeBounds()
 REQUEST_RULE = "webhook"
 """Rule name under which the log stores a line that is a request."""
@@ -65,17 +71,64 @@ def handle_line(
     talk = chart.talk if chart else ChatRules()
     if addressed or not talk.is_chat_room(line.room) or talk.is_addressed(line.text):
         return _receive_request(board, line, bounds)
-    rule, now = talk.matching_rule(line.room, line.text), board.clock()
+    now = board.clock()
     with board.database.transaction() as session:
-        if rule is not None and _is_cooling_down(session, rule, line, now):
+        rule = talk.firing_rule(line.room, _conversation(session, talk, line, now))
+        server = named_server(session, line.text) if rule else ""
+        if rule is not None and _is_cooling_down(session, rule, server, line, now):
             rule = None
         known = chat_log.log_line(session, line, rule.id if rule else None, now)
         if known is None:
             return _repeated_delivery(session, talk, line)
         if rule is None:
             return LineResult()
+        row = session.get_one(ChatMessage, known)
+        row.cause, row.server_id = rule.cause_key, server
         _log_offer(session, rule, line, known, now)
         return LineResult(offer=IssueOffer(known, rule.title))
+
+
+def _conversation(
+    session: Session, talk: ChatRules, line: receiving.NewIssue, now: datetime
+) -> list[TalkLine]:
+    """Return the recent lines of a room as far as its rules look back, the new one last."""
+    newest = TalkLine(line.account or line.sender, line.text, now)
+    reach = talk.reach(line.room)
+    if not reach:
+        return [newest]
+    # Two lines at the same moment must see each other.
+    _lock(session, f"talk-window|{line.channel}|{line.room}")
+    rows = session.scalars(
+        select(ChatMessage)
+        .where(
+            ChatMessage.room == line.room,
+            ChatMessage.created_at > now - reach,
+            ChatMessage.channel == line.channel,
+            ChatMessage.external_id != (line.external_id or ""),
+            or_(ChatMessage.rule.is_(None), ChatMessage.rule.not_in(RESERVED_RULE_IDS)),
+        )
+        .order_by(ChatMessage.created_at.desc(), ChatMessage.message_id.desc())
+        .limit(_MAX_TALK)
+    )
+    earlier = [TalkLine(r.account or r.sender, r.text, r.created_at) for r in rows]
+    return [*reversed(earlier), newest]
+
+
+def named_server(session: Session, text: str) -> str:
+    """Return the first server whose id a line contains; empty if none."""
+    read = fold(hide_lookalikes(text[:MAX_BODY]))
+    names = [n.upper() for n in _SERVER_NAME.findall(read)][:_MAX_NAMES]
+    if not names:
+        return ""
+    known = set(
+        session.scalars(select(Server.server_id).where(func.upper(Server.server_id).in_(names)))
+    )
+    by_name = {server.upper(): server for server in known}
+    return next((by_name[n] for n in names if n in by_name), "")
+
+
+def _lock(session: Session, key: str) -> None:
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
 def _receive_request(
@@ -113,18 +166,24 @@ def applied_chart(board: BoardContext) -> OrgChart | None:
 
 
 def _is_cooling_down(
-    session: Session, rule: ChatRule, line: receiving.NewIssue, now: datetime
+    session: Session, rule: ChatRule, server: str, line: receiving.NewIssue, now: datetime
 ) -> bool:
-    """Return whether a rule made an offer in this room recently; serializes concurrent callers."""
-    key = f"talk|{line.channel}|{rule.id}|{line.room}"
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+    """Return whether the cause was offered recently: in this room, or elsewhere for this server.
+
+    Serializes concurrent callers.
+    """
+    _lock(session, f"talk|{line.channel}|{rule.cause_key}")
+    here = ChatMessage.room == line.room
+    if server:
+        here = and_(here, ChatMessage.server_id.in_(("", server)))
+    same = or_(here, ChatMessage.server_id == server) if server else here
     earlier = (
         select(ChatMessage.message_id)
         .where(
-            ChatMessage.room == line.room,
-            ChatMessage.created_at > now - rule.cooldown,
             ChatMessage.channel == line.channel,
-            ChatMessage.rule == rule.id,
+            ChatMessage.cause == rule.cause_key,
+            ChatMessage.created_at > now - rule.cooldown,
+            same,
         )
         .limit(1)
     )

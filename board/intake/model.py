@@ -19,6 +19,9 @@ class ChatMessage(Base):
     __table_args__ = (
         UniqueConstraint("channel", "external_id"),
         Index("ix_tb_msg_chat_log_room", "room", "created_at"),
+        Index(
+            "ix_tb_msg_chat_log_cause", "cause", "created_at", postgresql_where=sql("cause <> ''")
+        ),
         Index("ix_tb_msg_chat_log_talk", "created_at", postgresql_where=sql("sr_id is null")),
     )
 
@@ -33,6 +36,9 @@ class ChatMessage(Base):
     rule: Mapped[str | None]
     sr_id: Mapped[int | None]
     created_at: Mapped[datetime]
+    cause: Mapped[str] = mapped_column(default="", server_default="")
+    """Cause of the offer that was made for it, and the server that it names."""
+    server_id: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class IntakeRate(Base):

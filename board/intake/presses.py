@@ -10,6 +10,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.intake import command_step, offers
 from guardia.board.intake.button_token import ButtonToken
 from guardia.board.issues.conversation import Press, PressReply
+from guardia.board.notifications import acknowledging, on_call
 from guardia.errors import UserError
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -25,6 +26,7 @@ HANDLERS: dict[str, Handler] = {
     questions.ACT: answers.press_server,
     answers.ACCEPT: answers.press_accept,
     answers.DECLINE: answers.press_decline,
+    on_call.ACT: acknowledging.press_acknowledge,
 }
 """By the act of a `Choice`. A handler may be called twice for one press: messengers repeat."""
 

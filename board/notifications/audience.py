@@ -1,4 +1,4 @@
-"""Who else hears of an alert: the people on duty, roles, the rooms on duty."""
+"""Recipients of an alert: the people on duty, roles, the rooms on duty."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _ROLES = {
     NoticeKind.FAILED_ROLLBACK: ("team_lead",),
     NoticeKind.STALLED: ("team_lead",),
 }
-"""Roles that learn of an alert besides the people on duty."""
+"""Roles that learn of an alert in addition to the people on duty."""
 
 
 def of_alert(session: Session, kind: NoticeKind, sr_id: int | None, at: datetime) -> list[str]:
-    """Return everyone who hears of an alert, without duplicates.
+    """Return everyone who receives an alert, without duplicates.
 
     The people on duty and the assignees of its issue, and for some kinds whole roles. If no one is
     on duty, team leads and administrators.

@@ -1,4 +1,4 @@
-"""Decide who hears of an alert or a notice, and queue one message for each person and medium.
+"""Decide the recipients of an alert or a notice, and queue one message for each person and medium.
 
 A worker does this once for each message of the outbox, before it is sent.
 """
@@ -41,7 +41,12 @@ def dispatch(board: BoardContext, outbox_id: int) -> None:
         kind = NoticeKind(row.notice or NoticeKind.ALERT)
         if row.kind == "alert":
             _add_notices(session, row, kind, now)
-        _plan(session, chart, _notices(session, outbox_id), kind, now)
+        notices = _notices(session, outbox_id)
+        if kind in EMERGENCIES:
+            # They are called for it, which says the same.
+            called = on_call.first_called(session, chart, row.sr_id, now)
+            notices = [one for one in notices if one.person_id not in called]
+        _plan(session, chart, notices, kind, now)
         if kind in EMERGENCIES:
             _tell_rooms(session, chart, row, now)
             on_call.begin(session, chart, row, now)

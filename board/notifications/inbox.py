@@ -118,7 +118,7 @@ def preference_of(board: BoardContext, person: str) -> Preference:
 
 @repeat_on_conflict
 def set_preference(board: BoardContext, person: PersonInfo, wanted: Preference) -> None:
-    """Store how a person wants to be notified. Raises `Invalid` for an unusable value."""
+    """Store how a person is to be notified. Raises `Invalid` for an unusable value."""
     require_permission(person, OWN, institution=person.institution)
     kept = _checked(wanted)
     now = board.clock()

@@ -13,7 +13,7 @@ from guardia.db.base import Base
 
 
 class NoticePreference(Base):
-    """How a person wants to be notified; unset values are those of the org chart."""
+    """How a person is to be notified; unset values are those of the org chart."""
 
     __tablename__ = "tb_notice_preference"
 

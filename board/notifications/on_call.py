@@ -93,7 +93,7 @@ def call_next(session: Session, chart: OrgChart, alarm: OnCallAlarm, now: dateti
     steps = chart.notifications.escalation.steps
     people: list[str] = []
     while alarm.step < len(steps) and not people:
-        people = _people(session, steps[alarm.step], alarm, now)
+        people = _people(session, steps[alarm.step], alarm.sr_id, alarm.called, now)
         alarm.step += 1
     if not people:
         alarm.state, alarm.next_at = "EXHAUSTED", None
@@ -115,12 +115,20 @@ def call_next(session: Session, chart: OrgChart, alarm: OnCallAlarm, now: dateti
     )
 
 
-def _people(session: Session, step: str, alarm: OnCallAlarm, now: datetime) -> list[str]:
+def first_called(session: Session, chart: OrgChart, sr_id: int | None, now: datetime) -> set[str]:
+    """Return whom the first step of an emergency calls."""
+    steps = chart.notifications.escalation.steps
+    found = (_people(session, step, sr_id, (), now) for step in steps)
+    return set(next((people for people in found if people), []))
+
+
+def _people(
+    session: Session, step: str, sr_id: int | None, called: Sequence[str], now: datetime
+) -> list[str]:
     """Return whom a step calls: the next person on duty, or everyone of a role."""
     if step == "duty":
-        duty = audience.on_duty(session, alarm.sr_id, now)
-        return [one for one in duty if one not in alarm.called][:1]
-    return [one for one in audience.with_role(session, step) if one not in alarm.called]
+        return [one for one in audience.on_duty(session, sr_id, now) if one not in called][:1]
+    return [one for one in audience.with_role(session, step) if one not in called]
 
 
 def _call(

@@ -68,7 +68,7 @@ def settings(
     visitor: CurrentVisitor,
     form: Annotated[SettingsForm, Form()],
 ) -> Response:
-    """Store how the visitor wants to be notified."""
+    """Store how the visitor is to be notified."""
     wanted = Preference(
         phone=form.phone,
         mail=form.mail,

@@ -35,6 +35,7 @@ from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
+from guardia.board.intake import rule_pages as talk_rule_pages
 from guardia.board.intake.alerts import pages as alert_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
@@ -100,6 +101,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         host_key_pages.router,
         roster_pages.router,
         notification_pages.router,
+        talk_rule_pages.router,
         approval_pages.router,
         approval_passkey_pages.router,
         account_pages.router,

@@ -42,6 +42,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.runs.title", "/runs", "run.read", "more"),
     NavigationItem("catalog.title", "/tools", "tool.read", "more"),
     NavigationItem("notes.page.title", "/agents", "agent.read", "more"),
+    NavigationItem("talk.page.title", "/talk-rules", "talk.read", "more"),
     NavigationItem("notices.page.title", "/notifications", "notice.own", "more"),
     NavigationItem("web.control.title", "/control", "plan.read", "stop"),
 )

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import lru_cache
 
 _IGNORED = "\x00"
-"""Stands for an invisible character, so that every other character keeps its place."""
+"""Replaces an invisible character, so that every other character keeps its place."""
 _DASHES = frozenset("\u02d7\u2043\u2212\u2500\u2501\u2796\u30fc\u3161")
 _DIGITS = frozenset("0123456789")
 _MONTHS = range(1, 13)

@@ -34,6 +34,10 @@ _EMPTY_LOOKING = re.compile(
     "\U0001d159\U000e0000-\U000e0fff]"
 )
 """Letters, marks and signs that fonts draw as nothing: fillers, variation selectors, blanks."""
+_WORD = re.compile(r"[^\W가-힣ㄱ-ㆎ](?:[-.]?[^\W가-힣ㄱ-ㆎ])*")
+_LOOKALIKES = ("CYRILLIC", "GREEK", "ARMENIAN", "CHEROKEE", "COPTIC", "LISU")
+"""Scripts with letters that are drawn like Latin ones."""
+_UNITS = frozenset("\u00b5\u03bc\u03a9\u2126")
 _MAX_MARKS = 64
 """Marks on one letter: sorting them takes quadratic time, and no script stacks as many."""
 _DASHES = frozenset("\u02d7\u2043\u2212\u2796\ufe63\uff0d")
@@ -96,6 +100,29 @@ def fold(text: str) -> str:
 def matching_form(text: str) -> str:
     """Return the form in which names, commands and codes are compared: `fold` without case."""
     return _composed(fold(text).casefold())
+
+
+def hide_lookalikes(text: str) -> str:
+    """Return `text` with every word replaced that mixes Latin letters or digits with look-alikes.
+
+    `MOF-DB-01` with a Cyrillic letter is another name than `MOF-DB-01`, also where only a part of
+    it is compared. Other characters keep their places; Hangul may follow a name.
+    """
+    if text.isascii():
+        return text
+    return _WORD.sub(_hidden_if_mixed, text)
+
+
+def _hidden_if_mixed(word: re.Match[str]) -> str:
+    letters = {c for c in word[0] if not c.isascii()}
+    if not any(map(_is_lookalike, letters)) or not re.search("[A-Za-z0-9]", word[0]):
+        return word[0]
+    return "\ufffd" * len(word[0])
+
+
+@lru_cache(maxsize=4096)
+def _is_lookalike(character: str) -> bool:
+    return character not in _UNITS and unicodedata.name(character, "").startswith(_LOOKALIKES)
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +10,7 @@ import yaml
 
 from guardia.errors import Misconfigured
 from guardia.org import chart, chart_diff
-from guardia.org.chat_rules import ChatRules
+from guardia.org.chat_rules import ChatRule, ChatRules, TalkLine
 
 SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 CASES = yaml.safe_load((Path(__file__).parent / "cases" / "talk.yaml").read_text("utf-8"))
@@ -24,6 +24,16 @@ RULES = HEAD + (
 )
 
 
+NOW = datetime(2026, 11, 30, tzinfo=UTC)
+
+
+def rule_for(rules: ChatRules, room: str, *lines: str) -> ChatRule | None:
+    """Return the rule that fires on the last of some lines, one a minute."""
+    parts = [one.split(": ", 1) if ": " in one else ["a", one] for one in lines]
+    talk = [TalkLine(w, x, NOW + timedelta(minutes=n)) for n, (w, x) in enumerate(parts)]
+    return rules.firing_rule(room, talk)
+
+
 def chat_rules(text: str = RULES) -> ChatRules:
     return chart.parse(text).talk
 
@@ -32,22 +42,61 @@ def chat_rules(text: str = RULES) -> ChatRules:
     ("line", "rule"), [(line, rule) for rule, lines in CASES.items() for line in lines]
 )
 def test_the_shipped_rules_match_what_people_write(line: str, rule: str) -> None:
-    found = chat_rules(SHIPPED).matching_rule("ops-talk", line)
+    found = rule_for(chat_rules(SHIPPED), "ops-talk", line)
     assert (found.id if found else "nothing") == rule
 
 
 def test_a_line_must_match_every_list_and_no_exclusion() -> None:
-    assert chat_rules().matching_rule("ops-talk", "가나다라") is not None
-    assert chat_rules().matching_rule("ops-talk", "가나") is None
-    assert chat_rules().matching_rule("ops-talk", "가나 다라 아님") is None
+    assert rule_for(chat_rules(), "ops-talk", "가나다라") is not None
+    assert rule_for(chat_rules(), "ops-talk", "가나") is None
+    assert rule_for(chat_rules(), "ops-talk", "가나 다라 아님") is None
 
 
 def test_the_first_matching_rule_of_the_room_wins() -> None:
     for room, rule in (("잡담", "one"), ("ops-talk", "two"), ("OPS-Talk", "two")):
-        found = chat_rules().matching_rule(room, "가나다라")
+        found = rule_for(chat_rules(), room, "가나다라")
         assert found is not None and found.id == rule
     assert chat_rules().rule("two") is not None and chat_rules().rule("gone") is None
     assert found.cooldown == timedelta(hours=1)
+
+
+SEVERAL = HEAD + (
+    "\ntalk:\n"
+    "  rooms: [ops-talk]\n"
+    "  rules:\n"
+    "    - {id: many, title: 여럿, find: [[DB], [느려, 지연]], unless: [해결],\n"
+    "       lines: 3, people: 2}\n"
+    "    - {id: split, title: 나뉨, find: [[인증서], [만료]], across: true, within: 2m}\n"
+)
+
+
+@pytest.mark.parametrize(
+    ("lines", "rule"),
+    [
+        (["a: DB 느려요", "b: DB 지연 있네요", "a: DB 계속 느려요"], "many"),
+        (["a: DB 느려요", "a: DB 지연", "a: DB 느려요"], None),
+        (["a: DB 느려요", "b: DB 지연"], None),
+        (["a: DB 느려요", "b: DB 지연", "a: 점심 뭐 먹죠"], None),
+        (["a: DB 느려요", "b: DB 지연", "b: 해결됐어요", "a: DB 느려요"], None),
+        (["a: DB 느려요", *(["c: 잡담"] * 10), "b: DB 지연", "a: DB 느려요"], None),
+        (["a: 인증서 말인데요", "b: 내일 만료래요"], "split"),
+        (["a: 만료", "b: 만료"], None),
+        (["a: 인증서 말인데요", "c: 네", "c: 음", "b: 내일 만료래요"], None),
+    ],
+)
+def test_a_rule_may_look_at_several_lines_of_several_people(
+    lines: list[str], rule: str | None
+) -> None:
+    found = rule_for(chat_rules(SEVERAL), "ops-talk", *lines)
+    assert (found.id if found else None) == rule
+
+
+def test_a_rule_says_why_it_finds_a_line() -> None:
+    (many, _) = chat_rules(SEVERAL).rules
+    assert many.explain("DB가 느려요").found == ("DB", "느려")
+    said = many.explain("DB 지연 해결")
+    assert said.vetoed_by == "해결" and not said.matches
+    assert many.explain("화면이 느려요").found == (None, "느려")
 
 
 def test_only_listed_rooms_are_chat_rooms() -> None:

@@ -20,6 +20,7 @@ from guardia.agents.brain.triage.servers import ServerMention, find_mentions
 from guardia.agents.brain.triage.text import addresses_machine, strip_noise
 from guardia.i18n import t
 from guardia.org.directory import Directory
+from guardia.text import hide_lookalikes
 
 _MASK = "SRV"
 """Replaces a named server, in the lexicon's patterns as well."""
@@ -51,7 +52,7 @@ class Triage(BaseModel):
 def triage(text: str, directory: Directory) -> Triage:
     """Classify the untrusted `text`, ignoring words that address the machine."""
     words = lexicon()
-    own = strip_noise(text, words.injection_patterns)
+    own = strip_noise(hide_lookalikes(text), words.injection_patterns)
     mentions = find_mentions(own, directory)
     servers = tuple(dict.fromkeys(m.server_id for m in mentions))
     hosts = index_of(directory).hosts

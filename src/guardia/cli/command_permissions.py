@@ -171,6 +171,8 @@ COMMAND_ACTIONS: dict[str, str] = {
     },
     "owner who": "roster.read",
     "duty now": "roster.read",
+    "rules test": "talk.read",
+    "rules dry-run": "talk.read",
     "notice list": "notice.read",
     "notice calls": "notice.read",
     "notice ack": "notice.acknowledge",

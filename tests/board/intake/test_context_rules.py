@@ -1,12 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from board_env import CUSTOMER, BoardEnv
+from board_env import CUSTOMER, LEAD, BoardEnv
+from page_env import PageClient
 from sqlalchemy import select
 
 from guardia.board.accounts import messenger_links
@@ -21,6 +23,8 @@ from guardia.board.intake import (
     context_rules,
     decision_words,
     offers,
+    rule_editing,
+    rule_trials,
     spoken_choices,
     stop_command,
     thread_replies,
@@ -31,7 +35,7 @@ from guardia.board.intake.offers import AcceptanceOutcome, OfferAcceptance
 from guardia.board.issues import receiving, view
 from guardia.board.organization import chart as organization_chart
 from guardia.board.web.markup import markdown
-from guardia.errors import NotFound
+from guardia.errors import Forbidden, NotFound, Stale, UserError
 from guardia.org import chart
 from guardia.org.chat_rules import RESERVED_RULE_IDS
 
@@ -142,14 +146,15 @@ def test_a_rule_offers_once_in_a_room_per_cooldown(board: BoardContext, clock: C
     assert (
         context_rules.handle_line(board, line("DB가 느려요", post="other rule")).offer is not None
     )
-    assert (
-        context_rules.handle_line(board, line(post="other room", room="다른방")).offer is not None
-    )
+    in_another_room = line(post="other room", room="다른방")
+    assert context_rules.handle_line(board, in_another_room).offer is None, "the same server"
+    unnamed = line("디스크 용량이 부족하대요", post="no server", room="다른방")
+    assert context_rules.handle_line(board, unnamed).offer is not None, "perhaps another server"
     clock.now += timedelta(minutes=29)
     assert context_rules.handle_line(board, line(post="early")) == LineResult()
     clock.now += timedelta(minutes=2)
     assert context_rules.handle_line(board, line(post="rested")).offer is not None
-    assert len(logged(board)) == 12
+    assert len(logged(board)) == 13
 
 
 def test_an_offer_becomes_one_issue_of_the_first_to_accept(board: BoardContext) -> None:
@@ -246,4 +251,88 @@ def test_a_rule_cannot_use_a_reserved_id() -> None:
         command_step.RULE,
         thread_replies.RULE,
         spoken_choices.RULE,
+        command_step.RULE,
     } == RESERVED_RULE_IDS
+
+
+def test_rules_of_one_cause_offer_one_button(board: BoardContext) -> None:
+    for number, said in enumerate(
+        ("DB가 느려요", "쿼리가 안 끝나요", "오라클 락 걸린 듯", "DB 지연")
+    ):
+        found = context_rules.handle_line(board, line(said, post=f"c{number}"))
+        assert (found.offer is not None) == (number == 0)
+
+
+def test_three_lines_of_two_people_make_one_offer(board: BoardContext, clock: Clock) -> None:
+    apply(board, "    - id: db-slow\n", "    - id: db-slow\n      lines: 3\n      people: 2\n")
+    offers = []
+    for number, who in enumerate(["kim", "kim", "lee", "lee", "kim"]):
+        clock.now += timedelta(minutes=1)
+        said = line("DB가 느려요", post=f"w{number}", account=who)
+        offers.append(context_rules.handle_line(board, said).offer is not None)
+    assert offers == [False, False, True, False, False]
+
+
+def test_talk_is_logged_without_personal_numbers(board: BoardContext) -> None:
+    said = "제 번호 010-1234-5678, 주민 900101-1234567, 카드 4111-1111-1111-1111"
+    context_rules.handle_line(board, line(said, post="private"))
+    with board.database.reading() as session:
+        (kept,) = session.scalars(select(ChatMessage.text))
+    assert kept == "제 번호 010-****-5678, 주민 900101-1******, 카드 4111-****-****-1111"
+
+
+def test_a_dry_run_counts_what_rules_would_have_offered(board: BoardContext, clock: Clock) -> None:
+    for number in range(4):
+        clock.now += timedelta(minutes=20)
+        context_rules.handle_line(board, line("DB가 느려요", post=f"d{number}"))
+    _, running = organization_chart.running(board)
+    found = {one.rule.id: one for one in rule_trials.dry_run(board, running.talk)}
+    assert (found["db-slow"].offers, found["db-slow"].kept_back) == (2, 2)
+    assert [one.text for one in found["db-slow"].newest] == ["DB가 느려요"] * 2
+    assert found["disk-space"].offers == 0
+    clock.now += timedelta(days=8)
+    assert all(one.offers == 0 for one in rule_trials.dry_run(board, running.talk))
+
+
+def test_a_trial_names_the_rule_that_fires_first(board: BoardContext) -> None:
+    talk = chart.parse(SHIPPED).talk
+    tried = rule_trials.try_lines(talk, TALK, ["kim: DB가 느려요"], NOW)
+    (first,) = [one for one in tried if one.is_first]
+    assert first.rule.id == "db-slow" and first.findings.found == ("DB", "느려")
+
+
+def test_an_edited_section_is_applied_and_nothing_else_changes(board: BoardContext) -> None:
+    revision, section = rule_editing.running_section(board)
+    edited = section.replace("title: DB 느림", "title: DB 지연")
+    assert rule_editing.parse_section(board, edited).talk.rule("db-slow").title == "DB 지연"  # type: ignore[union-attr]
+    with pytest.raises(Forbidden):
+        rule_editing.apply_section(board, CUSTOMER, edited, revision)
+    with pytest.raises(UserError):
+        rule_editing.parse_section(board, section + "\n  rules: [")
+    assert rule_editing.apply_section(board, LEAD, edited, revision) == revision + 1
+    _, text = organization_chart.running_text(board)
+    before, after = SHIPPED.splitlines(), text.splitlines()
+    changed = [(a, b) for a, b in zip(before, after, strict=True) if a != b]
+    assert changed == [("      title: DB 느림", "      title: DB 지연")]
+    with pytest.raises(Stale):
+        rule_editing.apply_section(board, LEAD, section, revision)
+
+
+@pytest.mark.slow
+def test_the_page_tries_and_applies(
+    board: BoardContext, sign_in_as: Callable[[str], PageClient]
+) -> None:
+    lead = sign_in_as("lead")
+    page = lead.get("/talk-rules")
+    assert page.status_code == 200 and "db-slow" in page.text
+    revision, section = rule_editing.running_section(board)
+    tried = lead.submit_form(
+        "/talk-rules/trial", "/talk-rules", section=section, lines="kim: DB가 느려요", room=TALK
+    )
+    assert tried.status_code == 200 and "감지" in tried.text
+    bad = lead.submit_form("/talk-rules/trial", "/talk-rules", section="rules: 1")
+    assert bad.status_code == 422
+    edited = section.replace("DB 느림", "DB 지연")
+    done = lead.submit_form("/talk-rules", "/talk-rules", section=edited, revision=str(revision))
+    assert done.status_code == 303
+    assert sign_in_as("eng").get("/talk-rules").status_code == 403

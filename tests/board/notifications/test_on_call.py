@@ -17,13 +17,23 @@ from gateway_server import GatewayServer, running_gateway
 from page_env import PageClient
 from sqlalchemy import select, text
 
+from guardia.board.accounts import messenger_links
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.model import OutboxEntry
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.notices import Notice
-from guardia.board.notifications import delivery_view, digests, dispatch, inbox, on_call
+from guardia.board.issues import comments
+from guardia.board.issues.conversation import Press
+from guardia.board.notifications import (
+    acknowledging,
+    delivery_view,
+    digests,
+    dispatch,
+    inbox,
+    on_call,
+)
 from guardia.board.notifications.policy import Preference
 from guardia.board.organization import chart as organization_chart
 from guardia.errors import Forbidden, Invalid, NotFound
@@ -110,7 +120,6 @@ def told(env: BoardEnv, kind: NoticeKind) -> set[str]:
 def test_an_emergency_reaches_rooms_and_people_on_duty_at_night(night: BoardEnv) -> None:
     dispatch.dispatch(night.board, alert(night))
     assert copies(night) == [
-        ("notice", "sms", "010-1234-5678"),
         ("notice", "sms", "010-2222-3333"),
         ("message", "", "당직방"),
         ("message", "", "관제실"),
@@ -137,7 +146,7 @@ def test_hosts_that_dispatch_at_the_same_time_send_once(night: BoardEnv) -> None
     number = alert(night)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(lambda _: dispatch.dispatch(night.board, number), range(4)))
-    assert len(copies(night)) == 5 and len(inbox.list_alarms(night.board)) == 1
+    assert len(copies(night)) == 4 and len(inbox.list_alarms(night.board)) == 1
 
 
 def test_nobody_answers_so_the_next_is_called(night: BoardEnv, clock: Clock) -> None:
@@ -191,12 +200,12 @@ def test_the_gateway_gets_phone_text_and_key(
     with pytest.raises(OSError, match="HTTP 503"):
         deliver(night.board, settings(tmp_path), number)
     (failed,) = delivery_view.deliveries(night.board, state="failed").rows
-    assert (failed.error, failed.attempts, failed.place) == ("HTTP 503", 1, "…5678")
+    assert (failed.error, failed.attempts, failed.place) == ("HTTP 503", 1, "…3333")
     gateway.status = 200
     deliver(night.board, settings(tmp_path), number)
     deliver(night.board, settings(tmp_path), number)
     assert len(gateway.sent) == 2 and gateway.sent[1].headers["x-key"] == "s3cret-key"
-    assert json.loads(gateway.sent[1].body) == {"to": "010-1234-5678", "text": "[SR-1] 조치 실패"}
+    assert json.loads(gateway.sent[1].body) == {"to": "010-2222-3333", "text": "[SR-1] 조치 실패"}
     assert "s3cret-key" not in str(delivery_view.deliveries(night.board))
 
 
@@ -281,3 +290,23 @@ def test_the_page_shows_own_notices_and_only_staff_see_calls(
     page = customer.get("/notifications").text
     assert "조치 실패" not in page and "전송 기록" not in page
     assert customer.submit_form("/notifications/calls/1", "/notifications").status_code == 403
+
+
+def test_the_button_acknowledges_for_a_linked_account_only(night: BoardEnv) -> None:
+    dispatch.dispatch(night.board, alert(night))
+    messenger_links.link(night.board, Actor.operator("test"), "eng", "mattermost", "u-eng")
+    given = {"channel": "mattermost", "room": "당직방", "thread": "", "act": on_call.ACT}
+    stranger = Press(account="u-x", sender="김철수", value="1", **given)
+    for press in (stranger, Press(account="u-eng", sender="김철수", value="1 or 1=1", **given)):
+        with pytest.raises(NotFound):
+            acknowledging.press_acknowledge(night.board, Settings(), press)
+    own = Press(account="u-eng", sender="?", value="1", **given)
+    assert acknowledging.press_acknowledge(night.board, Settings(), own).replaces
+    assert inbox.list_alarms(night.board)[0].acknowledged_by == "eng"
+
+
+def test_mentioned_staff_are_notified_and_customers_are_not(env: BoardEnv) -> None:
+    sr = env.create_issue()
+    said = "@김철수 확인 부탁드립니다. @lead @cus @db-agent `@pm`"
+    comments.add_comment(env.board, sr, Actor.of(LEAD), said)
+    assert told(env, NoticeKind.MENTION) == {"eng"}
