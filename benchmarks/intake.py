@@ -1,4 +1,4 @@
-"""How many webhooks a second the board answers, and what is lost when it is killed meanwhile.
+"""How many webhooks a second the board answers, and what is lost when it is killed under load.
 
     make bench NAME=intake ARGS="--seconds 10 --clients 8"
 
