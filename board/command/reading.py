@@ -18,7 +18,7 @@ _QUOTES = re.compile(
     r"\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|`([^`]+)`"
 )
 _MENTION = re.compile(
-    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)[,:!]*(?:\s+|$))+", re.IGNORECASE
+    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)(?:[,:!]+\s*|\s+|$))+", re.IGNORECASE
 )
 """Who is addressed; what follows is the line."""
 _PRIORITY = re.compile(
