@@ -18,7 +18,8 @@ _QUOTES = re.compile(
     r"\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|`([^`]+)`"
 )
 _MENTION = re.compile(
-    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)(?:[,:!]+\s*|\s+|$))+", re.IGNORECASE
+    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)(?:[,:!]+\s*|\s+|$))+",
+    re.IGNORECASE,
 )
 """Who is addressed; what follows is the line."""
 _PRIORITY = re.compile(
@@ -165,8 +166,9 @@ class LineReading:
         """
         tail, tails = self.text[end:], lexicon().tails
         mood = next((m for tail_name, m in _MOODS if tails[tail_name].search(tail)), Mood.COMMAND)
-        careful = name in _DANGEROUS or name in lexicon().works
-        if mood is Mood.COMMAND and careful and tails["firm"].search(tail) is None:
+        known = ["firm"] if name in _DANGEROUS else []
+        known = ["firm", "firm_work"] if name in lexicon().works else known
+        if mood is Mood.COMMAND and known and not any(tails[k].search(tail) for k in known):
             return Mood.UNSURE
         return mood
 
