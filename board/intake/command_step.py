@@ -32,6 +32,8 @@ RULE = "command"
 """Rule name under which the log stores a line that was a command."""
 ACTS = ("confirm", "cancel", "choose", "undo")
 _MAX_CHARACTERS = 120
+_MAX_QUESTION = 50
+"""A longer question about no issue is rather a report of trouble, which opens one."""
 _BEGINS_WITH_ISSUE = re.compile(r"\s*(?:SR[-_ #]?|#)\s?\d{1,9}(?!\d)", re.IGNORECASE)
 _CUSTOMERS_OWN = frozenset({"comment", "query"})
 
@@ -73,7 +75,9 @@ def press_command(board: BoardContext, _settings: Settings, press: Press) -> Pre
 def _is_meant(person: PersonInfo, command: Command, text: str) -> bool:
     if command.action == "none":
         return False
-    if len(text) > _MAX_CHARACTERS and command.action != "comment":
+    asks_widely = command.action == "query" and command.sr_id is None
+    most = _MAX_QUESTION if asks_widely else _MAX_CHARACTERS
+    if len(text) > most and command.action != "comment":
         return False
     if person.role == "customer":
         return command.action in _CUSTOMERS_OWN and command.sr_id is not None

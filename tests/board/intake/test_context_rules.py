@@ -17,6 +17,7 @@ from guardia.board.core.model import Issue
 from guardia.board.core.run_model import Wake
 from guardia.board.intake import (
     account_linking,
+    command_step,
     context_rules,
     decision_words,
     offers,
@@ -244,4 +245,5 @@ def test_a_rule_cannot_use_a_reserved_id() -> None:
         decision_words.RULE,
         thread_replies.RULE,
         spoken_choices.RULE,
+        command_step.RULE,
     } == RESERVED_RULE_IDS
