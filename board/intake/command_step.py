@@ -18,7 +18,7 @@ from guardia.board.command.structure import Command
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Issue
-from guardia.board.intake import chat_log
+from guardia.board.intake import chat_log, limits
 from guardia.board.issues.conversation import ConversationReply, Press, PressReply, RoomLine
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, UserError
@@ -39,26 +39,40 @@ _CUSTOMERS_OWN = frozenset({"comment", "query"})
 
 
 def command_step(
-    board: BoardContext, line: RoomLine, _settings: Settings
+    board: BoardContext, line: RoomLine, settings: Settings
 ) -> ConversationReply | None:
     """Carry out a line that is a command of the person who wrote it; `None`: it is none."""
     person = _person(board, line.channel, line.account)
     if person is None or "\n" in line.text.strip():
         return None
-    context_id = _issue_of_thread(board, line)
-    named = _BEGINS_WITH_ISSUE.match(fold(line.text)) is not None
-    if not (line.addressed or named or context_id):
-        return None
-    typed = TypedLine(line.text, line.channel, context_id, line.room, line.thread)
     try:
-        command = giving.preview(board, person, typed).command
-        if not _is_meant(person, command, line.text):
-            return None
-        if not _log(board, line):
-            return ConversationReply()  # delivered before
-        return _conversation_reply(giving.give(board, person, typed), line.board_url)
+        typed = _find_command(board, line, person)
+        return None if typed is None else _carry_out(board, line, settings, person, typed)
     except UserError as error:
         return ConversationReply(str(error))
+
+
+def _find_command(board: BoardContext, line: RoomLine, person: PersonInfo) -> TypedLine | None:
+    """Return the line as a command if it is meant as one."""
+    context_id = _issue_of_thread(board, line)
+    spoken_to = line.addressed or _BEGINS_WITH_ISSUE.match(fold(line.text)) is not None
+    if not (spoken_to or context_id):
+        return None
+    typed = TypedLine(line.text, line.channel, context_id, line.room, line.thread)
+    command = giving.preview(board, person, typed).command
+    # Talk in a thread is not disturbed by a question back.
+    disturbs = command.action == "clarify" and not spoken_to
+    return typed if _is_meant(person, command, line.text) and not disturbs else None
+
+
+def _carry_out(
+    board: BoardContext, line: RoomLine, settings: Settings, person: PersonInfo, typed: TypedLine
+) -> ConversationReply:
+    if refusal := limits.refusal(board, line, settings):
+        return refusal
+    if not _log(board, line):
+        return ConversationReply()  # delivered before
+    return _conversation_reply(giving.give(board, person, typed), line.board_url)
 
 
 def press_command(board: BoardContext, _settings: Settings, press: Press) -> PressReply:
@@ -94,9 +108,11 @@ def _issue_of_thread(board: BoardContext, line: RoomLine) -> int | None:
     if not line.thread:
         return None
     place = {"channel": line.channel, "room": line.room, "thread": line.thread}
-    query = select(Issue.sr_id).filter_by(**place).order_by(Issue.sr_id.desc()).limit(1)
+    query = select(Issue.sr_id, Issue.dedupe_key).filter_by(**place)
     with board.database.reading() as session:
-        return session.scalar(query)
+        found = session.execute(query.order_by(Issue.sr_id.desc()).limit(1)).one_or_none()
+    # The line that opened the issue is a request, however often it is delivered.
+    return found[0] if found is not None and found[1] != line.dedupe_key else None
 
 
 @repeat_on_conflict

@@ -207,12 +207,16 @@ def _answer_press(
         target = {"response_url": pressed.response_url}
     elif pressed.response_url:
         log.warning("the host of a response_url is not in GUARDIA_SLACK_RESPONSE_HOSTS")
-    for number, (said, replaces) in enumerate(((text, reply.replaces), (reply.notice, False))):
+    shown = (
+        (ConversationReply(text, reply.choices), reply.replaces),
+        (ConversationReply(reply.notice), False),
+    )
+    for number, (said, replaces) in enumerate(shown):
         events.answer_once(
             board,
             CHANNEL,
             [f"press {number} {pressed.trigger_id}"],
-            ConversationReply(said),
+            said,
             room=pressed.channel.id,
             thread=thread,
             target={**target, "replaces": replaces} if target else {},

@@ -62,7 +62,8 @@ def choose(board: BoardContext, line: RoomLine, settings: Settings) -> Conversat
         line.board_url,
     )
     reply = presses.handle_press(board, settings, press, board.current_time() + _PERIOD)
-    return ConversationReply("\n".join(part for part in (reply.text, reply.link) if part))
+    text = "\n".join(part for part in (reply.text, reply.link) if part)
+    return ConversationReply(text, reply.choices)
 
 
 @repeat_on_conflict
