@@ -46,14 +46,21 @@ def command_step(
     if person is None or "\n" in line.text.strip():
         return None
     try:
-        typed = _find_command(board, line, person)
-        return None if typed is None else _carry_out(board, line, settings, person, typed)
+        found = _find_command(board, line, person)
+        if found is None:
+            return None
+        typed, command = found
+        stops = command.action == "kill_all"  # never refused
+        refusal = None if stops else limits.refusal(board, line, settings)
+        return refusal or _carry_out(board, line, person, typed)
     except UserError as error:
         return ConversationReply(str(error))
 
 
-def _find_command(board: BoardContext, line: RoomLine, person: PersonInfo) -> TypedLine | None:
-    """Return the line as a command if it is meant as one."""
+def _find_command(
+    board: BoardContext, line: RoomLine, person: PersonInfo
+) -> tuple[TypedLine, Command] | None:
+    """Return the line with what it commands, if it is meant as a command."""
     context_id = _issue_of_thread(board, line)
     spoken_to = line.addressed or _BEGINS_WITH_ISSUE.match(fold(line.text)) is not None
     if not (spoken_to or context_id):
@@ -62,14 +69,13 @@ def _find_command(board: BoardContext, line: RoomLine, person: PersonInfo) -> Ty
     command = giving.preview(board, person, typed).command
     # Talk in a thread is not disturbed by a question back.
     disturbs = command.action == "clarify" and not spoken_to
-    return typed if _is_meant(person, command, line.text) and not disturbs else None
+    meant = _is_meant(person, command, line.text) and not disturbs
+    return (typed, command) if meant else None
 
 
 def _carry_out(
-    board: BoardContext, line: RoomLine, settings: Settings, person: PersonInfo, typed: TypedLine
+    board: BoardContext, line: RoomLine, person: PersonInfo, typed: TypedLine
 ) -> ConversationReply:
-    if refusal := limits.refusal(board, line, settings):
-        return refusal
     if not _log(board, line):
         return ConversationReply()  # delivered before
     return _conversation_reply(giving.give(board, person, typed), line.board_url)
