@@ -25,6 +25,7 @@ _MENTION = re.compile(
 _PRIORITY = re.compile(
     r"p(?P<p>[1-4])(?![0-9])|(?P<rank>[1-4])(?:순위|등급|급)|"
     r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선|긴급(?=(?:건)?으로))"
+    r"|우선순위(?:를|을)?(?P<digit>[1-4])(?=(?:으)?로)"
 )
 _RANKS = {"긴급": 1, "최우선": 1, "최상": 1, "높음": 2, "상": 2, "보통": 3, "중간": 3, "중": 3,
           "낮음": 4, "하": 4, "최하": 4}  # fmt: skip
@@ -201,7 +202,7 @@ def _priority(match: re.Match[str]) -> Mark:
     if match["word"]:
         rank = _RANKS[match["word"]]
     else:
-        rank = 1 if match["top"] else int(match["p"] or match["rank"])
+        rank = 1 if match["top"] else int(match["p"] or match["rank"] or match["digit"])
     return Mark("R", f"P{rank}", *match.span())
 
 
