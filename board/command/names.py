@@ -239,8 +239,8 @@ def _people(
         name, title = _squeeze(person.name), _squeeze(person.title)
         yield Spelling(_squeeze(person.id), "P", (person.id,))
         yield Spelling(name, "P", (person.id,))
-        titles = (title, _KOREAN_TITLES[title]) if title in _KOREAN_TITLES else (title,)
-        for calling in (*titles, *(f"{one}님" for one in titles)):
+        spelled = [title, *filter(None, (_KOREAN_TITLES.get(title),))]
+        for calling in (*spelled, *(f"{one}님" for one in spelled)):
             yield Spelling(name + calling, "P", (person.id,))
             if re.fullmatch("[가-힣]{2,4}", name):
                 yield Spelling(name[0] + calling, "P", (person.id,))
