@@ -35,7 +35,7 @@ class PressIn(BaseModel):
     """A button of an earlier answer."""
 
     act: Annotated[str, Field(pattern="^(confirm|cancel|choose|undo)$")]
-    value: Annotated[str, Field(min_length=1, max_length=64)]
+    value: Annotated[CleanStr, Field(min_length=1, max_length=64)]
 
 
 class ChoiceOut(BaseModel):

@@ -56,6 +56,7 @@ _NUMBERED = (
 )
 
 
+_KOREAN_TITLES = {"pm": "피엠", "pl": "피엘", "cto": "씨티오"}
 _VARIANTS = {"db": "디비", "was": "와스", "web": "웹"}
 
 
@@ -116,7 +117,7 @@ class Names:
         """Yield the names of agents, institutions and servers, none within a longer word."""
         end = 0
         for begin in range(len(text)):
-            if begin < end or (begin and (text[begin - 1] in _LATIN or text[begin - 1] == "-")):
+            if begin < end or _is_within_word(text, begin):
                 continue
             for found in self._spelled.at(text, begin):
                 if _ends_there(text, begin + len(found.text)):
@@ -166,6 +167,12 @@ class Names:
 def _mark(found: Spelling, begin: int, end: int) -> Mark:
     unclear = {"H": "K", "P": "U"}.get(found.sign, found.sign)
     return Mark(found.sign if len(found.ids) == 1 else unclear, found.ids, begin, end)
+
+
+def _is_within_word(text: str, begin: int) -> bool:
+    """Return whether a position is within a Latin word, or after a dash."""
+    before = text[begin - 1] if begin else ""
+    return before == "-" or (before in _LATIN and text[begin] in _LATIN)
 
 
 def _ends_there(text: str, end: int) -> bool:
@@ -232,7 +239,8 @@ def _people(
         name, title = _squeeze(person.name), _squeeze(person.title)
         yield Spelling(_squeeze(person.id), "P", (person.id,))
         yield Spelling(name, "P", (person.id,))
-        for calling in (title, f"{title}님"):
+        spelled = [title, *filter(None, (_KOREAN_TITLES.get(title),))]
+        for calling in (*spelled, *(f"{one}님" for one in spelled)):
             yield Spelling(name + calling, "P", (person.id,))
             if re.fullmatch("[가-힣]{2,4}", name):
                 yield Spelling(name[0] + calling, "P", (person.id,))

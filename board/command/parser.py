@@ -71,8 +71,13 @@ def _comment_body(reading: LineReading, act: Act) -> str | None:
 
 def _set_priority(reading: LineReading) -> Command | None:
     ranks = reading.values("R")
-    if not ranks or not reading.names_issue or not reading.says("change"):
+    if not reading.names_issue or not reading.says("change"):
         return None
+    if not ranks:
+        unmeant = (Mood.NEGATED, Mood.QUESTION)
+        named = any(a.name == "set_priority" and a.mood not in unmeant for a in reading.acts)
+        asks = named and not reading.says("asked")
+        return _on_issue(reading, lambda sr: clarify("action", sr)) if asks else None
     refused = any(a.name == "set_priority" and a.mood is Mood.NEGATED for a in reading.acts)
     if refused or reading.says("asked"):
         return None

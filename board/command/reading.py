@@ -18,12 +18,14 @@ _QUOTES = re.compile(
     r"\"([^\"]+)\"|'([^']+)'|“([^”]+)”|‘([^’]+)’|「([^」]+)」|『([^』]+)』|`([^`]+)`"
 )
 _MENTION = re.compile(
-    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)[,:!]*(?:\s+|$))+", re.IGNORECASE
+    r"\s*(?:(?:@[a-z0-9._-]+|(?:가디아|guardia)(?:야|님|씨|아)?)(?:[,:!]+\s*|\s+|$))+",
+    re.IGNORECASE,
 )
 """Who is addressed; what follows is the line."""
 _PRIORITY = re.compile(
     r"p(?P<p>[1-4])(?![0-9])|(?P<rank>[1-4])(?:순위|등급|급)|"
     r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선|긴급(?=(?:건)?으로))"
+    r"|우선순위(?:를|을)?(?P<digit>[1-4])(?=(?:으)?로)"
 )
 _RANKS = {"긴급": 1, "최우선": 1, "최상": 1, "높음": 2, "상": 2, "보통": 3, "중간": 3, "중": 3,
           "낮음": 4, "하": 4, "최하": 4}  # fmt: skip
@@ -165,8 +167,9 @@ class LineReading:
         """
         tail, tails = self.text[end:], lexicon().tails
         mood = next((m for tail_name, m in _MOODS if tails[tail_name].search(tail)), Mood.COMMAND)
-        careful = name in _DANGEROUS or name in lexicon().works
-        if mood is Mood.COMMAND and careful and tails["firm"].search(tail) is None:
+        known = ["firm"] if name in _DANGEROUS else []
+        known = ["firm", "firm_work"] if name in lexicon().works else known
+        if mood is Mood.COMMAND and known and not any(tails[k].search(tail) for k in known):
             return Mood.UNSURE
         return mood
 
@@ -199,7 +202,7 @@ def _priority(match: re.Match[str]) -> Mark:
     if match["word"]:
         rank = _RANKS[match["word"]]
     else:
-        rank = 1 if match["top"] else int(match["p"] or match["rank"])
+        rank = 1 if match["top"] else int(match["p"] or match["rank"] or match["digit"])
     return Mark("R", f"P{rank}", *match.span())
 
 

@@ -33,6 +33,8 @@ RULE = "command"
 ACTS = ("confirm", "cancel", "choose", "undo")
 _STOP = "kill_all"
 _MAX_CHARACTERS = 120
+_MAX_QUESTION = 50
+"""A longer question about no issue is rather a report of trouble, which opens one."""
 _BEGINS_WITH_ISSUE = re.compile(r"\s*(?:SR[-_ #]?|#)\s?\d{1,9}(?!\d)", re.IGNORECASE)
 _CUSTOMERS_OWN = frozenset({"comment", "query"})
 
@@ -44,20 +46,43 @@ def command_step(
     person = _person(board, line.channel, line.account)
     if person is None or "\n" in line.text.strip():
         return None
-    context_id = _issue_of_thread(board, line)
-    named = _BEGINS_WITH_ISSUE.match(fold(line.text)) is not None
-    if not (line.addressed or named or context_id):
-        return None
-    typed = TypedLine(line.text, line.channel, context_id, line.room, line.thread)
     try:
-        command = giving.preview(board, person, typed).command
-        if not _is_meant(person, command, line.text):
+        found = _find_command(board, line, person)
+        if found is None:
             return None
         if (refusal := _refusal(board, line, settings, command)) is not None:
             return refusal
         return _conversation_reply(giving.give(board, person, typed), line.board_url)
+        typed, command = found
+        stops = command.action == "kill_all"  # never refused
+        refusal = None if stops else limits.refusal(board, line, settings)
+        return refusal or _carry_out(board, line, person, typed)
     except UserError as error:
         return ConversationReply(str(error))
+
+
+def _find_command(
+    board: BoardContext, line: RoomLine, person: PersonInfo
+) -> tuple[TypedLine, Command] | None:
+    """Return the line with what it commands, if it is meant as a command."""
+    context_id = _issue_of_thread(board, line)
+    spoken_to = line.addressed or _BEGINS_WITH_ISSUE.match(fold(line.text)) is not None
+    if not (spoken_to or context_id):
+        return None
+    typed = TypedLine(line.text, line.channel, context_id, line.room, line.thread)
+    command = giving.preview(board, person, typed).command
+    # Talk in a thread is not disturbed by a question back.
+    disturbs = command.action == "clarify" and not spoken_to
+    meant = _is_meant(person, command, line.text) and not disturbs
+    return (typed, command) if meant else None
+
+
+def _carry_out(
+    board: BoardContext, line: RoomLine, person: PersonInfo, typed: TypedLine
+) -> ConversationReply:
+    if not _log(board, line):
+        return ConversationReply()  # delivered before
+    return _conversation_reply(giving.give(board, person, typed), line.board_url)
 
 
 def press_command(board: BoardContext, _settings: Settings, press: Press) -> PressReply:
@@ -85,7 +110,9 @@ def _refusal(
 def _is_meant(person: PersonInfo, command: Command, text: str) -> bool:
     if command.action == "none":
         return False
-    if len(text) > _MAX_CHARACTERS and command.action != "comment":
+    asks_widely = command.action == "query" and command.sr_id is None
+    most = _MAX_QUESTION if asks_widely else _MAX_CHARACTERS
+    if len(text) > most and command.action != "comment":
         return False
     if person.role == "customer":
         return command.action in _CUSTOMERS_OWN and command.sr_id is not None
@@ -102,9 +129,11 @@ def _issue_of_thread(board: BoardContext, line: RoomLine) -> int | None:
     if not line.thread:
         return None
     place = {"channel": line.channel, "room": line.room, "thread": line.thread}
-    query = select(Issue.sr_id).filter_by(**place).order_by(Issue.sr_id.desc()).limit(1)
+    query = select(Issue.sr_id, Issue.dedupe_key).filter_by(**place)
     with board.database.reading() as session:
-        return session.scalar(query)
+        found = session.execute(query.order_by(Issue.sr_id.desc()).limit(1)).one_or_none()
+    # The line that opened the issue is a request, however often it is delivered.
+    return found[0] if found is not None and found[1] != line.dedupe_key else None
 
 
 @repeat_on_conflict
