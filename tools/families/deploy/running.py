@@ -130,5 +130,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=FilesFindings,
         requires=("find", "awk", "sha256sum|openssl|shasum"),
         timeout=2.0 * _SECONDS,
+        tried_on=("fleet",),
     ),
 )
