@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import tempfile
 import time
@@ -42,7 +43,9 @@ class Clock:
     def lap(self, name: str) -> None:
         """Print how long a step took."""
         now = time.monotonic()
-        print(f"{name:44} {now - self._last:7.1f} s   {now - self._began:7.1f} s in all", flush=True)
+        print(
+            f"{name:44} {now - self._last:7.1f} s   {now - self._began:7.1f} s in all", flush=True
+        )
         self._last = now
 
 
@@ -72,7 +75,9 @@ def enrol(env: dict[str, str], machine: Machine) -> None:
 def permit(env: dict[str, str], machine: Machine) -> None:
     """Write the generated file as the server's administrator would."""
     text = command(env, "server", "sudoers", ID)
-    machine.must(f"cat > /etc/sudoers.d/guardia <<'END'\n{text}END\nvisudo -cq")
+    machine.must(
+        f"cat > /etc/sudoers.d/guardia <<'END'\n{text}END\nchmod 440 /etc/sudoers.d/guardia && visudo -cq"
+    )
 
 
 def approve(board: BoardContext, sr_id: int) -> None:
@@ -93,7 +98,7 @@ def repair(env: dict[str, str], machine: Machine, clock: Clock) -> str:
         approve(board, sr_id)
         assert wait_until(lambda: view.issue(board, sr_id).state.value == "COMPLETED", 240)
         clock.lap("changed and verified")
-        assert machine.running.oracle(FAULT, machine.name).ok
+        assert machine.running.oracle(FAULT, machine.name).good
         return view.issue(board, sr_id).state.value
 
 
@@ -122,8 +127,6 @@ def main() -> None:
     home = Path(tempfile.mkdtemp(prefix="gb-"))
     home.chmod(0o711)
     env = environment(home, GUARDIA_PASSWORD="맞는-암호-1234")
-    import os
-
     os.environ.update(env)
     try:
         measure(env, chosen.servers)
