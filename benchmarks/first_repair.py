@@ -76,7 +76,8 @@ def permit(env: dict[str, str], machine: Machine) -> None:
     """Write the generated file as the server's administrator would."""
     text = command(env, "server", "sudoers", ID)
     machine.must(
-        f"cat > /etc/sudoers.d/guardia <<'END'\n{text}END\nchmod 440 /etc/sudoers.d/guardia && visudo -cq"
+        f"cat > /etc/sudoers.d/guardia <<'END'\n{text}END\n"
+        "chmod 440 /etc/sudoers.d/guardia && visudo -cq"
     )
 
 
@@ -148,8 +149,8 @@ def measure(env: dict[str, str], servers: int) -> None:
             running.fault(FAULT, machine.name)
             clock.lap("(the fault)")
             print(json.dumps({"state": repair(env, machine, clock)}))
-        if servers:
-            list_many(env, servers)
+            if servers:
+                list_many(env, servers)
 
 
 if __name__ == "__main__":
