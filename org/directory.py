@@ -66,7 +66,9 @@ class Service(_Value):
     """Absolute path of its private key."""
     drain: str | None = None
     """Absolute path of the script that takes the service out of its load balancer and back
-    (`drain|restore|status`; `status` prints `in` or `out`)."""
+    (`drain|restore|status`; `status` prints `in` or `out`), or its place in an nginx of the same
+    host: `upstream:SERVICE:FILE:UPSTREAM:ADDRESS`, as in
+    `upstream:web:/etc/nginx/conf.d/minwon.conf:minwon:127.0.0.1:8080`."""
     start_seconds: int = 120
     """How long the service may take until its health check passes after a start."""
 

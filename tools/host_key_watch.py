@@ -1,4 +1,4 @@
-"""Report a server whose host key is not the pinned one to the board."""
+"""Report a server whose host key is not the pinned one, or that has none, to the board."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from guardia.board.cmdb import host_keys
+from guardia.board.cmdb import host_keys, offered_keys
 from guardia.board.core.context import BoardContext
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Unreachable
@@ -27,8 +27,15 @@ REASON = "host_key"
 """Reason of an `Unreachable` for a host key that is not the pinned one."""
 
 
+NO_KEY = "no_host_key"
+"""Reason of an `Unreachable` for a server whose host key no person has confirmed."""
+
+
 class HostKeyWatch:
-    """A transport that blocks a server on the board when its host key has changed."""
+    """A transport that blocks a server on the board when its host key has changed.
+
+    Of a server without a confirmed key it keeps the one that is offered, for a person to confirm.
+    """
 
     def __init__(self, board: BoardContext, transport: Transport) -> None:
         self._board = board
@@ -60,6 +67,10 @@ class HostKeyWatch:
         with self._watching(host):
             return self._transport.end(host, tag)
 
+    def offered_key(self, host: Host) -> str:
+        """Return the host key that a server offers. Raises `Unreachable`."""
+        return self._transport.offered_key(host)
+
     @contextmanager
     def _watching(self, host: Host) -> Iterator[None]:
         try:
@@ -69,7 +80,17 @@ class HostKeyWatch:
                 self._report(str(error.detail.get("server") or host.server_id))
             elif error.detail.get("hop_reason") == REASON:
                 self._report(str(error.detail["hop"]))
+            elif error.detail.get("reason") == NO_KEY and _is_about(error, host):
+                self._keep_offered(host)
             raise
+
+    def _keep_offered(self, host: Host) -> None:
+        """Keep the key that a server offers; the command has failed whether this works or not."""
+        try:
+            key = self._transport.offered_key(host)
+            offered_keys.record_offered(self._board, {host.server_id: key})
+        except (Unreachable, *OUTAGE_ERRORS) as error:
+            log.info("%s: its host key is not kept: %s", host.server_id, error)
 
     def _report(self, server_id: str) -> None:
         try:
@@ -80,3 +101,7 @@ class HostKeyWatch:
             return
         if number is not None:
             log.error("%s: another host key than the pinned one; blocked", server_id)
+
+
+def _is_about(error: Unreachable, host: Host) -> bool:
+    return error.detail.get("server") == host.server_id

@@ -70,6 +70,10 @@ class Transport(Protocol):
         """End every process with this tag on the host. Returns whether none is left."""
         ...
 
+    def offered_key(self, host: Host) -> str:
+        """Return the host key that a server offers, without signing in. Raises `Unreachable`."""
+        ...
+
 
 class RecordedCommands:
     """Sends commands and records each; keeps a result that the board cannot take for later."""

@@ -127,6 +127,36 @@ def test_bad_input_is_refused_before_any_connection(env: BoardEnv, sshd: OpenSSH
 
 
 @pytest.mark.slow
+def test_a_server_that_trusts_certificates_only_is_enrolled(env: BoardEnv, tmp_path: Path) -> None:
+    folder = tmp_path / "sshd"
+    folder.mkdir()
+    make_key(folder / "ca", "ed25519")
+    server = OpenSSH(folder, more=f"TrustedUserCAKeys {folder}/ca.pub")
+    (folder / "authorized_keys").write_text("")
+    try:
+        given = ("--key", folder / "user", "--fingerprint", fingerprint(server), "--json")
+        certified = (*given, "--authentication", "certificate")
+        for refused in (given, certified):  # without the certificate
+            result = invoke(*words(server, *refused))
+            assert isinstance(result.exception, Unreachable | Misconfigured), result.exception
+        account = server.host().account
+        sign = ["ssh-keygen", "-q", "-s", folder / "ca", "-I", "t", "-n", account]
+        subprocess.run([*map(str, sign), str(folder / "user.pub")], check=True)
+        output(*words(server, *certified))
+        host = view.server(env.board, ID)
+        assert host.login.authentication == "certificate" and host.facts.os
+        output("server", "probe", ID)
+    finally:
+        server.stop()
+
+
+def test_ways_to_sign_in_are_checked(env: BoardEnv, sshd: OpenSSH) -> None:
+    given = ("--key", sshd.folder / "user", "--fingerprint", fingerprint(sshd))
+    for way in ("telnet", "password"):
+        refusal(Invalid, *words(sshd, *given, "--authentication", way))
+
+
+@pytest.mark.slow
 def test_keys_that_cannot_be_used_are_refused(env: BoardEnv, sshd: OpenSSH) -> None:
     for name in ("user.pub", "sshd_config"):
         given = ("--key", sshd.folder / name, "--fingerprint", fingerprint(sshd))

@@ -7,14 +7,16 @@ from typing import Any
 
 import pytest
 from board_env import SERVER, BoardEnv
+from sqlalchemy import update
 
-from guardia.board.cmdb import servers, view
+from guardia.board.cmdb import offered_keys, servers, view
 from guardia.board.core.actors import Actor
 from guardia.board.core.plan import ToolCall
 from guardia.board.execution import grants
 from guardia.errors import ServerBlocked, Unreachable
 from guardia.org import host_key
 from guardia.org.directory import Host, Login
+from guardia.org.model import Server
 from guardia.tools.gate import Gate
 from guardia.tools.transport import host_key_scan
 from guardia.tools.transport.connections import Connections
@@ -84,3 +86,20 @@ def test_a_hop_with_another_key_is_blocked_and_not_the_server_behind_it(
         Gate(env.board, connections).inspect(OPERATOR, "TEST-01", LOAD)
     assert view.server(env.board, "HOP-01").blocked
     assert not view.server(env.board, "TEST-01").blocked
+
+
+@pytest.mark.slow
+def test_the_key_of_an_unconfirmed_server_is_kept_for_a_person(
+    env: BoardEnv, start_sshd: Callable[..., Any]
+) -> None:
+    server = start_sshd()
+    enrolled(env, server)
+    with env.board.database.transaction() as session:  # as after an import without keys
+        session.execute(update(Server).where(Server.server_id == "TEST-01").values(host_key=""))
+    host = view.server(env.board, "TEST-01")
+    with Connections(server) as connections, pytest.raises(Unreachable):
+        Gate(env.board, connections).inspect(OPERATOR, host, LOAD)
+    (kept,) = offered_keys.offered(env.board)
+    pinned = server.host().host_key
+    assert (kept.server_id, kept.fingerprint) == ("TEST-01", host_key.fingerprint(pinned))
+    assert not view.server(env.board, "TEST-01").host_key  # nothing is trusted by that

@@ -413,7 +413,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=LevelFindings,
         kinds=HTTP_KINDS,
         platforms=("script",),
-        tried_on=("fleet",),
+        tried_on=("fleet", "debian-12"),
     ),
     Tool(
         name="service.set_log_level",
@@ -437,6 +437,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         choices=(EvidenceChoice("previous", "service.log_level", "[level]"),),
         kinds=HTTP_KINDS,
         platforms=("script",),
-        tried_on=("fleet",),
+        tried_on=("fleet", "debian-12"),
     ),
 )

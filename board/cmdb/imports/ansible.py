@@ -56,7 +56,7 @@ def drafts_of_inventory(
     left: dict[str, list[str]] = {}
     for host, groups in found.groups_of_hosts().items():
         line = found.lines[host]
-        variables: dict[str, Any] = {}
+        variables: dict[str, Any] = dict(found.everywhere)
         for name in groups:
             variables |= found.groups[name].variables
         variables |= found.hosts[host]

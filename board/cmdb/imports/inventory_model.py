@@ -31,6 +31,8 @@ class AnsibleInventory:
     groups: dict[str, InventoryGroup] = field(default_factory=dict)
     hosts: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Each host's own variables."""
+    everywhere: dict[str, Any] = field(default_factory=dict)
+    """Variables of all hosts, which any other wins over."""
     lines: dict[str, int] = field(default_factory=dict)
     """The line on which each host is first named."""
     problems: list[BadLine] = field(default_factory=list)

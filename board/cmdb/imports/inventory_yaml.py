@@ -19,13 +19,7 @@ _PARTS = ("hosts", "children", "vars")
 
 def read_yaml(text: str, name: str) -> AnsibleInventory:
     """Return the inventory of a YAML text. Raises `Invalid` with the line if it is none."""
-    try:
-        root = yaml.compose(text, Loader=_LOADER)
-    except (yaml.YAMLError, RecursionError) as error:
-        mark = getattr(error, "problem_mark", None)
-        problem = str(getattr(error, "problem", None) or "")[:200]
-        line = mark.line + 1 if mark is not None else 1
-        raise Invalid(what=name, why=t("imports.not_yaml", line=line, problem=problem)) from None
+    root = _compose(text, name)
     found = AnsibleInventory()
     if root is None:
         return found
@@ -37,6 +31,23 @@ def read_yaml(text: str, name: str) -> AnsibleInventory:
     seen: set[int] = set()
     for group, node in pairs.items():
         _read_group(found, group, node, seen, 0)
+    return found
+
+
+def read_variables(text: str, name: str) -> dict[str, Any]:
+    """Return the variables of a file below `group_vars` or `host_vars`. Raises `Invalid`."""
+    root = _compose(text, name)
+    return _variables(root) if root is not None else {}
+
+
+def _compose(text: str, name: str) -> Node | None:
+    try:
+        found: Node | None = yaml.compose(text, Loader=_LOADER)
+    except (yaml.YAMLError, RecursionError) as error:
+        mark = getattr(error, "problem_mark", None)
+        problem = str(getattr(error, "problem", None) or "")[:200]
+        line = mark.line + 1 if mark is not None else 1
+        raise Invalid(what=name, why=t("imports.not_yaml", line=line, problem=problem)) from None
     return found
 
 

@@ -10,6 +10,7 @@ from guardia.board.cmdb.applying import ChangeSet
 from guardia.board.cmdb.changes import Draft
 from guardia.board.cmdb.imports.ansible import InventoryDefaults, drafts_of_inventory
 from guardia.board.cmdb.imports.decoding import ImportFile, decode
+from guardia.board.cmdb.imports.inventory_folders import InventoryFolders
 from guardia.board.cmdb.imports.inventory_ini import read_ini
 from guardia.board.cmdb.imports.inventory_yaml import read_yaml
 from guardia.board.cmdb.imports.known_hosts import (
@@ -41,6 +42,8 @@ class ServerImport:
     replaces_keys: bool = False
     pinned: Mapping[str, str] = field(default_factory=dict)
     """The confirmed keys of servers that exist."""
+    folders: InventoryFolders | None = None
+    """Variables beside an Ansible inventory."""
 
 
 def read_servers(file: ImportFile, how: ServerImport) -> ChangeSet:
@@ -57,7 +60,11 @@ def read_servers(file: ImportFile, how: ServerImport) -> ChangeSet:
     else:
         text = decode(file)
         found = read_ini(text) if form == "ini" else read_yaml(text, file.name)
+        if how.folders is not None:
+            how.folders.apply(found)
         drafts, notes = drafts_of_inventory(found, how.defaults)
+        if how.folders is not None and how.folders.encrypted:
+            notes.append(t("imports.note.vault", files=", ".join(how.folders.encrypted[:20])))
         problems, bad = found.problems, found.bad
     drafts = [_with_default_institution(d, how.defaults.institution) for d in drafts]
     return ChangeSet(

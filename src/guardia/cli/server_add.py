@@ -19,7 +19,7 @@ from guardia.i18n import t
 
 if TYPE_CHECKING:
     from guardia.board.core.context import BoardContext
-    from guardia.org.directory import Host
+    from guardia.org.directory import Host, Login
     from guardia.tools.enrolment.report import ProbeReport
 
 
@@ -50,6 +50,15 @@ def add(
     sudo_credential: Annotated[
         str, typer.Option("--sudo-credential", help=t("cli.server.sudo_credential"))
     ] = "",
+    authentication: Annotated[
+        str, typer.Option("--authentication", help=t("cli.server.authentication"))
+    ] = "key",
+    second_factor: Annotated[
+        str, typer.Option("--second-factor", help=t("cli.server.second_factor"))
+    ] = "",
+    bastion: Annotated[
+        list[str] | None, typer.Option("--bastion", help=t("cli.server.bastion"))
+    ] = None,
     accept: Annotated[
         list[str] | None, typer.Option("--accept", help=t("cli.server.accept"))
     ] = None,
@@ -58,7 +67,7 @@ def add(
 ) -> None:
     """Enrol a server."""
     from guardia.board.cmdb import policy, readings, servers
-    from guardia.org.directory import Host, Login
+    from guardia.org.directory import Host
 
     name = server_env.ask(server, "cli.server.id")
     draft = Host(
@@ -70,14 +79,22 @@ def add(
         account=server_env.ask(account, "cli.server.account"),
         aliases=tuple(alias or ()),
         credential=credential or (f"ssh-{name}" if key else _ask_credential()),
-        login=Login(elevate=elevate, sudo_credential=sudo_credential),
+        login=_login(
+            {
+                "authentication": authentication,
+                "second_factor": second_factor,
+                "bastions": tuple(bastion or ()),
+                "elevate": elevate,
+                "sudo_credential": sudo_credential,
+            }
+        ),
     )
     policy.validated_host(draft)
-    secret = server_env.read_secret(key) if key else None
+    secret = _read_key(key, authentication) if key else None
     with server_env.open_tools() as tools:
         servers.require_new(tools.board, CLI_OPERATOR, draft)
         if secret is not None:
-            _prepare_key(tools.secrets, draft.credential, secret)
+            _prepare_key(tools.secrets, draft, secret)
         pinned = _HostKeyChoice(host_key, fingerprint, known_hosts).pin(draft, quiet=as_json)
         draft = draft.model_copy(update={"host_key": pinned})
         report = server_checks.run_probe(tools, draft)
@@ -99,17 +116,45 @@ def add(
     server_env.print_line("cli.server.added", {"id": name, "services": len(services)})
 
 
+def _login(given: dict[str, object]) -> Login:
+    """Return how to sign in. Raises `Invalid` for a method that there is not."""
+    from pydantic import ValidationError
+
+    from guardia.org.directory import Login
+
+    try:
+        return Login.model_validate(given)
+    except ValidationError:
+        why = t("cli.server.no_authentication")
+        raise Invalid(what=str(given["authentication"]), why=why) from None
+
+
+def _read_key(path: Path, authentication: str) -> str:
+    """Return a private key, with the certificate beside it where that is how to sign in."""
+    if authentication not in ("key", "certificate"):
+        raise Invalid(what="--key", why=t("cli.server.key_for_password"))
+    text = server_env.read_secret(path)
+    beside = path.with_name(f"{path.name}-cert.pub")
+    if authentication == "certificate" and beside.is_file():
+        text = f"{text.rstrip()}\n{beside.read_text('ascii').strip()}\n"
+    return text
+
+
 def _ask_credential() -> str:
     return server_env.ask(None, "cli.server.credential")
 
 
-def _prepare_key(secrets: server_env.PendingSecrets, name: str, secret: str) -> None:
+def _prepare_key(secrets: server_env.PendingSecrets, draft: Host, secret: str) -> None:
     """Use a private key before it is stored. Raises `Invalid` if the name has another secret."""
+    name = draft.credential
     from guardia.board.cmdb import credentials
-    from guardia.tools.transport.private_key import load_private_key
+    from guardia.tools.transport import private_key
 
     credentials.require_usable(name, secret)
-    load_private_key(name, secret)
+    if draft.login.authentication == "certificate":
+        private_key.load_certified_key(name, secret)
+    else:
+        private_key.load_private_key(name, secret)
     known = secrets.store.find(name)
     if known and known[0] != secret:
         raise Invalid(what=name, why=t("cli.server.other_key"))

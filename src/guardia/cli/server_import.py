@@ -47,13 +47,20 @@ def import_servers(
     """Import institutions and servers from CSV, Excel or an Ansible inventory."""
     from guardia.board.cmdb.imports import known_hosts as hosts
     from guardia.board.cmdb.imports.decoding import decode, read_file
+    from guardia.board.cmdb.imports.inventory_folders import read_folders
     from guardia.board.cmdb.imports.reading import ServerImport, read_servers
 
     given = read_file(file)
     keys = hosts.read_known_hosts(decode(read_file(known_hosts))) if known_hosts else None
     authority = _authority(decode(read_file(host_ca))) if host_ca else ""
     with change_report.open_board() as board:
-        how = ServerImport(form=form, keys=keys, host_ca=authority, replaces_keys=replace_keys)
+        how = ServerImport(
+            form=form,
+            keys=keys,
+            host_ca=authority,
+            replaces_keys=replace_keys,
+            folders=read_folders(file),
+        )
         how = _with_directory(board, how, institution, kind)
         changes = read_servers(given, how)
         change_report.run_import(board, changes, dry_run=dry_run, skip_bad=skip_bad)

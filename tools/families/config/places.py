@@ -174,7 +174,11 @@ def file_rights(host: Host, service: Service | None) -> tuple[Right, ...]:
     """Return what a change of the main configuration file needs where only root may write."""
     if service is None or not service.config or not _names_a_file(service.config):
         return ()
-    file = target.config(service)
+    return rights_for(host, service, target.config(service))
+
+
+def rights_for(host: Host, service: Service, file: str) -> tuple[Right, ...]:
+    """Return what a change of one file of a service needs where only root may write."""
     folder, _, name = file.rpartition("/")
     new, old = f"{folder}/.{name}.guardia-new", f"{folder}/.{name}.guardia-old"
     cp, mv, cat = map(host.facts.program, ("cp", "mv", "cat"))

@@ -187,6 +187,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_current,
         parse=stdout_parser("deploy.current", _read_current),
         findings=CurrentFindings,
+        tried_on=("fleet", "debian-12"),
     ),
     Tool(
         name="deploy.activate",
@@ -205,5 +206,6 @@ TOOLS: tuple[Tool[Any], ...] = (
             EvidenceChoice("previous", "deploy.current", "[version]"),
         ),
         timeout=START_TIMEOUT,
+        tried_on=("fleet", "debian-12"),
     ),
 )

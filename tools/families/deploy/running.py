@@ -20,8 +20,8 @@ from guardia.tools.target import service_on
 from guardia.tools.tool import Findings, ServiceArgs, Tool, stdout_parser
 
 MOST_FILES = 1000
-_MOST_MEGABYTES = 256
-"""Megabytes of which the digest is computed at most."""
+_MOST_BYTES = 256 * 1024 * 1024
+"""Bytes of which the digest is computed at most."""
 _TEXT_BYTES = 16_384
 _ALL_TEXT_BYTES = 400_000
 _SECONDS = 60
@@ -93,7 +93,7 @@ def _folder(service: Service, file: str | None) -> str:
 
 def _command(args: FilesArgs, host: Host) -> Command:
     folder = _folder(service_on(host, args.service), args.file)
-    bounds = (MOST_FILES, _MOST_MEGABYTES << 20, _TEXT_BYTES, _ALL_TEXT_BYTES, _SECONDS)
+    bounds = (MOST_FILES, _MOST_BYTES, _TEXT_BYTES, _ALL_TEXT_BYTES, _SECONDS)
     return Command.script(_FILES, folder, *bounds)
 
 
@@ -130,5 +130,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         findings=FilesFindings,
         requires=("find", "awk", "sha256sum|openssl|shasum"),
         timeout=2.0 * _SECONDS,
+        tried_on=("fleet",),
     ),
 )

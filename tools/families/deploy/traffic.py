@@ -9,6 +9,7 @@ from guardia.i18n import t
 from guardia.org.directory import Host, Service
 from guardia.tools import target
 from guardia.tools.command import Command, Script
+from guardia.tools.families.deploy import upstream
 from guardia.tools.findings import Done, FindingsModel
 from guardia.tools.privilege import AS_ROOT, privileged_script
 from guardia.tools.target import service_on
@@ -42,8 +43,16 @@ class TrafficFindings(FindingsModel):
 
 
 def _command(verb: str, args: ServiceArgs, host: Host) -> Command:
-    script = target.drain(service_on(host, args.service))
+    service = service_on(host, args.service)
+    if _is_upstream(service):
+        return upstream.command(verb, host, service)
+    script = target.drain(service)
     return privileged_script(host, _RUN, script, verb)
+
+
+def _is_upstream(service: Service) -> bool:
+    """Return whether nginx on the same host is its load balancer, not a script."""
+    return (service.drain or "").startswith(upstream.PREFIX)
 
 
 def _read(text: str) -> Findings:
@@ -53,6 +62,8 @@ def _read(text: str) -> Findings:
 def _rights(host: Host, service: Service | None) -> tuple[Right, ...]:
     if service is None or not service.drain:
         return ()
+    if _is_upstream(service):
+        return upstream.rights(host, service)
     script = target.drain(service)
     return ((script, "drain"), (script, "restore"))
 
@@ -82,6 +93,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=lambda args, host: _command("status", args, host),
         parse=stdout_parser("deploy.traffic", _read),
         findings=TrafficFindings,
+        tried_on=("openssh", "debian-12"),
     ),
     Tool(
         name="deploy.drain",
@@ -96,7 +108,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         undo_verify=_in,
         timeout=300.0,
         rights=_rights,
-        tried_on=("openssh",),
+        tried_on=("openssh", "debian-12"),
     ),
     Tool(
         name="deploy.undrain",
@@ -110,6 +122,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         undo_verify=_out,
         timeout=300.0,
         rights=_rights,
-        tried_on=("openssh",),
+        tried_on=("openssh", "debian-12"),
     ),
 )

@@ -298,6 +298,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         parse=stdout_parser("disk.archived", _read_archived),
         findings=ArchivedFindings,
         timeout=_TIMEOUT,
+        tried_on=("debian-12",),
     ),
     Tool(
         name="disk.archive",
@@ -312,6 +313,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         undo_verify=_is_complete,
         choices=(EvidenceChoice("name", "disk.largest", _CANDIDATES, "name", {"id": "id"}),),
         timeout=_TIMEOUT,
+        tried_on=("debian-12",),
     ),
     Tool(
         name="disk.restore",
@@ -323,5 +325,6 @@ TOOLS: tuple[Tool[Any], ...] = (
         verify=_is_complete,
         irreversible="tools.disk.restore.irreversible",
         timeout=_TIMEOUT,
+        tried_on=("debian-12",),
     ),
 )

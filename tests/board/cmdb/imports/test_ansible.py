@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from textwrap import dedent
 
 import pytest
@@ -12,6 +13,7 @@ from guardia.board.cmdb.applying import ChangeSet
 from guardia.board.cmdb.imports.ansible import InventoryDefaults
 from guardia.board.cmdb.imports.decoding import ImportFile
 from guardia.board.cmdb.imports.host_ranges import BadRange, expand
+from guardia.board.cmdb.imports.inventory_folders import read_folders
 from guardia.board.cmdb.imports.reading import ServerImport, read_servers
 from guardia.errors import Invalid
 
@@ -187,3 +189,40 @@ def test_any_inventory_is_read_or_refused(text: str) -> None:
             read(text, name, institution="MOF", kind="DB")
         except Invalid:
             continue
+
+
+class TestFolders:
+    def test_variables_beside_the_inventory_are_read(self, tmp_path: Path) -> None:
+        files = {
+            "hosts": "[web]\nweb1.mof ansible_user=own\nweb2.mof\n[db]\ndb1.mof\n",
+            "group_vars/all.yml": "guardia_institution: MOF\nansible_user: everyone\n",
+            "group_vars/web/main.yml": "guardia_kind: WEB\nansible_user: web\n",
+            "group_vars/web/more.yml": "ansible_port: 2222\n",
+            "group_vars/db.json": '{"guardia_kind": "DB"}',
+            "group_vars/db.yml~": "guardia_kind: WAS\n",
+            "group_vars/other": "guardia_kind: WAS\n",
+            "host_vars/web2.mof": "---\nansible_host: 10.0.0.2\nansible_user: two\n",
+            "host_vars/db1.mof.yml": "guardia_credential: dbkey\nansible_password: !vault x\n",
+            "host_vars/web1.mof/vault": "$ANSIBLE_VAULT;1.1;AES256\n6162\n",
+        }
+        for name, text in files.items():
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(text)
+        how = ServerImport(form="ini", folders=read_folders(tmp_path / "hosts"))
+        found = read_servers(ImportFile("hosts", (tmp_path / "hosts").read_bytes()), how)
+        seen = {d.values["id"]: d.values for d in found.drafts}
+        assert not found.problems
+        assert {name: v["kind"] for name, v in seen.items()} == {
+            "web1.mof": "WEB", "web2.mof": "WEB", "db1.mof": "DB"
+        }  # fmt: skip
+        accounts = [seen[name]["account"] for name in ("web1.mof", "web2.mof", "db1.mof")]
+        assert accounts == ["own", "two", "everyone"]
+        assert (seen["web1.mof"]["port"], seen["web2.mof"]["address"]) == ("2222", "10.0.0.2")
+        assert seen["db1.mof"]["credential"] == "dbkey"
+        assert "host_vars/web1.mof/vault" in " ".join(found.notes)
+
+    def test_a_broken_file_is_named(self, tmp_path: Path) -> None:
+        (tmp_path / "group_vars").mkdir()
+        (tmp_path / "group_vars/web.yml").write_text("a: [\n")
+        with pytest.raises(Invalid, match=r"group_vars/web\.yml"):
+            read_folders(tmp_path / "hosts")
