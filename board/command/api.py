@@ -11,7 +11,7 @@ from guardia.board.command import answers, giving, view
 from guardia.board.command.records import MAX_WORDS, TypedLine
 from guardia.board.command.replies import CommandReply
 from guardia.board.web.caller import BoardDep, Caller
-from guardia.text import CLEANED, CleanStr
+from guardia.text import CleanStr
 
 router = APIRouter(prefix="/api/v3/commands", tags=["commands"])
 
@@ -36,7 +36,6 @@ class PressIn(BaseModel):
 
     act: Annotated[str, Field(pattern="^(confirm|cancel|choose|undo)$")]
     value: Annotated[CleanStr, Field(min_length=1, max_length=64)]
-    value: Annotated[str, Field(min_length=1, max_length=64), CLEANED]
 
 
 class ChoiceOut(BaseModel):

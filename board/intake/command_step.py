@@ -31,7 +31,6 @@ from guardia.text import fold
 RULE = "command"
 """Rule name under which the log stores a line that was a command."""
 ACTS = ("confirm", "cancel", "choose", "undo")
-_STOP = "kill_all"
 _MAX_CHARACTERS = 120
 _MAX_QUESTION = 50
 """A longer question about no issue is rather a report of trouble, which opens one."""
@@ -50,9 +49,6 @@ def command_step(
         found = _find_command(board, line, person)
         if found is None:
             return None
-        if (refusal := _refusal(board, line, settings, command)) is not None:
-            return refusal
-        return _conversation_reply(giving.give(board, person, typed), line.board_url)
         typed, command = found
         stops = command.action == "kill_all"  # never refused
         refusal = None if stops else limits.refusal(board, line, settings)
@@ -94,17 +90,6 @@ def press_command(board: BoardContext, _settings: Settings, press: Press) -> Pre
     link = press.board_url + reply.path if reply.path else ""
     # What asks back is for this person alone, and needs its buttons: they are in the next message.
     return PressReply(_text(reply), replaces=True, link=link, choices=reply.choices)
-
-
-def _refusal(
-    board: BoardContext, line: RoomLine, settings: Settings, command: Command
-) -> ConversationReply | None:
-    """Return the answer to a command beyond the bounds, or an empty one if it came before."""
-    # Stopping is never bounded.
-    beyond = None if command.action == _STOP else limits.refusal(board, line, settings)
-    if beyond is not None:
-        return beyond
-    return None if _log(board, line) else ConversationReply()
 
 
 def _is_meant(person: PersonInfo, command: Command, text: str) -> bool:

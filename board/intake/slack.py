@@ -214,14 +214,11 @@ def _answer_press(
         (ConversationReply(reply.notice), False),
     )
     for number, (answer, replaces) in enumerate(answers):
-    shown = (
-    for number, (said, replaces) in enumerate(shown):
         events.answer_once(
             board,
             CHANNEL,
             [f"press {number} {pressed.trigger_id}"],
             answer,
-            said,
             room=pressed.channel.id,
             thread=thread,
             target={**target, "replaces": replaces} if target else {},
