@@ -222,6 +222,7 @@ def _line(settings: Settings, mail: InboundMail, sender: MailSender) -> RoomLine
         external_id=mail.external_id,
         origin={"address": sender.address, "verified": sender.verified, "files": files},
         addressed=True,
+        has_buttons=False,
         board_url=(settings.public_origin or settings.board_address).rstrip("/"),
     )
 

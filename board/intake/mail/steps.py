@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from guardia.board.assignment import answers
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import conversation
+from guardia.board.intake import conversation, spoken_choices, thread_replies
+from guardia.board.intake.command_step import command_step
+from guardia.board.intake.conversation import Step
 from guardia.board.intake.link_code_parser import parse_link_code
 from guardia.board.intake.mail.senders import MailSender
 from guardia.board.issues.conversation import ConversationReply, RoomLine
 from guardia.settings import Settings
+
+_OF_STRANGERS: frozenset[Step] = frozenset({answers.small_talk})
+"""Steps that change nothing."""
+_OF_PROVED = _OF_STRANGERS | {
+    answers.answer_question,
+    command_step,
+    spoken_choices.choose,
+}
+"""Steps that ask themselves what the owner of an address may do."""
 
 
 def answer(
@@ -18,8 +30,14 @@ def answer(
     In a room, everybody may stop. Mails come from outside: only known staff stop and decide. A code
     links the address from which it comes, if that is proved.
     """
-    if not sender.is_staff and not (sender.verified and parse_link_code(line.text)):
-        return None
-    *steps, _opens_an_issue = conversation.STEPS
-    answers = (step(board, line, settings) for step in steps)
-    return next((found for found in answers if found is not None), None)
+    replies = (step(board, line, settings) for step in _steps(line, sender))
+    return next((reply for reply in replies if reply is not None), None)
+
+
+def _steps(line: RoomLine, sender: MailSender) -> list[Step]:
+    """Return the steps in their order. The last one, and comments, are `incoming`'s own."""
+    known = [one for one in conversation.STEPS[:-1] if one is not thread_replies.add_to_issue]
+    if sender.is_staff or (sender.verified and parse_link_code(line.text) is not None):
+        return known
+    permitted = _OF_PROVED if sender.verified else _OF_STRANGERS
+    return [one for one in known if one in permitted]
