@@ -145,7 +145,7 @@ def _receive_comment(
     if _is_flood(board, settings, line):
         _record(board, mail, sender, MailOutcome.LIMITED)
         return MailOutcome.LIMITED
-    reply = steps.answer(board, settings, line, sender)
+    reply = steps.answer(board, settings, line, sender, in_thread=True)
     if reply is not None:
         _record(board, mail, sender, MailOutcome.ANSWERED, sr_id, reply)
         return MailOutcome.ANSWERED
@@ -196,7 +196,7 @@ def _receive_request(
     if _is_flood(board, settings, line):
         _record(board, mail, sender, MailOutcome.LIMITED)
         return MailOutcome.LIMITED
-    reply = steps.answer(board, settings, line, sender)
+    reply = steps.answer(board, settings, line, sender, in_thread=False)
     if reply is not None:
         sr_id = _issue_of(board, line)
     else:

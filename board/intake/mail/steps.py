@@ -23,20 +23,31 @@ _OF_PROVED = _OF_STRANGERS | {
 
 
 def answer(
-    board: BoardContext, settings: Settings, line: RoomLine, sender: MailSender
+    board: BoardContext,
+    settings: Settings,
+    line: RoomLine,
+    sender: MailSender,
+    *,
+    in_thread: bool,
 ) -> ConversationReply | None:
     """Return the answer of the first step that answers, or `None`: a request, or a comment.
 
     In a room, everybody may stop. Mails come from outside: only known staff stop and decide. A code
     links the address from which it comes, if that is proved.
     """
-    replies = (step(board, line, settings) for step in _steps(line, sender))
+    replies = (step(board, line, settings) for step in _steps(line, sender, in_thread=in_thread))
     return next((reply for reply in replies if reply is not None), None)
 
 
-def _steps(line: RoomLine, sender: MailSender) -> list[Step]:
-    """Return the steps in their order. The last one, and comments, are `incoming`'s own."""
-    known = [one for one in conversation.STEPS[:-1] if one is not thread_replies.add_to_issue]
+def _steps(line: RoomLine, sender: MailSender, *, in_thread: bool) -> list[Step]:
+    """Return the steps in their order, without those that comment and open: `incoming` does that.
+
+    In a thread, what none of the steps before the comment answers is one.
+    """
+    comment = conversation.STEPS.index(thread_replies.add_to_issue)
+    known = [*conversation.STEPS[:comment]]
+    if not in_thread:
+        known += conversation.STEPS[comment + 1 : -1]
     if sender.is_staff or (sender.verified and parse_link_code(line.text) is not None):
         return known
     permitted = _OF_PROVED if sender.verified else _OF_STRANGERS

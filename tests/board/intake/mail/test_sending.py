@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import smtplib
 import ssl
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +24,6 @@ from guardia.text import clean
 MESSAGE = OutboundMessage(
     "message", "jang@mof.test", "접수했습니다", 1, "mail", outbox_id=1, title="느림"
 )
-
-
-@pytest.fixture(scope="module")
-def servers() -> Iterator[MailServers]:
-    with MailServers() as found:
-        yield found
 
 
 @pytest.mark.slow
