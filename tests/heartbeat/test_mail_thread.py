@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -12,10 +13,16 @@ from mail_servers import MailServers
 from waiting import wait_until
 
 from guardia.board.intake.mail.reader import MailReader
+from guardia.errors import Misconfigured
 from guardia.heartbeat.mail_thread import MailThread
 from guardia.heartbeat.worker import open_worker
 from guardia.settings import Settings
 
+USABLE: dict[str, Any] = {
+    "mail_address": "x@mof.test",
+    "mail_imap": "imaps://x@127.0.0.1:1",
+    "mail_smtp": "smtps://x@127.0.0.1:1",
+}
 MAIL = b"From: jang@mof.test\r\nSubject: WAS\r\nMessage-ID: <w1@x>\r\n\r\nslow\r\n"
 
 
@@ -47,6 +54,15 @@ def test_a_reader_that_ends_on_its_own_is_noticed(
     env: BoardEnv, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(MailReader, "run", lambda self: None)
-    settings = Settings(home=tmp_path, mail_imap="imaps://x@127.0.0.1:1")
+    settings = Settings(home=tmp_path, **USABLE)
     with MailThread(settings, env.board, threading.Event()) as thread:
         assert wait_until(thread.has_ended)
+
+
+@pytest.mark.parametrize("wrong", [{"mail_address": None}, {"mail_imap": "x"}, {"mail_smtp": None}])
+def test_a_worker_does_not_start_with_a_mailbox_that_cannot_work(
+    env: BoardEnv, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    settings = Settings(home=tmp_path, **(USABLE | wrong))
+    with pytest.raises(Misconfigured):
+        MailThread(settings, env.board, threading.Event())

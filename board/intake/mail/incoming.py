@@ -142,8 +142,9 @@ def _receive_comment(
     board: BoardContext, settings: Settings, mail: InboundMail, sender: MailSender, sr_id: int
 ) -> MailOutcome:
     line = replace(_line(settings, mail, sender), thread=_issue_thread(board, sr_id))
-    if _is_flood(board, settings, line):
-        _record(board, mail, sender, MailOutcome.LIMITED)
+    refusal = _refuse_flood(board, settings, line)
+    if refusal is not None:
+        _record(board, mail, sender, MailOutcome.LIMITED, reply=refusal)
         return MailOutcome.LIMITED
     reply = steps.answer(board, settings, line, sender, in_thread=True)
     if reply is not None:
@@ -193,8 +194,9 @@ def _receive_request(
     board: BoardContext, settings: Settings, mail: InboundMail, sender: MailSender
 ) -> MailOutcome:
     line = _line(settings, mail, sender)
-    if _is_flood(board, settings, line):
-        _record(board, mail, sender, MailOutcome.LIMITED)
+    refusal = _refuse_flood(board, settings, line)
+    if refusal is not None:
+        _record(board, mail, sender, MailOutcome.LIMITED, reply=refusal)
         return MailOutcome.LIMITED
     reply = steps.answer(board, settings, line, sender, in_thread=False)
     if reply is not None:
@@ -233,13 +235,18 @@ def _issue_of(board: BoardContext, line: RoomLine) -> int | None:
         return found.sr_id if found is not None else None
 
 
-def _is_flood(board: BoardContext, settings: Settings, line: RoomLine) -> bool:
-    """Return whether a sender, or all senders together, have sent too much."""
-    bounds = limits.IntakeBounds.of(settings)
-    everybody = replace(line, room=settings.mail_address or CHANNEL)
-    verdict = limits.count_request(board, everybody, bounds)
+def _refuse_flood(
+    board: BoardContext, settings: Settings, line: RoomLine
+) -> ConversationReply | None:
+    """Return the answer to a mail that is one too many, or `None`. Only the first is answered.
+
+    It counts for its address, and for all senders of the mailbox together.
+    """
+    counted = replace(line, account=line.room, room=settings.mail_address or CHANNEL)
+    verdict = limits.count_request(board, counted, limits.IntakeBounds.of(settings))
     if verdict is not None and not verdict.accepted:
-        return True
+        first = verdict.is_first_refusal
+        return ConversationReply(t("intake.limited", limit=verdict.per_minute) if first else "")
     since = board.clock() - timedelta(hours=1)
     count = select(func.count()).where(
         MailRecord.sender == line.room,
@@ -247,7 +254,8 @@ def _is_flood(board: BoardContext, settings: Settings, line: RoomLine) -> bool:
         MailRecord.received_at > since,
     )
     with board.database.reading() as session:
-        return (session.scalar(count) or 0) >= _ISSUES_AN_HOUR
+        flood = (session.scalar(count) or 0) >= _ISSUES_AN_HOUR
+    return ConversationReply() if flood else None
 
 
 # --- records ------------------------------------------------------------------------------------

@@ -89,6 +89,10 @@ def test_a_sender_may_not_flood_the_board(
         site.send(mail(f"요청 {number}"))
     site.read(6)
     assert site.outcomes().count("limited") >= 2
+    replies = site.rows(
+        "select text from tb_outbox where text like '%한도%' or text like '%너무 많아%'"
+    )
+    assert len(replies) == 1
     assert site.rows("select count(*) from tb_sr_request")[0][0] <= 4
 
 
