@@ -64,6 +64,8 @@ def test_idle_announces_a_mail_and_a_server_without_it_is_polled(
 
 
 def test_a_killed_reader_loses_nothing_and_opens_nothing_twice(site: Installation) -> None:
+    with site.reading():
+        assert wait_until(lambda: site.rows("select 1 from tb_mailbox"))
     sent = 12
     for number in range(sent):
         site.send(mail(f"요청 {number}", sender=f"p{number}@mof.test"))
