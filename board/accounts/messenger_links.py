@@ -71,6 +71,8 @@ def link(
     """Link an account to a person. Raises `Invalid` if it is linked to another person."""
     actor = _require_permission(by)
     account = trim(account)
+    if channel == "mail":  # mail servers ignore case, and senders write it as they like
+        account = account.lower()
     if channel not in CHANNELS or not account or len(account) > _MAX_LENGTH:
         why = t("board.account.form", channels=", ".join(CHANNELS))
         raise Invalid(what=f"{channel}:{account}"[:_MAX_LENGTH], why=why)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from guardia.board.artifacts.attachments import NewAttachment, digest_of
+from guardia.board.intake.mail import office
 from guardia.board.intake.mail.charsets import decode
 from guardia.board.intake.mail.message import InboundMail, MailAttachment
 from guardia.i18n import t_default
@@ -53,6 +54,9 @@ def _kept_content(file: MailAttachment) -> tuple[bytes | None, str]:
         return (file.content if masked == text else masked.encode("utf-8", "replace")), ""
     if _HYPHENATED.search(file.content):
         return None, "personal"
+    if file.content.startswith(b"PK") and file.name.lower().endswith(office.ENDINGS):
+        found = office.has_resident_number(file.content)
+        return (None, "personal") if found else (file.content, "")
     return file.content, ""
 
 

@@ -18,8 +18,11 @@ MAX_FIELD = 20_000
 _WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")
 _FOLD = re.compile(r"\r?\n[ \t]?|\r")
 _BLANKS = re.compile(r"[\s\x00-\x1f\x7f]+")
-_MESSAGE_ID = re.compile(r"<([^<>\s]{1,900})>")
-_ADDRESS = re.compile(r"[^\s<>@,;:\"()\[\]\\]{1,64}@[^\s<>@,;:\"()\[\]\\]{1,255}")
+_MESSAGE_ID = re.compile(r"<([!-;=?-~]{1,900})>", re.ASCII)
+_ADDRESS = re.compile(
+    r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}@[A-Za-z0-9-]{1,63}(\.[A-Za-z0-9-]{1,63}){0,20}",
+    re.ASCII,
+)
 _MAX_IDS = 100
 
 

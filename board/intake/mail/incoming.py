@@ -16,9 +16,8 @@ from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
-from guardia.board.intake import chat_log, conversation, limits
-from guardia.board.intake.link_code_parser import parse_link_code
-from guardia.board.intake.mail import bounces, threads
+from guardia.board.intake import chat_log, context_rules, limits
+from guardia.board.intake.mail import bounces, steps, threads
 from guardia.board.intake.mail.files import files_to_keep
 from guardia.board.intake.mail.message import InboundMail, MailNature
 from guardia.board.intake.mail.model import MailRecord
@@ -142,11 +141,12 @@ def _may_add(session: Session, sr_id: int, sender: MailSender) -> bool:
 def _receive_comment(
     board: BoardContext, settings: Settings, mail: InboundMail, sender: MailSender, sr_id: int
 ) -> MailOutcome:
-    line = _line(settings, mail, sender)
-    if _is_flood(board, settings, line):
-        _record(board, mail, sender, MailOutcome.LIMITED)
+    line = replace(_line(settings, mail, sender), thread=_issue_thread(board, sr_id))
+    refusal = _refuse_flood(board, settings, line)
+    if refusal is not None:
+        _record(board, mail, sender, MailOutcome.LIMITED, reply=refusal)
         return MailOutcome.LIMITED
-    reply = _own_step(board, settings, line, sender)
+    reply = steps.answer(board, settings, line, sender, in_thread=True)
     if reply is not None:
         _record(board, mail, sender, MailOutcome.ANSWERED, sr_id, reply)
         return MailOutcome.ANSWERED
@@ -156,15 +156,11 @@ def _receive_comment(
     return MailOutcome.COMMENT
 
 
-def _own_step(
-    board: BoardContext, settings: Settings, line: RoomLine, sender: MailSender
-) -> ConversationReply | None:
-    """Return the answer of a step of the conversation, or `None` if the line is a comment."""
-    if not sender.is_staff:
-        return None
-    *steps, _opens_an_issue = conversation.STEPS
-    answers = (step(board, line, settings) for step in steps)
-    return next((answer for answer in answers if answer is not None), None)
+def _issue_thread(board: BoardContext, sr_id: int) -> str:
+    """Return the key under which the channel knows the conversation of an issue."""
+    with board.database.reading() as session:
+        issue = session.get(Issue, sr_id)
+        return issue.thread if issue is not None and issue.channel == CHANNEL else ""
 
 
 @repeat_on_conflict
@@ -198,16 +194,15 @@ def _receive_request(
     board: BoardContext, settings: Settings, mail: InboundMail, sender: MailSender
 ) -> MailOutcome:
     line = _line(settings, mail, sender)
-    if _is_flood(board, settings, line):
-        _record(board, mail, sender, MailOutcome.LIMITED)
+    refusal = _refuse_flood(board, settings, line)
+    if refusal is not None:
+        _record(board, mail, sender, MailOutcome.LIMITED, reply=refusal)
         return MailOutcome.LIMITED
-    # What stops, links or decides is for those who are known: a sender can be forged.
-    knows = sender.is_staff or (sender.verified and parse_link_code(line.text) is not None)
-    if knows:
-        reply = conversation.answer_line(board, line, settings)
+    reply = steps.answer(board, settings, line, sender, in_thread=False)
+    if reply is not None:
         sr_id = _issue_of(board, line)
     else:
-        sr_id = chat_log.receive_line(board, line, rule="request")
+        sr_id = chat_log.receive_line(board, line, rule=context_rules.REQUEST_RULE)
         reply = ConversationReply(t("intake.received", sr=sr_id or "-"))
     if sr_id is not None:
         _keep_files(board, settings, mail, sr_id, files_to_keep(mail))
@@ -229,6 +224,7 @@ def _line(settings: Settings, mail: InboundMail, sender: MailSender) -> RoomLine
         external_id=mail.external_id,
         origin={"address": sender.address, "verified": sender.verified, "files": files},
         addressed=True,
+        has_buttons=False,
         board_url=(settings.public_origin or settings.board_address).rstrip("/"),
     )
 
@@ -239,13 +235,18 @@ def _issue_of(board: BoardContext, line: RoomLine) -> int | None:
         return found.sr_id if found is not None else None
 
 
-def _is_flood(board: BoardContext, settings: Settings, line: RoomLine) -> bool:
-    """Return whether a sender, or all senders together, have sent too much."""
-    bounds = limits.IntakeBounds.of(settings)
-    everybody = replace(line, room=settings.mail_address or CHANNEL)
-    verdict = limits.count_request(board, everybody, bounds)
+def _refuse_flood(
+    board: BoardContext, settings: Settings, line: RoomLine
+) -> ConversationReply | None:
+    """Return the answer to a mail that is one too many, or `None`. Only the first is answered.
+
+    It counts for its address, and for all senders of the mailbox together.
+    """
+    counted = replace(line, account=line.room, room=settings.mail_address or CHANNEL)
+    verdict = limits.count_request(board, counted, limits.IntakeBounds.of(settings))
     if verdict is not None and not verdict.accepted:
-        return True
+        first = verdict.is_first_refusal
+        return ConversationReply(t("intake.limited", limit=verdict.per_minute) if first else "")
     since = board.clock() - timedelta(hours=1)
     count = select(func.count()).where(
         MailRecord.sender == line.room,
@@ -253,7 +254,8 @@ def _is_flood(board: BoardContext, settings: Settings, line: RoomLine) -> bool:
         MailRecord.received_at > since,
     )
     with board.database.reading() as session:
-        return (session.scalar(count) or 0) >= _ISSUES_AN_HOUR
+        flood = (session.scalar(count) or 0) >= _ISSUES_AN_HOUR
+    return ConversationReply() if flood else None
 
 
 # --- records ------------------------------------------------------------------------------------

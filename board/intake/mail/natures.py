@@ -143,6 +143,7 @@ def results_of_own_servers(message: Message) -> tuple[str, ...]:
         if name.lower() == "received":
             above += 1
         elif name.lower() == "authentication-results":
-            text = re.sub(r"[\r\n]+", " ", str(value)[: headers.MAX_FIELD])
+            shown = str(value)[: headers.MAX_FIELD].encode("ascii", "replace").decode()
+            text = re.sub(r"[\r\n]+", " ", shown)
             found.append(f"{above} {text}")
     return tuple(found[:20])

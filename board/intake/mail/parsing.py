@@ -189,7 +189,9 @@ def _attach(part: Message, kind: str, name: str, contents: _Contents) -> None:
         return
     content = _bytes_of(part)
     fallback = f"{contents.parts}.{'eml' if kind == 'message/rfc822' else 'bin'}"
-    contents.attachments.append(MailAttachment(name or fallback, kind[:100], content))
+    contents.attachments.append(
+        MailAttachment(name or fallback, kind[:100].encode("ascii", "replace").decode(), content)
+    )
 
 
 def _bytes_of(part: Message) -> bytes:

@@ -18,6 +18,7 @@ from guardia.board.intake.mail.incoming import receive_mail
 from guardia.board.intake.mail.mailbox import Mailbox
 from guardia.board.intake.mail.parsing import parse_mail
 from guardia.board.intake.mail.positions import Position, get_position, set_position
+from guardia.board.intake.mail.servers import require_valid
 from guardia.db.engine import OUTAGE_ERRORS, repeat_on_conflict
 from guardia.db.leadership import Leadership
 from guardia.i18n import t_default
@@ -39,9 +40,10 @@ _OVERLAP = timedelta(days=2)
 
 
 class MailReader:
-    """Reads one mailbox."""
+    """Reads one mailbox. Raises `Misconfigured` for settings that cannot work."""
 
     def __init__(self, board: BoardContext, settings: Settings, closing: threading.Event) -> None:
+        require_valid(settings)
         self._board, self._settings, self._closing = board, settings, closing
         self._lock = Leadership(board.database.dsn, LOCK)
         self._failures = 0
@@ -116,8 +118,8 @@ class MailReader:
         if found is None:
             return
         raw, incomplete = found
-        mail = parse_mail(raw, incomplete=incomplete)
         try:
+            mail = parse_mail(raw, incomplete=incomplete)
             outcome = receive_mail(self._board, self._settings, mail)
         except OUTAGE_ERRORS:
             raise

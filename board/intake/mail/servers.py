@@ -65,6 +65,15 @@ def parse_server(setting: str, value: str) -> MailServer:
     )
 
 
+def require_valid(settings: Settings) -> None:
+    """Raise `Misconfigured` if a mailbox is named by settings that cannot work."""
+    if not settings.mail_address or "@" not in settings.mail_address:
+        raise Misconfigured(what="GUARDIA_MAIL_ADDRESS", why=t("mail.no_address"))
+    parse_server("GUARDIA_MAIL_IMAP", settings.mail_imap or "")
+    parse_server("GUARDIA_MAIL_SMTP", settings.mail_smtp or "")
+    tls_context(settings)
+
+
 def tls_context(settings: Settings) -> ssl.SSLContext:
     """Return the TLS of mail servers: certificates are always checked."""
     context = ssl.create_default_context()

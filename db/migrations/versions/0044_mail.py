@@ -1,4 +1,4 @@
-"""Mails, the files that they bring, and messages to a channel without an issue."""
+"""Mails, and the files that they bring."""
 
 from __future__ import annotations
 

@@ -97,6 +97,24 @@ def test_no_broken_mail_fails(raw: bytes) -> None:
     assert clean(mail.text) == mail.text and len(mail.original) <= MAX_ORIGINAL
 
 
+FIELDS = (
+    "From To Cc Subject Message-ID In-Reply-To References Return-Path Content-Type Received"
+    " Content-Disposition Content-Transfer-Encoding Authentication-Results Auto-Submitted"
+    " Precedence List-Id MIME-Version"
+)
+
+
+@pytest.mark.parametrize("name", FIELDS.split())
+@pytest.mark.parametrize(
+    "value",
+    [b"<\xff\xfe@x.kr>", b"\xb0\xa1; name=\xb0\xa1", b"<" + b"a" * 950 + b"\xff@x>", b"\x00"],
+)
+def test_raw_bytes_in_any_field_are_read(name: str, value: bytes) -> None:
+    raw = name.encode() + b": " + value + b"\r\nFrom: kim@mof.go.kr\r\n\r\n\xbe\xc8"
+    mail = parse_mail(raw)
+    assert mail.external_id and mail.address in {"kim@mof.go.kr", ""}
+
+
 @given(st.binary(max_size=400), st.sampled_from(sorted(EXPECTED)), st.integers(0, 3000))
 def test_no_damaged_mail_fails(noise: bytes, name: str, place: int) -> None:
     raw = (CASES / f"{name}.eml").read_bytes()
