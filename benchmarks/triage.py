@@ -3,8 +3,8 @@
     make bench NAME=triage ARGS="requests.jsonl --directory directory.yaml"
 
 The same texts are then read with directories of 7, 1,000 and 10,000 servers: `sizes` holds the CPU
-time of each text (median and 99th percentile) and of building the index, and its memory, `ratio` the
-largest directory against the smallest.
+time of each text (median and 99th percentile) and of building the index, and its memory, `ratio`
+the largest directory against the smallest.
 
 One line of the file is `{"id", "text", "expect": {kind, category, priority, servers,
 action_type}}`. Without a path the cases of the tests are read; `--misses` shows what was missed.
@@ -99,7 +99,10 @@ def _cpu_ms(text: str, directory: Directory) -> float:
 
 def _resident_mb() -> int:
     status = Path("/proc/self/status").read_text("ascii")
-    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) // 1024
+    return (
+        int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+        // 1024
+    )
 
 
 if __name__ == "__main__":

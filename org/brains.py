@@ -33,6 +33,8 @@ class ModelChoice(_Entry):
     unset: four times `timeout`."""
     max_tokens: int = Field(default=1_500, ge=64, le=32_000)
     """Most tokens of an answer."""
+    window: int | None = Field(default=None, ge=1_024, le=10_000_000)
+    """Tokens of prompt and answer together; unset: as the server says (vLLM does)."""
     credential: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     """Name of the API key in the credential store; unset: `GUARDIA_MODEL_KEY`."""
 
