@@ -80,9 +80,10 @@ class ChatBrain:
         result = self._ask_models(prompts.triage_prompt(text, directory), otherwise=lambda: rules)
         if result.by == rules.by:
             return result
-        return replace(
-            result, answer=merging.merge_triage(rules.answer, result.answer, text, directory)
+        merged = merging.merge_triage(
+            rules.answer, result.answer, text, directory, self._choice.decides
         )
+        return replace(result, answer=merged)
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Let a model split a goal within the scope of its own words.
