@@ -3,7 +3,8 @@
     make bench NAME=triage ARGS="requests.jsonl --directory directory.yaml"
 
 The same texts are then read with directories of 7, 1,000 and 10,000 servers: `sizes` holds the CPU
-time of each text and of building the index, `ratio` the largest directory against the smallest.
+time of each text (median and 99th percentile) and of building the index, and its memory, `ratio`
+the largest directory against the smallest.
 
 One line of the file is `{"id", "text", "expect": {kind, category, priority, servers,
 action_type}}`. Without a path the cases of the tests are read; `--misses` shows what was missed.
@@ -24,6 +25,7 @@ from triage_directory import CASES, large_directory, read_directory
 
 from guardia.agents.brain.triage.classify import triage
 from guardia.agents.brain.triage.names import index_of
+from guardia.org.directory import Directory
 
 SIZES = (7, 1_000, 10_000)
 FIELDS = ("kind", "category", "priority", "servers", "action_type")
@@ -74,18 +76,33 @@ def measure_sizes(rows: list[dict[str, Any]]) -> dict[str, Any]:
     sizes, texts = {}, [row["text"] for row in rows]
     for size in SIZES:
         directory = large_directory(size)
-        begin = time.process_time()
+        before, begin = _resident_mb(), time.process_time()
         index_of(directory)
-        built = time.process_time()
-        for text in texts:
-            triage(text, directory)
-        spent = time.process_time() - built
+        built = time.process_time() - begin
+        memory = _resident_mb() - before
+        spent = sorted(_cpu_ms(text, directory) for text in texts)
         sizes[size] = {
-            "index_ms": round((built - begin) * 1000, 1),
-            "text_ms": round(spent * 1000 / len(texts), 2),
+            "index_ms": round(built * 1000, 1),
+            "index_mb": memory,
+            "text_ms_p50": round(spent[len(spent) // 2], 2),
+            "text_ms_p99": round(spent[int((len(spent) - 1) * 0.99)], 2),
         }
-    ratio = sizes[SIZES[-1]]["text_ms"] / sizes[SIZES[0]]["text_ms"]
+    ratio = sizes[SIZES[-1]]["text_ms_p50"] / sizes[SIZES[0]]["text_ms_p50"]
     return {"sizes": sizes, "ratio": round(ratio, 2)}
+
+
+def _cpu_ms(text: str, directory: Directory) -> float:
+    begin = time.process_time()
+    triage(text, directory)
+    return (time.process_time() - begin) * 1000
+
+
+def _resident_mb() -> int:
+    status = Path("/proc/self/status").read_text("ascii")
+    return (
+        int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+        // 1024
+    )
 
 
 if __name__ == "__main__":

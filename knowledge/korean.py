@@ -1,6 +1,6 @@
 """Korean morphological analysis: Kiwi behind a small interface.
 
-Kiwi is loaded on first use, once per process, and unloaded after a period without requests: it
+Kiwi is loaded on first use, once per process, and unloaded after half a day without requests: it
 takes most of a worker's memory and reloads within a second. Its dictionaries of proper names from
 encyclopaedias are not loaded: texts in this field do not need them, and they double memory and
 start-up time.
@@ -26,8 +26,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_IDLE_SECONDS = 60.0
-"""Seconds without a request after which Kiwi is unloaded."""
+_IDLE_SECONDS = 12 * 3600.0
+"""Seconds without a request after which Kiwi is unloaded: a quiet night, not a quiet minute, since
+the next request waits a second for it. Only workers load it, never the board."""
 
 # Server ids, versions, addresses, file names, error numbers: one token each, never split.
 _INDIVISIBLE = re.compile(

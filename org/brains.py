@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from guardia.i18n import t
 
 _COLD_FACTOR = 4
+TriageField = Literal["kind", "category", "priority", "action_type", "institution"]
 
 
 class _Entry(BaseModel):
@@ -33,6 +34,8 @@ class ModelChoice(_Entry):
     unset: four times `timeout`."""
     max_tokens: int = Field(default=1_500, ge=64, le=32_000)
     """Most tokens of an answer."""
+    window: int | None = Field(default=None, ge=1_024, le=10_000_000)
+    """Tokens of prompt and answer together; unset: as the server says (vLLM does)."""
     credential: str | None = Field(default=None, pattern=r"^[a-z0-9][a-z0-9-]{0,63}$")
     """Name of the API key in the credential store; unset: `GUARDIA_MODEL_KEY`."""
 
@@ -64,6 +67,15 @@ class BrainChoice(_Entry):
     timeout: float = Field(default=30.0, gt=0, le=600)
     cold_timeout: float | None = Field(default=None, gt=0, le=600)
     models: tuple[ModelChoice, ...] = Field(default=(), max_length=8)
+    decides: tuple[TriageField, ...] = (
+        "kind",
+        "category",
+        "priority",
+        "action_type",
+        "institution",
+    )
+    """What a model may fill of a request's triage where the rules are unsure; empty: nothing, it is
+    asked and its differences are shown only (shadow mode)."""
     limit: float = Field(default=120.0, gt=0, le=600)
     """Seconds for all models of one decision together; then the embedded brain decide."""
 

@@ -46,6 +46,13 @@ class CannedReply:
     )
 
 
+def tokens_of(messages: list[dict[str, Any]]) -> int:
+    """Count as a tokenizer with few Korean words does: 1.3 per syllable, 0.4 per other."""
+    text = "".join(str(message["content"]) for message in messages)
+    hangul = sum("\uac00" <= c <= "\ud7a3" for c in text)
+    return round(1.3 * hangul + 0.4 * (len(text) - hangul)) + 16
+
+
 Responder = Callable[[dict[str, Any]], CannedReply]
 
 
@@ -62,8 +69,10 @@ class ModelServer:
 
     post_path = "/v1/chat/completions"
 
-    def __init__(self, *, key: str | None = None) -> None:
+    def __init__(self, *, key: str | None = None, window: int | None = None) -> None:
         self.key = key
+        self.window = window
+        """Tokens of prompt and answer that the model can hold; more is refused, as by vLLM."""
         self.asked: list[dict[str, Any]] = []
         self.headers: list[dict[str, str]] = []
         self.paths: list[str] = []
@@ -106,7 +115,19 @@ class ModelServer:
             raise RequestRejected(401, "Incorrect API key provided.", "invalid_api_key")
         self.asked.append(body)
         _check_request(body)
+        self._check_window(body)
         return self._respond(body)
+
+    def _check_window(self, body: dict[str, Any]) -> None:
+        prompt, answer = tokens_of(body["messages"]), body["max_completion_tokens"]
+        if self.window is not None and prompt + answer > self.window:
+            raise RequestRejected(
+                400,
+                f"This model's maximum context length is {self.window} tokens. However, you"
+                f" requested {prompt + answer} tokens ({prompt} in the messages, {answer} in the"
+                " completion).",
+                "context_length_exceeded",
+            )
 
     def body(self, reply: CannedReply) -> bytes:
         """Return a response's HTTP body."""
@@ -198,7 +219,9 @@ def _handler(server: ModelServer) -> type[BaseHTTPRequestHandler]:
 
         def do_GET(self) -> None:
             server.paths.append(self.path)
-            models = {"object": "list", "data": [{"id": MODEL, "object": "model"}]}
+            model = {"id": MODEL, "object": "model"}
+            known = {"max_model_len": server.window} if server.window else {}
+            models = {"object": "list", "data": [{**model, **known}]}
             self._send(200, json.dumps(models).encode(), {}, 0.0)
 
         def do_POST(self) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from guardia.agents.brain import metering, role
-from guardia.agents.brain.chat import merging, prompts
+from guardia.agents.brain.chat import merging, prompts, window
 from guardia.agents.brain.chat.breaker import CircuitBreaker, breaker_for
 from guardia.agents.brain.chat.clients import NO_USAGE, ChatReply, TokenUsage
 from guardia.agents.brain.chat.model import ChatModel, system_prompt, time_limit
@@ -80,9 +80,10 @@ class ChatBrain:
         result = self._ask_models(prompts.triage_prompt(text, directory), otherwise=lambda: rules)
         if result.by == rules.by:
             return result
-        return replace(
-            result, answer=merging.merge_triage(rules.answer, result.answer, text, directory)
+        merged = merging.merge_triage(
+            rules.answer, result.answer, text, directory, self._choice.decides
         )
+        return replace(result, answer=merged)
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Let a model split a goal within the scope of its own words.
@@ -141,10 +142,13 @@ class ChatBrain:
     def _ask(self, choice: ModelChoice, prompt: Prompt[T], seconds: float) -> T:
         """Return one model's answer. Its usage is charged in any case. Raises `ModelError`."""
         instructions = role.instructions(self._role_file)
-        model, breaker = ChatModel(choice, self._key(choice)), self._breaker(choice)
+        key, breaker = self._key(choice), self._breaker(choice)
         if not breaker.allows():
             raise ModelError(why=t("brain.paused"))
-        request = metering.worst_case(choice, system_prompt(instructions, prompt), prompt, seconds)
+        system = system_prompt(instructions, prompt)
+        fit = window.fitted(choice, key, system, prompt)
+        prompt, model = fit.prompt, ChatModel(choice, key, fit.answer_tokens)
+        request = metering.worst_case(choice, system, prompt, seconds)
         call = self._meter.reserve(request)
         if isinstance(call, BudgetRefusal):
             raise ModelError(why=call.why, refusal=call)

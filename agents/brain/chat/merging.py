@@ -6,9 +6,10 @@ differs, people see both.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from difflib import SequenceMatcher
+from typing import get_args
 
 from guardia.agents.brain.goals import plan
 from guardia.agents.brain.goals.breakdown import MAX_PIECES, GoalPiece, divide
@@ -18,6 +19,7 @@ from guardia.agents.brain.triage.lexicon import lexicon
 from guardia.agents.brain.triage.names import index_of
 from guardia.board.core.labels import label
 from guardia.i18n import t
+from guardia.org.brains import TriageField
 from guardia.org.directory import Directory
 from guardia.text import matching_form
 
@@ -28,16 +30,24 @@ _MIN_PARROTED = 6
 """Characters from which a sentence that the request contains is a repetition of it."""
 
 
-def merge_triage(rules: Triage, model: Triage, text: str, directory: Directory) -> Triage:
+def merge_triage(
+    rules: Triage,
+    model: Triage,
+    text: str,
+    directory: Directory,
+    decides: Collection[str] = get_args(TriageField),
+) -> Triage:
     """Return the rules' triage, with the model's values where the rules found no evidence.
 
-    Servers are those that the text names; an institution is added only if the text names it.
+    Only fields in `decides` are filled. Servers are those that the text names; an institution is
+    added only if the text names it.
     """
-    filled = {name: getattr(model, name) for name in _JUDGED if name in rules.unsure}
-    if "kind" in rules.unsure and rules.action_type is None:
+    unsure = [name for name in _JUDGED if name in rules.unsure and name in decides]
+    filled = {name: getattr(model, name) for name in unsure}
+    if "kind" in rules.unsure and rules.action_type is None and "action_type" in decides:
         filled["action_type"] = model.action_type
     named = index_of(directory).institutions_in(relevant_text(text))
-    if rules.institution is None and model.institution in named:
+    if rules.institution is None and model.institution in named and "institution" in decides:
         filled["institution"] = model.institution
     merged = rules.model_copy(update=filled)
     reasons = (

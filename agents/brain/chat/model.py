@@ -63,6 +63,8 @@ class ChatModel:
 
     choice: ModelChoice
     key: SecretStr | None = None
+    answer_tokens: int | None = None
+    """Most tokens of the answer if the window leaves fewer than the chart permits."""
 
     @property
     def name(self) -> str:
@@ -122,8 +124,11 @@ class ChatModel:
             http_bounds.bounded_client(chat_client.http_library, timeout) as client,
             tracing_context(enabled=False),
         ):
+            choice = self.choice
+            if self.answer_tokens is not None:
+                choice = choice.model_copy(update={"max_tokens": self.answer_tokens})
             call = ChatRequest(
-                self.choice, self.key, system_prompt(role, prompt), prompt, client, timeout
+                choice, self.key, system_prompt(role, prompt), prompt, client, timeout
             )
             return chat_client.invoke(call)
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.resources import files
 from typing import Any, Generic, TypeVar
@@ -33,6 +33,10 @@ MAX_TEXT = 4_000
 _PASSAGE = 800
 _NOTE = 300
 _NOTES = 12
+SHARES = (1.0, 0.7, 0.5, 0.35, 0.25, 0.15, 0.08)
+"""How much of the texts a prompt keeps, for a model with a small window; the first is all."""
+_NOTES_FROM = 0.7
+"""Share below which an agent's notes are dropped: request and procedures rank above them."""
 # <|im_start|>, </request>, [INST], [|user|]: each needs at least one of these.
 _MARKS = frozenset("<>[]|")
 
@@ -49,6 +53,12 @@ class Prompt(Generic[T]):
     """Parses the model's text into a choice of what was offered. Raises `ModelError`."""
     base_schema: str
     """The schema without what is offered this time."""
+    build: Callable[[float], str]
+    """Builds the data with this share of its texts."""
+
+    def shortened(self, share: float) -> Prompt[T]:
+        """Return the prompt with a share of its texts; what is offered stays whole."""
+        return self if share >= 1 else replace(self, data=self.build(share))
 
     @property
     def schema_json(self) -> str:
@@ -72,32 +82,39 @@ def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
     institutions = tuple(
         index.institutions[i] for i in sorted(spoken)[:MAX_SERVERS] if i in index.institutions
     )
+
+    def build(share: float) -> str:
+        offered = _directory_data(institutions, servers)
+        return _sections(directory=offered, request=_kept(text, share))
+
     return Prompt(
         name="triage",
         instructions=_instructions("triage"),
-        data=_sections(
-            directory=_directory_data(institutions, servers),
-            request=text[:MAX_TEXT],
-        ),
+        data=build(1),
         schema=parsing.triage_schema(servers, institutions),
         parse=lambda answer: parsing.parse_triage(answer, servers, institutions),
         base_schema=parsing.TRIAGE_BASE_SCHEMA,
+        build=build,
     )
 
 
 def goal_prompt(text: str, scope: GoalScope) -> Prompt[tuple[GoalPiece, ...]]:
     """Build the prompt to split the goal `text` into pieces of work on servers in its `scope`."""
     servers = scope.offered[:MAX_SERVERS]
+
+    def build(share: float) -> str:
+        # A goal is never cut: work at its end would be lost.
+        offered = _directory_data(scope.directory.institutions[:MAX_SERVERS], servers)
+        return _sections(directory=offered, request=text[:MAX_TEXT])
+
     return Prompt(
         name="divide",
         instructions=_instructions("divide"),
-        data=_sections(
-            directory=_directory_data(scope.directory.institutions[:MAX_SERVERS], servers),
-            request=text[:MAX_TEXT],
-        ),
+        data=build(1),
         schema=parsing.division_schema(servers),
         parse=lambda answer: parsing.parse_division(answer, servers, scope.servers),
         base_schema=parsing.DIVISION_BASE_SCHEMA,
+        build=build,
     )
 
 
@@ -106,17 +123,23 @@ def choice_prompt(
 ) -> Prompt[RunbookChoice]:
     """Build the prompt to choose one of `found` for `text`; `notes` are the agent's own."""
     runbooks = [f.runbook.id for f in found]
+
+    def build(share: float) -> str:
+        kept = [note[:_NOTE] for note in notes[:_NOTES]] if share >= _NOTES_FROM else []
+        return _sections(
+            procedures=[_procedure_data(f, share) for f in found],
+            **({"notes": kept} if kept else {}),
+            request=_kept(text, share),
+        )
+
     return Prompt(
         name="choose",
         instructions=_instructions("choose"),
-        data=_sections(
-            procedures=[_procedure_data(f) for f in found],
-            **({"notes": [note[:_NOTE] for note in notes[:_NOTES]]} if notes else {}),
-            request=text[:MAX_TEXT],
-        ),
+        data=build(1),
         schema=parsing.choice_schema(runbooks),
         parse=lambda answer: parsing.parse_choice(answer, runbooks),
         base_schema=parsing.CHOICE_BASE_SCHEMA,
+        build=build,
     )
 
 
@@ -139,12 +162,16 @@ def _server_data(host: Host) -> dict[str, Any]:
     }
 
 
-def _procedure_data(found: RunbookMatch) -> dict[str, Any]:
+def _kept(text: str, share: float) -> str:
+    return text[: round(MAX_TEXT * share)]
+
+
+def _procedure_data(found: RunbookMatch, share: float) -> dict[str, Any]:
     return {
         "id": found.runbook.id,
         "title": found.runbook.title,
         "symptoms": list(found.runbook.symptoms),
-        "passage": f"{found.passage.heading}\n{found.passage.text}"[:_PASSAGE],
+        "passage": f"{found.passage.heading}\n{found.passage.text}"[: round(_PASSAGE * share)],
     }
 
 

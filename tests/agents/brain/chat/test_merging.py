@@ -9,7 +9,7 @@ import pytest
 from fake_chat import DIRECTORY, GOOD_ANSWER, TEXT, chat_brain
 from model_server import CannedReply, ModelServer
 
-from guardia.agents.brain.chat.merging import distinct_reasons
+from guardia.agents.brain.chat.merging import distinct_reasons, merge_triage
 from guardia.agents.brain.embedded import EmbeddedBrain
 from guardia.agents.brain.goals import plan
 from guardia.agents.brain.triage.classify import triage
@@ -140,3 +140,14 @@ def test_the_servers_own_words_about_an_error_are_kept_without_secrets(server: M
     assert "context length 4096 exceeded" in caveat and "HTTP 400" in caveat
     for secret in ("abc.def", "sk-live", "guardia-key-1", "```", "가" * 200):
         assert secret not in caveat
+
+
+def test_a_model_in_shadow_mode_decides_nothing_and_is_shown() -> None:
+    text = "지난번 그 건 다시 한번 살펴봐 주실 분 계실까요"
+    own = triage(text, WIDE)
+    model = own.model_copy(update={"category": "BACKUP", "priority": "P2"})
+    shown = merge_triage(own, model, text, WIDE, decides=())
+    assert (shown.category, shown.priority) == (own.category, own.priority)
+    assert any("백업" in reason for reason in shown.reasons)
+    filled = merge_triage(own, model, text, WIDE, decides=("priority",))
+    assert (filled.category, filled.priority) == (own.category, "P2")
