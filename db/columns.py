@@ -27,7 +27,11 @@ class CleanJsonb(TypeDecorator[Any]):
 
     impl = JSONB
     cache_ok = True
-    should_evaluate_none = True  # as in JSONB itself: `None` is the JSON null
+
+    def __init__(self, *, none_as_null: bool = False) -> None:
+        """Store `None` as the JSON null, or as no value at all if `none_as_null`."""
+        super().__init__(none_as_null=none_as_null)
+        self.should_evaluate_none = not none_as_null
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
         """Clean a value that is stored or compared."""

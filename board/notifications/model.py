@@ -6,10 +6,10 @@ from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
+from guardia.db.columns import CleanJsonb
 
 
 class NoticePreference(Base):
@@ -20,7 +20,7 @@ class NoticePreference(Base):
     person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), primary_key=True)
     phone: Mapped[str] = mapped_column(default="", server_default="")
     mail: Mapped[str] = mapped_column(default="", server_default="")
-    media: Mapped[list[str] | None] = mapped_column(JSONB(none_as_null=True))
+    media: Mapped[list[str] | None] = mapped_column(CleanJsonb(none_as_null=True))
     quiet_from: Mapped[str] = mapped_column(default="", server_default="")
     quiet_until: Mapped[str] = mapped_column(default="", server_default="")
     digest_minutes: Mapped[int | None]
