@@ -298,6 +298,7 @@ ORDERS: dict[str, tuple[Callable[[BoardEnv], Claim], tuple[str, ...], str, str]]
     "reassign": (manual, ("was-agent",), "eng", "agent_id = 'was-agent'"),
     "priority": (running, ("p1",), "eng", "status = 'IN_PROGRESS'"),
     "reopen": (aborted, (), "eng", "status = 'PARSED'"),
+    "reanalyze": (waiting, (), "eng", "status = 'PARSED'"),
     "override": (queued, (), "lead", "exists (select from tb_server_wait where holder_id is null)"),
 }
 NOT_YET: dict[str, Callable[[BoardEnv], Claim]] = {
@@ -311,6 +312,7 @@ NOT_YET: dict[str, Callable[[BoardEnv], Claim]] = {
     "reassign": running,
     "priority": completed,
     "reopen": waiting,
+    "reanalyze": completed,
     "override": waiting,
 }
 

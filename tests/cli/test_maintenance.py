@@ -9,6 +9,7 @@ import pytest
 from command_line import command_env, invoke, output
 
 
+@pytest.mark.slow
 def test_the_operator_declares_lists_and_ends_a_window(
     database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -162,6 +162,7 @@ def test_a_lesson_is_used_and_mentioned_the_next_time(agents_env: AgentsEnv) -> 
     assert f"지난 SR-{first}에서 MOF-WAS-01" in comments
 
 
+@pytest.mark.slow
 def test_a_dispatcher_requests_a_missing_specialist_once(agents_env: AgentsEnv) -> None:
     agents_env.fire("db-agent")
     for _ in range(2):

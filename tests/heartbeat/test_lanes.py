@@ -55,6 +55,7 @@ def parsed(env: BoardEnv, count: int) -> list[int]:
     return numbers
 
 
+@pytest.mark.slow
 def test_tasks_go_on_beside_one_whose_server_is_silent(env: BoardEnv) -> None:
     numbers = parsed(env, 6)
     team = WaitingTeam(env, others=5)

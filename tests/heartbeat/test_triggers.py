@@ -188,6 +188,7 @@ FIELDS = st.lists(PARTS, min_size=1, max_size=3).map(",".join)
 USUAL = st.sampled_from(["*", "*/5", "0", "1-5", "mon-fri", "30"])
 
 
+@pytest.mark.slow
 @given(st.lists(FIELDS | USUAL, min_size=4, max_size=6))
 @settings(max_examples=200)
 def test_whatever_cron_the_chart_accepts_can_be_scheduled(fields: list[str]) -> None:

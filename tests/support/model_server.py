@@ -119,7 +119,7 @@ class ModelServer:
         return self._respond(body)
 
     def _check_window(self, body: dict[str, Any]) -> None:
-        prompt, answer = tokens_of(body["messages"]), body["max_completion_tokens"]
+        prompt, answer = tokens_of(body["messages"]), body.get("max_completion_tokens", 0)
         if self.window is not None and prompt + answer > self.window:
             raise RequestRejected(
                 400,

@@ -19,7 +19,7 @@ _NEEDED: Mapping[str, Mapping[str, float]] = {
     "kind": {"wish": 0.4, "default": 0.5, "question": 0.5, "change": 0.9, "reported": 0.7},
     "category": {"no_topic": 0.5, "server": 0.6},
     "priority": {
-        "degraded": 0.5, "urgent": 0.5, "outage": 0.6, "one": 0.6, "no_impact": 0.7, "normal": 0.7,
+        "degraded": 0.5, "urgent": 0.9, "outage": 0.6, "one": 0.6, "no_impact": 0.7, "normal": 0.7,
     },
 }  # fmt: skip
 

@@ -127,6 +127,7 @@ def test_delegation_to_ones_own_other_account_is_refused(env: BoardEnv) -> None:
         delegations.delegate(env.board, LEAD, "eng", ends=IN_AN_HOUR)
 
 
+@pytest.mark.slow
 def test_joining_two_of_several_accounts_joins_them_all(env: BoardEnv) -> None:
     people.join_accounts(env.board, BY, "lead", "pm")
     people.set_identity(env.board, BY, "eng", "사번-7")

@@ -80,6 +80,7 @@ def test_strangers_from_anywhere_shut_no_owner_out(env: BoardEnv) -> None:
     assert sign_in.open_session(env.board, fresh, PASSWORD) is not None
 
 
+@pytest.mark.slow
 def test_the_owners_device_needs_no_allowance_of_its_address(env: BoardEnv) -> None:
     """As behind a proxy that is not configured: everyone has the same address."""
     enrol_page_users(env)

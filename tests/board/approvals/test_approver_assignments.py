@@ -69,6 +69,7 @@ def test_only_those_whom_the_chart_names_decide_and_are_notified(
     assert may_decide(env, LEAD2, held.task_id, bound)
 
 
+@pytest.mark.slow
 def test_another_institutions_duty_changes_nothing_here(env: BoardEnv) -> None:
     name_people(env, "role: team_lead, institution: MOE, people: [lead2]")
     held, _, bound = env.create_filed_plan()

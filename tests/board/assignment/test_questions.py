@@ -64,6 +64,7 @@ def test_the_question_offers_the_servers_as_buttons(found: AgentsEnv) -> None:
     assert len([k for k in kinds(env, sr_id) if k == "question_asked"]) == 1
 
 
+@pytest.mark.slow
 def test_a_button_answers_and_the_request_goes_on(found: AgentsEnv) -> None:
     env = found.env
     sr_id = asked(found)
@@ -86,6 +87,7 @@ def test_words_in_the_thread_answer(found: AgentsEnv) -> None:
     assert task(found.env, sr_id).target_server == "MOF-WAS-01"
 
 
+@pytest.mark.slow
 def test_both_servers_get_a_task_each(found: AgentsEnv) -> None:
     sr_id = asked(found)
     say(found, "둘 다요")
@@ -134,6 +136,7 @@ def test_other_lines_are_no_answers(found: AgentsEnv, text: str, more: dict[str,
     assert question(found.env, sr_id).state == "OPEN"  # type: ignore[union-attr]
 
 
+@pytest.mark.slow
 def test_outside_of_the_thread_a_named_server_answers(found: AgentsEnv) -> None:
     sr_id = asked(found)
     assert say(found, "와스 2호기입니다", thread="") is not None
@@ -161,6 +164,7 @@ def test_the_only_server_of_its_kind_needs_no_question(found: AgentsEnv) -> None
     assert task(found.env, sr_id).target_server == "MOF-DB-01"
 
 
+@pytest.mark.slow
 def test_without_an_institution_no_server_is_named(found: AgentsEnv) -> None:
     env = found.env
     urgent = asked(found, "와스 접속이 아예 안됩니다. 전 직원 업무 마비입니다")

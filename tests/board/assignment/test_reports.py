@@ -37,6 +37,7 @@ def finish(found: AgentsEnv, sr_id: int, verb: str = "complete") -> None:
     due.process_due(found.env.board)
 
 
+@pytest.mark.slow
 def test_a_second_report_is_linked_and_hears_that_it_is_known(found: AgentsEnv) -> None:
     env = found.env
     first, second = report(found), report(found, account="u-2", thread="t2")
@@ -50,6 +51,7 @@ def test_a_second_report_is_linked_and_hears_that_it_is_known(found: AgentsEnv) 
     assert queued(env, second) is None, "a report needs nobody of its own"
 
 
+@pytest.mark.slow
 def test_one_repair_answers_every_requester_in_the_own_channel(found: AgentsEnv) -> None:
     env = found.env
     first, second, third = (report(found, account=f"u-{n}", thread=f"t{n}") for n in (1, 2, 3))
@@ -61,6 +63,7 @@ def test_one_repair_answers_every_requester_in_the_own_channel(found: AgentsEnv)
     assert due.process_due(env.board) == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "text",
     [
@@ -75,11 +78,13 @@ def test_only_the_same_server_and_category_are_linked(found: AgentsEnv, text: st
     assert "report_linked" not in kinds(found.env, other)
 
 
+@pytest.mark.slow
 def test_an_ended_or_old_incident_is_no_main_issue(found: AgentsEnv) -> None:
     finish(found, report(found))
     assert "report_linked" not in kinds(found.env, report(found))
 
 
+@pytest.mark.slow
 def test_nothing_of_another_institution_is_said(found: AgentsEnv) -> None:
     env = found.env
     first = report(found)
@@ -91,6 +96,7 @@ def test_nothing_of_another_institution_is_said(found: AgentsEnv) -> None:
     assert not any(f"SR-{first}" in text for text in said), said
 
 
+@pytest.mark.slow
 def test_people_undo_a_link_for_good(found: AgentsEnv) -> None:
     env = found.env
     first, second = report(found), report(found)
@@ -105,6 +111,7 @@ def test_people_undo_a_link_for_good(found: AgentsEnv) -> None:
     assert issue(env, second).status != "COMPLETED"
 
 
+@pytest.mark.slow
 def test_a_main_issue_without_a_repair_releases_its_reports(found: AgentsEnv) -> None:
     env = found.env
     first, second = report(found), report(found)
@@ -114,6 +121,7 @@ def test_a_main_issue_without_a_repair_releases_its_reports(found: AgentsEnv) ->
     assert kinds(env, second)[-1] == "assignment_proposed"
 
 
+@pytest.mark.slow
 def test_people_link_what_the_rule_leaves(found: AgentsEnv) -> None:
     env = found.env
     first, second = report(found), report(found, "MOF-DB-01 디스크가 꽉 찼습니다 100%")
@@ -127,6 +135,7 @@ def test_people_link_what_the_rule_leaves(found: AgentsEnv) -> None:
         visibility.require_issue(env.board, CUSTOMER, second + 1)
 
 
+@pytest.mark.slow
 def test_a_reopened_report_is_worked_on_alone(found: AgentsEnv) -> None:
     env = found.env
     first, second = report(found), report(found)

@@ -628,6 +628,7 @@ def test_mutants_of_the_verifier_are_killed() -> None:
     assert 1 - len(survivors) / count >= 0.9, survivors
 
 
+@pytest.mark.slow
 def test_it_runs_alone(tmp_path: Path) -> None:
     b = board()
     file, pub = tmp_path / "export.jsonl", tmp_path / "key.pub"

@@ -11,6 +11,7 @@ from page_env import PageClient, enrol_page_users
 Browse = Callable[[str], PageClient]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("web_env")
 def test_staff_see_every_tool_and_one_family(env: BoardEnv, sign_in_as: Browse) -> None:
     enrol_page_users(env)

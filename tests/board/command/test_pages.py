@@ -31,6 +31,7 @@ def test_a_line_is_read_before_it_runs(web_env: BoardEnv, sign_in_as: SignIn) ->
     assert one(web_env, "select count(*) from tb_command") == 0
 
 
+@pytest.mark.slow
 def test_a_line_runs_and_its_result_is_a_page_with_a_way_back(
     web_env: BoardEnv, sign_in_as: SignIn
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_line_runs_and_its_result_is_a_page_with_a_way_back(
     assert one(web_env, "select bool_or(paused) from tb_ops_task") is False
 
 
+@pytest.mark.slow
 def test_a_destructive_line_waits_for_its_button(web_env: BoardEnv, sign_in_as: SignIn) -> None:
     sr = web_env.create_parsed_task().sr_id
     browser = sign_in_as("lead")
@@ -63,6 +65,7 @@ def test_a_destructive_line_waits_for_its_button(web_env: BoardEnv, sign_in_as: 
     assert one(web_env, "select count(*) from tb_directive") == 1
 
 
+@pytest.mark.slow
 def test_the_issue_of_the_page_is_kept(web_env: BoardEnv, sign_in_as: SignIn) -> None:
     sr = web_env.create_parsed_task().sr_id
     browser = sign_in_as("lead")
@@ -103,6 +106,7 @@ def test_the_last_word_is_completed(web_env: BoardEnv, sign_in_as: SignIn) -> No
     assert lines("") == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("q", ["mo", "김", "교육"])
 def test_a_customer_is_shown_no_names_of_others(
     web_env: BoardEnv, sign_in_as: SignIn, q: str

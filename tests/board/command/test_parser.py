@@ -171,6 +171,7 @@ def test_a_line_is_read_up_to_its_bound() -> None:
     assert read("가" * 100_000 + " #12 중단해줘").action == "none"
 
 
+@pytest.mark.slow
 def test_the_board_reads_commands_without_the_korean_analyser() -> None:
     import subprocess
     import sys

@@ -49,6 +49,7 @@ def priority(env: BoardEnv, task_id: int) -> None:
     directives.issue_directive(env.board, LEAD, task_id, DirectiveRequest("priority", "급함", "P1"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("work", ["kill", "fire", "priority"])
 def test_several_tasks_are_locked_from_the_first_to_the_last(env: BoardEnv, work: str) -> None:
     first, *_, last = three_tasks(env)

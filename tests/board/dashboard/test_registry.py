@@ -99,6 +99,7 @@ def test_one_file_and_one_line_add_a_card(
     assert set(clock.readers) == {"pm"}
 
 
+@pytest.mark.slow
 def test_the_list_shows_the_approvals_that_wait(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     link = f'href="/issues/{scenario.sr_id}" id="waiting-{scenario.sr_id}"'

@@ -59,6 +59,7 @@ def test_the_embedded_brain_costs_nothing_and_the_page_says_so(env: BoardEnv) ->
     assert found.budget_note == "", "there is no cap"
 
 
+@pytest.mark.slow
 def test_a_model_costs_what_its_peers_have_used(env: BoardEnv) -> None:
     charter(env, PRICES + COMPANY % 1_000_000)
     # 3 calls of 600 and 400 tokens on one task: 1.38 won; one task a month is expected.

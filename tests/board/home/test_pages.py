@@ -14,6 +14,7 @@ from guardia.board.dashboard.registry import CARDS
 Browse = Callable[[str], PageClient]
 
 
+@pytest.mark.slow
 def test_it_shows_what_waits_and_counts_it(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     browser = sign_in_as("lead")
@@ -32,6 +33,7 @@ def test_every_role_has_a_start_page(sign_in_as: Browse, web_env: BoardEnv, acco
     assert 'id="part-inbox"' in sign_in_as(account).get_page("/").text
 
 
+@pytest.mark.slow
 def test_all_cards_are_shown_with_and_without_work(sign_in_as: Browse, web_env: BoardEnv) -> None:
     browser = sign_in_as("admin")
     names = [card.name for card in CARDS]

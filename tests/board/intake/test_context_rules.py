@@ -301,6 +301,7 @@ def test_a_trial_names_the_rule_that_fires_first(board: BoardContext) -> None:
     assert first.rule.id == "db-slow" and first.findings.found == ("DB", "느려")
 
 
+@pytest.mark.slow
 def test_an_edited_section_is_applied_and_nothing_else_changes(board: BoardContext) -> None:
     revision, section = rule_editing.running_section(board)
     edited = section.replace("title: DB 느림", "title: DB 지연")

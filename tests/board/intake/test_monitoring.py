@@ -82,6 +82,7 @@ FORGED: tuple[dict[str, Any], ...] = (
 )
 
 
+@pytest.mark.slow
 def test_a_forged_sender_is_refused_without_a_trace(alerts: AlertsEnv) -> None:
     for source, headers in itertools.product(SOURCES, FORGED):
         answer = alerts.client.post(f"/intake/{source}", json=group(alert()), headers=headers)

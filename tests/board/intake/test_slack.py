@@ -391,6 +391,7 @@ def test_what_slack_will_never_take_is_marked_as_failed(env: BoardEnv, api: Slac
     assert "token" in str(rows(env, query)[0][1])
 
 
+@pytest.mark.slow
 def test_slacks_own_framework_accepts_the_same_requests(room: Slack) -> None:
     """What this suite sends is what Slack sends."""
     seen: list[str] = []

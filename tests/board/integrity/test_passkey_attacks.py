@@ -208,6 +208,7 @@ def exported(links: Links, pem: str) -> bytes:
     return b"".join(json.dumps(line).encode() + b"\n" for line in lines)
 
 
+@pytest.mark.slow
 def test_each_attack_on_an_export_is_found(audit_env: AuditEnv) -> None:
     links, pem = signed_story(audit_env), checkpoints.generate_key()
     public = load_private_key(pem).public_key()

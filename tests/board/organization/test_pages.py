@@ -40,6 +40,7 @@ def test_the_tree_shows_current_work_and_paused_agents(
     assert "ops-talk 대화방의 글은" in html and "디스크 용량 부족" in html and "스토리지" in html
 
 
+@pytest.mark.slow
 def test_a_revision_shows_what_it_changed_and_its_text(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -55,6 +55,7 @@ def direct(env: BoardEnv, claim: Claim, verb: str) -> None:
     directives.issue_directive(env.board, LEAD, claim.task_id, DirectiveRequest(verb, "시험"))
 
 
+@pytest.mark.slow
 def test_only_steps_of_tasks_that_ended_long_ago_are_deleted(env: BoardEnv, setup: None) -> None:
     people, waiting, ended, again = (env.create_filed_plan()[0] for _ in range(4))
     direct(env, ended, "abort")

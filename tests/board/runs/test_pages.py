@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from board_env import BoardEnv
 from page_env import IssueScenario, PageClient
 
@@ -12,6 +13,7 @@ from guardia.board.runs import beats
 Browse = Callable[[str], PageClient]
 
 
+@pytest.mark.slow
 def test_staff_see_why_agents_woke_and_customers_do_not(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -93,6 +93,7 @@ def test_a_task_that_makes_progress_is_not_blamed_for_crashes(
     assert stalled(env) == []
 
 
+@pytest.mark.slow
 def test_a_task_that_kills_workers_is_stalled_and_other_tasks_continue(
     env: BoardEnv,
 ) -> None:

@@ -210,6 +210,7 @@ def test_intake_needs_its_token_but_no_form(anonymous: PageClient) -> None:
     assert "토큰이 일치하지 않습니다" in refused.json()["message"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("prefix", [one.prefix for one in BODY_LIMITS if one.pause is None])
 def test_a_body_that_is_too_large_is_refused(anonymous: PageClient, prefix: str) -> None:
     shown = {

@@ -56,6 +56,7 @@ def test_it_stops_at_once_while_pages_are_open(
         listener.close()
 
 
+@pytest.mark.slow
 def test_responses_are_sent_without_delay(anonymous: PageClient) -> None:
     """Headers and body are two packets; with Nagle's algorithm each answer would take 40 ms."""
     app = anonymous.app

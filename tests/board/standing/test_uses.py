@@ -82,6 +82,7 @@ def store(env: BoardEnv, task_id: int) -> bool:
 # --- earning ----------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_enough_verified_successes_are_proposed_once(env: BoardEnv) -> None:
     prepare(env)
     succeed(env)
@@ -255,6 +256,7 @@ def test_other_plans_are_not_covered(env: BoardEnv) -> None:
         assert state(env, file(env, given).task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_a_waiting_freeze_still_holds_a_covered_plan(env: BoardEnv) -> None:
     in_force(env)
     text = org_chart.shipped_chart_path().read_text("utf-8").replace("freezes: []\n", "")
@@ -419,6 +421,7 @@ def test_a_failure_that_no_hook_saw_is_found_at_the_next_use(env: BoardEnv) -> N
     assert (rows(env)[0].state, rows(env)[0].standing_id) == ("REVOKED", number)
 
 
+@pytest.mark.slow
 def test_a_deleted_or_reset_row_does_not_revive_what_was_revoked(env: BoardEnv) -> None:
     number = in_force(env)
     ending.revoke(env.board, LEAD, number, "그만")
@@ -436,6 +439,7 @@ def test_stretched_terms_in_the_table_change_nothing(env: BoardEnv) -> None:
     assert state(env, file(env).task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_a_decision_signed_with_another_key_does_not_count(env: BoardEnv) -> None:
     number = propose(env)
     bound = terms_of(env, number).hash

@@ -155,6 +155,7 @@ def test_the_same_form_sent_twice_opens_one_issue(sign_in_as: Browse, web_env: B
     ] != ("/issues/1")
 
 
+@pytest.mark.slow
 def test_an_empty_request_shows_the_form_again(sign_in_as: Browse) -> None:
     answer = sign_in_as("eng").submit_form("/issues", title="  ", body="", ticket="t")
     assert answer.status_code == 422

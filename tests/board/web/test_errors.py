@@ -115,5 +115,6 @@ def test_a_fragment_that_needs_a_sign_in_redirects_the_whole_page(anonymous: Pag
     assert (answer.status_code, answer.headers["hx-redirect"]) == (401, "/login")
 
 
+@pytest.mark.slow
 def test_errors_are_in_english_for_english_readers(anonymous: PageClient) -> None:
     assert "Not found" in anonymous.get_page("/nowhere?lang=en").text

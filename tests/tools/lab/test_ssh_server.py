@@ -72,6 +72,7 @@ def test_large_output_arrives_complete_at_a_slow_client(probe: SshProbe) -> None
     assert probe.session(SERVER, work) == 20_000_000
 
 
+@pytest.mark.slow
 def test_fifty_concurrent_commands_on_one_connection(probe: SshProbe) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> list[str]:
         commands = (connection.run(f"sleep 0.2; echo {n}") for n in range(50))
@@ -98,6 +99,7 @@ def test_a_command_outlives_its_channel_and_is_counted(
     assert wait_until(lambda: fleet.commands(SERVER) == [])
 
 
+@pytest.mark.slow
 def test_a_writer_without_a_reader_ends_by_itself(probe: SshProbe, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> None:
         running: Any = await connection.create_process("yes")
@@ -117,6 +119,7 @@ async def there(fleet: RunningFleet, command: str) -> None:
     assert await asyncio.to_thread(wait_until, runs)
 
 
+@pytest.mark.slow
 def test_a_client_can_signal_its_command(probe: SshProbe, fleet: RunningFleet) -> None:
     async def work(connection: asyncssh.SSHClientConnection) -> Any:
         running: Any = await connection.create_process("sleep 3872")

@@ -49,6 +49,7 @@ def test_dead_servers_delay_no_other(sshd: Any) -> None:
         silent.close()  # then nothing listens there, and the threads end
 
 
+@pytest.mark.slow
 def test_an_institution_runs_so_many_commands_at_once_and_another_its_own(sshd: Any) -> None:
     mark, cancel = unique_seconds(), threading.Event()
     limits = TransportLimits(institution_commands=3, wait=PATIENCE)

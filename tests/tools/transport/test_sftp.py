@@ -63,6 +63,7 @@ def run(server: Any, contents: Contents | None, *, port: int = 0, **more: Any) -
         return connections.run(host, command, timeout=PATIENCE, **more)
 
 
+@pytest.mark.slow
 def test_a_content_is_there_before_the_command_starts(server: Any, part: Path) -> None:
     done = run(server, Contents(), command=Command.of("sha256sum", UPLOAD.path))
     assert done.stdout.split()[0] == SHA256

@@ -81,6 +81,7 @@ def test_a_goal_without_a_usable_answer_is_split_by_rules(
     assert result.answer == EmbeddedBrain().divide(goal, DIRECTORY).answer
 
 
+@pytest.mark.slow
 def test_a_hostile_goal_does_not_widen_the_scope(server: ModelServer) -> None:
     two = Directory(
         institutions=(*DIRECTORY.institutions, InstitutionInfo(id="MOE", name="교육부")),

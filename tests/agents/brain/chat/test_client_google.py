@@ -34,6 +34,7 @@ def test_the_reason_is_asked_for_first_and_patterns_are_words(gemini: GenerateSe
     assert "pattern" in form["properties"]["reasons"]["items"]["description"]
 
 
+@pytest.mark.slow
 def test_a_question_that_is_blocked_has_no_answer(gemini: GenerateServer) -> None:
     gemini.replies(CannedReply(body=b'{"promptFeedback": {"blockReason": "SAFETY"}}'))
     meter = RecordingMeter()

@@ -59,6 +59,7 @@ def test_the_server_of_these_tests_refuses_what_strict_servers_refuse(server: Mo
     assert status({"schema": {**good, "properties": {"a": {"type": "string"}}}}) == 400
 
 
+@pytest.mark.slow
 def test_the_key_comes_from_the_settings(
     server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -46,6 +46,7 @@ def test_a_long_request_fits_the_window_that_the_server_names(small: ModelServer
     assert TEXT in small.asked[-1]["messages"][1]["content"]
 
 
+@pytest.mark.slow
 def test_the_window_of_the_chart_is_used_where_the_server_names_none() -> None:
     with ModelServer() as server:
         server.replies(CannedReply(GOOD_ANSWER))

@@ -16,6 +16,7 @@ AIMS = {"exact": 85, "kind": 94, "category": 95, "priority": 93, "servers": 99, 
 """Percent; what no rule and no weight was tuned to."""
 
 
+@pytest.mark.slow
 def test_fresh_requests_are_read_as_well_as_the_aims() -> None:
     rows = [json.loads(line) for line in (CASES / "fresh.jsonl").read_text("utf-8").splitlines()]
     right: Counter[str] = Counter()

@@ -23,6 +23,7 @@ def alerts(web_env: BoardEnv) -> AlertsEnv:
     return AlertsEnv(web_env, now=datetime.now(UTC))
 
 
+@pytest.mark.slow
 def test_the_page_lists_alerts_by_state_with_their_issues(
     alerts: AlertsEnv, sign_in_as: SignIn
 ) -> None:
@@ -38,6 +39,7 @@ def test_the_page_lists_alerts_by_state_with_their_issues(
     assert "Link" in firing and "Gone" not in firing
 
 
+@pytest.mark.slow
 def test_a_window_is_declared_shown_and_ended_on_the_page(
     alerts: AlertsEnv, sign_in_as: SignIn
 ) -> None:
@@ -61,6 +63,7 @@ def test_a_wrong_window_keeps_what_was_filled_in(sign_in_as: SignIn, wrong: dict
     assert f'value="{wrong.get("ends", "")}"' in answer.text
 
 
+@pytest.mark.slow
 def test_customers_see_no_alerts_and_auditors_declare_no_windows(sign_in_as: SignIn) -> None:
     customer, auditor = sign_in_as("cus"), sign_in_as("audit")
     assert customer.get_page("/alerts").status_code == 403
@@ -70,6 +73,7 @@ def test_customers_see_no_alerts_and_auditors_declare_no_windows(sign_in_as: Sig
         assert person.submit_form(WINDOW, "/issues", **fields).status_code == 403
 
 
+@pytest.mark.slow
 def test_pages_of_many_alerts_follow_each_other(
     alerts: AlertsEnv, sign_in_as: SignIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

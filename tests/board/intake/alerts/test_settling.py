@@ -150,6 +150,7 @@ def test_later_it_opens_a_new_issue_that_names_the_last_one(alerts: AlertsEnv) -
     assert "이전 이슈: SR-1" in second["body"]
 
 
+@pytest.mark.slow
 def test_a_flapping_alert_keeps_its_issue_open_and_does_not_wake_agents_without_end(
     alerts: AlertsEnv,
 ) -> None:
@@ -211,6 +212,7 @@ def test_omitted_alerts_are_logged(alerts: AlertsEnv) -> None:
     assert [entry["detail"]["omitted"] for entry in alerts.entries("alerts_omitted")] == [7]
 
 
+@pytest.mark.slow
 def test_a_storm_opens_few_issues_and_loses_no_alert(env: BoardEnv) -> None:
     alerts = AlertsEnv(env, alert_settings(alert_issues_per_minute=5))
     for batch in range(10):

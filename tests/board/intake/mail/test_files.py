@@ -59,6 +59,7 @@ def test_a_text_is_stored_masked_and_another_as_it_is() -> None:
     assert kept("a.log", "그대로".encode("cp949"), "text/plain") == "그대로".encode("cp949")
 
 
+@pytest.mark.slow
 def test_bombs_are_neither_unpacked_nor_fatal() -> None:
     bomb = archive(*((f"{n}.xml", b"0" * 10_000_000) for n in range(8)))
     assert kept("a.zip", bomb) == bomb

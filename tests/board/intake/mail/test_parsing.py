@@ -64,6 +64,7 @@ def test_a_table_keeps_its_rows() -> None:
     assert [line.split() for line in text.splitlines()] == [["서버", "상태"], ["WAS-01", "중지"]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "raw",
     [

@@ -89,6 +89,7 @@ def test_no_other_recipient_can_be_named(home: Path, room: str) -> None:
 TEXTS = st.fixed_dictionaries({"text": st.text(), "title": st.text(), "thread": st.text()})
 
 
+@pytest.mark.slow
 @given(words=TEXTS)
 def test_foreign_text_never_becomes_a_field(home: Path, words: dict[str, str]) -> None:
     texts: dict[str, Any] = {name: clean(text) for name, text in words.items()}

@@ -39,6 +39,7 @@ def zipped(files: dict[str, bytes]) -> bytes:
     return packed.getvalue()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["w:gz", "w", "zip"])
 def test_a_release_is_staged_and_removed(deployer: Deploy, root: Path, form: str) -> None:
     if form == "zip" and not shutil.which("unzip"):
