@@ -20,6 +20,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from guardia.board.alerts import due as alerts_due
 from guardia.board.approvals import deadlines
 from guardia.board.assignment import due as assignment_due
 from guardia.board.command import schedule as command_schedule
@@ -27,7 +28,6 @@ from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
 from guardia.board.intake import context_rules, events
-from guardia.board.intake.alerts import due as alerts_due
 from guardia.board.integrity import daily_report
 from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart

@@ -10,11 +10,11 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 
+from guardia.board.alerts import settling
+from guardia.board.alerts.rules import AlertRules
 from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
-from guardia.board.intake.alerts import settling
-from guardia.board.intake.alerts.rules import AlertRules
 from guardia.board.runs import beats
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from guardia.board.core.context import BoardContext
-from guardia.board.intake.alerts import inbox, prometheus, senders
+from guardia.board.intake import alert_senders, prometheus_alerts
 from guardia.board.intake.channels import Endpoint, InboundReply, InboundRequest
 from guardia.settings import Settings
 
@@ -17,20 +17,20 @@ CHANNEL = "alertmanager"
 
 
 def _verify(settings: Settings, request: InboundRequest) -> None:
-    senders.require_token(settings.alertmanager_token, request)
+    alert_senders.require_token(settings.alertmanager_token, request)
 
 
 def _receive(
     board: BoardContext, _settings: Settings, request: InboundRequest, _verified: None
 ) -> InboundReply:
     """Store the alerts of a group."""
-    payload = senders.json_object(request)
-    alerts = prometheus.parse_alerts(payload)
-    omitted = senders.count_of(payload.get("truncatedAlerts"))
-    return inbox.accept_alerts(board, CHANNEL, request.body, alerts, omitted=omitted)
+    payload = alert_senders.json_object(request)
+    alerts = prometheus_alerts.parse_alerts(payload)
+    omitted = alert_senders.count_of(payload.get("truncatedAlerts"))
+    return alert_senders.accept_alerts(board, CHANNEL, request.body, alerts, omitted=omitted)
 
 
-class AlertmanagerChannel(senders.AlertSource):
+class AlertmanagerChannel(alert_senders.AlertSource):
     """An Alertmanager, or several that work as one."""
 
     name = CHANNEL

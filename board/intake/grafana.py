@@ -11,9 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
-from guardia.board.core.context import BoardContext
-from guardia.board.intake.alerts import inbox, prometheus, senders
-from guardia.board.intake.alerts.incoming import (
+from guardia.board.alerts.incoming import (
     MAX_NAME,
     IncomingAlert,
     hosts_of,
@@ -21,6 +19,8 @@ from guardia.board.intake.alerts.incoming import (
     text_of,
     texts_of,
 )
+from guardia.board.core.context import BoardContext
+from guardia.board.intake import alert_senders, prometheus_alerts
 from guardia.board.intake.channels import Endpoint, InboundReply, InboundRequest, RequestRefused
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -34,11 +34,11 @@ _LEGACY_STATES = {"alerting": True, "no_data": True, "ok": False}
 
 def _verify(settings: Settings, request: InboundRequest) -> None:
     """Check the signature, the token, or both, as the settings have them."""
-    secrets = senders.tokens_of(settings.grafana_secret)
+    secrets = alert_senders.tokens_of(settings.grafana_secret)
     if secrets:
         _require_signature(settings, request, secrets)
     if settings.grafana_token is not None or not secrets:
-        senders.require_token(settings.grafana_token, request)
+        alert_senders.require_token(settings.grafana_token, request)
 
 
 def _require_signature(
@@ -76,10 +76,10 @@ def _receive(
     board: BoardContext, _settings: Settings, request: InboundRequest, _verified: None
 ) -> InboundReply:
     """Store the alerts of a notification."""
-    payload = senders.json_object(request)
-    omitted = senders.count_of(payload.get("truncatedAlerts"))
+    payload = alert_senders.json_object(request)
+    omitted = alert_senders.count_of(payload.get("truncatedAlerts"))
     alerts = _parse(payload)
-    return inbox.accept_alerts(board, CHANNEL, request.body, alerts, omitted=omitted)
+    return alert_senders.accept_alerts(board, CHANNEL, request.body, alerts, omitted=omitted)
 
 
 def _parse(payload: Mapping[str, Any]) -> list[IncomingAlert]:
@@ -87,7 +87,7 @@ def _parse(payload: Mapping[str, Any]) -> list[IncomingAlert]:
         return _parse_legacy(payload)
     # Organizations of one Grafana may have equal labels.
     organization = text_of(payload.get("orgId"), MAX_NAME)
-    return prometheus.parse_alerts(payload, f"{organization}:" if organization else "")
+    return prometheus_alerts.parse_alerts(payload, f"{organization}:" if organization else "")
 
 
 def _parse_legacy(payload: Mapping[str, Any]) -> list[IncomingAlert]:
@@ -97,7 +97,7 @@ def _parse_legacy(payload: Mapping[str, Any]) -> list[IncomingAlert]:
         return []
     rule = text_of(payload.get("ruleName"), MAX_NAME) or text_of(payload.get("title"), MAX_NAME)
     if state not in _LEGACY_STATES or not rule:
-        raise senders.refuse_field("state" if rule else "ruleName")
+        raise alert_senders.refuse_field("state" if rule else "ruleName")
     tags = texts_of(payload.get("tags"))
     matches = payload.get("evalMatches")
     series = matches[0] if isinstance(matches, list) and matches else {}
@@ -118,7 +118,7 @@ def _parse_legacy(payload: Mapping[str, Any]) -> list[IncomingAlert]:
     ]
 
 
-class GrafanaChannel(senders.AlertSource):
+class GrafanaChannel(alert_senders.AlertSource):
     """The alerts of a Grafana."""
 
     name = CHANNEL

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from guardia.board.intake.alert_senders import AlertSource
 from guardia.board.intake.alertmanager import AlertmanagerChannel
-from guardia.board.intake.alerts.senders import AlertSource
 from guardia.board.intake.channels import Channel
 from guardia.board.intake.grafana import GrafanaChannel
 from guardia.board.intake.jandi import JandiChannel

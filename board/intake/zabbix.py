@@ -11,10 +11,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, ClassVar
 
+from guardia.board.alerts.incoming import MAX_NAME, IncomingAlert, summary_of, text_of
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
-from guardia.board.intake.alerts import inbox, senders
-from guardia.board.intake.alerts.incoming import MAX_NAME, IncomingAlert, summary_of, text_of
+from guardia.board.intake import alert_senders
 from guardia.board.intake.channels import Endpoint, InboundReply, InboundRequest
 from guardia.settings import Settings
 
@@ -36,15 +36,15 @@ _SUBJECT = re.compile(r"^(Problem|Resolved)\b", re.IGNORECASE)
 
 
 def _verify(settings: Settings, request: InboundRequest) -> None:
-    senders.require_token(settings.zabbix_token, request)
+    alert_senders.require_token(settings.zabbix_token, request)
 
 
 def _receive(
     board: BoardContext, _settings: Settings, request: InboundRequest, _verified: None
 ) -> InboundReply:
     """Store the alert of an event."""
-    alert = _parse(_parameters(senders.json_object(request)))
-    return inbox.accept_alerts(board, CHANNEL, request.body, [alert])
+    alert = _parse(_parameters(alert_senders.json_object(request)))
+    return alert_senders.accept_alerts(board, CHANNEL, request.body, [alert])
 
 
 def _parameters(payload: Mapping[str, Any]) -> dict[str, str]:
@@ -63,14 +63,16 @@ def _parameters(payload: Mapping[str, Any]) -> dict[str, str]:
 def _parse(given: Mapping[str, str]) -> IncomingAlert:
     firing = _FIRING.get((given.get("event_value") or given.get("event_status", "")).lower())
     if firing is None:
-        raise senders.refuse_field("event_value")
+        raise alert_senders.refuse_field("event_value")
     if given.get("event_source", "") not in _SOURCES:
-        raise senders.refuse_field("event_source")
+        raise alert_senders.refuse_field("event_source")
     event, trigger = given.get("event_id", ""), given.get("trigger_id", "")
     if not event and not trigger:
-        raise senders.refuse_field("event_id")
-    host = senders.first_text(given.get(n, "") for n in ("host_host", "host_name", "host_ip"))
-    rule = senders.first_text((given.get("event_name", ""), given.get("subject", ""), trigger, "-"))
+        raise alert_senders.refuse_field("event_id")
+    host = alert_senders.first_text(given.get(n, "") for n in ("host_host", "host_name", "host_ip"))
+    rule = alert_senders.first_text(
+        (given.get("event_name", ""), given.get("subject", ""), trigger, "-")
+    )
     hosts = (given.get(n, "") for n in ("host_host", "host_name", "host_ip", "host_dns"))
     return IncomingAlert(
         # A trigger that fires again is the same alert; an event is one occurrence of it.
@@ -116,7 +118,7 @@ def _start(given: Mapping[str, str]) -> datetime | None:
         return None
 
 
-class ZabbixChannel(senders.AlertSource):
+class ZabbixChannel(alert_senders.AlertSource):
     """The problems of a Zabbix."""
 
     name = CHANNEL

@@ -16,6 +16,7 @@ import guardia
 from guardia.addresses import parse_networks
 from guardia.board.accounts import pages as account_pages
 from guardia.board.accounts import passkey_pages, sign_in_pages
+from guardia.board.alerts import pages as alert_pages
 from guardia.board.approvals import pages as approval_pages
 from guardia.board.approvals import passkey_pages as approval_passkey_pages
 from guardia.board.artifacts import api as artifact_api
@@ -36,7 +37,6 @@ from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.intake import rule_pages as talk_rule_pages
-from guardia.board.intake.alerts import pages as alert_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages

@@ -10,7 +10,7 @@ from board_env import BoardEnv
 from procrastinate.jobs import Status
 from run_coroutine import run_in_own_loop
 
-from guardia.board.intake.alerts import due
+from guardia.board.alerts import due
 from guardia.heartbeat import queue
 from guardia.heartbeat.worker import Worker
 

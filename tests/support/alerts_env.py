@@ -13,9 +13,9 @@ from fastapi import FastAPI
 from psycopg.rows import dict_row
 from starlette.testclient import TestClient
 
+from guardia.board.alerts import due, settling
+from guardia.board.alerts.rules import AlertRules
 from guardia.board.intake import routes
-from guardia.board.intake.alerts import due, settling
-from guardia.board.intake.alerts.rules import AlertRules
 from guardia.board.web.body_limits import BodyLimitMiddleware
 from guardia.settings import Settings
 

@@ -27,8 +27,8 @@ def add(
     ] = "",
 ) -> None:
     """Declare a maintenance window."""
+    from guardia.board.alerts import maintenance
     from guardia.board.approvals import start_time
-    from guardia.board.intake.alerts import maintenance
 
     with open_installation(Settings()) as installation, installation.board() as board:
         now = board.clock()
@@ -50,8 +50,8 @@ def list_windows(
     """Print the maintenance windows that are not over."""
     from rich.table import Table
 
+    from guardia.board.alerts import view
     from guardia.board.core.labels import format_time
-    from guardia.board.intake.alerts import view
 
     with open_installation(Settings()) as installation, installation.board() as board:
         found = view.list_windows(board, None, ended=ended)
@@ -67,7 +67,7 @@ def list_windows(
 @app.command("end", help=t("alerts.cli.end"))
 def end(number: Annotated[int, typer.Argument(help=t("alerts.cli.number"))]) -> None:
     """End a maintenance window before its time."""
-    from guardia.board.intake.alerts import maintenance
+    from guardia.board.alerts import maintenance
 
     with open_installation(Settings()) as installation, installation.board() as board:
         maintenance.end_window(board, CLI_OPERATOR, number)

@@ -15,6 +15,7 @@ from board_env import LEAD, PM, BoardEnv, assignment, plan
 from stored_texts import unclean_texts
 
 from guardia.board.accounts import messenger_links, people, tokens
+from guardia.board.alerts import maintenance
 from guardia.board.approvals import decisions
 from guardia.board.approvals.decision_request import DecisionRequest
 from guardia.board.audit import log
@@ -36,7 +37,6 @@ from guardia.board.goals import planning
 from guardia.board.goals.planning import Breakdown, GoalPartDraft
 from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
-from guardia.board.intake.alerts import maintenance
 from guardia.board.integrity import acknowledgement, witness_memory
 from guardia.board.integrity.witness_memory import VerifierState
 from guardia.board.issues import comments, receiving
@@ -267,7 +267,7 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     ),
     "reopen": ("board/control/reopening.py:reopen", reopen),
     "change plan": ("board/control/manual_plans.py:change_plan", change_plan),
-    "maintenance": ("board/intake/alerts/maintenance.py:declare_window", declare_window),
+    "maintenance": ("board/alerts/maintenance.py:declare_window", declare_window),
     "force": ("board/control/manual_plans.py:force_action", force_action),
     "release": ("board/control/kill_switch.py:release", release),
     "budget": ("board/costs/budgets.py:raise_cap", raise_cap),

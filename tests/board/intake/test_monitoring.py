@@ -16,7 +16,7 @@ from board_env import BoardEnv
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from guardia.board.intake.alerts import inbox
+from guardia.board.alerts import inbox
 
 SOURCES = ("alertmanager", "grafana", "zabbix")
 PROBLEM = {

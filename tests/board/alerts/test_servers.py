@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.board.intake.alerts.servers import index_of
+from guardia.board.alerts.servers import index_of
 from guardia.org.directory import Directory, Host, Service
 
 DIRECTORY = Directory(

@@ -10,12 +10,12 @@ from alerts_env import BEGIN, AlertsEnv, alert
 from board_env import CUSTOMER, ENGINEER, TERMINATE, BoardEnv
 from rules_env import begun
 
+from guardia.board.alerts import maintenance
+from guardia.board.alerts.maintenance import WindowRequest
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.execution import commands, grants, tasks
 from guardia.board.execution.commands import CommandResult, PlanStep
-from guardia.board.intake.alerts import maintenance
-from guardia.board.intake.alerts.maintenance import WindowRequest
 from guardia.errors import Forbidden, Invalid, Missing, NotFound
 from guardia.org.directory import PersonInfo
 

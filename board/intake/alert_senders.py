@@ -1,4 +1,4 @@
-"""Verify monitoring systems: a token in the header, and what their requests contain."""
+"""What the channels of monitoring systems share: verify the sender, read and store its alerts."""
 
 from __future__ import annotations
 
@@ -6,17 +6,41 @@ import base64
 import binascii
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import httpx
 from pydantic import SecretStr
 
-from guardia.board.intake.alerts.inbox import MAX_ALERTS
-from guardia.board.intake.channels import InboundRequest, NotConfigured, RequestRefused
+from guardia.board.alerts.inbox import MAX_ALERTS, store_delivery
+from guardia.board.alerts.incoming import IncomingAlert
+from guardia.board.core.context import BoardContext
+from guardia.board.intake.channels import (
+    InboundReply,
+    InboundRequest,
+    NotConfigured,
+    RequestRefused,
+)
 from guardia.board.notifications.delivery import OutboundMessage
 from guardia.i18n import t
 from guardia.settings import Settings
+
+_BUSY = 503
+
+
+def accept_alerts(
+    board: BoardContext,
+    source: str,
+    body: bytes,
+    alerts: Sequence[IncomingAlert],
+    *,
+    omitted: int = 0,
+) -> InboundReply:
+    """Store the alerts of a delivery and answer; nothing that was answered with 200 is lost."""
+    if store_delivery(board, source, body, alerts, omitted=omitted):
+        return InboundReply({"alerts": len(alerts)})
+    # Every one of these systems sends again after a 503, and none after a 4xx.
+    return InboundReply({"message": t("alerts.busy")}, _BUSY)
 
 
 def require_token(secret: SecretStr | None, request: InboundRequest) -> None:

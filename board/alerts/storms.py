@@ -8,18 +8,18 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts import wording
+from guardia.board.alerts.changed import STORM, ChangedAlert, mark_settled, worst_of
+from guardia.board.alerts.folding import lock_source
+from guardia.board.alerts.issue_entries import add_comment
+from guardia.board.alerts.model import Alert
+from guardia.board.alerts.policy import AlertState, priority_of
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Issue
-from guardia.board.intake.alerts import wording
-from guardia.board.intake.alerts.changed import STORM, ChangedAlert, mark_settled, worst_of
-from guardia.board.intake.alerts.folding import lock_source
-from guardia.board.intake.alerts.issue_entries import add_comment
-from guardia.board.intake.alerts.model import Alert
-from guardia.board.intake.alerts.policy import AlertState, priority_of
 from guardia.board.issues import receiving
 from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t_default

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from guardia.board.intake.alerts.policy import parse_ranks
+from guardia.board.alerts.policy import parse_ranks
 from guardia.settings import Settings
 
 _DEFAULT_RANK = 3

@@ -8,10 +8,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from guardia.board.alerts import maintenance, view
+from guardia.board.alerts.policy import AlertState
 from guardia.board.approvals import start_time
 from guardia.board.core.context import BoardContext
-from guardia.board.intake.alerts import maintenance, view
-from guardia.board.intake.alerts.policy import AlertState
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.text import FOLDED, Reason
@@ -96,7 +96,7 @@ def _page(
 ) -> Response:
     return render.page(
         request,
-        "intake/alerts.html",
+        "alerts/alerts.html",
         status=status,
         visitor=visitor,
         found=view.list_alerts(board, visitor.person, state=state, before=before),

@@ -9,11 +9,11 @@ from alerts_env import BEGIN, AlertsEnv, alert, alert_settings, group
 from board_env import ENGINEER, BoardEnv, assignment, plan
 from page_env import recorded_statements
 
+from guardia.board.alerts import changed
 from guardia.board.control import directives
 from guardia.board.core.actors import Actor
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import assignments, tasks
-from guardia.board.intake.alerts import changed
 from guardia.board.issues import comments
 
 

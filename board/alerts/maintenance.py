@@ -7,13 +7,13 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts.model import MaintenanceWindow
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import format_time
 from guardia.board.core.reasons import require_reason
-from guardia.board.intake.alerts.model import MaintenanceWindow
 from guardia.board.site_rules.terms import Scope
 from guardia.board.site_rules.wording import place_text
 from guardia.db.engine import repeat_on_conflict

@@ -12,7 +12,7 @@ from alerts_env import AlertsEnv, alert
 from board_env import BoardEnv
 from page_env import PageClient
 
-from guardia.board.intake.alerts import view
+from guardia.board.alerts import view
 
 SignIn = Callable[[str], PageClient]
 WINDOW = "/alerts/maintenance"

@@ -8,6 +8,12 @@ from datetime import datetime
 from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts import storms, wording
+from guardia.board.alerts.changed import STORM, ChangedAlert, mark_settled
+from guardia.board.alerts.folding import lock_source
+from guardia.board.alerts.issue_entries import add_comment, log_alerts
+from guardia.board.alerts.model import Alert
+from guardia.board.alerts.policy import AlertState, TaskFacts, may_close
 from guardia.board.approvals import requests
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
@@ -17,12 +23,6 @@ from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
 from guardia.board.core.lookup import lock_tasks
 from guardia.board.core.model import ActionRun, Task
 from guardia.board.core.transitions import move_task
-from guardia.board.intake.alerts import storms, wording
-from guardia.board.intake.alerts.changed import STORM, ChangedAlert, mark_settled
-from guardia.board.intake.alerts.folding import lock_source
-from guardia.board.intake.alerts.issue_entries import add_comment, log_alerts
-from guardia.board.intake.alerts.model import Alert
-from guardia.board.intake.alerts.policy import AlertState, TaskFacts, may_close
 from guardia.db.engine import repeat_on_conflict
 
 

@@ -8,12 +8,12 @@ from datetime import datetime
 from sqlalchemy import and_, false, func, or_, select, true, tuple_
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts.changed import STORM
+from guardia.board.alerts.maintenance import scope_of
+from guardia.board.alerts.model import Alert, MaintenanceWindow
+from guardia.board.alerts.policy import RECORD_ONLY, AlertState, priority_of
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
-from guardia.board.intake.alerts.changed import STORM
-from guardia.board.intake.alerts.maintenance import scope_of
-from guardia.board.intake.alerts.model import Alert, MaintenanceWindow
-from guardia.board.intake.alerts.policy import RECORD_ONLY, AlertState, priority_of
 from guardia.board.site_rules.wording import place_text
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo

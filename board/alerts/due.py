@@ -6,10 +6,10 @@ from datetime import timedelta
 
 from sqlalchemy import delete, text
 
+from guardia.board.alerts import inbox
+from guardia.board.alerts.model import Alert
+from guardia.board.alerts.policy import AlertState
 from guardia.board.core.context import BoardContext
-from guardia.board.intake.alerts import inbox
-from guardia.board.intake.alerts.model import Alert
-from guardia.board.intake.alerts.policy import AlertState
 from guardia.db.engine import repeat_on_conflict
 
 _KEPT = timedelta(days=90)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from guardia.board.intake.alerts.incoming import (
+from guardia.board.alerts.incoming import (
     MAX_NAME,
     IncomingAlert,
     hosts_of,
@@ -16,7 +16,7 @@ from guardia.board.intake.alerts.incoming import (
     text_of,
     texts_of,
 )
-from guardia.board.intake.alerts.senders import (
+from guardia.board.intake.alert_senders import (
     alert_objects,
     first_text,
     refuse_field,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, text
 from sqlalchemy.orm import Session
 
-from guardia.board.intake.alerts.model import MaintenanceWindow
+from guardia.board.alerts.model import MaintenanceWindow
 from guardia.board.site_rules.terms import EVERYWHERE, scope_keys
 
 _SLACK = timedelta(seconds=60)

@@ -9,6 +9,13 @@ from typing import Any
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts import storms, wording
+from guardia.board.alerts.changed import STORM, ChangedAlert, mark_settled, worst_of
+from guardia.board.alerts.folding import lock_source
+from guardia.board.alerts.issue_entries import LOGGED, add_comment, log_alerts
+from guardia.board.alerts.model import Alert
+from guardia.board.alerts.policy import priority_of
+from guardia.board.alerts.rules import AlertRules
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.control import reopening
@@ -17,13 +24,6 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.lookup import lock_tasks
 from guardia.board.core.model import Issue, Task
-from guardia.board.intake.alerts import storms, wording
-from guardia.board.intake.alerts.changed import STORM, ChangedAlert, mark_settled, worst_of
-from guardia.board.intake.alerts.folding import lock_source
-from guardia.board.intake.alerts.issue_entries import LOGGED, add_comment, log_alerts
-from guardia.board.intake.alerts.model import Alert
-from guardia.board.intake.alerts.policy import priority_of
-from guardia.board.intake.alerts.rules import AlertRules
 from guardia.board.issues import receiving
 from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t_default

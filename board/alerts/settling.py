@@ -13,17 +13,17 @@ from dataclasses import dataclass, field
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts import folding, opening, resolving, silencing
+from guardia.board.alerts.changed import ChangedAlert, changed_alerts
+from guardia.board.alerts.model import Alert
+from guardia.board.alerts.policy import RECORD_ONLY
+from guardia.board.alerts.rules import AlertRules
+from guardia.board.alerts.servers import index_of
+from guardia.board.alerts.silence import Cause, find_causes
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Issue
-from guardia.board.intake.alerts import folding, opening, resolving, silencing
-from guardia.board.intake.alerts.changed import ChangedAlert, changed_alerts
-from guardia.board.intake.alerts.model import Alert
-from guardia.board.intake.alerts.policy import RECORD_ONLY
-from guardia.board.intake.alerts.rules import AlertRules
-from guardia.board.intake.alerts.servers import index_of
-from guardia.board.intake.alerts.silence import Cause, find_causes
 
 
 @dataclass(slots=True)

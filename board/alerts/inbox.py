@@ -9,13 +9,11 @@ from datetime import timedelta
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts.incoming import ALERTS, IncomingAlert
+from guardia.board.alerts.model import AlertDelivery
 from guardia.board.core.context import BoardContext
-from guardia.board.intake.alerts.incoming import ALERTS, IncomingAlert
-from guardia.board.intake.alerts.model import AlertDelivery
-from guardia.board.intake.channels import InboundReply
 from guardia.db import jobs
 from guardia.db.engine import repeat_on_conflict
-from guardia.i18n import t
 
 MAX_ALERTS = 2000
 """Alerts of one delivery."""
@@ -23,24 +21,20 @@ _MAX_WAITING = 2000
 """Deliveries of one source that wait: then it is asked to send again later."""
 _SAME_DELIVERY = timedelta(seconds=30)
 """Within this time the same bytes are the same delivery, sent again."""
-_BUSY = 503
 
 
-def accept_alerts(
+def store_delivery(
     board: BoardContext,
     source: str,
     body: bytes,
     alerts: Sequence[IncomingAlert],
     *,
     omitted: int = 0,
-) -> InboundReply:
-    """Store the alerts of a delivery and answer; nothing that was answered with 200 is lost."""
+) -> bool:
+    """Store the alerts of a delivery; returns `False` if it has to be sent again later."""
     if not alerts and not omitted:
-        return InboundReply({"alerts": 0})
-    if _store(board, source, hashlib.sha256(body).hexdigest(), alerts, omitted):
-        return InboundReply({"alerts": len(alerts)})
-    # Every one of these systems sends again after a 503, and none after a 4xx.
-    return InboundReply({"message": t("alerts.busy")}, _BUSY)
+        return True
+    return _store(board, source, hashlib.sha256(body).hexdigest(), alerts, omitted)
 
 
 @repeat_on_conflict

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 
+from guardia.board.alerts.changed import ChangedAlert
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.labels import format_time, log_label
-from guardia.board.intake.alerts.changed import ChangedAlert
 from guardia.i18n import t_default
 
 _LISTED = 20

@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts import wording
+from guardia.board.alerts.changed import ChangedAlert
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Issue
-from guardia.board.intake.alerts import wording
-from guardia.board.intake.alerts.changed import ChangedAlert
 from guardia.text import MAX_BODY
 
 LOGGED = 50

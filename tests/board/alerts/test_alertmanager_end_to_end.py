@@ -21,8 +21,8 @@ from board_env import BoardEnv
 from page_env import page_app, serve_app
 from waiting import wait_until
 
-from guardia.board.intake.alerts import settling
-from guardia.board.intake.alerts.rules import AlertRules
+from guardia.board.alerts import settling
+from guardia.board.alerts.rules import AlertRules
 from guardia.settings import Settings
 
 pytestmark = [

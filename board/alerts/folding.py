@@ -10,6 +10,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
+from guardia.board.alerts.incoming import ALERTS, MAX_NAME, IncomingAlert
+from guardia.board.alerts.model import Alert, AlertDelivery
+from guardia.board.alerts.policy import AlertState, Episode, Report, judge_report
+from guardia.board.alerts.rules import AlertRules
+from guardia.board.alerts.servers import ServerIndex, index_of
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.cmdb import view as cmdb
@@ -18,11 +23,6 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
-from guardia.board.intake.alerts.incoming import ALERTS, MAX_NAME, IncomingAlert
-from guardia.board.intake.alerts.model import Alert, AlertDelivery
-from guardia.board.intake.alerts.policy import AlertState, Episode, Report, judge_report
-from guardia.board.intake.alerts.rules import AlertRules
-from guardia.board.intake.alerts.servers import ServerIndex, index_of
 from guardia.db.engine import driver_connection, repeat_on_conflict
 
 _DELIVERIES = 50

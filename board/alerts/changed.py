@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from guardia.board.intake.alerts.model import Alert
-from guardia.board.intake.alerts.policy import AlertState
+from guardia.board.alerts.model import Alert
+from guardia.board.alerts.policy import AlertState
 
 STORM = "~storm"
 """Key of the row of a storm of a source, whose issue takes many alerts."""

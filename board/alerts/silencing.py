@@ -6,24 +6,24 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
-from guardia.board.audit import log
-from guardia.board.audit.kinds import EntryKind
-from guardia.board.cmdb import view as cmdb
-from guardia.board.core.actors import Actor
-from guardia.board.core.context import BoardContext
-from guardia.board.intake.alerts import wording
-from guardia.board.intake.alerts.changed import (
+from guardia.board.alerts import wording
+from guardia.board.alerts.changed import (
     ChangedAlert,
     mark_settled,
     silenced_alerts,
     update_alerts,
 )
-from guardia.board.intake.alerts.folding import lock_source
-from guardia.board.intake.alerts.issue_entries import LOGGED, add_comment
-from guardia.board.intake.alerts.policy import AlertState
-from guardia.board.intake.alerts.rules import AlertRules
-from guardia.board.intake.alerts.servers import index_of
-from guardia.board.intake.alerts.silence import Cause, find_causes
+from guardia.board.alerts.folding import lock_source
+from guardia.board.alerts.issue_entries import LOGGED, add_comment
+from guardia.board.alerts.policy import AlertState
+from guardia.board.alerts.rules import AlertRules
+from guardia.board.alerts.servers import index_of
+from guardia.board.alerts.silence import Cause, find_causes
+from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
+from guardia.board.cmdb import view as cmdb
+from guardia.board.core.actors import Actor
+from guardia.board.core.context import BoardContext
 from guardia.db.engine import repeat_on_conflict
 
 
