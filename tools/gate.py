@@ -173,7 +173,7 @@ class Gate:
         """Undo one action and verify the result."""
         if action.undo is None:
             return ActionReport(ActionStatus.FAILED, action.irreversible or "")
-        self._require_allowed(grant, action)
+        self._require_undoable(grant, action)
         tool, step = catalog.find(action.undo.tool), PlanStep(ordinal, "undo")
         try:
             self._recorded.run(grant, tool, action.undo, step, self.host(grant))
@@ -226,12 +226,16 @@ class Gate:
         Raises `Refused` if its risk exceeds the grant's category or if the action would no longer
         be planned the same way.
         """
-        tool = catalog.find(action.call.tool)
-        if not policy.covers(grant.category, tool.risk):
-            raise Refused(why=t("gate.risk", tool=tool.name, category=grant.category))
+        tool = _require_covered(grant, action)
         if not planning.propose_again(action, self.host(grant)).runs_like(action):
             raise Refused(why=t("gate.drift", tool=tool.name))
         return tool
+
+    def _require_undoable(self, grant: Grant, action: Action) -> None:
+        """Raise `Refused` if the risk exceeds the grant's category, or if the undo is another."""
+        tool = _require_covered(grant, action)
+        if not planning.propose_again(action, self.host(grant)).undoes_like(action):
+            raise Refused(why=t("gate.drift", tool=tool.name))
 
     def _failed_check(self, grant: Grant, check: Check) -> FailedCheck | None:
         """Evaluate a check repeatedly until it passes or its `within` seconds are over."""
@@ -252,6 +256,14 @@ class Gate:
         except (CommandFailed, Unreachable) as error:
             # A service that does not answer the read fails the check.
             return None, str(error)
+
+
+def _require_covered(grant: Grant, action: Action) -> Tool[Any]:
+    """Return the action's tool. Raises `Refused` if its risk exceeds the grant's category."""
+    tool = catalog.find(action.call.tool)
+    if not policy.covers(grant.category, tool.risk):
+        raise Refused(why=t("gate.risk", tool=tool.name, category=grant.category))
+    return tool
 
 
 def _require_read(call: ToolCall) -> Tool[Any]:

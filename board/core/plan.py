@@ -102,6 +102,14 @@ class Action(_Value):
         """
         return self._unworded() == other._unworded()
 
+    def undoes_like(self, other: Action) -> bool:
+        """Return whether both are undone by the same call.
+
+        How the change itself would be made now does not matter: a release in between may make it
+        by another command, and what was changed must still be undone.
+        """
+        return self.undo == other.undo
+
     def _unworded(self) -> Action:
         reason = None if self.irreversible is None else ""
         checks = {

@@ -39,6 +39,14 @@ def test_a_change_of_what_runs_is_another_action(change: dict[str, object]) -> N
     assert not ACTION.model_copy(update=change).runs_like(ACTION)
 
 
+def test_what_undoes_a_change_does_not_depend_on_how_it_is_made() -> None:
+    undo = ToolCall(tool="service.start", args={"service": "budget"})
+    reversible = ACTION.model_copy(update={"undo": undo, "irreversible": None})
+    assert reversible.model_copy(update={"command": "budgetctl stop"}).undoes_like(reversible)
+    other = ToolCall(tool="service.start", args={"service": "tax"})
+    assert not reversible.model_copy(update={"undo": other}).undoes_like(reversible)
+
+
 def test_a_plan_without_sentences_keeps_its_hash() -> None:
     stored = plan().model_dump(mode="json")
     assert "sentence" not in stored["verify"][0]
