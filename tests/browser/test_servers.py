@@ -79,7 +79,7 @@ def test_a_person_enrols_a_server(
     page.get_by_role("button", name="도구 점검").click()
     expect(page.get_by_role("heading", name="도구 점검 결과")).to_be_visible()
     assert_fits(page)
-    wait_until(lambda: view.server(web_env.board, "MOF-WEB-07").host_key == host.host_key)
+    assert wait_until(lambda: view.server(web_env.board, "MOF-WEB-07").host_key == host.host_key)
     page.goto(page.url.rpartition("/")[0])
     expect(page.get_by_role("link", name="MOF-WEB-07")).to_be_visible()
     assert_fits(page)

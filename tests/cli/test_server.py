@@ -208,7 +208,7 @@ def test_kill_9_leaves_nothing_half_enrolled(env: BoardEnv, sshd: OpenSSH) -> No
             line, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         ) as process:
             reached = partial(has_come, env, moment, process)
-            wait_until(reached)
+            assert wait_until(reached)
             process.kill()
         found = [h for h in view.directory(env.board).servers if h.server_id == ID]
         assert all(h.host_key and h.facts.gathered_at and h.credential for h in found)

@@ -180,14 +180,14 @@ def test_an_import_that_is_killed_leaves_nothing(
         )
 
         def waits() -> bool:
-            with psycopg.connect(database.owner) as other:
+            with psycopg.connect(database.superuser) as other:
                 row = other.execute(
                     "select count(*) from pg_stat_activity"
-                    " where wait_event_type = 'Lock' and query like '%%tb_audit_head%%'"
+                    " where wait_event_type = 'Lock' and query like '%tb_audit_head%'"
                 ).fetchone()
             return bool(row and row[0])
 
-        wait_until(waits)
+        assert wait_until(waits)
         os.kill(process.pid, signal.SIGKILL)
         process.wait()
     assert {e["id"] for e in entries.entries(env.board, "institution")} == {"MOF"}

@@ -70,7 +70,7 @@ def test_the_kill_switch_ends_a_running_read(env: BoardEnv, start_sshd: Callable
         before = count_sleeping_commands()
         running = threading.Thread(target=inspect)
         running.start()
-        wait_until(lambda: count_sleeping_commands() > before)
+        assert wait_until(lambda: count_sleeping_commands() > before)
         assert gate.interrupt() == 0
         kill_switch.kill(env.board, LEAD, "점검")
         assert gate.interrupt() == 1

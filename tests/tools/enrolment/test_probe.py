@@ -51,7 +51,7 @@ def website(path: str) -> Iterator[int]:
     words = [sys.executable, "-c", _SITE, str(port), path]
     with subprocess.Popen(words, stderr=subprocess.DEVNULL) as process:
         try:
-            wait_until(lambda: is_open(port))
+            assert wait_until(lambda: is_open(port))
             yield port
         finally:
             process.kill()

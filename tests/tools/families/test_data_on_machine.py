@@ -263,14 +263,14 @@ class TestPostgreSQL:
         first, second = connect(application_name="slow"), connect(application_name="app")
         second.execute("lock table lockme in exclusive mode")
         waiter = start_query(first, "insert into lockme values (1)")
-        wait_until(lambda: site.read("database.locks", service="minwondb")["waiting"] == 1)
+        assert wait_until(lambda: site.read("database.locks", service="minwondb")["waiting"] == 1)
         (query,) = site.read("database.queries", service="minwondb")["queries"]
         names = ("pid", "backend_start", "query_start")
         site.change("database.cancel_query", service="minwondb", **{n: query[n] for n in names})
         assert waiter()
         first.rollback()
         waiter = start_query(first, "insert into lockme values (1)")
-        wait_until(lambda: site.read("database.locks", service="minwondb")["waiting"] == 1)
+        assert wait_until(lambda: site.read("database.locks", service="minwondb")["waiting"] == 1)
         (root,) = site.read("database.locks", service="minwondb")["roots"]
         names = ("pid", "backend_start")
         site.change("database.terminate_session", service="minwondb", **{n: root[n] for n in names})
@@ -338,7 +338,7 @@ class TestMariaDB:
         assert found["waiting"] == 1 and found["roots"][0]["may_kill"]
         root = found["roots"][0]
         site.change("mysql.kill_session", service="maria", **{n: root[n] for n in names})
-        wait_until(lambda: site.read("mysql.locks", service="maria")["waiting"] == 0)
+        assert wait_until(lambda: site.read("mysql.locks", service="maria")["waiting"] == 0)
 
     def test_capacity(self, site: Site, clients: Callable[[str], Any]) -> None:
         assert site.read("mysql.connections", service="maria")["max"] > 1
@@ -359,7 +359,7 @@ def test_a_deleted_file_that_is_open(site: Site) -> None:
     site.machine.must(
         f"echo '{site.machine.account} ALL=(root) NOPASSWD: ALL' > /etc/sudoers.d/tools"
     )
-    wait_until(lambda: site.read("storage.deleted_open")["bytes"] >= 3_000_000)
+    assert wait_until(lambda: site.read("storage.deleted_open")["bytes"] >= 3_000_000)
     first = site.read("storage.deleted_open")["files"][0]
     assert (first["path"], first["unit"]) == ("/var/log/x", "holder.service")
     site.machine.must("systemctl stop holder; rm /etc/sudoers.d/tools")
@@ -393,5 +393,5 @@ def shell(text: str) -> str:
 def until(find: Callable[[], Any]) -> Any:
     """Return what is found as soon as it is there."""
     found: list[Any] = []
-    wait_until(lambda: bool(found.append(find()) or found[-1]))
+    assert wait_until(lambda: bool(found.append(find()) or found[-1]))
     return found[-1]
