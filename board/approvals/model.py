@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import cast
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Table,
+    UniqueConstraint,
+)
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.board.core.model import ISSUE_ID, TASK_ID
+from guardia.board.core.notices import Notice
 from guardia.db.base import Base
 
 
@@ -130,3 +140,9 @@ class Acceptance(Base):
     """When it lapses or escalates; `None` once it has escalated."""
     escalated_at: Mapped[datetime | None]
     decided_at: Mapped[datetime | None]
+
+
+# The core has the column, but must not know the table that it refers to.
+cast(Table, Notice.__table__).append_constraint(
+    ForeignKeyConstraint(["approval_id"], [Approval.approval_id])
+)

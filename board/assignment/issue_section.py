@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from guardia.board.assignment import reports, view
 from guardia.board.assignment.model import IssueReport, Question
 from guardia.board.assignment.view import ProposalView, QueuedIssue
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.lifecycle import OPEN_STATES, State
@@ -106,9 +107,9 @@ def _read(session: Session, viewer: PersonInfo, issue: Issue, now: datetime) -> 
 
 
 def _holder(session: Session, issue: Issue) -> str:
-    actors = [f"person:{issue.assignee_id}"] if issue.assignee_id else []
+    actors = [str(Actor.person(issue.assignee_id))] if issue.assignee_id else []
     if issue.agent_id and issue.status != State.MANUAL:
-        actors.append(f"agent:{issue.agent_id}")
+        actors.append(str(Actor.agent(issue.agent_id)))
     names = display_names_of(session, actors)
     return " · ".join(names[actor] for actor in actors if actor in names)
 

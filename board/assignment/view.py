@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.assignment import history
 from guardia.board.assignment.model import Proposal, QueueEntry
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.keyset import Keyset, Slice, read_slice
@@ -117,7 +118,7 @@ def _proposal(row: Proposal, viewer: PersonInfo, names: Mapping[str, str]) -> Pr
         tuple(row.reasons),
         tuple(
             RankedCandidate(
-                names.get(f"person:{one['person']}", one["person"]),
+                names.get(str(Actor.person(one["person"])), one["person"]),
                 one["score"],
                 tuple(one["reasons"]),
             )
@@ -134,7 +135,7 @@ def _proposal(row: Proposal, viewer: PersonInfo, names: Mapping[str, str]) -> Pr
 def _names(session: Session, rows: Sequence[Proposal]) -> dict[str, str]:
     actors = {f"{row.kind}:{row.candidate_id}" for row in rows if row.kind != "team"}
     actors |= {row.proposed_by for row in rows}
-    actors |= {f"person:{one['person']}" for row in rows for one in row.ranking}
+    actors |= {str(Actor.person(one["person"])) for row in rows for one in row.ranking}
     teams = [row.candidate_id for row in rows if row.kind == "team"]
     return {**display_names_of(session, actors), **_team_names(session, teams)}
 

@@ -118,7 +118,7 @@ def _index(board: BoardContext) -> tuple[list[_Entry], list[str]]:
 
 
 def _entries(directory: Directory) -> list[_Entry]:
-    """Return every name with the word that stands for it in a command, by each beginning."""
+    """Return every name with its word in a command, by each beginning."""
     found: list[_Entry] = []
 
     def add(kind: str, word: str, label: str, institution: str | None, *begins: str) -> None:

@@ -37,7 +37,7 @@ def _bare_stop() -> re.Pattern[str]:
 def _stops_everything(reading: LineReading) -> bool:
     """Return whether the line, or its last sentence, is nothing but the order to stop everything.
 
-    Everybody speaks of stops: of yesterday's, of a service that stands still. So every word of
+    Everybody speaks of stops: of yesterday's, of a service that hangs. So every word of
     the order must be known; words before it count only if they end a sentence or give a cause.
     """
     if reading.says("for_a_while") or reading.says("told_of_stop"):

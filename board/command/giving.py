@@ -1,7 +1,7 @@
 """People's commands: read a line, ask back or for confirmation, carry it out, take it back.
 
 Every command is a row whose state is changed before anything is done, so that each is carried out
-at most once, wherever its button is pressed.
+at most once, on each of its buttons.
 """
 
 from __future__ import annotations

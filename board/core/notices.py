@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import ForeignKey, Identity, Index
+from sqlalchemy import Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -25,7 +25,7 @@ class Notice(Base):
     person_id: Mapped[str]
     kind: Mapped[str]
     sr_id: Mapped[int | None]
-    approval_id: Mapped[int | None] = mapped_column(ForeignKey("tb_approval.approval_id"))
+    approval_id: Mapped[int | None]
     principal_id: Mapped[str | None]
     created_at: Mapped[datetime]
     text: Mapped[str] = mapped_column(default="", server_default="")

@@ -50,7 +50,7 @@ def send(
     """Queue a message to a room, an alert or a notice; returns its number.
 
     It leaves by the route, or without one through the channel of its issue, with buttons where the
-    channel has them. `notice` decides who hears of an alert, see `board.notifications`.
+    channel has them. `notice` decides who receives an alert, see `board.notifications`.
     """
     session.flush()  # the row may refer to what is still pending
     row: dict[str, Any] = {"kind": kind, "room": room, "thread": route.thread, "sr_id": sr_id}

@@ -29,12 +29,12 @@ SHIPPED: dict[str, tuple[str, ...]] = {
     "admin": ("requests", "heartbeats", "integrity", "institutions", "spending", "engineers"),
     "auditor": ("integrity", "servers", "failures", "requests", "agents_work"),
 }
-"""Cards of each role, as long as nobody has chosen others."""
+"""Cards of each role, until others are chosen."""
 
 
 def cards_of(board: BoardContext, person: PersonInfo) -> tuple[str, ...]:
     """Return the names of a person's cards, in order."""
-    owners = [f"person:{person.id}", f"role:{person.role}"]
+    owners = [str(Actor.of(person)), f"role:{person.role}"]
     query = select(HomeLayout.owner, HomeLayout.cards).where(HomeLayout.owner.in_(owners))
     with board.database.reading() as session:
         found = {row.owner: row.cards for row in session.execute(query)}
@@ -51,14 +51,12 @@ def cards_of_role(board: BoardContext, role: str) -> tuple[str, ...]:
         return tuple(row.cards) if row else SHIPPED[role]
 
 
-@repeat_on_conflict
 def choose_own(board: BoardContext, person: PersonInfo, cards: Sequence[str] | None) -> None:
     """Store a person's cards, or return to those of the role. Raises `Invalid` for others."""
     allowed = {card.name for card in allowed_cards(person)}
-    _store(board, f"person:{person.id}", person, cards, allowed)
+    _store(board, str(Actor.of(person)), person, cards, allowed)
 
 
-@repeat_on_conflict
 def choose_for_role(
     board: BoardContext, person: PersonInfo, role: str, cards: Sequence[str] | None
 ) -> None:
@@ -73,6 +71,7 @@ def _require_role(role: str) -> None:
         raise Invalid(what=t("home.role"), why=role)
 
 
+@repeat_on_conflict
 def _store(
     board: BoardContext,
     owner: str,

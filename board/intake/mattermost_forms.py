@@ -21,6 +21,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.intake import button_token, events
 from guardia.board.intake.channels import NotConfigured
 from guardia.board.issues.conversation import ConversationReply, RoomLine
+from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t
 from guardia.org import identity
 from guardia.settings import Settings
@@ -82,6 +83,7 @@ class FormSubmission(_Payload):
     submission: FormFields | None = None
 
 
+@repeat_on_conflict
 def queue_form(
     board: BoardContext, key: str, channel: str, command: MattermostCommand, form_url: str
 ) -> None:

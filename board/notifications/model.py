@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
 from guardia.db.columns import CleanJsonb
+from guardia.org.model import Person
 
 
 class NoticePreference(Base):
@@ -17,7 +18,7 @@ class NoticePreference(Base):
 
     __tablename__ = "tb_notice_preference"
 
-    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.person_id), primary_key=True)
     phone: Mapped[str] = mapped_column(default="", server_default="")
     mail: Mapped[str] = mapped_column(default="", server_default="")
     media: Mapped[list[str] | None] = mapped_column(CleanJsonb(none_as_null=True))

@@ -177,6 +177,8 @@ def _form_page(
     field: str = "",
 ) -> Response:
     kind = texts.get("kind", "")
+    if kind not in KINDS:  # as the empty form
+        texts = {**texts, "kind": (kind := KINDS[0])}
     return render.page(
         request,
         "site_rules/rule_form.html",

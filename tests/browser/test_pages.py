@@ -50,7 +50,7 @@ def test_the_lead_finds_reads_approves_and_watches(sign_in: SignIn, web_env: Boa
     # From here on the page must update by itself.
     scenario.start()
     expect(page.locator(".badges .status")).to_have_text("조치 중")
-    expect(page.locator(".badges .status")).to_have_class(re.compile("bg-primary"))
+    expect(page.locator(".badges .status")).to_have_class(re.compile("bg-light-warning"))
     scenario.complete()
     expect(page.locator(".badges .status")).to_have_text("완료")
     expect(page.locator(".outcome .ending")).to_contain_text("조치를 완료하고")

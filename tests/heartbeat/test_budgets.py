@@ -28,6 +28,8 @@ from guardia.heartbeat.beat import beat
 from guardia.org import chart
 
 NAMED = "MOF-DB-01 쿼리가 너무 느려요"
+OTHER, THIRD = "MOF-DB-01 점검 부탁드립니다", "MOF-DB-01 상태 확인해 주세요"
+"""Requests, which are no further reports of the incident."""
 EMBEDDED = "brain: {kind: embedded}"
 
 
@@ -98,7 +100,7 @@ def test_the_embedded_brain_takes_over_when_the_budget_is_used_up(
     dispatch(agents_env)
     limit = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
     apply_chat_chart(agents_env, server, f"{{tokens: {limit}}}")
-    sr_id = agents_env.env.create_issue(text=NAMED)
+    sr_id = agents_env.env.create_issue(text=OTHER)
     assert dispatch(agents_env) == "delegated"
     assert state(agents_env, sr_id) is State.PARSED
     assert [c.outcome for c in calls(agents_env)] == ["used", "refused"]
@@ -117,7 +119,7 @@ def test_an_agent_paused_by_its_budget_resumes_its_waiting_work(
     dispatch(agents_env)
     limit = calls(agents_env)[0].most_in + calls(agents_env)[0].most_out
     apply_chat_chart(agents_env, server, f"{{tokens: {limit}, on_exhausted: pause}}")
-    waiting = [agents_env.env.create_issue(text=NAMED) for _ in range(2)]
+    waiting = [agents_env.env.create_issue(text=text) for text in (OTHER, THIRD)]
     assert dispatch(agents_env) == "stale"
     assert dispatch(agents_env) is None, "it is paused"
     assert [state(agents_env, sr) for sr in waiting] == [State.RECEIVED] * 2

@@ -229,6 +229,7 @@ def _line(settings: Settings, mail: InboundMail, sender: MailSender) -> RoomLine
     )
 
 
+@repeat_on_conflict
 def _issue_of(board: BoardContext, line: RoomLine) -> int | None:
     with board.database.transaction() as session:
         found = chat_log.find_line(session, line)

@@ -13,6 +13,7 @@ import httpx
 from rich.console import Console
 
 from guardia.board.approvals import decisions, pending
+from guardia.board.assignment import reports
 from guardia.board.cmdb import view as cmdb
 from guardia.board.core.issue_ref import find_issue_ref
 from guardia.board.core.lifecycle import OPEN_STATES, State
@@ -23,7 +24,7 @@ from guardia.cli.demo_environment import DEMO_REQUESTER, DemoEnvironment
 from guardia.cli.demo_stories import DemoOutcome, DemoStory
 from guardia.cli.timeline import AuditTimeline
 from guardia.db import events
-from guardia.errors import Invalid, Misconfigured, OperatorError
+from guardia.errors import Invalid, Misconfigured, OperatorError, UserError
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 
@@ -54,6 +55,7 @@ class DemoRun:
         self._deadline = time.monotonic() + timeout if timeout else None
         self._sr_id = 0
         self._prompted: set[str] = set()
+        self._separated = False
 
     def begin(self) -> None:
         """Cause the fault on the server and post the request that a person would post."""
@@ -101,11 +103,25 @@ class DemoRun:
                     self._prompt_decisions()
                 else:
                     status.update(t("cli.demo.working"))
+                if state is State.MANUAL and self._separate():
+                    continue
                 if state not in OPEN_STATES or state is State.MANUAL:
                     ended = ended or time.monotonic()
                     seen = {"verified", "broken"} & set(kinds)
                     if seen or time.monotonic() - ended > _GRACE_SECONDS:
                         return
+
+    def _separate(self) -> bool:
+        """Undo a link to the request of an interrupted run; return whether there was one."""
+        if self._separated:
+            return False
+        self._separated = True
+        lead = self._person("team_lead")
+        try:
+            reports.unlink(self._environment.board, lead, self._sr_id)
+        except UserError:
+            return False
+        return True
 
     def outcome(self, seconds: float) -> DemoOutcome:
         """Check the result from outside."""

@@ -69,10 +69,10 @@ def test_the_list_shows_the_main_fields(sign_in_as: Browse, web_env: BoardEnv) -
     ("state", "badge"),
     [
         ("FAILED_ROLLBACK", "bg-danger"),
-        ("COMPLETED", "bg-light-success"),
-        ("IN_PROGRESS", "bg-primary"),
+        ("COMPLETED", "bg-light-primary"),
+        ("IN_PROGRESS", "bg-light-warning"),
         ("PENDING_APPROVAL", "bg-warning"),
-        ("PARSED", "bg-light-primary"),
+        ("PARSED", "bg-light-gray"),
         ("MANUAL", "bg-warning"),
         ("REJECTED", "bg-light-danger"),
         ("RECEIVED", "bg-light-gray"),
