@@ -73,9 +73,8 @@ def _verify_post(settings: Settings, request: InboundRequest) -> MattermostPost:
 
 def _verify_command(settings: Settings, request: InboundRequest) -> MattermostCommand:
     """Return the slash command if its token belongs to one of our commands."""
-    command = request.parse(MattermostCommand)
-    _require_known(settings, command.token)
-    return command
+    _require_known(settings, str(request.payload().get("token") or ""))
+    return request.parse(MattermostCommand)
 
 
 def _require_known(settings: Settings, token: str) -> None:

@@ -11,13 +11,16 @@ from pathlib import Path
 import pytest
 import rules_env
 import standing_env
-from board_env import LEAD, PM, BoardEnv, assignment, plan
+from board_env import ENGINEER, LEAD, PM, BoardEnv, assignment, plan
+from sqlalchemy import select
 from stored_texts import unclean_texts
 
 from guardia.board.accounts import messenger_links, people, tokens
 from guardia.board.alerts import maintenance
 from guardia.board.approvals import decisions
 from guardia.board.approvals.decision_request import DecisionRequest
+from guardia.board.assignment import proposals
+from guardia.board.assignment.model import Proposal
 from guardia.board.audit import log
 from guardia.board.audit.chain import ORIGIN
 from guardia.board.cmdb import host_keys
@@ -255,6 +258,14 @@ def confirm_host_key(env: BoardEnv) -> Act:
     return lambda text: host_keys.confirm(env.board, BY, "MOF-DB-01", key, text)
 
 
+def decline_proposal(env: BoardEnv) -> Act:
+    env.create_parsed_task("MOF-DB-01")
+    tasks.hand_over(env.board, env.claim("db-agent"), "담당자 확인")
+    with env.board.database.reading() as session:
+        number = session.scalars(select(Proposal.proposal_id)).one()
+    return lambda text: proposals.decline(env.board, ENGINEER, number, text)
+
+
 REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "reject": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "reject")),
     "changes": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "change")),
@@ -280,6 +291,7 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "add rule": ("board/site_rules/changes.py:add_rule", add_rule),
     "edit rule": ("board/site_rules/changes.py:edit_rule", edit_rule),
     "remove rule": ("board/site_rules/changes.py:remove_rule", remove_rule),
+    "decline": ("board/assignment/proposals.py:decline", decline_proposal),
     "exception": ("board/control/manual_plans.py:request_exception", request_exception),
 }
 """Functions that demand a reason, each with a setup that reaches the demand."""
