@@ -68,7 +68,7 @@ def test_a_slash_command_is_a_request_in_every_room(env: BoardEnv, room: Matterm
     assert room.command(" ")["text"].startswith("요청할 내용을")
     assert room.command("정지")["text"].startswith("전체 정지했습니다")
     answer = room.client.post("/intake/mattermost/command", data={"token": "x", "text": "정지"})
-    assert answer.status_code == 422
+    assert answer.status_code == 401
     fields = {"token": "x", "user_id": "u", "trigger_id": "t", "text": "정지"}
     assert room.client.post("/intake/mattermost/command", data=fields).status_code == 401
 

@@ -8,11 +8,16 @@ from fastapi import FastAPI
 from page_env import PageClient, page_app
 
 from guardia.board.core.keyless import keyless_context
+from guardia.board.intake.registry import CHANNELS
 from guardia.board.web.body_limits import BODY_LIMITS, limit_of
 from guardia.db.engine import Database
 
-OPEN = {"/login", "/healthz", "/readyz", "/docs", "/openapi.json", "/intake/mattermost"}
-"""Addresses that need no sign-in; `/static` contains no personal data."""
+OPEN = {
+    *("/login", "/healthz", "/readyz", "/docs", "/openapi.json"),
+    *(path for channel in CHANNELS for path in channel.endpoints),
+}
+"""Addresses that need no sign-in; `/static` contains no personal data, and channels verify their
+senders themselves."""
 EXAMPLES = {"{sr_id}": "1", "{task_id}": "1", "{evidence_id}": "1"}
 
 
