@@ -48,14 +48,11 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the browser draws; the page shows the same figures as a table."""
+    """Bars that the browser draws; the page shows the same figures as a table."""
 
     title: str
     labels: tuple[str, ...]
     series: tuple[Series, ...]
-    kind: str = "bar"
-    """`bar` or `line`."""
-    stacked: bool = False
 
 
 class Card(Protocol):

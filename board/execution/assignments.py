@@ -60,7 +60,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         # The requester's own institution decides who sees it: no reading of a text replaces it.
         keep_understanding(issue, task, assignment.understood)
         issue.triage = {name: kept for name, kept in issue.triage.items() if name != "talk"}
-        # A person whom people have chosen meanwhile stays.
+        # Keep an assignee whom a person has chosen since the triage began.
         engineer = issue.assignee_id or assignment.engineer_id
         issue.agent_id, issue.assignee_id = assignment.agent_id, engineer
         proposals.record_delegation(session, issue.sr_id, assignment.chosen, claim.actor, now)

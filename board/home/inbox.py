@@ -31,14 +31,12 @@ def read_inbox(
     now = board.clock()
     by_path: dict[str, InboxItem] = {}
     numbers: list[tuple[str, int]] = []
-    double = 0
     with board.database.reading() as session:
         for source in sources:
             if not is_allowed(viewer, source.permission):
                 continue
             items, total = source.read(session, viewer, now)
             known = [item for item in items if item.path in by_path]
-            double += len(known)
             by_path |= {item.path: item for item in items if item.path not in by_path}
             if total > len(known):
                 numbers.append((source.kind, total - len(known)))

@@ -110,6 +110,7 @@ def _form(
 ) -> Response:
     person = visitor.person
     may_set = is_allowed(person, "home.set_role")
+    role = role if may_set else ""
     chosen = layouts.cards_of_role(board, role) if role else layouts.cards_of(board, person)
     known = [card.name for card in (CARDS if role else allowed_cards(person))]
     return render.page(
@@ -119,7 +120,7 @@ def _form(
         visitor=visitor,
         names=[*chosen, *(name for name in known if name not in chosen)],
         chosen=set(chosen),
-        role=role if may_set else "",
+        role=role,
         roles=ROLES if may_set else (),
         notice=notice,
     )

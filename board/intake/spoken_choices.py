@@ -49,7 +49,7 @@ def choose(board: BoardContext, line: RoomLine, settings: Settings) -> Conversat
     if refusal := limits.refusal(board, line, settings):
         return refusal
     if not _log(board, line):
-        # Delivered before: meanwhile the number may mean something else.
+        # A repeated delivery: by now the number may mean another choice.
         return ConversationReply()
     press = Press(
         line.channel,

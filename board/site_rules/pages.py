@@ -54,10 +54,10 @@ def show_list(
 
 
 @router.get("/rules/new")
-def new_rule(request: Request, visitor: CurrentVisitor, kind: _Word = "freeze") -> Response:
+def new_rule(request: Request, visitor: CurrentVisitor, kind: _Word = "") -> Response:
     """Show the form of a new rule of one kind."""
     require_permission(visitor.person, "rule.edit")
-    return _form_page(request, visitor, {"kind": kind if kind in KINDS else "freeze"})
+    return _form_page(request, visitor, {"kind": kind})
 
 
 @router.post("/rules")

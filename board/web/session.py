@@ -228,6 +228,6 @@ def _accepted_language(request: Request) -> str:
 
 
 def safe_local_path(path: str) -> str:
-    """Return `path` if it is one of our pages, or the list if it may lead to another host."""
+    """Return `path` if it is one of our pages, or the start page if it may lead to another host."""
     plain = path.isprintable() and "\\" not in path
     return path if plain and path.startswith("/") and not path.startswith("//") else "/"

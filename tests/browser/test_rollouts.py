@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from board_env import ENGINEER, BoardEnv
 from deploy_env import archive
 from openssh_server import OpenSSH
 from page_env import page_app, serve_app
+from page_jobs import carried_out
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 
@@ -26,8 +26,6 @@ from guardia.board.rollouts.model import Rollout
 from guardia.heartbeat import rollout_plans
 from guardia.org.directory import Host, Service
 from guardia.settings import Settings
-from guardia.tools.gate import Gate
-from guardia.tools.transport.connections import Connections
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -87,23 +85,9 @@ def fleet(web_env: BoardEnv, sshd: OpenSSH, tmp_path: Path) -> None:
 @pytest.fixture
 def planner(web_env: BoardEnv, sshd: OpenSSH) -> Iterator[None]:
     """Make the plans as a worker does, in a thread."""
-    closing = threading.Event()
-
-    def work() -> None:
-        with Connections(sshd) as connections:
-            gate = Gate(web_env.board, connections)
-            while not closing.wait(0.05):
-                with web_env.board.database.reading() as session:
-                    query = select(Rollout.rollout_id).where(Rollout.state == "PLANNING")
-                    numbers = list(session.scalars(query))
-                for number in numbers:
-                    rollout_plans.carry_out(web_env.board, gate, number)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    closing.set()
-    thread.join()
+    waiting = select(Rollout.rollout_id).where(Rollout.state == "PLANNING")
+    with carried_out(web_env.board, sshd, waiting, rollout_plans.carry_out):
+        yield
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 from board_env import BoardEnv
 from openssh_server import OpenSSH
+from page_jobs import carried_out
 from playwright.sync_api import Page, expect
 from sqlalchemy import select
 from waiting import wait_until
@@ -18,8 +18,6 @@ from guardia.board.cmdb import view
 from guardia.board.cmdb.model import ServerReading
 from guardia.heartbeat import server_readings
 from guardia.org import host_key
-from guardia.tools.gate import Gate
-from guardia.tools.transport.connections import Connections
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -34,25 +32,9 @@ def sshd(tmp_path: Path) -> Iterator[OpenSSH]:
 @pytest.fixture
 def reader(web_env: BoardEnv, sshd: OpenSSH) -> Iterator[None]:
     """Carry out the readings as a worker does, in a thread."""
-    closing = threading.Event()
-
-    def work() -> None:
-        with Connections(sshd) as connections:
-            gate = Gate(web_env.board, connections)
-            while not closing.wait(0.05):
-                with web_env.board.database.reading() as session:
-                    waiting = select(ServerReading.reading_id).where(
-                        ServerReading.state == "waiting"
-                    )
-                    numbers = list(session.scalars(waiting))
-                for number in numbers:
-                    server_readings.carry_out(web_env.board, gate, number)
-
-    thread = threading.Thread(target=work)
-    thread.start()
-    yield
-    closing.set()
-    thread.join()
+    waiting = select(ServerReading.reading_id).where(ServerReading.state == "waiting")
+    with carried_out(web_env.board, sshd, waiting, server_readings.carry_out):
+        yield
 
 
 @pytest.mark.parametrize("width", [1440, 390])

@@ -36,8 +36,7 @@ function options(given, element) {
     yAxis: { type: "value", minInterval: 1, axisLabel: { color: ink } },
     series: given.series.map((one) => ({
       name: one.name,
-      type: given.kind,
-      stack: given.stacked ? "all" : undefined,
+      type: "bar",
       data: one.values,
       barMaxWidth: 14,
       itemStyle: { color: colour(one.colour) },

@@ -57,7 +57,7 @@ def test_a_subject_or_a_guessed_id_adds_nothing_to_a_foreign_issue(site: Install
     named = mail("Re: [SR-1] 운영DB 느림", "끼어들기", sender="other@mof.test")
     guessed = mail("Re: [SR-1]", "끼어들기", sender="other@mof.test")
     guessed["In-Reply-To"] = "<sr1.1.aaaaaaaaaaaaaaaaaaaaaaaa@mof.test>"
-    # One who got hold of a mail of ours, but is not its recipient.
+    # Someone who has obtained a mail of ours without being its recipient.
     overheard = reply_to(ours, "끼어들기", sender="other@mof.test")
     forged = mail("Re: [SR-1] x", "끼어들기", sender="first@mof.test", **{FORGED: "1"})
     for one in (named, guessed, overheard, forged):
