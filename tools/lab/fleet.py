@@ -22,6 +22,8 @@ from guardia.tools.lab.fleet_options import FleetOptions
 PLAIN_VARIABLE = "GUARDIA_LAB_PLAIN"
 """Set to 1 to use nothing that a kernel may refuse: no process namespace, no volume."""
 _LOCK_SECONDS = 20.0
+_STOP_SECONDS = 15
+_TERMINATION = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def _acquire_lock(home: Path) -> bool:
@@ -52,7 +54,8 @@ def _is_up(home: Path) -> bool:
 
 
 def _exit(_number: int, _frame: FrameType | None) -> None:
-    raise SystemExit(0)
+    # Not `SystemExit`: an exception that meets a callback of the import system is dropped there.
+    os._exit(0)
 
 
 def main(home: Path) -> int:
@@ -70,22 +73,34 @@ def main(home: Path) -> int:
     options = FleetOptions(
         isolated=isolated, volumes=not plain, launcher_pipe=read, launcher_pid=os.getpid()
     )
+    # The first process of a namespace never sees a signal that it does not handle, so signals wait
+    # until both sides have their handlers.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _TERMINATION)
     pid = os.fork()
     if pid == 0:
         os.close(write)
         _run_fleet(home, options)
     os.close(read)
+    _forward_termination(pid)
+    return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+
+
+def _forward_termination(pid: int) -> None:
+    """Ask `pid` to end when this process is asked to; kill it if it has not ended in time."""
 
     def forward(_number: int, _frame: FrameType | None) -> None:
         os.kill(pid, signal.SIGTERM)
+        signal.alarm(_STOP_SECONDS)
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    for number in _TERMINATION:
         signal.signal(number, forward)
-    return max(0, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+    signal.signal(signal.SIGALRM, lambda *_: os.kill(pid, signal.SIGKILL))
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINATION)
 
 
 def _run_fleet(home: Path, options: FleetOptions) -> None:
     signal.signal(signal.SIGTERM, _exit)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _TERMINATION)
     # In a namespace the kernel kills all processes with this one. Without, it must still end the
     # others in order.
     namespace.end_with_parent(signal.SIGKILL if options.isolated else signal.SIGTERM)
@@ -96,8 +111,6 @@ def _run_fleet(home: Path, options: FleetOptions) -> None:
         from guardia.tools.lab.fleet_server import FleetServer
 
         code = FleetServer(home, options).run()
-    except SystemExit:
-        code = 0
     except BaseException as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         raise

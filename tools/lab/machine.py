@@ -40,6 +40,7 @@ class Machine:
     def fork(self) -> tuple[int, int]:
         """Start the server as a child. Returns its process id and a descriptor for its report."""
         read, write = os.pipe()
+        parent = os.getpid()
         pid = os.fork()
         if pid:
             os.close(write)
@@ -47,7 +48,9 @@ class Machine:
         code = 1
         try:
             os.close(read)
-            code = asyncio.run(self._run(write))
+            namespace.end_with_parent(signal.SIGTERM)
+            if os.getppid() == parent:  # it may have ended before the line above
+                code = asyncio.run(self._run(write))
         except BaseException as error:
             _report(write, error=f"{type(error).__name__}: {error}")
         finally:
@@ -61,7 +64,6 @@ class Machine:
         # Caught, not ignored: child processes get the default again, even below `nohup`.
         for number in (signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, lambda: None)
-        namespace.end_with_parent(signal.SIGTERM)
         namespace.adopt_orphans()
         volume = self._mount()
         running = self._start_database()

@@ -9,16 +9,18 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from ssh_probe import SshProbe, processes
-from waiting import wait_until
+from waiting import PATIENCE, wait_until
 
 from guardia.errors import Misconfigured, Refused
 from guardia.org.directory import Service
 from guardia.tools.lab import fleet as fleet_module
+from guardia.tools.lab import fleet_command
 from guardia.tools.lab.child_processes import descendants
 from guardia.tools.lab.running_fleet import RunningFleet
 
@@ -95,6 +97,22 @@ def test_it_ends_with_the_process_that_started_it(place: Path) -> None:
     finally:
         owner.kill()
         owner.communicate()
+    assert wait_until(lambda: processes(place) == []), processes(place)
+
+
+@pytest.mark.slow
+def test_it_ends_whenever_it_is_asked_to_while_it_starts(place: Path) -> None:
+    """A request that came while modules were imported, or right after a fork, was once lost."""
+    for attempt in range(20):
+        starting = subprocess.Popen(fleet_command.command(place), start_new_session=True)
+        forked = wait_until(lambda starting=starting: descendants(starting.pid), pause=0.001)
+        assert forked
+        time.sleep(attempt * 0.02)
+        starting.terminate()
+        try:
+            assert starting.wait(PATIENCE) in {0, -signal.SIGTERM}, attempt
+        finally:
+            starting.kill()
     assert wait_until(lambda: processes(place) == []), processes(place)
 
 
