@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import jmespath
 from jmespath.exceptions import JMESPathError
 
 from guardia.agents import change_request
+from guardia.board.core.labels import to_seoul_time
 from guardia.board.core.plan import Action, Check, Citation, Plan, ToolCall
 from guardia.board.core.planner import ReadEvidence
 from guardia.errors import Refused
@@ -44,6 +45,8 @@ class Situation:
     service: Service | None
     params: dict[str, str]
     findings: dict[str, Any]
+    request: dict[str, Any] = field(default_factory=dict)
+    """What is asked for: `kind` and `action`, as triage has read them."""
 
     def data(self, **more: Any) -> dict[str, Any]:
         """Return the names that expressions may use."""
@@ -51,6 +54,7 @@ class Situation:
             "server": self.host.model_dump(mode="json"),
             "service": self.service.model_dump(mode="json") if self.service else None,
             "params": self.params,
+            "request": self.request,
             **self.findings,
             **more,
         }
@@ -149,6 +153,8 @@ def build_plan(
 ) -> Plan:
     """Build the plan of a rule, every action concrete and validated by its tool.
 
+    A rule that concludes has no actions: its plan tells what was found.
+
     `requests` are people's requests for changes; each may choose other values from the findings.
     Raises `Refused` if the findings leave nothing to act on.
     """
@@ -156,7 +162,7 @@ def build_plan(
     evidence = diagnosis_evidence(runbook, situation)
     calls = change_request.adjusted_calls(calls, evidence, requests)
     actions = tuple(planning.propose(call, situation.host) for call in calls)
-    if not actions:
+    if rule.act and not actions:
         raise Refused(why=t("agents.no_rule", title=runbook.title))
     return Plan(
         server=situation.host.server_id,
@@ -221,7 +227,7 @@ def _plain_text(value: Any) -> str:
     elif isinstance(value, bool):
         text = t("agents.yes" if value else "agents.no")
     else:
-        text = str(value)
+        text = to_seoul_time(str(value))
     printable = "".join(c if c.isprintable() else " " for c in text[: 2 * _MAX_CHARACTERS])
     # A sentence has no holes: what was not found is named as such.
     return " ".join(printable.split())[:_MAX_CHARACTERS] or t("agents.not_known")

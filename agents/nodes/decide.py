@@ -30,13 +30,14 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     guidance = view.guidance(context.board, context.claim.task_id)
     host = context.gate.host(grants.grant_reads(context.board, context.claim))
     service = procedure.service_of(state, runbook, host, state["text"])
-    situation = procedure.Situation(host, service, state["params"], state["findings"])
+    task = view.task(context.board, context.claim.task_id)
+    request = {"kind": task.kind, "action": task.action_type}
+    situation = procedure.Situation(host, service, state["params"], state["findings"], request)
     _, questions = procedure.extract_parameters(runbook, state["text"], guidance.requests)
     rule = procedure.first_matching_rule(runbook, situation)
     if questions or rule is None:
         return _undecided(state, runbook.title, questions)
-    incident = view.task(context.board, context.claim.task_id).kind == "INCIDENT"
-    if rule.conclude == "hand_over" or (rule.conclude and incident):
+    if rule.conclude == "hand_over" or (rule.conclude and task.kind == "INCIDENT"):
         return _handed_over(state, rule, procedure.rule_reason(rule, situation))
     citation = Citation.model_validate(state["citation"])
     try:
@@ -76,6 +77,8 @@ def _scheduled(context: AgentContext, plan: Plan, guidance: PlanGuidance) -> Pla
     zone = requests.company_zone_of(context.board)
     now = context.board.clock().astimezone(zone)
     start = change_request.requested_start(guidance.requests, now)
+    if start is None and guidance.starts_at is not None and guidance.starts_at > now:
+        start = guidance.starts_at.astimezone(zone)
     return plan.model_copy(update={"not_before": start.isoformat()}) if start else plan
 
 

@@ -312,12 +312,12 @@ def add_checkpoint(session: Session, signed: Checkpoint) -> bool:
 
 
 def presupposes_checkpoint(session: Session) -> bool:
-    """Return whether an entry exists that is only written after a checkpoint.
+    """Return whether an entry exists that is only written after a checkpoint: an approval.
 
-    One is signed before each approval and each start of approved work.
+    Work that needs no approval may start before the first checkpoint.
     """
-    kinds = AuditEntry.kind.in_((EntryKind.APPROVED, EntryKind.STARTED))
-    return session.scalar(select(AuditEntry.seq).where(kinds).limit(1)) is not None
+    approved = AuditEntry.kind == EntryKind.APPROVED
+    return session.scalar(select(AuditEntry.seq).where(approved).limit(1)) is not None
 
 
 def announcements(

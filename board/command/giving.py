@@ -98,14 +98,17 @@ def go_on(
 
 
 def moment(board: BoardContext, command: Command) -> datetime | None:
-    """Return when a command is to run. Raises `Invalid` for a moment that is past or too far."""
+    """Return when a command is to be carried out; `None`: at once.
+
+    Raises `Invalid` for a moment that is past or too far.
+    """
     if "at" not in command.params:
         return None
     moment, now = datetime.fromisoformat(command.params["at"]), board.current_time()
     if not now - timedelta(minutes=1) < moment < now + FARTHEST:
         why = t("commands.not_this_moment", days=FARTHEST.days)
         raise Invalid(what=format_time(moment, "short"), why=why)
-    return moment
+    return None if EXECUTORS[command.action].asked_early(command) else moment
 
 
 def _order(

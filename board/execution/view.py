@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +14,7 @@ from guardia.board.core import plan_versions
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind, State
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Directive, Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.run_model import ServerWait
@@ -34,6 +36,8 @@ class TaskView:
     server: str | None
     kind: str | None
     """The issue's kind, e.g. `INCIDENT`."""
+    action_type: str | None
+    """The work that is asked for, e.g. `RESTART`."""
     category: str | None
     """The issue's category, e.g. `DB`."""
     priority: str | None
@@ -81,6 +85,7 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             _request(issue),
             found.target_server,
             issue.kind,
+            found.action_type,
             issue.category,
             issue.priority,
             tuple(issue.triage.get("talk", ())),
@@ -127,6 +132,8 @@ class PlanGuidance:
     """Plans that must not be proposed again."""
     replaced: tuple[Plan, ...] = ()
     """Plans that people replaced by their own: not to be proposed unless they ask for it."""
+    starts_at: datetime | None = None
+    """When the work may begin, by the request itself."""
     again: bool = False
     """Whether they want another diagnosis rather than a change of the plan."""
 
@@ -151,8 +158,14 @@ def guidance(board: BoardContext, task_id: int) -> PlanGuidance:
                 for row, following in pairwise(rows)
                 if Actor.kind_of(following.author) is ActorKind.PERSON
             ),
+            starts_at=_start(session, task),
             again=last is not None and last.returned_as == "again",
         )
+
+
+def _start(session: Session, task: Task) -> datetime | None:
+    at = get_issue(session, task.sr_id).triage.get("starts_at")
+    return datetime.fromisoformat(at) if at else None
 
 
 def _reopening(session: Session, task: Task) -> tuple[str, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import field
 from datetime import date, datetime
+from typing import Any
 
 from pydantic.dataclasses import dataclass
 from sqlalchemy import func, select
@@ -57,6 +58,8 @@ class NewIssue:
     engineer_id: str | None = None
     triage: CleanObject = field(default_factory=dict)
     """The result of a triage that came before it."""
+    starts_at: datetime | None = None
+    """When its work may begin; it is planned and approved before."""
     parent_id: int | None = None
     goal_id: int | None = None
     due_on: date | None = None
@@ -75,7 +78,9 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
     title = trim(new_issue.title, MAX_TITLE) or first_line(body)[:_TITLE]
     account = new_issue.account
     known = identity.person_of_account(session, new_issue.channel, account)
-    talk = {"talk": list(new_issue.talk)} if new_issue.talk else {}
+    more: dict[str, Any] = {"talk": list(new_issue.talk)} if new_issue.talk else {}
+    if new_issue.starts_at:
+        more["starts_at"] = new_issue.starts_at.isoformat()
     issue = Issue(
         title=title,
         body=body,
@@ -93,7 +98,7 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
         dedupe_key=new_issue.dedupe_key,
         agent_id=new_issue.agent_id,
         assignee_id=new_issue.engineer_id,
-        triage={**new_issue.triage, **talk},
+        triage={**new_issue.triage, **more},
         parent_id=new_issue.parent_id,
         goal_id=new_issue.goal_id,
         due_on=new_issue.due_on,

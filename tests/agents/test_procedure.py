@@ -43,7 +43,8 @@ def situation(case: dict[str, Any], findings: dict[str, Any] | None = None) -> S
     host = HOSTS[case["host"]]
     service = procedure.service_of({}, books()[case["runbook"]], host, case.get("text", ""))
     found = case["findings"] if findings is None else findings
-    return Situation(host, service, case.get("params", {}), copy.deepcopy(found))
+    request = case.get("request", {})
+    return Situation(host, service, case.get("params", {}), copy.deepcopy(found), request)
 
 
 def decided(case: dict[str, Any]) -> tuple[Runbook, DecisionRule, Situation]:

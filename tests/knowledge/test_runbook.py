@@ -238,6 +238,7 @@ NEW = {"candidate": CHAIN, "installed": {**CHAIN, "sha256": "b" * 64}, "complete
 NEW |= {"newer": True, "usable": True}
 FILE = {"params": {"source": "/home/ops/chain.pem", "source_key": "/home/ops/site.key"}}
 
+RESTART = {"kind": "REQUEST", "action": "RESTART"}
 DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("db-lock-chain", {"locks": None, "activity": None}, "unreadable"),
     ("db-lock-chain", {"locks": LOCKS, "activity": ACTIVITY}, "idle_blocker"),
@@ -259,6 +260,16 @@ DECIDED: list[tuple[str, dict[str, Any], str]] = [
     ("was-hung", {"health": {**UP, "status": 500}, "processes": RUNS}, "failing"),
     ("was-hung", {"health": {**UP, "milliseconds": 9000}, "processes": RUNS}, "slow"),
     ("was-hung", {"health": UP, "processes": RUNS}, "healthy"),
+    ("was-hung", {"health": UP, "processes": RUNS, "request": RESTART}, "requested"),
+    *(
+        ("was-hung", {"health": UP, "processes": RUNS, "request": request}, "healthy")
+        for request in (
+            {**RESTART, "kind": "INCIDENT"},
+            {**RESTART, "kind": "QUESTION"},
+            {**RESTART, "kind": None},
+            {**RESTART, "action": "HEALTH_CHECK"},
+        )
+    ),
     ("disk-log-full", {**DISK, "usage": None, "level": None}, "unreadable"),
     ("disk-log-full", {**DISK, "usage": {**USAGE, "percent": 40}, "level": None}, "roomy"),
     ("disk-log-full", {**DISK, "usage": {**USAGE, "percent": 85}, "level": None}, "filling"),
@@ -451,6 +462,7 @@ SITUATION = {
     "server": {"server_id": "MOF-WAS-01"},
     "service": {"name": "budget", "port": 8081, "health": "/health", "unit": "budget.service"},
     "params": {},
+    "request": {"kind": "REQUEST", "action": None},
 }
 
 

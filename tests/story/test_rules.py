@@ -17,7 +17,8 @@ from rules_env import SENTENCE, add, freeze_from
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions, pending
-from guardia.board.control import manual_plans
+from guardia.board.control import manual_plans, requested_work
+from guardia.board.control.requested_work import WorkOrigin
 from guardia.board.core.context import utc_now
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
@@ -86,6 +87,23 @@ def test_an_agents_restart_waits_for_the_end_of_a_freeze(
     timed.work()
     assert timed.state(sr_id) is State.COMPLETED
     assert timed.fleet.is_healthy("hung-was")
+
+
+def test_work_ordered_for_later_is_approved_now_and_runs_then(
+    timed: FullStack, clock: ShiftedClock
+) -> None:
+    person, start = timed.person("engineer"), timed.board.clock() + timedelta(hours=2)
+    origin = WorkOrigin("console", "command:1", "2시간 뒤에 재시작해")
+    sr_id = requested_work.request_work(timed.board, person, SERVER, "RESTART", origin, start)
+    timed.work()
+    assert pending.pending_plans(timed.board, sr_id)[0].plan.starts_at == start
+    timed.decide(sr_id)
+    timed.work()
+    assert (timed.state(sr_id), timed.changes(sr_id)) == (State.APPROVED, [])
+    clock.shift = timedelta(hours=2, seconds=5)
+    _pass_time(timed, sr_id)
+    timed.work()
+    assert timed.state(sr_id) is State.COMPLETED and timed.changes(sr_id)
 
 
 def _pass_time(stack: FullStack, sr_id: int) -> None:

@@ -58,6 +58,8 @@ class Executor:
     permission: Callable[[Command], str]
     confirmed: Callable[[Command], bool] = field(default=lambda _: False)
     """Whether a person must confirm it first."""
+    asked_early: Callable[[Command], bool] = field(default=lambda _: False)
+    """Whether one with a moment is carried out at once, because approvals come before the work."""
 
 
 def issue_path(sr_id: int) -> str:

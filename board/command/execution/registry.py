@@ -37,7 +37,9 @@ EXECUTORS: Mapping[str, Executor] = MappingProxyType(
         "approve": Executor(issue_acts.decide, lambda _: "plan.read"),
         "reject": Executor(issue_acts.decide, lambda _: "plan.read"),
         "set_priority": Executor(directives.set_priority, lambda _: "directive.priority"),
-        "run_action": Executor(work.run_action, lambda _: "issue.create", _changes_server),
+        "run_action": Executor(
+            work.run_action, lambda _: "issue.create", _changes_server, _changes_server
+        ),
         "wake": Executor(work.wake, lambda _: "agent.wake"),
         "escalate": Executor(issue_acts.escalate, lambda _: "issue.escalate"),
         "comment": Executor(issue_acts.comment, lambda _: "issue.comment"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from guardia.board.command.execution.order import Order, Outcome, issue_path
 from guardia.board.command.sentences import target_name
@@ -10,7 +10,7 @@ from guardia.board.control import kill_switch, kill_text, reanalysis, requested_
 from guardia.board.control.requested_work import WorkOrigin
 from guardia.board.core.actors import Actor
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.core.labels import label
+from guardia.board.core.labels import format_time, label
 from guardia.board.organization import agent_control
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -23,12 +23,22 @@ def run_action(order: Order) -> Outcome:
     action_type = str(order.command.params["action_type"])
     key = f"command:{order.command_id}"
     origin = WorkOrigin(order.channel, key, order.words, order.room, order.thread)
+    starts_at = _start(order)
     sr_id = requested_work.request_work(
-        order.board, order.person, order.target, action_type, origin
+        order.board, order.person, order.target, action_type, origin, starts_at
     )
     words = {"sr": issue_ref(sr_id), "work": label("commands.work_name", action_type)}
     text = t("commands.done.run_action", server=order.target, **words)
+    if starts_at is not None:
+        text += " " + t("commands.done.run_action_later", at=format_time(starts_at, "short"))
     return Outcome(text, sr_id, issue_path(sr_id))
+
+
+def _start(order: Order) -> datetime | None:
+    """Return when the work may begin; `None`: as soon as it may."""
+    at = order.command.params.get("at")
+    start = datetime.fromisoformat(at) if at else None
+    return start if start and start > order.board.current_time() else None
 
 
 def reanalyze(order: Order) -> Outcome:

@@ -13,14 +13,13 @@ from guardia.board.command import schedule, view
 from guardia.board.command.answers import press as press_value
 from guardia.board.command.lifecycle import CommandState
 from guardia.board.command.replies import CommandReply
+from guardia.board.execution import view as execution_view
 from guardia.errors import NotFound
 from guardia.org.directory import PersonInfo
 
 
 def scheduled(env: BoardEnv, person: PersonInfo = ENGINEER, **more: str) -> CommandReply:
-    asked = say(env, "30분 뒤에 MOF-WAS-01 재시작해줘", person, **more)
-    assert asked.state is CommandState.CONFIRM, asked
-    found = press(env, asked, "confirm", person)
+    found = say(env, "30분 뒤에 MOF-WAS-01 로그 분석해줘", person, **more)
     assert found.state is CommandState.SCHEDULED
     return found
 
@@ -37,6 +36,20 @@ def become_due(env: BoardEnv, minutes: int = 0) -> None:
 
 def state(env: BoardEnv) -> str:
     return str(one(env, "select state from tb_command where run_at is not null"))
+
+
+def test_a_change_is_asked_at_once_and_begins_at_its_moment(env: BoardEnv) -> None:
+    """People approve it by day, not when it is due in the night."""
+    asked = say(env, "30분 뒤에 MOF-WAS-01 재시작해줘", ENGINEER)
+    assert asked.state is CommandState.CONFIRM, asked
+    done = press(env, asked, "confirm", ENGINEER)
+    assert done.state is CommandState.DONE and done.sr_id == 1
+    task = int(one(env, "select task_id from tb_ops_task"))
+    start = execution_view.guidance(env.board, task).starts_at
+    assert start is not None
+    minutes = (start - env.board.current_time()).total_seconds() / 60
+    assert 28 < minutes <= 30
+    assert "이후이며, 승인은 지금 요청합니다" in done.text
 
 
 def test_nothing_runs_before_its_moment(env: BoardEnv) -> None:
