@@ -153,7 +153,7 @@ def build_plan(
 ) -> Plan:
     """Build the plan of a rule, every action concrete and validated by its tool.
 
-    A rule that concludes has no actions: its plan tells what was found.
+    A rule that concludes has no actions; its plan has only the reason.
 
     `requests` are people's requests for changes; each may choose other values from the findings.
     Raises `Refused` if the findings leave nothing to act on.
