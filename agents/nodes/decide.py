@@ -37,7 +37,10 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     rule = procedure.first_matching_rule(runbook, situation)
     if questions or rule is None:
         return _undecided(state, runbook.title, questions)
-    if rule.conclude == "hand_over" or (rule.conclude and task.kind == "INCIDENT"):
+    # Only work that was asked for ends with "nothing to do". It answers no incident, and no request
+    # for something else that merely led to this runbook.
+    asked = task.kind != "INCIDENT" and task.action_type == runbook.action_type
+    if rule.conclude == "hand_over" or (rule.conclude and not asked):
         return _handed_over(state, rule, procedure.rule_reason(rule, situation))
     citation = Citation.model_validate(state["citation"])
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.assignment import proposals, questions
+from guardia.board.assignment import proposals, questions, reports
 from guardia.board.assignment.model import Question
 from guardia.board.assignment.small_talk import SmallTalk, is_small_talk, kind_of
 from guardia.board.core.actors import Actor
@@ -13,7 +13,7 @@ from guardia.board.core.choices import Choice
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
 from guardia.board.issues.conversation import ConversationReply, Press, PressReply, RoomLine
-from guardia.errors import Misconfigured, UserError
+from guardia.errors import Misconfigured, NotFound, UserError
 from guardia.i18n import t
 from guardia.org import identity, revisions
 from guardia.org.directory import PersonInfo
@@ -121,6 +121,16 @@ def press_decline(board: BoardContext, _settings: Settings, press: Press) -> Pre
     sr_id = proposals.decline(board, person, _number(press), t("assignment.by_button"))
     text = t("assignment.declined", sr=sr_id, who=f"{person.name} {person.title}".strip())
     return PressReply(text, replaces=True, link=_page(press, sr_id))
+
+
+def press_different(board: BoardContext, _settings: Settings, press: Press) -> PressReply:
+    """Undo the link of a report to an incident, for its writer."""
+    sr_id = _number(press)
+    try:
+        reports.object_to(board, press.channel, press.account, sr_id)
+    except NotFound:  # pressed twice, or the incident has ended meanwhile
+        return PressReply(t("assignment.report.not_linked"), replaces=True)
+    return PressReply(t("assignment.report.unlinked", sr=sr_id), replaces=True)
 
 
 def _person(board: BoardContext, press: Press) -> PersonInfo | None:

@@ -15,6 +15,7 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
+from guardia.board.core.choices import Choice
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
@@ -29,12 +30,14 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.issues import visibility
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import NotFound, Refused
+from guardia.errors import Forbidden, NotFound, Refused
 from guardia.i18n import t
-from guardia.org import registry, revisions
+from guardia.org import identity, registry, revisions
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
+DIFFERENT = "different"
+"""The act of the button with which a requester says that the report is of something else."""
 _ACTION = "issue.assign"
 _INCIDENT = "INCIDENT"
 _OPEN_VALUES = [state.value for state in OPEN_STATES]
@@ -176,7 +179,8 @@ def _link(
     session.add(row)
     session.flush()
     main = get_issue(session, main_id)
-    reply_to_room(session, issue, _notice(issue, main), now)
+    other = Choice(DIFFERENT, str(issue.sr_id), t("assignment.report.different"))
+    reply_to_room(session, issue, _notice(issue, main), now, choices=(other,))
     log.append(
         session,
         EntryKind.REPORT_LINKED,
@@ -205,13 +209,37 @@ def _may_know(issue: Issue, main: Issue) -> bool:
     return issue.inst_id is not None and issue.inst_id == main.inst_id
 
 
-@repeat_on_conflict
 def unlink(board: BoardContext, person: PersonInfo, sr_id: int) -> None:
-    """Undo a link: the issue goes on alone. Raises `NotFound` if it is no report."""
-    require_permission(person, _ACTION)
-    now, by = board.clock(), Actor.of(person)
-    with board.database.transaction() as session:
+    """Undo a link: the issue goes on alone. Raises `NotFound` if it is no report.
+
+    Its requester may do so, too: they know best that it is something else.
+    """
+    with board.database.reading() as session:
         visibility.find_issue(session, person, sr_id)
+        if get_issue(session, sr_id).requester_id != person.id:
+            require_permission(person, _ACTION)
+    _go_on_alone(board, sr_id, Actor.of(person))
+
+
+def object_to(board: BoardContext, channel: str, account: str, sr_id: int) -> None:
+    """Undo a link for the writer of a report, by their account in the channel.
+
+    Raises `Forbidden` for anyone else, `NotFound` if it is no report.
+    """
+    with board.database.reading() as session:
+        issue = get_issue(session, sr_id)
+        by = identity.person_of_account(session, channel, account)
+        own = f"{channel}:{account}" == issue.requester_account
+        if not account or not (own or (by is not None and by.person_id == issue.requester_id)):
+            raise Forbidden(who=account, action=t("assignment.report.objected"))
+        actor = Actor.of(by.as_info()) if by is not None else Actor.channel(channel)
+    _go_on_alone(board, sr_id, actor)
+
+
+@repeat_on_conflict
+def _go_on_alone(board: BoardContext, sr_id: int, by: Actor) -> None:
+    now = board.clock()
+    with board.database.transaction() as session:
         tasks = lock_tasks(session, Task.sr_id == sr_id)
         lock_issues(session, [sr_id])
         row = _lock_link(session, sr_id)

@@ -343,7 +343,8 @@ def hand_over(
         if understood is not None:
             keep_understanding(issue, task, understood)
         plan_versions.answer_request(session, claim.task_id, text, now)
-        message = t("board.handed_over", sr=claim.sr_id, text=text)
+        # In a room the reason is enough; the page has what led to it.
+        message = t("board.handed_over", sr=claim.sr_id, text=text.partition("\n")[0])
         public = t("board.requester.handed_over", sr=claim.sr_id)
         reply_to_room(session, issue, message, now, public=public)
         if emergency:

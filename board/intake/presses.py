@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from guardia.board.assignment import answers, questions
+from guardia.board.assignment import answers, questions, reports
 from guardia.board.core.context import BoardContext
 from guardia.board.intake import command_step, offers
 from guardia.board.intake.button_token import ButtonToken
@@ -26,6 +26,7 @@ HANDLERS: dict[str, Handler] = {
     questions.ACT: answers.press_server,
     answers.ACCEPT: answers.press_accept,
     answers.DECLINE: answers.press_decline,
+    reports.DIFFERENT: answers.press_different,
     on_call.ACT: acknowledging.press_acknowledge,
 }
 """By the act of a `Choice`. A handler may be called twice for one press: messengers repeat."""

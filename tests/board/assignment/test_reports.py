@@ -8,14 +8,15 @@ from typing import Any
 
 import pytest
 from agents_env import AgentsEnv, open_agents_env
-from assignment_env import ROOM, issue, kinds, later, messages, queued, task
+from assignment_env import ROOM, issue, kinds, later, messages, press, queued, task
 from board_env import CUSTOMER, ENGINEER, LEAD
 
-from guardia.board.assignment import due, reports
+from guardia.board.assignment import answers, due, reports
 from guardia.board.control import directives
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.issues import visibility
 from guardia.errors import Forbidden, NotFound, Refused
+from guardia.settings import Settings
 
 SLOW = "MOF-DB-01 조회가 너무 느립니다. 장애 같아요"
 
@@ -107,6 +108,22 @@ def test_people_undo_a_link_for_good(found: AgentsEnv) -> None:
     assert "report_unlinked" in kinds(env, second) and issue(env, second).agent_id == "db-agent"
     with pytest.raises(NotFound):
         reports.unlink(env.board, ENGINEER, second)
+    finish(found, first)
+    assert issue(env, second).status != "COMPLETED"
+
+
+@pytest.mark.slow
+def test_the_writer_of_a_report_may_say_that_it_is_of_something_else(found: AgentsEnv) -> None:
+    env = found.env
+    first, second = report(found), report(found, account="u-2", thread="t2")
+    assert messages(env, second)[-1][1][0].act == reports.DIFFERENT
+    [button] = messages(env, second)[-1][1]
+    with pytest.raises(Forbidden):
+        answers.press_different(env.board, Settings(), press(button, "u-1"))
+    said = answers.press_different(env.board, Settings(), press(button, "u-2"))
+    assert "따로 처리" in said.text and "report_unlinked" in kinds(env, second)
+    again = answers.press_different(env.board, Settings(), press(button, "u-2"))
+    assert "이미 따로 처리하고" in again.text
     finish(found, first)
     assert issue(env, second).status != "COMPLETED"
 
