@@ -92,6 +92,9 @@ class ServiceLevels(_Entry):
     reopen_within: Period = Field(default=timedelta(days=7), json_schema_extra={"default": "7d"})
     """How long after its end "not resolved" reopens a request; later it opens another one."""
 
+    contact: CleanStr = Field(default="", max_length=200)
+    """A telephone number or address for requesters, shown on their requests."""
+
     def target(self, category: str | None, priority: str | None) -> Target | None:
         """Return the target of a request, or `None` if there is none."""
         name = priority if priority in ("P1", "P2", "P3", "P4") else DEFAULT_PRIORITY

@@ -132,9 +132,7 @@ def remove_day(
             raise NotFound(what=day.isoformat())
         gone = NewDay(row.day, row.name, row.inst_id, row.is_open)
         session.execute(
-            delete(CalendarDay).where(
-                CalendarDay.inst_id == institution, CalendarDay.day == day
-            )
+            delete(CalendarDay).where(CalendarDay.inst_id == institution, CalendarDay.day == day)
         )
         _recount(session, institution, now)
         _record(session, gone, "removed", actor, now)

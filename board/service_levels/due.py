@@ -59,18 +59,22 @@ def _notify(board: BoardContext, sr_id: int, kind: str) -> bool:
     now = board.clock()
     with board.database.transaction() as session:
         row = session.get(ServiceClock, (sr_id, kind), with_for_update=True)
-        if row is None or row.next_at is None or row.next_at > now:
+        if row is None or not _is_due(row, now):
             return False
         entry = _step(row, now)
         calendars = days.load(session)
         moments.plan_next(row, calendars)
-        if entry is EntryKind.SERVICE_WARNED and row.next_at and row.next_at <= now:
+        if entry is EntryKind.SERVICE_WARNED and _is_due(row, now):
             # It is exceeded already: one notice says so.
             entry = _step(row, now)
             moments.plan_next(row, calendars)
         roles = calendars.levels.escalate_to if entry is EntryKind.SERVICE_ESCALATED else ()
         _send(session, row, entry, roles, now)
         return True
+
+
+def _is_due(row: ServiceClock, now: datetime) -> bool:
+    return row.next_at is not None and row.next_at <= now
 
 
 def _step(row: ServiceClock, now: datetime) -> EntryKind:

@@ -23,7 +23,9 @@ class ServiceClock(Base):
             "state in ('RUNNING', 'PAUSED', 'KEPT', 'BROKEN', 'CANCELLED')", name="state"
         ),
         CheckConstraint("hours in ('business', 'always')", name="hours"),
-        Index("ix_tb_service_clock_next_at", "next_at", postgresql_where=sql("next_at is not null")),
+        Index(
+            "ix_tb_service_clock_next_at", "next_at", postgresql_where=sql("next_at is not null")
+        ),
         Index(
             "ix_tb_service_clock_stopped_at",
             "stopped_at",

@@ -16,7 +16,14 @@ from guardia.board.core.model import Issue
 from guardia.board.service_levels import days, policy
 from guardia.board.service_levels.days import Calendars
 from guardia.board.service_levels.model import ServiceClock, ServiceMoment
-from guardia.board.service_levels.policy import Clock, ClockKind, ClockState, Moment, Phase, Span
+from guardia.board.service_levels.policy import (
+    Clock,
+    ClockKind,
+    ClockPhase,
+    ClockState,
+    Moment,
+    Span,
+)
 from guardia.db.engine import repeat_on_conflict
 from guardia.org.service_levels import DEFAULT_PRIORITY, Target
 
@@ -95,7 +102,7 @@ def _start(
             sr_id=issue.sr_id,
             kind=kind.value,
             state=ClockState.PAUSED.value,
-            phase=Phase.PAUSE.value,
+            phase=ClockPhase.PAUSE.value,
             spans=[],
             started_at=issue.created_at,
             priority=issue.priority or DEFAULT_PRIORITY,
@@ -121,7 +128,7 @@ def _settle(row: ServiceClock, issue: Issue, calendars: Calendars, now: datetime
     target = timedelta(seconds=row.target_seconds)
     reached = policy.reached_at(clock, calendar, target)
     row.state = policy.state_of(clock, calendar, target).value
-    row.due_at = reached if clock.phase is Phase.RUN else None
+    row.due_at = reached if clock.phase is ClockPhase.RUN else None
     row.broken_at = reached if reached is not None and reached < now else None
     if row.broken_at is None:
         # The target or the calendar has changed: it is not exceeded any more.
@@ -143,7 +150,7 @@ def _set_target(row: ServiceClock, issue: Issue, calendars: Calendars) -> None:
 def plan_next(row: ServiceClock, calendars: Calendars) -> None:
     """Set when the scheduler has to look at a clock next; `None` if it has nothing to say."""
     row.next_at = None
-    if row.phase != Phase.RUN.value:
+    if row.phase != ClockPhase.RUN.value:
         return
     clock, levels = clock_of(row), calendars.levels
     percent = _PERCENT + levels.escalate_after
@@ -162,7 +169,7 @@ def clock_of(row: ServiceClock) -> Clock:
     return Clock(
         ClockKind(row.kind),
         tuple(_span(one) for one in row.spans),
-        Phase(row.phase),
+        ClockPhase(row.phase),
         row.stopped_at,
     )
 

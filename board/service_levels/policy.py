@@ -38,7 +38,7 @@ class ClockState(StrEnum):
 ENDED = frozenset({ClockState.KEPT, ClockState.BROKEN, ClockState.CANCELLED})
 
 
-class Phase(StrEnum):
+class ClockPhase(StrEnum):
     """What a clock does from a moment on."""
 
     RUN = "run"
@@ -72,7 +72,7 @@ class Clock:
 
     kind: ClockKind
     spans: tuple[Span, ...] = ()
-    phase: Phase = Phase.PAUSE
+    phase: ClockPhase = ClockPhase.PAUSE
     stopped_at: datetime | None = None
 
     @property
@@ -83,7 +83,7 @@ class Clock:
         return self.spans[-1].ends or self.spans[-1].begins
 
 
-def phase_of(kind: ClockKind, moment: Moment) -> Phase:
+def phase_of(kind: ClockKind, moment: Moment) -> ClockPhase:
     """Return what a clock does in a state of its issue.
 
     A request is answered once an agent or an engineer has it, or a question was asked. One whose
@@ -92,28 +92,28 @@ def phase_of(kind: ClockKind, moment: Moment) -> Phase:
     if kind is ClockKind.RESPONSE:
         unowned = moment.status is State.MANUAL and not moment.is_assigned
         is_new = moment.status is State.RECEIVED and not moment.is_waiting
-        return Phase.RUN if unowned or is_new else Phase.STOP
+        return ClockPhase.RUN if unowned or is_new else ClockPhase.STOP
     if moment.status is State.COMPLETED:
-        return Phase.STOP
+        return ClockPhase.STOP
     if moment.status in _ENDED_WITHOUT:
-        return Phase.CANCEL
-    return Phase.PAUSE if moment.is_waiting else Phase.RUN
+        return ClockPhase.CANCEL
+    return ClockPhase.PAUSE if moment.is_waiting else ClockPhase.RUN
 
 
 def advance(clock: Clock, moment: Moment) -> Clock:
     """Return the clock after a moment. A response, once given, stays given."""
-    if clock.kind is ClockKind.RESPONSE and clock.phase is Phase.STOP:
+    if clock.kind is ClockKind.RESPONSE and clock.phase is ClockPhase.STOP:
         return clock
     phase = phase_of(clock.kind, moment)
     if phase is clock.phase:
         return clock
     at = max(moment.at, clock.last_at) if clock.last_at else moment.at
     spans = clock.spans
-    if clock.phase is Phase.RUN:
+    if clock.phase is ClockPhase.RUN:
         spans = (*spans[:-1], replace(spans[-1], ends=at))
-    elif phase is Phase.RUN:
+    elif phase is ClockPhase.RUN:
         spans = (*spans, Span(at))
-    ended = phase in (Phase.STOP, Phase.CANCEL)
+    ended = phase in (ClockPhase.STOP, ClockPhase.CANCEL)
     return replace(clock, spans=spans, phase=phase, stopped_at=at if ended else None)
 
 
@@ -142,11 +142,11 @@ def reached_at(clock: Clock, calendar: Calendar, amount: timedelta) -> datetime 
 
 def state_of(clock: Clock, calendar: Calendar, target: timedelta) -> ClockState:
     """Return the state of a clock with a target; it is kept up to exactly the target."""
-    if clock.phase is Phase.RUN:
+    if clock.phase is ClockPhase.RUN:
         return ClockState.RUNNING
-    if clock.phase is Phase.PAUSE:
+    if clock.phase is ClockPhase.PAUSE:
         return ClockState.PAUSED
     is_broken = reached_at(clock, calendar, target) is not None
-    if clock.phase is Phase.CANCEL:
+    if clock.phase is ClockPhase.CANCEL:
         return ClockState.BROKEN if is_broken else ClockState.CANCELLED
     return ClockState.BROKEN if is_broken else ClockState.KEPT

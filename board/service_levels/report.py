@@ -50,7 +50,7 @@ class ServiceReport:
     month: str
     lines: tuple[ReportLine, ...]
     score: float | None
-    """Average satisfaction from 1 to 5; `None` if nobody answered."""
+    """Average satisfaction from 1 to 5; `None` without answers."""
     answers: int
 
     @property

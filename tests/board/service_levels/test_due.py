@@ -79,7 +79,9 @@ def test_it_pauses_for_a_question_and_goes_on_with_the_answer(env: BoardEnv) -> 
     claim = env.claim("dispatcher")
     env.board = at(env, 1)
     understood = Understanding(kind="INCIDENT", category="DB", priority="P2", reasons=())
-    questions.ask(env.board, claim, "어느 서버입니까?", [ServerChoice("MOF-DB-01", "DB")], understood)
+    questions.ask(
+        env.board, claim, "어느 서버입니까?", [ServerChoice("MOF-DB-01", "DB")], understood
+    )
     env.board = at(env, 1.5)
     due.process_due(env.board)
     paused = clock(env, sr_id)

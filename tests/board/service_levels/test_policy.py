@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from guardia.board.core.lifecycle import State
 from guardia.board.service_levels import policy
 from guardia.board.service_levels.calendar import BusinessCalendar, Calendar, EveryHour
-from guardia.board.service_levels.policy import Clock, ClockKind, ClockState, Moment, Phase
+from guardia.board.service_levels.policy import Clock, ClockKind, ClockPhase, ClockState, Moment
 from guardia.org.service_levels import WorkHours
 
 START = datetime(2026, 11, 30, 0, tzinfo=UTC)  # 09:00 in Seoul, a Monday
@@ -76,14 +76,14 @@ def test_it_stops_at_the_end_and_goes_on_after_a_reopening() -> None:
 @pytest.mark.parametrize(
     ("status", "phase"),
     [
-        (State.COMPLETED, Phase.STOP),
-        (State.REJECTED, Phase.CANCEL),
-        (State.ABORTED, Phase.CANCEL),
-        (State.FAILED_ROLLBACK, Phase.RUN),
-        (State.MANUAL, Phase.RUN),
+        (State.COMPLETED, ClockPhase.STOP),
+        (State.REJECTED, ClockPhase.CANCEL),
+        (State.ABORTED, ClockPhase.CANCEL),
+        (State.FAILED_ROLLBACK, ClockPhase.RUN),
+        (State.MANUAL, ClockPhase.RUN),
     ],
 )
-def test_what_ends_a_resolution(status: State, phase: Phase) -> None:
+def test_what_ends_a_resolution(status: State, phase: ClockPhase) -> None:
     assert policy.phase_of(ClockKind.RESOLUTION, moment(1, status)) is phase
 
 
@@ -109,11 +109,11 @@ def test_a_response_is_an_owner_an_agent_or_a_question() -> None:
         moment(1, State.RECEIVED, assigned=False, waiting=True),
     ):
         found = clock(ClockKind.RESPONSE, new, answer)
-        assert found.phase is Phase.STOP and hours(found, EveryHour(), 9) == 1
+        assert found.phase is ClockPhase.STOP and hours(found, EveryHour(), 9) == 1
         again = policy.advance(found, moment(5, State.MANUAL, assigned=False))
         assert again == found, "a response stays given"
     unowned = clock(ClockKind.RESPONSE, new, moment(1, State.MANUAL, assigned=False))
-    assert unowned.phase is Phase.RUN
+    assert unowned.phase is ClockPhase.RUN
 
 
 @given(HISTORIES, st.sampled_from(ClockKind), st.sampled_from([BUSINESS, EveryHour()]))
@@ -124,7 +124,7 @@ def test_random_histories(
     found, at = Clock(kind), START
     counted = timedelta(0)
     for wait, status, assigned, waiting in history:
-        ran = found.phase is Phase.RUN
+        ran = found.phase is ClockPhase.RUN
         expected = counted + (calendar.between(at, at + wait) if ran else timedelta(0))
         at += wait
         assert policy.used(found, calendar, at) == expected
@@ -135,5 +135,5 @@ def test_random_histories(
     assert all(one.ends is not None for one in found.spans[:-1])
     assert [s.begins for s in found.spans] == sorted(s.begins for s in found.spans)
     due = policy.reached_at(found, calendar, counted + timedelta(minutes=5))
-    assert (due is not None) == (found.phase is Phase.RUN)
+    assert (due is not None) == (found.phase is ClockPhase.RUN)
     assert due is None or policy.used(found, calendar, due) == counted + timedelta(minutes=5)
