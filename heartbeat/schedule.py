@@ -33,6 +33,7 @@ from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart
 from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
+from guardia.board.service_levels import due as service_due
 from guardia.board.standing import ending
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Refused
@@ -51,6 +52,8 @@ _ROLLOUT_INTERVAL = 2
 """Seconds between two looks at the next step of rollouts."""
 _ASSIGNMENT_INTERVAL = 5
 """Seconds between two looks at unanswered proposals and at reports of ended incidents."""
+_SERVICE_INTERVAL = 5
+"""Seconds between two looks at clocks of service levels."""
 _KEEP_TICKS = timedelta(days=7)
 """How long ticks are kept; an agent's latest is always kept."""
 _AGAIN = timedelta(seconds=5)
@@ -202,6 +205,8 @@ class HeartbeatScheduler:
         self._add_recurring(
             "assignment:due", soon, partial(assignment_due.process_due, self._board)
         )
+        soon = IntervalTrigger(seconds=_SERVICE_INTERVAL, timezone=UTC)
+        self._add_recurring("service:due", soon, partial(service_due.process_due, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
             "forget",

@@ -21,6 +21,7 @@ from guardia.org.budgets import AgentBudget, Budgets, Price
 from guardia.org.chat_rules import ChatRules
 from guardia.org.heartbeats import Heartbeat
 from guardia.org.notifications import NotificationRules
+from guardia.org.service_levels import ServiceLevels
 from guardia.org.standing import StandingRules
 from guardia.org.zones import is_zone
 from guardia.text import CleanStr, Name
@@ -101,6 +102,7 @@ class OrgChart(_Entry):
     talk: ChatRules = ChatRules()
     notifications: NotificationRules = NotificationRules()
     assignment: AssignmentRules = AssignmentRules()
+    service_levels: ServiceLevels = ServiceLevels()
 
     @model_validator(mode="after")
     def _in_company_time(self) -> OrgChart:

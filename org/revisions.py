@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import ColumnElement, func, select, text, true, update
 from sqlalchemy.orm import Session
@@ -14,6 +15,7 @@ from guardia.org.assignment import AssignmentRules
 from guardia.org.chart import fingerprint, parse_cached, parse_stored
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent, OrgRevision
+from guardia.org.service_levels import ServiceLevels
 
 _RUNNING = "org.running_chart"
 _RUNNING_CHART = select(OrgRevision.chart).order_by(OrgRevision.revision.desc()).limit(1)
@@ -80,6 +82,15 @@ def assignment_rules(session: Session) -> AssignmentRules:
         return running_chart(session).assignment
     except Misconfigured:
         return AssignmentRules()
+
+
+def service_levels(session: Session) -> tuple[ServiceLevels, tzinfo]:
+    """Return the applied service levels and the company's time zone, or the shipped ones."""
+    try:
+        chart = running_chart(session)
+    except Misconfigured:
+        return ServiceLevels(), ZoneInfo("Asia/Seoul")
+    return chart.service_levels, chart.company.zone
 
 
 def running_chart(session: Session) -> OrgChart:

@@ -142,6 +142,17 @@ class EntryKind(StrEnum):
     # Pages
     HOME_CHANGED = "home_changed"
 
+    # Service levels and what customers say
+    CALENDAR_CHANGED = "calendar_changed"
+    SERVICE_WARNED = "service_warned"
+    SERVICE_BROKEN = "service_broken"
+    SERVICE_ESCALATED = "service_escalated"
+    SATISFACTION_GIVEN = "satisfaction_given"
+    NOT_RESOLVED = "not_resolved"
+    REQUEST_FILED = "request_filed"
+    REQUEST_FORMS_APPLIED = "request_forms_applied"
+    CALENDAR_FEED_CHANGED = "calendar_feed_changed"
+
     # Goals
     GOAL_GIVEN = "goal_given"
     GOAL_PLANNED = "goal_planned"

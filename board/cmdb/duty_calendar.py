@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from guardia.board.cmdb.records import DAYS, DutyExceptionRecord, DutyRecord
+from guardia.org.public_holidays import is_public_holiday
 
 IsHoliday = Callable[[date], bool]
 _ONE_DAY = timedelta(days=1)
@@ -44,7 +44,7 @@ def shifts_at(
     by_duty: dict[str, list[DutyExceptionRecord]] = {}
     for one in exceptions:
         by_duty.setdefault(one.duty, []).append(one)
-    holiday = is_holiday or is_korean_holiday
+    holiday = is_holiday or is_public_holiday
     found: list[DutyShift] = []
     for duty in sorted(duties, key=lambda d: d.id):
         for day in _days(duty, at, holiday):
@@ -101,15 +101,3 @@ def _holders(
         DutyShift(duty.id, person, duty.field, duty.institution, begins, ends, team, reason)
         for person in people
     ]
-
-
-@lru_cache(maxsize=64)
-def _korean_holidays(year: int) -> frozenset[date]:
-    import holidays
-
-    return frozenset(holidays.country_holidays("KR", years=year))
-
-
-def is_korean_holiday(day: date) -> bool:
-    """Return whether a day is a public holiday in Korea, substitute holidays included."""
-    return day in _korean_holidays(day.year)

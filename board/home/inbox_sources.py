@@ -22,6 +22,7 @@ from guardia.board.hiring.model import HireRequest
 from guardia.board.home.items import Found, InboxItem, InboxSource
 from guardia.board.issues.visibility import visible_to
 from guardia.board.rollouts.model import Rollout
+from guardia.board.service_levels.model import ServiceClock
 from guardia.board.standing.model import StandingApproval
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent
@@ -174,6 +175,18 @@ def _goal(_viewer: PersonInfo) -> ColumnElement[bool]:
     return select(Goal.sr_id).where(Goal.sr_id == Issue.sr_id, waits).exists()
 
 
+def _overdue(viewer: PersonInfo) -> ColumnElement[bool]:
+    late = select(ServiceClock.sr_id).where(
+        ServiceClock.sr_id == Issue.sr_id,
+        ServiceClock.state.in_(["RUNNING", "PAUSED"]),
+        ServiceClock.broken_at.is_not(None),
+    )
+    # Those who lead see all of them, others what is theirs.
+    if viewer.role in ("team_lead", "pm"):
+        return late.exists()
+    return and_(late.exists(), Issue.assignee_id == viewer.id)
+
+
 _HIRES = (
     select(
         HireRequest.hire_id.label("id"),
@@ -218,6 +231,7 @@ SOURCES: tuple[InboxSource, ...] = (
     IssueSource("proposed", "issue.assign", _proposed),
     IssueSource("assigned", "directive.complete", _assigned),
     IssueSource("accept", "issue.accept", _to_accept),
+    IssueSource("overdue", "directive.complete", _overdue),
     IssueSource("stalled", "stall.lift", _stalled, since=Issue.stalled_at),
     IssueSource("goal", "goal.decide", _goal, path="/goals"),
     RowSource("rollout", "rollout.run", _ROLLOUTS, "/rollouts/{}".format),

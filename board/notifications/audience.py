@@ -20,6 +20,7 @@ _ROLES = {
     NoticeKind.KILL_SWITCH: ("team_lead", "pm", "security_officer", "admin"),
     NoticeKind.FAILED_ROLLBACK: ("team_lead",),
     NoticeKind.STALLED: ("team_lead",),
+    NoticeKind.SERVICE_LATE: ("team_lead",),
 }
 """Roles that learn of an alert in addition to the people on duty."""
 

@@ -42,6 +42,8 @@ from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
+from guardia.board.service_levels import api as service_api
+from guardia.board.service_levels import pages as service_pages
 from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
@@ -88,6 +90,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
+    app.include_router(service_api.router)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
@@ -117,6 +120,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         institution_pages.router,
         artifact_pages.router,
         rule_pages.router,
+        service_pages.router,
         alert_pages.router,
         rollout_pages.router,
         agent_pages.router,

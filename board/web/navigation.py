@@ -34,6 +34,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
     NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more"),
     NavigationItem("alerts.title", "/alerts", "alert.read", "more"),
+    NavigationItem("service.title", "/service-levels", "service.read", "more"),
     NavigationItem("rules.title", "/rules", "rule.read", "more"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer", "more"),
     NavigationItem("web.org.title", "/org", "org.read", "more"),

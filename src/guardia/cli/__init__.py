@@ -14,6 +14,7 @@ from guardia.cli import (
     artifact,
     audit,
     autonomy,
+    calendar_days,
     cmdb,
     command_permissions,
     control,
@@ -48,6 +49,7 @@ from guardia.cli import (
     server,
     service,
     skill,
+    sla,
     standing,
     status,
     team,
@@ -92,6 +94,8 @@ app.add_typer(queue.app, name="queue", help=t("assignment.cli.help"))
 app.command("assign", help=t("assignment.cli.assign"))(queue.assign)
 app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
 app.add_typer(maintenance.app, name="maintenance", help=t("alerts.cli.help"))
+app.add_typer(sla.app, name="sla", help=t("service.cli.help"))
+app.add_typer(calendar_days.app, name="calendar", help=t("service.cli.calendar"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
 app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.cmdb.duty_calendar import is_korean_holiday, shifts_at
+from guardia.board.cmdb.duty_calendar import shifts_at
 from guardia.board.cmdb.records import DAYS, DutyExceptionRecord, DutyRecord
+from guardia.org.public_holidays import is_public_holiday
 
 
 def duty(**more: Any) -> DutyRecord:
@@ -45,8 +46,8 @@ def test_a_night_belongs_to_the_day_on_which_it_begins() -> None:
 
 
 def test_holidays_are_those_of_korea() -> None:
-    assert is_korean_holiday(date(2026, 10, 3)) and is_korean_holiday(date(2026, 9, 25))
-    assert not is_korean_holiday(date(2026, 11, 30))
+    assert is_public_holiday(date(2026, 10, 3)) and is_public_holiday(date(2026, 9, 25))
+    assert not is_public_holiday(date(2026, 11, 30))
     chuseok = "2026-09-25T12:00"
     day = {"begins": "09:00", "ends": "18:00"}
     assert on_duty(duty(**day), chuseok) == ["eng"]

@@ -1,0 +1,1 @@
+"""The change calendar: planned changes, maintenance windows and freezes, and their feed."""

@@ -1,0 +1,1 @@
+"""Service levels: clocks on the Korean business calendar, their warnings and their report."""
