@@ -44,7 +44,15 @@ from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
 from guardia.board.service_levels import api as service_api
 from guardia.board.service_levels import pages as service_pages
-from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
+from guardia.board.site import (
+    about_pages,
+    api_docs,
+    health,
+    live,
+    permissions,
+    readiness,
+    web_settings,
+)
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
@@ -125,6 +133,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         rollout_pages.router,
         agent_pages.router,
         live.router,
+        about_pages.router,
         api_docs.router,
     ):
         app.include_router(router, dependencies=[Depends(require_csrf_token)])

@@ -68,6 +68,16 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     `https://board.example`: for links and buttons in messages, the origin check of forms, and
     passkeys; unset: the address of the request, and no passkeys. Installations of before name it
     `GUARDIA_PUBLIC_URL`."""
+    site_institution: str = Field(default="", max_length=60)
+    """The institution that operates this installation: in the header and the footer of pages."""
+    site_department: str = Field(default="", max_length=60)
+    """The department that is responsible for it, in the footer."""
+    site_contact: str = Field(default="", max_length=120)
+    """Whom users call or write to, in the footer."""
+    privacy_url: str = Field(default="", pattern=r"^(https?://\S+|/\S*)?$")
+    """The institution's own privacy policy; unset: what this system stores, on `/about`."""
+    accessibility_url: str = Field(default="", pattern=r"^(https?://\S+|/\S*)?$")
+    """The institution's own accessibility notes; unset: those on `/about`."""
     passkey_seconds: int = Field(default=120, ge=10, le=600)
     """How long a person may take to sign with a passkey; then the page asks again."""
     board_url: str | None = None
