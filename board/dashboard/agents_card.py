@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import select, true
 
@@ -67,11 +68,7 @@ class AgentsCard:
             found = figures.sums(session, person, filters, ["agent_open"], by=["part"])
             opened = {figure.part: figure.n for figure in found}
             return tuple(
-                AgentFigures(
-                    *row,
-                    open=opened.get(row.agent_id, 0),
-                    link=links.with_task(filters, "open", f"agent={row.agent_id}"),
-                )
+                _figures(row, opened.get(row.agent_id, 0), filters)
                 for row in session.execute(query).all()
             )
 
@@ -93,3 +90,8 @@ class AgentsCard:
                 for one in data
             ),
         )
+
+
+def _figures(row: Any, opened: int, filters: CardFilters) -> AgentFigures:
+    link = links.with_task(filters, "open", f"agent={row.agent_id}")
+    return AgentFigures(*row, open=opened, link=link)

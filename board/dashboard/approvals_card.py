@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import func, select
 
@@ -83,7 +84,7 @@ class ApprovalsCard:
         with board.database.reading() as session:
             rows = session.execute(query).all()
         return WaitingApprovals(
-            tuple(WaitingApproval(*row[:6]) for row in rows),
+            tuple(_waiting(row) for row in rows),
             rows[0][6] if rows else 0,
             rows[0][7] if rows else 0,
             now,
@@ -108,3 +109,7 @@ class ApprovalsCard:
                 for one in data.rows
             ),
         )
+
+
+def _waiting(row: Any) -> WaitingApproval:
+    return WaitingApproval(*row[:6])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any, Protocol
+from urllib.parse import urlencode
 
 from sqlalchemy import ColumnElement, and_, true
 
@@ -26,9 +27,19 @@ class CardFilters:
     institution: str = ""
     server: str = ""
 
+    def today(self, now: datetime) -> date:
+        """Return the last day of the period in Seoul."""
+        return now.astimezone(SEOUL).date()
+
     def first_day(self, now: datetime) -> date:
-        """Return the first day of the period in Seoul; today is its last."""
-        return now.astimezone(SEOUL).date() - timedelta(days=self.days)
+        """Return the first day of the period in Seoul."""
+        return self.today(now) - timedelta(days=self.days)
+
+    @property
+    def query(self) -> str:
+        """The filters as an address has them."""
+        given = {"days": self.days, "institution": self.institution, "server": self.server}
+        return urlencode({name: value for name, value in given.items() if value})
 
     def begins(self, now: datetime) -> datetime:
         """Return the beginning of the period."""

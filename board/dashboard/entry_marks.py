@@ -28,7 +28,7 @@ def broken(session: Session, numbers: Sequence[int]) -> frozenset[int]:
         if number > 1 and number - 1 not in rows:
             return True
         if number >= end.size:
-            return number > end.size or rows[number].current_hash != end.hash
+            return number > end.size or rows[number].current_hash != end.head
         following = rows.get(number + 1)
         if following is None or following.seq in altered:
             return False  # That entry is marked, or missing: it says nothing of this one.

@@ -69,10 +69,14 @@ def sums(
     chosen = ", ".join(keys)
     period = "" if since is None else " and day >= :since"
     query = f"select {chosen}, sum(n) as n from ({source}{period}) s group by {chosen}"
-    names = ("day", "part", "inst_id")
-    empty: dict[str, Any] = {"day": None, "part": "", "inst_id": ""}
     return [
-        Figure(row.measure, *(getattr(row, k) if k in by else empty[k] for k in names), int(row.n))
+        Figure(
+            row.measure,
+            row.day if "day" in by else None,
+            row.part if "part" in by else "",
+            row.inst_id if "inst_id" in by else "",
+            int(row.n),
+        )
         for row in session.execute(text(query), values)
         if row.n
     ]

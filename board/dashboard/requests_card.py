@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from guardia.board.core.context import BoardContext
-from guardia.board.core.labels import SEOUL
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.dashboard import figures, links
 from guardia.board.dashboard.cards import (
@@ -43,7 +42,7 @@ class RequestsCard:
 
     def read(self, board: BoardContext, person: PersonInfo, filters: CardFilters) -> RequestFigures:
         """Read the sums."""
-        today = board.clock().astimezone(SEOUL).date()
+        today = filters.today(board.clock())
         since = filters.first_day(board.clock())
         with board.database.reading() as session:
             states = figures.sums(session, person, filters, ["issue_state"], by=["part"])

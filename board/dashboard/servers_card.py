@@ -90,7 +90,7 @@ def _latest_tasks(server: str) -> Select[Any]:
     return latest.order_by(Task.created_at.desc()).limit(_TASKS)
 
 
-def _query(session: Session) -> Select[Any]:
+def _query(session: Session) -> Select[*tuple[Any, ...]]:
     return (
         select(
             AuditEntry.seq,
