@@ -41,7 +41,8 @@ class History:
                 self.lines += 1
                 connection.execute(
                     "insert into tb_msg_chat_log"
-                    " (channel, external_id, room, sender, text, created_at) values ('web', %s, '방', 'x', 'y', now() - %s * interval '5 hours')",
+                    " (channel, external_id, room, sender, text, created_at)"
+                    " values ('web', %s, '방', 'x', 'y', now() - %s * interval '5 hours')",
                     [str(self.lines), number],
                 )
             connection.execute("delete from tb_msg_chat_log where external_id = '1'")

@@ -58,7 +58,7 @@ def test_a_workbook_has_numbers_dates_and_control_characters_removed() -> None:
     given = CardTable(("기관", "건수", "비용", "시각"), (("가\x00\x0b나", 1234, 0.5, AT),))
     book = load_workbook(
         io.BytesIO(
-            as_workbook("기관별/현황 [전체]: 아주 긴 이름의 시트 이름이 31자를 넘는다", given)
+            as_workbook("기관별/현황 [전체]: 시트 이름으로 쓰기에는 서른한 글자를 넘는다", given)
         )
     )
     sheet = book.worksheets[0]
