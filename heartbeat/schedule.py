@@ -27,8 +27,8 @@ from guardia.board.command import schedule as command_schedule
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
-from guardia.board.intake import context_rules, events
 from guardia.board.dashboard import totals
+from guardia.board.intake import context_rules, events
 from guardia.board.integrity import daily_report
 from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel
 
-from guardia.board.dashboard.filter_form import Filters
+from guardia.board.dashboard.filter_pages import Filters
 from guardia.board.dashboard.registry import allowed_cards, find_card
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.i18n import t

@@ -10,7 +10,6 @@ from typing import Any
 from guardia.board.cmdb.imports.workbook import looks_like_formula
 from guardia.board.core.labels import SEOUL, format_time
 from guardia.board.dashboard.cards import CardTable, Cell
-from guardia.text import clean
 
 _MOMENT = "yyyy-mm-dd hh:mm:ss"
 _LONGEST = 32_000
@@ -52,12 +51,12 @@ def _csv_cell(value: Cell) -> str:
         return format_time(value)
     if isinstance(value, (int, float)):
         return str(value)
-    text = clean(value)
-    return f"'{text}" if looks_like_formula(text) else text
+    return f"'{value}" if looks_like_formula(value) else value
 
 
 def _excel_cell(sheet: Any, value: Cell, *, bold: bool = False) -> Any:
     from openpyxl.cell import WriteOnlyCell
+    from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
     from openpyxl.styles import Font
 
     if isinstance(value, datetime):
@@ -65,7 +64,7 @@ def _excel_cell(sheet: Any, value: Cell, *, bold: bool = False) -> Any:
         cell = WriteOnlyCell(sheet, value.astimezone(SEOUL).replace(tzinfo=None, microsecond=0))
         cell.number_format = _MOMENT
     elif isinstance(value, str):
-        cell = WriteOnlyCell(sheet, clean(value)[:_LONGEST])
+        cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value)[:_LONGEST])
         cell.data_type = "s"  # Not a formula, whatever it begins with.
     else:
         cell = WriteOnlyCell(sheet, value)

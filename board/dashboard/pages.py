@@ -11,7 +11,7 @@ from guardia.board.audit import log
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard import exports, failure_view
 from guardia.board.dashboard.cards import PERIODS, CardContent, CardFilters, CardTable
-from guardia.board.dashboard.filter_form import Filters, offered
+from guardia.board.dashboard.filter_pages import Filters, offered
 from guardia.board.dashboard.registry import allowed_cards, find_card, read_card
 from guardia.board.web import render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor

@@ -36,8 +36,8 @@ def fold(board: BoardContext) -> None:
 def rebuild(board: BoardContext) -> int:
     """Count everything again from the tables; returns the number of totals.
 
-    Work goes on meanwhile: the totals become those of one snapshot, and the changes of later
-    transactions stay beside them.
+    The totals become those of one snapshot. Transactions that commit later wait for nothing, and
+    their changes stay beside the totals.
     """
     with board.database.transaction() as session:
         session.connection(execution_options={"isolation_level": "REPEATABLE READ"})

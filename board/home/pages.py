@@ -10,7 +10,7 @@ from fastapi import APIRouter, Depends, Form, Query, Request, Response
 from guardia.board.audit import log
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard.cards import PERIODS
-from guardia.board.dashboard.filter_form import Filters, offered
+from guardia.board.dashboard.filter_pages import Filters, offered
 from guardia.board.dashboard.registry import CARDS, allowed_cards, read_cards
 from guardia.board.home import layouts
 from guardia.board.home.inbox import read_inbox

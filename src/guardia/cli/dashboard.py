@@ -51,9 +51,7 @@ def show(
         str, typer.Option("--institution", help=t("dashboard.cli.institution"))
     ] = "",
     server: Annotated[str, typer.Option("--server", help=t("dashboard.cli.server"))] = "",
-    file: Annotated[
-        Path | None, typer.Option("--output", help=t("dashboard.cli.export"))
-    ] = None,
+    file: Annotated[Path | None, typer.Option("--output", help=t("dashboard.cli.export"))] = None,
     as_json: _Json = False,
 ) -> None:
     """Print the figures of a card, or save them to a file."""
