@@ -94,4 +94,4 @@ class AgentsCard:
 
 def _figures(row: Any, opened: int, filters: CardFilters) -> AgentFigures:
     link = links.with_task(filters, "open", f"agent={row.agent_id}")
-    return AgentFigures(*row, open=opened, link=link)
+    return AgentFigures(*row, opened, link)
