@@ -27,6 +27,7 @@ from guardia.board.command import schedule as command_schedule
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
+from guardia.board.dashboard import totals
 from guardia.board.intake import context_rules, events
 from guardia.board.integrity import daily_report
 from guardia.board.notifications import digests, on_call
@@ -192,6 +193,7 @@ class HeartbeatScheduler:
             "notices:on_call": on_call.process_due,
             "notices:digests": digests.process_due,
             "alerts:due": alerts_due.process_due,
+            "figures:fold": totals.fold,
         }
         for name, sweep in sweeps.items():
             self._add_recurring(

@@ -59,6 +59,12 @@ class Issue(Base):
             "sr_id",
             postgresql_where=sql("status = 'MANUAL' and assignee_id is null"),
         ),
+        Index("ix_tb_sr_request_created_at", "created_at"),
+        Index(
+            "ix_tb_sr_request_ended_at",
+            "ended_at",
+            postgresql_where=sql("ended_at is not null"),
+        ),
     )
 
     sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -92,6 +98,8 @@ class Issue(Base):
     due_on: Mapped[date | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    ended_at: Mapped[datetime | None]
+    """When its state became an ended one; kept by a trigger."""
 
     @property
     def ref(self) -> str:
@@ -133,6 +141,11 @@ class Task(Base):
             "task_id",
             postgresql_where=sql("status = 'PARSED' and not paused"),
         ),
+        Index(
+            "ix_tb_ops_task_failed",
+            sql("updated_at desc"),
+            postgresql_where=sql("status = 'FAILED_ROLLBACK'"),
+        ),
     )
 
     task_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -163,6 +176,8 @@ class Task(Base):
     """Priority of its issue; triggers keep both equal."""
     lost_at: Mapped[datetime | None]
     """When its worker was lost; claimed first, and cleared by the claim."""
+    by_person: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
+    """Whether a person has decided on it or directed it; kept by a trigger."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
 

@@ -24,6 +24,13 @@ def visible_to(viewer: PersonInfo) -> ColumnElement[bool]:
     return Issue.inst_id == viewer.institution if viewer.institution else false()
 
 
+def institution_scope(viewer: PersonInfo) -> str | None:
+    """Return `visible_to` for sums by institution: `*` for all, or `None` for none."""
+    if not is_allowed(viewer, "issue.read"):
+        return None
+    return (viewer.institution or None) if viewer.role == "customer" else "*"
+
+
 def find_issue(session: Session, viewer: PersonInfo, sr_id: int) -> Issue:
     """Return an issue. Raises `NotFound` if there is none for this viewer."""
     found = session.scalar(select(Issue).where(Issue.sr_id == sr_id, visible_to(viewer)))

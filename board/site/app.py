@@ -32,6 +32,8 @@ from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import pages as cost_pages
+from guardia.board.dashboard import api as dashboard_api
+from guardia.board.dashboard import pages as dashboard_pages
 from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
@@ -96,6 +98,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(intake_routes.router(board, settings))
     app.include_router(command_api.router)
     app.include_router(control_api.router)
+    app.include_router(dashboard_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
     app.include_router(service_api.router)
@@ -103,6 +106,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     for router in (
         sign_in_pages.router,
         home_pages.router,
+        dashboard_pages.router,
         tracker_pages.router,
         attachment_pages.router,
         plan_pages.router,

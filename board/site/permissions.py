@@ -55,6 +55,13 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/inbox/count"): "home.read",
     ("GET", "/home/cards"): "home.read",
     ("POST", "/home/cards"): "home.read",
+    # Each card has a permission of its own; without it, it is not found.
+    ("GET", "/dashboard"): "home.read",
+    ("GET", "/dashboard/{name}"): "home.read",
+    ("GET", "/dashboard/{name}/export"): "home.read",
+    ("GET", "/api/v3/dashboard"): "home.read",
+    ("GET", "/api/v3/dashboard/{name}"): "home.read",
+    ("GET", "/issues/{sr_id}/tasks/{task_id}/failure"): "issue.read",
     ("GET", "/issues"): "issue.read",
     ("GET", "/issues/new"): "issue.create",
     ("POST", "/issues"): "issue.create",

@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, false, or_, select
 from guardia.board.core.issue_ref import parse_issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
+from guardia.board.tracker import figure_words
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution, Person
 from guardia.text import fold, is_blank
@@ -84,6 +85,7 @@ _QUALIFIERS: dict[str, Callable[[str, PersonInfo], Condition]] = {
     "agent": lambda value, _viewer: Issue.agent_id == value,
     "parent": _related(Issue.parent_id.expression),
     "goal": _related(Issue.goal_id.expression),
+    **figure_words.WORDS,
 }
 
 

@@ -22,6 +22,7 @@ class NavigationItem:
 
 NAVIGATION_ITEMS = (
     NavigationItem("home.title", "/", "home.read", "home"),
+    NavigationItem("dashboard.page.title", "/dashboard", "home.read", "more"),
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("commands.page.nav", "/console", "command.give"),

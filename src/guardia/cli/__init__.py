@@ -20,6 +20,7 @@ from guardia.cli import (
     control,
     costs,
     credential,
+    dashboard,
     database,
     delegation,
     demo,
@@ -87,6 +88,7 @@ app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(plan.app, name="plan", help=t("cli.plan.help"))
 app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
+app.add_typer(dashboard.app, name="dashboard", help=t("dashboard.cli.help"))
 app.add_typer(rules.app, name="rules", help=t("talk.cli.help"))
 app.add_typer(notice.app, name="notice", help=t("notices.cli.help"))
 app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
