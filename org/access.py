@@ -36,6 +36,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
+    "issue.edit": _EVERYONE - {"auditor"},
+    "issue.organize": _OPERATING,
+    "issue.lock": _APPROVERS,
+    "label.edit": _APPROVERS,
     "issue.assign": _OPERATING,
     "queue.read": _STAFF,
     "alert.read": _STAFF,
@@ -112,8 +116,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
 """Roles by action. An action that is not listed is allowed to no role.
 
 `approval.decide` is the right itself, `approval.decide_own` that of engineers on plans for servers
-that they own; `approval.answer` also covers a delegated right. A customer reopens and accepts only
-own requests.
+that they own; `approval.answer` also covers a delegated right. A customer edits, reopens and
+accepts only own requests.
 """
 
 OPERATOR_ACTIONS = frozenset(

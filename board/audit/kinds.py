@@ -39,6 +39,23 @@ class EntryKind(StrEnum):
     ACCEPTANCE_ESCALATED = "acceptance_escalated"
     SERVER_WAITED = "server_waited"
 
+    # Texts and order of issues
+    ISSUE_EDITED = "issue_edited"
+    COMMENT_EDITED = "comment_edited"
+    COMMENT_DELETED = "comment_deleted"
+    ISSUE_LOCKED = "issue_locked"
+    ISSUE_UNLOCKED = "issue_unlocked"
+    ISSUE_FOLLOWED = "issue_followed"
+    LABELED = "labeled"
+    LABEL_CREATED = "label_created"
+    LABEL_CHANGED = "label_changed"
+    LABEL_REMOVED = "label_removed"
+    PARENT_SET = "parent_set"
+    CHILD_MOVED = "child_moved"
+    DUE_SET = "due_set"
+    SERVER_SET = "server_set"
+    ATTACHED = "attached"
+
     # Who has an issue
     ASSIGNMENT_PROPOSED = "assignment_proposed"
     ASSIGNMENT_ACCEPTED = "assignment_accepted"

@@ -110,6 +110,9 @@ class Issue(Base):
     goal_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
     """The goal that it belongs to, at any depth below it."""
     due_on: Mapped[date | None]
+    sub_order: Mapped[int | None]
+    """Its place among the sub-issues of its parent; without one, they are in the order of their
+    numbers."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
     closed_at: Mapped[datetime | None] = mapped_column(server_default=FetchedValue())
@@ -270,7 +273,10 @@ class Comment(Base):
     sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     author: Mapped[str]
     body: Mapped[str]
+    """Empty once its author has deleted it."""
     created_at: Mapped[datetime]
+    edited_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
 
 
 class Mention(Base):

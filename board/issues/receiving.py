@@ -19,6 +19,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.board.issues import references
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing
 from guardia.i18n import t
@@ -107,6 +108,7 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
     )
     session.add(issue)
     session.flush()
+    references.note(session, issue.sr_id, f"{issue.title}\n{issue.body}", now)
     return issue
 
 

@@ -57,7 +57,9 @@ class NewestComments:
 
 def newest_comments(session: Session, sr_id: int) -> NewestComments:
     """Return the newest comments of an issue, for staff."""
-    query = select(Comment, func.count().over()).where(Comment.sr_id == sr_id)
+    query = select(Comment, func.count().over()).where(
+        Comment.sr_id == sr_id, Comment.deleted_at.is_(None)
+    )
     found = session.execute(query.order_by(Comment.comment_id.desc()).limit(_MAX_COMMENTS)).all()
     return NewestComments(
         tuple(
@@ -72,7 +74,8 @@ def get_comment(board: BoardContext, viewer: PersonInfo, sr_id: int, comment_id:
     with board.database.reading() as session:
         visibility.find_issue(session, viewer, sr_id)
         found = session.get(Comment, comment_id)
-        if found is None or found.sr_id != sr_id or not _may_read(viewer, found):
+        is_there = found is not None and found.sr_id == sr_id and found.deleted_at is None
+        if found is None or not is_there or not _may_read(viewer, found):
             raise NotFound(what=f"{issue_ref(sr_id)}/{comment_id}")
         return found.body
 
