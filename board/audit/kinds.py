@@ -46,6 +46,8 @@ class EntryKind(StrEnum):
     ISSUE_LOCKED = "issue_locked"
     ISSUE_UNLOCKED = "issue_unlocked"
     ISSUE_FOLLOWED = "issue_followed"
+    REACTED = "reacted"
+    REACTION_REMOVED = "reaction_removed"
     LABELED = "labeled"
     LABEL_CREATED = "label_created"
     LABEL_CHANGED = "label_changed"

@@ -33,6 +33,8 @@ from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import pages as cost_pages
 from guardia.board.external_agents import api as external_agent_api
+from guardia.board.github_api.middleware import DialectMiddleware
+from guardia.board.github_api.routes import ROUTERS as GITHUB_ROUTERS
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
@@ -72,6 +74,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         version=guardia.__version__,
         docs_url=None,
         redoc_url=None,
+        # GitHub's clients follow no 307, and no address of ours ends with a slash.
+        redirect_slashes=False,
         lifespan=_lifespan,
         dependencies=[Depends(permissions.require_permission)],
     )
@@ -88,6 +92,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
+    for api in GITHUB_ROUTERS:
+        app.include_router(api)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
@@ -132,6 +138,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware, the innermost first."""
     app.add_middleware(FairQueueMiddleware, session_cookie=SESSION_COOKIE)
     app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(DialectMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(ProxyMiddleware, proxies=parse_networks(settings.trusted_proxies))
 
