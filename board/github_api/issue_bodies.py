@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
@@ -137,10 +136,6 @@ def _comment_numbers(session: Session, viewer: PersonInfo, numbers: list[int]) -
     return dict(session.execute(query).tuples().all())
 
 
-def _closed_at(row: Issue) -> datetime | None:
-    return None if State(row.status) in OPEN_STATES else row.updated_at
-
-
 def _body(row: Issue, repository: Repository, addresses: Addresses, around: _Around) -> IssueBody:
     status, number = State(row.status), row.sr_id
     url = addresses.issue(repository, number)
@@ -169,7 +164,7 @@ def _body(row: Issue, repository: Repository, addresses: Addresses, around: _Aro
         comments=around.comments.get(number, 0),
         created_at=row.created_at,
         updated_at=row.updated_at,
-        closed_at=_closed_at(row),
+        closed_at=row.closed_at,
         author_association=association(around.viewer, row),
         reactions=counts(around.reactions, (number, None), f"{url}/reactions"),
         guardia=_board_fields(row, around),

@@ -55,7 +55,7 @@ def links(
     total: int | None = None,
     cursor: str = "",
 ) -> str:
-    """Return the value of the `Link` header. `total` is `None` if the rows are too many to count."""
+    """Return the value of the `Link` header; `total` is `None` for too many rows to count."""
     kept = [(k, v) for k, v in query if k not in {"page", "after"}]
     last = None if total is None else max(1, -(-total // page.size))
     places: list[tuple[str, int, str]] = []

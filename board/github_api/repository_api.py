@@ -1,4 +1,4 @@
-"""Routes of repositories, users, the rate limit, and what clients ask of a repository in passing."""
+"""Routes of repositories, users, the rate limit, and of what no repository has here."""
 
 from __future__ import annotations
 

@@ -7,24 +7,8 @@ from dataclasses import dataclass, field
 
 _TERM = re.compile(r'-?(?:[^\s"]+|"[^"]*(?:"|$))+')
 _KEY = re.compile(r"(-?)([A-Za-z-]+):(.+)", re.DOTALL)
-_OWN = frozenset(
-    {
-        "repo",
-        "org",
-        "user",
-        "in",
-        "type",
-        "label",
-        "comments",
-        "reason",
-        "milestone",
-        "state",
-        "author",
-    }
-)
-_OWN_IS = frozenset(
-    {"open", "closed", "issue", "pr", "locked", "unlocked", "public", "private", "archived"}
-)
+_OWN = frozenset({"repo", "org", "user", "in", "type", "label", "comments", "reason", "milestone"})
+_OWN_IS = frozenset({"issue", "pr", "locked", "unlocked", "public", "private", "archived"})
 _OWN_NO = frozenset({"label", "milestone", "project"})
 _SORTS = frozenset({"created", "updated", "comments"})
 
@@ -85,7 +69,7 @@ def _sort(value: str) -> tuple[str, str]:
 
 
 def read_number(value: str) -> tuple[int, int] | None:
-    """Return the bounds of `>3`, `>=3`, `<3`, `2..5`, `2..*` or `3`, or `None` for anything else."""
+    """Return the bounds of `>3`, `>=3`, `<3`, `2..5`, `2..*` or `3`; else `None`."""
     found = re.fullmatch(r"(>=|<=|>|<)?(\d{1,9})|(\d{1,9}|\*)\.\.(\d{1,9}|\*)", value, re.ASCII)
     if found is None:
         return None

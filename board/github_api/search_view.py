@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, and_, exists, false, func, not_, select, true
+from sqlalchemy import ColumnElement, Select, exists, false, func, not_, select, true
+from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
@@ -19,14 +20,19 @@ from guardia.board.github_api.search_terms import SearchTerm, parse, read_number
 from guardia.board.github_api.shapes import SearchResult
 from guardia.board.issues import visibility
 from guardia.board.issues.model import IssueLabel, IssueLock
-from guardia.board.tracker import issue_filters
+from guardia.board.tracker import issue_search
+from guardia.board.tracker.filter_terms import FilterProblem
+from guardia.board.tracker.issue_filters import read_filter
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Institution, Person
 
 MOST = 1000
 """Results that are reachable, as on GitHub."""
+_DENSE = 0.05
+"""Share of the newest issues with a word from which only the newest are searched."""
+_DEPTH = 20_000
+"""Issues that are searched for such a word: a twentieth of them are all reachable results."""
 _Condition = ColumnElement[bool]
 
 
@@ -42,24 +48,55 @@ def search_issues(
 ) -> SearchResult:
     """Return one page of found issues. Raises `Invalid` for a query that cannot be read."""
     page.require_reachable(MOST)
-    terms = parse(query)
+    terms, now = parse(query), board.clock()
     own = [_condition(board, viewer, term) for term in terms.own]
-    field = sort or terms.sort or "created"
-    wanted = IssueListFilter(sort=field, direction=terms.direction or order)
+    wanted = IssueListFilter(
+        sort=sort or terms.sort or "created", direction=terms.direction or order
+    )
     with board.database.reading() as session:
-        found = (
-            select(Issue)
-            .outerjoin(Institution, Institution.inst_id == Issue.inst_id)
-            .outerjoin(Person, Person.person_id == Issue.assignee_id)
-            .where(visibility.visible_to(viewer), *own)
-            .where(*issue_filters.conditions(terms.rest, viewer))
-        )
-        rows = issue_query.find(session, found, wanted, page)
+        filtered = read_filter(session, viewer, terms.rest, now)
+        if filtered.problems:
+            raise Invalid(what="q", why=_explain(filtered.problems))
+        listed = select(Issue).where(visibility.visible_to(viewer), *own, *filtered.conditions)
+        excluded = issue_search.read_words(session, filtered.excluded_texts)
+        listed = listed.where(*map(issue_search.lacks, excluded))
+        words = issue_search.read_words(session, filtered.texts)
+        listed, is_whole = _containing(session, listed, words)
+        rows = issue_query.find(session, listed, wanted, page)
         return SearchResult(
             total_count=paging.MOST if rows.total is None else rows.total,
-            incomplete_results=rows.total is None,
+            incomplete_results=rows.total is None or not is_whole,
             items=issue_bodies(session, viewer, addresses, rows.rows),
         )
+
+
+def _containing(
+    session: Session, listed: Select[Issue], words: list[issue_search.Word]
+) -> tuple[Select[Issue], bool]:
+    """Return the issues that contain all words, and whether those are all of them.
+
+    Words that many issues contain are only looked for among the newest: the reachable results are
+    there, and comparing all texts would take seconds.
+    """
+    if not words:
+        return listed, True
+    containing = [issue_search.contains(word) for word in words]
+    sample = _newest(listed, issue_search.WINDOW)
+    found = select(Issue.sr_id).where(Issue.sr_id.in_(sample), *containing)
+    number = session.scalar(select(func.count()).select_from(found.subquery())) or 0
+    if number < _DENSE * issue_search.WINDOW:
+        return listed.where(issue_search.among_indexed(words)), True
+    return select(Issue).where(Issue.sr_id.in_(_newest(listed, _DEPTH)), *containing), False
+
+
+def _newest(listed: Select[Issue], most: int) -> Select[int]:
+    newest = listed.with_only_columns(Issue.sr_id).order_by(Issue.sr_id.desc()).limit(most)
+    return select(newest.cte().prefix_with("MATERIALIZED").c.sr_id)
+
+
+def _explain(problems: tuple[FilterProblem, ...]) -> str:
+    """Return what is wrong with the terms of a query."""
+    return " ".join(t(f"issues.problem.{one.name}", **one.words) for one in problems)
 
 
 def _condition(board: BoardContext, viewer: PersonInfo, term: SearchTerm) -> _Condition:
@@ -82,20 +119,8 @@ def _owner(board: BoardContext, viewer: PersonInfo, value: str) -> _Condition:
 
 def _is(_board: BoardContext, _viewer: PersonInfo, value: str) -> _Condition:
     is_locked = exists().where(IssueLock.sr_id == Issue.sr_id)
-    if value in {"open", "closed"}:
-        return _state(_board, _viewer, value)
     known = {"locked": is_locked, "unlocked": ~is_locked, "issue": true(), "private": true()}
     return known.get(value, false())
-
-
-def _state(_board: BoardContext, viewer: PersonInfo, value: str) -> _Condition:
-    if value not in {"open", "closed"}:
-        return false()
-    return and_(*issue_query.conditions(IssueListFilter(state=value), viewer))
-
-
-def _author(_board: BoardContext, viewer: PersonInfo, value: str) -> _Condition:
-    return and_(*issue_query.conditions(IssueListFilter(state="all", creator=value), viewer))
 
 
 def _label(_board: BoardContext, _viewer: PersonInfo, value: str) -> _Condition:
@@ -145,8 +170,6 @@ _FINDERS: MappingProxyType[str, Callable[[BoardContext, PersonInfo, str], _Condi
             "user": _owner,
             "in": _everything,
             "type": _type,
-            "state": _state,
-            "author": _author,
             "is": _is,
             "label": _label,
             "no": _no,

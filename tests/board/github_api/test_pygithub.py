@@ -112,7 +112,7 @@ def test_langchains_toolkit_works_through_pygithub(client: Client) -> None:
     assert "운영DB가 느립니다" in tools["Get Issues"].run("")
     read = json.loads(tools["Get Issue"].run({"issue_number": issue.number}))
     assert (read["body"], read["opened_by"]) == ("조회가 느립니다", "lead")
-    tools["Comment on Issue"].run(f"{issue.number}\n\n확인 중입니다")
+    tools["Comment on Issue"].run({"input": f"{issue.number}\n\n확인 중입니다"})
     assert [one.body for one in issue.get_comments()] == ["확인 중입니다"]
     found = tools["Search issues and pull requests"].run({"search_query": "운영DB"})
     assert f"{issue.number}" in found and "Top 1 results" in found
