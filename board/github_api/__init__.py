@@ -1,1 +1,1 @@
-"""REST in GitHub's dialect: repositories, issues, comments, search, and the board's own things."""
+"""The API in GitHub's dialect: repositories, issues, comments, search."""

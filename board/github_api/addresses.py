@@ -1,4 +1,4 @@
-"""Addresses in answers: on the host by which the client came, else it does not follow them."""
+"""Addresses in answers: on the host by which the client came, since it follows no others."""
 
 from __future__ import annotations
 

@@ -96,7 +96,7 @@ def _mentions(login: str) -> Condition:
 def find(
     session: Session, query: Select[Issue], wanted: IssueListFilter, page: PageRequest
 ) -> FoundIssues:
-    """Return one page of a query of issues in the wanted order."""
+    """Return one page of a query of issues in the requested order."""
     total = count(session, query)
     keys = _keys(wanted.sort)
     is_descending = wanted.direction == "desc"

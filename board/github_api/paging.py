@@ -19,7 +19,7 @@ _Row = TypeVar("_Row")
 
 @dataclass(frozen=True, slots=True)
 class PageRequest:
-    """The wanted page."""
+    """The requested page."""
 
     number: int
     size: int
@@ -28,7 +28,7 @@ class PageRequest:
 
     @classmethod
     def of(cls, number: int, size: int, after: str = "") -> PageRequest:
-        """Return the wanted page; like GitHub, values out of range become the nearest."""
+        """Return the requested page; like GitHub, values out of range become the nearest."""
         return cls(max(1, number), min(max(1, size), _MOST_PER_PAGE), after)
 
     @property

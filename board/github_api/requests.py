@@ -36,7 +36,7 @@ def page_of(
     ] = DEFAULT,
     after: Annotated[str, Query(max_length=64, description="Cursor, from `Link`"), CLEANED] = "",
 ) -> PageRequest:
-    """Return the wanted page."""
+    """Return the requested page."""
     return PageRequest.of(page, per_page, after)
 
 

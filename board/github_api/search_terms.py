@@ -24,7 +24,7 @@ class SearchTerm:
 
 @dataclass(frozen=True, slots=True)
 class SearchTerms:
-    """A query: qualifiers that are read here, a sorting, and the rest for the board's filter."""
+    """A query: qualifiers that are read here, a sorting, and what is left for the board's filter."""
 
     own: tuple[SearchTerm, ...] = ()
     sort: str = ""
@@ -69,7 +69,7 @@ def _sort(value: str) -> tuple[str, str]:
 
 
 def read_number(value: str) -> tuple[int, int] | None:
-    """Return the bounds of `>3`, `>=3`, `<3`, `2..5`, `2..*` or `3`; else `None`."""
+    """Return the bounds of `>3`, `>=3`, `<3`, `2..5`, `2..*` or `3`, or `None`."""
     found = re.fullmatch(r"(>=|<=|>|<)?(\d{1,9})|(\d{1,9}|\*)\.\.(\d{1,9}|\*)", value, re.ASCII)
     if found is None:
         return None

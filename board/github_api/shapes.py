@@ -251,7 +251,6 @@ class ErrorBody(BaseModel):
     documentation_url: str
     errors: list[Problem] | None = None
     reference: str | None = None
-    status: str | None = None
 
 
 _ALWAYS = (400, 401, 403, 404, 422, 429, 503)

@@ -51,7 +51,7 @@ def timeline(
     *,
     with_comments: bool = True,
 ) -> list[EventBody]:
-    """Return the events of an issue, with its comments among them unless they are not wanted."""
+    """Return the events of an issue, with its comments among them by default."""
     with board.database.reading() as session:
         visibility.find_issue(session, viewer, sr_id)
         found: list[_Item] = [(e.at, e.number, e) for e in _events(session, viewer, sr_id)]

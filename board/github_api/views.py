@@ -34,7 +34,6 @@ from guardia.errors import NotFound
 from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Person
-from guardia.text import clean
 
 _LATEST = 20
 """Entries among which the last end of an issue is looked for."""
@@ -228,7 +227,7 @@ def comment_bodies(
 def get_user(board: BoardContext, viewer: PersonInfo, addresses: Addresses, login: str) -> User:
     """Return a person or an agent by login. Raises `NotFound` if the viewer may not know them."""
     with board.database.reading() as session:
-        actor = find_actor(session, viewer, clean(login))
+        actor = find_actor(session, viewer, login)
         if actor is None:
             raise NotFound(what=login)
         return users_of(session, addresses, [actor]).user(actor)

@@ -60,7 +60,7 @@ _FIXED_WORDS = {
     401: "Bad credentials",
     404: "Not Found",
 }
-"""Words by which GitHub's clients know an error, whatever the language."""
+"""Words by which clients of GitHub know an error, in every language."""
 _DOCS = "/docs"
 _LOGGED_PATH = 200
 
@@ -132,7 +132,7 @@ def error_response(
         )
     if request.url.path.startswith(_DIALECT):
         text = _FIXED_WORDS.get(status, text)
-    body: dict[str, Any] = {"message": text, "documentation_url": _DOCS, "status": str(status)}
+    body: dict[str, Any] = {"message": text, "documentation_url": _DOCS}
     if problems:
         body["errors"] = problems
     if reference:
