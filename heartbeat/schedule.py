@@ -34,6 +34,7 @@ from guardia.board.organization import chart as org_chart
 from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
 from guardia.board.standing import ending
+from guardia.board.webhooks import deliveries as webhook_deliveries
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Refused
 from guardia.heartbeat.triggers import HeartbeatTrigger
@@ -189,6 +190,7 @@ class HeartbeatScheduler:
             "notices:on_call": on_call.process_due,
             "notices:digests": digests.process_due,
             "alerts:due": alerts_due.process_due,
+            "webhooks:old": webhook_deliveries.remove_old,
         }
         for name, sweep in sweeps.items():
             self._add_recurring(
@@ -202,6 +204,7 @@ class HeartbeatScheduler:
         self._add_recurring(
             "assignment:due", soon, partial(assignment_due.process_due, self._board)
         )
+        self._add_recurring("webhooks", soon, partial(webhook_deliveries.queue_due, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
             "forget",

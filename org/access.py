@@ -112,6 +112,8 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "notice.read": _APPROVERS | {"auditor"},
     "notice.acknowledge": _OPERATING,
     "roster.edit": frozenset({"team_lead", "pm", "admin"}),
+    "webhook.read": frozenset({"security_officer", "admin", "auditor"}),
+    "webhook.edit": frozenset({"admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
@@ -162,6 +164,8 @@ OPERATOR_ACTIONS = frozenset(
         "talk.read",
         "tool.read",
         "version.read",
+        "webhook.edit",
+        "webhook.read",
     }
 )
 """Actions that the operator may do on the command line without signing in, because the operator's

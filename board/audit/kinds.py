@@ -188,6 +188,14 @@ class EntryKind(StrEnum):
     ON_CALL_ACKNOWLEDGED = "on_call_acknowledged"
     NOTICE_PREFERENCE_SET = "notice_preference_set"
 
+    # Webhooks
+    WEBHOOK_ADDED = "webhook_added"
+    WEBHOOK_CHANGED = "webhook_changed"
+    WEBHOOK_REMOVED = "webhook_removed"
+    WEBHOOK_PINGED = "webhook_pinged"
+    WEBHOOK_REDELIVERED = "webhook_redelivered"
+    WEBHOOK_DISABLED = "webhook_disabled"
+
     # Costs
     MODEL_ASKED = "model_asked"
     BUDGET_WARNED = "budget_warned"

@@ -24,7 +24,7 @@ class SearchTerm:
 
 @dataclass(frozen=True, slots=True)
 class SearchTerms:
-    """A query: qualifiers that are read here, a sorting, and what is left for the board's filter."""
+    """A query: qualifiers that are read here, a sorting, and what the board's filter reads."""
 
     own: tuple[SearchTerm, ...] = ()
     sort: str = ""

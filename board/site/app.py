@@ -58,6 +58,8 @@ from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
 from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
+from guardia.board.webhooks import api as webhook_api
+from guardia.board.webhooks import pages as webhook_pages
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
@@ -92,7 +94,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(control_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
-    for api in GITHUB_ROUTERS:
+    for api in (*GITHUB_ROUTERS, webhook_api.router):
         app.include_router(api)
     app.include_router(health.router)
     for router in (
@@ -126,6 +128,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         alert_pages.router,
         rollout_pages.router,
         agent_pages.router,
+        webhook_pages.router,
         live.router,
         api_docs.router,
     ):
