@@ -60,6 +60,9 @@ class JobHandlers(Protocol):
     def process_alerts(self, source: str) -> None:
         """Fold and settle the alerts of a monitoring system."""
 
+    def deliver_webhook(self, delivery_id: int) -> None:
+        """Make one attempt at a delivery of a webhook."""
+
 
 class _RetryDelivery(procrastinate.RetryStrategy):
     """Tries a message again after growing pauses, or when the channel has said that it may."""
@@ -101,6 +104,7 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     engine.task(name="read_server", retry=retry_on_outage)(run.read_server)
     engine.task(name="plan_rollout", retry=retry_on_outage)(run.plan_rollout)
     engine.task(name="alerts", retry=retry_on_outage)(run.process_alerts)
+    engine.task(name="webhook", retry=retry_on_outage)(run.deliver_webhook)
     return engine
 
 

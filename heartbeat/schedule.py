@@ -36,6 +36,7 @@ from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
 from guardia.board.service_levels import due as service_due
 from guardia.board.standing import ending
+from guardia.board.webhooks import deliveries as webhook_deliveries
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Refused
 from guardia.heartbeat.triggers import HeartbeatTrigger
@@ -194,6 +195,7 @@ class HeartbeatScheduler:
             "notices:digests": digests.process_due,
             "alerts:due": alerts_due.process_due,
             "figures:fold": totals.fold,
+            "webhooks:old": webhook_deliveries.remove_old,
         }
         for name, sweep in sweeps.items():
             self._add_recurring(
@@ -209,6 +211,7 @@ class HeartbeatScheduler:
         )
         soon = IntervalTrigger(seconds=_SERVICE_INTERVAL, timezone=UTC)
         self._add_recurring("service:due", soon, partial(service_due.process_due, self._board))
+        self._add_recurring("webhooks", soon, partial(webhook_deliveries.queue_due, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
             "forget",

@@ -16,6 +16,7 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.runs import beats
+from guardia.board.webhooks import deliveries as webhook_deliveries
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.errors import ClockOff
@@ -111,6 +112,14 @@ class Worker:
     def process_alerts(self, source: str) -> None:
         """Job `alerts`: fold and settle the alerts of a monitoring system."""
         settling.process_alerts(self.board, source, AlertRules.of(self.settings))
+
+    def deliver_webhook(self, delivery_id: int) -> None:
+        """Job `webhook`: make one attempt at a delivery."""
+        settings, keys = self.settings, FileCredentialStore(self.settings.secrets)
+        origin = settings.public_origin or settings.board_address
+        webhook_deliveries.attempt(
+            self.board, keys, origin, delivery_id, local=settings.webhook_local
+        )
 
     def sign_checkpoint(self) -> None:
         """Job `seal`: sign a checkpoint of the audit log."""

@@ -36,6 +36,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
+    "issue.edit": _EVERYONE - {"auditor"},
+    "issue.organize": _OPERATING,
+    "issue.lock": _APPROVERS,
+    "label.edit": _APPROVERS,
     "issue.assign": _OPERATING,
     "queue.read": _STAFF,
     "alert.read": _STAFF,
@@ -115,12 +119,14 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "notice.read": _APPROVERS | {"auditor"},
     "notice.acknowledge": _OPERATING,
     "roster.edit": frozenset({"team_lead", "pm", "admin"}),
+    "webhook.read": frozenset({"security_officer", "admin", "auditor"}),
+    "webhook.edit": frozenset({"admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
 `approval.decide` is the right itself, `approval.decide_own` that of engineers on plans for servers
-that they own; `approval.answer` also covers a delegated right. A customer reopens and accepts only
-own requests.
+that they own; `approval.answer` also covers a delegated right. A customer edits, reopens and
+accepts only own requests.
 """
 
 OPERATOR_ACTIONS = frozenset(
@@ -170,6 +176,8 @@ OPERATOR_ACTIONS = frozenset(
         "talk.read",
         "tool.read",
         "version.read",
+        "webhook.edit",
+        "webhook.read",
     }
 )
 """Actions that the operator may do on the command line without signing in, because the operator's

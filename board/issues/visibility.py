@@ -9,6 +9,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Issue, Task
 from guardia.errors import NotFound
+from guardia.org import identity
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
@@ -37,6 +38,14 @@ def find_issue(session: Session, viewer: PersonInfo, sr_id: int) -> Issue:
     if found is None:
         raise NotFound(what=issue_ref(sr_id))
     return found
+
+
+def is_requester(session: Session, person: PersonInfo, issue: Issue) -> bool:
+    """Return whether a person requested an issue, under any of their accounts."""
+    if issue.requester_id is None:
+        return False
+    humans = identity.accounts_of_same_people(session, {issue.requester_id})
+    return person.id == issue.requester_id or person.id in humans
 
 
 def find_task(session: Session, viewer: PersonInfo, sr_id: int, task_id: int) -> Task | None:

@@ -35,6 +35,8 @@ from guardia.board.costs import pages as cost_pages
 from guardia.board.dashboard import api as dashboard_api
 from guardia.board.dashboard import pages as dashboard_pages
 from guardia.board.external_agents import api as external_agent_api
+from guardia.board.github_api.middleware import DialectMiddleware
+from guardia.board.github_api.routes import ROUTERS as GITHUB_ROUTERS
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
@@ -68,6 +70,8 @@ from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
 from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
+from guardia.board.webhooks import api as webhook_api
+from guardia.board.webhooks import pages as webhook_pages
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
@@ -84,6 +88,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         version=guardia.__version__,
         docs_url=None,
         redoc_url=None,
+        # GitHub's clients follow no 307, and no address of ours ends with a slash.
+        redirect_slashes=False,
         lifespan=_lifespan,
         dependencies=[Depends(permissions.require_permission)],
     )
@@ -102,6 +108,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
     app.include_router(service_api.router)
+    for api in (*GITHUB_ROUTERS, webhook_api.router):
+        app.include_router(api)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
@@ -136,6 +144,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         alert_pages.router,
         rollout_pages.router,
         agent_pages.router,
+        webhook_pages.router,
         live.router,
         about_pages.router,
         api_docs.router,
@@ -149,6 +158,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware, the innermost first."""
     app.add_middleware(FairQueueMiddleware, session_cookie=SESSION_COOKIE)
     app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(DialectMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(ProxyMiddleware, proxies=parse_networks(settings.trusted_proxies))
 

@@ -8,8 +8,10 @@ import time
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from guardia.board.github_api.routes import ROUTES as GITHUB_ROUTES
 from guardia.board.intake.registry import CHANNELS
 from guardia.board.web.rates import RateLimit
+from guardia.board.webhooks.routes import ROUTES as WEBHOOK_ROUTES
 from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
 from guardia.errors import Forbidden, TooOften
 from guardia.org.access import require_permission as require
@@ -23,6 +25,8 @@ AGENT_TOKEN = "agent"
 """Needs the token of an external agent's session, which `external_agents.api` checks."""
 
 STOP = "control.kill"
+_UNCOUNTED = "/api/v3/rate_limit"
+"""Asking for the limit counts as no call."""
 OPENING = frozenset({"issue.create", "goal.give"})
 """Actions that open an issue, and so make work for agents."""
 
@@ -212,6 +216,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/api/v3/kill-switch"): "plan.read",
     ("PUT", "/api/v3/kill-switch"): "control.kill",
     ("POST", "/api/v3/kill-switch/release"): "control.release",
+    **GITHUB_ROUTES,
+    **WEBHOOK_ROUTES,
 }
 
 
@@ -230,12 +236,16 @@ class Rates:
 
     def check(self, request: Request, action: str, visitor: Visitor) -> None:
         """Count a request. Raises `TooOften`; stopping is never refused."""
+        request.state.rate = self._forms.state(visitor.person.id, time.time())
         if action == STOP:
             return
         changes = request.method not in {"GET", "HEAD"}
         seconds = 0
         if visitor.token.startswith(TOKEN_PREFIX):
-            seconds = self._calls.take(hashlib.sha256(visitor.token.encode()).hexdigest())
+            key = hashlib.sha256(visitor.token.encode()).hexdigest()
+            if request.url.path != _UNCOUNTED:
+                seconds = self._calls.take(key)
+            request.state.rate = self._calls.state(key, time.time())
         elif changes:
             seconds = self._forms.take(visitor.person.id)
         if changes and action in OPENING:

@@ -45,6 +45,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("catalog.title", "/tools", "tool.read", "more"),
     NavigationItem("notes.page.title", "/agents", "agent.read", "more"),
     NavigationItem("talk.page.title", "/talk-rules", "talk.read", "more"),
+    NavigationItem("webhooks.title", "/webhooks", "webhook.read", "more"),
     NavigationItem("notices.page.title", "/notifications", "notice.own", "more"),
     NavigationItem("web.control.title", "/control", "plan.read", "stop"),
 )

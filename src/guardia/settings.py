@@ -161,6 +161,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     slack_response_hosts: str = "hooks.slack.com"
     """Hosts to which pressed buttons are answered, separated by commas; `http://host:port` for a
     relay on the own network."""
+    webhook_local: bool = False
+    """Whether webhooks may go to addresses of this host and its link."""
     slack_window: int = Field(default=300, ge=10, le=86_400)
     """Seconds by which the time of a request from Slack may differ from now."""
     jandi_token: SecretStr | None = None

@@ -56,6 +56,7 @@ from guardia.cli import (
     team,
     token,
     tools,
+    webhook,
 )
 from guardia.cli.console import console
 from guardia.errors import UserError
@@ -102,6 +103,7 @@ app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
 app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
+app.add_typer(webhook.app, name="webhook", help=t("webhooks.cli.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
 app.command("hire", help=t("cli.staff.hire"))(agents.hire)
