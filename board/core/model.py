@@ -121,10 +121,8 @@ class Issue(Base):
     numbers."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
-    ended_at: Mapped[datetime | None]
-    """When its state became an ended one; kept by a trigger."""
     closed_at: Mapped[datetime | None] = mapped_column(server_default=FetchedValue())
-    """When its work ended; a trigger keeps it."""
+    """When its state became an ended one; a trigger keeps it."""
 
     @property
     def ref(self) -> str:

@@ -60,7 +60,7 @@ class InstitutionsCard:
             names = names.where(Institution.inst_id.in_({key[0] for key in numbers}))
             known = {row[0]: row[1] for row in session.execute(names)}
         rows = [
-            _figures(inst, known.get(inst, inst), numbers, filters, f"ended:>={since}")
+            _figures(inst, known.get(inst, inst), numbers, filters, f"closed:>={since}")
             for inst in sorted({key[0] for key in numbers})
         ]
         return tuple(sorted(rows, key=lambda one: (-one.open, one.inst_id))[:_MOST])

@@ -32,7 +32,7 @@ def with_task(filters: CardFilters, *terms: str) -> str:
     """Return the address of the issues that have a task with all these properties."""
     chosen = [*terms, *([f"server={filters.server}"] if filters.server else [])]
     given = CardFilters(filters.days, filters.institution)
-    return issues(given, "task:" + ",".join(chosen))
+    return issues(given, "task:" + "+".join(chosen))
 
 
 def on_day(name: str, day: date) -> str:

@@ -83,6 +83,6 @@ def _chart(filters: CardFilters, found: list[Figure], since: date, today: date) 
         tuple(f"{day:%m-%d}" for day in days),
         (
             series("came", "issue", "created", "primary"),
-            series("ended", "issue_ended", "ended", "success"),
+            series("ended", "issue_ended", "closed", "success"),
         ),
     )

@@ -11,8 +11,8 @@ from starlette.concurrency import run_in_threadpool
 from guardia.board.github_api.routes import ROUTES as GITHUB_ROUTES
 from guardia.board.intake.registry import CHANNELS
 from guardia.board.web.rates import RateLimit
-from guardia.board.webhooks.routes import ROUTES as WEBHOOK_ROUTES
 from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
+from guardia.board.webhooks.routes import ROUTES as WEBHOOK_ROUTES
 from guardia.errors import Forbidden, TooOften
 from guardia.org.access import require_permission as require
 from guardia.org.tokens import TOKEN_PREFIX

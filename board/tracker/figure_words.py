@@ -1,13 +1,13 @@
-"""Search words that name the issues behind a figure of the dashboard.
+"""Keys of the issue filter that name the issues behind a figure of the dashboard.
 
-`created:>=2026-11-01` and `ended:2026-11-02` are days in Seoul. `task:` holds for issues that have
-one task with all of its terms: `task:completed,agent,since=2026-11-01,server=MOF-WAS-01`.
+`task:` holds for issues that have one task with all of its terms, of which days are days in Seoul:
+`task:completed+agent+since=2026-11-01+server=MOF-WAS-01`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 
 from sqlalchemy import ColumnElement, and_, false, func, select
 from sqlalchemy.orm import InstrumentedAttribute
@@ -15,12 +15,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from guardia.board.core.labels import SEOUL
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
-from guardia.org.directory import PersonInfo
 
 Condition = ColumnElement[bool]
-Word = Callable[[str, PersonInfo], Condition]
 _OPEN = sorted(state.value for state in OPEN_STATES)
-_DAY = timedelta(days=1)
 _MOST_TERMS = 8
 
 
@@ -29,23 +26,6 @@ def _midnight(text: str) -> datetime | None:
         return datetime.combine(date.fromisoformat(text), datetime.min.time(), SEOUL)
     except ValueError:
         return None
-
-
-def _within(
-    column: InstrumentedAttribute[datetime] | InstrumentedAttribute[datetime | None],
-) -> Word:
-    """Return the word for a moment: on a day, `>=` a day, or `day..day`."""
-
-    def find(value: str, _viewer: PersonInfo) -> Condition:
-        first, joined, last = value.removeprefix(">=").partition("..")
-        begin, end = _midnight(first), _midnight(last if joined else first)
-        if begin is None or end is None:
-            return false()
-        if value.startswith(">="):
-            return column >= begin
-        return and_(column >= begin, column < end + _DAY)
-
-    return find
 
 
 def _task_since(column: InstrumentedAttribute[datetime], text: str) -> Condition:
@@ -69,9 +49,10 @@ _TERMS: dict[str, Callable[[str], Condition]] = {
 }
 
 
-def _task(value: str, _viewer: PersonInfo) -> Condition:
+def task(value: str) -> Condition:
+    """Return the condition of `task:`; a term that means nothing finds no issue."""
     conditions = [Task.sr_id == Issue.sr_id]
-    for term in value.split(",")[:_MOST_TERMS]:
+    for term in value.split("+")[:_MOST_TERMS]:
         name, _, given = term.partition("=")
         state = name.upper().replace("-", "_")
         if state in State.__members__:
@@ -82,13 +63,6 @@ def _task(value: str, _viewer: PersonInfo) -> Condition:
     return select(Task.task_id).where(*conditions).exists()
 
 
-def _urgent(value: str, _viewer: PersonInfo) -> Condition:
+def urgent(value: str) -> Condition:
+    """Return the condition of `urgent:yes`: the two highest priorities."""
     return Issue.priority.in_(["P1", "P2"]) if value.lower() == "yes" else false()
-
-
-WORDS: dict[str, Word] = {
-    "created": _within(Issue.created_at),
-    "ended": _within(Issue.ended_at),
-    "task": _task,
-    "urgent": _urgent,
-}

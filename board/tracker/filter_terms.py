@@ -16,6 +16,8 @@ KEYS = (
     "institution", "server", "priority", "category", "kind", "agent", "parent", "goal", "no", "has",
     "created", "updated", "closed", "due", "sort",
 )  # fmt: skip
+FIGURE_KEYS = ("task", "urgent")
+"""Keys of the addresses behind figures of the dashboard; not offered to people."""
 SYNONYMS = MappingProxyType({"requester": "author", "state": "is", "type": "kind"})
 MAX_TERMS = 20
 _TERM = re.compile(r'-?(?:[^\s"“”]+|["“”][^"“”]*(?:["“”]|$))+')
@@ -59,7 +61,9 @@ def parse(words: str) -> tuple[list[Term], list[FilterProblem]]:
         elif found is not None:
             problems.append(found)
     if len(terms) > MAX_TERMS:
-        problems.append(FilterProblem(terms[MAX_TERMS].written, "too_many", {"most": str(MAX_TERMS)}))
+        problems.append(
+            FilterProblem(terms[MAX_TERMS].written, "too_many", {"most": str(MAX_TERMS)})
+        )
     return terms[:MAX_TERMS], problems
 
 
@@ -94,7 +98,7 @@ def _unquoted(text: str) -> str:
 def key_named(name: str) -> str | None:
     """Return the key that a person writes in English or Korean, or `None`."""
     low = name.lower()
-    return low if low in KEYS else SYNONYMS.get(low) or _korean_keys().get(name)
+    return low if low in (*KEYS, *FIGURE_KEYS) else SYNONYMS.get(low) or _korean_keys().get(name)
 
 
 @cache

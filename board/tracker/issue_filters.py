@@ -5,23 +5,20 @@ Every condition is one that an index answers or that is decided from the row its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from guardia.board.core.actors import Actor
 from guardia.board.core.issue_ref import parse_issue_ref
-from guardia.board.core.lifecycle import State
-from guardia.board.core.model import Issue, Task
-from guardia.board.tracker import figure_words
 from guardia.board.core.labels import SEOUL
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Comment, Issue, Mention, Task
-from guardia.board.tracker import issue_sort
+from guardia.board.tracker import figure_words, issue_sort
 from guardia.board.tracker.filter_dates import Period, read_period
 from guardia.board.tracker.filter_terms import FilterProblem, Term, parse
 from guardia.board.tracker.filter_values import read_value
@@ -128,20 +125,6 @@ def _fixed(key: str, value: str) -> str:
     return found
 
 
-_QUALIFIERS: dict[str, Callable[[str, PersonInfo], Condition]] = {
-    "status": _status,
-    "assignee": _person(Issue.assignee_id.expression),
-    "requester": _person(Issue.requester_id.expression),
-    "institution": _institution,
-    "server": _server,
-    "priority": _equals(Issue.priority.expression),
-    "category": _equals(Issue.category.expression),
-    "kind": _equals(Issue.kind.expression),
-    "agent": lambda value, _viewer: Issue.agent_id == value,
-    "parent": _related(Issue.parent_id.expression),
-    "goal": _related(Issue.goal_id.expression),
-    **figure_words.WORDS,
-}
 # --- Finders: a condition for a value of a key ---------------------------------------------------
 
 
@@ -199,7 +182,9 @@ def _author(reader: _Reader, value: str) -> Condition:
 
 
 def _mentions(reader: _Reader, value: str) -> Condition:
-    return Issue.sr_id.in_(select(Mention.sr_id).where(Mention.person_id.in_(_people(reader, value))))
+    return Issue.sr_id.in_(
+        select(Mention.sr_id).where(Mention.person_id.in_(_people(reader, value)))
+    )
 
 
 def _commenter(reader: _Reader, value: str) -> Condition:
@@ -211,10 +196,14 @@ def _involves(reader: _Reader, value: str) -> Condition:
     people = _people(reader, value)
     authors = [str(Actor.person(person)) for person in people]
     # One set of numbers, so that the indexes of all four are used.
-    wanted = select(Issue.sr_id).where(_owner().in_(people)).union(
-        select(Issue.sr_id).where(Issue.requester_id.in_(people)),
-        select(Mention.sr_id).where(Mention.person_id.in_(people)),
-        select(Comment.sr_id).where(Comment.author.in_(authors)),
+    wanted = (
+        select(Issue.sr_id)
+        .where(_owner().in_(people))
+        .union(
+            select(Issue.sr_id).where(Issue.requester_id.in_(people)),
+            select(Mention.sr_id).where(Mention.person_id.in_(people)),
+            select(Comment.sr_id).where(Comment.author.in_(authors)),
+        )
     )
     return Issue.sr_id.in_(wanted)
 
@@ -348,5 +337,7 @@ _FINDERS: MappingProxyType[str, Callable[[_Reader, str], Condition]] = MappingPr
         "updated": _moment(Issue.updated_at.expression),
         "closed": _moment(Issue.closed_at.expression),
         "due": _due,
+        "task": lambda _reader, value: figure_words.task(value),
+        "urgent": lambda _reader, value: figure_words.urgent(value),
     }
 )

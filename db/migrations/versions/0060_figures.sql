@@ -6,7 +6,7 @@
 -- *_figures below: the triggers, the rebuild and the figures of one server read them.
 
 -- When an issue ended; comments on ended issues move its updated_at, but not this.
-alter table tb_sr_request add column ended_at timestamptz;
+alter table tb_sr_request add column closed_at timestamptz;
 -- Whether a person has decided on a task or directed it.
 alter table tb_ops_task add column by_person boolean not null default false;
 
@@ -16,15 +16,15 @@ $$;
 
 create function issue_ends() returns trigger language plpgsql as $$
 begin
-    new.ended_at := case when is_open_state(new.status) then null
-                         when old.status is not distinct from new.status then old.ended_at
+    new.closed_at := case when is_open_state(new.status) then null
+                         when old.status is not distinct from new.status then old.closed_at
                          else new.updated_at end;
     return new;
 end $$;
 create trigger ends before update of status on tb_sr_request
     for each row execute function issue_ends();
 
-update tb_sr_request set ended_at = updated_at where not is_open_state(status);
+update tb_sr_request set closed_at = updated_at where not is_open_state(status);
 
 update tb_ops_task t set by_person = true
  where exists (select from tb_directive d where d.task_id = t.task_id)
@@ -85,7 +85,7 @@ create function issue_figures(i tb_sr_request)
         (true, 'issue', seoul_day(i.created_at), '', 1::bigint),
         (true, 'issue_state', seoul_day(i.created_at), i.status, 1),
         (is_open_state(i.status) and i.priority in ('P1', 'P2'), 'issue_urgent', seoul_day(i.created_at), '', 1),
-        (i.ended_at is not null, 'issue_ended', seoul_day(i.ended_at), i.status, 1),
+        (i.closed_at is not null, 'issue_ended', seoul_day(i.closed_at), i.status, 1),
         (is_open_state(i.status) and i.assignee_id is not null and i.category is not null,
             'assignee_field', seoul_day(i.created_at), i.assignee_id || ' ' || i.category, 1)
       ) as f (counts, measure, day, part, n)
@@ -156,8 +156,8 @@ end $$;
 create trigger figures_added after insert on tb_sr_request for each row execute function count_issue();
 create trigger figures_removed after delete on tb_sr_request for each row execute function count_issue();
 create trigger figures_changed after update on tb_sr_request for each row
-    when ((old.status, old.priority, old.inst_id, old.created_at, old.ended_at, old.assignee_id, old.category)
-          is distinct from (new.status, new.priority, new.inst_id, new.created_at, new.ended_at,
+    when ((old.status, old.priority, old.inst_id, old.created_at, old.closed_at, old.assignee_id, old.category)
+          is distinct from (new.status, new.priority, new.inst_id, new.created_at, new.closed_at,
                             new.assignee_id, new.category))
     execute function count_issue();
 
@@ -195,7 +195,6 @@ select measure, side.inst, day, part, sum(n)
 -- What the cards read besides the figures.
 create index ix_tb_ops_task_failed on tb_ops_task (updated_at desc) where status = 'FAILED_ROLLBACK';
 create index ix_tb_sr_request_created_at on tb_sr_request (created_at);
-create index ix_tb_sr_request_ended_at on tb_sr_request (ended_at) where ended_at is not null;
 create index ix_tb_audit_log_verified on tb_audit_log (seq)
     where kind in ('verified', 'verified_daily', 'broken');
 create index ix_tb_audit_log_results on tb_audit_log (seq)

@@ -66,23 +66,6 @@ insert into tb_issue_search (sr_id, form)
 -- Without a list of pending entries, which every search would read from the beginning.
 create index ix_tb_issue_search_pairs on tb_issue_search using gin (search_pairs(form)) with (fastupdate = off);
 
--- When an issue was closed.
-alter table tb_sr_request add column closed_at timestamptz;
-update tb_sr_request set closed_at = updated_at
-    where status in ('COMPLETED', 'FAILED_ROLLBACK', 'ROLLED_BACK', 'REJECTED', 'ABORTED');
-
-create function note_closing() returns trigger language plpgsql as $$
-begin
-    if new.status not in ('COMPLETED', 'FAILED_ROLLBACK', 'ROLLED_BACK', 'REJECTED', 'ABORTED') then
-        new.closed_at = null;
-    elsif new.closed_at is null then
-        new.closed_at = new.updated_at;
-    end if;
-    return new;
-end $$;
-create trigger issue_closed before insert or update of status on tb_sr_request
-    for each row execute function note_closing();
-
 -- Whom comments mention.
 create table tb_issue_mention (
     person_id text not null constraint fk_tb_issue_mention_person_id_tb_person references tb_person on delete cascade,

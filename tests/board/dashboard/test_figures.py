@@ -157,10 +157,10 @@ def test_a_fold_and_a_rebuild_lose_nothing_of_a_transaction_that_is_open(web_env
 def test_a_comment_on_an_ended_issue_does_not_move_its_end(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     History(web_env, 0)._order(scenario.claim.task_id, "abort")
-    ended = one(web_env, "select ended_at from tb_sr_request")
+    ended = one(web_env, "select closed_at from tb_sr_request")
     with psycopg.connect(web_env.dsn) as connection:
         connection.execute("update tb_sr_request set updated_at = now() + interval '3 days'")
-    assert ended is not None and one(web_env, "select ended_at from tb_sr_request") == ended
+    assert ended is not None and one(web_env, "select closed_at from tb_sr_request") == ended
 
 
 def test_figures_are_limited_to_what_a_person_may_see(web_env: BoardEnv) -> None:
