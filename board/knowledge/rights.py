@@ -14,7 +14,8 @@ from guardia.org.directory import PersonInfo
 def readable_by(viewer: PersonInfo) -> ColumnElement[bool]:
     """Return the condition for documents that a person may read; what is not permitted is refused.
 
-    Staff read documents whose audience is everyone or an institution, and those for their role. A
+    Staff read documents whose audience is everyone or an institution, those for their role, and
+    those that they added or own. A
     customer reads what is published for everyone, for the own institution or for customers, but
     never what belongs to another institution.
     """
@@ -23,9 +24,10 @@ def readable_by(viewer: PersonInfo) -> ColumnElement[bool]:
     audience = [Document.audience == "all"]
     by_role = and_(Document.audience == "roles", Document.roles.contains([viewer.role]))
     if viewer.role != "customer":
+        mine = or_(Document.created_by == f"person:{viewer.id}", Document.owner_id == viewer.id)
         return and_(
             Document.state != "REMOVED",
-            or_(*audience, Document.audience == "institution", by_role),
+            or_(*audience, Document.audience == "institution", by_role, mine),
         )
     own = Document.inst_id == viewer.institution if viewer.institution else false()
     return and_(
@@ -50,10 +52,10 @@ def usable_for(institution: str | None, server: str | None = None) -> ColumnElem
     Without an institution only those that belong to none. A document of one server is for that
     server.
     """
-    place = Document.inst_id.is_(None)
+    place: ColumnElement[bool] = Document.inst_id.is_(None)
     if institution:
         place = or_(place, Document.inst_id == institution)
-    machine = Document.server_id.is_(None)
+    machine: ColumnElement[bool] = Document.server_id.is_(None)
     if server:
         machine = or_(machine, Document.server_id == server)
     # What is only for some roles of people is not handed to an agent, unless engineers read it.

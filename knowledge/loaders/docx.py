@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from guardia.knowledge.loaders.archives import open_archive, require_no_macro
-from guardia.knowledge.loaders.reading import Unreadable
+from guardia.knowledge.loaders.reading import damaged_if_it_fails
 from guardia.knowledge.passages import Block
 
 _HEADING = re.compile(r"(?:heading|제목|개요)\s*([1-9])", re.IGNORECASE)
@@ -25,7 +25,7 @@ def blocks(data: bytes, name: str = "") -> list[Block]:
     from docx.table import Table
     from docx.text.paragraph import Paragraph
 
-    try:
+    with damaged_if_it_fails():
         document = Document(io.BytesIO(data))
         found: list[Block] = []
         for part in document.iter_inner_content():
@@ -34,10 +34,6 @@ def blocks(data: bytes, name: str = "") -> list[Block]:
             elif isinstance(part, Paragraph):
                 found.extend(_paragraph(part))
         found.extend(_notes(document))
-    except Unreadable:
-        raise
-    except Exception as error:  # a damaged file fails in many ways
-        raise Unreadable("damaged") from error
     return found
 
 
@@ -49,9 +45,17 @@ def _paragraph(paragraph: Any) -> Iterator[Block]:
     if level:
         yield Block("heading", text, level=level)
         return
-    properties = paragraph._p.pPr
-    listed = properties is not None and properties.numPr is not None
-    yield Block("text", f"- {text}" if listed else text)
+    yield Block("text", f"- {text}" if _is_listed(paragraph) else text)
+
+
+def _is_listed(paragraph: Any) -> bool:
+    """Return whether a paragraph, or its style, has a bullet or number."""
+    elements = [paragraph._p]
+    style = paragraph.style
+    while style is not None and len(elements) < 10:
+        elements.append(style.element)
+        style = style.base_style
+    return any(one.find(f"{_W}pPr/{_W}numPr") is not None for one in elements)
 
 
 def _level(paragraph: Any) -> int:
@@ -107,7 +111,7 @@ def _table(table: Any) -> Iterator[Block]:
     rows: list[tuple[str, ...]] = []
     inner: list[Any] = []
     for row in table.rows:
-        cells = [cell for cell in row.cells]
+        cells = list(row.cells)
         rows.append(tuple(_cell(cell) for cell in cells))
         for cell in cells:
             inner.extend(t for t in cell.tables if all(t._tbl is not one._tbl for one in inner))

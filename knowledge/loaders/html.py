@@ -15,9 +15,11 @@ _CHARSET = re.compile(rb"<meta[^>]{0,300}charset\s*=\s*[\"']?\s*([\w-]{2,40})", 
 _HEADING = re.compile(r"h([1-6])")
 _REFUSED = re.compile("<\\?xml[^>]*\\?>|[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff]")
 _BLOCKS = frozenset(
-    ["p", "div", "li", "dt", "dd", "section", "article", "main", "header", "footer", "ul", "ol"]
-    + ["dl", "blockquote", "figure", "figcaption", "form", "fieldset", "address", "nav", "aside"]
-    + ["body", "html", "center", "details", "summary"]
+    [
+        *("html", "body", "main", "div", "p", "section", "article", "header", "footer", "nav"),
+        *("ul", "ol", "li", "dl", "dt", "dd", "blockquote", "figure", "figcaption", "aside"),
+        *("form", "fieldset", "address", "center", "details", "summary"),
+    ]
 )
 _MOST_DEPTH = 200
 

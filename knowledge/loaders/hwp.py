@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from guardia.knowledge.loaders.archives import open_archive
-from guardia.knowledge.loaders.reading import Unreadable
+from guardia.knowledge.loaders.reading import Unreadable, damaged_if_it_fails
 from guardia.knowledge.passages import Block
 
 _OUTLINE = re.compile(r"^(?:개요|outline|제목|heading)\s*(\d{1,2})$", re.IGNORECASE)
@@ -27,20 +27,17 @@ def blocks(data: bytes, name: str = "") -> list[Block]:
     from hwpx import HwpxDocument
     from hwpx.hwp5.errors import Hwp5Error
 
-    try:
-        document = HwpxDocument.open(io.BytesIO(data))
+    with damaged_if_it_fails():
+        try:
+            document = HwpxDocument.open(io.BytesIO(data))
+        except Hwp5Error as error:
+            code = str(getattr(error, "code", ""))
+            protected = any(one in code for one in _PROTECTED)
+            raise Unreadable("encrypted" if protected else "damaged") from error
         walk = _Walk(_levels(document))
         for section in document.sections:
             for paragraph in section.element:
                 walk.paragraph(paragraph, 0)
-    except Unreadable:
-        raise
-    except Hwp5Error as error:
-        code = str(getattr(error, "code", ""))
-        protected = any(one in code for one in _PROTECTED)
-        raise Unreadable("encrypted" if protected else "damaged") from error
-    except Exception as error:  # a damaged file fails in many ways
-        raise Unreadable("damaged") from error
     return [*walk.blocks, *walk.notes]
 
 
@@ -90,7 +87,9 @@ class _Walk:
             elif name in {"lineBreak", "tab"}:
                 yield "\n" if name == "lineBreak" else "\t"
             elif name == "equation":
-                yield "".join(script.text or "" for script in child.iter() if _name(script) == "script")
+                yield "".join(
+                    script.text or "" for script in child.iter() if _name(script) == "script"
+                )
             elif name in {"rect", "ellipse", "container", "drawText", "polygon"}:
                 yield "".join(f"\n{text}" for text in self._paragraphs(child))
             elif name not in _HIDDEN and name != "tbl":

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from guardia.knowledge.loaders.reading import Unreadable, require_pages
+from guardia.knowledge.loaders.reading import Unreadable, damaged_if_it_fails, require_pages
 from guardia.knowledge.passages import Block
 
 Parsed = tuple[list[Block], int]
@@ -33,14 +33,11 @@ def _pages(data: bytes, media_type: str, parser: Callable[[], Any]) -> Parsed:
         raise Unreadable("damaged") from error
     found: list[Block] = []
     count = 0
-    try:
-        for count, page in enumerate(read.lazy_parse(Blob.from_data(data, mime_type=media_type)), 1):
+    with damaged_if_it_fails():
+        blob = Blob.from_data(data, mime_type=media_type)
+        for count, page in enumerate(read.lazy_parse(blob), 1):
             require_pages(count)
             found.extend(_paragraphs(page.page_content, count))
-    except Unreadable:
-        raise
-    except Exception as error:  # libraries fail on damaged files in many ways
-        raise Unreadable("damaged") from error
     if not found:
         raise Unreadable("damaged")
     return found, count

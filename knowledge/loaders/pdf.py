@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from guardia.knowledge.loaders.reading import Unreadable, require_pages
+from guardia.knowledge.loaders.reading import Unreadable, damaged_if_it_fails, require_pages
 from guardia.knowledge.passages import Block
 
 _HEADING_RATIO = 1.12
@@ -18,7 +18,6 @@ _NUMBERED = re.compile(r"^(제\s?\d+\s?[장절편조]|\d+(\.\d+){0,3}\.?|[IVX]+\
 _GAP = 1.6
 """Line heights between two paragraphs."""
 _WORDS = {"x_tolerance_ratio": 0.15, "y_tolerance": 3}
-_SCRIPTS = ("/JavaScript", "/Launch")
 
 
 def blocks(data: bytes, name: str = "") -> tuple[list[Block], int]:
@@ -27,16 +26,17 @@ def blocks(data: bytes, name: str = "") -> tuple[list[Block], int]:
     from pdfminer.pdfdocument import PDFPasswordIncorrect
     from pdfplumber.utils.exceptions import PdfminerException
 
-    try:
-        with pdfplumber.open(io.BytesIO(data), raise_unicode_errors=False) as pdf:
+    with damaged_if_it_fails():
+        try:
+            pdf = pdfplumber.open(io.BytesIO(data), raise_unicode_errors=False)
+        except PdfminerException as error:
+            locked = isinstance(error.args[0] if error.args else None, PDFPasswordIncorrect)
+            raise Unreadable("encrypted" if locked else "damaged") from error
+        with pdf:
             count = len(pdf.pages)
             require_pages(count)
             _require_no_script(pdf.doc.catalog)
             pages = [_Page(page) for page in pdf.pages]
-    except PdfminerException as error:
-        if isinstance(error.args[0] if error.args else None, PDFPasswordIncorrect):
-            raise Unreadable("encrypted") from error
-        raise Unreadable("damaged") from error
     if not any(page.lines or page.tables for page in pages):
         raise Unreadable("no_text")
     sizes = _sizes(pages)
@@ -61,7 +61,9 @@ class _Line:
         self.text = str(found["text"]).strip()
         self.top, self.bottom = float(found["top"]), float(found["bottom"])
         self.size = round(Counter(round(c["size"], 1) for c in characters).most_common(1)[0][0], 1)
-        bold = sum("bold" in c["fontname"].lower() or c["fontname"].endswith("-B") for c in characters)
+        bold = sum(
+            "bold" in c["fontname"].lower() or c["fontname"].endswith("-B") for c in characters
+        )
         self.is_bold = bold > len(characters) * 0.8
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from guardia.knowledge.loaders.archives import open_archive, require_no_macro
-from guardia.knowledge.loaders.reading import Unreadable, require_pages
+from guardia.knowledge.loaders.reading import damaged_if_it_fails, require_pages
 from guardia.knowledge.passages import Block
 
 _MOST_DEPTH = 20
@@ -19,14 +19,10 @@ def blocks(data: bytes, name: str = "") -> tuple[list[Block], int]:
         require_no_macro(archive)
     from pptx import Presentation
 
-    try:
+    with damaged_if_it_fails():
         slides = Presentation(io.BytesIO(data)).slides
         require_pages(len(slides))
         found = [one for number, slide in enumerate(slides, 1) for one in _slide(slide, number)]
-    except Unreadable:
-        raise
-    except Exception as error:  # a damaged file fails in many ways
-        raise Unreadable("damaged") from error
     return found, len(slides)
 
 

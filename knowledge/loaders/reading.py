@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from guardia.knowledge.passages import Block
@@ -28,6 +29,17 @@ class Reading:
     format: str
     blocks: Sequence[Block]
     pages: int = 0
+
+
+@contextmanager
+def damaged_if_it_fails() -> Iterator[None]:
+    """Raise `Unreadable` for whatever a library raises: damaged files make it fail in many ways."""
+    try:
+        yield
+    except (Unreadable, MemoryError, RecursionError):
+        raise
+    except Exception as error:
+        raise Unreadable("damaged") from error
 
 
 def require_pages(count: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import logging
 import warnings
@@ -19,21 +20,16 @@ from guardia.personal_numbers import has_resident_number
 from guardia.text import clean
 
 MAX_BYTES = 64 << 20
+_LIBRARIES = (
+    *("docx", "docx.table", "pptx", "openpyxl", "pdfplumber", "lxml.html", "olefile"),
+    *("hwpx", "hwpx.hwp5.errors"),
+)
 
 
 def load_libraries() -> None:
     """Import what loaders import late, so that each forked child has it already."""
-    import docx
-    import docx.table
-    import hwpx
-    import hwpx.hwp5.errors
-    import lxml.html
-    import olefile
-    import openpyxl
-    import pdfplumber
-    import pptx
-
-    assert docx and hwpx and lxml.html and olefile and openpyxl and pdfplumber and pptx
+    for name in _LIBRARIES:
+        importlib.import_module(name)
     warnings.simplefilter("ignore")
     logging.disable(logging.CRITICAL)  # pdfminer reports every broken object
     gc.collect()

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from guardia.knowledge.loaders import (
     docx,
-    hwp,
     html,
+    hwp,
     langchain,
     mail,
     markdown,

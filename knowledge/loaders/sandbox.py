@@ -58,7 +58,9 @@ class Sandbox:
 
     def read(self, path: Path, name: str, runbook: str = "") -> FileContent:
         """Read a file by its name; `runbook` is the id that a runbook must have. Never raises."""
-        request = json.dumps({"path": str(path.absolute()), "name": name, "runbook": runbook}).encode()
+        request = json.dumps(
+            {"path": str(path.absolute()), "name": name, "runbook": runbook}
+        ).encode()
         began = time.monotonic()
         with self._lock:
             # The process may have ended while it was idle.

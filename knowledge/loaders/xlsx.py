@@ -8,7 +8,12 @@ from datetime import date, datetime, time
 from typing import Any
 
 from guardia.knowledge.loaders.archives import open_archive, require_no_macro
-from guardia.knowledge.loaders.reading import MAX_CHARACTERS, Unreadable, require_pages
+from guardia.knowledge.loaders.reading import (
+    MAX_CHARACTERS,
+    Unreadable,
+    damaged_if_it_fails,
+    require_pages,
+)
 from guardia.knowledge.passages import Block
 
 _MOST_CELLS = 1_000_000
@@ -21,17 +26,13 @@ def blocks(data: bytes, name: str = "") -> tuple[list[Block], int]:
         require_no_macro(archive)
     from openpyxl import load_workbook
 
-    try:
+    with damaged_if_it_fails():
         book = load_workbook(io.BytesIO(data), read_only=True, data_only=True, keep_links=False)
         require_pages(len(book.sheetnames))
         found: list[Block] = []
         for number, sheet in enumerate(book.worksheets, 1):
             found.extend(_sheet(sheet, number))
         book.close()
-    except Unreadable:
-        raise
-    except Exception as error:  # a damaged file fails in many ways
-        raise Unreadable("damaged") from error
     return found, len(book.sheetnames)
 
 
