@@ -129,7 +129,7 @@ class AddedOut(BaseModel):
     version: int
 
 
-class LineOut(BaseModel):
+class DifferenceLineOut(BaseModel):
     """A line of a difference."""
 
     mark: str
@@ -174,7 +174,7 @@ def show(
 
 
 async def _received(request: Request, board: BoardDep, _caller: Caller) -> AsyncIterator[Incoming]:
-    """Receive the body as a stream; what nobody keeps is removed in any case."""
+    """Receive the body as a stream; what is not kept is removed in any case."""
     store = BlobStore.of(request.app.state.settings)
     announced = request.headers.get("content-length", "")
     size = int(announced[:18]) if announced.isdecimal() else 0
@@ -272,10 +272,10 @@ def change(board: BoardDep, caller: Caller, number: Number, given: DetailsIn) ->
 @router.get("/{number}/difference", summary="How two versions differ")
 def difference(
     board: BoardDep, caller: Caller, number: Number, old: _Version, new: _Version
-) -> list[LineOut]:
+) -> list[DifferenceLineOut]:
     """Return the lines that differ."""
     lines = view.difference(board, caller, number, old, new)
-    return [LineOut(mark=mark, text=text) for mark, text in lines]
+    return [DifferenceLineOut(mark=mark, text=text) for mark, text in lines]
 
 
 @router.get(

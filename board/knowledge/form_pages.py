@@ -274,7 +274,7 @@ def change_details(
 def _source(
     request: Request, board: BoardContext, visitor: Visitor, number: int, version: int
 ) -> str:
-    """Return what a person edits: the original if it is Markdown, else the text that was read."""
+    """Return what a person edits: the original if it is Markdown, or the text that was read."""
     name, digest = view.content_of(board, visitor.person, number, version)
     if name.lower().endswith((".md", ".markdown")):
         with BlobStore.of(request.app.state.settings).open(digest) as file:

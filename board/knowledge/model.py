@@ -16,7 +16,7 @@ class Document(Base):
     """A document; what it says is in its versions.
 
     Institution and server are ids without a foreign key: a document outlives what it describes,
-    and an id that no longer exists permits nobody to read it.
+    and an id that no longer exists permits no customer to read it.
     """
 
     __tablename__ = "tb_document"

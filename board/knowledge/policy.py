@@ -71,7 +71,7 @@ def require_submittable(review: str, reading: str) -> None:
 
 
 def require_publishable(review: str, reading: str, author: str, reviewer: str) -> None:
-    """Raise `Refused` unless this reviewer may publish a version; nobody reviews own work."""
+    """Raise `Refused` unless this reviewer may publish a version, which is never the own one."""
     if review != "IN_REVIEW":
         raise Refused(why=t("documents.not_in_review"))
     if author == reviewer:

@@ -25,7 +25,7 @@ from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution, Person, Server
-from guardia.text import clean, trim
+from guardia.text import trim
 
 JOB = "read_document"
 _MAX_NAME = 200
@@ -225,7 +225,7 @@ def _add_version(
         review="IN_REVIEW" if submit else "DRAFT",
         submitted_at=now if submit else None,
         author=str(Actor.of(person)),
-        comment=trim(clean(file.comment), _MAX_COMMENT),
+        comment=trim(file.comment, _MAX_COMMENT),
         restored_from=restored,
         created_at=now,
     )
@@ -239,7 +239,7 @@ def _add_version(
 
 def _file_name(name: str) -> str:
     """Return the last part of a name; its ending stays when it is too long."""
-    last = PurePosixPath(clean(name).replace("\\", "/")).name.strip() or "document.txt"
+    last = PurePosixPath(name.replace("\\", "/")).name.strip() or "document.txt"
     return last if len(last) <= _MAX_NAME else last[: _MAX_NAME - 20] + last[-20:]
 
 

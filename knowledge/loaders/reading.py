@@ -33,7 +33,7 @@ class Reading:
 
 @contextmanager
 def damaged_if_it_fails() -> Iterator[None]:
-    """Raise `Unreadable` for whatever a library raises: damaged files make it fail in many ways."""
+    """Raise `Unreadable` for any error of a library: damaged files make it fail in many ways."""
     try:
         yield
     except (Unreadable, MemoryError, RecursionError):
