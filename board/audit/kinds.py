@@ -189,6 +189,15 @@ class EntryKind(StrEnum):
     ROLLOUT_CHANGED = "rollout_changed"
     ROLLOUT_MOVED = "rollout_moved"
 
+    # Documents
+    DOCUMENT_ADDED = "document_added"
+    DOCUMENT_CHANGED = "document_changed"
+    DOCUMENT_VERSION_ADDED = "document_version_added"
+    DOCUMENT_SUBMITTED = "document_submitted"
+    DOCUMENT_PUBLISHED = "document_published"
+    DOCUMENT_REJECTED = "document_rejected"
+    DOCUMENT_REMOVED = "document_removed"
+
     # Servers, and who is responsible for them
     CMDB_CHANGED = "cmdb_changed"
     HOST_KEYS_CONFIRMED = "host_keys_confirmed"

@@ -41,6 +41,9 @@ from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.intake import rule_pages as talk_rule_pages
+from guardia.board.knowledge import api as document_api
+from guardia.board.knowledge import form_pages as document_form_pages
+from guardia.board.knowledge import pages as document_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
@@ -110,6 +113,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(service_api.router)
     for api in (*GITHUB_ROUTERS, webhook_api.router):
         app.include_router(api)
+    app.include_router(document_api.router)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
@@ -139,6 +143,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         server_pages.router,
         institution_pages.router,
         artifact_pages.router,
+        document_form_pages.router,
+        document_pages.router,
         rule_pages.router,
         service_pages.router,
         alert_pages.router,

@@ -35,6 +35,8 @@ BODY_LIMITS = (
     BodyLimit("/intake/", 64_000, 10.0),
     # The route bounds the size by a setting and writes the body to the disk as it arrives.
     BodyLimit(_UPLOAD, 1 << 40, UPLOAD_SECONDS, method="PUT", pause=30.0),
+    BodyLimit("/documents", 256 << 20, 600.0, method="POST", pause=30.0),
+    BodyLimit("/api/v3/documents", 65 << 20, 600.0, method="POST", pause=30.0),
     BodyLimit("/host-keys/compare", 5 << 20, 60.0),
     BodyLimit("/", 256 * 1024, 30.0),
 )

@@ -34,6 +34,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("cmdb.servers", "/servers", "server.read"),
     NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
     NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more"),
+    NavigationItem("documents.title", "/documents", "document.read"),
     NavigationItem("alerts.title", "/alerts", "alert.read", "more"),
     NavigationItem("service.title", "/service-levels", "service.read", "more"),
     NavigationItem("rules.title", "/rules", "rule.read", "more"),
