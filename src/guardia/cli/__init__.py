@@ -25,7 +25,7 @@ from guardia.cli import (
     demo,
     do,
     duty,
-    evaluation_brains,
+    evaluation_retrieval,
     failures,
     goal,
     init,
@@ -114,7 +114,7 @@ app.add_typer(institution.app, name="institution", help=t("cli.institution.help"
 app.add_typer(server.app, name="server", help=t("cli.server.help"))
 app.add_typer(credential.app, name="credential", help=t("cli.credential.help"))
 app.add_typer(tools.app, name="tools", help=t("catalog.cli.help"))
-app.add_typer(evaluation_brains.app, name="eval", help=t("cli.eval.help"))
+app.add_typer(evaluation_retrieval.app, name="eval", help=t("cli.eval.help"))
 for _name, _group in (
     ("cmdb", cmdb),
     ("owner", owner),

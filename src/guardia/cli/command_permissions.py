@@ -152,6 +152,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "eval commands": "org.validate",
     "eval requests": "org.validate",
     "eval goals": "org.validate",
+    "eval retrieval": "org.validate",
     "tools list": "tool.read",
     "tools show": "tool.read",
     "tools reference": "tool.read",
