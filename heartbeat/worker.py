@@ -26,6 +26,7 @@ from guardia.heartbeat.lazy_team import LazyTeam
 from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
 from guardia.heartbeat.mail_thread import MailThread
 from guardia.heartbeat.schedule import HeartbeatScheduler
+from guardia.heartbeat.search_threads import SearchThreads
 from guardia.heartbeat.stop_listener import StopListener
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
@@ -51,6 +52,7 @@ class Worker:
     closing: threading.Event
     """Set when this process shuts down: beats start nothing new."""
     mail: MailThread | None = None
+    search: SearchThreads | None = None
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
@@ -128,14 +130,15 @@ def open_worker(
         BlobStore.of(settings),
     )
     gate = Gate(board, connections)
+    search = SearchThreads(settings, board, closing)
     team, scheduler = (
-        LazyTeam(board, gate, settings, dsn, closing.is_set),
+        LazyTeam(board, gate, settings, dsn, closing.is_set, search.find),
         HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
     )
     try:
-        with _stop_listener(board, gate), _mail(settings, board, closing) as mail:
+        with _stop_listener(board, gate), _mail(settings, board, closing) as mail, search:
             scheduler.start()
-            yield Worker(board, team, gate, settings, scheduler, closing, mail)
+            yield Worker(board, team, gate, settings, scheduler, closing, mail, search)
     finally:
         scheduler.stop()
         connections.close()

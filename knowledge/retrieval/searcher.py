@@ -56,7 +56,9 @@ class Entry:
     """Title, headings and text."""
     words: tuple[str, ...]
     vector: Scores | None = None
-    """`None`: not encoded yet, found by its words alone."""
+    """`None`: found by its words alone."""
+    body_at: int = 0
+    """Where the passage itself begins, after title and headings."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class SearchResult:
     hits: tuple[Hit, ...]
     confidence: float
     fits: bool
+    wanted: tuple[str, ...] = ()
+    """The words and technical terms of the question."""
 
 
 NOTHING = SearchResult((), 0.0, False)
@@ -95,7 +99,7 @@ Method = Callable[["Searcher", Question, Mask | None], dict[int, float]]
 
 
 class Searcher:
-    """A fixed list of passages that can be searched."""
+    """A fixed list of passages that can be searched, in the order of their keys."""
 
     def __init__(self, entries: Sequence[Entry], encoder: Encoder | None) -> None:
         self._entries = tuple(entries)
@@ -131,7 +135,17 @@ class Searcher:
         signals = self.signals(asked, [position for position, _ in order], allowed)
         hits = tuple(Hit(int(self._keys[position]), score) for position, score in order)
         sure = gate.confidence(signals)
-        return SearchResult(hits, sure, bool(hits) and gate.fits(signals))
+        wanted = (*asked.words, *asked.term_words)
+        return SearchResult(hits, sure, bool(hits) and gate.fits(signals), wanted)
+
+    def body(self, key: int) -> str:
+        """Return a passage without its title and headings."""
+        entry = self._entries[int(np.searchsorted(self._keys, key))]
+        return entry.text[entry.body_at :]
+
+    def weight(self, words: Sequence[str]) -> float:
+        """Return how much words say: rare ones say more."""
+        return self._words.weight(words)
 
     def by_words(self, asked: Question, allowed: Mask | None) -> Found:
         """Return what the words of a question and their technical terms find."""

@@ -12,6 +12,7 @@ from guardia.cli import (
     absence,
     agents,
     artifact,
+    ask,
     audit,
     autonomy,
     calendar_days,
@@ -72,6 +73,7 @@ app.command("status", help=t("cli.status.help"))(status.status)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
 app.command("mcp", help=t("cli.mcp.help"))(mcp.mcp)
+app.command("ask", help=t("search.cli.help"))(ask.ask)
 app.command("do", help=t("commands.cli.help"))(do.do)
 app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)

@@ -33,6 +33,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "delegate": "delegation.set",
     "goal": "goal.give",
     "do": "command.give",
+    "ask": "document.read",
     "assign": "issue.assign",
     "queue list": "queue.read",
     "queue fit": "queue.read",
