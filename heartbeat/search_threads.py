@@ -33,8 +33,15 @@ _PRESENT = "select pg_advisory_lock_shared(hashtextextended(%s, 0))"
 class SearchThreads:
     """Answers from the beginning of the block to its end."""
 
-    def __init__(self, settings: Settings, board: BoardContext, closing: threading.Event) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        board: BoardContext,
+        closing: threading.Event,
+        refresh_seconds: float = _REFRESH_SECONDS,
+    ) -> None:
         self._board, self._closing = board, closing
+        self._refresh_seconds = refresh_seconds
         self._index = PassageIndex(board, settings.search_model, closing)
         self._is_ready = threading.Event()
         self._threads = [
@@ -84,7 +91,7 @@ class SearchThreads:
                 log.warning("the index of documents waits: %s", type(error).__name__)
             except Exception:
                 log.exception("the index of documents could not be refreshed")
-            self._closing.wait(_REFRESH_SECONDS)
+            self._closing.wait(self._refresh_seconds)
 
     # --- questions --------------------------------------------------------------------------
 

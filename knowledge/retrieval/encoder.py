@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,8 +46,11 @@ def bounded(text: str) -> str:
     return " ".join(text.replace("\0", " ").split())[:MOST_CHARACTERS] or "-"
 
 
+@cache
 def load_encoder(folder: Path | None) -> Encoder | None:
-    """Load the model of a folder, else the bundled one; `None`: this host cannot run it.
+    """Load the model of a folder, else the bundled one, once per process.
+
+    `None`: this host cannot run it.
 
     Raises `Misconfigured` if a folder is named and cannot be used: people chose that model.
     """

@@ -33,9 +33,16 @@ def _entries() -> tuple[tuple[tuple[str, ...], tuple[frozenset[Word], ...]], ...
     text = (files("guardia.knowledge.retrieval") / "lexicon.yaml").read_text("utf-8")
     lines: list[list[str]] = YAML(typ="safe", pure=True).load(text)
     return tuple(
-        (tuple(str(terms).split()), tuple(filter(None, (_words(str(p)) for p in phrases))))
+        (tuple(str(terms).split()), tuple(filter(None, (_phrase(str(p)) for p in phrases))))
         for terms, *phrases in lines
     )
+
+
+def _phrase(text: str) -> frozenset[Word]:
+    """Return the words of an entry: alone, the analyser would read `새다` as `새`, new."""
+    verbs = [word for word in text.split() if word.endswith("다") and len(word) > 1]
+    rest = " ".join(word for word in text.split() if word not in verbs)
+    return frozenset((verb[:-1], True) for verb in verbs) | _words(rest)
 
 
 def _words(text: str) -> frozenset[Word]:

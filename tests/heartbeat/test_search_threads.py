@@ -40,6 +40,10 @@ def titles(found: AnswerView) -> list[str]:
     return [one.title for one in found.passages]
 
 
+def documents(found: AnswerView) -> set[int]:
+    return {one.document_id for one in found.passages}
+
+
 def test_an_answer_quotes_a_passage_and_leads_to_its_place(
     env: BoardEnv, threads: SearchThreads
 ) -> None:
@@ -103,9 +107,7 @@ def test_equal_texts_are_encoded_once_and_unused_ones_forgotten(
     twin = publish(env, *DISK)
     extra = publish(env, "스왑 점검", "스왑 사용량을 확인합니다.")
     assert wait_until(lambda: stored() == 4)
-    assert wait_until(
-        lambda: twin in {p.document_id for p in ask(env, ENGINEER, "디스크").passages}
-    )
+    assert wait_until(lambda: twin in documents(ask(env, ENGINEER, "디스크")))
     change(env, extra, state="REMOVED", published_id=None)
     assert wait_until(lambda: stored() == 3)
 

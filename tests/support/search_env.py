@@ -76,7 +76,7 @@ def change(env: BoardEnv, number: int, **words: Any) -> None:
 @contextmanager
 def searching(env: BoardEnv, home: Path) -> Iterator[SearchThreads]:
     """Run the threads that answer; at the start everything published is indexed."""
-    with SearchThreads(Settings(home=home), env.board, threading.Event()) as threads:
+    with SearchThreads(Settings(home=home), env.board, threading.Event(), 0.1) as threads:
         assert wait_until(lambda: questions.has_worker(env.board))
         yield threads
 
