@@ -74,7 +74,7 @@ class PassageIndex:
         return self._encoder.model if self._encoder is not None else ""
 
     def _load(self) -> None:
-        from guardia.knowledge.retrieval.encoder import load_encoder
+        from guardia.knowledge.retrieval.loading import load_encoder
 
         try:
             self._encoder = load_encoder(self._folder)

@@ -20,7 +20,7 @@ class Reference:
 
     citation: Citation
     is_for_customers: bool
-    """Whether the customers of the institution may read it, and so be told of it."""
+    """Whether the customers of the institution may read it, so that a comment may name it."""
 
 
 def references(

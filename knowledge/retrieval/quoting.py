@@ -27,7 +27,7 @@ def sentences(text: str) -> list[Span]:
 
 
 def quotes(text: str, wanted: Iterable[str], weight: Callable[[list[str]], float]) -> list[Span]:
-    """Return the sentences that share most with the wanted words, in reading order."""
+    """Return the sentences that share most with the given words, in reading order."""
     words = set(wanted)
     spans = sentences(text)
     rated = [(weight(sorted(words & set(tokens(text[b:e])))), (b, e)) for b, e in spans]

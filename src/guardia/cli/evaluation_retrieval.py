@@ -39,7 +39,7 @@ def retrieval(
 
 
 def _searcher(texts: dict[str, str], *, words: bool) -> Searcher:
-    from guardia.knowledge.retrieval.encoder import load_encoder
+    from guardia.knowledge.retrieval.loading import load_encoder
     from guardia.knowledge.retrieval.searcher import Searcher, entry_of
 
     encoder = None if words else load_encoder(Settings().search_model)

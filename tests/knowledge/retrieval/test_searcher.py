@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from guardia.errors import Misconfigured
-from guardia.knowledge.retrieval import encoder, nano_encoder
+from guardia.knowledge.retrieval import loading, nano_encoder
 from guardia.knowledge.retrieval.methods import METHODS
 from guardia.knowledge.retrieval.nano_encoder import NanoEncoder, has_avx2
 from guardia.knowledge.retrieval.searcher import NOTHING, Searcher, entry_of
@@ -92,9 +92,9 @@ def test_a_cpu_without_avx2_searches_words_alone(
     old.write_text("flags\t\t: fpu sse2 avx\n")
     assert not has_avx2(old) and not has_avx2(tmp_path / "none")
     monkeypatch.setattr(nano_encoder, "has_avx2", lambda: False)
-    encoder.load_encoder.cache_clear()
-    assert encoder.load_encoder(None) is None
+    loading.load_encoder.cache_clear()
+    assert loading.load_encoder(None) is None
     assert "AVX2" in caplog.text
     with pytest.raises(Misconfigured, match="AVX2"):
         NanoEncoder()
-    encoder.load_encoder.cache_clear()
+    loading.load_encoder.cache_clear()
