@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from guardia.knowledge.korean import Morpheme, canonical, morphemes
+from guardia.knowledge.retrieval.quoting import sentences
 
 _MOST_NEW = 0.34
 """Share of a sentence's content words that the passage need not have: connecting words."""
@@ -63,21 +64,19 @@ def is_supported(sentence: str, passage: str) -> bool:
             _misplaced(said, source),
             {canonical(m.form) for m in said if m.tag in _NAMES} - known,
             _changes_negation(_predicates(said), _predicates(source)),
-            _contradicts(words, known),
+            _contradicts(words, known) or _contradicts(words, _nearest(_content(said), passage)),
             _share_new(_content(said), known) > _MOST_NEW,
         )
     )
 
 
 def checked(
-    sentences: Iterable[tuple[str, int]], passages: dict[int, str]
+    answer: Iterable[tuple[str, int]], passages: dict[int, str]
 ) -> tuple[tuple[str, int], ...]:
     """Return the sentences if each is supported by the passage that it cites, or nothing."""
-    kept = tuple(sentences)
-    sound = all(
-        number in passages and is_supported(text, passages[number]) for text, number in kept
-    )
-    return kept if sound else ()
+    kept = tuple(answer)
+    sound = (number in passages and is_supported(text, passages[number]) for text, number in kept)
+    return kept if all(sound) else ()
 
 
 def _counted(text: str, words: Sequence[Morpheme]) -> set[tuple[str, str]]:
@@ -141,6 +140,12 @@ def _changes_negation(said: dict[str, set[bool]], source: dict[str, set[bool]]) 
         not kinds <= source[word] if word in source else True in kinds
         for word, kinds in said.items()
     )
+
+
+def _nearest(content: set[str], passage: str) -> set[str]:
+    """Return the words of the passage's sentence that shares most with what is said."""
+    pieces = [_forms(morphemes(passage[begin:end])) for begin, end in sentences(passage)]
+    return max(pieces, key=lambda words: len(words & content), default=set())
 
 
 def _contradicts(said: set[str], source: set[str]) -> bool:
