@@ -28,6 +28,7 @@ from guardia.heartbeat.lazy_team import LazyTeam
 from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
 from guardia.heartbeat.mail_thread import MailThread
 from guardia.heartbeat.schedule import HeartbeatScheduler
+from guardia.heartbeat.search_threads import SearchThreads
 from guardia.heartbeat.stop_listener import StopListener
 from guardia.knowledge.loaders.sandbox import Sandbox
 from guardia.org.credential_store import FileCredentialStore
@@ -56,6 +57,7 @@ class Worker:
     mail: MailThread | None = None
     sandbox: Sandbox = field(default_factory=Sandbox)
     """Reads documents; it starts its process with the first one."""
+    search: SearchThreads | None = None
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
@@ -146,15 +148,17 @@ def open_worker(
         BlobStore.of(settings),
     )
     gate = Gate(board, connections)
+    search = SearchThreads(settings, board, closing)
     team, scheduler = (
-        LazyTeam(board, gate, settings, dsn, closing.is_set),
+        LazyTeam(board, gate, settings, dsn, closing.is_set, search.find),
         HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
     )
     try:
-        with _stop_listener(board, gate), _mail(settings, board, closing) as mail:
+        with _stop_listener(board, gate), _mail(settings, board, closing) as mail, search:
             scheduler.start()
             with contextlib.closing(Sandbox()) as sandbox:
                 yield Worker(board, team, gate, settings, scheduler, closing, mail, sandbox)
+            yield Worker(board, team, gate, settings, scheduler, closing, mail, search)
     finally:
         scheduler.stop()
         connections.close()

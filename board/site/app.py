@@ -49,6 +49,8 @@ from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
+from guardia.board.search import api as search_api
+from guardia.board.search import pages as search_pages
 from guardia.board.service_levels import api as service_api
 from guardia.board.service_levels import pages as service_pages
 from guardia.board.site import (
@@ -110,6 +112,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(dashboard_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
+    app.include_router(search_api.router)
     app.include_router(service_api.router)
     for api in (*GITHUB_ROUTERS, webhook_api.router):
         app.include_router(api)
@@ -149,6 +152,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         service_pages.router,
         alert_pages.router,
         rollout_pages.router,
+        search_pages.router,
         agent_pages.router,
         webhook_pages.router,
         live.router,

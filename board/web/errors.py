@@ -51,8 +51,9 @@ STATUS_CODES: dict[type[GuardiaError], int] = {
     errors.ClockOff: 503,
     errors.StoppedLocally: 503,
     errors.StoreFull: 507,
+    errors.Unserved: 503,
 }
-_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally, errors.StoreFull)
+_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally, errors.StoreFull, errors.Unserved)
 """Errors of the installation whose text is shown: it says what people must know."""
 _API_PREFIXES = ("/api/", "/intake/", "/healthz", "/readyz", "/openapi.json", "/events")
 _DIALECT = "/api/v3/"

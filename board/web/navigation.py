@@ -33,6 +33,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("standing.title", "/standing", "standing.read", "more"),
     NavigationItem("cmdb.servers", "/servers", "server.read"),
     NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
+    NavigationItem("search.title", "/search/documents", "document.read", "more"),
     NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more"),
     NavigationItem("documents.title", "/documents", "document.read"),
     NavigationItem("alerts.title", "/alerts", "alert.read", "more"),

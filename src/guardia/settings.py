@@ -223,6 +223,9 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Largest file that may be uploaded."""
     store_gigabytes: int = Field(default=50, ge=1)
     """Most that all uploaded files may take."""
+    search_model: Path | None = None
+    """Folder of a sentence-transformers model for the search of documents; unset: the bundled
+    one."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
 

@@ -12,6 +12,7 @@ from guardia.cli import (
     absence,
     agents,
     artifact,
+    ask,
     audit,
     autonomy,
     calendar_days,
@@ -27,7 +28,7 @@ from guardia.cli import (
     do,
     document,
     duty,
-    evaluation_brains,
+    evaluation_retrieval,
     failures,
     goal,
     init,
@@ -75,6 +76,7 @@ app.command("status", help=t("cli.status.help"))(status.status)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
 app.command("mcp", help=t("cli.mcp.help"))(mcp.mcp)
+app.command("ask", help=t("search.cli.help"))(ask.ask)
 app.command("do", help=t("commands.cli.help"))(do.do)
 app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
@@ -120,7 +122,7 @@ app.add_typer(institution.app, name="institution", help=t("cli.institution.help"
 app.add_typer(server.app, name="server", help=t("cli.server.help"))
 app.add_typer(credential.app, name="credential", help=t("cli.credential.help"))
 app.add_typer(tools.app, name="tools", help=t("catalog.cli.help"))
-app.add_typer(evaluation_brains.app, name="eval", help=t("cli.eval.help"))
+app.add_typer(evaluation_retrieval.app, name="eval", help=t("cli.eval.help"))
 for _name, _group in (
     ("cmdb", cmdb),
     ("owner", owner),
