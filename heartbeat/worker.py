@@ -157,8 +157,7 @@ def open_worker(
         with _stop_listener(board, gate), _mail(settings, board, closing) as mail, search:
             scheduler.start()
             with contextlib.closing(Sandbox()) as sandbox:
-                yield Worker(board, team, gate, settings, scheduler, closing, mail, sandbox)
-            yield Worker(board, team, gate, settings, scheduler, closing, mail, search)
+                yield Worker(board, team, gate, settings, scheduler, closing, mail, sandbox, search)
     finally:
         scheduler.stop()
         connections.close()

@@ -163,7 +163,6 @@ def _table_parts(rows: Sequence[Sequence[str]], most: int) -> Iterator[str]:
     room = max(most - len(head) - 1, most // 2)
     part: list[str] = []
     size = 0
-    part, size = [], 0
     for line in lines[1:]:
         for piece in _split(line, room):
             if part and size + len(piece) + 1 > room:

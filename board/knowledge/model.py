@@ -17,7 +17,6 @@ class Document(Base):
 
     Institution and server are ids without a foreign key: a document outlives what it describes,
     and an id that no longer exists permits no customer to read it.
-    and an id that no longer exists permits nobody to read it.
     """
 
     __tablename__ = "tb_document"

@@ -16,7 +16,6 @@ def readable_by(viewer: PersonInfo) -> ColumnElement[bool]:
 
     Staff read documents whose audience is everyone or an institution, those for their role, and
     those that they added or own. A
-    Staff read documents whose audience is everyone or an institution, and those for their role. A
     customer reads what is published for everyone, for the own institution or for customers, but
     never what belongs to another institution.
     """
@@ -29,7 +28,6 @@ def readable_by(viewer: PersonInfo) -> ColumnElement[bool]:
         return and_(
             Document.state != "REMOVED",
             or_(*audience, Document.audience == "institution", by_role, mine),
-            or_(*audience, Document.audience == "institution", by_role),
         )
     own = Document.inst_id == viewer.institution if viewer.institution else false()
     return and_(
@@ -58,8 +56,6 @@ def usable_for(institution: str | None, server: str | None = None) -> ColumnElem
     if institution:
         place = or_(place, Document.inst_id == institution)
     machine: ColumnElement[bool] = Document.server_id.is_(None)
-    place = Document.inst_id.is_(None)
-    machine = Document.server_id.is_(None)
     if server:
         machine = or_(machine, Document.server_id == server)
     # What is only for some roles of people is not handed to an agent, unless engineers read it.
