@@ -94,4 +94,5 @@ class AgentsCard:
 
 def _figures(row: Any, opened: int, filters: CardFilters) -> AgentFigures:
     link = links.with_task(filters, "open", f"agent={row.agent_id}")
-    return AgentFigures(*row, opened, link)
+    agent_id, title, state, last_at, outcome, running = row
+    return AgentFigures(agent_id, title, state, last_at, outcome, running, opened, link)

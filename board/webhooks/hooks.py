@@ -163,8 +163,8 @@ def _checked(draft: HookDraft) -> HookDraft:
         raise Invalid(what="content_type", why=", ".join(policy.CONTENT_TYPES))
     if len(draft.secret) > MAX_SECRET or not draft.secret.isprintable():
         raise Invalid(what=t("webhooks.field.secret"), why=t("webhooks.bad_secret"))
-    place = {"institution": draft.institution or None, "server": draft.server or None}
-    return replace(draft, url=url, events=events, **place)
+    institution, server = draft.institution or None, draft.server or None
+    return replace(draft, url=url, events=events, institution=institution, server=server)
 
 
 def _require_place(session: Session, draft: HookDraft) -> None:
