@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,7 +21,27 @@ class Issue(Base):
 
     __tablename__ = "tb_sr_request"
     __table_args__ = (
-        Index("ix_tb_sr_request_status", "status", sql("sr_id desc")),
+        Index("ix_tb_sr_request_status", "status", "sr_id"),
+        Index("ix_tb_sr_request_updated", "updated_at", "sr_id"),
+        Index("ix_tb_sr_request_created", "created_at", "sr_id"),
+        Index(
+            "ix_tb_sr_request_closed",
+            "closed_at",
+            "sr_id",
+            postgresql_where=sql("closed_at is not null"),
+        ),
+        # What lists are sorted by, and the value of an issue that has none.
+        Index("ix_tb_sr_request_due", sql("coalesce(due_on, 'infinity'::date)"), "sr_id"),
+        Index("ix_tb_sr_request_priority", sql("coalesce(priority, 'P9')"), "sr_id"),
+        Index("ix_tb_sr_request_category", sql("coalesce(category, '')"), "sr_id"),
+        Index("ix_tb_sr_request_owner", sql("coalesce(assignee_id, '')"), "sr_id"),
+        Index("ix_tb_sr_request_place", sql("coalesce(inst_id, '')"), "sr_id"),
+        Index(
+            "ix_tb_sr_request_requester",
+            "requester_id",
+            "sr_id",
+            postgresql_where=sql("requester_id is not null"),
+        ),
         Index(
             "ix_tb_sr_request_thread",
             "channel",
@@ -92,6 +112,8 @@ class Issue(Base):
     due_on: Mapped[date | None]
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None] = mapped_column(server_default=FetchedValue())
+    """When its work ended; a trigger keeps it."""
 
     @property
     def ref(self) -> str:
@@ -239,13 +261,27 @@ class Comment(Base):
     """A comment on an issue, by a person or an agent, in Markdown."""
 
     __tablename__ = "tb_comment"
-    __table_args__ = (Index("ix_tb_comment_sr_id", "sr_id", "comment_id"),)
+    __table_args__ = (
+        Index("ix_tb_comment_sr_id", "sr_id", "comment_id"),
+        Index("ix_tb_comment_author", "author", "sr_id"),
+    )
 
     comment_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     author: Mapped[str]
     body: Mapped[str]
     created_at: Mapped[datetime]
+
+
+class Mention(Base):
+    """A person whom a comment on an issue mentions."""
+
+    __tablename__ = "tb_issue_mention"
+
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("tb_person.person_id", ondelete="CASCADE"), primary_key=True
+    )
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True)
 
 
 class OutboxEntry(Base):

@@ -6,6 +6,7 @@ from collections import Counter
 from datetime import datetime
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -14,7 +15,7 @@ from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lookup import get_issue
-from guardia.board.core.model import Comment
+from guardia.board.core.model import Comment, Mention
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
@@ -88,3 +89,6 @@ def _notify_mentioned(session: Session, row: Comment, author: Actor, now: dateti
     found = [p for p in mentioned_agents(row.body, names) if Actor.person(p) != author]
     text = t("board.notice.mention", sr=row.sr_id, who=author.label, text=row.body[:_EXCERPT])
     outbox.notify(session, NoticeKind.MENTION, text, found, now, sr_id=row.sr_id)
+    if found:
+        rows = [{"person_id": person, "sr_id": row.sr_id} for person in found]
+        session.execute(insert(Mention).values(rows).on_conflict_do_nothing())

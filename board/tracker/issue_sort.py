@@ -1,0 +1,102 @@
+"""Sorting of the issue list, and its pages by the last row's value: flat at any depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, func, tuple_
+from sqlalchemy import text as sql
+
+from guardia.board.core.model import Issue
+
+# As in the indexes of the table: without these exact expressions they are not used.
+EXPRESSIONS: MappingProxyType[str, ColumnElement[Any]] = MappingProxyType(
+    {
+        "created": Issue.sr_id.expression,
+        "updated": Issue.updated_at.expression,
+        "priority": func.coalesce(Issue.priority, sql("'P9'")),
+        "due": func.coalesce(Issue.due_on, sql("'infinity'::date")),
+        "status": Issue.status.expression,
+        "category": func.coalesce(Issue.category, sql("''")),
+        "institution": func.coalesce(Issue.inst_id, sql("''")),
+        "assignee": func.coalesce(Issue.assignee_id, sql("''")),
+    }
+)
+_DESCENDING = frozenset({"created", "updated"})
+"""Fields whose newest values come first unless a direction is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """A field of the issue and a direction; issues with the same value follow by number."""
+
+    field: str
+    descending: bool
+
+    @property
+    def expression(self) -> ColumnElement[Any]:
+        """What is compared."""
+        return EXPRESSIONS[self.field]
+
+    def __str__(self) -> str:
+        """Return it as the filter writes it."""
+        return f"{self.field}-{'desc' if self.descending else 'asc'}"
+
+
+NEWEST = Sort("created", descending=True)
+
+
+def parse_sort(name: str) -> Sort:
+    """Return the sorting that `updated-asc` or `updated` means."""
+    field, dash, way = name.partition("-")
+    return Sort(field, way == "desc" if dash else field in _DESCENDING)
+
+
+def cursor_of(sort: Sort, sr_id: int, value: Any) -> str:
+    """Return the cursor of a row: its number, and the value by which the list is sorted."""
+    if sort.field == "created":
+        return str(sr_id)
+    return f"{value.isoformat() if isinstance(value, date) else value}~{sr_id}"
+
+
+def read_cursor(sort: Sort, cursor: str) -> tuple[Any, ...] | None:
+    """Return what a cursor holds; one of another sorting is `None`, so the list begins anew."""
+    value, tilde, number = cursor.rpartition("~")
+    if not number.isdecimal() or len(number) > 18 or (sort.field == "created") == bool(tilde):
+        return None
+    if sort.field == "created":
+        return (int(number),)
+    try:
+        return (_parsed(sort.field, value), int(number))
+    except ValueError:
+        return None
+
+
+def _parsed(field: str, value: str) -> Any:
+    if field == "updated":
+        return datetime.fromisoformat(value)
+    return date.fromisoformat(value) if field == "due" else value
+
+
+def ordered(query: Select[Any], sort: Sort, *, backward: bool = False) -> Select[Any]:
+    """Return a query in the order of a sorting, or against it."""
+    descending = sort.descending is not backward
+    keys = _keys(sort)
+    return query.order_by(*(key.desc() if descending else key for key in keys))
+
+
+def beyond(sort: Sort, cursor: Sequence[Any], *, backward: bool) -> ColumnElement[bool]:
+    """Return the condition for rows behind a cursor, or before it."""
+    left = tuple_(*_keys(sort))
+    right = tuple_(*cursor)
+    lower = sort.descending is not backward
+    return left < right if lower else left > right
+
+
+def _keys(sort: Sort) -> list[ColumnElement[Any]]:
+    number = Issue.sr_id.expression
+    return [number] if sort.field == "created" else [sort.expression, number]
