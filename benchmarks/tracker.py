@@ -78,9 +78,7 @@ def acts(env: BoardEnv, size: int) -> dict[str, tuple[Act, Act]]:
             return connection.exec_driver_sql(statement, values).rowcount
 
     def listed(words: str, state: Any = "all") -> Act:
-        return lambda _n: issue_list.list_issues(
-            board, LEAD, IssueQuery(state, words, size=50)
-        )
+        return lambda _n: issue_list.list_issues(board, LEAD, IssueQuery(state, words, size=50))
 
     def counts(words: str) -> Act:
         def count(_n: int) -> object:
@@ -153,7 +151,9 @@ def run(size: int, rounds: int) -> None:
             with seeded_env(cluster.dsn(APPLICATION_ROLE)) as env:
                 begun = time.perf_counter()
                 generate(cluster, size)
-                print(json.dumps({"issues": size, "generated_s": round(time.perf_counter() - begun)}))
+                print(
+                    json.dumps({"issues": size, "generated_s": round(time.perf_counter() - begun)})
+                )
 
                 def cpu() -> float:
                     return time.process_time() + server_seconds(home / "pg")
@@ -171,13 +171,13 @@ def run_peer(address: str, rounds: int) -> None:
     """Measure the same acts at a running Paperclip, over HTTP."""
 
     def call(method: str, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310
+        request = urllib.request.Request(
             address + path,
             method=method,
             data=None if body is None else json.dumps(body).encode(),
             headers={"content-type": "application/json"},
         )
-        with urllib.request.urlopen(request, timeout=60) as response:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as response:
             return json.load(response)
 
     company = call("POST", "/api/companies", {"name": "benchmark"})["id"]

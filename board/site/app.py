@@ -56,7 +56,14 @@ from guardia.board.site import (
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
-from guardia.board.tracker import attachment_pages, plan_pages
+from guardia.board.tracker import (
+    attachment_pages,
+    bulk_pages,
+    list_pages,
+    palette_pages,
+    plan_pages,
+    view_pages,
+)
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.web import errors
 from guardia.board.web.body_limits import BodyLimitMiddleware
@@ -103,6 +110,10 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     for router in (
         sign_in_pages.router,
         home_pages.router,
+        list_pages.router,
+        view_pages.router,
+        bulk_pages.router,
+        palette_pages.router,
         tracker_pages.router,
         attachment_pages.router,
         plan_pages.router,

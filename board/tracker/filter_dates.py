@@ -68,6 +68,4 @@ def _single(value: str, today: date) -> Period:
 
 
 def _days(first: date, last: date) -> Period:
-    return Period(
-        datetime.combine(first, time(), SEOUL), datetime.combine(last, time(), SEOUL)
-    )
+    return Period(datetime.combine(first, time(), SEOUL), datetime.combine(last, time(), SEOUL))

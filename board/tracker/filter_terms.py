@@ -59,7 +59,9 @@ def parse(words: str) -> tuple[list[Term], list[FilterProblem]]:
         elif found is not None:
             problems.append(found)
     if len(terms) > MAX_TERMS:
-        problems.append(FilterProblem(terms[MAX_TERMS].written, "too_many", {"most": str(MAX_TERMS)}))
+        problems.append(
+            FilterProblem(terms[MAX_TERMS].written, "too_many", {"most": str(MAX_TERMS)})
+        )
     return terms[:MAX_TERMS], problems
 
 

@@ -5,12 +5,12 @@ Every condition is one that an index answers or that is decided from the row its
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
 
-from sqlalchemy import ColumnElement, Select, and_, exists, false, func, not_, or_, select, true
+from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
 from sqlalchemy.orm import Session, aliased
 
 from guardia.board.core.actors import Actor
@@ -31,7 +31,7 @@ Condition = ColumnElement[bool]
 _OPEN = sorted(state.value for state in OPEN_STATES)
 _NONE = frozenset({"none", "없음"})
 _ME = frozenset({"me", "@me", "나"})
-_STATE_VALUES = frozenset({"open", "closed"})
+_STATE_VALUES = frozenset({"open", "closed", "issue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +182,9 @@ def _author(reader: _Reader, value: str) -> Condition:
 
 
 def _mentions(reader: _Reader, value: str) -> Condition:
-    return Issue.sr_id.in_(select(Mention.sr_id).where(Mention.person_id.in_(_people(reader, value))))
+    return Issue.sr_id.in_(
+        select(Mention.sr_id).where(Mention.person_id.in_(_people(reader, value)))
+    )
 
 
 def _commenter(reader: _Reader, value: str) -> Condition:
@@ -194,10 +196,14 @@ def _involves(reader: _Reader, value: str) -> Condition:
     people = _people(reader, value)
     authors = [str(Actor.person(person)) for person in people]
     # One set of numbers, so that the indexes of all four are used.
-    wanted = select(Issue.sr_id).where(_owner().in_(people)).union(
-        select(Issue.sr_id).where(Issue.requester_id.in_(people)),
-        select(Mention.sr_id).where(Mention.person_id.in_(people)),
-        select(Comment.sr_id).where(Comment.author.in_(authors)),
+    wanted = (
+        select(Issue.sr_id)
+        .where(_owner().in_(people))
+        .union(
+            select(Issue.sr_id).where(Issue.requester_id.in_(people)),
+            select(Mention.sr_id).where(Mention.person_id.in_(people)),
+            select(Comment.sr_id).where(Comment.author.in_(authors)),
+        )
     )
     return Issue.sr_id.in_(wanted)
 

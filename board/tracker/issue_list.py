@@ -29,7 +29,7 @@ OPEN = sorted(s.value for s in OPEN_STATES)
 States = Literal["", "open", "closed", "all"]
 COUNTED = 10_000
 """Most issues that are counted; more are shown as "10,000+"."""
-_SCANNED = 5_000
+_SCANNED = 2_000
 """Issues whose texts are compared to count those that contain a word."""
 _DENSE = 0.05
 """Share of issues with a word from which counting all of them would take too long."""
@@ -211,6 +211,15 @@ def read_rows(session: Session, numbers: list[int]) -> tuple[IssueRow, ...]:
     found = session.execute(_row_query().where(Issue.sr_id.in_(numbers)))
     rows = {row.sr_id: _row(row) for row in found}
     return tuple(rows[number] for number in numbers)
+
+
+def read_visible_rows(
+    session: Session, viewer: PersonInfo, numbers: list[int]
+) -> tuple[IssueRow, ...]:
+    """Return the rows of those issues that a person may see, in the given order."""
+    query = select(Issue.sr_id).where(Issue.sr_id.in_(numbers), visible_to(viewer))
+    visible = set(session.scalars(query))
+    return read_rows(session, [number for number in numbers if number in visible])
 
 
 def count_issues(

@@ -20,7 +20,7 @@ from guardia.board.tracker.model import SearchText
 from guardia.org.model import Institution, Person
 from guardia.text import fold
 
-WINDOW = 3000
+WINDOW = 1_500
 """Issues of the list that are compared before the index is asked."""
 _MOST_NAMES = 200
 
@@ -47,7 +47,9 @@ def read_words(session: Session, texts: Iterable[str]) -> list[Word]:
 
 def _read_word(session: Session, text: str) -> Word:
     name = fold(text)
-    places = select(Institution.inst_id).where(Institution.inst_name.icontains(name, autoescape=True))
+    places = select(Institution.inst_id).where(
+        Institution.inst_name.icontains(name, autoescape=True)
+    )
     people = select(Person.person_id).where(Person.name.icontains(name, autoescape=True))
     return Word(
         text,
@@ -86,7 +88,10 @@ def _texts_with(words: Iterable[Word]) -> Select[Any]:
     conditions = []
     for word in words:
         form = func.search_form(word.text)
-        conditions += [pairs.op("@@")(func.search_query(form)), func.strpos(SearchText.form, form) > 0]
+        conditions += [
+            pairs.op("@@")(func.search_query(form)),
+            func.strpos(SearchText.form, form) > 0,
+        ]
     return select(SearchText.sr_id).where(*conditions)
 
 
