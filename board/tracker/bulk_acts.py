@@ -18,6 +18,7 @@ from guardia.errors import Invalid, Missing, Refused, UserError
 from guardia.i18n import t
 from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
+from guardia.text import trim
 
 MOST = 500
 """Issues that one act changes; a larger change begins with a narrower filter."""
@@ -96,6 +97,9 @@ def require_valid(person: PersonInfo, act: BulkAct, numbers: Sequence[int]) -> N
     if act.name == "priority" and act.value not in PRIORITIES:
         why = ", ".join(PRIORITIES)
         raise Invalid(what=t("issues.bulk.value"), why=why, field="value")
+    if act.name in IRREVERSIBLE and not trim(act.reason):
+        why = t("issues.bulk.need_reason")
+        raise Missing(what=t("issues.bulk.reason"), why=why, field="reason")
 
 
 def carry_out(

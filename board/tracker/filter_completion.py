@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
 
 from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
@@ -100,7 +99,7 @@ def _label(key: str, value: str) -> str:
     return f"{t('issues.sort.' + name)} {t('issues.sort.' + way)}"
 
 
-def _people(viewer: PersonInfo, written: str) -> Select[Any] | None:
+def _people(viewer: PersonInfo, written: str) -> Select[str, str] | None:
     if viewer.role == "customer":
         return None
     query = select(Person.person_id, Person.name + " " + Person.title).where(
@@ -113,7 +112,7 @@ def _people(viewer: PersonInfo, written: str) -> Select[Any] | None:
     return query.order_by(Person.person_id)
 
 
-def _institutions(viewer: PersonInfo, written: str) -> Select[Any] | None:
+def _institutions(viewer: PersonInfo, written: str) -> Select[str, str] | None:
     query = select(Institution.inst_id, Institution.inst_name).where(
         or_(
             Institution.inst_id.istartswith(written, autoescape=True),
@@ -125,7 +124,7 @@ def _institutions(viewer: PersonInfo, written: str) -> Select[Any] | None:
     return query.order_by(Institution.inst_name)
 
 
-def _servers(viewer: PersonInfo, written: str) -> Select[Any] | None:
+def _servers(viewer: PersonInfo, written: str) -> Select[str, str] | None:
     if not is_allowed(viewer, "server.read"):
         return None
     query = select(Server.server_id, Institution.inst_name).join(
@@ -135,7 +134,7 @@ def _servers(viewer: PersonInfo, written: str) -> Select[Any] | None:
     return found.order_by(Server.server_id)
 
 
-def _agents(viewer: PersonInfo, written: str) -> Select[Any] | None:
+def _agents(viewer: PersonInfo, written: str) -> Select[str, str] | None:
     if not is_allowed(viewer, "agent.read"):
         return None
     query = select(Agent.agent_id, Agent.title).where(
@@ -147,11 +146,13 @@ def _agents(viewer: PersonInfo, written: str) -> Select[Any] | None:
     return query.order_by(Agent.agent_id)
 
 
-_STORED: MappingProxyType[str, Callable[[PersonInfo, str], Select[Any] | None]] = MappingProxyType(
-    {
-        **dict.fromkeys(filter_values.PEOPLE, _people),
-        "institution": _institutions,
-        "server": _servers,
-        "agent": _agents,
-    }
+_STORED: MappingProxyType[str, Callable[[PersonInfo, str], Select[str, str] | None]] = (
+    MappingProxyType(
+        {
+            **dict.fromkeys(filter_values.PEOPLE, _people),
+            "institution": _institutions,
+            "server": _servers,
+            "agent": _agents,
+        }
+    )
 )

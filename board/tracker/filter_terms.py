@@ -1,4 +1,4 @@
-"""The grammar of the issue filter, as GitHub writes it: `is:open -label:"two words" 느려요`. Pure."""
+"""The grammar of the issue filter, as GitHub writes it: `is:open -label:"a b" 느려요`. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardia.i18n import catalogue
 from guardia.text import fold, is_blank
 
 KEYS = (
-    "is", "status", "assignee", "author", "involves", "mentions", "commenter", "label",
+    "is", "status", "assignee", "author", "involves", "mentions", "commenter",
     "institution", "server", "priority", "category", "kind", "agent", "parent", "goal", "no", "has",
     "created", "updated", "closed", "due", "sort",
 )  # fmt: skip

@@ -12,7 +12,7 @@ IS = (
     "open", "closed", "issue", "unassigned", "stalled", "overdue", "goal", "child", "parent",
 )  # fmt: skip
 FIELDS = (
-    "assignee", "label", "priority", "category", "kind", "institution", "server", "agent", "due",
+    "assignee", "priority", "category", "kind", "institution", "server", "agent", "due",
     "author", "parent", "goal",
 )  # fmt: skip
 """What an issue can have or not have: `no:` and `has:`."""
@@ -67,6 +67,12 @@ def _spellings(key: str) -> dict[str, str]:
             if isinstance(name, str):
                 found.setdefault(name.lower(), value)
     if key == "sort":
+        for language in LANGUAGES:
+            names = {name: _texts(language, key)[name].lower() for name in SORTS}
+            found |= {label: name for name, label in names.items()}
+            found |= {
+                f"{names[v.partition('-')[0]]}-{v.partition('-')[2]}": v for v in fixed_values(key)
+            }
         found |= {name: name for name in SORTS}
     return found
 

@@ -153,7 +153,7 @@ def _read_numbers(
     cursor = query.after if backward else query.before
     place = issue_sort.read_cursor(sort, str(cursor)) if cursor is not None else None
     conditions = matching(session, viewer, query, found)
-    listed = select(Issue.sr_id, sort.expression.label("value")).where(*conditions)
+    listed = select(Issue.sr_id, issue_sort.cursor_value(sort).label("value")).where(*conditions)
     if place is not None:
         listed = listed.where(issue_sort.beyond(sort, place, backward=backward))
     words = issue_search.read_words(session, found.texts)
@@ -183,7 +183,7 @@ def _search(
         return read(in_order.limit(size))
     window = in_order.with_only_columns(Issue.sr_id).limit(issue_search.WINDOW).cte("seen")
     seen = Issue.sr_id.in_(select(window.prefix_with("MATERIALIZED").c.sr_id))
-    near = select(Issue.sr_id, sort.expression.label("value"))
+    near = select(Issue.sr_id, issue_sort.cursor_value(sort).label("value"))
     near = near.where(seen, *map(issue_search.contains, words))
     rows = read(issue_sort.ordered(near, sort, backward=backward).limit(size))
     if len(rows) < size:

@@ -1,4 +1,4 @@
-"""The page of the issue list: filter with completion, tabs, views, columns, and the status board."""
+"""The page of the issue list: filter with completion, tabs, views, columns; status board."""
 
 from __future__ import annotations
 

@@ -87,11 +87,11 @@ def teams_of(board: BoardContext, person: PersonInfo) -> list[tuple[str, str]]:
         return [(row[0], row[1]) for row in found]
 
 
-def _default(person: PersonInfo) -> Select[tuple[int]]:
+def _default(person: PersonInfo) -> Select[int]:
     return select(DefaultView.view_id).where(DefaultView.person_id == person.id)
 
 
-def _readable(person: PersonInfo) -> Select[tuple[IssueView, str | None]]:
+def _readable(person: PersonInfo) -> Select[IssueView, str]:
     teams = select("team:" + TeamMember.team_id).where(TeamMember.person_id == person.id)
     return (
         select(IssueView, Team.name)
