@@ -37,6 +37,8 @@ from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.intake import rule_pages as talk_rule_pages
+from guardia.board.issue_views import bulk_pages, palette_pages, view_pages
+from guardia.board.issue_views import pages as list_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
@@ -56,14 +58,7 @@ from guardia.board.site import (
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
-from guardia.board.tracker import (
-    attachment_pages,
-    bulk_pages,
-    list_pages,
-    palette_pages,
-    plan_pages,
-    view_pages,
-)
+from guardia.board.tracker import attachment_pages, plan_pages
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.web import errors
 from guardia.board.web.body_limits import BodyLimitMiddleware

@@ -101,7 +101,7 @@ def key_named(name: str) -> str | None:
 
 @cache
 def _korean_keys() -> dict[str, str]:
-    """Return the keys by their Korean names, in whatever language the page is shown."""
+    """Return the keys by their Korean names, in any language of the page."""
     names: dict[str, str] = catalogue("ko", "issues")["key"]
     return {name: key for key, name in names.items()}
 

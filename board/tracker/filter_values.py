@@ -34,7 +34,7 @@ _TEXTS = {
 
 @cache
 def fixed_values(key: str) -> tuple[str, ...]:
-    """Return the values of a key that has a fixed list of them, else none."""
+    """Return the values of a key that has a fixed list of them; otherwise none."""
     if key == "sort":
         return tuple(f"{name}-{way}" for name in SORTS for way in ("asc", "desc"))
     lists: dict[str, Iterable[str]] = {

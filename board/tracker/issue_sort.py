@@ -67,7 +67,7 @@ def cursor_of(sort: Sort, sr_id: int, value: str) -> str:
 
 
 def read_cursor(sort: Sort, cursor: str) -> tuple[Any, ...] | None:
-    """Return what a cursor holds; one of another sorting is `None`, so the list begins anew."""
+    """Return what a cursor holds; `None` for one of another sorting: the list then starts at its top."""
     value, tilde, number = cursor.rpartition("~")
     if not number.isdecimal() or len(number) > 18 or (sort.field == "created") == bool(tilde):
         return None

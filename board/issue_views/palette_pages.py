@@ -7,9 +7,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from guardia.board.tracker.palette import find_entries
-from guardia.board.web import render
+from guardia.board.issue_views.palette import find_entries
+from guardia.board.web import navigation, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.i18n import t
 from guardia.text import CLEANED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -25,12 +26,14 @@ def show_palette(
 ) -> Response:
     """Show what the words find; the dialog gets only the entries."""
     with render.use_visitor_language(request):
-        found = find_entries(board, visitor.person, q)
+        places = navigation.visible_items(visitor.person)
+        pages = [(t(place.key), place.path) for place in places]
+        found = find_entries(board, visitor.person, q, pages)
     found.sort(key=lambda one: _ORDER.index(one.group))
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "tracker/palette_entries.html" if fragment else "tracker/palette.html",
+        "issue_views/palette_entries.html" if fragment else "issue_views/palette.html",
         visitor=visitor,
         words=q,
         groups=[(name, list(entries)) for name, entries in groupby(found, lambda one: one.group)],

@@ -8,9 +8,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 
 from guardia.board.core.context import BoardContext
-from guardia.board.tracker import saved_views
-from guardia.board.tracker.columns import COLUMNS, chosen_columns
-from guardia.board.tracker.saved_views import NewView, SavedView
+from guardia.board.issue_views import saved_views
+from guardia.board.issue_views.columns import COLUMNS, chosen_columns
+from guardia.board.issue_views.saved_views import NewView, SavedView
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.text import CLEANED, FOLDED, CleanStr
@@ -44,7 +44,7 @@ def _page(
     views = saved_views.views_of(board, visitor.person)
     return render.page(
         request,
-        "tracker/view_list.html",
+        "issue_views/view_list.html",
         status=status,
         visitor=visitor,
         views=[sent if sent and one.view_id == form else one for one in views],

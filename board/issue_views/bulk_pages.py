@@ -1,4 +1,4 @@
-"""Change many issues: choose them in the list, confirm their number, read what came of each."""
+"""Change many issues: choose them in the list, confirm their number, read each result."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from pydantic import Field
 from sqlalchemy import select
 
 from guardia.board.core.context import BoardContext
-from guardia.board.tracker import bulk_acts, saved_views
-from guardia.board.tracker.bulk_acts import BulkAct
+from guardia.board.issue_views import bulk_acts, saved_views
+from guardia.board.issue_views.bulk_acts import BulkAct
 from guardia.board.tracker.issue_list import IssueQuery, States
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -64,7 +64,7 @@ def _confirmation(
     rows = bulk_acts.visible_rows(board, visitor.person, numbers)
     return render.page(
         request,
-        "tracker/bulk.html",
+        "issue_views/bulk.html",
         status=status,
         visitor=visitor,
         act=act,
@@ -103,7 +103,7 @@ def carry_out(
     reason: Annotated[Reason, Form()] = "",
     issue: Numbers = None,
 ) -> Response:
-    """Change the confirmed issues, and show what came of each."""
+    """Change the confirmed issues, and show the result of each."""
     wanted, numbers = BulkAct(act, value, reason), list(issue or ())
     try:
         bulk_acts.require_valid(visitor.person, wanted, numbers)
@@ -124,5 +124,5 @@ def carry_out(
         )
     result = bulk_acts.carry_out(board, visitor.person, wanted, numbers)
     return render.page(
-        request, "tracker/bulk_result.html", visitor=visitor, act=wanted, result=result
+        request, "issue_views/bulk_result.html", visitor=visitor, act=wanted, result=result
     )

@@ -36,7 +36,7 @@ class BulkAct:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class RefusedIssue:
     """An issue that was not changed, and why."""
 
     sr_id: int
@@ -45,10 +45,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class BulkResult:
-    """What became of every issue."""
+    """Which issues were changed, and which were not."""
 
     changed: tuple[int, ...]
-    failures: tuple[Failure, ...]
+    failures: tuple[RefusedIssue, ...]
 
 
 def offered(person: PersonInfo) -> tuple[str, ...]:
@@ -115,7 +115,7 @@ def carry_out(
             _ACTS[act.name](board, person, number, act)
             changed.append(number)
         except UserError as error:
-            failures.append(Failure(number, str(error)))
+            failures.append(RefusedIssue(number, str(error)))
     return BulkResult(tuple(changed), tuple(failures))
 
 

@@ -10,15 +10,16 @@ from fastapi.responses import JSONResponse, RedirectResponse
 
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard.registry import read_cards
-from guardia.board.tracker import bulk_acts, issue_list, saved_views, status_board
-from guardia.board.tracker.columns import COLUMNS, SHIPPED, SORTED_BY, chosen_columns
+from guardia.board.issue_views import bulk_acts, saved_views, status_board
+from guardia.board.issue_views.columns import COLUMNS, SHIPPED, SORTED_BY, chosen_columns
+from guardia.board.issue_views.filter_form import FilterForm, choices
+from guardia.board.issue_views.list_address import ListAddress, saved_words
+from guardia.board.issue_views.saved_views import SavedView
+from guardia.board.tracker import issue_list
 from guardia.board.tracker.filter_completion import complete
-from guardia.board.tracker.filter_form import FilterForm, choices
 from guardia.board.tracker.filter_terms import FilterProblem
 from guardia.board.tracker.filter_values import value_label
 from guardia.board.tracker.issue_list import IssueQuery, States
-from guardia.board.tracker.list_address import ListAddress, saved_words
-from guardia.board.tracker.saved_views import SavedView
 from guardia.board.web import render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.i18n import t
@@ -75,7 +76,7 @@ def list_issues(
     fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "tracker/issues_live.html" if fragment else "tracker/issues.html",
+        "issue_views/issues_live.html" if fragment else "issue_views/issues.html",
         status=422 if found.problems else 200,
         visitor=visitor,
         listing=found,
@@ -170,7 +171,7 @@ def count_views(
     views = saved_views.views_of(board, visitor.person)
     return render.page(
         request,
-        "tracker/views.html",
+        "issue_views/views.html",
         visitor=visitor,
         views=views,
         current_id=view,
@@ -199,7 +200,7 @@ def show_board(
         problems = [problem_text(one) for one in found.problems]
     return render.page(
         request,
-        "tracker/status_board.html",
+        "issue_views/status_board.html",
         status=422 if problems else 200,
         visitor=visitor,
         found=found,

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass, replace
 from urllib.parse import urlencode
 
-from guardia.board.tracker.columns import SHIPPED, SORTED_BY
+from guardia.board.issue_views.columns import SHIPPED, SORTED_BY
 from guardia.board.tracker.filter_terms import parse
 from guardia.board.tracker.issue_list import IssueQuery, States
 from guardia.board.tracker.issue_sort import Sort

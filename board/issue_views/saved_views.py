@@ -14,10 +14,10 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.tracker.columns import chosen_columns
+from guardia.board.issue_views.columns import chosen_columns
+from guardia.board.issue_views.model import DefaultView, ListView
 from guardia.board.tracker.filter_terms import quoted
 from guardia.board.tracker.issue_filters import read_filter
-from guardia.board.tracker.model import DefaultView, IssueView
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, Missing, NotFound, Refused
 from guardia.i18n import t
@@ -61,7 +61,7 @@ def views_of(board: BoardContext, person: PersonInfo) -> tuple[SavedView, ...]:
     """Return the views that a person has, the own ones first."""
     with board.database.reading() as session:
         default = session.scalar(_default(person))
-        query = _readable(person).order_by(IssueView.owner, IssueView.place, IssueView.view_id)
+        query = _readable(person).order_by(ListView.owner, ListView.place, ListView.view_id)
         return tuple(_as_view(row, team, default) for row, team in session.execute(query))
 
 
@@ -74,9 +74,9 @@ def get_view(board: BoardContext, person: PersonInfo, view_id: int) -> SavedView
 
 def default_view(board: BoardContext, person: PersonInfo) -> int | None:
     """Return the view with which a person's list opens, if one is chosen and still readable."""
-    query = _readable(person).with_only_columns(IssueView.view_id)
+    query = _readable(person).with_only_columns(ListView.view_id)
     with board.database.reading() as session:
-        return session.scalar(query.where(IssueView.view_id.in_(_default(person))))
+        return session.scalar(query.where(ListView.view_id.in_(_default(person))))
 
 
 def teams_of(board: BoardContext, person: PersonInfo) -> list[tuple[str, str]]:
@@ -91,23 +91,23 @@ def _default(person: PersonInfo) -> Select[int]:
     return select(DefaultView.view_id).where(DefaultView.person_id == person.id)
 
 
-def _readable(person: PersonInfo) -> Select[IssueView, str]:
+def _readable(person: PersonInfo) -> Select[ListView, str]:
     teams = select("team:" + TeamMember.team_id).where(TeamMember.person_id == person.id)
     return (
-        select(IssueView, Team.name)
-        .outerjoin(Team, "team:" + Team.team_id == IssueView.owner)
-        .where((IssueView.owner == str(Actor.of(person))) | IssueView.owner.in_(teams))
+        select(ListView, Team.name)
+        .outerjoin(Team, "team:" + Team.team_id == ListView.owner)
+        .where((ListView.owner == str(Actor.of(person))) | ListView.owner.in_(teams))
     )
 
 
-def _find(session: Session, person: PersonInfo, view_id: int) -> tuple[IssueView, str | None]:
-    found = session.execute(_readable(person).where(IssueView.view_id == view_id)).first()
+def _find(session: Session, person: PersonInfo, view_id: int) -> tuple[ListView, str | None]:
+    found = session.execute(_readable(person).where(ListView.view_id == view_id)).first()
     if found is None:
         raise NotFound(what=t("issues.view.title"))
     return found[0], found[1]
 
 
-def _as_view(row: IssueView, team: str | None, default: int | None) -> SavedView:
+def _as_view(row: ListView, team: str | None, default: int | None) -> SavedView:
     shared = (team or row.owner) if row.owner.startswith("team:") else ""
     columns = chosen_columns(row.columns)
     return SavedView(row.view_id, row.name, row.words, columns, shared, row.view_id == default)
@@ -129,11 +129,11 @@ def save(board: BoardContext, person: PersonInfo, new: NewView) -> int:
             owner = f"team:{new.team}"
         name, words = _checked(session, board, person, new.name, new.words)
         _require_free(session, owner, name)
-        known = select(func.count(), func.max(IssueView.place)).where(IssueView.owner == owner)
+        known = select(func.count(), func.max(ListView.place)).where(ListView.owner == owner)
         number, last = session.execute(known).one()
         if number >= MOST:
             raise Refused(why=t("issues.view.too_many", most=MOST))
-        row = IssueView(
+        row = ListView(
             owner=owner,
             name=name,
             words=words,
@@ -181,9 +181,9 @@ def move(board: BoardContext, person: PersonInfo, view_id: int, step: int) -> No
     require_permission(person, _ACTION)
     with board.database.transaction() as session:
         row, _team = _find(session, person, view_id)
-        query = select(IssueView).where(IssueView.owner == row.owner)
+        query = select(ListView).where(ListView.owner == row.owner)
         rows = list(
-            session.scalars(query.order_by(IssueView.place, IssueView.view_id).with_for_update())
+            session.scalars(query.order_by(ListView.place, ListView.view_id).with_for_update())
         )
         at = [one.view_id for one in rows].index(view_id)
         to = min(max(at + (1 if step > 0 else -1), 0), len(rows) - 1)
@@ -237,7 +237,7 @@ def _checked(
 
 
 def _require_free(session: Session, owner: str, name: str) -> None:
-    query = select(IssueView.view_id).where(IssueView.owner == owner, IssueView.name == name)
+    query = select(ListView.view_id).where(ListView.owner == owner, ListView.name == name)
     if session.scalar(query) is not None:
         raise _taken(name)
 
@@ -259,7 +259,7 @@ def _log_shared(
     session: Session,
     board: BoardContext,
     person: PersonInfo,
-    row: IssueView,
+    row: ListView,
     *,
     removed: bool = False,
 ) -> None:

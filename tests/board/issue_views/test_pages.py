@@ -13,10 +13,10 @@ from sqlalchemy import insert
 
 from guardia.board.audit import log
 from guardia.board.execution import tasks
-from guardia.board.tracker import bulk_acts, saved_views
-from guardia.board.tracker.bulk_acts import BulkAct
+from guardia.board.issue_views import bulk_acts, saved_views
+from guardia.board.issue_views.bulk_acts import BulkAct
+from guardia.board.issue_views.saved_views import NewView
 from guardia.board.tracker.issue_list import IssueQuery
-from guardia.board.tracker.saved_views import NewView
 from guardia.errors import Forbidden, Invalid, NotFound
 from guardia.org.model import Team, TeamMember
 

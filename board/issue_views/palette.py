@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
@@ -12,11 +12,11 @@ from sqlalchemy.orm import Session
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref, parse_issue_ref
 from guardia.board.core.model import Issue
+from guardia.board.issue_views import saved_views
 from guardia.board.issues.visibility import visible_to
-from guardia.board.tracker import issue_list, saved_views
+from guardia.board.tracker import issue_list
 from guardia.board.tracker.filter_terms import quoted
 from guardia.board.tracker.issue_list import IssueQuery
-from guardia.board.web import navigation
 from guardia.i18n import t
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
@@ -47,10 +47,15 @@ _ACTIONS = (
 )
 
 
-def find_entries(board: BoardContext, viewer: PersonInfo, words: str) -> list[PaletteEntry]:
-    """Return what a person may open under these words; pages and actions without any."""
+def find_entries(
+    board: BoardContext, viewer: PersonInfo, words: str, pages: Iterable[tuple[str, str]]
+) -> list[PaletteEntry]:
+    """Return what a person may open under these words; pages and actions without any.
+
+    `pages` are titles and addresses of the navigation that the person sees.
+    """
     given = fold(words).strip()
-    found = [*_issue_by_number(board, viewer, given), *_pages(viewer, given)]
+    found = [*_issue_by_number(board, viewer, given), *_pages(pages, given)]
     found += [*_actions(viewer, given), *_views(board, viewer, given)]
     if given:
         with board.database.reading() as session:
@@ -75,10 +80,10 @@ def _issue_by_number(board: BoardContext, viewer: PersonInfo, words: str) -> Ite
         yield PaletteEntry("issue", f"{issue_ref(number)} {title}", f"/issues/{number}")
 
 
-def _pages(viewer: PersonInfo, words: str) -> Iterator[PaletteEntry]:
-    for item in navigation.visible_items(viewer):
-        if _matches(words, t(item.key), item.path):
-            yield PaletteEntry("page", t(item.key), item.path)
+def _pages(pages: Iterable[tuple[str, str]], words: str) -> Iterator[PaletteEntry]:
+    for title, address in pages:
+        if _matches(words, title, address):
+            yield PaletteEntry("page", title, address)
 
 
 def _actions(viewer: PersonInfo, words: str) -> Iterator[PaletteEntry]:
