@@ -166,7 +166,7 @@ def _read_numbers(
 
 def _search(
     session: Session,
-    listed: Select[Any],
+    listed: Select[int, str],
     sort: Sort,
     words: list[issue_search.Word],
     size: int,
@@ -175,7 +175,7 @@ def _search(
 ) -> list[tuple[int, Any]]:
     """Return the first rows of a list that contain all words."""
 
-    def read(query: Select[Any]) -> list[tuple[int, Any]]:
+    def read(query: Select[int, str]) -> list[tuple[int, Any]]:
         return [(row[0], row[1]) for row in session.execute(query)]
 
     in_order = issue_sort.ordered(listed, sort, backward=backward)

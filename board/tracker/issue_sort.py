@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVarTuple
 
 from sqlalchemy import ColumnElement, Date, DateTime, Select, Text, cast, func, literal, tuple_
 from sqlalchemy import text as sql
 
 from guardia.board.core.model import Issue
+
+_Columns = TypeVarTuple("_Columns")
 
 # As in the indexes of the table: without these exact expressions they are not used.
 EXPRESSIONS: MappingProxyType[str, ColumnElement[Any]] = MappingProxyType(
@@ -67,7 +69,7 @@ def cursor_of(sort: Sort, sr_id: int, value: str) -> str:
 
 
 def read_cursor(sort: Sort, cursor: str) -> tuple[Any, ...] | None:
-    """Return what a cursor holds; `None` for one of another sorting: the list then starts at its top."""
+    """Return what a cursor holds; `None` if it is one of another sorting."""
     value, tilde, number = cursor.rpartition("~")
     if not number.isdecimal() or len(number) > 18 or (sort.field == "created") == bool(tilde):
         return None
@@ -77,9 +79,12 @@ def read_cursor(sort: Sort, cursor: str) -> tuple[Any, ...] | None:
         _require_form(sort.field, value)
     except ValueError:
         return None
-    kind = {"updated": DateTime(timezone=True), "due": Date()}.get(sort.field)
-    given = literal(value, Text)
-    return (given if kind is None else cast(given, kind), int(number))
+    given: ColumnElement[Any] = literal(value, Text)
+    if sort.field == "updated":
+        given = cast(given, DateTime(timezone=True))
+    elif sort.field == "due":
+        given = cast(given, Date)
+    return (given, int(number))
 
 
 def _require_form(field: str, value: str) -> None:
@@ -90,7 +95,7 @@ def _require_form(field: str, value: str) -> None:
         date.fromisoformat(value)
 
 
-def ordered(query: Select[Any], sort: Sort, *, backward: bool = False) -> Select[Any]:
+def ordered(query: Select[*_Columns], sort: Sort, *, backward: bool = False) -> Select[*_Columns]:
     """Return a query in the order of a sorting, or against it."""
     descending = sort.descending is not backward
     keys = _keys(sort)
