@@ -36,15 +36,15 @@ Act = Callable[[int], object]
 _GENERATE = """
 insert into tb_sr_request (title, body, status, kind, category, priority, inst_id, requester_id,
         channel, assignee_id, triage, created_at, updated_at)
-    select title, title || E'\\n업무 시간에 화면이 열리지 않는다는 문의가 들어옵니다. 접수 번호 ' || n ||
-            case when n %% 20000 = 7 then ' 표준편차를 확인해 주세요.' else '' end,
+    select title, title || E'\\n업무 시간에 화면이 열리지 않는다는 문의가 들어옵니다. 접수 번호 '
+            || n || case when n %% 20000 = 7 then ' 표준편차를 확인해 주세요.' else '' end,
         case when n %% 10 = 0 then 'MANUAL' else 'COMPLETED' end,
-        'INCIDENT', (array['DB','WAS','WEB','OS'])[n %% 4 + 1], 'P' || n %% 4 + 1, 'MOF', null, 'web',
-        case when n %% 50 = 0 then 'lead' end, '{{}}',
+        'INCIDENT', (array['DB','WAS','WEB','OS'])[n %% 4 + 1], 'P' || n %% 4 + 1, 'MOF', null,
+        'web', case when n %% 50 = 0 then 'lead' end, '{}',
         now() - (%(size)s - n) * interval '1 minute', now() - (%(size)s - n) * interval '1 minute'
-    from (select n, (array['예산 시스템 조회가 느려요', '결재 화면이 멈췄습니다', '디스크 사용량 점검'])[n %% 3 + 1]
+    from (select n, (array['조회가 느려요', '결재 중단', '디스크 점검'])[n %% 3 + 1]
             || ' ' || n as title from generate_series(1, %(size)s) n) made
-""".replace("{{}}", "{}")
+"""
 _TEXTS = """
 insert into tb_issue_search (sr_id, form)
     select sr_id, search_form(body) from tb_sr_request on conflict do nothing

@@ -160,6 +160,7 @@ class EntryKind(StrEnum):
 
     # Pages
     HOME_CHANGED = "home_changed"
+    ISSUE_VIEW_CHANGED = "issue_view_changed"
 
     # Service levels and what customers say
     CALENDAR_CHANGED = "calendar_changed"

@@ -80,11 +80,6 @@ class Issue(Base):
             postgresql_where=sql("status = 'MANUAL' and assignee_id is null"),
         ),
         Index("ix_tb_sr_request_created_at", "created_at"),
-        Index(
-            "ix_tb_sr_request_ended_at",
-            "ended_at",
-            postgresql_where=sql("ended_at is not null"),
-        ),
     )
 
     sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)

@@ -44,6 +44,8 @@ from guardia.board.intake import rule_pages as talk_rule_pages
 from guardia.board.knowledge import api as document_api
 from guardia.board.knowledge import form_pages as document_form_pages
 from guardia.board.knowledge import pages as document_pages
+from guardia.board.issue_views import bulk_pages, palette_pages, view_pages
+from guardia.board.issue_views import pages as list_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
@@ -122,6 +124,10 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         sign_in_pages.router,
         home_pages.router,
         dashboard_pages.router,
+        list_pages.router,
+        view_pages.router,
+        bulk_pages.router,
+        palette_pages.router,
         tracker_pages.router,
         attachment_pages.router,
         plan_pages.router,

@@ -1,4 +1,4 @@
-"""The grammar of the issue filter, as GitHub writes it: `is:open -label:"two words" 느려요`. Pure."""
+"""The grammar of the issue filter, as GitHub writes it: `is:open -label:"a b" 느려요`. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from guardia.i18n import catalogue
 from guardia.text import fold, is_blank
 
 KEYS = (
-    "is", "status", "assignee", "author", "involves", "mentions", "commenter", "label",
+    "is", "status", "assignee", "author", "involves", "mentions", "commenter",
     "institution", "server", "priority", "category", "kind", "agent", "parent", "goal", "no", "has",
     "created", "updated", "closed", "due", "sort",
 )  # fmt: skip
@@ -103,7 +103,7 @@ def key_named(name: str) -> str | None:
 
 @cache
 def _korean_keys() -> dict[str, str]:
-    """Return the keys by their Korean names, in whatever language the page is shown."""
+    """Return the keys by their Korean names, in any language of the page."""
     names: dict[str, str] = catalogue("ko", "issues")["key"]
     return {name: key for key, name in names.items()}
 

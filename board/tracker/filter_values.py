@@ -12,7 +12,7 @@ IS = (
     "open", "closed", "issue", "unassigned", "stalled", "overdue", "goal", "child", "parent",
 )  # fmt: skip
 FIELDS = (
-    "assignee", "label", "priority", "category", "kind", "institution", "server", "agent", "due",
+    "assignee", "priority", "category", "kind", "institution", "server", "agent", "due",
     "author", "parent", "goal",
 )  # fmt: skip
 """What an issue can have or not have: `no:` and `has:`."""
@@ -34,7 +34,7 @@ _TEXTS = {
 
 @cache
 def fixed_values(key: str) -> tuple[str, ...]:
-    """Return the values of a key that has a fixed list of them, else none."""
+    """Return the values of a key that has a fixed list of them; otherwise none."""
     if key == "sort":
         return tuple(f"{name}-{way}" for name in SORTS for way in ("asc", "desc"))
     lists: dict[str, Iterable[str]] = {
@@ -67,6 +67,12 @@ def _spellings(key: str) -> dict[str, str]:
             if isinstance(name, str):
                 found.setdefault(name.lower(), value)
     if key == "sort":
+        for language in LANGUAGES:
+            names = {name: _texts(language, key)[name].lower() for name in SORTS}
+            found |= {label: name for name, label in names.items()}
+            found |= {
+                f"{names[v.partition('-')[0]]}-{v.partition('-')[2]}": v for v in fixed_values(key)
+            }
         found |= {name: name for name in SORTS}
     return found
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
+from typing import Any
 
 from sqlalchemy import ColumnElement, and_, exists, false, func, not_, or_, select, true
 from sqlalchemy.orm import Session, aliased
@@ -31,7 +32,7 @@ Condition = ColumnElement[bool]
 _OPEN = sorted(state.value for state in OPEN_STATES)
 _NONE = frozenset({"none", "없음"})
 _ME = frozenset({"me", "@me", "나"})
-_STATE_VALUES = frozenset({"open", "closed"})
+_STATE_VALUES = frozenset({"open", "closed", "issue"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,19 +131,18 @@ def _fixed(key: str, value: str) -> str:
 
 def _is(reader: _Reader, value: str) -> Condition:
     child = aliased(Issue)
-    return {
-        "open": lambda: Issue.status.in_(_OPEN),
-        "closed": lambda: Issue.status.not_in(_OPEN),
-        "issue": true,
-        "unassigned": lambda: _owner() == "",
-        "stalled": lambda: Issue.stalled_at.is_not(None),
-        "overdue": lambda: and_(
-            issue_sort.EXPRESSIONS["due"] < reader.today, Issue.status.in_(_OPEN)
-        ),
-        "goal": lambda: Issue.kind == "GOAL",
-        "child": lambda: Issue.parent_id.is_not(None),
-        "parent": lambda: exists().where(child.parent_id == Issue.sr_id),
-    }[_fixed("is", value)]()
+    found: dict[str, Condition] = {
+        "open": Issue.status.in_(_OPEN),
+        "closed": Issue.status.not_in(_OPEN),
+        "issue": true(),
+        "unassigned": _owner() == "",
+        "stalled": Issue.stalled_at.is_not(None),
+        "overdue": and_(issue_sort.EXPRESSIONS["due"] < reader.today, Issue.status.in_(_OPEN)),
+        "goal": Issue.kind == "GOAL",
+        "child": Issue.parent_id.is_not(None),
+        "parent": exists().where(child.parent_id == Issue.sr_id),
+    }
+    return found[_fixed("is", value)]
 
 
 def _owner() -> ColumnElement[str]:
@@ -270,7 +270,7 @@ def _period(reader: _Reader, value: str) -> Period:
         raise _Unknown("date", value) from error
 
 
-def _moment(column: ColumnElement[datetime]) -> Callable[[_Reader, str], Condition]:
+def _moment(column: ColumnElement[Any]) -> Callable[[_Reader, str], Condition]:
     def find(reader: _Reader, value: str) -> Condition:
         period = _period(reader, value)
         bounds = [column >= period.start] if period.start else []
@@ -299,19 +299,20 @@ def _no(_reader: _Reader, value: str) -> Condition:
 
 def _lacks(name: str) -> Condition:
     task = select(Task.task_id).where(Task.sr_id == Issue.sr_id, Task.target_server.is_not(None))
-    return {
-        "assignee": lambda: _owner() == "",
-        "priority": lambda: Issue.priority.is_(None),
-        "category": lambda: issue_sort.EXPRESSIONS["category"] == "",
-        "kind": lambda: Issue.kind.is_(None),
-        "institution": lambda: issue_sort.EXPRESSIONS["institution"] == "",
-        "server": lambda: ~task.exists(),
-        "agent": lambda: Issue.agent_id.is_(None),
-        "due": lambda: Issue.due_on.is_(None),
-        "author": lambda: Issue.requester_id.is_(None),
-        "parent": lambda: Issue.parent_id.is_(None),
-        "goal": lambda: Issue.goal_id.is_(None),
-    }[name]()
+    found: dict[str, Condition] = {
+        "assignee": _owner() == "",
+        "priority": Issue.priority.is_(None),
+        "category": issue_sort.EXPRESSIONS["category"] == "",
+        "kind": Issue.kind.is_(None),
+        "institution": issue_sort.EXPRESSIONS["institution"] == "",
+        "server": ~task.exists(),
+        "agent": Issue.agent_id.is_(None),
+        "due": Issue.due_on.is_(None),
+        "author": Issue.requester_id.is_(None),
+        "parent": Issue.parent_id.is_(None),
+        "goal": Issue.goal_id.is_(None),
+    }
+    return found[name]
 
 
 _FINDERS: MappingProxyType[str, Callable[[_Reader, str], Condition]] = MappingProxyType(

@@ -29,7 +29,7 @@ OPEN = sorted(s.value for s in OPEN_STATES)
 States = Literal["", "open", "closed", "all"]
 COUNTED = 10_000
 """Most issues that are counted; more are shown as "10,000+"."""
-_SCANNED = 5_000
+_SCANNED = 2_000
 """Issues whose texts are compared to count those that contain a word."""
 _DENSE = 0.05
 """Share of issues with a word from which counting all of them would take too long."""
@@ -153,7 +153,7 @@ def _read_numbers(
     cursor = query.after if backward else query.before
     place = issue_sort.read_cursor(sort, str(cursor)) if cursor is not None else None
     conditions = matching(session, viewer, query, found)
-    listed = select(Issue.sr_id, sort.expression.label("value")).where(*conditions)
+    listed = select(Issue.sr_id, issue_sort.cursor_value(sort).label("value")).where(*conditions)
     if place is not None:
         listed = listed.where(issue_sort.beyond(sort, place, backward=backward))
     words = issue_search.read_words(session, found.texts)
@@ -166,7 +166,7 @@ def _read_numbers(
 
 def _search(
     session: Session,
-    listed: Select[Any],
+    listed: Select[int, str],
     sort: Sort,
     words: list[issue_search.Word],
     size: int,
@@ -175,7 +175,7 @@ def _search(
 ) -> list[tuple[int, Any]]:
     """Return the first rows of a list that contain all words."""
 
-    def read(query: Select[Any]) -> list[tuple[int, Any]]:
+    def read(query: Select[int, str]) -> list[tuple[int, Any]]:
         return [(row[0], row[1]) for row in session.execute(query)]
 
     in_order = issue_sort.ordered(listed, sort, backward=backward)
@@ -183,7 +183,7 @@ def _search(
         return read(in_order.limit(size))
     window = in_order.with_only_columns(Issue.sr_id).limit(issue_search.WINDOW).cte("seen")
     seen = Issue.sr_id.in_(select(window.prefix_with("MATERIALIZED").c.sr_id))
-    near = select(Issue.sr_id, sort.expression.label("value"))
+    near = select(Issue.sr_id, issue_sort.cursor_value(sort).label("value"))
     near = near.where(seen, *map(issue_search.contains, words))
     rows = read(issue_sort.ordered(near, sort, backward=backward).limit(size))
     if len(rows) < size:
@@ -211,6 +211,15 @@ def read_rows(session: Session, numbers: list[int]) -> tuple[IssueRow, ...]:
     found = session.execute(_row_query().where(Issue.sr_id.in_(numbers)))
     rows = {row.sr_id: _row(row) for row in found}
     return tuple(rows[number] for number in numbers)
+
+
+def read_visible_rows(
+    session: Session, viewer: PersonInfo, numbers: list[int]
+) -> tuple[IssueRow, ...]:
+    """Return the rows of those issues that a person may see, in the given order."""
+    query = select(Issue.sr_id).where(Issue.sr_id.in_(numbers), visible_to(viewer))
+    visible = set(session.scalars(query))
+    return read_rows(session, [number for number in numbers if number in visible])
 
 
 def count_issues(

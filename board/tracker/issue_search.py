@@ -20,7 +20,7 @@ from guardia.board.tracker.model import SearchText
 from guardia.org.model import Institution, Person
 from guardia.text import fold
 
-WINDOW = 3000
+WINDOW = 1_500
 """Issues of the list that are compared before the index is asked."""
 _MOST_NAMES = 200
 

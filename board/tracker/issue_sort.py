@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVarTuple
 
-from sqlalchemy import ColumnElement, Select, func, tuple_
+from sqlalchemy import ColumnElement, Date, DateTime, Select, Text, cast, func, literal, tuple_
 from sqlalchemy import text as sql
 
 from guardia.board.core.model import Issue
+
+_Columns = TypeVarTuple("_Columns")
 
 # As in the indexes of the table: without these exact expressions they are not used.
 EXPRESSIONS: MappingProxyType[str, ColumnElement[Any]] = MappingProxyType(
@@ -56,33 +58,44 @@ def parse_sort(name: str) -> Sort:
     return Sort(field, way == "desc" if dash else field in _DESCENDING)
 
 
-def cursor_of(sort: Sort, sr_id: int, value: Any) -> str:
+def cursor_value(sort: Sort) -> ColumnElement[str]:
+    """Return the value by which a list is sorted, as its cursors hold it."""
+    return cast(sort.expression, Text)
+
+
+def cursor_of(sort: Sort, sr_id: int, value: str) -> str:
     """Return the cursor of a row: its number, and the value by which the list is sorted."""
-    if sort.field == "created":
-        return str(sr_id)
-    return f"{value.isoformat() if isinstance(value, date) else value}~{sr_id}"
+    return str(sr_id) if sort.field == "created" else f"{value}~{sr_id}"
 
 
 def read_cursor(sort: Sort, cursor: str) -> tuple[Any, ...] | None:
-    """Return what a cursor holds; one of another sorting is `None`, so the list begins anew."""
+    """Return what a cursor holds; `None` if it is one of another sorting."""
     value, tilde, number = cursor.rpartition("~")
     if not number.isdecimal() or len(number) > 18 or (sort.field == "created") == bool(tilde):
         return None
     if sort.field == "created":
         return (int(number),)
     try:
-        return (_parsed(sort.field, value), int(number))
+        _require_form(sort.field, value)
     except ValueError:
         return None
+    given: ColumnElement[Any] = literal(value, Text)
+    if sort.field == "updated":
+        given = cast(given, DateTime(timezone=True))
+    elif sort.field == "due":
+        given = cast(given, Date)
+    return (given, int(number))
 
 
-def _parsed(field: str, value: str) -> Any:
+def _require_form(field: str, value: str) -> None:
+    """Raise `ValueError` if the database could not read a value."""
     if field == "updated":
-        return datetime.fromisoformat(value)
-    return date.fromisoformat(value) if field == "due" else value
+        datetime.fromisoformat(value)
+    elif field == "due" and value != "infinity":
+        date.fromisoformat(value)
 
 
-def ordered(query: Select[Any], sort: Sort, *, backward: bool = False) -> Select[Any]:
+def ordered(query: Select[*_Columns], sort: Sort, *, backward: bool = False) -> Select[*_Columns]:
     """Return a query in the order of a sorting, or against it."""
     descending = sort.descending is not backward
     keys = _keys(sort)

@@ -1,10 +1,10 @@
-"""Web pages of issues: list, form, issue page, and the actions on it."""
+"""Web pages of issues: form, issue page, and the actions on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
@@ -17,7 +17,6 @@ from guardia.board.core import form_guard
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.form_guard import FormGuard
-from guardia.board.dashboard.registry import read_cards
 from guardia.board.execution import live_output, output_view
 from guardia.board.issues import comments, receiving, view, visibility
 from guardia.board.passkeys import signing
@@ -25,7 +24,7 @@ from guardia.board.passkeys.answers import parse_answer
 from guardia.board.passkeys.relying_party import relying_party
 from guardia.board.passkeys.signing import DecisionSubject
 from guardia.board.runs import clear_stall
-from guardia.board.tracker import after_decision, issue_list, issue_page
+from guardia.board.tracker import after_decision, issue_page
 from guardia.board.tracker.decision_form import DecisionForm
 from guardia.board.tracker.timeline import TimelineQuery, View
 from guardia.board.web import actions, forms, render
@@ -44,33 +43,6 @@ _INVALID = 422
 _MAX = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=_MAX)]
 Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]
-States = Literal["open", "closed", "all"]
-
-
-@router.get("/issues")
-def list_issues(
-    request: Request,
-    board: BoardDep,
-    visitor: CurrentVisitor,
-    state: States = "open",
-    q: Annotated[str, Query(max_length=200), CLEANED] = "",
-    before: Cursor = None,
-    after: Cursor = None,
-) -> Response:
-    """Show the list; a live refresh gets only the changing part."""
-    query = issue_list.IssueQuery(state=state, words=q, before=before, after=after)
-    found = issue_list.list_issues(board, visitor.person, query)
-    fragment = request.headers.get("hx-request") == "true"
-    return render.page(
-        request,
-        "tracker/issues_live.html" if fragment else "tracker/issues.html",
-        visitor=visitor,
-        listing=found,
-        # Read after the list: a change in between is later than its position and is fetched next.
-        cards=read_cards(board, visitor.person, ("waiting",)),
-        query=query,
-        address=f"/issues?{request.url.query}" if request.url.query else "/issues",
-    )
 
 
 @router.get("/issues/new")
