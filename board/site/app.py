@@ -41,11 +41,11 @@ from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.intake import rule_pages as talk_rule_pages
+from guardia.board.issue_views import bulk_pages, palette_pages, view_pages
+from guardia.board.issue_views import pages as list_pages
 from guardia.board.knowledge import api as document_api
 from guardia.board.knowledge import form_pages as document_form_pages
 from guardia.board.knowledge import pages as document_pages
-from guardia.board.issue_views import bulk_pages, palette_pages, view_pages
-from guardia.board.issue_views import pages as list_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
