@@ -81,7 +81,7 @@ def write_comment(
         now=now,
         sr_id=sr_id,
         detail={"comment": row.comment_id, "sha256": sha256, "length": len(row.body)},
-        text=t_default("issues.comment_digest", **words),
+        text=t_default("issue.comment_digest", **words),
     )
     return row.comment_id
 

@@ -9,15 +9,19 @@ from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lookup import lock_issues
 from guardia.board.core.model import Issue
 from guardia.board.issues import changing, visibility
+from guardia.board.issues.receiving import NewIssue, receive_issue
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Invalid, NotFound, Refused
+from guardia.errors import Invalid, Missing, NotFound, Refused
 from guardia.i18n import t
+from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+from guardia.text import trim
 
 ACTION = "issue.organize"
 MOST = 100
@@ -53,27 +57,32 @@ def set_parent(board: BoardContext, person: PersonInfo, sr_id: int, parent: int 
 
 def _require_free_of_goals(issue: Issue) -> None:
     if issue.kind == "GOAL" or issue.goal_id is not None:
-        raise Refused(why=t("issues.part_of_goal"))
+        raise Refused(why=t("issue.part_of_goal"))
 
 
 def _require_room(session: Session, issue: Issue, parent: Issue) -> None:
     """Raise `Refused` if the parent is below the issue itself, too deep, or has enough already."""
     if parent.kind == "GOAL" or parent.goal_id is not None:
-        raise Refused(why=t("issues.part_of_goal"))
+        raise Refused(why=t("issue.part_of_goal"))
     if parent.inst_id != issue.inst_id:
-        raise Refused(why=t("issues.other_institution"))
+        raise Refused(why=t("issue.other_institution"))
+    if issue.sr_id in _require_depth_and_room(session, parent):
+        raise Refused(why=t("issue.circle"))
+
+
+def _require_depth_and_room(session: Session, parent: Issue) -> set[int]:
+    """Return the parent and all above it. Raises `Refused` if it may have no further sub-issue."""
+    above: set[int] = set()
     at: int | None = parent.sr_id
-    for _ in range(_DEPTH):
-        if at is None:
-            break
-        if at == issue.sr_id:
-            raise Refused(why=t("issues.circle"))
+    while at is not None:
+        above.add(at)
+        if len(above) > _DEPTH:
+            raise Refused(why=t("issue.too_deep", most=_DEPTH))
         at = session.scalar(select(Issue.parent_id).where(Issue.sr_id == at))
-    if at is not None:
-        raise Refused(why=t("issues.too_deep", most=_DEPTH))
     count = session.scalar(select(func.count()).where(Issue.parent_id == parent.sr_id)) or 0
     if count >= MOST:
-        raise Refused(why=t("issues.too_many_children", most=MOST))
+        raise Refused(why=t("issue.too_many_children", most=MOST))
+    return above
 
 
 @repeat_on_conflict
@@ -102,8 +111,31 @@ def move_child(
         issue.updated_at = now
         session.flush()
         detail = {"order": [row.sr_id for row in rows]}
-        words = {"child": issue_ref(child), "place": to + 1}
+        words: dict[str, str | int] = {"child": issue_ref(child), "place": to + 1}
         changing.record(session, EntryKind.CHILD_MOVED, person, now, sr_id, detail, **words)
+
+
+def open_child(board: BoardContext, person: PersonInfo, sr_id: int, title: str) -> int:
+    """Open a sub-issue with a title; return its number. Raises like `set_parent`."""
+    require_permission(person, "issue.create")
+    if not trim(title):
+        raise Missing(what=t("web.form.title"), field="title")
+    with board.database.reading() as session:
+        parent = visibility.find_issue(session, person, sr_id)
+        require_permission(person, ACTION, institution=parent.inst_id)
+        _require_free_of_goals(parent)
+        _require_depth_and_room(session, parent)
+        home = parent.inst_id
+    new = NewIssue(
+        text=title,
+        title=title,
+        channel="web",
+        sender=Actor.of(person).label,
+        requester_id=person.id,
+        institution=home,
+        parent_id=sr_id,
+    )
+    return receive_issue(board, new)
 
 
 def _children(sr_id: int) -> Select[Issue]:
@@ -120,9 +152,9 @@ def set_due(board: BoardContext, person: PersonInfo, sr_id: int, due: date | Non
         if issue.due_on == due:
             return
         if issue.kind == "GOAL":
-            raise Refused(why=t("issues.part_of_goal"))
+            raise Refused(why=t("issue.part_of_goal"))
         if due is not None and not 2000 <= due.year <= 2100:
-            raise Invalid(what=t("goals.page.due"), why=t("issues.due_form"), field="due")
+            raise Invalid(what=t("goals.page.due"), why=t("issue.due_form"), field="due")
         before, issue.due_on, issue.updated_at = issue.due_on, due, now
         session.flush()
         detail = {"before": before and before.isoformat(), "due": due and due.isoformat()}

@@ -46,7 +46,7 @@ def follow(board: BoardContext, person: PersonInfo, sr_id: int, wanted: Followin
         session.flush()
         # A choice of the person's own: not part of the issue's history.
         detail = {"sr": sr_id, "state": wanted}
-        word = t(f"issues.following.{wanted or 'NONE'}")
+        word = t(f"issue.following.{wanted or 'NONE'}")
         changing.record(
             session, EntryKind.ISSUE_FOLLOWED, person, now, None, detail, sr=sr_id, what=word
         )
@@ -59,7 +59,7 @@ def after_comment(
     if author.kind is not ActorKind.PERSON:
         return
     people = [p for p in _followers(session, row.sr_id) if p not in {author.id, *mentioned}]
-    text = t("issues.followed_comment", sr=row.sr_id, who=author.label, text=row.body[:500])
+    text = t("issue.followed_comment", sr=row.sr_id, who=author.label, text=row.body[:500])
     outbox.notify(session, NoticeKind.COMMENT, text, people, now, sr_id=row.sr_id)
     if session.get(Person, author.id) is not None:
         values = {"sr_id": row.sr_id, "person_id": author.id, "state": "FOLLOWING", "since": now}

@@ -137,12 +137,12 @@ def set_labels(
     """
     now = board.clock()
     if len(set(wanted)) > MOST:
-        raise Invalid(what=t("issues.labels"), why=t("issues.too_many_labels", most=MOST))
+        raise Invalid(what=t("issue.labels"), why=t("issue.too_many_labels", most=MOST))
     with board.database.transaction() as session:
         issue = changing.lock_for(session, person, sr_id, ON_ISSUE)
         names = _names(session, {*wanted, *(had := _labels_of(session, sr_id))})
         if missing := set(wanted) - set(names):
-            raise NotFound(what=f"{t('issues.labels')} {min(missing)}")
+            raise NotFound(what=f"{t('issue.labels')} {min(missing)}")
         added, removed = set(wanted) - had, had - set(wanted)
         if not added and not removed:
             return False
@@ -179,23 +179,23 @@ def _names(session: Session, numbers: Collection[int]) -> dict[int, str]:
 def _label(session: Session, label_id: int) -> Label:
     row = session.get(Label, label_id, with_for_update=True)
     if row is None:
-        raise NotFound(what=f"{t('issues.labels')} {label_id}")
+        raise NotFound(what=f"{t('issue.labels')} {label_id}")
     return row
 
 
 def _require_free(session: Session, name: str) -> None:
     query = select(Label.label_id).where(Label.match_key == matching_form(name))
     if session.scalar(query) is not None:
-        raise Invalid(what=t("issues.label_name"), why=t("issues.label_exists"), field="name")
+        raise Invalid(what=t("issue.label_name"), why=t("issue.label_exists"), field="name")
 
 
 def _checked(name: str, color: str, description: str) -> tuple[str, str, str]:
     name, color = trim(name), trim(color).lower().removeprefix("#")
     if not name:
-        raise Missing(what=t("issues.label_name"), field="name")
+        raise Missing(what=t("issue.label_name"), field="name")
     if len(name) > MAX_NAME or any(c in name for c in ',"\n\t'):
-        why = t("issues.label_form", most=MAX_NAME)
-        raise Invalid(what=t("issues.label_name"), why=why, field="name")
+        why = t("issue.label_form", most=MAX_NAME)
+        raise Invalid(what=t("issue.label_name"), why=why, field="name")
     if not _COLOR.fullmatch(color):
-        raise Invalid(what=t("issues.label_color"), why=t("issues.color_form"), field="color")
+        raise Invalid(what=t("issue.label_color"), why=t("issue.color_form"), field="color")
     return name, color, trim(description, MAX_DESCRIPTION)

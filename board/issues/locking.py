@@ -59,4 +59,4 @@ def require_open(session: Session, sr_id: int, author: Actor) -> None:
         return
     person = session.get(Person, author.id)
     if person is None or not is_allowed(person.as_info(), ACTION):
-        raise Refused(why=t("issues.locked", reason=row.reason))
+        raise Refused(why=t("issue.locked", reason=row.reason))

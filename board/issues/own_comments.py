@@ -81,7 +81,7 @@ def _own(
     if row is None or row.sr_id != sr_id or row.deleted_at is not None:
         raise NotFound(what=f"{issue_ref(sr_id)}/{comment_id}")
     if row.author != str(Actor.of(person)):
-        raise Forbidden(who=Actor.of(person).label, action=t("issues.others_comment"))
+        raise Forbidden(who=Actor.of(person).label, action=t("issue.others_comment"))
     return issue, row
 
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 
 from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from guardia.board.core.issue_ref import MENTIONED
 from guardia.board.core.model import Issue
 from guardia.board.issues.mentions import without_code
 from guardia.board.issues.model import IssueReference
 
-REFERENCE = re.compile(r"(?<![\w/&#-])(?:#|SR-)([1-9][0-9]{0,17})(?![0-9A-Za-z_])")
-"""A Korean particle may follow without a space."""
 _MOST = 50
 """References of one text that count."""
 
@@ -23,7 +21,7 @@ def named_issues(text: str) -> list[int]:
     """Return the numbers of the issues that a text names outside of code, in order."""
     if "#" not in text and "SR-" not in text:
         return []
-    found = (int(match[1]) for match in REFERENCE.finditer(without_code(text)))
+    found = (int(match[1]) for match in MENTIONED.finditer(without_code(text)))
     return list(dict.fromkeys(found))[:_MOST]
 
 

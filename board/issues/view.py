@@ -84,7 +84,7 @@ def find_comment(
     """
     found = session.get(Comment, comment_id)
     is_there = found is not None and sr_id in (None, found.sr_id) and found.deleted_at is None
-    if found is None or not is_there or not _may_read(viewer, found):
+    if found is None or not is_there or not may_read(viewer, found):
         raise NotFound(what=f"{issue_ref(sr_id)}/{comment_id}" if sr_id else f"#{comment_id}")
     visibility.find_issue(session, viewer, found.sr_id)
     return found
@@ -98,7 +98,8 @@ def comments_visible_to(viewer: PersonInfo) -> list[ColumnElement[bool]]:
     return [is_there, Comment.author.startswith(stored_prefix(ActorKind.PERSON))]
 
 
-def _may_read(viewer: PersonInfo, comment: Comment) -> bool:
+def may_read(viewer: PersonInfo, comment: Comment) -> bool:
+    """Return whether a viewer of an issue may read one of its comments."""
     # Agents write of diagnoses and servers; customers read what people tell them.
     is_persons = comment.author.startswith(stored_prefix(ActorKind.PERSON))
     return is_persons or is_allowed(viewer, "plan.read")

@@ -67,7 +67,7 @@ from guardia.board.site import (
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
-from guardia.board.tracker import attachment_pages, plan_pages
+from guardia.board.tracker import attachment_pages, comment_pages, panel_pages, plan_pages
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.web import errors
 from guardia.board.web.body_limits import BodyLimitMiddleware
@@ -130,6 +130,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         palette_pages.router,
         tracker_pages.router,
         attachment_pages.router,
+        panel_pages.router,
+        comment_pages.router,
         plan_pages.router,
         command_pages.router,
         control_pages.router,

@@ -221,6 +221,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Folder of public keys (`NAME.pem`) that verify the signatures of uploads."""
     upload_megabytes: int = Field(default=4096, ge=1)
     """Largest file that may be uploaded."""
+    attachment_megabytes: int = Field(default=20, ge=1, le=200)
+    """Largest file that may be attached to an issue on a page."""
     store_gigabytes: int = Field(default=50, ge=1)
     """Most that all uploaded files may take."""
     search_model: Path | None = None

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from guardia.board.intake.mail.charsets import decode
+from guardia.board.artifacts.charsets import decode
 
 KOREAN = "똠방각하 펲시 콜라, 서버가 느립니다 123"
 
