@@ -71,7 +71,7 @@ def test_what_is_typed_outlives_a_reload_and_is_forgotten_once_sent(
     expect(field).to_have_value("쓰던 글 ")
     field.press("End")
     field.press_sequentially("@김철")
-    expect(page.get_by_role("option")).to_have_text(re.compile("김철수 대리"))
+    expect(page.locator("#completion [role=option]")).to_have_text(re.compile("김철수 대리"))
     field.press("Enter")
     expect(field).to_have_value("쓰던 글 @김철수 ")
     page.get_by_role("button", name="미리보기").click()
@@ -99,6 +99,8 @@ def test_news_waits_while_a_person_writes(sign_in: SignIn, web_env: BoardEnv) ->
     bar.click()
     expect(page.get_by_text("셋째 의견")).to_be_visible()
     expect(page.locator("#comment")).to_have_value("> 첫 의견\n> 둘째 줄\n\n")
+    # At the end of the page, and with nothing typed, it is shown at once again.
     page.locator("#comment").fill("")
+    page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     comments.add_comment(web_env.board, sr_id, Actor.of(ENGINEER), "넷째 의견")
     expect(page.get_by_text("넷째 의견")).to_be_visible()
