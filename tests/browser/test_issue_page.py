@@ -48,7 +48,7 @@ def refusals() -> list[str]:
 
     class Ignored(list[str]):
         def append(self, text: str) -> None:
-            if "422" not in text:
+            if "409" not in text:
                 super().append(text)
 
     return Ignored()
