@@ -5,7 +5,7 @@ from __future__ import annotations
 from email import message_from_bytes
 from email.policy import compat32
 
-from guardia.board.intake.mail.charsets import decode
+from guardia.board.artifacts.charsets import decode
 from guardia.board.intake.mail.parsing import parse_mail
 from guardia.knowledge.loaders import html
 from guardia.knowledge.loaders.reading import Unreadable
