@@ -62,9 +62,7 @@ def set_server(
         if before == server:
             return
         if server not in servers_for(session, issue):
-            raise Invalid(
-                what=t("web.column.server"), why=t("issue.no_such_server"), field="value"
-            )
+            raise Invalid(what=t("web.column.server"), why=t("issue.no_such_server"), field="value")
         wake_budget.renew(session, sr_id, by, now)
         detail: dict[str, Any] = {"server": server, "before": before}
         directive = rollback.create_directive(session, task, _VERB, by, why, now, detail=detail)
