@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -44,6 +46,7 @@ class SearchThreads:
         self._refresh_seconds = refresh_seconds
         self._index = PassageIndex(board, settings.search_model, closing)
         self._is_ready = threading.Event()
+        self._composing = ThreadPoolExecutor(1, "compose")
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
             for name, work in (("search-index", self._keep_index), ("search", self._serve))
@@ -63,6 +66,7 @@ class SearchThreads:
         self._closing.set()
         for thread in self._threads:
             thread.join(_GRACE)
+        self._composing.shutdown(wait=False, cancel_futures=True)
         self._index.close()
 
     def has_ended(self) -> bool:
@@ -121,12 +125,31 @@ class SearchThreads:
 
     def _answer_waiting(self) -> None:
         while not self._closing.is_set() and (asked := questions.take(self._board)) is not None:
-            questions.answer(self._board, asked.question_id, self._answer(asked))
+            found = self._answer(asked)
+            questions.answer(self._board, asked.question_id, found)
+            if found is not None and found.composing:
+                self._composing.submit(self._compose, asked, found)
+
+    def _compose(self, asked: WaitingQuestion, found: FoundAnswer) -> None:
+        """Compose an answer from the passages; they are shown already, so nothing waits for it."""
+        from guardia.agents import composer
+
+        sentences: tuple[tuple[str, int], ...] = ()
+        searcher = self._index.searcher
+        try:
+            if searcher is not None:
+                texts = {p.passage_id: searcher.body(p.passage_id) for p in found.passages}
+                sentences = composer.compose(self._board, asked.text, texts)
+        except Exception:
+            log.exception("no answer to question %s could be composed", asked.question_id)
+        questions.add_composed(self._board, asked.question_id, sentences)
 
     def _answer(self, asked: WaitingQuestion) -> FoundAnswer | None:
         begun = time.perf_counter()
         try:
             found = self._search(asked.text, asked.documents, _MOST)
+            if found.fits:
+                found = replace(found, composing=self._may_compose())
         except OUTAGE_ERRORS:
             raise
         except Exception:
@@ -135,6 +158,11 @@ class SearchThreads:
         took = 1000 * (time.perf_counter() - begun)
         log.info("question %s answered in %.0f ms", asked.question_id, took)
         return found
+
+    def _may_compose(self) -> bool:
+        from guardia.agents import composer
+
+        return composer.composes(self._board)
 
     def _search(self, text: str, documents: list[int], most: int) -> FoundAnswer:
         searcher = self._index.searcher

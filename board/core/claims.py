@@ -52,6 +52,28 @@ class GoalClaim:
 
 
 @dataclass(frozen=True, slots=True)
+class QuestionClaim:
+    """An agent that only answers a question: it has no task, and nothing to be overtaken by."""
+
+    agent_id: str
+
+    @property
+    def sr_id(self) -> None:
+        """Always `None`: a question has no issue."""
+        return None
+
+    @property
+    def task_id(self) -> None:
+        """Always `None`: a question has no task."""
+        return None
+
+    @property
+    def run_id(self) -> None:
+        """Always `None`: a question is no beat."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
 class Grant:
     """Permission to run exactly one plan, or only reads if `plan_hash` is `None`.
 
@@ -92,9 +114,9 @@ def claimed_goal(session: Session, claim: GoalClaim) -> Goal:
     return goal
 
 
-def lock_claim(session: Session, claim: Claim | GoalClaim) -> None:
+def lock_claim(session: Session, claim: Claim | GoalClaim | QuestionClaim) -> None:
     """Keep a claim valid until this transaction ends. Raises `Stale` if it no longer is."""
     if isinstance(claim, GoalClaim):
         claimed_goal(session, claim)
-    else:
+    elif isinstance(claim, Claim):
         claimed_task(session, claim)

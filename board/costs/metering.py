@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
-from guardia.board.core.claims import Claim, GoalClaim, lock_claim
+from guardia.board.core.claims import Claim, GoalClaim, QuestionClaim, lock_claim
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budget_accounts, daily_totals
 from guardia.board.costs.budget_accounts import BudgetRefusal
@@ -101,7 +101,7 @@ class Allowance:
 
 @repeat_on_conflict
 def reserve(
-    board: BoardContext, claim: Claim | GoalClaim, request: ModelCallRequest
+    board: BoardContext, claim: Claim | GoalClaim | QuestionClaim, request: ModelCallRequest
 ) -> int | BudgetRefusal:
     """Reserve the worst case of a call in every account or in none; returns the call's number.
 
@@ -255,7 +255,7 @@ def expired_calls(board: BoardContext, limit: int) -> Sequence[int]:
 
 def _new_call(
     session: Session,
-    claim: Claim | GoalClaim,
+    claim: Claim | GoalClaim | QuestionClaim,
     request: ModelCallRequest,
     price: Price,
     day: date,

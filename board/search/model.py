@@ -54,5 +54,7 @@ class DocumentQuestion(Base):
     """Ids of passages, best first, with their score and the quoted parts."""
     answer: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_EMPTY_LIST)
     """Sentences of a composed answer, each with the passage that it cites; empty: none."""
+    composing: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
+    """Whether a composed answer may still come."""
     asked_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]

@@ -67,8 +67,8 @@ class FoundAnswer:
     passages: tuple[FoundPassage, ...]
     fits: bool
     confidence: float
-    sentences: tuple[tuple[str, int], ...] = ()
-    """A composed answer: sentences, each with the passage that it cites."""
+    composing: bool = False
+    """Whether a composed answer may follow."""
 
 
 def has_worker(board: BoardContext) -> bool:
@@ -139,7 +139,20 @@ def answer(board: BoardContext, question_id: int, found: FoundAnswer | None) -> 
             return
         row.state, row.fits, row.confidence = "ANSWERED", found.fits, found.confidence
         row.passages = _plain(found.passages)
-        row.answer = [{"text": text, "passage": number} for text, number in found.sentences]
+        row.composing = found.composing
+
+
+@repeat_on_conflict
+def add_composed(
+    board: BoardContext, question_id: int, sentences: Sequence[tuple[str, int]]
+) -> None:
+    """Keep a composed answer whose sentences were compared with the passages; it may be empty."""
+    with board.database.transaction() as session:
+        row = session.get(DocumentQuestion, question_id, with_for_update=True)
+        if row is None or not row.composing:
+            return
+        row.composing = False
+        row.answer = [{"text": text, "passage": number} for text, number in sentences]
 
 
 def _plain(passages: Sequence[FoundPassage]) -> list[dict[str, Any]]:

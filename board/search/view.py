@@ -55,6 +55,11 @@ class PassageView:
         return [(text, quoted) for text, quoted in [*found, (self.text[at:], False)] if text]
 
     @property
+    def has_table(self) -> bool:
+        """Whether it is shown as a table or code, which quotes would tear apart."""
+        return self.text.startswith(("|", "```")) or "\n|" in self.text or "\n```" in self.text
+
+    @property
     def quoted(self) -> list[str]:
         """The quoted sentences."""
         return [self.text[begin:end] for begin, end in self.quotes]
@@ -79,6 +84,8 @@ class AnswerView:
     fits: bool
     passages: tuple[PassageView, ...]
     sentences: tuple[SentenceView, ...]
+    composing: bool = False
+    """Whether a composed answer may still come."""
 
     @property
     def is_over(self) -> bool:
@@ -103,7 +110,9 @@ def get_answer(board: BoardContext, viewer: PersonInfo, question_id: int) -> Ans
     ]
     # Without one of its passages the answer is not the one that was checked.
     whole = tuple(sentences) if len(sentences) == len(row.answer) else ()
-    return AnswerView(question_id, row.question, row.state, row.fits, tuple(found), whole)
+    return AnswerView(
+        question_id, row.question, row.state, row.fits, tuple(found), whole, row.composing
+    )
 
 
 def passages(

@@ -22,13 +22,15 @@ from guardia.knowledge.retrieval.vectors import (
     index_of,
     largest,
 )
-from guardia.knowledge.retrieval.word_index import MOST_FOR_PIECES, WordIndex, pieces
+from guardia.knowledge.retrieval.word_index import MOST_FOR_PIECES, PieceIndex, WordIndex
 
 CANDIDATES = 100
 """Passages that each retriever contributes."""
 _TERM_WEIGHT = 0.5
 _PIECE_SHARE = 0.3
 _GATE_PASSAGES = 3
+_LEAST_CONFIDENCE = 0.3
+"""Below it, a passage after the best one is not worth reading."""
 
 # Unrelated to each other and to most work: their nearness is what chance looks like.
 _UNRELATED = (
@@ -89,9 +91,9 @@ class Question:
 
     text: str
     words: list[str]
-    terms: list[str]
     term_words: list[str]
-    vector: Scores | None
+    nearest: Found
+    """What is near in meaning: read by the fusion and by the gate."""
 
 
 Method = Callable[["Searcher", Question, Mask | None], dict[int, float]]
@@ -108,7 +110,7 @@ class Searcher:
         self._groups = np.array([entry.group for entry in entries], np.int64)
         self._words = WordIndex([entry.words for entry in entries])
         few = len(entries) <= MOST_FOR_PIECES
-        self._pieces = WordIndex([pieces(entry.text) for entry in entries]) if few else None
+        self._pieces = PieceIndex([entry.text for entry in entries]) if few else None
         self._encoded, self._vectors = self._vector_index()
 
     def __len__(self) -> int:
@@ -129,10 +131,12 @@ class Searcher:
         allowed = None if groups is None else np.isin(self._groups, np.asarray(groups, np.int64))
         if not self._entries or (allowed is not None and not allowed.any()):
             return NOTHING
-        asked = self.analysed(question)
+        asked = self.analysed(question, allowed)
         total = (method or hybrid)(self, asked, allowed)
         order = fusion.ordered(total)[:most]
-        signals = self.signals(asked, [position for position, _ in order], allowed)
+        signals = self.signals(asked, [position for position, _ in order])
+        if method is None:
+            order = [one for at, one in enumerate(order) if not at or self._adds(asked, one[0])]
         hits = tuple(Hit(int(self._keys[position]), score) for position, score in order)
         sure = gate.confidence(signals)
         wanted = (*asked.words, *asked.term_words)
@@ -162,15 +166,11 @@ class Searcher:
         """Return what pieces of words find; nothing in a large collection."""
         if self._pieces is None:
             return np.empty(0, np.int64), np.empty(0, np.float32)
-        return largest(self._pieces.scores(pieces(asked.text)), CANDIDATES, allowed)
+        return largest(self._pieces.scores(asked.text), CANDIDATES, allowed)
 
     def by_meaning(self, asked: Question, allowed: Mask | None) -> Found:
         """Return what is near in meaning; nothing without an encoder."""
-        if self._vectors is None or asked.vector is None:
-            return np.empty(0, np.int64), np.empty(0, np.float32)
-        inside = None if allowed is None else allowed[self._encoded]
-        found, scores = self._vectors.nearest(asked.vector, CANDIDATES, inside)
-        return self._encoded[found], scores
+        return asked.nearest
 
     def _vector_index(
         self,
@@ -181,30 +181,42 @@ class Searcher:
             return positions, None
         return positions, index_of(np.stack([vector for _, vector in pairs]))
 
-    def analysed(self, question: str) -> Question:
-        """Return a question with its words, technical terms and vector."""
+    def analysed(self, question: str, allowed: Mask | None = None) -> Question:
+        """Return a question with its words, technical terms and what is near in meaning."""
         terms = technical_terms(question)
-        vector = None
-        if self._encoder is not None:
-            said = f"{question} ({', '.join(terms)})" if terms else question
-            vector = self._encoder.question(said)
-        return Question(question, tokens(question), terms, tokens(" ".join(terms)), vector)
+        said = f"{question} ({', '.join(terms)})" if terms else question
+        nearest = self._nearest(said, allowed)
+        return Question(question, tokens(question), tokens(" ".join(terms)), nearest)
 
-    def signals(self, asked: Question, best: list[int], allowed: Mask | None) -> Signals:
-        """Return what decides whether the best passages answer a question."""
+    def _nearest(self, said: str, allowed: Mask | None) -> Found:
+        if self._vectors is None or self._encoder is None:
+            return np.empty(0, np.int64), np.empty(0, np.float32)
+        inside = None if allowed is None else allowed[self._encoded]
+        vector = self._encoder.question(said)
+        found, scores = self._vectors.nearest(vector, CANDIDATES, inside)
+        return self._encoded[found], scores
+
+    def signals(self, asked: Question, best: list[int], position: int | None = None) -> Signals:
+        """Return what decides whether the best passages, or one of them, answer a question."""
         words, terms, index = set(asked.words), set(asked.term_words), self._words
         top = best[:_GATE_PASSAGES]
         shared = max((index.weight(index.shared(p, words)) for p in top), default=0.0)
         told = max((index.weight(index.shared(p, terms)) for p in top), default=0.0)
         return Signals(
-            nearness=self._nearness(asked, allowed),
+            nearness=self._nearness(asked, position),
             coverage=shared / (index.weight(words) or 1.0),
             unknown=sum(not index.knows(word) for word in words) / (len(words) or 1),
             terms=told,
         )
 
-    def _nearness(self, asked: Question, allowed: Mask | None) -> float | None:
-        scores = self.by_meaning(asked, allowed)[1]
+    def _adds(self, asked: Question, position: int) -> bool:
+        """Return whether a passage after the best one may be worth reading."""
+        return gate.confidence(self.signals(asked, [position], position)) >= _LEAST_CONFIDENCE
+
+    def _nearness(self, asked: Question, position: int | None) -> float | None:
+        found, scores = asked.nearest
+        if position is not None:
+            scores = scores[found == position]
         if not len(scores):
             return None
         return (float(scores[0]) - self._chance) / (1 - self._chance)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -111,6 +111,17 @@ class ChatBrain:
             prompts.choice_prompt(text, found, notes),
             otherwise=lambda: self._fallback.choose(text, found),
         )
+
+    def compose(self, question: str, passages: Sequence[str]) -> tuple[tuple[str, int], ...]:
+        """Let a model answer from passages: sentences, each with the position of the one it cites.
+
+        Empty if no model gives a usable answer. The caller compares it with the passages.
+        """
+        empty: BrainResult[tuple[tuple[str, str], ...]] = BrainResult((), "embedded")
+        result = self._ask_models(
+            prompts.composed_prompt(question, passages), otherwise=lambda: empty
+        )
+        return tuple((text, int(name) - 1) for text, name in result.answer)
 
     def _ask_models(
         self, prompt: Prompt[T], *, otherwise: Callable[[], BrainResult[T]]

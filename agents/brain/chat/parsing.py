@@ -29,6 +29,9 @@ MAX_SERVERS = 8
 MAX_PIECES = 12
 """More pieces than a model plans well, and than fit into its answer."""
 
+MAX_SENTENCES = 6
+"""Sentences of a composed answer."""
+
 Kind = Literal["INCIDENT", "REQUEST", "CHANGE", "QUESTION"]
 Category = Literal[
     "DB", "WAS", "WEB", "SECURITY", "NETWORK", "STORAGE", "OS", "DEPLOY", "ACCOUNT", "BACKUP",
@@ -46,6 +49,7 @@ _WRITABLE = "[0-9A-Za-z가-힣 .,:;()%+/?=_~·'-]"
 _REASON = rf"^{_WRITABLE}{{1,160}}$"
 _MAX_REASONS = 3
 _TITLE = rf"^{_WRITABLE}{{2,80}}$"
+_SENTENCE = rf"^{_WRITABLE}{{2,300}}$"
 _HANGUL = re.compile(r"[가-힣]")
 # Reasons are shown on the issue: they may hold no markup, links or mentions.
 _MARKUP = re.compile(r"[`<>\[\]{}*~|\\@#!]|\b\w+://|\bwww\.")
@@ -86,10 +90,21 @@ class _DivisionAnswer(_Answer):
     pieces: Annotated[list[_PieceAnswer], Field(max_length=MAX_PIECES)]
 
 
+class _SentenceAnswer(_Answer):
+    text: Annotated[str, StringConstraints(pattern=r"^.{2,300}$")]
+    passage: str
+
+
+class _ComposedAnswer(_Answer):
+    sure: Literal["YES", "NO"]
+    sentences: Annotated[list[_SentenceAnswer], Field(max_length=MAX_SENTENCES)]
+
+
 A = TypeVar("A", bound=_Answer)
 
 TRIAGE_BASE_SCHEMA = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
 DIVISION_BASE_SCHEMA = json.dumps(_DivisionAnswer.model_json_schema(), sort_keys=True)
+COMPOSED_BASE_SCHEMA = json.dumps(_ComposedAnswer.model_json_schema(), sort_keys=True)
 CHOICE_BASE_SCHEMA = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
 """The schemas without what is offered: they change with this file only."""
 
@@ -149,6 +164,30 @@ def division_schema(servers: Sequence[Host]) -> Any:
         sure=_enum_schema(["YES", "NO"]),
         pieces={"type": "array", "items": piece, "maxItems": MAX_PIECES},
     )
+
+
+def composed_schema(passages: Sequence[str]) -> Any:
+    """Return the schema of an answer whose sentences each cite one of these passages."""
+    sentence = _object_schema(
+        text={"type": "string", "pattern": _SENTENCE}, passage=_enum_schema(passages)
+    )
+    return _object_schema(
+        sure=_enum_schema(["YES", "NO"]),
+        sentences={"type": "array", "items": sentence, "maxItems": MAX_SENTENCES},
+    )
+
+
+def parse_composed(text: str, passages: Collection[str]) -> tuple[tuple[str, str], ...]:
+    """Parse sentences with the passage that each cites.
+
+    Raises `ModelError` if the model is not sure or cites what was not offered. Whether the passages
+    say it is for others to decide.
+    """
+    answer = _parse(text, _ComposedAnswer)
+    if answer.sure == "NO" or not answer.sentences:
+        raise ModelError(why=t("brain.unsure"), answered=True)
+    _require_offered("passage", [one.passage for one in answer.sentences], passages)
+    return tuple((plain_text(one.text), one.passage) for one in answer.sentences)
 
 
 def parse_division(

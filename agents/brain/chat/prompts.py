@@ -143,6 +143,26 @@ def choice_prompt(
     )
 
 
+def composed_prompt(question: str, passages: Sequence[str]) -> Prompt[tuple[tuple[str, str], ...]]:
+    """Build the prompt to answer a question from these passages, each sentence citing one."""
+    names = [str(number) for number in range(1, len(passages) + 1)]
+
+    def build(share: float) -> str:
+        kept = round(_PASSAGE * share)
+        offered = [{"id": n, "text": p[:kept]} for n, p in zip(names, passages, strict=True)]
+        return _sections(passages=offered, request=_kept(question, share))
+
+    return Prompt(
+        name="compose",
+        instructions=_instructions("compose"),
+        data=build(1),
+        schema=parsing.composed_schema(names),
+        parse=lambda answer: parsing.parse_composed(answer, names),
+        base_schema=parsing.COMPOSED_BASE_SCHEMA,
+        build=build,
+    )
+
+
 def _directory_data(
     institutions: Sequence[InstitutionInfo], servers: Sequence[Host]
 ) -> dict[str, Any]:
