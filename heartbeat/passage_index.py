@@ -63,7 +63,10 @@ class PassageIndex:
             return False
         # The list that is searched grows in steps, so that it is rebuilt seldom.
         step = missing[: max(_STEP, len(known))]
-        return self._index([(digest, texts[digest]) for digest in step], unused)
+        if not self._index([(digest, texts[digest]) for digest in step], unused):
+            return False
+        self._replace(passages)
+        return True
 
     def close(self) -> None:
         """Give the right to index to another worker."""

@@ -205,7 +205,7 @@ class Searcher:
         return Signals(
             nearness=self._nearness(asked, position),
             coverage=shared / (index.weight(words) or 1.0),
-            unknown=sum(not index.knows(word) for word in words) / (len(words) or 1),
+            unknown=index.strangeness(words),
             terms=told,
         )
 

@@ -16,6 +16,8 @@ from guardia.knowledge.retrieval.vectors import Scores
 MOST_FOR_PIECES = 10_000
 """Texts up to which pieces are indexed: they take ten times the memory of the words."""
 _PIECE = 4
+_LEAST_TEXTS = 131
+"""Size of the collection to which the gate was fitted."""
 
 
 class WordIndex:
@@ -30,17 +32,20 @@ class WordIndex:
         """Return one score per text, in their order; 0 if it shares no word."""
         return _scores(self._bm25, len(self._texts), words)
 
-    def knows(self, word: str) -> bool:
-        """Return whether any text has a word."""
-        return word in self._counts
+    def strangeness(self, words: Collection[str]) -> float:
+        """Return the share of words that no text has; in a few texts that means little."""
+        missing = sum(word not in self._counts for word in words) / (len(words) or 1)
+        return missing * min(1.0, len(self._texts) / _LEAST_TEXTS)
 
     def weight(self, words: Iterable[str]) -> float:
-        """Return how much words say, in units of a word that no text has: rare words say more."""
-        most = math.log((len(self._texts) + 1) / 0.5)
-        each = (
-            math.log((len(self._texts) + 1) / (self._counts.get(w, 0) + 0.5)) for w in set(words)
-        )
-        return sum(each) / most
+        """Return how much words say, in units of a word that no text has: rare words say more.
+
+        In a few texts on one subject its words would say nothing, so they are counted as if they
+        were in a larger collection.
+        """
+        size = max(len(self._texts), _LEAST_TEXTS) + 1
+        each = (math.log(size / (self._counts.get(w, 0) + 0.5)) for w in set(words))
+        return sum(each) / math.log(size / 0.5)
 
     def shared(self, position: int, words: Collection[str]) -> list[str]:
         """Return those of the words that a text has."""

@@ -6,9 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from board_env import BoardEnv
+from board_env import BoardEnv, plan
 from page_env import PageClient
 from search_env import CERTIFICATE, DISK, publish, searching
+
+from guardia.board.core.plan import Citation
 
 SignIn = Callable[[str], PageClient]
 PAGE = "/search/documents"
@@ -55,6 +57,22 @@ def test_the_api_answers_with_places(served: BoardEnv, sign_in_as: SignIn) -> No
     best = found["passages"][0]
     assert (best["title"], best["headings"]) == ("디스크 사용률 정리", ["절차"])
     assert best["quotes"] and best["path"].endswith("#p1")
+
+
+def test_a_plan_shows_the_passages_that_it_cites(web_env: BoardEnv, sign_in_as: SignIn) -> None:
+    cited = Citation(
+        document="7",
+        title="<i>락</i> 점검",
+        version=2,
+        sha256="ab" * 32,
+        passage="절차\n맨 앞 세션을 찾습니다.",
+        path="/documents/7?version=2&start=1#p3",
+    )
+    claim, _, _ = web_env.create_filed_plan(plan().model_copy(update={"references": (cited,)}))
+    page = sign_in_as("lead").get_page(f"/issues/{claim.sr_id}").text
+    assert 'href="/documents/7?version=2&amp;start=1#p3"' in page
+    assert "맨 앞 세션을 찾습니다." in page and "<i>락" not in page
+    assert "맨 앞 세션" not in sign_in_as("cus").get_page(f"/issues/{claim.sr_id}").text
 
 
 def test_without_a_worker_it_says_so(web_env: BoardEnv, sign_in_as: SignIn) -> None:
