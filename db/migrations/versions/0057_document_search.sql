@@ -19,7 +19,6 @@ create table tb_document_question (
     confidence double precision not null default 0,
     passages jsonb not null default '[]',
     answer jsonb not null default '[]',
-    composing boolean not null default false,
     asked_at timestamptz not null,
     answered_at timestamptz
 );
