@@ -12,12 +12,13 @@ from board_env import BoardEnv, plan
 from full_stack import LIBRARY
 from langgraph.runtime import Runtime
 from search_env import publish, searching
+from sqlalchemy import select
 
 from guardia.agents.brain.embedded import EmbeddedBrain
 from guardia.agents.nodes.recall import recall
 from guardia.agents.state import AgentContext, OperateState
+from guardia.board.core.model import Comment
 from guardia.board.core.plan import Citation
-from guardia.board.issues import view
 from guardia.heartbeat.search_threads import SearchThreads
 
 TEXT = "운영DB에서 락이 걸려 쿼리가 멈췄습니다"
@@ -61,7 +62,9 @@ def recalled(agents_env: AgentsEnv, threads: SearchThreads | None, text: str) ->
 
 
 def comment(env: BoardEnv) -> str:
-    return view.issue(env.board, 1).comments[-1].body
+    with env.board.database.reading() as session:
+        query = select(Comment.body).order_by(Comment.comment_id.desc()).limit(1)
+        return session.scalars(query).one()
 
 
 def test_what_the_agent_may_use_is_cited_with_its_place(
