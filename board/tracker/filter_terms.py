@@ -13,7 +13,7 @@ from guardia.i18n import catalogue
 from guardia.text import fold, is_blank
 
 KEYS = (
-    "is", "status", "assignee", "author", "involves", "mentions", "commenter",
+    "is", "status", "assignee", "author", "involves", "mentions", "commenter", "label",
     "institution", "server", "priority", "category", "kind", "agent", "parent", "goal", "no", "has",
     "created", "updated", "closed", "due", "sort",
 )  # fmt: skip

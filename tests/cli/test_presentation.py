@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 from board_env import BoardEnv
 from command_line import command_env, invoke, output
+from sqlalchemy import select
 
 from guardia.cli import app, confirmation, help_groups
 from guardia.cli.command_permissions import commands
 from guardia.cli.confirmation import needs_question
 from guardia.cli.json_output import column_name, returns_data
-from guardia.org import registry
+from guardia.org.model import Person
 
 
 @pytest.fixture
@@ -86,7 +87,7 @@ def test_an_end_is_asked_at_a_terminal_and_not_in_a_script(
 ) -> None:
     def is_active(person: str) -> bool:
         with env.board.database.reading() as session:
-            return registry.person(session, person) is not None
+            return bool(session.scalar(select(Person.active).where(Person.person_id == person)))
 
     monkeypatch.setattr(confirmation, "is_interactive", lambda: True)
     asked = invoke("person", "deactivate", "eng", answer="n\n")
