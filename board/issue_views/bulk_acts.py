@@ -175,8 +175,8 @@ _PERMISSIONS = MappingProxyType(
         "take": "issue.assign",
         "assign": "issue.assign",
         "priority": "directive.priority",
-        "label": "issue.edit",
-        "unlabel": "issue.edit",
+        "label": "issue.organize",
+        "unlabel": "issue.organize",
         "complete": "directive.complete",
         "abort": "directive.abort",
     }
