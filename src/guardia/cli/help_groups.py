@@ -82,7 +82,9 @@ def translate_help(app: typer.Typer) -> None:
     rich_utils.ABORTED_TEXT = t("issues.cli.word.aborted")
     rich_utils.DEFAULT_STRING = t("issues.cli.word.default")
     rich_utils.REQUIRED_LONG_STRING = t("issues.cli.word.required")
-    rich_utils.RICH_HELP = t("issues.cli.word.see_help")
+    rich_utils.RICH_HELP = t(
+        "issues.cli.word.see_help", command_path="{command_path}", help_option="{help_option}"
+    )
 
 
 def _translate_groups(app: typer.Typer) -> None:

@@ -69,8 +69,7 @@ def _read(
     from guardia.board.tracker import issue_list
 
     found = issue_list.list_issues(board, viewer, query)
-    with board.database.reading() as session:
-        return found, issue_list.count_issues(session, viewer, query, board.clock())
+    return found, issue_list.count_found(board, viewer, query)
 
 
 def as_data(row: IssueRow) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """`--json` for every command that returns data and has no JSON form of its own.
 
 Such a command prints tables and lines. As JSON they are `{"rows": [...], "lines": [...]}`; the
-names of a row's fields are those of the columns' texts in the catalogue, whatever their language.
+names of a row's fields are those of the columns' texts in the catalogue, in any language.
 """
 
 from __future__ import annotations
