@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from sqlalchemy import select
+
 from guardia.board.assignment import queue
 from guardia.board.control import directives
 from guardia.board.control.directive_context import DirectiveRequest
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.issues import visibility
+from guardia.board.issues import labels, visibility
+from guardia.board.issues.model import IssueLabel
 from guardia.board.tracker import issue_list
 from guardia.board.tracker.issue_list import IssueQuery, IssueRow
 from guardia.errors import Invalid, Missing, Refused, UserError
@@ -141,12 +144,27 @@ def _direct(verb: str, *, every: bool) -> Callable[[BoardContext, PersonInfo, in
     return act_on
 
 
+def _relabel(board: BoardContext, person: PersonInfo, sr_id: int, act: BulkAct) -> None:
+    """Add a label, or take it away."""
+    if not act.value.isdecimal():
+        raise Invalid(what=t("issues.key.label"), why=t("issues.bulk.choose_value"), field="value")
+    chosen = {int(act.value)}
+    query = select(IssueLabel.label_id).where(IssueLabel.sr_id == sr_id)
+    with board.database.reading() as session:
+        known = set(session.scalars(query))
+    labels.set_labels(
+        board, person, sr_id, known | chosen if act.name == "label" else known - chosen
+    )
+
+
 _ACTS: MappingProxyType[str, Callable[[BoardContext, PersonInfo, int, BulkAct], None]] = (
     MappingProxyType(
         {
             "take": _take,
             "assign": _assign,
             "priority": _direct("priority", every=False),
+            "label": _relabel,
+            "unlabel": _relabel,
             "complete": _direct("complete", every=True),
             "abort": _direct("abort", every=True),
         }
@@ -157,10 +175,12 @@ _PERMISSIONS = MappingProxyType(
         "take": "issue.assign",
         "assign": "issue.assign",
         "priority": "directive.priority",
+        "label": "issue.organize",
+        "unlabel": "issue.organize",
         "complete": "directive.complete",
         "abort": "directive.abort",
     }
 )
-_VALUED = frozenset({"assign", "priority"})
+_VALUED = frozenset({"assign", "priority", "label", "unlabel"})
 IRREVERSIBLE = frozenset({"complete", "abort"})
 """Acts that end work; people must give a reason."""

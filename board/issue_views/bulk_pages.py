@@ -11,6 +11,7 @@ from sqlalchemy import select
 from guardia.board.core.context import BoardContext
 from guardia.board.issue_views import bulk_acts, saved_views
 from guardia.board.issue_views.bulk_acts import BulkAct
+from guardia.board.issues.model import Label
 from guardia.board.tracker.issue_list import IssueQuery, States
 from guardia.board.web import errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -75,10 +76,18 @@ def _confirmation(
         most=bulk_acts.MOST,
         priorities=bulk_acts.PRIORITIES,
         people=_assignees(board) if act.name == "assign" else (),
+        labels=_labels(board) if act.name in ("label", "unlabel") else (),
         needs_reason=act.name in bulk_acts.IRREVERSIBLE,
         notice=notice,
         field=field,
     )
+
+
+def _labels(board: BoardContext) -> list[tuple[int, str]]:
+    """Return the labels by name."""
+    with board.database.reading() as session:
+        query = select(Label.label_id, Label.name).order_by(Label.name)
+        return [(row[0], row[1]) for row in session.execute(query.limit(_MOST_PEOPLE))]
 
 
 def _assignees(board: BoardContext) -> list[tuple[str, str]]:

@@ -11,13 +11,14 @@ from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
+from guardia.board.issues.model import Label
 from guardia.board.tracker import filter_values
 from guardia.board.tracker.filter_terms import KEYS, key_named, quoted
 from guardia.i18n import t
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution, Person, Server
-from guardia.text import fold
+from guardia.text import fold, matching_form
 
 MOST = 12
 _LAST = re.compile(r'(?:[^\s"]|"[^"]*(?:"|$))*$')
@@ -146,6 +147,14 @@ def _agents(viewer: PersonInfo, written: str) -> Select[str, str] | None:
     return query.order_by(Agent.agent_id)
 
 
+def _labels(viewer: PersonInfo, written: str) -> Select[str, str] | None:
+    if viewer.role == "customer":
+        return None
+    query = select(Label.name, Label.description)
+    found = query.where(Label.match_key.contains(matching_form(written), autoescape=True))
+    return found.order_by(Label.name)
+
+
 _STORED: MappingProxyType[str, Callable[[PersonInfo, str], Select[str, str] | None]] = (
     MappingProxyType(
         {
@@ -153,6 +162,7 @@ _STORED: MappingProxyType[str, Callable[[PersonInfo, str], Select[str, str] | No
             "institution": _institutions,
             "server": _servers,
             "agent": _agents,
+            "label": _labels,
         }
     )
 )

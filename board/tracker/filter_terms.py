@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from difflib import get_close_matches
 from functools import cache
 from types import MappingProxyType
 
@@ -12,7 +13,7 @@ from guardia.i18n import catalogue
 from guardia.text import fold, is_blank
 
 KEYS = (
-    "is", "status", "assignee", "author", "involves", "mentions", "commenter",
+    "is", "status", "assignee", "author", "involves", "mentions", "commenter", "label",
     "institution", "server", "priority", "category", "kind", "agent", "parent", "goal", "no", "has",
     "created", "updated", "closed", "due", "sort",
 )  # fmt: skip
@@ -84,7 +85,7 @@ def _read(written: str) -> Term | FilterProblem | None:
         return None if is_blank(text) else Term(written, "", (text,), negated)
     key = key_named(found[1])
     if key is None:
-        return FilterProblem(written, "key", {"key": found[1], "near": _near(found[1])})
+        return _unknown_key(written, found[1])
     values = tuple(_unquoted(m[1]) for m in _PIECE.finditer(found[2]) if m[1])
     if not values or any(is_blank(value) for value in values):
         return FilterProblem(written, "value", {"key": key})
@@ -108,13 +109,13 @@ def _korean_keys() -> dict[str, str]:
     return {name: key for key, name in names.items()}
 
 
-def _near(name: str) -> str:
-    """Return the key that was probably meant, or all of them."""
-    from difflib import get_close_matches
-
+def _unknown_key(written: str, name: str) -> FilterProblem:
+    """Return the problem of a key that does not exist, with the one that was probably meant."""
     known = [*KEYS, *SYNONYMS, *_korean_keys()]
     found = get_close_matches(name.lower(), known, 1, 0.7)
-    return found[0] + ":" if found else ", ".join(f"{key}:" for key in KEYS)
+    if found:
+        return FilterProblem(written, "near_key", {"key": name, "near": f"{found[0]}:"})
+    return FilterProblem(written, "key", {"key": name, "keys": ", ".join(f"{k}:" for k in KEYS)})
 
 
 def quoted(value: str) -> str:

@@ -12,7 +12,7 @@ IS = (
     "open", "closed", "issue", "unassigned", "stalled", "overdue", "goal", "child", "parent",
 )  # fmt: skip
 FIELDS = (
-    "assignee", "priority", "category", "kind", "institution", "server", "agent", "due",
+    "assignee", "label", "priority", "category", "kind", "institution", "server", "agent", "due",
     "author", "parent", "goal",
 )  # fmt: skip
 """What an issue can have or not have: `no:` and `has:`."""

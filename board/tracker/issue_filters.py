@@ -19,6 +19,7 @@ from guardia.board.core.issue_ref import parse_issue_ref
 from guardia.board.core.labels import SEOUL
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Comment, Issue, Mention, Task
+from guardia.board.issues.model import IssueLabel, Label
 from guardia.board.tracker import figure_words, issue_sort
 from guardia.board.tracker.filter_dates import Period, read_period
 from guardia.board.tracker.filter_terms import FilterProblem, Term, parse
@@ -26,7 +27,7 @@ from guardia.board.tracker.filter_values import read_value
 from guardia.board.tracker.issue_sort import Sort
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent, Institution, Person, Server
-from guardia.text import fold
+from guardia.text import fold, matching_form
 
 Condition = ColumnElement[bool]
 _OPEN = sorted(state.value for state in OPEN_STATES)
@@ -253,6 +254,16 @@ def _agent(reader: _Reader, value: str) -> Condition:
     return Issue.agent_id.in_(found)
 
 
+def _label(reader: _Reader, value: str) -> Condition:
+    known = select(Label.label_id).where(Label.match_key == matching_form(value))
+    found = reader.session.scalar(known)
+    if found is None:
+        if reader.is_staff:
+            raise _Unknown("label", value)
+        return false()
+    return Issue.sr_id.in_(select(IssueLabel.sr_id).where(IssueLabel.label_id == found))
+
+
 def _related(column: ColumnElement[int | None]) -> Callable[[_Reader, str], Condition]:
     def find(_reader: _Reader, value: str) -> Condition:
         number = parse_issue_ref(value)
@@ -301,6 +312,7 @@ def _lacks(name: str) -> Condition:
     task = select(Task.task_id).where(Task.sr_id == Issue.sr_id, Task.target_server.is_not(None))
     found: dict[str, Condition] = {
         "assignee": _owner() == "",
+        "label": ~exists().where(IssueLabel.sr_id == Issue.sr_id),
         "priority": Issue.priority.is_(None),
         "category": issue_sort.EXPRESSIONS["category"] == "",
         "kind": Issue.kind.is_(None),
@@ -330,6 +342,7 @@ _FINDERS: MappingProxyType[str, Callable[[_Reader, str], Condition]] = MappingPr
         "category": _named("category"),
         "kind": _named("kind"),
         "agent": _agent,
+        "label": _label,
         "parent": _related(Issue.parent_id.expression),
         "goal": _related(Issue.goal_id.expression),
         "no": _no,

@@ -222,6 +222,12 @@ def read_visible_rows(
     return read_rows(session, [number for number in numbers if number in visible])
 
 
+def count_found(board: BoardContext, viewer: PersonInfo, query: IssueQuery) -> Count | None:
+    """Return how many issues a filter finds, in a snapshot of its own."""
+    with board.database.reading() as session:
+        return count_issues(session, viewer, query, board.clock())
+
+
 def count_issues(
     session: Session, viewer: PersonInfo, query: IssueQuery, now: datetime, most: int = COUNTED
 ) -> Count | None:

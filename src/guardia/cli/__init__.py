@@ -18,6 +18,7 @@ from guardia.cli import (
     calendar_days,
     cmdb,
     command_permissions,
+    confirmation,
     control,
     costs,
     credential,
@@ -31,9 +32,12 @@ from guardia.cli import (
     evaluation_retrieval,
     failures,
     goal,
+    help_groups,
     init,
     institution,
     issue,
+    issue_list,
+    json_output,
     keys,
     lab,
     maintenance,
@@ -88,6 +92,7 @@ app.command("reopen", help=t("cli.reopen.help"))(issue.reopen)
 app.command("accept", help=t("cli.accept.help"))(issue.accept)
 app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
 app.command("runs", help=t("cli.runs.help"))(runs.runs)
+app.command("list", help=t("issues.cli.list"))(issue_list.list_issues)
 app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(plan.app, name="plan", help=t("cli.plan.help"))
 app.command("costs", help=t("cli.costs.help"))(costs.costs)
@@ -141,6 +146,10 @@ def version() -> None:
     sys.stdout.write(f"{__version__}\n")
 
 
+json_output.add_json(app)
+confirmation.add_questions(app)
+help_groups.group_commands(app)
+help_groups.translate_help(app)
 command_permissions.enforce_permissions(app)
 
 

@@ -23,6 +23,7 @@ COMMAND_ACTIONS: dict[str, str] = {
     "worker": "installation.run",
     "status": "installation.run",
     "mcp": "agent.serve",
+    "list": "issue.read",
     "show": "issue.read",
     "runs": "run.read",
     "dashboard list": "home.read",

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
-from rich.text import Text
 
 from guardia.board.core.issue_ref import issue_ref, parse_issue_ref
 from guardia.cli.console import console
@@ -32,10 +31,23 @@ _SHOWN_HASH, _MIN_HASH = 12, 8
 """Digits of a plan's hash that are shown, and that a person must write at least."""
 
 
-def show(number: _Number) -> None:
-    """Print an issue with its plans and their decisions."""
+def show(
+    number: _Number,
+    as_json: Annotated[bool, typer.Option("--json", help=t("issues.cli.json"))] = False,
+) -> None:
+    """Print an issue: people, cause, action, result, and the plans that wait."""
+    from guardia.board.tracker.issue_page import get_issue
+    from guardia.cli import issue_summary
+    from guardia.cli.operator_view import OPERATOR_VIEWER
+
+    sr_id = parse_issue_number(number)
     with open_installation(Settings()) as installation, installation.board() as board:
-        _print_issue(board, parse_issue_number(number))
+        issue = get_issue(board, OPERATOR_VIEWER, sr_id)
+        if as_json:
+            issue_summary.print_json(issue)
+            return
+        issue_summary.print_facts(issue)
+        _print_waiting(board, sr_id)
 
 
 def approve(
@@ -207,15 +219,12 @@ def _submit(
     sys.stdout.write(t("cli.issue.decided", sr=sr_id, state=t(f"state.{state}")) + "\n")
 
 
-def _print_issue(board: BoardContext, sr_id: int) -> None:
+def _print_waiting(board: BoardContext, sr_id: int) -> None:
+    """Print the plans that wait for a decision, with their commands."""
     from guardia.board.approvals import pending
     from guardia.board.approvals.summary import decision_summary
-    from guardia.board.issues import view
 
-    issue = view.issue(board, sr_id)
     screen = console()
-    screen.print(Text.assemble((issue_ref(sr_id), "bold"), " ", t(f"state.{issue.state}")))
-    screen.print(issue.title)
     for waiting in pending.pending_plans(board, sr_id):
         for line in decision_summary(waiting.plan, waiting.plan_hash):
             screen.print(line)

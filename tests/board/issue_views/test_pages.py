@@ -16,6 +16,8 @@ from guardia.board.execution import tasks
 from guardia.board.issue_views import bulk_acts, saved_views
 from guardia.board.issue_views.bulk_acts import BulkAct
 from guardia.board.issue_views.saved_views import NewView
+from guardia.board.issues import labels
+from guardia.board.tracker import issue_list
 from guardia.board.tracker.issue_list import IssueQuery
 from guardia.errors import Forbidden, Invalid, NotFound
 from guardia.org.model import Team, TeamMember
@@ -267,3 +269,17 @@ def test_no_query_is_made_for_each_row(sign_in_as: Browse, web_env: BoardEnv) ->
     with recorded_statements(web_env.board) as many:
         lead.get_page("/issues")
     assert len(many) == len(few)
+
+
+def test_labels_are_added_to_and_taken_from_several_issues(web_env: BoardEnv) -> None:
+    board, numbers = web_env.board, [web_env.create_issue(), web_env.create_issue(text="둘째")]
+    first, second = (labels.create(board, LEAD, name, "1d76db").label_id for name in ("가", "나"))
+    labels.set_labels(board, LEAD, numbers[0], [first])
+    done = bulk_acts.carry_out(board, LEAD, BulkAct("label", str(second)), numbers)
+    assert done.failures == ()
+    listed = issue_list.list_issues(board, LEAD, IssueQuery(words="label:가 label:나")).rows
+    assert [row.sr_id for row in listed] == numbers[:1]
+    bulk_acts.carry_out(board, LEAD, BulkAct("unlabel", str(second)), numbers)
+    assert issue_list.list_issues(board, LEAD, IssueQuery(words="label:나")).rows == ()
+    missing = bulk_acts.carry_out(board, LEAD, BulkAct("label", "99999"), numbers)
+    assert len(missing.failures) == 2

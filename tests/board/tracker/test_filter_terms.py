@@ -52,8 +52,8 @@ def test_terms(words: str, terms: list[tuple[str, tuple[str, ...], bool]]) -> No
 @pytest.mark.parametrize(
     ("words", "name", "near"),
     [
-        ("asignee:me", "key", "assignee:"),
-        ("error:timeout", "key", "is:"),
+        ("asignee:me", "near_key", "assignee:"),
+        ("error:timeout", "key", ""),
         ('"open', "quote", ""),
         ('is:""', "value", ""),
         (" ".join(f"w{n}" for n in range(21)), "too_many", ""),

@@ -15,7 +15,7 @@ from guardia.board.control import directives, reopening
 from guardia.board.control.directive_context import DirectiveRequest
 from guardia.board.core.actors import Actor
 from guardia.board.execution import tasks
-from guardia.board.issues import comments
+from guardia.board.issues import comments, labels
 from guardia.board.tracker import issue_list, issue_search
 from guardia.board.tracker.filter_completion import complete
 from guardia.board.tracker.issue_list import IssueQuery
@@ -252,3 +252,16 @@ def test_completion_inside_a_filter_keeps_the_rest(web_env: BoardEnv) -> None:
     ]
     people = complete(web_env.board, OTHER_CUSTOMER, "assignee:", 9)
     assert [c.label for c in people] == ["assignee:@me"]
+
+
+def test_labels_are_filtered_and_completed(web_env: BoardEnv) -> None:
+    labelled, other = web_env.create_issue(), web_env.create_issue(text="다른 요청")
+    label = labels.create(web_env.board, LEAD, "문서 작업", "1d76db")
+    labels.set_labels(web_env.board, LEAD, labelled, [label.label_id])
+    assert numbers(web_env, 'label:"문서 작업"') == [labelled]
+    assert numbers(web_env, '-라벨:"문서  작업"'.replace("  ", " ")) == [other]
+    assert numbers(web_env, "no:label") == [other]
+    assert numbers(web_env, "has:label") == [labelled]
+    assert problem(web_env, "label:없음표") == "label"
+    (found,) = complete(web_env.board, LEAD, "label:문", 7)
+    assert found.words == 'label:"문서 작업" '
