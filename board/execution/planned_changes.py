@@ -68,7 +68,7 @@ def planned_between(
     server: str = "",
 ) -> list[PlannedChange]:
     """Return the changes that are planned to run in a period, in order."""
-    query = _planned().where(_STARTS < ends, _STARTS + EXPECTED_LENGTH > begins)
+    query = _planned().where(ends > _STARTS, begins < _STARTS + EXPECTED_LENGTH)
     return _read(session, _at(query, institution, server).order_by(_STARTS, Task.task_id))
 
 
@@ -93,7 +93,7 @@ def conflicts_of(
     near = _STARTS.is_(None)
     if begins is not None:
         near = or_(
-            near, (_STARTS < begins + EXPECTED_LENGTH) & (_STARTS + EXPECTED_LENGTH > begins)
+            near, (begins + EXPECTED_LENGTH > _STARTS) & (begins < _STARTS + EXPECTED_LENGTH)
         )
     query = _planned().add_columns(Server).where(Server.inst_id == here.inst_id, near)
     excluded = list(own)

@@ -24,6 +24,8 @@ from guardia.board.artifacts import pages as artifact_pages
 from guardia.board.assignment import pages as assignment_pages
 from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
+from guardia.board.change_calendar import api as change_api
+from guardia.board.change_calendar import pages as change_pages
 from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
 from guardia.board.cmdb import pages as server_pages
 from guardia.board.command import api as command_api
@@ -122,6 +124,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         app.include_router(api)
     app.include_router(document_api.router)
     app.include_router(form_api.router)
+    app.include_router(change_api.router)
+    app.include_router(change_pages.feed_router)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
@@ -161,6 +165,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         document_pages.router,
         rule_pages.router,
         service_pages.router,
+        change_pages.router,
         form_pages.router,
         alert_pages.router,
         rollout_pages.router,

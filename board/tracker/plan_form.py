@@ -39,6 +39,8 @@ class PlannedTask:
     """By action: the values that the evidence permits, by argument."""
     revision: PlanRevisionView | None = None
     """What replaced the plan that the form was opened with."""
+    conflicts: tuple[ChangeConflict, ...] = ()
+    """Other planned changes at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,9 @@ def planned_task(
             found.plan_hash,
             choices,
             plan_revisions.plan_revision(session, found, opened_with) if is_stale else None,
+            planned_changes.conflicts_of(
+                session, plan.server, found.run_after or plan.starts_at, [task_id]
+            ),
         )
 
 

@@ -38,6 +38,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more"),
     NavigationItem("documents.title", "/documents", "document.read"),
     NavigationItem("alerts.title", "/alerts", "alert.read", "more"),
+    NavigationItem("changes.title", "/changes", "change.read", "more"),
     NavigationItem("service.title", "/service-levels", "service.read", "more"),
     NavigationItem("rules.title", "/rules", "rule.read", "more"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer", "more"),

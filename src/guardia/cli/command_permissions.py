@@ -58,6 +58,8 @@ COMMAND_ACTIONS: dict[str, str] = {
     "rule approve": "rule.edit",
     "rule reject": "rule.edit",
     "rule import": "rule.edit",
+    "change list": "change.read",
+    "change conflicts": "change.read",
     "form list": "form.read",
     "form show": "form.read",
     "form file": "issue.create",
