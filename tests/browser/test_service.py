@@ -28,7 +28,9 @@ def look(page: Page, name: str) -> None:
             page.screenshot(path=Path(SHOTS) / f"{name}-{width}.png", full_page=True)
 
 
-def test_a_customer_files_with_a_form(web_env: BoardEnv, sign_in: Callable[..., Page]) -> None:
+def test_a_customer_files_with_a_form(
+    web_env: BoardEnv, sign_in: Callable[..., Page], refusals: list[str]
+) -> None:
     page = sign_in("cus", "/requests/new")
     look(page, "forms")
     page.get_by_label("양식 검색").fill("비번")
@@ -37,6 +39,8 @@ def test_a_customer_files_with_a_form(web_env: BoardEnv, sign_in: Callable[..., 
     page.get_by_role("button", name="신청").click()
     expect(page.get_by_text("4개 항목을 확인해 주세요.")).to_be_visible()
     expect(page.get_by_label("계정(아이디)")).to_be_focused()
+    assert len(refusals) == 1 and "422" in refusals[0]
+    refusals.clear()
     look(page, "form-errors")
     page.get_by_label("계정(아이디)").fill("hnjang")
     page.get_by_label("시스템 이름").fill("예산회계시스템")
