@@ -12,7 +12,8 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.planner import ActionDraft
-from guardia.board.execution import plan_history
+from guardia.board.execution import plan_history, planned_changes
+from guardia.board.execution.planned_changes import ChangeConflict
 from guardia.board.issues import visibility
 from guardia.board.tracker import plan_revisions
 from guardia.board.tracker.plan_revisions import PlanRevisionView
