@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
-from sqlalchemy import DateTime, Row, Select, cast, func, or_, select
+from sqlalchemy import ColumnElement, DateTime, Row, Select, and_, cast, func, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.lifecycle import State
@@ -90,11 +90,10 @@ def conflicts_of(
     here = session.get(Server, server) if server else None
     if here is None:
         return ()
-    near = _STARTS.is_(None)
+    near: ColumnElement[bool] = _STARTS.is_(None)
     if begins is not None:
-        near = or_(
-            near, (begins + EXPECTED_LENGTH > _STARTS) & (begins < _STARTS + EXPECTED_LENGTH)
-        )
+        ends = begins + EXPECTED_LENGTH
+        near = or_(near, and_(ends > _STARTS, begins < _STARTS + EXPECTED_LENGTH))
     query = _planned().add_columns(Server).where(Server.inst_id == here.inst_id, near)
     excluded = list(own)
     if excluded:
@@ -146,7 +145,7 @@ def _read(session: Session, query: Select[Task, str, str]) -> list[PlannedChange
     return [_change(row) for row in session.execute(query.limit(_MOST))]
 
 
-def _change(row: Row[Any]) -> PlannedChange:
+def _change(row: Row[*tuple[Any, ...]]) -> PlannedChange:
     task: Task = row.Task
     wanted = (task.plan or {}).get("not_before")
     return PlannedChange(

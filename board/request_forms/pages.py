@@ -72,7 +72,13 @@ async def file_form(
     }
     ticket = sent.get("ticket")
     return await run_in_threadpool(
-        _file, request, board, visitor, form_id, given, clean(ticket)[:64] if ticket else ""
+        _file,
+        request,
+        board,
+        visitor,
+        form_id,
+        given,
+        clean(ticket)[:64] if isinstance(ticket, str) else "",
     )
 
 
