@@ -51,7 +51,7 @@ class CalendarEntry:
 def entries_between(
     session: Session, begins: datetime, ends: datetime, institution: str = "", server: str = ""
 ) -> list[CalendarEntry]:
-    """Return what lies in a period, in order."""
+    """Return what is planned in a period, in order."""
     found = [
         *_changes(session, begins, ends, institution, server),
         *_windows(session, begins, ends, institution, server),

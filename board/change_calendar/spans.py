@@ -13,7 +13,7 @@ _DAY = timedelta(days=1)
 def occurrences(
     periods: Iterable[Period], begins: datetime, ends: datetime, zone: tzinfo
 ) -> Iterator[tuple[datetime, datetime]]:
-    """Yield begin and end of each occurrence that lies in a part of the calendar, in order."""
+    """Yield begin and end of each occurrence in a part of the calendar, in order."""
     for period in periods:
         if isinstance(period, Dates):
             first, last = (_zoned(one, zone) for one in (period.begins, period.ends))
@@ -26,7 +26,7 @@ def occurrences(
 def _recurring(
     period: Period, begins: datetime, ends: datetime, zone: tzinfo
 ) -> Iterator[tuple[datetime, datetime]]:
-    # A day earlier, for what crosses midnight; a longer one is cut to what lies in the part.
+    # A day earlier, for what crosses midnight; a longer one is cut to what is in the part.
     day, last = begins.astimezone(zone).date() - _DAY, ends.astimezone(zone).date()
     starts_at = period.begins if isinstance(period, Weekly) else time(0)
     over: datetime | None = None
