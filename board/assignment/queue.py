@@ -86,26 +86,39 @@ def assign(board: BoardContext, by: PersonInfo, sr_id: int, target: str, reason:
     with board.database.transaction() as session:
         visibility.find_issue(session, by, sr_id)
         issue, tasks = history.lock_open_issue(session, sr_id)
-        person = find_assignee(session, target)
-        team = None if person else find_team(session, target)
-        if person is None and team is None:
-            raise NoSuchAssignee(what=target or "-")
-        kind, chosen = ("person", target) if person else ("team", team.team_id if team else "")
-        record_choice(session, sr_id, kind, chosen, actor, now, why)
-        issue.assignee_id, issue.updated_at = (chosen if person else None), now
-        for task in tasks:
-            task.owner_id = chosen if person else None
-        name = notices.person_label(session, chosen) if person else (team.name if team else "")
-        if team is not None:
-            _queue_for_team(session, issue, team, why, now)
-        words = {"sr": sr_id, "who": name, "by": actor.label}
-        key = "assignment.taken" if chosen == by.id else "assignment.assigned"
-        reply_to_room(session, issue, t(key, **words), now)
-        given_to = [chosen] if person else members_of(session, chosen)
-        others = [one for one in given_to if one != by.id]
-        notices.say_assigned(session, issue, others, t(key, **words), now)
-        _log_assigned(session, issue, tasks, (kind, chosen, name), actor, why, now)
-        return name
+        return assign_within(session, issue, tasks, target, actor, now, why)
+
+
+def assign_within(
+    session: Session,
+    issue: Issue,
+    tasks: list[Task],
+    target: str,
+    by: Actor,
+    now: datetime,
+    reason: str = "",
+) -> str:
+    """`assign` inside a larger transaction, which it ends: it writes to the audit log."""
+    person = find_assignee(session, target)
+    team = None if person else find_team(session, target)
+    if person is None and team is None:
+        raise NoSuchAssignee(what=target or "-")
+    kind, chosen = ("person", target) if person else ("team", team.team_id if team else "")
+    record_choice(session, issue.sr_id, kind, chosen, by, now, reason)
+    issue.assignee_id, issue.updated_at = (chosen if person else None), now
+    for task in tasks:
+        task.owner_id = chosen if person else None
+    name = notices.person_label(session, chosen) if person else (team.name if team else "")
+    if team is not None:
+        _queue_for_team(session, issue, team, reason, now)
+    words = {"sr": issue.sr_id, "who": name, "by": by.label}
+    key = "assignment.taken" if chosen == by.id else "assignment.assigned"
+    reply_to_room(session, issue, t(key, **words), now)
+    given_to = [chosen] if person else members_of(session, chosen)
+    others = [one for one in given_to if one != by.id]
+    notices.say_assigned(session, issue, others, t(key, **words), now)
+    _log_assigned(session, issue, tasks, (kind, chosen, name), by, reason, now)
+    return name
 
 
 def record_choice(

@@ -139,6 +139,15 @@ class Task(Base):
         Index(
             "ix_tb_ops_task_owner", "owner_id", "sr_id", postgresql_where=sql("status = 'MANUAL'")
         ),
+        Index(
+            "ix_tb_ops_task_planned",
+            "target_server",
+            "task_id",
+            postgresql_where=sql(
+                "status in ('PENDING_APPROVAL', 'APPROVED', 'IN_PROGRESS') "
+                "and plan_hash is not null"
+            ),
+        ),
         Index("ix_tb_ops_task_run_id", "run_id", postgresql_where=sql("run_id is not null")),
         # Claimable tasks of an agent in the order of claiming: see `runs.claiming`.
         Index(

@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 COLUMNS = (
     "status", "title", "server", "category", "priority", "agent", "engineer", "updated", "created",
-    "due", "institution", "requester", "kind", "closed",
+    "due", "institution", "requester", "kind", "closed", "left",
 )  # fmt: skip
 SHIPPED = ("status", "title", "server", "category", "priority", "agent", "engineer", "updated")
 SORTED_BY: MappingProxyType[str, str] = MappingProxyType(

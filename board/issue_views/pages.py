@@ -15,6 +15,7 @@ from guardia.board.issue_views.columns import COLUMNS, SHIPPED, SORTED_BY, chose
 from guardia.board.issue_views.filter_form import FilterForm, choices
 from guardia.board.issue_views.list_address import ListAddress, saved_words
 from guardia.board.issue_views.saved_views import SavedView
+from guardia.board.service_levels.view import clocks_of
 from guardia.board.tracker import issue_list
 from guardia.board.tracker.filter_completion import complete
 from guardia.board.tracker.filter_terms import FilterProblem
@@ -86,6 +87,9 @@ def list_issues(
         address=address,
         columns=address.columns,
         refresh=f"/issues?{request.url.query}" if request.url.query else "/issues",
+        clocks=clocks_of(board, visitor.person, [row.sr_id for row in found.rows])
+        if "left" in address.columns
+        else {},
         bulk=bulk_acts.offered(visitor.person),
         sorted_by=SORTED_BY,
         **({} if fragment else _frame(request, board, visitor, address, query, found)),

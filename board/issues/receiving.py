@@ -154,13 +154,18 @@ def receive_issue(board: BoardContext, new_issue: NewIssue) -> int:
         return receive_within(session, new_issue, board.clock())
 
 
-def receive_within(session: Session, new_issue: NewIssue, now: datetime) -> int:
-    """`receive_issue` inside a larger transaction, which it ends: it writes to the audit log."""
+def receive_within(
+    session: Session, new_issue: NewIssue, now: datetime, *, for_people: bool = False
+) -> int:
+    """`receive_issue` inside a larger transaction, which it ends: it writes to the audit log.
+
+    With `for_people` no agent is woken: the caller gives it to people.
+    """
     dedupe = new_issue.dedupe_key
     if dedupe and (earlier := find_duplicate(session, dedupe)):
         return earlier
     issue = open_issue(session, new_issue, now)
-    dispatcher = registry.dispatcher(session)
+    dispatcher = None if for_people else registry.dispatcher(session)
     task = open_task(session, issue.sr_id, now, agent_id=dispatcher)
     if dispatcher:
         cause = {"task": task.task_id}

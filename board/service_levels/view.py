@@ -11,11 +11,11 @@ from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
-from guardia.board.issues import visibility
 from guardia.board.service_levels import days, moments, policy
 from guardia.board.service_levels.days import Calendars
 from guardia.board.service_levels.model import ServiceClock
 from guardia.board.service_levels.policy import ENDED, ClockKind, ClockState
+from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
 _HISTORY = 50
@@ -77,20 +77,25 @@ def clocks_within(
     return {number: tuple(reversed(clocks)) for number, clocks in found.items()}
 
 
+def clocks_of(
+    board: BoardContext, viewer: PersonInfo, numbers: Iterable[int]
+) -> dict[int, ClockView]:
+    """Return the clock of each issue that a list shows; nothing for customers."""
+    if not is_allowed(viewer, "service.read"):
+        return {}
+    with board.database.reading() as session:
+        found = clocks_within(session, numbers, board.current_time())
+    shown = {number: most_urgent(clocks) for number, clocks in found.items()}
+    return {number: one for number, one in shown.items() if one is not None}
+
+
 def most_urgent(clocks: Iterable[ClockView]) -> ClockView | None:
     """Return the clock that a list shows: the running one that is due first, or the resolution."""
     known = list(clocks)
-    running = [one for one in known if one.due_at is not None]
+    running = [(one.due_at, one) for one in known if one.due_at is not None]
     if running:
-        return min(running, key=lambda one: one.due_at or one.stopped_at)  # type: ignore[arg-type,return-value]
+        return min(running, key=lambda pair: pair[0])[1]
     return next((one for one in known if one.kind == ClockKind.RESOLUTION), None)
-
-
-def issue_clocks(board: BoardContext, viewer: PersonInfo, sr_id: int) -> tuple[ClockView, ...]:
-    """Return the clocks of an issue. Raises `NotFound` if the viewer may not see it."""
-    with board.database.reading() as session:
-        visibility.find_issue(session, viewer, sr_id)
-        return clocks_within(session, [sr_id], board.current_time()).get(sr_id, ())
 
 
 def expected_within(session: Session, issue: Issue, now: datetime) -> Expected:

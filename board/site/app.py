@@ -24,6 +24,8 @@ from guardia.board.artifacts import pages as artifact_pages
 from guardia.board.assignment import pages as assignment_pages
 from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
+from guardia.board.change_calendar import api as change_api
+from guardia.board.change_calendar import pages as change_pages
 from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
 from guardia.board.cmdb import pages as server_pages
 from guardia.board.command import api as command_api
@@ -49,6 +51,8 @@ from guardia.board.knowledge import pages as document_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages
 from guardia.board.organization import pages as organization_pages
+from guardia.board.request_forms import api as form_api
+from guardia.board.request_forms import pages as form_pages
 from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
 from guardia.board.search import api as search_api
@@ -119,6 +123,9 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     for api in (*GITHUB_ROUTERS, webhook_api.router):
         app.include_router(api)
     app.include_router(document_api.router)
+    app.include_router(form_api.router)
+    app.include_router(change_api.router)
+    app.include_router(change_pages.feed_router)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
@@ -158,6 +165,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         document_pages.router,
         rule_pages.router,
         service_pages.router,
+        change_pages.router,
+        form_pages.router,
         alert_pages.router,
         rollout_pages.router,
         search_pages.router,

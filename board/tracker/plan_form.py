@@ -12,7 +12,8 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.planner import ActionDraft
-from guardia.board.execution import plan_history
+from guardia.board.execution import plan_history, planned_changes
+from guardia.board.execution.planned_changes import ChangeConflict
 from guardia.board.issues import visibility
 from guardia.board.tracker import plan_revisions
 from guardia.board.tracker.plan_revisions import PlanRevisionView
@@ -39,6 +40,8 @@ class PlannedTask:
     """By action: the values that the evidence permits, by argument."""
     revision: PlanRevisionView | None = None
     """What replaced the plan that the form was opened with."""
+    conflicts: tuple[ChangeConflict, ...] = ()
+    """Other planned changes at the same time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +83,9 @@ def planned_task(
             found.plan_hash,
             choices,
             plan_revisions.plan_revision(session, found, opened_with) if is_stale else None,
+            planned_changes.conflicts_of(
+                session, plan.server, found.run_after or plan.starts_at, [task_id]
+            ),
         )
 
 

@@ -22,9 +22,10 @@ from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.run_model import ServerWait
-from guardia.board.execution import output_view, plan_history, rule_check
+from guardia.board.execution import output_view, plan_history, planned_changes, rule_check
 from guardia.board.execution.output_view import TaskOutputs
 from guardia.board.execution.plan_history import PlanVersionView
+from guardia.board.execution.planned_changes import ChangeConflict
 from guardia.board.execution.rule_check import Ruling
 from guardia.board.execution.tasks import plan_hash
 from guardia.board.tracker import plan_revisions, plan_summary
@@ -66,6 +67,8 @@ class TaskDetail:
     decision_form: GuardedForm | None = None
     ruling: Ruling = field(default_factory=Ruling)
     """What the rules of the site say to the plan of an open task."""
+    conflicts: tuple[ChangeConflict, ...] = ()
+    """Other planned changes at the same time, while the plan waits for a decision or its time."""
     revision: PlanRevisionView | None = None
     """What replaced the plan that the viewer's decision form was opened with."""
 
@@ -164,8 +167,17 @@ def task_details(
             ),
             decision_form=form,
             ruling=_ruling(session, board, task, plan),
+            conflicts=_conflicts(session, task, plan),
             revision=plan_revisions.plan_revision(session, task, earlier) if earlier else None,
         )
+
+
+def _conflicts(session: Session, task: Task, plan: Plan | None) -> tuple[ChangeConflict, ...]:
+    """Return what a plan collides with before it has begun."""
+    if plan is None or task.status not in (State.PENDING_APPROVAL, State.APPROVED):
+        return ()
+    start = task.run_after or plan.starts_at
+    return planned_changes.conflicts_of(session, plan.server, start, [task.task_id])
 
 
 def _ruling(session: Session, board: BoardContext, task: Task, plan: Plan | None) -> Ruling:

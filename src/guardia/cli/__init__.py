@@ -16,6 +16,7 @@ from guardia.cli import (
     audit,
     autonomy,
     calendar_days,
+    change,
     cmdb,
     command_permissions,
     confirmation,
@@ -31,6 +32,7 @@ from guardia.cli import (
     duty,
     evaluation_retrieval,
     failures,
+    form,
     goal,
     help_groups,
     init,
@@ -105,6 +107,8 @@ app.add_typer(queue.app, name="queue", help=t("assignment.cli.help"))
 app.command("assign", help=t("assignment.cli.assign"))(queue.assign)
 app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
 app.add_typer(maintenance.app, name="maintenance", help=t("alerts.cli.help"))
+app.add_typer(change.app, name="change", help=t("changes.cli.help"))
+app.add_typer(form.app, name="form", help=t("forms.cli.help"))
 app.add_typer(sla.app, name="sla", help=t("service.cli.help"))
 app.add_typer(calendar_days.app, name="calendar", help=t("service.cli.calendar"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
@@ -65,3 +66,13 @@ def test_the_api(sign_in_as: Browse, web_env: BoardEnv) -> None:
     }
     assert lead.get("/api/v3/service-levels/days").json()[0]["by_hand"] is False
     assert sign_in_as("cus2").get(f"/api/v3/service-levels/issues/{sr_id}").status_code == 404
+
+
+def test_the_list_has_a_column_of_the_time_left(sign_in_as: Browse, web_env: BoardEnv) -> None:
+    web_env.create_issue(institution="MOF")
+    due.process_due(web_env.board)
+    path = "/issues?columns=title,left"
+    assert re.search(
+        r'class="clock \w+"[^>]*>응답 [^<]+남음', sign_in_as("lead").get_page(path).text
+    )
+    assert 'class="clock' not in sign_in_as("cus").get_page(path).text
