@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0060"
-down_revision = "0057"
+down_revision = "0058"
 branch_labels = None
 depends_on = None
 
