@@ -25,7 +25,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("dashboard.page.title", "/dashboard", "home.read", "more"),
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
-    NavigationItem("forms.title", "/requests/new", "issue.create"),
+    NavigationItem("forms.title", "/requests/new", "issue.create", "more"),
     NavigationItem("commands.page.nav", "/console", "command.give"),
     NavigationItem("assignment.queue.title", "/queue", "queue.read"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),
