@@ -17,9 +17,10 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue, OutboxEntry
 from guardia.board.core.notice_kinds import EMERGENCIES, NoticeKind
 from guardia.board.core.notices import Notice
+from guardia.board.issues import following
 from guardia.board.notifications import audience, on_call
 from guardia.board.notifications.copies import send_copies
-from guardia.board.notifications.policy import plan_delivery
+from guardia.board.notifications.policy import NEVER_COLLECTED, plan_delivery
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.org import revisions
@@ -84,9 +85,15 @@ def _notices(session: Session, outbox_id: int) -> list[Notice]:
 def _plan(
     session: Session, chart: OrgChart, notices: list[Notice], kind: NoticeKind, now: datetime
 ) -> None:
-    """Send each notice now, or note when it is due."""
+    """Send each notice now, or note when it is due; who muted its issue finds it on the page."""
+    quiet = set()
+    if kind not in NEVER_COLLECTED:
+        people = [n.person_id for n in notices]
+        quiet = following.muted(session, next((n.sr_id for n in notices), None), people)
     wanted = audience.preferences(session, [n.person_id for n in notices])
     for notice in notices:
+        if notice.person_id in quiet:
+            continue
         preference = wanted[notice.person_id]
         plan = plan_delivery(
             kind,

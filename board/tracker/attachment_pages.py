@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Request, Response
 from fastapi.responses import FileResponse, JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -13,7 +13,7 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
-from guardia.text import CLEANED, clean
+from guardia.text import CLEANED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -29,6 +29,7 @@ async def upload(
     visitor: CurrentVisitor,
     sr_id: Number,
     file: Annotated[str, Query(max_length=255), CLEANED],
+    content_type: Annotated[str, Header(max_length=200), CLEANED] = "",
 ) -> Response:
     """Attach the body to an issue; the answer is the Markdown that shows or links it."""
     settings = request.app.state.settings
@@ -40,7 +41,7 @@ async def upload(
         visitor.person,
         sr_id,
         file,
-        clean(request.headers.get("content-type", "")[:100]),
+        content_type,
         content,
     )
     path = f"/issues/{sr_id}/attachments/{kept.attachment_id}"

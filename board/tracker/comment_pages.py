@@ -111,7 +111,7 @@ def suggest(
     sr_id: Number,
     sign: Literal["@", "#"] = "@",
     q: Annotated[str, Query(max_length=40), FOLDED] = "",
-) -> list[suggestions.Suggestion]:
+) -> list[suggestions.TextSuggestion]:
     """Return what completes a name or a number."""
     if sign == "@":
         return suggestions.suggest_names(board, visitor.person, sr_id, q)

@@ -40,7 +40,7 @@ _PERMISSIONS: dict[Field, str] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class FieldOption:
     """Something to choose."""
 
     value: str
@@ -56,7 +56,7 @@ class FieldForm:
 
     field: Field
     chosen: tuple[str, ...] = ()
-    options: tuple[Option, ...] = ()
+    options: tuple[FieldOption, ...] = ()
     title: str = ""
     body: str = ""
     seen: str = ""
@@ -102,13 +102,13 @@ def set_field(
 
 # --- what can be chosen ----------------------------------------------------------------------
 
-_Choice = tuple[tuple[str, ...], tuple[Option, ...]]
+_Choice = tuple[tuple[str, ...], tuple[FieldOption, ...]]
 
 
 def _assignee(session: Session, issue: Issue) -> _Choice:
-    people = [Option(v, label, "people") for v, label in issue_section.assignees(session)]
+    people = [FieldOption(v, label, "people") for v, label in issue_section.assignees(session)]
     agents = [
-        Option(f"agent:{one.id}", one.name, "agents")
+        FieldOption(f"agent:{one.id}", one.name, "agents")
         for one in directive_options.assignees(session)
         if one.is_agent
     ]
@@ -122,13 +122,13 @@ def _states(session: Session, issue: Issue) -> Sequence[str]:
 
 
 def _priority(_session: Session, issue: Issue) -> _Choice:
-    options = tuple(Option(one, f"{one} {t(f'web.priority.{one}')}") for one in PRIORITIES)
+    options = tuple(FieldOption(one, f"{one} {t(f'web.priority.{one}')}") for one in PRIORITIES)
     return ((issue.priority,) if issue.priority else ()), options
 
 
 def _labels(session: Session, issue: Issue) -> _Choice:
     rows = session.scalars(select(Label).order_by(Label.match_key))
-    options = [Option(str(r.label_id), r.name, "", r.color, r.description) for r in rows]
+    options = [FieldOption(str(r.label_id), r.name, "", r.color, r.description) for r in rows]
     mine = select(IssueLabel.label_id).where(IssueLabel.sr_id == issue.sr_id)
     return tuple(map(str, session.scalars(mine))), tuple(options)
 
@@ -142,7 +142,7 @@ def _server(session: Session, issue: Issue) -> _Choice:
     open_states = [state.value for state in OPEN_STATES]
     mine = select(Task.target_server).where(Task.sr_id == issue.sr_id, Task.status.in_(open_states))
     chosen = tuple(filter(None, session.scalars(mine)))
-    return chosen, tuple(Option(one, one) for one in servers)
+    return chosen, tuple(FieldOption(one, one) for one in servers)
 
 
 def _parent(_session: Session, issue: Issue) -> _Choice:

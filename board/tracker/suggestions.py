@@ -22,7 +22,7 @@ _RECENT = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class TextSuggestion:
     """A completion: what is inserted, and what the list shows."""
 
     text: str
@@ -32,7 +32,7 @@ class Suggestion:
 
 def suggest_names(
     board: BoardContext, viewer: PersonInfo, sr_id: int, words: str
-) -> list[Suggestion]:
+) -> list[TextSuggestion]:
     """Return the people and agents whose names begin with or contain some words.
 
     Customers are offered the people of the staff and of their institution, and no agents' ids.
@@ -45,7 +45,7 @@ def suggest_names(
         return [*_people(session, issue, wanted), *agents][:_MOST]
 
 
-def _people(session: Session, issue: Issue, wanted: str) -> list[Suggestion]:
+def _people(session: Session, issue: Issue, wanted: str) -> list[TextSuggestion]:
     query = (
         select(Person)
         .where(Person.active, or_(Person.role != "customer", Person.inst_id == issue.inst_id))
@@ -56,7 +56,7 @@ def _people(session: Session, issue: Issue, wanted: str) -> list[Suggestion]:
     rows = session.scalars(query).all()
     once = {row.name for row in rows if [r.name for r in rows].count(row.name) == 1}
     return [
-        Suggestion(
+        TextSuggestion(
             f"@{row.name if row.name in once else row.person_id}",
             f"{row.name} {row.title}".strip(),
             row.person_id,
@@ -65,7 +65,7 @@ def _people(session: Session, issue: Issue, wanted: str) -> list[Suggestion]:
     ]
 
 
-def _agents(session: Session, wanted: str) -> list[Suggestion]:
+def _agents(session: Session, wanted: str) -> list[TextSuggestion]:
     query = (
         select(Agent.agent_id, Agent.title)
         .where(Agent.state == "active")
@@ -73,10 +73,10 @@ def _agents(session: Session, wanted: str) -> list[Suggestion]:
         .order_by(Agent.title)
         .limit(_MOST)
     )
-    return [Suggestion(f"@{one}", title, one) for one, title in session.execute(query)]
+    return [TextSuggestion(f"@{one}", title, one) for one, title in session.execute(query)]
 
 
-def suggest_issues(board: BoardContext, viewer: PersonInfo, words: str) -> list[Suggestion]:
+def suggest_issues(board: BoardContext, viewer: PersonInfo, words: str) -> list[TextSuggestion]:
     """Return issues that the viewer may see, by number or words of the title."""
     require_permission(viewer, "issue.read")
     digits = fold(words).strip()
@@ -94,7 +94,7 @@ def suggest_issues(board: BoardContext, viewer: PersonInfo, words: str) -> list[
         matching = select(rows).where(rows.c.title.ilike(_pattern(words))).limit(_MOST)
         found += [(number, title) for number, title in session.execute(matching)]
     pairs = dict.fromkeys(found)
-    return [Suggestion(f"#{n}", title, issue_ref(n)) for n, title in list(pairs)[:_MOST]]
+    return [TextSuggestion(f"#{n}", title, issue_ref(n)) for n, title in list(pairs)[:_MOST]]
 
 
 def _pattern(words: str) -> str:

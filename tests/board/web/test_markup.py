@@ -65,3 +65,41 @@ def test_headings_stay_below_those_of_the_page() -> None:
     html = markdown("# 하나\n\n###### 여섯")
     assert "<h4>하나</h4>" in html
     assert "<h6>여섯</h6>" in html
+
+
+def test_references_boxes_and_own_pictures_are_drawn() -> None:
+    html = markdown("- [x] 됨 #12로\n- [ ] SR-3\n\n![그림](/issues/1/attachments/2/image)")
+    assert '<a href="/issues/12"' in html and '<a href="/issues/3"' in html
+    assert html.count('type="checkbox"') == 2 and html.count("checked") == 1
+    assert html.count('disabled=""') == 2
+    assert '<img src="/issues/1/attachments/2/image" alt="그림" loading="lazy">' in html
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "`#12`",
+        "```\n#12\n```",
+        "[#12](https://intra.example/)",
+        "a#12",
+        "/issues#12",
+        "#0",
+        "&#12;",
+        "#12a",
+    ],
+)
+def test_what_is_no_reference_is_no_link_to_an_issue(text: str) -> None:
+    assert "/issues/12" not in markdown(text)
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "/issues/1/attachments/2",
+        "/issues/1/attachments/2/image?x",
+        "//elsewhere.example/issues/1/attachments/2/image",
+        "/logout",
+    ],
+)
+def test_a_picture_is_an_attachment_of_an_issue(address: str) -> None:
+    assert "<img" not in markdown(f"![그림]({address})")
