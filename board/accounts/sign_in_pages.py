@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from guardia.addresses import source_of
 from guardia.board.accounts import sign_in as account_sign_in
 from guardia.board.accounts.password_checks import PasswordChecks
+from guardia.board.accounts.sign_in import Client
 from guardia.board.web import render, session
 from guardia.board.web.session import BoardDep
 from guardia.errors import Throttled
@@ -53,7 +54,12 @@ async def sign_in(
             account_sign_in.begin, board, account, _source(request), device
         )
         check = partial(
-            account_sign_in.open_session, board, attempt, password, session.session_secret(request)
+            account_sign_in.open_session,
+            board,
+            attempt,
+            password,
+            session.session_secret(request),
+            Client(_source(request), request.headers.get("user-agent", "")),
         )
         found = await _CHECKS.run(check, known_device=bool(attempt.device))
     except Throttled:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -58,6 +59,7 @@ from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
 from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
+from guardia.org.account_policy import AccountPolicy
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
@@ -69,6 +71,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     Raises `Misconfigured` for a setting that the pages cannot use.
     """
     web_settings.require_valid(settings)
+    board = replace(board, accounts=AccountPolicy.of(settings))
     app = FastAPI(
         title="GUARDiA",
         version=guardia.__version__,

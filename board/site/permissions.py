@@ -11,8 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from guardia.board.intake.registry import CHANNELS
 from guardia.board.web.rates import RateLimit
 from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
-from guardia.errors import Forbidden, TooOften
+from guardia.errors import Forbidden, PasswordChangeNeeded, TooOften
 from guardia.org.access import require_permission as require
+from guardia.org.account_policy import PASSWORD_CHANGE
 from guardia.org.tokens import TOKEN_PREFIX
 from guardia.settings import Settings
 
@@ -247,5 +248,7 @@ async def require_permission(request: Request) -> None:
         await require_csrf_token(request)
         visitor = await run_in_threadpool(current_visitor, request)
         request.app.state.rates.check(request, action, visitor)
+        if visitor.person.allowed_actions == PASSWORD_CHANGE and action not in PASSWORD_CHANGE:
+            raise PasswordChangeNeeded()
         require(visitor.person, action)
         request.state.person = visitor.person

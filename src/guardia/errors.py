@@ -104,6 +104,14 @@ class Refused(UserError):
     """The gate does not run this. Details: `why`."""
 
 
+class SecondPersonNeeded(Refused):
+    """A right was asked for that a second person must allow first. Details: `numbers`."""
+
+
+class PasswordChangeNeeded(UserError):
+    """The password is a one-time password or too old; nothing else is possible until then."""
+
+
 class RuleBroken(Refused):
     """A rule of the site forbids the change: wait, do what it demands, or ask for an exception.
     Details: `why`.
