@@ -34,7 +34,7 @@ _NOWHERE: tuple[IPNetwork, ...] = (ipaddress.ip_network("0.0.0.0/32"),)
 
 
 def _networks(text: str) -> tuple[IPNetwork, ...]:
-    """Return networks; those of an unreadable setting, which keeps no one from stopping, are none."""
+    """Return networks; none at all for a setting that cannot be read."""
     try:
         return parse_networks(text)
     except ValueError:

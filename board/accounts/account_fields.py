@@ -118,6 +118,13 @@ def set_terms(
     return found
 
 
+def require_not_expired(session: Session, account: str, now: datetime) -> None:
+    """Raise `Invalid` if the account's last day is over: it would be closed again at once."""
+    state = session.get(AccountState, account)
+    if state is not None and state.expires_at is not None and state.expires_at <= now:
+        raise Invalid(what=account, why=t("board.person.expired"), field="expires")
+
+
 def _text(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="minutes") if moment else None
 
@@ -130,7 +137,7 @@ def separates(session: Session, row: Person, identity: str | None) -> bool:
         return False
     others = session.execute(
         select(Person.role, Person.identity).where(
-            before == HUMAN, Person.person_id != row.person_id
+            HUMAN.in_([before]), Person.person_id != row.person_id
         )
     ).all()
     return bool(others) and bool({row.role, *(role for role, _ in others)} & PRIVILEGED)

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from guardia.board.accounts import messenger_links
+from guardia.board.accounts import messenger_links, sessions
 from guardia.board.core.context import BoardContext
 from guardia.board.passkeys import credentials
 from guardia.board.passkeys.credentials import PasskeyInfo
@@ -146,6 +146,10 @@ def render_page(
         channels=messenger_links.CHANNELS,
         minutes=int(messenger_links.CODE_LIFETIME.total_seconds() // 60),
         passkeys=_passkeys(request, board, visitor),
+        sessions=sessions.list_sessions(
+            board, visitor.person, current=visitor.session.number if visitor.session else 0
+        ),
+        sign_ins=sessions.sign_ins(board, visitor.person),
         notice=notice,
         code=code,
     )

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from guardia.board.accounts import account_fields, passwords
 from guardia.board.accounts.account_fields import audit_detail, difference, find, record
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.rights import history, requests
@@ -26,7 +27,6 @@ from guardia.board.rights.policy import PRIVILEGED, Kind
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid
 from guardia.i18n import t
-from guardia.org.access import require_permission
 from guardia.org.account_model import AccountState
 from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, Person
@@ -89,14 +89,6 @@ class _Pending:
         return numbers[0] if numbers else None
 
 
-def acting(by: Actor | PersonInfo) -> Actor:
-    """Return the actor after checking a person's permission; an operator's was checked before."""
-    if isinstance(by, Actor):
-        return by
-    require_permission(by, "person.manage")
-    return Actor.of(by)
-
-
 def list_accounts(board: BoardContext) -> list[PersonAccount]:
     """Return all accounts, also closed ones, grouped by human identity."""
     with board.database.reading() as session:
@@ -125,7 +117,7 @@ def add(
 
     An account with a role of approvers stays closed until a second person has allowed it.
     """
-    actor, now = acting(by), board.clock()
+    actor, now = require_actor(by, "person.manage"), board.clock()
     given = NewAccount(person, password, **more)
     with board.database.transaction() as session:
         if session.get(Person, person.id) is not None:
@@ -280,7 +272,7 @@ class AccountEdit:
 @repeat_on_conflict
 def edit(board: BoardContext, by: Actor | PersonInfo, account: str, wanted: AccountEdit) -> Outcome:
     """Change an account; a role of approvers waits for a second person, all else takes effect."""
-    actor, now = acting(by), board.clock()
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
         row, pending = find(session, account), _Pending()
         person = row.as_info().model_copy(
@@ -312,7 +304,7 @@ def set_role(
     board: BoardContext, by: Actor | PersonInfo, account: str, role: str, *, reason: str = ""
 ) -> Outcome:
     """Change the role of an account; takes effect at once in open sessions, or waits."""
-    actor, now = acting(by), board.clock()
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
         row, pending = find(session, account), _Pending()
         before = audit_detail(row)
@@ -338,13 +330,15 @@ def set_active(
 
     Reopening one with a role of approvers waits for a second person.
     """
-    actor, now = acting(by), board.clock()
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
         row, pending = find(session, account), _Pending()
         if row.active is active:
             return Outcome()
         before = audit_detail(row)
         human = requests.human_of(session, account)
+        if active:
+            account_fields.require_not_expired(session, account, now)
         if active and row.role in PRIVILEGED:
             if not requests.is_alone(session, actor, human, now):
                 pending.asked.append((Kind.OPEN, account, row.role, {"role": row.role}))
@@ -371,7 +365,7 @@ def set_identity(
     Accounts of one human count as one for every separation of duties, also for earlier decisions.
     Separating an approver's accounts from each other waits for a second person.
     """
-    actor, now = acting(by), board.clock()
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
         row, pending = find(session, account), _Pending()
         before = audit_detail(row)
@@ -386,7 +380,7 @@ def set_identity(
 @repeat_on_conflict
 def join_accounts(board: BoardContext, by: Actor | PersonInfo, one: str, other: str) -> str:
     """Record that two accounts belong to one human; returns their common identity."""
-    actor, now = acting(by), board.clock()
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
         first, second = find(session, one), find(session, other)
         if first is second:
@@ -420,7 +414,7 @@ def set_password(
 
     Sessions under the old one end. For an approver's account a second person must have allowed it.
     """
-    actor = acting(by)
+    actor = require_actor(by, "person.manage")
     grant = [(account, "password")]
     with board.database.reading() as session:
         row = session.get(Person, account)
@@ -459,7 +453,7 @@ def set_locked(
     board: BoardContext, by: Actor | PersonInfo, account: str, *, locked: bool, reason: str = ""
 ) -> None:
     """Lock an account until a person unlocks it, or unlock it after failures."""
-    actor, now = acting(by), board.clock()
+    actor = require_actor(by, "person.manage")
     with board.database.transaction() as session:
         row = find(session, account)
         state = account_fields.state_of(session, account)

@@ -88,6 +88,13 @@ def _has_password(password: str, row: Person | None) -> bool:
     return access.is_password(row.password_hash if row else None, password)
 
 
+@repeat_on_conflict
+def forget(board: BoardContext, attempt: Attempt) -> None:
+    """Count an attempt no longer: it succeeded."""
+    with board.database.transaction() as session:
+        throttle.clear_attempts(session, attempt.numbers, attempt.clear_key)
+
+
 @dataclass(frozen=True, slots=True)
 class Client:
     """Where a sign-in comes from."""

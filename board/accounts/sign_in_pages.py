@@ -24,11 +24,29 @@ _CHECKS = PasswordChecks()
 
 
 @router.get("/login")
-def form(request: Request, next: CleanStr = "/") -> Response:
+def form(request: Request, next: CleanStr = "/", changed: bool = False) -> Response:
     """Show the sign-in form."""
     session.begin_visit(request)
+    return _page(request, session.safe_local_path(next), changed=changed)
+
+
+def _page(
+    request: Request,
+    target: str,
+    *,
+    account: str = "",
+    fault: str = "",
+    changed: bool = False,
+    status: int = 200,
+) -> Response:
     return render.page(
-        request, "accounts/login.html", next=session.safe_local_path(next), account="", fault=None
+        request,
+        "accounts/login.html",
+        status=status,
+        next=target,
+        account=account,
+        fault=fault,
+        changed=changed,
     )
 
 
@@ -44,9 +62,7 @@ async def sign_in(
     target = session.safe_local_path(next)
 
     def show_again(fault: str, status: int) -> Response:
-        return render.page(
-            request, "accounts/login.html", status=status, next=target, account=account, fault=fault
-        )
+        return _page(request, target, account=account, fault=fault, status=status)
 
     try:
         device = session.device_secret(request)

@@ -35,8 +35,8 @@ def delegate(
     """Let `to` decide in the principal's name until `ends`; return the number of the delegation.
 
     The principal is `by` unless an administrator names another one. If `absent`, only the delegate
-    is notified during that time. A delegate cannot delegate further. What an administrator delegates
-    for another person needs a second person.
+    is notified during that time. A delegate cannot delegate further. What an administrator
+    delegates for another person needs a second person.
     """
     principal_id = principal or by.id
     others = principal_id != by.id

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -60,7 +60,7 @@ class BoardContext:
     clock: Callable[[], datetime] = utc_now
     local_stop: LocalStop | None = None
     """Stops the workers of this host if the board cannot be reached."""
-    accounts: AccountPolicy = AccountPolicy()
+    accounts: AccountPolicy = field(default_factory=AccountPolicy)
     """What the installation demands of accounts."""
 
     def current_time(self) -> datetime:

@@ -66,7 +66,7 @@ def changes(
 
 
 def delete_old(board: BoardContext) -> int:
-    """Delete what is older than the installation keeps; the database refuses younger than 3 years."""
+    """Delete what is older than is kept; the database refuses that for less than 3 years."""
     oldest = board.clock() - timedelta(days=366 * board.accounts.history_years)
     with board.database.transaction() as session:
         found = session.execute(delete(RightChange).where(RightChange.made_at < oldest))

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, select, update
+from sqlalchemy import ColumnElement, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -32,7 +32,7 @@ from guardia.org.access import PERMISSIONS
 from guardia.org.account_model import AccountState
 from guardia.org.model import Person
 
-HUMAN = func.coalesce(Person.identity, Person.person_id)
+HUMAN: ColumnElement[str] = func.coalesce(Person.identity, Person.person_id)
 
 
 def human_of(session: Session, account: str) -> str:
@@ -48,7 +48,7 @@ def find_deciders(session: Session, human: str, now: datetime) -> list[str]:
         .where(
             Person.role.in_(PERMISSIONS["right.decide"]),
             Person.active,
-            human != HUMAN,
+            HUMAN.is_distinct_from(human),
             AccountState.expires_at.is_(None) | (AccountState.expires_at > now),
         )
     )
@@ -164,7 +164,7 @@ def require_all(
     *,
     reason: str = "",
 ) -> None:
-    """Raise `SecondPersonNeeded` unless each grant (person, subject) is allowed; ask for the others.
+    """Raise `SecondPersonNeeded` unless each grant (person, subject) is allowed; ask for others.
 
     In a transaction of its own, so that the requests stay. The act itself calls `use_all` in its
     transaction.
@@ -186,7 +186,7 @@ def require_all(
 def use_all(
     session: Session, by: Actor, kind: Kind, grants: Sequence[tuple[str, str]], now: datetime
 ) -> list[RightRequest]:
-    """Use what was allowed, in the transaction of the act. Raises `SecondPersonNeeded` if it was not.
+    """Use what was allowed, in the transaction of the act, or raise `SecondPersonNeeded`.
 
     The caller records what it did with `record_used`, as the last thing.
     """

@@ -15,8 +15,15 @@ from starlette.types import Scope
 
 import guardia
 from guardia.addresses import parse_networks
+from guardia.board.accounts import (
+    admin_pages,
+    passkey_pages,
+    password_pages,
+    people_pages,
+    right_pages,
+    sign_in_pages,
+)
 from guardia.board.accounts import pages as account_pages
-from guardia.board.accounts import passkey_pages, sign_in_pages
 from guardia.board.alerts import pages as alert_pages
 from guardia.board.approvals import pages as approval_pages
 from guardia.board.approvals import passkey_pages as approval_passkey_pages
@@ -112,6 +119,10 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         approval_passkey_pages.router,
         account_pages.router,
         passkey_pages.router,
+        password_pages.router,
+        admin_pages.router,
+        people_pages.router,
+        right_pages.router,
         run_pages.router,
         goal_pages.router,
         cost_pages.router,
