@@ -130,9 +130,11 @@ def _reviewed(period: Period) -> ColumnElement[bool]:
 
 
 def _counts(session: Session, period: Period) -> tuple[int, int]:
-    query = select(func.count(), func.count().filter(_reviewed(period))).select_from(Person)
-    total, done = session.execute(query.where(Person.active)).one()
-    return total, done
+    """Return how many accounts there are to review in a period, and how many of them are done."""
+    done = select(func.count()).where(RightReview.period == period.name).scalar_subquery()
+    left = select(func.count()).where(Person.active, ~_reviewed(period)).scalar_subquery()
+    reviewed, others = session.execute(select(done, left)).one()
+    return reviewed + others, reviewed
 
 
 @repeat_on_conflict

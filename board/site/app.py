@@ -22,6 +22,7 @@ from guardia.board.accounts import (
     people_pages,
     right_pages,
     sign_in_pages,
+    token_pages,
 )
 from guardia.board.accounts import pages as account_pages
 from guardia.board.alerts import pages as alert_pages
@@ -32,7 +33,7 @@ from guardia.board.artifacts import pages as artifact_pages
 from guardia.board.assignment import pages as assignment_pages
 from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
-from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
+from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages, team_pages
 from guardia.board.cmdb import pages as server_pages
 from guardia.board.command import api as command_api
 from guardia.board.command import pages as command_pages
@@ -43,13 +44,16 @@ from guardia.board.costs import pages as cost_pages
 from guardia.board.external_agents import api as external_agent_api
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
+from guardia.board.intake import channel_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.intake import rule_pages as talk_rule_pages
+from guardia.board.integrity import pages as audit_pages
 from guardia.board.notifications import pages as notification_pages
-from guardia.board.organization import agent_pages
+from guardia.board.organization import agent_pages, chart_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
+from guardia.board.runs import worker_pages
 from guardia.board.service_levels import api as service_api
 from guardia.board.service_levels import pages as service_pages
 from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
@@ -123,6 +127,12 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         admin_pages.router,
         people_pages.router,
         right_pages.router,
+        token_pages.router,
+        audit_pages.router,
+        worker_pages.router,
+        channel_pages.router,
+        team_pages.router,
+        chart_pages.router,
         run_pages.router,
         goal_pages.router,
         cost_pages.router,

@@ -58,7 +58,7 @@ ADMINISTRATION_GROUPS: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
             NavigationItem("accounts.rights.title", "/rights", "right.read"),
             NavigationItem("accounts.review.title", "/rights/review", "right.review"),
             NavigationItem("accounts.history.title", "/rights/history", "right.read"),
-            NavigationItem("accounts.tokens.title", "/tokens", "token.manage"),
+            NavigationItem("accounts.tokens.title", "/tokens", "token.own"),
             NavigationItem("accounts.teams.title", "/teams", "roster.read"),
         ),
     ),
