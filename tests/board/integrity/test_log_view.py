@@ -82,7 +82,7 @@ def test_a_hash_leads_to_its_entry_and_checkpoint(audit_env: AuditEnv) -> None:
     write(env, 3)
     unsigned = log_view.entry(env.board, LEAD, 3)
     assert unsigned.checkpoint is None and not unsigned.altered
-    env.board.sign_checkpoint()
+    audit_env.board.sign_checkpoint()
     write(env, 2)
     found = log_view.entry(env.board, LEAD, 3)
     assert found.checkpoint is not None and found.checkpoint.size == 4
