@@ -8,10 +8,11 @@ from datetime import datetime, timedelta
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from guardia.board.core.acting import require_actor
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.rights.model import RightChange, RightRequest
-from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
 CHANGES = ("role", "open", "closed", "identity", "duty", "delegation", "vendor", "expiry", "review")
@@ -53,10 +54,10 @@ def record(
 
 
 def changes(
-    board: BoardContext, viewer: PersonInfo, page: Keyset, person: str = ""
+    board: BoardContext, viewer: PersonInfo | Actor, page: Keyset, person: str = ""
 ) -> Slice[RightChange]:
     """Return a page of the history, newest first, of everyone or one person."""
-    require_permission(viewer, "right.read")
+    require_actor(viewer, "right.read")
     query = select(RightChange)
     if person:
         query = query.where(RightChange.person_id == person)
