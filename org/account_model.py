@@ -38,8 +38,6 @@ class AccountState(Base):
     """`failures`, or why a person has locked the account; then only a person unlocks it."""
     signed_in_at: Mapped[datetime | None]
     signed_in_from: Mapped[str] = mapped_column(default=_EMPTY, server_default=_EMPTY)
-    subject: Mapped[str | None] = mapped_column(unique=True)
-    """The person's name at the provider of sign-ins (OIDC) or in the directory (LDAP)."""
 
 
 class PasswordRecord(Base):

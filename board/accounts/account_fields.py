@@ -13,7 +13,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.rights import history
-from guardia.board.rights.history import Change
+from guardia.board.rights.history import ChangedRight
 from guardia.board.rights.policy import FORBIDDEN_TO_VENDORS, PRIVILEGED
 from guardia.board.rights.requests import HUMAN, human_of
 from guardia.errors import Invalid, NotFound
@@ -112,7 +112,7 @@ def set_terms(
         found = difference(before, after)
         for name, kind in (("vendor", "vendor"), ("expires_at", "expiry")):
             if name in found:
-                change = Change(row.person_id, kind, str(before[name]), str(after[name]))
+                change = ChangedRight(row.person_id, kind, str(before[name]), str(after[name]))
                 history.record(session, change, str(by), now)
     session.flush()
     return found

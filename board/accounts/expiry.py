@@ -1,4 +1,4 @@
-"""Close accounts whose last day is over, and end requests of rights that nobody decided."""
+"""Close accounts whose last day is over, and end requests of rights whose time is over."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.rights import history, requests
-from guardia.board.rights.history import Change
+from guardia.board.rights.history import ChangedRight
 from guardia.db.engine import repeat_on_conflict
 from guardia.org.account_model import AccountState
 from guardia.org.model import Person
@@ -43,7 +43,7 @@ def close_expired(board: BoardContext) -> int:
         for row, _ in rows:
             row.active = False
             account_fields.end_sessions(session, row.person_id)
-            change = Change(row.person_id, "expiry", row.role, None)
+            change = ChangedRight(row.person_id, "expiry", row.role, None)
             history.record(session, change, str(_BY), now)
         session.flush()
         for row, state in rows:

@@ -22,7 +22,7 @@ from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.rights import history, requests
-from guardia.board.rights.history import Change
+from guardia.board.rights.history import ChangedRight
 from guardia.board.rights.policy import PRIVILEGED, Kind
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid
@@ -43,7 +43,7 @@ class PersonAccount:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AccountOutcome:
     """What a change led to."""
 
     request: int | None = None
@@ -112,7 +112,7 @@ def add(
     person: PersonInfo,
     password: str | None = None,
     **more: Any,
-) -> Outcome:
+) -> AccountOutcome:
     """Create an account; `more` as in `NewAccount`. Raises `Invalid` for a taken id or a bad value.
 
     An account with a role of approvers stays closed until a second person has allowed it.
@@ -133,7 +133,7 @@ def add(
             made = passwords.set_one_time(session, board, row, now)
         elif given.password is not None:
             passwords.set_new(session, board, row, given.password, now)
-        return Outcome(pending.close(session, board, actor, now, given.reason), made)
+        return AccountOutcome(pending.close(session, board, actor, now, given.reason), made)
 
 
 def _create(
@@ -161,7 +161,7 @@ def _create(
     session.add(row)
     session.flush()
     kind = "role" if row.active is not False else "closed"
-    history.record(session, Change(row.person_id, kind, None, row.role), str(by), now)
+    history.record(session, ChangedRight(row.person_id, kind, None, row.role), str(by), now)
     pending.entries.append((EntryKind.PERSON_ADDED, row, audit_detail(row)))
 
 
@@ -233,7 +233,7 @@ def _change_role(
             pending.asked.append((Kind.ROLE, row.person_id, role, wanted))
             return
         pending.alone.append(f"{row.person_id} {role}")
-    history.record(session, Change(row.person_id, "role", row.role, role), str(by), now)
+    history.record(session, ChangedRight(row.person_id, "role", row.role, role), str(by), now)
     row.role = role
 
 
@@ -249,7 +249,7 @@ def _change_identity(
             pending.asked.append((Kind.IDENTITY, row.person_id, identity or "-", wanted))
             return
         pending.alone.append(f"{row.person_id} {identity}")
-    change = Change(row.person_id, "identity", row.identity, identity)
+    change = ChangedRight(row.person_id, "identity", row.identity, identity)
     history.record(session, change, str(by), now)
     row.identity = identity
 
@@ -270,7 +270,9 @@ class AccountEdit:
 
 
 @repeat_on_conflict
-def edit(board: BoardContext, by: Actor | PersonInfo, account: str, wanted: AccountEdit) -> Outcome:
+def edit(
+    board: BoardContext, by: Actor | PersonInfo, account: str, wanted: AccountEdit
+) -> AccountOutcome:
     """Change an account; a role of approvers waits for a second person, all else takes effect."""
     actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
@@ -296,15 +298,26 @@ def edit(board: BoardContext, by: Actor | PersonInfo, account: str, wanted: Acco
         found = difference(before, audit_detail(row)) | terms
         if found:
             pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
-        return Outcome(pending.close(session, board, actor, now, wanted.reason))
+        return AccountOutcome(pending.close(session, board, actor, now, wanted.reason))
+
+
+def set_role(
+    board: BoardContext, by: Actor | PersonInfo, account: str, role: str, *, reason: str = ""
+) -> AccountOutcome:
+    """Change the role of an account; takes effect at once in open sessions, or waits."""
+    return _set_role(board, require_actor(by, "person.manage"), account, role, reason)
+
+
+def follow_provider(board: BoardContext, by: Actor, account: str, role: str) -> AccountOutcome:
+    """Give the role that the settings map a provider's group to; one of approvers waits."""
+    return _set_role(board, by, account, role, "")
 
 
 @repeat_on_conflict
-def set_role(
-    board: BoardContext, by: Actor | PersonInfo, account: str, role: str, *, reason: str = ""
-) -> Outcome:
-    """Change the role of an account; takes effect at once in open sessions, or waits."""
-    actor, now = require_actor(by, "person.manage"), board.clock()
+def _set_role(
+    board: BoardContext, actor: Actor, account: str, role: str, reason: str
+) -> AccountOutcome:
+    now = board.clock()
     with board.database.transaction() as session:
         row, pending = find(session, account), _Pending()
         before = audit_detail(row)
@@ -314,7 +327,7 @@ def set_role(
         found = difference(before, audit_detail(row))
         if found:
             pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
-        return Outcome(pending.close(session, board, actor, now, reason))
+        return AccountOutcome(pending.close(session, board, actor, now, reason))
 
 
 @repeat_on_conflict
@@ -325,7 +338,7 @@ def set_active(
     *,
     active: bool,
     reason: str = "",
-) -> Outcome:
+) -> AccountOutcome:
     """Close or reopen an account; closing takes effect at once in open sessions.
 
     Reopening one with a role of approvers waits for a second person.
@@ -334,7 +347,7 @@ def set_active(
     with board.database.transaction() as session:
         row, pending = find(session, account), _Pending()
         if row.active is active:
-            return Outcome()
+            return AccountOutcome()
         before = audit_detail(row)
         human = requests.human_of(session, account)
         if active:
@@ -342,24 +355,24 @@ def set_active(
         if active and row.role in PRIVILEGED:
             if not requests.is_alone(session, actor, human, now):
                 pending.asked.append((Kind.OPEN, account, row.role, {"role": row.role}))
-                return Outcome(pending.close(session, board, actor, now, reason))
+                return AccountOutcome(pending.close(session, board, actor, now, reason))
             pending.alone.append(f"{account} {row.role}")
         row.active = active
         kind = "open" if active else "closed"
-        change = Change(account, kind, None, row.role, reason)
+        change = ChangedRight(account, kind, None, row.role, reason)
         history.record(session, change, str(actor), now)
         if not active:
             account_fields.end_sessions(session, account)
         pending.entries.append(
             (EntryKind.PERSON_CHANGED, row, difference(before, audit_detail(row)))
         )
-        return Outcome(pending.close(session, board, actor, now, reason))
+        return AccountOutcome(pending.close(session, board, actor, now, reason))
 
 
 @repeat_on_conflict
 def set_identity(
     board: BoardContext, by: Actor | PersonInfo, account: str, identity: str | None
-) -> Outcome:
+) -> AccountOutcome:
     """Set the human identity behind an account (`None`: only itself).
 
     Accounts of one human count as one for every separation of duties, also for earlier decisions.
@@ -374,7 +387,7 @@ def set_identity(
         found = difference(before, audit_detail(row))
         if found:
             pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
-        return Outcome(pending.close(session, board, actor, now))
+        return AccountOutcome(pending.close(session, board, actor, now))
 
 
 @repeat_on_conflict
@@ -390,7 +403,7 @@ def join_accounts(board: BoardContext, by: Actor | PersonInfo, one: str, other: 
         for row in session.scalars(select(Person).where(_same_humans(first, second))):
             before = audit_detail(row)
             if row.identity != human:
-                change = Change(row.person_id, "identity", row.identity, human)
+                change = ChangedRight(row.person_id, "identity", row.identity, human)
                 history.record(session, change, str(actor), now)
             row.identity = human
             if found := difference(before, audit_detail(row)):

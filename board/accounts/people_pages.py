@@ -11,7 +11,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from guardia.board.accounts import people, people_view, sessions
-from guardia.board.accounts.people import AccountEdit, Outcome
+from guardia.board.accounts.people import AccountEdit, AccountOutcome
 from guardia.board.accounts.people_view import PeopleFilter
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
@@ -104,7 +104,7 @@ def new(request: Request, visitor: CurrentVisitor) -> Response:
 @router.post(PATH)
 def add(request: Request, board: BoardDep, visitor: CurrentVisitor, form: _Given) -> Response:
     """Create an account with a one-time password, which only this response shows."""
-    made = Outcome()
+    made = AccountOutcome()
 
     def act() -> None:
         nonlocal made
@@ -171,7 +171,7 @@ def edit(
 ) -> Response:
     """Change an account."""
 
-    def act() -> Outcome:
+    def act() -> AccountOutcome:
         wanted = AccountEdit(
             form.name,
             form.title,
@@ -232,7 +232,7 @@ def password(request: Request, board: BoardDep, visitor: CurrentVisitor, account
     answer = _submit(request, board, visitor, account, act)
     if answer.status_code != 303:
         return answer
-    return _page(request, board, visitor, account, made=Outcome(password=made))
+    return _page(request, board, visitor, account, made=AccountOutcome(password=made))
 
 
 @router.post(f"{PATH}/{{account}}/join")
@@ -289,7 +289,7 @@ def _page(
     account: str,
     *,
     form: AccountForm | None = None,
-    made: Outcome | None = None,
+    made: AccountOutcome | None = None,
     status: int = 200,
     notice: str = "",
     field: str = "",

@@ -20,7 +20,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.rights import history
-from guardia.board.rights.history import Change
+from guardia.board.rights.history import ChangedRight
 from guardia.board.rights.model import RightChange, RightReminder, RightReview
 from guardia.board.rights.policy import PRIVILEGED
 from guardia.board.rights.requests import human_of
@@ -196,7 +196,9 @@ def _revoke(
     before = audit_detail(row)
     row.active = False
     account_fields.end_sessions(session, row.person_id)
-    history.record(session, Change(row.person_id, "review", row.role, None, note), str(by), now)
+    history.record(
+        session, ChangedRight(row.person_id, "review", row.role, None, note), str(by), now
+    )
     return difference(before, audit_detail(row))
 
 

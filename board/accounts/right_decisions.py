@@ -16,7 +16,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.rights import history, requests
-from guardia.board.rights.history import Change
+from guardia.board.rights.history import ChangedRight
 from guardia.board.rights.model import RightRequest
 from guardia.board.rights.policy import Human, Kind, may_decide
 from guardia.db.engine import repeat_on_conflict
@@ -36,7 +36,7 @@ def decide(
 ) -> None:
     """Allow or refuse a request.
 
-    Raises `Forbidden` for the human who gains the right or asked for it, `Stale` if the request was
+    Raises `Forbidden` for who gains the right or asked for it, `Stale` if the request was
     decided or lapsed, or the account has changed since.
     """
     require_permission(by, "right.decide")
@@ -97,15 +97,15 @@ def _carry_out(
         _require_same(row.role, wanted["role"])
         account_fields.checked_role(session, row, row.role)
         row.active = True
-        change = Change(row.person_id, "open", None, row.role)
+        change = ChangedRight(row.person_id, "open", None, row.role)
     elif kind is Kind.ROLE:
         _require_same(row.role, wanted["before"])
         row.role = account_fields.checked_role(session, row, wanted["role"])
-        change = Change(row.person_id, "role", wanted["before"], row.role)
+        change = ChangedRight(row.person_id, "role", wanted["before"], row.role)
     else:
         _require_same(row.identity, wanted["before"])
         row.identity = wanted["identity"]
-        change = Change(row.person_id, "identity", wanted["before"], row.identity)
+        change = ChangedRight(row.person_id, "identity", wanted["before"], row.identity)
     history.record(session, change, request.requested_by, now, request)
     return difference(before, audit_detail(row))
 

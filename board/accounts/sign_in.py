@@ -84,6 +84,10 @@ def begin(
     return Attempt(account, device if known else "", tuple(numbers), clear_key)
 
 
+def _is(proven: bool, _row: Person | None) -> bool:
+    return proven
+
+
 def _has_password(password: str, row: Person | None) -> bool:
     return access.is_password(row.password_hash if row else None, password)
 
@@ -105,6 +109,10 @@ class Client:
     """Its browser, as that names itself."""
 
 
+Directory = Callable[[str, str], bool]
+"""Checks an account and password elsewhere."""
+
+
 @repeat_on_conflict
 def open_session(
     board: BoardContext,
@@ -112,18 +120,28 @@ def open_session(
     password: str,
     replaces: str = "",
     client: Client | None = None,
+    directory: Directory | None = None,
 ) -> SignedIn | None:
     """Check the password; returns a new session, which ends the one that it `replaces`.
 
+    An account without a password here is checked in the `directory`, before any transaction.
     Returns `None` without naming what was wrong: the id, the password, or that it is locked.
     """
-    return _open(
-        board,
-        attempt,
-        partial(_has_password, password),
-        replaces=replaces,
-        client=client or Client(),
-    )
+    outside = directory is not None and _is_elsewhere(board, attempt.account)
+    if directory is None or not outside:
+        is_proven = partial(_has_password, password)
+    else:
+        is_proven = partial(_is, directory(attempt.account, password))
+
+    way = "ldap" if outside else "password"
+    return _open(board, attempt, is_proven, replaces=replaces, client=client or Client(), way=way)
+
+
+def _is_elsewhere(board: BoardContext, account: str) -> bool:
+    """Return whether an open account has no password here."""
+    with board.database.reading() as session:
+        row = session.get(Person, account)
+        return row is not None and row.active and not row.password_hash
 
 
 @repeat_on_conflict

@@ -10,12 +10,14 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from guardia.addresses import source_of
+from guardia.board.accounts import ldap_directory
 from guardia.board.accounts import sign_in as account_sign_in
 from guardia.board.accounts.password_checks import PasswordChecks
-from guardia.board.accounts.sign_in import Client
+from guardia.board.accounts.sign_in import Client, Directory
 from guardia.board.web import render, session
 from guardia.board.web.session import BoardDep
-from guardia.errors import Throttled
+from guardia.errors import SignInUnavailable, Throttled
+from guardia.settings import Settings
 from guardia.text import CLEANED, FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False)
@@ -27,10 +29,10 @@ _CHECKS = PasswordChecks()
 def form(request: Request, next: CleanStr = "/", changed: bool = False) -> Response:
     """Show the sign-in form."""
     session.begin_visit(request)
-    return _page(request, session.safe_local_path(next), changed=changed)
+    return render_form(request, session.safe_local_path(next), changed=changed)
 
 
-def _page(
+def render_form(
     request: Request,
     target: str,
     *,
@@ -39,6 +41,8 @@ def _page(
     changed: bool = False,
     status: int = 200,
 ) -> Response:
+    """Render the sign-in form, with what was wrong if something was."""
+    session.begin_visit(request)
     return render.page(
         request,
         "accounts/login.html",
@@ -47,6 +51,7 @@ def _page(
         account=account,
         fault=fault,
         changed=changed,
+        provider=request.app.state.openid is not None,
     )
 
 
@@ -62,7 +67,7 @@ async def sign_in(
     target = session.safe_local_path(next)
 
     def show_again(fault: str, status: int) -> Response:
-        return _page(request, target, account=account, fault=fault, status=status)
+        return render_form(request, target, account=account, fault=fault, status=status)
 
     try:
         device = session.device_secret(request)
@@ -76,16 +81,26 @@ async def sign_in(
             password,
             session.session_secret(request),
             Client(_source(request), request.headers.get("user-agent", "")),
+            _directory(request),
         )
         found = await _CHECKS.run(check, known_device=bool(attempt.device))
     except Throttled:
         return show_again("throttled", 429)
+    except SignInUnavailable:
+        return show_again("directory", 503)
     if found is None:
         return show_again("wrong", 401)
     response = RedirectResponse(target, status_code=303)
     session.set_session_cookie(request, response, found.token)
     session.set_device_cookie(request, response, found.device)
     return response
+
+
+def _directory(request: Request) -> Directory | None:
+    settings: Settings = request.app.state.settings
+    if not ldap_directory.is_configured(settings):
+        return None
+    return partial(ldap_directory.is_password, settings)
 
 
 def _source(request: Request) -> str:

@@ -77,6 +77,6 @@ def _page(
         status=status,
         visitor=visitor,
         teams=teams.all_teams(board),
-        form=form or {},
+        form={"id": "", "name": "", "members": [], "lead": "", "institution": ""} | (form or {}),
         notice=notice,
     )

@@ -6,9 +6,9 @@ import tempfile
 from datetime import date
 from functools import partial
 from pathlib import Path as File
-from typing import Annotated
+from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import FileResponse
 from pydantic import BaseModel, Field
 from starlette.background import BackgroundTask
@@ -56,14 +56,20 @@ def show(
 
 
 @router.post(f"{PATH}/verify")
-def verify(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
-    """Verify what is new since the last verification, and log the result."""
+def verify(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    part: Annotated[Literal["new", "all"], Form()] = "new",
+) -> Response:
+    """Verify what is new since the last verification, or everything, and log the result."""
     require_permission(visitor.person, "audit.verify")
     result: VerificationResult | None = None
 
     def act() -> None:
         nonlocal result
-        result = daily_report.verify_and_log(board, Actor.of(visitor.person))
+        actor = Actor.of(visitor.person)
+        result = daily_report.verify_and_log(board, actor, full=part == "all")
 
     show_again = partial(_page, request, board, visitor, {})
     answer = actions.submit(request, act, on_success=PATH, on_refusal=show_again)
@@ -72,7 +78,7 @@ def verify(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Respon
 
 @router.post(f"{PATH}/export")
 def export_log(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
-    """Download the whole log for the stand-alone verifier."""
+    """Download the whole log for the separate verifier."""
     require_permission(visitor.person, "audit.verify")
     folder = tempfile.TemporaryDirectory(prefix="guardia-export-")
     file = File(folder.name) / "audit-log.jsonl"

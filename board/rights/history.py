@@ -20,7 +20,7 @@ CHANGES = ("role", "open", "closed", "identity", "duty", "delegation", "vendor",
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class ChangedRight:
     """A change to record."""
 
     person: str
@@ -32,7 +32,7 @@ class Change:
 
 def record(
     session: Session,
-    change: Change,
+    change: ChangedRight,
     made_by: str,
     now: datetime,
     request: RightRequest | None = None,

@@ -25,7 +25,7 @@ class Kind(StrEnum):
     OPEN = "open"
     """A closed account, opened with its role."""
     PASSWORD = "password"
-    """A one-time password: whoever makes it could sign in as its person."""
+    """A one-time password: its maker could sign in as its person."""
     IDENTITY = "identity"
     """Another human behind an account: it decides who counts as the same person."""
     DUTY = "duty"
@@ -48,7 +48,7 @@ class Human:
 def may_decide(decider: Human, beneficiary: str, requester: str | None) -> bool:
     """Return whether a person may decide a request.
 
-    Neither the human who would have the right nor the one who asked for it; `requester` is `None`
+    Neither who would have the right nor who asked for it; `requester` is `None`
     for the operator of the host.
     """
     if permission_scope(decider.role, "right.decide") is None:

@@ -22,7 +22,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.rights import history
-from guardia.board.rights.history import Change
+from guardia.board.rights.history import ChangedRight
 from guardia.board.rights.model import RightRequest
 from guardia.board.rights.policy import LIFETIME, Kind
 from guardia.db.engine import repeat_on_conflict
@@ -58,7 +58,7 @@ def find_deciders(session: Session, human: str, now: datetime) -> list[str]:
 def is_alone(session: Session, by: Actor, human: str, now: datetime) -> bool:
     """Return whether the operator of the host acts before there is a second person to ask.
 
-    So the first administrator of an installation comes to be; nobody else ever acts alone.
+    So the first administrator of an installation comes to be; a person never acts alone.
     """
     return by.kind is ActorKind.OPERATOR and not find_deciders(session, human, now)
 
@@ -213,7 +213,7 @@ def record_used(
     """Record what was given in history and audit log, as the last thing of a transaction."""
     requests = {(r.person_id, r.subject): r for r in used}
     for person, subject in grants:
-        change = Change(person, kind.value, None, subject)
+        change = ChangedRight(person, kind.value, None, subject)
         history.record(session, change, str(by), now, requests.get((person, subject)))
     session.flush()
     alone = [

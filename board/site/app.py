@@ -17,6 +17,8 @@ import guardia
 from guardia.addresses import parse_networks
 from guardia.board.accounts import (
     admin_pages,
+    oidc,
+    oidc_pages,
     passkey_pages,
     password_pages,
     people_pages,
@@ -25,6 +27,7 @@ from guardia.board.accounts import (
     token_pages,
 )
 from guardia.board.accounts import pages as account_pages
+from guardia.board.accounts.oidc import OpenIdClient
 from guardia.board.alerts import pages as alert_pages
 from guardia.board.approvals import pages as approval_pages
 from guardia.board.approvals import passkey_pages as approval_passkey_pages
@@ -93,6 +96,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     )
     app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
+    app.state.openid = OpenIdClient(settings) if oidc.is_configured(settings) else None
     app.state.recent_visitors = RecentVisitors()
     app.state.readiness = CachedReadiness(lambda: readiness.check(board, settings))
     app.state.feed = live.LiveFeed(board, live.StreamBounds.of(settings))
@@ -108,6 +112,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
+        oidc_pages.router,
         home_pages.router,
         tracker_pages.router,
         attachment_pages.router,

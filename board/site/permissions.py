@@ -35,6 +35,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/static"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/login"): PUBLIC,
+    ("GET", "/login/oidc"): PUBLIC,
+    ("GET", "/login/oidc/callback"): PUBLIC,
     **{("POST", path): PUBLIC for channel in CHANNELS for path in channel.endpoints},
     ("GET", "/api/agent/tasks/{task_id}"): AGENT_TOKEN,
     ("GET", "/api/agent/tasks/{task_id}/server"): AGENT_TOKEN,

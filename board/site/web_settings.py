@@ -6,6 +6,7 @@ Not when they are read: a wrong address of a proxy must not keep the operator fr
 from __future__ import annotations
 
 from guardia.addresses import parse_networks, parse_origin
+from guardia.board.accounts import ldap_directory, oidc
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -26,3 +27,5 @@ def require_valid(settings: Settings) -> None:
         except ValueError as error:
             why = t("web.settings.proxies", value=value)
             raise Misconfigured(what=f"GUARDIA_{name}", why=why) from error
+    ldap_directory.require_valid(settings)
+    oidc.require_valid(settings)

@@ -16,6 +16,7 @@ from typing import Annotated
 from fastapi import Depends, Request, Response
 
 from guardia.board.core.context import BoardContext
+from guardia.board.core.session_use import note_use
 from guardia.board.web import caller
 from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.db.engine import OUTAGE_ERRORS
@@ -129,11 +130,8 @@ def _is_activity(request: Request) -> bool:
 
 
 def _touch(board: BoardContext, found: SessionInfo, token: str) -> None:
-    now = board.current_time()
-    if now - found.used_at < _TOUCHED_EACH:
-        return
-    with board.database.transaction() as session:
-        access.touch_session(session, token, now)
+    if board.current_time() - found.used_at >= _TOUCHED_EACH:
+        note_use(board, token)
 
 
 def _limited_to_address(request: Request, person: PersonInfo) -> PersonInfo:
@@ -228,6 +226,21 @@ def set_device_cookie(request: Request, response: Response, secret: str) -> None
     """Set the cookie by which this device is known at the next sign-in."""
     lifetime = int(known_devices.LIFETIME.total_seconds())
     _set(request, response, DEVICE_COOKIE, secret, max_age=lifetime)
+
+
+def set_short_cookie(
+    request: Request, response: Response, name: str, value: str, seconds: int, path: str
+) -> None:
+    """Set a cookie for one flow of pages below a path."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path=path,
+        httponly=True,
+        samesite="lax",
+        secure=_https(request),
+    )
 
 
 def clear_session_cookie(response: Response) -> None:

@@ -56,6 +56,14 @@ class SignInFailed(Forbidden):
     """Unknown account or wrong password; the text does not reveal which."""
 
 
+class SignInRefused(UserError):
+    """What a provider of sign-ins answered does not prove who someone is. Details: `why`."""
+
+
+class SignInUnavailable(OperatorError):
+    """The directory or provider that proves people does not answer. Details: `why`."""
+
+
 class PasskeyUnavailable(UserError):
     """Browsers offer no passkeys at this address of the board. Details: `why`."""
 

@@ -119,6 +119,33 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     admin_networks: str = ""
     """Addresses or networks (CIDR) from which administration is possible, separated by commas;
     unset: all. Behind a proxy they are the clients' if it is one of `trusted_proxies`."""
+    ldap_url: str | None = None
+    """The directory that checks passwords of accounts without one here: `ldaps://host`,
+    `ldap://host` (STARTTLS) or `ldap+plain://host` (not encrypted); unset: none."""
+    ldap_bind_dn: str = ""
+    """Account that searches the directory; unset: anonymous."""
+    ldap_bind_password: SecretStr | None = None
+    ldap_base: str = ""
+    """Where people are searched for, such as `ou=people,dc=example,dc=kr`."""
+    ldap_filter: str = "(uid={account})"
+    """Filter that finds one person; `{account}` is the escaped id."""
+    ldap_ca: Path | None = None
+    """PEM file of the authorities that sign the directory's certificate, beside the system's."""
+    oidc_issuer: str | None = None
+    """Issuer of the OpenID provider for sign-in; unset: none."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_claim: str = "sub"
+    """Claim whose value is the id of the account here; `email` counts only if it is verified."""
+    oidc_scope: str = "openid"
+    """Scopes to ask for, separated by spaces."""
+    oidc_roles_claim: str = ""
+    """Claim with groups, for `oidc_roles`."""
+    oidc_roles: str = ""
+    """Role of each group, as `group=role` separated by commas; the first that fits counts. Unset:
+    the provider gives no roles. A role of approvers still needs a second person."""
+    oidc_ca: Path | None = None
+    """PEM file of the authorities that sign the provider's certificate, instead of the system's."""
     rights_history_years: int = Field(default=3, ge=3, le=30)
     """Years for which the history of rights is kept."""
     review_months: int = Field(default=6, ge=1, le=12)

@@ -9,8 +9,7 @@ create table tb_account (
     locked_until timestamptz,
     lock_reason text not null default '',
     signed_in_at timestamptz,
-    signed_in_from text not null default '',
-    subject text constraint uq_tb_account_subject unique
+    signed_in_from text not null default ''
 );
 create index ix_tb_account_expires_at on tb_account (expires_at) where expires_at is not null;
 -- How old these passwords are is not known: they count as new, so that no one is shut out at once.

@@ -21,7 +21,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.accounts.people import Outcome
+    from guardia.board.accounts.people import AccountOutcome
     from guardia.board.core.context import BoardContext
     from guardia.org.directory import PersonInfo
 
@@ -166,13 +166,13 @@ def _set_locked(account: str, *, locked: bool, reason: str = "") -> None:
     _print_result("changed", id=account)
 
 
-def _print_changed(account: str, made: Outcome) -> None:
+def _print_changed(account: str, made: AccountOutcome) -> None:
     if made.request is None:
         _print_result("changed", id=account)
     _print_outcome(made)
 
 
-def _print_outcome(made: Outcome) -> None:
+def _print_outcome(made: AccountOutcome) -> None:
     """Print what waits for a second person, and a one-time password."""
     if made.request is not None:
         sys.stdout.write(t("accounts.cli.waits", number=made.request) + "\n")

@@ -110,5 +110,5 @@ def test_an_altered_entry_is_marked_on_the_page_and_the_log_is_exported(
     assert "기록 후 변경되었습니다" in lead.get_page("/audit").text
     assert "기록 후 변경되었습니다" in lead.get_page("/audit/3").text
     assert "기록 당시와 같습니다" in lead.get_page("/audit/2").text
-    assert "3번 항목" in lead.submit_form("/audit/verify", "/audit").text
+    assert "3번 항목" in lead.submit_form("/audit/verify", "/audit", part="all").text
     assert sign_in_as("cus").get_page("/audit").status_code == 403
