@@ -15,8 +15,9 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.rights.model import RightChange, RightRequest
-from guardia.board.rights.requests import HUMAN, find_deciders, human_of
-from guardia.errors import NotFound
+from guardia.board.rights.requests import HUMAN, human_of, pending_requests
+from guardia.errors import Misconfigured, NotFound
+from guardia.org import revisions
 from guardia.org.access import FAILURES
 from guardia.org.account_model import AccountState
 from guardia.org.directory import PersonInfo
@@ -222,31 +223,34 @@ def requests_page(
             query = query.where(RightRequest.request_id < before)
         past = [*session.scalars(query.order_by(RightRequest.request_id.desc()).limit(size + 1))]
         people = _people(session, {r.person_id for r in (*waiting, *past)})
-        rows = [_request_row(session, r, people, viewer, now) for r in waiting]
+        mine: set[int] = set()
+        if isinstance(viewer, PersonInfo):
+            mine = {r.request_id for r in pending_requests(session, viewer, now)}
+        duties = _duties(session)
+        rows = [
+            RequestRow(r, people[r.person_id], r.request_id in mine, duties.get(r.person_id, ()))
+            for r in waiting
+        ]
         shown = [RequestRow(r, people[r.person_id], False) for r in past[:size]]
     return rows, shown, past[size - 1].request_id if len(past) > size else None
+
+
+def _duties(session: Session) -> dict[str, tuple[str, ...]]:
+    """Return the roles of approvers that the running chart gives, by account."""
+    found: dict[str, list[str]] = {}
+    try:
+        chart = revisions.running_chart(session)
+    except Misconfigured:
+        return {}
+    for duty in chart.duties:
+        for person in (*duty.people, *duty.substitutes):
+            found.setdefault(person, []).append(f"{duty.role}:{duty.institution or '*'}")
+    return {person: tuple(roles) for person, roles in found.items()}
 
 
 def _people(session: Session, ids: set[str]) -> dict[str, PersonInfo]:
     query = select(Person).where(Person.person_id.in_(ids))
     return {p.person_id: p.as_info() for p in session.scalars(query)}
-
-
-def _request_row(
-    session: Session,
-    request: RightRequest,
-    people: dict[str, PersonInfo],
-    viewer: PersonInfo | Actor,
-    now: datetime,
-) -> RequestRow:
-    person = people[request.person_id]
-    if isinstance(viewer, Actor):
-        return RequestRow(request, person, False)
-    asked = Actor.parse(request.requested_by)
-    requester = human_of(session, asked.id) if asked else ""
-    able = find_deciders(session, human_of(session, person.id), now)
-    mine = viewer.id in able and human_of(session, viewer.id) != requester
-    return RequestRow(request, person, mine)
 
 
 def count_waiting(session: Session, now: datetime) -> int:

@@ -24,12 +24,13 @@ from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.rights import history
 from guardia.board.rights.history import ChangedRight
 from guardia.board.rights.model import RightRequest
-from guardia.board.rights.policy import LIFETIME, Kind
+from guardia.board.rights.policy import LIFETIME, Human, Kind, may_decide
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import SecondPersonNeeded
 from guardia.i18n import t_default
 from guardia.org.access import PERMISSIONS
 from guardia.org.account_model import AccountState
+from guardia.org.directory import PersonInfo
 from guardia.org.model import Person
 
 HUMAN: ColumnElement[str] = func.coalesce(Person.identity, Person.person_id)
@@ -129,6 +130,23 @@ def ask(
         text=text,
     )
     return int(made)
+
+
+def pending_requests(session: Session, viewer: PersonInfo, now: datetime) -> list[RightRequest]:
+    """Return the requests that a person may decide, the oldest first."""
+    own = human_of(session, viewer.id)
+    query = (
+        select(RightRequest, HUMAN)
+        .join(Person, Person.person_id == RightRequest.person_id)
+        .where(RightRequest.state == "WAITING", RightRequest.lapses_at > now)
+        .order_by(RightRequest.request_id)
+    )
+    rows = session.execute(query).all()
+    asked = {actor.id for r, _ in rows if (actor := Actor.parse(r.requested_by)) is not None}
+    people = session.execute(select(Person.person_id, HUMAN).where(Person.person_id.in_(asked)))
+    humans = {f"person:{row[0]}": row[1] for row in people}
+    decider = Human(viewer.id, own, viewer.role)
+    return [r for r, human in rows if may_decide(decider, human, humans.get(r.requested_by))]
 
 
 def find_open(session: Session, kind: Kind, person: str, subject: str) -> RightRequest | None:

@@ -157,7 +157,7 @@ def test_tokens_that_prove_nothing_are_refused() -> None:
     client.sign(key=OctKey.import_key("s3cret-s3cret-s3cret-s3cret-s3cret"), algorithm="HS256")
     with pytest.raises(SignInRefused):
         client.who()
-    header, payload, _ = client.sign().split(".")
+    _, payload, _ = client.sign().split(".")
     client.token = f"eyJhbGciOiJub25lIn0.{payload}."
     with pytest.raises(SignInRefused):
         client.who()
