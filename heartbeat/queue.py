@@ -57,8 +57,14 @@ class JobHandlers(Protocol):
     def plan_rollout(self, number: int) -> None:
         """Make the plans of a rollout that a page has asked for."""
 
+    def read_document(self, version_id: int) -> None:
+        """Read a version of a document."""
+
     def process_alerts(self, source: str) -> None:
         """Fold and settle the alerts of a monitoring system."""
+
+    def deliver_webhook(self, delivery_id: int) -> None:
+        """Make one attempt at a delivery of a webhook."""
 
 
 class _RetryDelivery(procrastinate.RetryStrategy):
@@ -100,7 +106,9 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     engine.task(name="seal")(run.sign_checkpoint)
     engine.task(name="read_server", retry=retry_on_outage)(run.read_server)
     engine.task(name="plan_rollout", retry=retry_on_outage)(run.plan_rollout)
+    engine.task(name="read_document", retry=retry_on_outage)(run.read_document)
     engine.task(name="alerts", retry=retry_on_outage)(run.process_alerts)
+    engine.task(name="webhook", retry=retry_on_outage)(run.deliver_webhook)
     return engine
 
 

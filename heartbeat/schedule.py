@@ -28,6 +28,7 @@ from guardia.board.command import schedule as command_schedule
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
+from guardia.board.dashboard import totals
 from guardia.board.intake import context_rules, events
 from guardia.board.integrity import daily_report
 from guardia.board.notifications import digests, on_call
@@ -37,6 +38,7 @@ from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
 from guardia.board.service_levels import due as service_due
 from guardia.board.standing import ending
+from guardia.board.webhooks import deliveries as webhook_deliveries
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Refused
 from guardia.heartbeat.triggers import HeartbeatTrigger
@@ -195,6 +197,8 @@ class HeartbeatScheduler:
             "notices:digests": digests.process_due,
             "alerts:due": alerts_due.process_due,
             "accounts:due": expiry.process_due,
+            "figures:fold": totals.fold,
+            "webhooks:old": webhook_deliveries.remove_old,
         }
         for name, sweep in sweeps.items():
             self._add_recurring(
@@ -210,6 +214,7 @@ class HeartbeatScheduler:
         )
         soon = IntervalTrigger(seconds=_SERVICE_INTERVAL, timezone=UTC)
         self._add_recurring("service:due", soon, partial(service_due.process_due, self._board))
+        self._add_recurring("webhooks", soon, partial(webhook_deliveries.queue_due, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         self._add_recurring(
             "forget",

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 
 from guardia.board.alerts import settling
@@ -16,17 +17,20 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.control import kill_report
 from guardia.board.core.context import BoardContext
 from guardia.board.runs import beats
+from guardia.board.webhooks import deliveries as webhook_deliveries
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.errors import ClockOff
-from guardia.heartbeat import rollout_plans, server_readings
+from guardia.heartbeat import document_readings, rollout_plans, server_readings
 from guardia.heartbeat.beat import IDLE, beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
 from guardia.heartbeat.listener import CHART_KINDS, INTERRUPTING_KINDS, Reaction
 from guardia.heartbeat.mail_thread import MailThread
 from guardia.heartbeat.schedule import HeartbeatScheduler
+from guardia.heartbeat.search_threads import SearchThreads
 from guardia.heartbeat.stop_listener import StopListener
+from guardia.knowledge.loaders.sandbox import Sandbox
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.gate import Gate
@@ -51,6 +55,9 @@ class Worker:
     closing: threading.Event
     """Set when this process shuts down: beats start nothing new."""
     mail: MailThread | None = None
+    sandbox: Sandbox = field(default_factory=Sandbox)
+    """Reads documents; it starts its process with the first one."""
+    search: SearchThreads | None = None
 
     @property
     def reactions(self) -> tuple[Reaction, ...]:
@@ -108,9 +115,22 @@ class Worker:
         """Job `plan_rollout`: make the plans of a rollout."""
         rollout_plans.carry_out(self.board, self.gate, number)
 
+    def read_document(self, version_id: int) -> None:
+        """Job `read_document`: read a version of a document."""
+        store = BlobStore.of(self.settings)
+        document_readings.carry_out(self.board, store, self.sandbox, version_id)
+
     def process_alerts(self, source: str) -> None:
         """Job `alerts`: fold and settle the alerts of a monitoring system."""
         settling.process_alerts(self.board, source, AlertRules.of(self.settings))
+
+    def deliver_webhook(self, delivery_id: int) -> None:
+        """Job `webhook`: make one attempt at a delivery."""
+        settings, keys = self.settings, FileCredentialStore(self.settings.secrets)
+        origin = settings.public_origin or settings.board_address
+        webhook_deliveries.attempt(
+            self.board, keys, origin, delivery_id, local=settings.webhook_local
+        )
 
     def sign_checkpoint(self) -> None:
         """Job `seal`: sign a checkpoint of the audit log."""
@@ -128,14 +148,16 @@ def open_worker(
         BlobStore.of(settings),
     )
     gate = Gate(board, connections)
+    search = SearchThreads(settings, board, closing)
     team, scheduler = (
-        LazyTeam(board, gate, settings, dsn, closing.is_set),
+        LazyTeam(board, gate, settings, dsn, closing.is_set, search.find),
         HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
     )
     try:
-        with _stop_listener(board, gate), _mail(settings, board, closing) as mail:
+        with _stop_listener(board, gate), _mail(settings, board, closing) as mail, search:
             scheduler.start()
-            yield Worker(board, team, gate, settings, scheduler, closing, mail)
+            with contextlib.closing(Sandbox()) as sandbox:
+                yield Worker(board, team, gate, settings, scheduler, closing, mail, sandbox, search)
     finally:
         scheduler.stop()
         connections.close()

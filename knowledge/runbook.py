@@ -176,17 +176,21 @@ class Runbook(FrontMatter):
 
 def load(path: Traversable) -> Runbook:
     """Load the runbook at `path`. Raises `Misconfigured` with the file and the invalid field."""
-    data = path.read_bytes()
+    return parse(path.read_bytes(), path.name)
+
+
+def parse(data: bytes, name: str) -> Runbook:
+    """Return the runbook of a file. Raises `Misconfigured` with its name and the invalid field."""
     match = _FRONT.match(data.decode("utf-8").replace("\r\n", "\n"))
     if match is None:
-        raise Misconfigured(what=path.name, why=t("knowledge.no_front_matter"))
-    front = _front_matter(path.name, match[1])
-    if f"{front.id}.md" != path.name:
-        raise Misconfigured(what=path.name, why=t("knowledge.other_id", id=front.id))
+        raise Misconfigured(what=name, why=t("knowledge.no_front_matter"))
+    front = _front_matter(name, match[1])
+    if f"{front.id}.md" != name:
+        raise Misconfigured(what=name, why=t("knowledge.other_id", id=front.id))
     digest = hashlib.sha256(data).hexdigest()
     passages = tuple(_passages(match[2], front, digest))
     if len(passages) < _MIN_SECTIONS:
-        raise Misconfigured(what=path.name, why=t("knowledge.few_sections", least=_MIN_SECTIONS))
+        raise Misconfigured(what=name, why=t("knowledge.few_sections", least=_MIN_SECTIONS))
     fields = {name: getattr(front, name) for name in FrontMatter.model_fields}
     return Runbook.model_construct(**fields, sha256=digest, passages=passages)
 

@@ -54,6 +54,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "issue.read": _EVERYONE,
     "issue.create": _EVERYONE - {"auditor"},
     "issue.comment": _EVERYONE - {"auditor"},
+    "issue.edit": _EVERYONE - {"auditor"},
+    "issue.organize": _OPERATING,
+    "issue.lock": _APPROVERS,
+    "label.edit": _APPROVERS,
     "issue.assign": _OPERATING,
     "queue.read": _STAFF,
     "alert.read": _STAFF,
@@ -110,6 +114,10 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "rule.edit": frozenset({"team_lead", "admin"}),
     "standing.read": _STAFF,
     "standing.decide": _APPROVERS,
+    "document.read": _EVERYONE,
+    "document.edit": _OPERATING,
+    "document.review": _APPROVERS,
+    "document.remove": _APPROVERS,
     "artifact.read": _STAFF,
     "artifact.add": _OPERATING,
     "artifact.remove": _APPROVERS,
@@ -133,12 +141,14 @@ PERMISSIONS: dict[str, frozenset[str]] = {
     "notice.read": _APPROVERS | {"auditor"},
     "notice.acknowledge": _OPERATING,
     "roster.edit": frozenset({"team_lead", "pm", "admin"}),
+    "webhook.read": frozenset({"security_officer", "admin", "auditor"}),
+    "webhook.edit": frozenset({"admin"}),
 }
 """Roles by action. An action that is not listed is allowed to no role.
 
 `approval.decide` is the right itself, `approval.decide_own` that of engineers on plans for servers
-that they own; `approval.answer` also covers a delegated right. A customer reopens and accepts only
-own requests.
+that they own; `approval.answer` also covers a delegated right. A customer edits, reopens and
+accepts only own requests.
 """
 
 OPERATOR_ACTIONS = frozenset(
@@ -159,6 +169,7 @@ OPERATOR_ACTIONS = frozenset(
         "costs.read",
         "database.operate",
         "demo.run",
+        "document.read",
         "installation.run",
         "issue.read",
         "keys.operate",
@@ -195,6 +206,8 @@ OPERATOR_ACTIONS = frozenset(
         "talk.read",
         "tool.read",
         "version.read",
+        "webhook.edit",
+        "webhook.read",
     }
 )
 """Actions that the operator may do on the command line without signing in, because the operator's

@@ -43,8 +43,11 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     if rule.conclude == "hand_over" or (rule.conclude and not asked):
         return _handed_over(state, rule, procedure.rule_reason(rule, situation))
     citation = Citation.model_validate(state["citation"])
+    references = [Citation.model_validate(one) for one in state.get("references", ())]
     try:
-        plan = procedure.build_plan(runbook, rule, situation, citation, guidance.requests)
+        plan = procedure.build_plan(
+            runbook, rule, situation, citation, guidance.requests, references
+        )
     except (Invalid, Refused) as error:
         return {"rule": rule.id, "ending": "manual", "report": str(error)}
     plan, forbidden = _permitted(context, _scheduled(context, plan, guidance))

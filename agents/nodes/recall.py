@@ -11,6 +11,8 @@ from guardia.agents.brain.protocol import display_name
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.plan import Citation
 from guardia.board.execution import grants, tasks
+from guardia.board.search import citations
+from guardia.board.search.citations import Reference
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
 from guardia.org.directory import Host
@@ -19,6 +21,8 @@ _MAX_CANDIDATES = 3
 _MEMORY_LINES = 6
 """Lines of the issue's working memory that the brain gets."""
 _EXCERPT_CHARACTERS = 400
+_MAX_REFERENCES = 3
+_PLACE_CHARACTERS = 80
 
 
 def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
@@ -40,9 +44,11 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     remembered = lessons.relevant_notes(found, known.lessons, host.server_id)
     notes = (*remembered, *known.working.splitlines()[-_MEMORY_LINES:])
     result = context.brain.choose(state["text"], found, notes)
+    references = _references(context, host, state["text"])
+    cited = [reference_line(one.citation) for one in references if one.is_for_customers]
     chosen = result.answer.runbook
     if chosen is None:
-        return {"ending": "manual", "report": result.answer.reason}
+        return {"ending": "manual", "report": "\n".join([result.answer.reason, *cited])}
     ordered = sorted(found, key=lambda f: f.runbook.id != chosen)
     summary = t(
         "agents.recalled",
@@ -57,9 +63,30 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     if known.working:
         remembered.append(t("notes.read", text=known.working[-_EXCERPT_CHARACTERS:]))
     tasks.add_comment(
-        context.board, context.claim, "\n".join([summary, *(f"- {n}" for n in remembered)])
+        context.board,
+        context.claim,
+        "\n".join([summary, *(f"- {n}" for n in (*remembered, *cited))]),
     )
-    return {"candidates": [c for f in ordered for c in _candidates(f, host, state["text"])]}
+    return {
+        "candidates": [c for f in ordered for c in _candidates(f, host, state["text"])],
+        "references": [one.citation.model_dump(mode="json") for one in references],
+    }
+
+
+def _references(context: AgentContext, host: Host, text: str) -> list[Reference]:
+    """Return what documents say about the request. It decides nothing: people read it."""
+    if context.find_passages is None:
+        return []
+    found = context.find_passages(text, host.institution, host.server_id, _MAX_REFERENCES)
+    return citations.references(context.board, found, host.institution, host.server_id)
+
+
+def reference_line(cited: Citation) -> str:
+    """Return a line that names a document's passage and leads to it."""
+    place = cited.passage.split("\n", 1)[0][:_PLACE_CHARACTERS]
+    # The title is foreign text: brackets in it would end the link.
+    title = cited.title.replace("[", "(").replace("]", ")")
+    return t("agents.reference", title=title, path=cited.path, place=place)
 
 
 def _candidates(found: RunbookMatch, host: Host, text: str) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ def require_valid(settings: Settings) -> None:
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise Misconfigured(what="GUARDIA_LDAP_URL", why=t("accounts.ldap.url"))
     if "{account}" not in settings.ldap_filter:
-        raise Misconfigured(what="GUARDIA_LDAP_FILTER", why=t("accounts.ldap.filter"))
+        raise Misconfigured(what="GUARDIA_LDAP_FILTER", why=t("accounts.ldap.filter", account="{account}"))
     try:
         import ldap3  # noqa: F401
     except ImportError as error:
@@ -45,13 +45,27 @@ def is_password(settings: Settings, account: str, password: str) -> bool:
     """
     from ldap3.core.exceptions import LDAPException
 
-    if not password or not account:
+    if not account or not _is_sendable(password):
         return False
     try:
         name = _find_name(settings, account)
         return name is not None and _binds(settings, name, password)
     except (LDAPException, OSError, ssl.SSLError) as error:
         raise SignInUnavailable(why=type(error).__name__) from error
+
+
+def _is_sendable(password: str) -> bool:
+    """Return whether something is left of a password in the form in which it is sent.
+
+    A soft hyphen alone, for example, becomes an empty one.
+    """
+    from ldap3.core.exceptions import LDAPException
+    from ldap3.protocol.sasl.sasl import validate_simple_password
+
+    try:
+        return bool(password and validate_simple_password(password))
+    except LDAPException:
+        return False
 
 
 def _find_name(settings: Settings, account: str) -> str | None:

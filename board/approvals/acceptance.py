@@ -23,6 +23,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import get_issue, lock_task
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.outbox import reply_to_room, send
+from guardia.board.issues import visibility
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Forbidden, Stale
 from guardia.i18n import t, t_default
@@ -130,7 +131,7 @@ def _may_accept(
     if not is_allowed(person, "issue.accept"):
         return False
     if row.asked_of == REQUESTER:
-        return is_requester(session, person, issue)
+        return visibility.is_requester(session, person, issue)
     excluded = requests.excluded_accounts(issue, task)
     humans = identity.accounts_of_same_people(session, excluded)
     if person.id in excluded or person.id in humans:
@@ -138,14 +139,6 @@ def _may_accept(
     roles = {ENGINEER, *({_ESCALATED_ROLE} if row.escalated_at else set())}
     found = requests.approver_roles(session, person, now, issue.inst_id, task.target_server)
     return any(role.role in roles for role in found)
-
-
-def is_requester(session: Session, person: PersonInfo, issue: Issue) -> bool:
-    """Return whether a person requested an issue, under any of their accounts."""
-    if issue.requester_id is None:
-        return False
-    humans = identity.accounts_of_same_people(session, {issue.requester_id})
-    return person.id == issue.requester_id or person.id in humans
 
 
 def process_overdue(session: Session, board: BoardContext, acceptance_id: int) -> bool:

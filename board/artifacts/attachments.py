@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,14 +12,19 @@ from pathlib import Path
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from guardia.board.artifacts import screening
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
 from guardia.board.artifacts.model import Attachment, Blob
 from guardia.board.artifacts.records import lock_store, require_room
+from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.issues import visibility
+from guardia.board.issues import locking, visibility
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound, Refused, StoreFull
 from guardia.i18n import t
+from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
 _PIECE = 1 << 20
@@ -113,22 +119,77 @@ def _insert(
             store.keep(incoming)
 
 
+def attach(
+    board: BoardContext,
+    store: BlobStore,
+    person: PersonInfo,
+    sr_id: int,
+    file_name: str,
+    media_type: str,
+    content: bytes,
+) -> AttachmentView:
+    """Keep a file that a person adds to an issue.
+
+    Raises `NotFound` for those who may not see the issue, `Invalid` for an empty file, a compiled
+    program, and one with resident numbers that cannot be masked.
+    """
+    name = screening.safe_name(file_name) or t("artifacts.unnamed")
+    with board.database.reading() as session:
+        issue = visibility.find_issue(session, person, sr_id)
+        require_permission(person, "issue.comment", institution=issue.inst_id)
+        locking.require_open(session, sr_id, Actor.of(person))
+    if not content:
+        raise Invalid(what=t("artifacts.attachment"), why=t("artifacts.no_content"))
+    if screening.is_program(content):
+        raise Invalid(what=t("artifacts.attachment"), why=t("artifacts.is_program"))
+    kept, reason = screening.kept_content(name, media_type, content)
+    if kept is None:
+        raise Invalid(what=t("artifacts.attachment"), why=t(f"artifacts.refused.{reason}"))
+    digest, source = digest_of(content), f"web:{secrets.token_hex(16)}"
+    file = NewAttachment(name, media_type, len(content), digest, kept)
+    add_attachments(board, store, sr_id, source, [file])
+    return _record_attached(board, person, sr_id, source)
+
+
+@repeat_on_conflict
+def _record_attached(
+    board: BoardContext, person: PersonInfo, sr_id: int, source: str
+) -> AttachmentView:
+    with board.database.transaction() as session:
+        row = session.scalars(select(Attachment).where(Attachment.source == source)).one()
+        if row.kept is None:
+            raise StoreFull(why=t(f"artifacts.not_kept.{row.reason}"))
+        by = Actor.of(person)
+        log.append(
+            session,
+            EntryKind.ATTACHED,
+            actor=str(by),
+            now=board.clock(),
+            sr_id=sr_id,
+            detail={"attachment": row.attachment_id, "name": row.file_name, "sha256": row.sha256},
+            by=by.label,
+            file=row.file_name,
+        )
+        return _view(row)
+
+
 def list_attachments(session: Session, sr_id: int) -> tuple[AttachmentView, ...]:
     """Return the files of an issue, oldest first."""
     query = select(Attachment).where(Attachment.sr_id == sr_id)
     rows = session.scalars(query.order_by(Attachment.attachment_id).limit(200))
-    return tuple(
-        AttachmentView(
-            attachment_id=row.attachment_id,
-            file_name=row.file_name,
-            size=row.size,
-            sha256=row.sha256,
-            is_kept=row.kept is not None,
-            is_masked=row.kept is not None and row.kept != row.sha256,
-            reason=row.reason,
-            created_at=row.created_at,
-        )
-        for row in rows
+    return tuple(map(_view, rows))
+
+
+def _view(row: Attachment) -> AttachmentView:
+    return AttachmentView(
+        attachment_id=row.attachment_id,
+        file_name=row.file_name,
+        size=row.size,
+        sha256=row.sha256,
+        is_kept=row.kept is not None,
+        is_masked=row.kept is not None and row.kept != row.sha256,
+        reason=row.reason,
+        created_at=row.created_at,
     )
 
 

@@ -10,11 +10,12 @@ from datetime import datetime
 from pathlib import Path
 
 from sqlalchemy import delete, func, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from guardia.board.artifacts import signatures
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
-from guardia.board.artifacts.model import Artifact, ArtifactHold, Attachment, Blob
+from guardia.board.artifacts.model import Artifact, ArtifactHold, Blob
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
@@ -144,8 +145,7 @@ def remove(board: BoardContext, store: BlobStore, person: PersonInfo, number: in
         name, version, sha256 = row.name, row.version, row.sha256
         session.delete(row)
         session.flush()
-        if not _is_used(session, sha256):
-            session.execute(delete(Blob).where(Blob.sha256 == sha256))
+        if _is_last_use(session, sha256):
             store.remove(sha256)
         log.append(
             session,
@@ -159,11 +159,14 @@ def remove(board: BoardContext, store: BlobStore, person: PersonInfo, number: in
         )
 
 
-def _is_used(session: Session, sha256: str) -> bool:
-    """Return whether an artefact or an attachment still has a content."""
-    artifact = select(Artifact.artifact_id).where(Artifact.sha256 == sha256)
-    attachment = select(Attachment.attachment_id).where(Attachment.kept == sha256)
-    return session.scalar(select(artifact.exists() | attachment.exists())) is True
+def _is_last_use(session: Session, sha256: str) -> bool:
+    """Delete the row of a content, unless a row of any feature still names it."""
+    try:
+        with session.begin_nested():
+            session.execute(delete(Blob).where(Blob.sha256 == sha256))
+    except IntegrityError:
+        return False
+    return True
 
 
 def lock(session: Session, number: int) -> Artifact:

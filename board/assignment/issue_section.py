@@ -102,7 +102,7 @@ def _read(session: Session, viewer: PersonInfo, issue: Issue, now: datetime) -> 
         reports=rows,
         report_count=count,
         similar=_visible(session, viewer, similar),
-        assignees=_assignees(session) if may_assign else (),
+        assignees=assignees(session) if may_assign else (),
     )
 
 
@@ -150,7 +150,8 @@ def _visible(session: Session, viewer: PersonInfo, numbers: list[int]) -> tuple[
     return tuple(LinkedReport(*row) for row in session.execute(query.order_by(Issue.sr_id)))
 
 
-def _assignees(session: Session) -> tuple[tuple[str, str], ...]:
+def assignees(session: Session) -> tuple[tuple[str, str], ...]:
+    """Return value and label of the people and teams that may have an issue."""
     rows = session.scalars(select(Person).where(Person.active).order_by(Person.name))
     people = [row.as_info() for row in rows if row.role != "customer"]
     able = [(p.id, f"{p.name} {p.title}".strip()) for p in people if is_allowed(p, "issue.assign")]

@@ -24,7 +24,7 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import Person, Team, TeamMember
 from guardia.text import MAX_REASON, trim
 
-_ACTION = "issue.assign"
+ACTION = "issue.assign"
 
 
 def enter_within(
@@ -81,7 +81,7 @@ def assign(board: BoardContext, by: PersonInfo, sr_id: int, target: str, reason:
     Raises `NotFound` if `by` may not see the issue, `NoSuchAssignee` if there is no such person who
     may work on issues and no such team, `Refused` if the issue has ended.
     """
-    require_permission(by, _ACTION)
+    require_permission(by, ACTION)
     now, actor, why = board.clock(), Actor.of(by), trim(reason, MAX_REASON)
     with board.database.transaction() as session:
         visibility.find_issue(session, by, sr_id)
@@ -143,7 +143,7 @@ def find_assignee(session: Session, person_id: str) -> PersonInfo | None:
     """Return a person who may work on issues, or `None`."""
     row = session.get(Person, person_id)
     found = row.as_info() if row is not None and row.active else None
-    return found if found is not None and is_allowed(found, _ACTION) else None
+    return found if found is not None and is_allowed(found, ACTION) else None
 
 
 def find_team(session: Session, name: str) -> Team | None:
@@ -191,3 +191,8 @@ def _log_assigned(
         who=name,
         by=by.label,
     )
+
+
+def log_unassigned(session: Session, issue: Issue, by: Actor, reason: str, now: datetime) -> None:
+    """Log that an issue was taken from its person while its agent works on."""
+    _log_assigned(session, issue, [], ("none", "", "-"), by, reason, now)

@@ -39,6 +39,25 @@ class EntryKind(StrEnum):
     ACCEPTANCE_ESCALATED = "acceptance_escalated"
     SERVER_WAITED = "server_waited"
 
+    # Texts and order of issues
+    ISSUE_EDITED = "issue_edited"
+    COMMENT_EDITED = "comment_edited"
+    COMMENT_DELETED = "comment_deleted"
+    ISSUE_LOCKED = "issue_locked"
+    ISSUE_UNLOCKED = "issue_unlocked"
+    ISSUE_FOLLOWED = "issue_followed"
+    REACTED = "reacted"
+    REACTION_REMOVED = "reaction_removed"
+    LABELED = "labeled"
+    LABEL_CREATED = "label_created"
+    LABEL_CHANGED = "label_changed"
+    LABEL_REMOVED = "label_removed"
+    PARENT_SET = "parent_set"
+    CHILD_MOVED = "child_moved"
+    DUE_SET = "due_set"
+    SERVER_SET = "server_set"
+    ATTACHED = "attached"
+
     # Who has an issue
     ASSIGNMENT_PROPOSED = "assignment_proposed"
     ASSIGNMENT_ACCEPTED = "assignment_accepted"
@@ -141,6 +160,7 @@ class EntryKind(StrEnum):
 
     # Pages
     HOME_CHANGED = "home_changed"
+    ISSUE_VIEW_CHANGED = "issue_view_changed"
 
     # Service levels and what customers say
     CALENDAR_CHANGED = "calendar_changed"
@@ -170,6 +190,15 @@ class EntryKind(StrEnum):
     ROLLOUT_CHANGED = "rollout_changed"
     ROLLOUT_MOVED = "rollout_moved"
 
+    # Documents
+    DOCUMENT_ADDED = "document_added"
+    DOCUMENT_CHANGED = "document_changed"
+    DOCUMENT_VERSION_ADDED = "document_version_added"
+    DOCUMENT_SUBMITTED = "document_submitted"
+    DOCUMENT_PUBLISHED = "document_published"
+    DOCUMENT_REJECTED = "document_rejected"
+    DOCUMENT_REMOVED = "document_removed"
+
     # Servers, and who is responsible for them
     CMDB_CHANGED = "cmdb_changed"
     HOST_KEYS_CONFIRMED = "host_keys_confirmed"
@@ -179,6 +208,14 @@ class EntryKind(StrEnum):
     ON_CALL_CALLED = "on_call_called"
     ON_CALL_ACKNOWLEDGED = "on_call_acknowledged"
     NOTICE_PREFERENCE_SET = "notice_preference_set"
+
+    # Webhooks
+    WEBHOOK_ADDED = "webhook_added"
+    WEBHOOK_CHANGED = "webhook_changed"
+    WEBHOOK_REMOVED = "webhook_removed"
+    WEBHOOK_PINGED = "webhook_pinged"
+    WEBHOOK_REDELIVERED = "webhook_redelivered"
+    WEBHOOK_DISABLED = "webhook_disabled"
 
     # Costs
     MODEL_ASKED = "model_asked"

@@ -43,6 +43,16 @@ class AuditEntry(Base):
                 "'standing_ended', 'standing_used')"
             ),
         ),
+        Index(
+            "ix_tb_audit_log_verified",
+            "seq",
+            postgresql_where=sql("kind in ('verified', 'verified_daily', 'broken')"),
+        ),
+        Index(
+            "ix_tb_audit_log_results",
+            "seq",
+            postgresql_where=sql("kind in ('result', 'result_failed', 'not_restored', 'undone')"),
+        ),
         Index("ix_tb_audit_log_keys", "seq", postgresql_where=sql("kind = 'key_succeeded'")),
         Index(
             "ix_tb_audit_log_server",

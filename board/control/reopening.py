@@ -65,7 +65,7 @@ def may_reopen(session: Session, person: PersonInfo, issue: Issue) -> bool:
     """Return whether a person may reopen an issue: staff, and customers their own requests."""
     if not is_allowed(person, "issue.reopen"):
         return False
-    return person.role != "customer" or acceptance.is_requester(session, person, issue)
+    return person.role != "customer" or visibility.is_requester(session, person, issue)
 
 
 def _lock_last_tasks(session: Session, sr_id: int) -> list[Task]:

@@ -7,6 +7,8 @@ import re
 from guardia.text import fold
 
 _REFERENCE = re.compile(r"(?:SR-|#)?([0-9]+)", re.IGNORECASE)
+MENTIONED = re.compile(r"(?<![\w/&#-])(?:#|SR-)([1-9][0-9]{0,17})(?![0-9A-Za-z_])")
+"""A reference inside a text; a Korean particle may follow without a space."""
 _MAX_DIGITS = 18
 """Longer numbers do not fit the column."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import CheckConstraint, FetchedValue, ForeignKey, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -21,7 +21,27 @@ class Issue(Base):
 
     __tablename__ = "tb_sr_request"
     __table_args__ = (
-        Index("ix_tb_sr_request_status", "status", sql("sr_id desc")),
+        Index("ix_tb_sr_request_status", "status", "sr_id"),
+        Index("ix_tb_sr_request_updated", "updated_at", "sr_id"),
+        Index("ix_tb_sr_request_created", "created_at", "sr_id"),
+        Index(
+            "ix_tb_sr_request_closed",
+            "closed_at",
+            "sr_id",
+            postgresql_where=sql("closed_at is not null"),
+        ),
+        # What lists are sorted by, and the value of an issue that has none.
+        Index("ix_tb_sr_request_due", sql("coalesce(due_on, 'infinity'::date)"), "sr_id"),
+        Index("ix_tb_sr_request_priority", sql("coalesce(priority, 'P9')"), "sr_id"),
+        Index("ix_tb_sr_request_category", sql("coalesce(category, '')"), "sr_id"),
+        Index("ix_tb_sr_request_owner", sql("coalesce(assignee_id, '')"), "sr_id"),
+        Index("ix_tb_sr_request_place", sql("coalesce(inst_id, '')"), "sr_id"),
+        Index(
+            "ix_tb_sr_request_requester",
+            "requester_id",
+            "sr_id",
+            postgresql_where=sql("requester_id is not null"),
+        ),
         Index(
             "ix_tb_sr_request_thread",
             "channel",
@@ -59,6 +79,7 @@ class Issue(Base):
             "sr_id",
             postgresql_where=sql("status = 'MANUAL' and assignee_id is null"),
         ),
+        Index("ix_tb_sr_request_created_at", "created_at"),
     )
 
     sr_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -90,8 +111,13 @@ class Issue(Base):
     goal_id: Mapped[int | None] = mapped_column(ForeignKey(ISSUE_ID))
     """The goal that it belongs to, at any depth below it."""
     due_on: Mapped[date | None]
+    sub_order: Mapped[int | None]
+    """Its place among the sub-issues of its parent; without one, they are in the order of their
+    numbers."""
     created_at: Mapped[datetime]
     updated_at: Mapped[datetime]
+    closed_at: Mapped[datetime | None] = mapped_column(server_default=FetchedValue())
+    """When its state became an ended one; a trigger keeps it."""
 
     @property
     def ref(self) -> str:
@@ -133,6 +159,11 @@ class Task(Base):
             "task_id",
             postgresql_where=sql("status = 'PARSED' and not paused"),
         ),
+        Index(
+            "ix_tb_ops_task_failed",
+            sql("updated_at desc"),
+            postgresql_where=sql("status = 'FAILED_ROLLBACK'"),
+        ),
     )
 
     task_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -163,6 +194,8 @@ class Task(Base):
     """Priority of its issue; triggers keep both equal."""
     lost_at: Mapped[datetime | None]
     """When its worker was lost; claimed first, and cleared by the claim."""
+    by_person: Mapped[bool] = mapped_column(default=False, server_default=sql("false"))
+    """Whether a person has decided on it or directed it; kept by a trigger."""
     created_at: Mapped[datetime] = mapped_column(index=True)
     updated_at: Mapped[datetime]
 
@@ -239,13 +272,30 @@ class Comment(Base):
     """A comment on an issue, by a person or an agent, in Markdown."""
 
     __tablename__ = "tb_comment"
-    __table_args__ = (Index("ix_tb_comment_sr_id", "sr_id", "comment_id"),)
+    __table_args__ = (
+        Index("ix_tb_comment_sr_id", "sr_id", "comment_id"),
+        Index("ix_tb_comment_author", "author", "sr_id"),
+    )
 
     comment_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID))
     author: Mapped[str]
     body: Mapped[str]
+    """Empty once its author has deleted it."""
     created_at: Mapped[datetime]
+    edited_at: Mapped[datetime | None]
+    deleted_at: Mapped[datetime | None]
+
+
+class Mention(Base):
+    """A person whom a comment on an issue mentions."""
+
+    __tablename__ = "tb_issue_mention"
+
+    person_id: Mapped[str] = mapped_column(
+        ForeignKey("tb_person.person_id", ondelete="CASCADE"), primary_key=True
+    )
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True)
 
 
 class OutboxEntry(Base):

@@ -15,6 +15,8 @@ class NoticeKind(StrEnum):
     ASSIGNED = "assigned"
     QUESTION = "question"
     MENTION = "mention"
+    COMMENT = "comment"
+    """A comment on an issue that they follow."""
     RECEIVED = "received"
     PLANNED = "planned"
     DONE = "done"

@@ -127,6 +127,8 @@ class Citation(_Value):
     version: int
     sha256: CleanStr
     passage: CleanStr
+    path: CleanStr = Field(default="", exclude_if=lambda value: not value)
+    """Link to the very place; empty: a runbook that ships with the product."""
 
 
 class RuleException(_Value):
@@ -162,6 +164,8 @@ class Plan(_Value):
     value, so that approvals of plans from before it stay valid."""
     exceptions: tuple[RuleException, ...] = Field(default=(), exclude_if=lambda value: not value)
     """Site rules that it may break, which takes the approvals of FORCED as well."""
+    references: tuple[Citation, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Passages of documents that people should read beside it; they decide nothing."""
 
     @property
     def starts_at(self) -> datetime | None:

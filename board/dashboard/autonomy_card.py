@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import case, func, select
-
-from guardia.board.approvals.model import Approval, Decision
 from guardia.board.core.context import BoardContext
+from guardia.board.core.labels import label
 from guardia.board.core.lifecycle import State
-from guardia.board.core.model import Directive, Issue, Task
-from guardia.board.dashboard.cards import CardFilters
+from guardia.board.dashboard import figures, links
+from guardia.board.dashboard.cards import ALL_FILTERS, CardFilters, CardTable
+from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 
 _SHOWN = (
@@ -28,12 +27,14 @@ _SHOWN = (
 class AutonomyFigures:
     """Tasks of agents that were opened in the period."""
 
-    by_state: tuple[tuple[State, int], ...]
+    by_state: tuple[tuple[State, int, str], ...]
+    """State, number, and the address of their issues."""
     completed: int
     alone: int
     """Completed tasks on which no person decided or intervened."""
     mean: timedelta | None
     """Mean time of completed tasks, from receipt to the end."""
+    alone_link: str
 
     @property
     def alone_percent(self) -> int:
@@ -47,38 +48,40 @@ class AutonomyCard:
     name = "agents_work"
     permission = "plan.read"
     template = "dashboard/agents_work"
+    filters = ALL_FILTERS
 
     def read(
         self, board: BoardContext, person: PersonInfo, filters: CardFilters
     ) -> AutonomyFigures:
-        """Count the tasks."""
-        by_person = (
-            select(Decision.decision_id)
-            .join(Approval, Approval.approval_id == Decision.approval_id)
-            .where(Approval.task_id == Task.task_id)
-            .exists()
-        )
-        directed = select(Directive.directive_id).where(Directive.task_id == Task.task_id).exists()
-        alone = case((~by_person & ~directed, 1), else_=0)
-        seconds = func.extract("epoch", Task.updated_at - Task.created_at)
-        begin = filters.begins(board.clock())
-        query = (
-            select(Task.status, func.count(), func.sum(alone), func.avg(seconds))
-            .join(Issue, Issue.sr_id == Task.sr_id)
-            .where(
-                Task.agent_id.is_not(None),
-                Task.created_at >= begin,
-                Task.status.in_([s.value for s in _SHOWN]),
-                filters.issues(person),
-            )
-            .group_by(Task.status)
-        )
+        """Read the sums."""
+        since = filters.first_day(board.clock())
+        measures = ["agent_state", "agent_alone", "agent_ms"]
         with board.database.reading() as session:
-            found = {row[0]: row for row in session.execute(query).all()}
-        done = found.get(State.COMPLETED.value)
+            found = figures.sums(session, person, filters, measures, by=["part"], since=since)
+        numbers = {(figure.measure, figure.part): figure.n for figure in found}
+        completed = numbers.get(("agent_state", State.COMPLETED.value), 0)
+        spent = timedelta(milliseconds=numbers.get(("agent_ms", ""), 0))
+        period = f"since={since}"
         return AutonomyFigures(
-            tuple((s, int(found[s.value][1]) if s.value in found else 0) for s in _SHOWN),
-            completed=int(done[1]) if done else 0,
-            alone=int(done[2]) if done else 0,
-            mean=timedelta(seconds=round(done[3])) if done else None,
+            tuple(
+                (
+                    state,
+                    numbers.get(("agent_state", state.value), 0),
+                    links.with_task(filters, state.value.lower(), "agent", period),
+                )
+                for state in _SHOWN
+            ),
+            completed=completed,
+            alone=numbers.get(("agent_alone", ""), 0),
+            mean=spent / completed if completed else None,
+            alone_link=links.with_task(filters, "alone", period),
         )
+
+    def table(self, data: AutonomyFigures, filters: CardFilters) -> CardTable:
+        """Return the states, then the shares."""
+        columns = (t("dashboard.column.figure"), t("dashboard.column.number"))
+        rows = [(label("state", state.value), number) for state, number, _ in data.by_state]
+        rows.append((t("dashboard.agents_work.alone"), data.alone))
+        if data.mean is not None:
+            rows.append((t("dashboard.agents_work.mean_seconds"), round(data.mean.total_seconds())))
+        return CardTable(columns, tuple(rows))

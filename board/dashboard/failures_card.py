@@ -10,9 +10,12 @@ from sqlalchemy import func, select
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import BoardContext
+from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
-from guardia.board.dashboard.cards import CardFilters
+from guardia.board.dashboard import figures, links
+from guardia.board.dashboard.cards import ALL_FILTERS, CardFilters, CardTable
+from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 
 _MOST = 10
@@ -22,6 +25,7 @@ _MOST = 10
 class Failure:
     """A task that ended as a failure."""
 
+    task_id: int
     sr_id: int
     title: str
     server: str | None
@@ -36,6 +40,7 @@ class Failures:
 
     rows: tuple[Failure, ...]
     total: int
+    link: str
 
 
 class FailuresCard:
@@ -44,6 +49,7 @@ class FailuresCard:
     name = "failures"
     permission = "plan.read"
     template = "dashboard/failures"
+    filters = ALL_FILTERS
 
     def read(self, board: BoardContext, person: PersonInfo, filters: CardFilters) -> Failures:
         """Read the failures."""
@@ -58,24 +64,35 @@ class FailuresCard:
             .correlate(Task)
             .scalar_subquery()
         )
+        columns = (Task.task_id, Issue.sr_id, Issue.title, Task.target_server, Task.updated_at)
         query = (
-            select(
-                Issue.sr_id,
-                Issue.title,
-                Task.target_server,
-                Task.updated_at,
-                func.coalesce(command, ""),
-                func.count().over(),
-            )
+            select(*columns, func.coalesce(command, ""))
             .join(Issue, Issue.sr_id == Task.sr_id)
             .where(
                 Task.status == State.FAILED_ROLLBACK.value,
                 Task.updated_at >= filters.begins(board.clock()),
-                filters.issues(person),
+                filters.tasks(person),
             )
             .order_by(Task.updated_at.desc())
             .limit(_MOST)
         )
+        since = filters.first_day(board.clock())
         with board.database.reading() as session:
             rows = session.execute(query).all()
-        return Failures(tuple(Failure(*row[:5]) for row in rows), rows[0][5] if rows else 0)
+            found = figures.sums(session, person, filters, ["task_failed"], since=since)
+        return Failures(
+            tuple(Failure(*row) for row in rows),
+            sum(figure.n for figure in found),
+            links.with_task(filters, "failed_rollback", f"ended={since}"),
+        )
+
+    def table(self, data: Failures, filters: CardFilters) -> CardTable:
+        """Return a failure a row."""
+        names = ("moment", "issue", "title", "server", "command")
+        return CardTable(
+            tuple(t(f"dashboard.column.{name}") for name in names),
+            tuple(
+                (one.at, issue_ref(one.sr_id), one.title, one.server, one.command)
+                for one in data.rows
+            ),
+        )

@@ -2,53 +2,62 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from sqlalchemy import Integer, cast, column, func, select, table, text
-
 from guardia.board.core.context import BoardContext
-from guardia.board.core.model import Issue, Task
-from guardia.board.dashboard.cards import CardFilters, Chart, Series
+from guardia.board.dashboard import figures, links
+from guardia.board.dashboard.cards import (
+    ALL_FILTERS,
+    CardFilters,
+    CardTable,
+    Chart,
+    Series,
+    chart_table,
+)
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 
-_LINES = table("tb_msg_chat_log", column("created_at"))
+_HOURS = tuple(f"{hour:02d}" for hour in range(24))
 
 
 class HoursCard:
-    """When work comes."""
+    """When work comes. Rooms have no institution: lines are those of all rooms."""
 
     name = "hours"
     permission = "plan.read"
     template = "dashboard/hours"
+    filters = ALL_FILTERS
 
     def read(self, board: BoardContext, person: PersonInfo, filters: CardFilters) -> Chart:
-        """Count by hour of the day in Seoul."""
-        begin = filters.begins(board.clock())
-        tasks = (
-            select(_hour(Task.created_at), func.count())
-            .join(Issue, Issue.sr_id == Task.sr_id)
-            .where(Task.created_at >= begin, filters.issues(person))
-            .group_by(text("1"))
-        )
-        lines = (
-            select(_hour(_LINES.c.created_at), func.count())
-            .where(_LINES.c.created_at >= begin)
-            .group_by(text("1"))
-        )
+        """Read the sums by hour of the day in Seoul."""
+        since = filters.first_day(board.clock())
+        everything = CardFilters(filters.days)
         with board.database.reading() as session:
-            work = {row[0]: int(row[1]) for row in session.execute(tasks)}
-            talk = {row[0]: int(row[1]) for row in session.execute(lines)}
-        hours = range(24)
+            tasks = figures.sums(session, person, filters, ["task_hour"], by=["part"], since=since)
+            lines = figures.sums(
+                session, person, everything, ["line_hour"], by=["part"], since=since
+            )
+        work = {figure.part: figure.n for figure in tasks}
+        talk = {figure.part: figure.n for figure in lines}
+        limited = filters.institution or filters.server
         return Chart(
             t("dashboard.hours.title"),
-            tuple(f"{hour:02d}" for hour in hours),
+            _HOURS,
             (
-                Series(t("dashboard.hours.tasks"), tuple(work.get(h, 0) for h in hours)),
-                Series(t("dashboard.hours.lines"), tuple(talk.get(h, 0) for h in hours), "gray"),
+                Series(
+                    t("dashboard.hours.tasks"),
+                    tuple(work.get(hour, 0) for hour in _HOURS),
+                    links=tuple(
+                        links.with_task(filters, f"since={since}", f"hour={hour}")
+                        for hour in _HOURS
+                    ),
+                ),
+                Series(
+                    t("dashboard.hours.all_lines" if limited else "dashboard.hours.lines"),
+                    tuple(talk.get(hour, 0) for hour in _HOURS),
+                    "gray",
+                ),
             ),
         )
 
-
-def _hour(moment: Any) -> Any:
-    return cast(func.extract("hour", func.timezone("Asia/Seoul", moment)), Integer)
+    def table(self, data: Chart, filters: CardFilters) -> CardTable:
+        """Return an hour a row."""
+        return chart_table(data, t("dashboard.column.hour"))

@@ -11,7 +11,8 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.context import BoardContext
-from guardia.board.dashboard.cards import CardFilters
+from guardia.board.dashboard.cards import CardFilters, CardTable
+from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 
 _VERIFICATIONS = (EntryKind.VERIFIED, EntryKind.VERIFIED_DAILY, EntryKind.BROKEN)
@@ -37,6 +38,7 @@ class IntegrityCard:
     name = "integrity"
     permission = "audit.read"
     template = "dashboard/integrity"
+    filters = frozenset[str]()
 
     def read(self, board: BoardContext, person: PersonInfo, filters: CardFilters) -> Integrity:
         """Read the last verification and the newest checkpoint."""
@@ -57,4 +59,17 @@ class IntegrityCard:
             text=last.log_content if last else "",
             signed_at=point.time if point else None,
             signed=point.size if point else 0,
+        )
+
+    def table(self, data: Integrity, filters: CardFilters) -> CardTable:
+        """Return a figure a row."""
+        state = "never" if data.verified_at is None else "intact" if data.intact else "broken"
+        rows = (
+            ("state", t(f"dashboard.integrity.{state}"), data.verified_at),
+            ("entries", data.entries, None),
+            ("signed", data.signed, data.signed_at),
+        )
+        return CardTable(
+            tuple(t(f"dashboard.column.{name}") for name in ("figure", "number", "moment")),
+            tuple((t(f"dashboard.integrity.{name}"), *rest) for name, *rest in rows),
         )

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard.agents_card import AgentsCard
+from guardia.board.dashboard.approvals_card import ApprovalsCard
 from guardia.board.dashboard.autonomy_card import AutonomyCard
 from guardia.board.dashboard.cards import NO_FILTERS, Card, CardContent, CardFilters
 from guardia.board.dashboard.engineers_card import EngineersCard
@@ -17,11 +18,13 @@ from guardia.board.dashboard.requests_card import RequestsCard
 from guardia.board.dashboard.servers_card import ServersCard
 from guardia.board.dashboard.spending_card import SpendingCard
 from guardia.board.dashboard.waiting_card import WaitingCard
+from guardia.errors import NotFound
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
 CARDS: tuple[Card, ...] = (
     WaitingCard(),
+    ApprovalsCard(),
     RequestsCard(),
     AutonomyCard(),
     EngineersCard(),
@@ -41,6 +44,23 @@ def allowed_cards(person: PersonInfo) -> list[Card]:
     return [card for card in CARDS if is_allowed(person, card.permission)]
 
 
+def find_card(person: PersonInfo, name: str) -> Card:
+    """Return a card. Raises `NotFound` unless it exists for this person."""
+    for card in allowed_cards(person):
+        if card.name == name:
+            return card
+    raise NotFound(what=name)
+
+
+def read_card(
+    board: BoardContext, person: PersonInfo, card: Card, filters: CardFilters = NO_FILTERS
+) -> CardContent:
+    """Read one card."""
+    chosen = {name for name in ("institution", "server") if getattr(filters, name)}
+    unused = tuple(sorted(chosen - card.filters))
+    return CardContent(card.name, card.template, card.read(board, person, filters), unused)
+
+
 def read_cards(
     board: BoardContext,
     person: PersonInfo,
@@ -49,8 +69,4 @@ def read_cards(
 ) -> list[CardContent]:
     """Read the named cards that a person may see, in the order of their names."""
     known = {card.name: card for card in allowed_cards(person)}
-    return [
-        CardContent(name, known[name].template, known[name].read(board, person, filters))
-        for name in names
-        if name in known
-    ]
+    return [read_card(board, person, known[name], filters) for name in names if name in known]

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
-from typing import Any
-
-from sqlalchemy import Date, cast, func, select
-from sqlalchemy.orm import Session
+from datetime import date, timedelta
 
 from guardia.board.core.context import BoardContext
-from guardia.board.core.labels import SEOUL
 from guardia.board.core.lifecycle import OPEN_STATES, State
-from guardia.board.core.model import Issue
-from guardia.board.dashboard.cards import CardFilters, Chart, Series
+from guardia.board.dashboard import figures, links
+from guardia.board.dashboard.cards import (
+    ALL_FILTERS,
+    CardFilters,
+    CardTable,
+    Chart,
+    Series,
+    chart_table,
+)
+from guardia.board.dashboard.figures import Figure
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
-
-_OPEN = [state for state in State if state in OPEN_STATES]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +26,10 @@ class RequestFigures:
     """Open requests by state, and the requests of the period by day."""
 
     open: int
-    by_state: tuple[tuple[State, int], ...]
+    by_state: tuple[tuple[State, int, str], ...]
+    """State, number, and the address of these requests."""
     chart: Chart
+    link: str
 
 
 class RequestsCard:
@@ -35,56 +38,51 @@ class RequestsCard:
     name = "requests"
     permission = "issue.read"
     template = "dashboard/requests"
+    filters = ALL_FILTERS
 
     def read(self, board: BoardContext, person: PersonInfo, filters: CardFilters) -> RequestFigures:
-        """Count the requests."""
+        """Read the sums."""
+        today = filters.today(board.clock())
+        since = filters.first_day(board.clock())
         with board.database.reading() as session:
-            counted = _by_state(session, person, filters)
-            chart = _by_day(session, person, filters, board.clock())
-        return RequestFigures(sum(number for _, number in counted), counted, chart)
+            states = figures.sums(session, person, filters, ["issue_state"], by=["part"])
+            measures = ["issue", "issue_ended"]
+            by_day = figures.sums(session, person, filters, measures, by=["day"], since=since)
+        found = {figure.part: figure.n for figure in states}
+        counted = tuple(
+            (state, found[state.value], links.by_state(filters, state))
+            for state in State
+            if state in OPEN_STATES and state.value in found
+        )
+        return RequestFigures(
+            sum(number for _, number, _ in counted),
+            counted,
+            _chart(filters, by_day, since, today),
+            links.open_issues(filters),
+        )
+
+    def table(self, data: RequestFigures, filters: CardFilters) -> CardTable:
+        """Return the days."""
+        return chart_table(data.chart, t("dashboard.column.day"))
 
 
-def _by_state(
-    session: Session, viewer: PersonInfo, filters: CardFilters
-) -> tuple[tuple[State, int], ...]:
-    query = (
-        select(Issue.status, func.count())
-        .where(Issue.status.in_([s.value for s in _OPEN]), filters.issues(viewer))
-        .group_by(Issue.status)
-    )
-    found = {row[0]: int(row[1]) for row in session.execute(query)}
-    return tuple((state, found[state.value]) for state in _OPEN if state.value in found)
+def _chart(filters: CardFilters, found: list[Figure], since: date, today: date) -> Chart:
+    days = [since + timedelta(days=n) for n in range((today - since).days + 1)]
+    numbers = {(figure.measure, figure.day): figure.n for figure in found}
 
+    def series(name: str, measure: str, word: str, colour: str) -> Series:
+        return Series(
+            t(f"dashboard.requests.{name}"),
+            tuple(numbers.get((measure, day), 0) for day in days),
+            colour,
+            tuple(links.issues(filters, links.on_day(word, day)) for day in days),
+        )
 
-def _by_day(session: Session, viewer: PersonInfo, filters: CardFilters, now: datetime) -> Chart:
-    begin = filters.begins(now)
-    came = _count_days(session, viewer, filters, Issue.created_at, begin)
-    ended = _count_days(session, viewer, filters, Issue.updated_at, begin, only_ended=True)
-    first = begin.astimezone(SEOUL).date()
-    days = [first + timedelta(days=n) for n in range(filters.days + 1)]
     return Chart(
         t("dashboard.requests.by_day"),
         tuple(f"{day:%m-%d}" for day in days),
         (
-            Series(t("dashboard.requests.came"), tuple(came.get(day, 0) for day in days)),
-            Series(
-                t("dashboard.requests.ended"), tuple(ended.get(day, 0) for day in days), "success"
-            ),
+            series("came", "issue", "created", "primary"),
+            series("ended", "issue_ended", "closed", "success"),
         ),
     )
-
-
-def _count_days(
-    session: Session,
-    viewer: PersonInfo,
-    filters: CardFilters,
-    moment: Any,
-    begin: datetime,
-    *,
-    only_ended: bool = False,
-) -> dict[date, int]:
-    day = cast(func.timezone("Asia/Seoul", moment), Date)
-    query = select(day, func.count()).where(moment >= begin, filters.issues(viewer)).group_by(day)
-    if only_ended:
-        query = query.where(Issue.status.not_in([s.value for s in _OPEN]))
-    return {row[0]: int(row[1]) for row in session.execute(query)}

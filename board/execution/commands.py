@@ -28,7 +28,7 @@ from guardia.board.core.model import ActionRun, Directive, Task
 from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.costs import daily_totals
 from guardia.board.execution import permissions, rule_check
-from guardia.board.execution.model import CommandOutput
+from guardia.board.execution.model import CommandOutput, FailedOutput
 from guardia.board.execution.tasks import approved_plan, stored_plan
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Refused, Stale
@@ -206,6 +206,19 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
         else:
             state = "DONE" if outcome.ok else "FAILED" if outcome.is_known else "UNKNOWN"
             _set_state(session, intent, state, now)
+            if not outcome.ok:
+                session.add(
+                    FailedOutput(
+                        intent=intent.seq,
+                        task_id=claim.task_id,
+                        command=intent.command,
+                        findings=findings,
+                        output=output,
+                        sha256=sha,
+                        created_at=now,
+                    )
+                )
+                session.flush()
         daily_totals.add_command(session, claim, outcome.milliseconds, now)
         log.append(
             session,

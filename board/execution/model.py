@@ -1,4 +1,4 @@
-"""Table of the outputs of remote reads."""
+"""Tables of the outputs of remote reads, and of commands that failed."""
 
 from __future__ import annotations
 
@@ -25,6 +25,22 @@ class CommandOutput(Base):
     tool: Mapped[str]
     args: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=sql("'{}'"))
     """Arguments of the read; empty for reads before they were stored."""
+    command: Mapped[str]
+    findings: Mapped[dict[str, Any]]
+    output: Mapped[str]
+    sha256: Mapped[str]
+    created_at: Mapped[datetime]
+
+
+class FailedOutput(Base):
+    """The output of a command that failed to change something. The audit log holds its hash."""
+
+    __tablename__ = "tb_failed_output"
+    __table_args__ = (Index("ix_tb_failed_output_task_id", "task_id", "intent"),)
+
+    intent: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    """Number of the entry with which the command was logged before it was sent."""
+    task_id: Mapped[int] = mapped_column(ForeignKey(TASK_ID))
     command: Mapped[str]
     findings: Mapped[dict[str, Any]]
     output: Mapped[str]

@@ -4,37 +4,22 @@ from __future__ import annotations
 
 from functools import partial
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Query, Request, Response
-from sqlalchemy import select
 
 from guardia.board.audit import log
 from guardia.board.core.context import BoardContext
-from guardia.board.dashboard.cards import PERIODS, CardFilters
+from guardia.board.dashboard.cards import PERIODS
+from guardia.board.dashboard.filter_pages import Filters, offered
 from guardia.board.dashboard.registry import CARDS, allowed_cards, read_cards
 from guardia.board.home import layouts
 from guardia.board.home.inbox import read_inbox
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import ROLES, is_allowed
-from guardia.org.model import Institution
 from guardia.text import FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
-
-_MOST_CHOICES = 1000
-
-
-def _filters(
-    days: Annotated[int, Query(ge=1, le=90)] = 30,
-    institution: Annotated[str, Query(max_length=40), FOLDED] = "",
-) -> CardFilters:
-    """Return the filters in the address; a period that is not offered becomes the next longer."""
-    return CardFilters(next(n for n in PERIODS if n >= days), institution)
-
-
-Filters = Annotated[CardFilters, Depends(_filters)]
 
 
 @router.get("/")
@@ -52,9 +37,8 @@ def show(request: Request, board: BoardDep, visitor: CurrentVisitor, filters: Fi
         cards=read_cards(board, person, layouts.cards_of(board, person), filters),
         filters=filters,
         periods=PERIODS,
-        institutions=_institutions(board, visitor),
+        institutions=offered(board, person),
         position=position,
-        address="/?" + urlencode({"days": filters.days, "institution": filters.institution}),
     )
 
 
@@ -124,12 +108,3 @@ def _form(
         roles=ROLES if may_set else (),
         notice=notice,
     )
-
-
-def _institutions(board: BoardContext, visitor: Visitor) -> list[tuple[str, str]]:
-    """Return the institutions that a filter may name."""
-    if visitor.person.role == "customer":
-        return []
-    query = select(Institution.inst_id, Institution.inst_name).order_by(Institution.inst_name)
-    with board.database.reading() as session:
-        return [(row[0], row[1]) for row in session.execute(query.limit(_MOST_CHOICES))]

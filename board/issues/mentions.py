@@ -15,9 +15,14 @@ AgentNames = tuple[tuple[str, tuple[str, ...]], ...]
 def mentioned_agents(text: str, names: AgentNames) -> list[str]:
     """Return the ids of the agents that `text` mentions outside of code, each once, in order."""
     pattern, ids = _pattern_of(names)
-    plain = _CODE.sub(" ", fold(text))
+    plain = without_code(fold(text))
     found = (ids[_plain(m[1])] for m in pattern.finditer(plain)) if ids else ()
     return list(dict.fromkeys(found))
+
+
+def without_code(text: str) -> str:
+    """Return a Markdown text with a blank in place of each piece of code."""
+    return _CODE.sub(" ", text)
 
 
 @lru_cache(maxsize=4)

@@ -19,6 +19,8 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.board.issues import references
+from guardia.board.issues.system_model import IssueSystem
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Missing
 from guardia.i18n import t
@@ -63,6 +65,8 @@ class NewIssue:
     parent_id: int | None = None
     goal_id: int | None = None
     due_on: date | None = None
+    server: str | None = None
+    """The server for which it is opened; triage decides, from this among others."""
 
     @property
     def dedupe_key(self) -> str | None:
@@ -107,6 +111,9 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
     )
     session.add(issue)
     session.flush()
+    if new_issue.server:
+        session.add(IssueSystem(sr_id=issue.sr_id, server_id=new_issue.server))
+    references.note(session, issue.sr_id, f"{issue.title}\n{issue.body}", now)
     return issue
 
 

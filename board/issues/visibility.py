@@ -9,6 +9,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Issue, Task
 from guardia.errors import NotFound
+from guardia.org import identity
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 
@@ -24,12 +25,27 @@ def visible_to(viewer: PersonInfo) -> ColumnElement[bool]:
     return Issue.inst_id == viewer.institution if viewer.institution else false()
 
 
+def institution_scope(viewer: PersonInfo) -> str | None:
+    """Return `visible_to` for sums by institution: `*` for all, or `None` for none."""
+    if not is_allowed(viewer, "issue.read"):
+        return None
+    return (viewer.institution or None) if viewer.role == "customer" else "*"
+
+
 def find_issue(session: Session, viewer: PersonInfo, sr_id: int) -> Issue:
     """Return an issue. Raises `NotFound` if there is none for this viewer."""
     found = session.scalar(select(Issue).where(Issue.sr_id == sr_id, visible_to(viewer)))
     if found is None:
         raise NotFound(what=issue_ref(sr_id))
     return found
+
+
+def is_requester(session: Session, person: PersonInfo, issue: Issue) -> bool:
+    """Return whether a person requested an issue, under any of their accounts."""
+    if issue.requester_id is None:
+        return False
+    humans = identity.accounts_of_same_people(session, {issue.requester_id})
+    return person.id == issue.requester_id or person.id in humans
 
 
 def find_task(session: Session, viewer: PersonInfo, sr_id: int, task_id: int) -> Task | None:

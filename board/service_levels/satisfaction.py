@@ -7,7 +7,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import acceptance
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
@@ -50,7 +49,7 @@ def rate(board: BoardContext, person: PersonInfo, sr_id: int, score: int, commen
     now, text = board.clock(), trim(comment, MAX_REASON)
     with board.database.transaction() as session:
         issue = visibility.find_issue(session, person, sr_id)
-        if not acceptance.is_requester(session, person, issue):
+        if not visibility.is_requester(session, person, issue):
             who = f"{person.name} {person.title}"
             raise Forbidden(who=who, action=t("org.right.issue.rate"))
         if State(issue.status) not in ENDED_STATES:

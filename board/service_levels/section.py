@@ -7,7 +7,6 @@ from datetime import timedelta
 
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import acceptance
 from guardia.board.control import reopening
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
@@ -47,7 +46,7 @@ def read_section(board: BoardContext, viewer: PersonInfo, sr_id: int) -> Service
     with board.database.reading() as session:
         issue = visibility.find_issue(session, viewer, sr_id)
         ended = State(issue.status) in ENDED_STATES
-        is_own = acceptance.is_requester(session, viewer, issue)
+        is_own = visibility.is_requester(session, viewer, issue)
         rating = satisfaction.rating_within(session, issue, now) if ended else None
         staff = is_allowed(viewer, "service.read")
         expected = "" if ended else wording.expected_text(view.expected_within(session, issue, now))

@@ -44,26 +44,45 @@ from guardia.board.control import api as control_api
 from guardia.board.control import pages as control_pages
 from guardia.board.core.context import BoardContext
 from guardia.board.costs import pages as cost_pages
+from guardia.board.dashboard import api as dashboard_api
+from guardia.board.dashboard import pages as dashboard_pages
 from guardia.board.external_agents import api as external_agent_api
+from guardia.board.github_api.middleware import DialectMiddleware
+from guardia.board.github_api.routes import ROUTERS as GITHUB_ROUTERS
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import channel_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.intake import rule_pages as talk_rule_pages
 from guardia.board.integrity import pages as audit_pages
+from guardia.board.issue_views import bulk_pages, palette_pages, view_pages
+from guardia.board.issue_views import pages as list_pages
+from guardia.board.knowledge import api as document_api
+from guardia.board.knowledge import form_pages as document_form_pages
+from guardia.board.knowledge import pages as document_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages, chart_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
 from guardia.board.runs import worker_pages
+from guardia.board.search import api as search_api
+from guardia.board.search import pages as search_pages
 from guardia.board.service_levels import api as service_api
 from guardia.board.service_levels import pages as service_pages
-from guardia.board.site import api_docs, health, live, permissions, readiness, web_settings
+from guardia.board.site import (
+    about_pages,
+    api_docs,
+    health,
+    live,
+    permissions,
+    readiness,
+    web_settings,
+)
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
-from guardia.board.tracker import attachment_pages, plan_pages
+from guardia.board.tracker import attachment_pages, comment_pages, panel_pages, plan_pages
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.web import errors
 from guardia.board.web.body_limits import BodyLimitMiddleware
@@ -73,6 +92,8 @@ from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
 from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
+from guardia.board.webhooks import api as webhook_api
+from guardia.board.webhooks import pages as webhook_pages
 from guardia.org.account_policy import AccountPolicy
 from guardia.settings import Settings
 
@@ -91,6 +112,8 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         version=guardia.__version__,
         docs_url=None,
         redoc_url=None,
+        # GitHub's clients follow no 307, and no address of ours ends with a slash.
+        redirect_slashes=False,
         lifespan=_lifespan,
         dependencies=[Depends(permissions.require_permission)],
     )
@@ -106,16 +129,28 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(intake_routes.router(board, settings))
     app.include_router(command_api.router)
     app.include_router(control_api.router)
+    app.include_router(dashboard_api.router)
     app.include_router(external_agent_api.router)
     app.include_router(artifact_api.router)
+    app.include_router(search_api.router)
     app.include_router(service_api.router)
+    for api in (*GITHUB_ROUTERS, webhook_api.router):
+        app.include_router(api)
+    app.include_router(document_api.router)
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
         oidc_pages.router,
         home_pages.router,
+        dashboard_pages.router,
+        list_pages.router,
+        view_pages.router,
+        bulk_pages.router,
+        palette_pages.router,
         tracker_pages.router,
         attachment_pages.router,
+        panel_pages.router,
+        comment_pages.router,
         plan_pages.router,
         command_pages.router,
         control_pages.router,
@@ -148,12 +183,17 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         server_pages.router,
         institution_pages.router,
         artifact_pages.router,
+        document_form_pages.router,
+        document_pages.router,
         rule_pages.router,
         service_pages.router,
         alert_pages.router,
         rollout_pages.router,
+        search_pages.router,
         agent_pages.router,
+        webhook_pages.router,
         live.router,
+        about_pages.router,
         api_docs.router,
     ):
         app.include_router(router, dependencies=[Depends(require_csrf_token)])
@@ -165,6 +205,7 @@ def _add_middleware(app: FastAPI, settings: Settings) -> None:
     """Add the middleware, the innermost first."""
     app.add_middleware(FairQueueMiddleware, session_cookie=SESSION_COOKIE)
     app.add_middleware(BodyLimitMiddleware)
+    app.add_middleware(DialectMiddleware)
     app.add_middleware(SecurityHeadersMiddleware, hsts_seconds=settings.hsts_seconds)
     app.add_middleware(ProxyMiddleware, proxies=parse_networks(settings.trusted_proxies))
 

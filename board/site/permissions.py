@@ -8,9 +8,11 @@ import time
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
+from guardia.board.github_api.routes import ROUTES as GITHUB_ROUTES
 from guardia.board.intake.registry import CHANNELS
 from guardia.board.web.rates import RateLimit
 from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
+from guardia.board.webhooks.routes import ROUTES as WEBHOOK_ROUTES
 from guardia.errors import Forbidden, PasswordChangeNeeded, TooOften
 from guardia.org.access import require_permission as require
 from guardia.org.account_policy import PASSWORD_CHANGE
@@ -24,6 +26,8 @@ AGENT_TOKEN = "agent"
 """Needs the token of an external agent's session, which `external_agents.api` checks."""
 
 STOP = "control.kill"
+_UNCOUNTED = "/api/v3/rate_limit"
+"""Asking for the limit counts as no call."""
 OPENING = frozenset({"issue.create", "goal.give"})
 """Actions that open an issue, and so make work for agents."""
 
@@ -32,6 +36,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/readyz"): PUBLIC,
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
+    ("GET", "/about"): PUBLIC,
     ("GET", "/static"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/login"): PUBLIC,
@@ -57,7 +62,24 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/inbox/count"): "home.read",
     ("GET", "/home/cards"): "home.read",
     ("POST", "/home/cards"): "home.read",
+    # Each card has a permission of its own; without it, it is not found.
+    ("GET", "/dashboard"): "home.read",
+    ("GET", "/dashboard/{name}"): "home.read",
+    ("GET", "/dashboard/{name}/export"): "home.read",
+    ("GET", "/api/v3/dashboard"): "home.read",
+    ("GET", "/api/v3/dashboard/{name}"): "home.read",
+    ("GET", "/issues/{sr_id}/tasks/{task_id}/failure"): "issue.read",
     ("GET", "/issues"): "issue.read",
+    ("GET", "/issues/filter"): "issue.read",
+    ("GET", "/issues/complete"): "issue.read",
+    ("GET", "/issues/counts"): "issue.read",
+    ("GET", "/issues/board"): "issue.read",
+    ("GET", "/issues/views"): "issue.read",
+    ("POST", "/issues/views"): "issue.read",
+    ("POST", "/issues/views/{view_id}"): "issue.read",
+    ("POST", "/issues/bulk"): "issue.assign",
+    ("POST", "/issues/bulk/run"): "issue.assign",
+    ("GET", "/palette"): "home.read",
     ("GET", "/issues/new"): "issue.create",
     ("POST", "/issues"): "issue.create",
     ("GET", "/issues/{sr_id}"): "issue.read",
@@ -73,6 +95,23 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/issues/{sr_id}/tasks/{task_id}/decision"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/passkey"): "issue.read",
     ("POST", "/issues/{sr_id}/comments"): "issue.comment",
+    ("GET", "/issues/{sr_id}/edit/{name}"): "issue.read",
+    ("POST", "/issues/{sr_id}/edit/{name}"): "issue.read",
+    ("GET", "/issues/{sr_id}/history"): "issue.read",
+    ("POST", "/issues/{sr_id}/follow"): "issue.read",
+    ("POST", "/issues/{sr_id}/lock"): "issue.read",
+    ("POST", "/issues/{sr_id}/close"): "issue.read",
+    ("POST", "/issues/{sr_id}/children"): "issue.read",
+    ("POST", "/issues/{sr_id}/children/{child}/move"): "issue.read",
+    ("GET", "/issues/{sr_id}/comments/{comment_id}/edit"): "issue.read",
+    ("POST", "/issues/{sr_id}/comments/{comment_id}"): "issue.read",
+    ("GET", "/issues/{sr_id}/comments/{comment_id}/history"): "issue.read",
+    ("GET", "/issues/{sr_id}/suggest"): "issue.read",
+    ("POST", "/preview"): "issue.read",
+    ("PUT", "/attachments/{sr_id}"): "issue.read",
+    ("GET", "/issues/{sr_id}/attachments/{attachment_id}/image"): "issue.read",
+    ("GET", "/labels"): "queue.read",
+    ("POST", "/labels"): "label.edit",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/orders"): "issue.read",
     ("POST", "/issues/{sr_id}/reopen"): "issue.read",
     ("POST", "/issues/{sr_id}/tasks/{task_id}/acceptance"): "issue.read",
@@ -146,12 +185,49 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/standing"): "standing.read",
     ("POST", "/standing/{number}/limits"): "standing.decide",
     ("POST", "/standing/{number}/decision"): "standing.decide",
+    ("GET", "/documents"): "document.read",
+    ("POST", "/documents"): "document.edit",
+    ("GET", "/documents/new"): "document.edit",
+    ("POST", "/documents/preview"): "document.edit",
+    ("GET", "/documents/upload"): "document.edit",
+    ("POST", "/documents/upload"): "document.edit",
+    ("GET", "/documents/review"): "document.edit",
+    ("POST", "/documents/review"): "document.review",
+    ("GET", "/documents/{number}"): "document.read",
+    ("GET", "/documents/{number}/edit"): "document.edit",
+    ("POST", "/documents/{number}/edit"): "document.edit",
+    ("GET", "/documents/{number}/details"): "document.edit",
+    ("POST", "/documents/{number}/details"): "document.edit",
+    ("POST", "/documents/{number}/versions"): "document.edit",
+    ("GET", "/documents/{number}/difference"): "document.read",
+    ("GET", "/documents/{number}/versions/{version}/file"): "document.read",
+    ("POST", "/documents/{number}/versions/{version}/submit"): "document.edit",
+    ("POST", "/documents/{number}/versions/{version}/restore"): "document.edit",
+    ("POST", "/documents/{number}/versions/{version}/publish"): "document.review",
+    ("POST", "/documents/{number}/versions/{version}/reject"): "document.review",
+    ("POST", "/documents/{number}/expire"): "document.edit",
+    ("POST", "/documents/{number}/remove"): "document.remove",
+    ("GET", "/api/v3/documents"): "document.read",
+    ("POST", "/api/v3/documents"): "document.edit",
+    ("GET", "/api/v3/documents/{number}"): "document.read",
+    ("PUT", "/api/v3/documents/{number}"): "document.edit",
+    ("DELETE", "/api/v3/documents/{number}"): "document.remove",
+    ("POST", "/api/v3/documents/{number}/versions"): "document.edit",
+    ("GET", "/api/v3/documents/{number}/difference"): "document.read",
+    ("GET", "/api/v3/documents/{number}/versions/{version}/file"): "document.read",
+    ("POST", "/api/v3/documents/{number}/versions/{version}/submit"): "document.edit",
+    ("POST", "/api/v3/documents/{number}/versions/{version}/restore"): "document.edit",
+    ("POST", "/api/v3/documents/{number}/versions/{version}/publish"): "document.review",
+    ("POST", "/api/v3/documents/{number}/versions/{version}/reject"): "document.review",
     ("GET", "/artifacts"): "artifact.read",
     ("POST", "/artifacts/{number}/remove"): "artifact.remove",
     ("GET", "/api/v3/artifacts"): "artifact.read",
     ("GET", "/api/v3/artifacts/{number}"): "artifact.read",
     ("PUT", "/api/v3/artifacts/{name}/{version}"): "artifact.add",
     ("DELETE", "/api/v3/artifacts/{number}"): "artifact.remove",
+    ("GET", "/search/documents"): "document.read",
+    ("GET", "/search/documents/{number}"): "document.read",
+    ("GET", "/api/v3/search/documents"): "document.read",
     ("GET", "/rollouts"): "rollout.read",
     ("GET", "/rollouts/new"): "rollout.plan",
     ("POST", "/rollouts/new"): "rollout.plan",
@@ -241,6 +317,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/api/v3/kill-switch"): "plan.read",
     ("PUT", "/api/v3/kill-switch"): "control.kill",
     ("POST", "/api/v3/kill-switch/release"): "control.release",
+    **GITHUB_ROUTES,
+    **WEBHOOK_ROUTES,
 }
 
 
@@ -259,12 +337,16 @@ class Rates:
 
     def check(self, request: Request, action: str, visitor: Visitor) -> None:
         """Count a request. Raises `TooOften`; stopping is never refused."""
+        request.state.rate = self._forms.state(visitor.person.id, time.time())
         if action == STOP:
             return
         changes = request.method not in {"GET", "HEAD"}
         seconds = 0
         if visitor.token.startswith(TOKEN_PREFIX):
-            seconds = self._calls.take(hashlib.sha256(visitor.token.encode()).hexdigest())
+            key = hashlib.sha256(visitor.token.encode()).hexdigest()
+            if request.url.path != _UNCOUNTED:
+                seconds = self._calls.take(key)
+            request.state.rate = self._calls.state(key, time.time())
         elif changes:
             seconds = self._forms.take(visitor.person.id)
         if changes and action in OPENING:

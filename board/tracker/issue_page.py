@@ -28,14 +28,15 @@ from guardia.board.core.lifecycle import ENDED_STATES, OPEN_STATES, State
 from guardia.board.core.model import Issue, Task
 from guardia.board.costs import report
 from guardia.board.costs.report import ModelCalls, ModelCallView
-from guardia.board.issues import visibility
-from guardia.board.tracker import relations, task_details, timeline
+from guardia.board.issues import changing, editing, visibility
+from guardia.board.tracker import customer_view, issue_extras, relations, task_details, timeline
+from guardia.board.tracker.customer_view import Resolution
+from guardia.board.tracker.issue_extras import IssueExtras
 from guardia.board.tracker.relations import RelatedIssue, RelatedIssues
 from guardia.board.tracker.task_details import TaskDetail
 from guardia.board.tracker.timeline import Timeline, TimelineQuery
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Institution
 
 _NEWEST = TimelineQuery()
 _JUST_OPENED = FormGuard({})
@@ -88,6 +89,13 @@ class IssueDetail:
     """Whether it has ended and the viewer may reopen it."""
     is_unresolved: bool = False
     """Whether it is an incident that ended without a change: the fault may persist."""
+    can_edit: bool = False
+    """Whether the viewer may edit title and description."""
+    seen: str = ""
+    """Token of title and description as shown."""
+    extras: IssueExtras = field(default_factory=IssueExtras)
+    resolution: Resolution | None = None
+    """For customers: cause, action and result of a request that ended well."""
     names: dict[str, str] = field(default_factory=dict)
     """Display names of the `agent:` and `person:` ids on the page."""
 
@@ -108,8 +116,8 @@ def get_issue(
         page = timeline.read_timeline(session, sr_id, query, whole=reads_log)
         has_ended = State(found.status) not in OPEN_STATES or found.status == State.MANUAL
         model_calls = report.model_calls(session, sr_id) if staff else ModelCalls()
-        names = _names(session, found, tasks, page.actors, model_calls.latest)
-        inst = session.get(Institution, found.inst_id) if found.inst_id else None
+        extras = issue_extras.read_extras(session, viewer, found)
+        names = _names(session, found, tasks, page.actors, model_calls.latest, extras)
         return IssueDetail(
             sr_id=sr_id,
             title=found.title,
@@ -118,7 +126,7 @@ def get_issue(
             kind=found.kind,
             category=found.category,
             priority=found.priority,
-            institution=inst.inst_name if inst else found.inst_id,
+            institution=extras.institution,
             servers=tuple(dict.fromkeys(task.server for task in tasks if task.server)),
             channel=found.channel,
             room=found.room,
@@ -146,6 +154,10 @@ def get_issue(
             and State(found.status) in ENDED_STATES
             and reopening.may_reopen(session, viewer, found),
             is_unresolved=found.kind == "INCIDENT" and State(found.status) in _UNRESOLVED,
+            can_edit=editing.may_edit(session, viewer, found),
+            seen=changing.text_token(found.title, found.body),
+            extras=extras,
+            resolution=None if staff else customer_view.resolution(found, rows),
             names=names,
         )
 
@@ -182,11 +194,13 @@ def _names(
     tasks: Iterable[TaskDetail],
     named: set[str],
     calls: Iterable[ModelCallView],
+    extras: IssueExtras,
 ) -> dict[str, str]:
     actors = {str(Actor.agent(found.agent_id))} if found.agent_id else set()
     actors |= {str(Actor.person(p)) for p in (found.requester_id, found.assignee_id) if p}
     votes = [v for task in tasks for s in task.steps for v in s.votes]
     actors |= {v.person for v in votes} | {v.principal for v in votes if v.principal}
+    actors |= {extras.locked_by} if extras.locked_by else set()
     actors |= named | {call.actor for call in calls}
     actors |= {task.revision.author for task in tasks if task.revision}
     versions = [v for task in tasks for v in task.versions]

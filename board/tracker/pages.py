@@ -1,10 +1,10 @@
-"""Web pages of issues: list, form, issue page, and the actions on it."""
+"""Web pages of issues: form, issue page, and the actions on it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
@@ -17,7 +17,6 @@ from guardia.board.core import form_guard
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.form_guard import FormGuard
-from guardia.board.dashboard.registry import read_cards
 from guardia.board.execution import live_output, output_view
 from guardia.board.issues import comments, receiving, view, visibility
 from guardia.board.passkeys import signing
@@ -25,8 +24,9 @@ from guardia.board.passkeys.answers import parse_answer
 from guardia.board.passkeys.relying_party import relying_party
 from guardia.board.passkeys.signing import DecisionSubject
 from guardia.board.runs import clear_stall
-from guardia.board.tracker import after_decision, issue_list, issue_page
+from guardia.board.tracker import after_decision, issue_page, panel
 from guardia.board.tracker.decision_form import DecisionForm
+from guardia.board.tracker.issue_page import IssueDetail
 from guardia.board.tracker.timeline import TimelineQuery, View
 from guardia.board.web import actions, forms, render
 from guardia.board.web.form_guard import Guard
@@ -44,33 +44,6 @@ _INVALID = 422
 _MAX = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=_MAX)]
 Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]
-States = Literal["open", "closed", "all"]
-
-
-@router.get("/issues")
-def list_issues(
-    request: Request,
-    board: BoardDep,
-    visitor: CurrentVisitor,
-    state: States = "open",
-    q: Annotated[str, Query(max_length=200), CLEANED] = "",
-    before: Cursor = None,
-    after: Cursor = None,
-) -> Response:
-    """Show the list; a live refresh gets only the changing part."""
-    query = issue_list.IssueQuery(state=state, words=q, before=before, after=after)
-    found = issue_list.list_issues(board, visitor.person, query)
-    fragment = request.headers.get("hx-request") == "true"
-    return render.page(
-        request,
-        "tracker/issues_live.html" if fragment else "tracker/issues.html",
-        visitor=visitor,
-        listing=found,
-        # Read after the list: a change in between is later than its position and is fetched next.
-        cards=read_cards(board, visitor.person, ("waiting",)),
-        query=query,
-        address=f"/issues?{request.url.query}" if request.url.query else "/issues",
-    )
 
 
 @router.get("/issues/new")
@@ -160,17 +133,28 @@ def _page(
     **words: Any,
 ) -> Response:
     query = query or TimelineQuery()
+    found = issue_page.get_issue(board, visitor.person, sr_id, query, guard)
     return render.page(
         request,
         "tracker/issue.html",
         status=status,
         visitor=visitor,
-        issue=issue_page.get_issue(board, visitor.person, sr_id, query, guard),
+        issue=found,
         tails=request.app.state.feed.outputs.of_issue(sr_id),
         refresh=_refresh_address(sr_id, query),
         guard=guard,
+        **_viewer_words(visitor, found),
         **{"notice": "", "form_error": None, "decided": None, **words},
     )
+
+
+def _viewer_words(visitor: Visitor, issue: IssueDetail) -> dict[str, Any]:
+    """Return who looks at an issue's page, and the fields that they may set."""
+    person = visitor.person
+    return {
+        "me": str(Actor.of(person)),
+        "editable": panel.editable_fields(person, issue.status),
+    }
 
 
 def _refresh_address(sr_id: int, query: TimelineQuery) -> str:
@@ -195,6 +179,7 @@ def refresh_issue(
         visitor=visitor,
         issue=found,
         guard=guard,
+        **_viewer_words(visitor, found),
         refresh=_refresh_address(sr_id, query),
     )
 
@@ -380,13 +365,18 @@ def add_comment(
     visibility.require_issue(board, visitor.person, sr_id)
     require_permission(visitor.person, "issue.comment")
 
-    def act() -> None:
+    def act() -> int:
         if is_blank(body):
             with render.use_visitor_language(request):
                 raise Missing(what=render.web_label("form", "reason"))
-        comments.add_comment(board, sr_id, Actor.of(visitor.person), body)
+        return comments.add_comment(board, sr_id, Actor.of(visitor.person), body)
 
-    return _submit(request, board, visitor, sr_id, act, form="comment", values={"body": body})
+    def then(number: int) -> str:
+        # The page forgets the draft of a text that has arrived.
+        return f"/issues/{sr_id}?done=comment#comment-{number}"
+
+    values = {"body": body}
+    return _submit(request, board, visitor, sr_id, act, form="comment", values=values, then=then)
 
 
 def _submit(
@@ -394,12 +384,12 @@ def _submit(
     board: BoardContext,
     visitor: Visitor,
     sr_id: int,
-    act: Callable[[], object],
+    act: Callable[[], Any],
     *,
     form: str = "",
     values: dict[str, str] | None = None,
     opened_with: str = "",
-    then: str = "",
+    then: str | Callable[[Any], str] = "",
 ) -> Response:
     """Run `act`; a refused form is shown again as it was sent, with its error at the field."""
     guard = form_guard.opened_with(form, opened_with) if opened_with else FormGuard({})

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import Select, func, select
 from sqlalchemy.orm import Session
 
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ENDED_STATES, State
 from guardia.board.core.model import Issue
 from guardia.board.issues import visibility
 from guardia.org.directory import PersonInfo
@@ -33,6 +35,8 @@ class RelatedIssues:
 
     rows: tuple[RelatedIssue, ...] = ()
     total: int = 0
+    ended: int = 0
+    """How many of them have ended."""
 
 
 def parent(session: Session, viewer: PersonInfo, issue: Issue) -> RelatedIssue | None:
@@ -46,13 +50,14 @@ def parent(session: Session, viewer: PersonInfo, issue: Issue) -> RelatedIssue |
 
 
 def children(session: Session, viewer: PersonInfo, sr_id: int) -> RelatedIssues:
-    """Return the child issues, oldest first."""
-    query = _related_query(viewer).where(Issue.parent_id == sr_id)
-    found = session.execute(query.order_by(Issue.sr_id).limit(_LIMIT)).all()
-    total = len(found)
-    if total == _LIMIT:
-        total = session.scalar(select(func.count()).select_from(query.subquery())) or 0
-    return RelatedIssues(tuple(_related_issue(row) for row in found), total)
+    """Return the child issues in their order, with the true counts."""
+    mine = _related_query(viewer).where(Issue.parent_id == sr_id)
+    ended = Issue.status.in_([state.value for state in ENDED_STATES])
+    counts = func.count().over(), func.count().filter(ended).over()
+    in_order = (Issue.sub_order.nulls_last(), Issue.sr_id)
+    found = session.execute(mine.add_columns(*counts).order_by(*in_order).limit(_LIMIT)).all()
+    total, done = found[0][-2:] if found else (0, 0)
+    return RelatedIssues(tuple(_related_issue(row[:5]) for row in found), total, done)
 
 
 def _related_query(viewer: PersonInfo) -> Select[int, str, str, str | None, str]:
@@ -63,6 +68,6 @@ def _related_query(viewer: PersonInfo) -> Select[int, str, str, str | None, str]
     )
 
 
-def _related_issue(row: Row[int, str, str, str | None, str]) -> RelatedIssue:
+def _related_issue(row: Sequence[Any]) -> RelatedIssue:
     sr_id, title, status, kind, agent = row
     return RelatedIssue(sr_id, title, State(status), kind, agent)

@@ -313,6 +313,8 @@ def _comments(session: Session, numbers: Collection[int]) -> dict[int, CommentIt
             Comment.author.label("actor"),
             func.left(Comment.body, _TEXT).label("text"),
             func.length(Comment.body).label("length"),
+            Comment.edited_at.is_not(None).label("is_edited"),
+            Comment.deleted_at.is_not(None).label("is_deleted"),
         ).where(Comment.comment_id.in_(numbers))
     )
     return {row.number: CommentItem(**row._asdict()) for row in rows}

@@ -61,6 +61,8 @@ class CommentItem:
     text: str
     length: int
     """Characters of the whole comment."""
+    is_edited: bool = False
+    is_deleted: bool = False
 
     @property
     def key(self) -> Key:

@@ -24,6 +24,7 @@ class BodyLimit:
 
 
 _UPLOAD = "/api/v3/artifacts/"
+ATTACHMENTS = "/attachments/"
 _ALERT_SOURCES = ("alertmanager", "grafana", "zabbix")
 UPLOAD_SECONDS = 4 * 3600.0
 BODY_LIMITS = (
@@ -35,6 +36,10 @@ BODY_LIMITS = (
     BodyLimit("/intake/", 64_000, 10.0),
     # The route bounds the size by a setting and writes the body to the disk as it arrives.
     BodyLimit(_UPLOAD, 1 << 40, UPLOAD_SECONDS, method="PUT", pause=30.0),
+    BodyLimit("/documents", 256 << 20, 600.0, method="POST", pause=30.0),
+    BodyLimit("/api/v3/documents", 65 << 20, 600.0, method="POST", pause=30.0),
+    # The route bounds the size by a setting; this is the largest that the setting may have.
+    BodyLimit(ATTACHMENTS, 201 << 20, 300.0, method="PUT", pause=30.0),
     BodyLimit("/host-keys/compare", 5 << 20, 60.0),
     BodyLimit("/org/edit", 2 << 20, 60.0),
     BodyLimit("/", 256 * 1024, 30.0),

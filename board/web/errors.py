@@ -52,10 +52,17 @@ STATUS_CODES: dict[type[GuardiaError], int] = {
     errors.ClockOff: 503,
     errors.StoppedLocally: 503,
     errors.StoreFull: 507,
+    errors.Unserved: 503,
 }
-_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally, errors.StoreFull)
+_FOR_EVERYONE = (errors.ClockOff, errors.StoppedLocally, errors.StoreFull, errors.Unserved)
 """Errors of the installation whose text is shown: it says what people must know."""
 _API_PREFIXES = ("/api/", "/intake/", "/healthz", "/readyz", "/openapi.json", "/events")
+_DIALECT = "/api/v3/"
+_FIXED_WORDS = {
+    401: "Bad credentials",
+    404: "Not Found",
+}
+"""Words by which clients of GitHub know an error, in every language."""
 _DOCS = "/docs"
 _LOGGED_PATH = 200
 
@@ -126,6 +133,8 @@ def error_response(
             reference=reference,
             problems=problems or [],
         )
+    if request.url.path.startswith(_DIALECT):
+        text = _FIXED_WORDS.get(status, text)
     body: dict[str, Any] = {"message": text, "documentation_url": _DOCS}
     if problems:
         body["errors"] = problems

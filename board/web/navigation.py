@@ -22,6 +22,7 @@ class NavigationItem:
 
 NAVIGATION_ITEMS = (
     NavigationItem("home.title", "/", "home.read", "home"),
+    NavigationItem("dashboard.page.title", "/dashboard", "home.read", "more"),
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("commands.page.nav", "/console", "command.give"),
@@ -32,7 +33,9 @@ NAVIGATION_ITEMS = (
     NavigationItem("standing.title", "/standing", "standing.read", "more"),
     NavigationItem("cmdb.servers", "/servers", "server.read"),
     NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
+    NavigationItem("search.title", "/search/documents", "document.read", "more"),
     NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more"),
+    NavigationItem("documents.title", "/documents", "document.read"),
     NavigationItem("alerts.title", "/alerts", "alert.read", "more"),
     NavigationItem("service.title", "/service-levels", "service.read", "more"),
     NavigationItem("rules.title", "/rules", "rule.read", "more"),
@@ -44,6 +47,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("catalog.title", "/tools", "tool.read", "more"),
     NavigationItem("notes.page.title", "/agents", "agent.read", "more"),
     NavigationItem("talk.page.title", "/talk-rules", "talk.read", "more"),
+    NavigationItem("webhooks.title", "/webhooks", "webhook.read", "more"),
     NavigationItem("notices.page.title", "/notifications", "notice.own", "more"),
     NavigationItem("accounts.admin.title", "/admin", "worker.read", "more"),
     NavigationItem("web.control.title", "/control", "plan.read", "stop"),

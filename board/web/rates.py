@@ -11,8 +11,24 @@ import math
 import threading
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass
 
 _REMEMBERED = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class RateState:
+    """What a sender may still request."""
+
+    limit: int
+    remaining: int
+    reset: int
+    """Unix time at which the whole limit is available again."""
+
+    @property
+    def used(self) -> int:
+        """How much of the limit is used."""
+        return self.limit - self.remaining
 
 
 class RateLimit:
@@ -35,3 +51,13 @@ class RateLimit:
             if len(self._buckets) > _REMEMBERED:
                 self._buckets.popitem(last=False)
         return 0 if accepted else math.ceil((1 - level) * 60 / self._per_minute)
+
+    def state(self, key: str, now: float) -> RateState:
+        """Return what a sender may still request; `now` is the Unix time. Counts nothing."""
+        at = self._clock()
+        with self._lock:
+            level, since = self._buckets.get(key, (float(self._per_minute), at))
+        level = min(self._per_minute, level + (at - since) * self._per_minute / 60)
+        missing = self._per_minute - level
+        reset = math.ceil(now + missing * 60 / self._per_minute)
+        return RateState(self._per_minute, math.floor(level), reset)

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -28,6 +29,7 @@ from guardia.board.web.session import Visitor
 from guardia.i18n import LANGUAGES, language, t
 from guardia.org.access import SessionInfo, is_allowed
 from guardia.org.budgets import format_won
+from guardia.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
 _NEW = timedelta(minutes=2)
@@ -52,6 +54,17 @@ RISK_BADGE = {
     Risk.DEPLOY: "bg-light-point",
     Risk.DESTRUCTIVE: "bg-danger",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Who operates an installation, and where its policies are."""
+
+    institution: str
+    department: str
+    contact: str
+    privacy: str
+    accessibility: str
 
 
 @contextmanager
@@ -90,6 +103,9 @@ def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
     return {
         "lang": session.language_of(request),
         "languages": {code: address.include_query_params(lang=code) for code in LANGUAGES},
+        "theme": session.theme_of(request),
+        "themes": {name: address.include_query_params(theme=name) for name in session.THEMES},
+        "site": site_of(request),
         "places": navigation.visible_items(visitor.person) if visitor else [],
         "here": navigation.current_item(request.url.path),
         "csrf": session.csrf_token(request),
@@ -107,6 +123,18 @@ def _new_session(board: BoardContext, visitor: Visitor | None) -> SessionInfo | 
     if found is None or board.current_time() - found.created_at > _NEW:
         return None
     return found
+
+
+def site_of(request: Request) -> Site:
+    """Return who operates this installation, for the frame of its pages."""
+    settings: Settings = request.app.state.settings
+    return Site(
+        institution=settings.site_institution,
+        department=settings.site_department,
+        contact=settings.site_contact,
+        privacy=settings.privacy_url or "/about#privacy",
+        accessibility=settings.accessibility_url or "/about#accessibility",
+    )
 
 
 def _warnings(board: BoardContext) -> list[str]:

@@ -34,6 +34,9 @@ VISIT_COOKIE = "guardia_visit"
 DEVICE_COOKIE = "guardia_device"
 """Cookie of a device on which a person has signed in: see `org.known_devices`."""
 LANGUAGE_COOKIE = "guardia_lang"
+THEME_COOKIE = "guardia_theme"
+THEMES = ("auto", "light", "dark")
+"""How pages look: as the reader's device, or always light or dark."""
 TOKEN_FIELD = "csrf"
 TOKEN_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -196,13 +199,16 @@ def begin_visit(request: Request) -> None:
 
 
 def save_visit(request: Request, response: Response) -> None:
-    """Set the cookies that are new in this visit: its secret, and a chosen language."""
+    """Set the cookies that are new in this visit: its secret, a chosen language or look."""
     visit = getattr(request.state, "visit", "")
     if visit:
         _set(request, response, VISIT_COOKIE, visit)
     chosen = request.query_params.get("lang")
     if chosen in LANGUAGES:
         _set(request, response, LANGUAGE_COOKIE, chosen, max_age=_YEAR)
+    theme = request.query_params.get("theme")
+    if theme in THEMES:
+        _set(request, response, THEME_COOKIE, theme, max_age=_YEAR)
 
 
 def set_session_cookie(request: Request, response: Response, token: str) -> None:
@@ -273,6 +279,12 @@ def language_of(request: Request) -> str:
             return choice
     is_page = "text/html" in request.headers.get("accept", "") or "hx-request" in request.headers
     return DEFAULT_LANGUAGE if is_page else _accepted_language(request)
+
+
+def theme_of(request: Request) -> str:
+    """Return how pages look, one of `THEMES`: from `?theme=`, or the cookie."""
+    choices = (request.query_params.get("theme"), request.cookies.get(THEME_COOKIE))
+    return next((choice for choice in choices if choice in THEMES), THEMES[0])
 
 
 def _accepted_language(request: Request) -> str:

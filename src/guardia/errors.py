@@ -84,6 +84,10 @@ class Throttled(UserError):
     """Too many failures in a short time; wait."""
 
 
+class Unserved(OperatorError):
+    """No worker answers now. Details: `why`."""
+
+
 class TooOften(UserError):
     """More requests a minute than the settings allow. Details: `seconds` to wait."""
 

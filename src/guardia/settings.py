@@ -68,6 +68,16 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     `https://board.example`: for links and buttons in messages, the origin check of forms, and
     passkeys; unset: the address of the request, and no passkeys. Installations of before name it
     `GUARDIA_PUBLIC_URL`."""
+    site_institution: str = Field(default="", max_length=60)
+    """The institution that operates this installation: in the header and the footer of pages."""
+    site_department: str = Field(default="", max_length=60)
+    """The department that is responsible for it, in the footer."""
+    site_contact: str = Field(default="", max_length=120)
+    """Whom users call or write to, in the footer."""
+    privacy_url: str = Field(default="", pattern=r"^(https?://\S+|/\S*)?$")
+    """The institution's own privacy policy; unset: what this system stores, on `/about`."""
+    accessibility_url: str = Field(default="", pattern=r"^(https?://\S+|/\S*)?$")
+    """The institution's own accessibility notes; unset: those on `/about`."""
     passkey_seconds: int = Field(default=120, ge=10, le=600)
     """How long a person may take to sign with a passkey; then the page asks again."""
     board_url: str | None = None
@@ -208,6 +218,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     slack_response_hosts: str = "hooks.slack.com"
     """Hosts to which pressed buttons are answered, separated by commas; `http://host:port` for a
     relay on the own network."""
+    webhook_local: bool = False
+    """Whether webhooks may go to addresses of this host and its link."""
     slack_window: int = Field(default=300, ge=10, le=86_400)
     """Seconds by which the time of a request from Slack may differ from now."""
     jandi_token: SecretStr | None = None
@@ -266,8 +278,13 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Folder of public keys (`NAME.pem`) that verify the signatures of uploads."""
     upload_megabytes: int = Field(default=4096, ge=1)
     """Largest file that may be uploaded."""
+    attachment_megabytes: int = Field(default=20, ge=1, le=200)
+    """Largest file that may be attached to an issue on a page."""
     store_gigabytes: int = Field(default=50, ge=1)
     """Most that all uploaded files may take."""
+    search_model: Path | None = None
+    """Folder of a sentence-transformers model for the search of documents; unset: the bundled
+    one."""
     model_key: SecretStr | None = None
     """API key of the chat model server, if the chart names one."""
 

@@ -20,7 +20,8 @@ def run_jobs(alerts: AlertsEnv) -> int:
     parts = SimpleNamespace(board=alerts.env.board, settings=alerts.settings)
     handlers: Any = SimpleNamespace(
         **dict.fromkeys(
-            ("beat", "deliver", "sign_checkpoint", "read_server", "plan_rollout"), print
+            ("beat", "deliver", "sign_checkpoint", "read_server", "plan_rollout", "read_document"),
+            print,
         ),
         process_alerts=lambda source: Worker.process_alerts(parts, source),  # type: ignore[arg-type]
     )

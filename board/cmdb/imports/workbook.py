@@ -17,7 +17,7 @@ _MAX_UNPACKED = 256 << 20
 """Bytes of all parts: a small archive can hold gigabytes."""
 _MAX_PARTS = 2000
 _HEAD = 4096
-_FORMULA_SIGNS = ("=", "+", "-", "@", "\t")
+_FORMULA_SIGNS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _MAX_CELL = 32_767
 """Characters of a cell, as Excel itself permits."""
 

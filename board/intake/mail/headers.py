@@ -12,7 +12,7 @@ import re
 from email.message import Message
 from email.utils import getaddresses
 
-from guardia.board.intake.mail.charsets import decode
+from guardia.board.artifacts.charsets import decode
 
 MAX_FIELD = 20_000
 _WORD = re.compile(r"=\?([^?\s*]{1,64})(?:\*[^?\s]*)?\?([bBqQ])\?([^?]*)\?=")

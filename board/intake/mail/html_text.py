@@ -51,13 +51,21 @@ def html_text(html: str, *, with_quotes: bool = True) -> str:
     try:
         # The default parser keeps the depth of its tree within limits.
         root = parser.document_fromstring(source, parser=parser.HTMLParser(remove_comments=True))
-        for element in [*_hidden(root), *([] if with_quotes else root.xpath(_QUOTES))]:
-            _drop(element)
+        if not with_quotes:
+            for element in root.xpath(_QUOTES):
+                _drop(element)
+        remove_hidden(root)
         text = str(Inscriptis(root, ParserConfig(css=CSS_PROFILES["strict"].copy())).get_text())
     except (etree.LxmlError, ValueError, RecursionError, AssertionError):
         text = re.sub(r"<[^>]{0,2000}>", " ", source)
     lines = (line.rstrip() for line in text.replace("\xa0", " ").splitlines())
     return _BLANK_LINES.sub("\n\n", "\n".join(lines)).strip()
+
+
+def remove_hidden(root: Any) -> None:
+    """Empty the elements of a page that no reader sees."""
+    for element in _hidden(root):
+        _drop(element)
 
 
 def _hidden(root: Any) -> Iterator[Any]:

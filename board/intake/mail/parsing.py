@@ -11,8 +11,9 @@ from email.policy import compat32
 
 from pydantic.dataclasses import dataclass as pydantic_dataclass
 
+from guardia.board.artifacts.charsets import decode
+from guardia.board.artifacts.screening import MAX_NAME, safe_name
 from guardia.board.intake.mail import headers, natures
-from guardia.board.intake.mail.charsets import decode
 from guardia.board.intake.mail.html_text import html_text
 from guardia.board.intake.mail.message import (
     MAX_NAMED,
@@ -30,8 +31,6 @@ log = logging.getLogger(__name__)
 
 _MAX_DEPTH = 20
 _MAX_ID = 200
-_MAX_NAME = 120
-_FORBIDDEN_IN_NAMES = '\\/:*?"<>|'
 
 
 @pydantic_dataclass(frozen=True)
@@ -85,7 +84,7 @@ def _parse(raw: bytes, incomplete: bool) -> InboundMail:
         external_id=_external_id(message_id, raw),
         message_id=message_id if len(message_id) <= _MAX_ID else "",
         address=address,
-        name=name[:_MAX_NAME],
+        name=name[:MAX_NAME],
         recipients=_recipients(message),
         subject=subject,
         text=strip_reply(written or original, is_reply=answers),
@@ -121,7 +120,7 @@ def _sender(message: Message) -> tuple[str, str]:
     ]
     if len(found) == 1:
         return found[0]
-    return headers.text_field(message, "from")[:_MAX_NAME], ""
+    return headers.text_field(message, "from")[:MAX_NAME], ""
 
 
 def _recipients(message: Message) -> tuple[str, ...]:
@@ -206,14 +205,3 @@ def _file_name(part: Message) -> str:
     given = headers.parameter(headers.raw_field(part, "content-disposition"), "filename")
     given = given or headers.parameter(headers.raw_field(part, "content-type"), "name")
     return safe_name(given)
-
-
-def safe_name(name: str) -> str:
-    """Return the last part of a path as a name that no system misunderstands; empty if none is."""
-    last = name.replace("\\", "/").rsplit("/", 1)[-1]
-    kept = "".join("_" if c in _FORBIDDEN_IN_NAMES or ord(c) < 32 else c for c in last)
-    kept = trim(kept.strip(". "))
-    if len(kept) > _MAX_NAME:
-        stem, dot, ending = kept.rpartition(".")
-        kept = f"{stem[: _MAX_NAME - 12]}{dot}{ending[:11]}" if dot else kept[:_MAX_NAME]
-    return kept

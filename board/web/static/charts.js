@@ -39,6 +39,7 @@ function options(given, element) {
       type: "bar",
       data: one.values,
       barMaxWidth: 14,
+      cursor: one.links.length ? "pointer" : "default",
       itemStyle: { color: colour(one.colour) },
     })),
   };
@@ -58,7 +59,13 @@ async function draw() {
     if (element.dataset.drawn || !element.isConnected) continue;
     element.dataset.drawn = "true";
     const chart = echarts.init(element, null, { renderer: "canvas" });
-    chart.setOption(options(JSON.parse(element.dataset.chart), element));
+    const given = JSON.parse(element.dataset.chart);
+    chart.setOption(options(given, element));
+    // By keyboard, the numbers of the table below lead to the same issues.
+    chart.on("click", ({ seriesIndex, dataIndex }) => {
+      const link = given.series[seriesIndex]?.links[dataIndex];
+      if (link) location.assign(link);
+    });
     drawn.set(element, chart);
   }
 }
@@ -66,3 +73,19 @@ async function draw() {
 document.addEventListener("htmx:oobAfterSwap", draw);
 addEventListener("resize", () => drawn.forEach((chart) => chart.resize()));
 draw();
+addEventListener("click", (event) => {
+  if (event.target.closest("[data-print]")) print();
+});
+// Paper has no buttons: the tables under the charts are printed too.
+addEventListener("beforeprint", () => {
+  for (const more of document.querySelectorAll(".figures-card details:not([open])")) {
+    more.open = true;
+    more.dataset.printed = "true";
+  }
+});
+addEventListener("afterprint", () => {
+  for (const more of document.querySelectorAll("[data-printed]")) {
+    more.open = false;
+    delete more.dataset.printed;
+  }
+});

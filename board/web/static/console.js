@@ -10,6 +10,7 @@ for (const line of document.querySelectorAll("input[data-complete]")) {
   let timer = 0;
 
   line.setAttribute("role", "combobox");
+  line.setAttribute("aria-expanded", "false");
   line.setAttribute("aria-autocomplete", "list");
   line.setAttribute("aria-controls", list.id);
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0066"
-down_revision = "0054"
+down_revision = "0064"
 branch_labels = None
 depends_on = None
 

@@ -12,6 +12,7 @@ from guardia.cli import (
     absence,
     agents,
     artifact,
+    ask,
     audit,
     autonomy,
     calendar_days,
@@ -20,12 +21,14 @@ from guardia.cli import (
     control,
     costs,
     credential,
+    dashboard,
     database,
     delegation,
     demo,
     do,
+    document,
     duty,
-    evaluation_brains,
+    evaluation_retrieval,
     failures,
     goal,
     init,
@@ -57,6 +60,7 @@ from guardia.cli import (
     team,
     token,
     tools,
+    webhook,
 )
 from guardia.cli.console import console
 from guardia.errors import UserError
@@ -74,6 +78,7 @@ app.command("status", help=t("cli.status.help"))(status.status)
 app.command("approve", help=t("cli.approve.help"))(issue.approve)
 app.command("reject", help=t("cli.reject.help"))(issue.reject)
 app.command("mcp", help=t("cli.mcp.help"))(mcp.mcp)
+app.command("ask", help=t("search.cli.help"))(ask.ask)
 app.command("do", help=t("commands.cli.help"))(do.do)
 app.command("goal", help=t("goals.cli.help"))(goal.goal)
 app.command("kill", help=t("cli.control.kill"))(control.kill)
@@ -91,6 +96,7 @@ app.command("show", help=t("cli.show.help"))(issue.show)
 app.add_typer(plan.app, name="plan", help=t("cli.plan.help"))
 app.command("costs", help=t("cli.costs.help"))(costs.costs)
 app.add_typer(costs.app, name="budget", help=t("cli.costs.budget"))
+app.add_typer(dashboard.app, name="dashboard", help=t("dashboard.cli.help"))
 app.add_typer(rules.app, name="rules", help=t("talk.cli.help"))
 app.add_typer(notice.app, name="notice", help=t("notices.cli.help"))
 app.add_typer(autonomy.app, name="autonomy", help=t("autonomy.cli.help"))
@@ -102,8 +108,10 @@ app.add_typer(sla.app, name="sla", help=t("service.cli.help"))
 app.add_typer(calendar_days.app, name="calendar", help=t("service.cli.calendar"))
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
+app.add_typer(document.app, name="document", help=t("documents.cli.help"))
 app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
+app.add_typer(webhook.app, name="webhook", help=t("webhooks.cli.help"))
 app.add_typer(audit.app, name="audit", help=t("cli.audit.help"))
 app.add_typer(database.app, name="db", help=t("cli.db.help"))
 app.command("hire", help=t("cli.staff.hire"))(agents.hire)
@@ -119,7 +127,7 @@ app.add_typer(institution.app, name="institution", help=t("cli.institution.help"
 app.add_typer(server.app, name="server", help=t("cli.server.help"))
 app.add_typer(credential.app, name="credential", help=t("cli.credential.help"))
 app.add_typer(tools.app, name="tools", help=t("catalog.cli.help"))
-app.add_typer(evaluation_brains.app, name="eval", help=t("cli.eval.help"))
+app.add_typer(evaluation_retrieval.app, name="eval", help=t("cli.eval.help"))
 for _name, _group in (
     ("cmdb", cmdb),
     ("owner", owner),

@@ -46,7 +46,7 @@ def test_only_the_persons_own_password_is_accepted(
     given = settings(f"{scheme}://127.0.0.1:{port}", folder)
     assert accepts(given, "eng", PEOPLE["eng"])
     wrong = {
-        "eng": ["", PEOPLE["lead"], "*", "\0"],
+        "eng": ["", PEOPLE["lead"], "*", "\0", "\u00ad", "\u200b\u00ad"],
         "*": ["x", PEOPLE["eng"], ""],
         "e*": [PEOPLE["eng"]],
         "eng)(uid=*": [PEOPLE["eng"]],

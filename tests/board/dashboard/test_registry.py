@@ -16,7 +16,7 @@ from page_env import IssueScenario, PageClient
 import guardia.board
 from guardia.board.core.context import BoardContext
 from guardia.board.dashboard import registry
-from guardia.board.dashboard.cards import Card, CardFilters
+from guardia.board.dashboard.cards import ALL_FILTERS, Card, CardFilters, CardTable
 from guardia.board.home import layouts
 from guardia.board.web import render
 from guardia.i18n import LANGUAGES, catalogue
@@ -38,6 +38,7 @@ def broken_promises(cards: Sequence[Card]) -> list[str]:
             "existing permission": card.permission in PERMISSIONS,
             "template": (BOARD / feature / "templates" / "parts" / f"{part}.html").is_file(),
             "part named like the card": part == card.name,
+            "known filters": card.filters <= ALL_FILTERS,
             "title in both languages": all(
                 catalogue(code, "dashboard").get(card.name, {}).get("title") for code in LANGUAGES
             ),
@@ -58,6 +59,7 @@ class ClockCard:
     name: str = "clock"
     permission: str = "hire.decide"
     template: str = "planted/clock"
+    filters: frozenset[str] = frozenset()
     readers: list[str] = field(default_factory=list)
 
     def read(self, _board: BoardContext, person: PersonInfo, _filters: CardFilters) -> object:
@@ -65,9 +67,13 @@ class ClockCard:
         self.readers.append(person.id)
         return f"<b>{person.name}</b>"
 
+    def table(self, data: object, _filters: CardFilters) -> CardTable:
+        """Return the name."""
+        return CardTable(("name",), ((str(data),),))
+
 
 def test_every_broken_promise_is_found() -> None:
-    careless = ClockCard(permission="clock.read", template="planted/other")
+    careless = ClockCard("clock", "clock.read", "planted/other", frozenset({"colour"}))
     assert broken_promises([careless, careless]) == 2 * [
         f"clock: {promise}"
         for promise in (
@@ -75,6 +81,7 @@ def test_every_broken_promise_is_found() -> None:
             "existing permission",
             "template",
             "part named like the card",
+            "known filters",
             "title in both languages",
         )
     ]

@@ -55,7 +55,8 @@ def test_the_requester_accepts_or_says_that_it_is_not_solved(
     tasks.complete(web_env.board, begun, "끝")
     customer = sign_in_as("cus")
     html = customer.get_page("/issues/1").text
-    assert "확인 대기(요청자)" in html and "해결되지 않았습니다" in html
+    assert "확인 대기(요청자)" in html
+    assert "해결되지 않았습니다" in customer.get_page("/issues/1/service").text
     assert "/acceptance" not in sign_in_as("lead").get_page("/issues/1").text
     accepted = customer.submit_form(f"/issues/1/tasks/{claim.task_id}/acceptance", "/issues/1")
     assert accepted.status_code == 303

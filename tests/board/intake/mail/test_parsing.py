@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardia.board.artifacts.screening import safe_name
 from guardia.board.intake.mail.message import MAX_NAMED, MAX_ORIGINAL, InboundMail
-from guardia.board.intake.mail.parsing import parse_mail, safe_name
+from guardia.board.intake.mail.parsing import parse_mail
 from guardia.text import clean
 
 CASES = Path(__file__).with_name("cases")

@@ -1,0 +1,1 @@
+"""The API in GitHub's dialect: repositories, issues, comments, search."""

@@ -1,0 +1,1 @@
+"""The page of the issue list: saved views, status board, changes of several issues, palette."""

@@ -1,0 +1,1 @@
+"""Documents: versions, review before publication, who may read them, and their passages."""

@@ -1,0 +1,38 @@
+"""Read the documents that people have added, in the bounded process."""
+
+from __future__ import annotations
+
+import logging
+
+from guardia.board.artifacts.blob_store import BlobStore
+from guardia.board.core.context import BoardContext
+from guardia.board.knowledge import readings
+from guardia.board.knowledge.readings import ReadText
+from guardia.errors import GuardiaError
+from guardia.i18n import t_default
+from guardia.knowledge.loaders.sandbox import FileContent, Sandbox
+
+log = logging.getLogger(__name__)
+
+
+def carry_out(board: BoardContext, store: BlobStore, sandbox: Sandbox, version_id: int) -> None:
+    """Read one version; what goes wrong is its result."""
+    found = readings.to_read(board, version_id)
+    if found is None:
+        return
+    try:
+        store.open(found.sha256).close()
+    except GuardiaError as error:
+        readings.settle(board, version_id, str(error))
+        return
+    content = sandbox.read(store.path(found.sha256), found.file_name, found.runbook)
+    readings.settle(board, version_id, _result(content))
+    log.info("read version %s in %s ms %s", version_id, content.milliseconds, content.problem)
+
+
+def _result(content: FileContent) -> ReadText | str:
+    if content.problem:
+        return t_default(f"documents.problem.{content.problem}", **content.values)
+    return ReadText(
+        content.format, content.pages, content.body, content.passages, content.milliseconds
+    )

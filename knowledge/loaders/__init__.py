@@ -1,0 +1,1 @@
+"""Read files of many formats into blocks, in a bounded process."""

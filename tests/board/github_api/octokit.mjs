@@ -1,0 +1,45 @@
+// GitHub's JavaScript client against a board: prints what each call gave, as one JSON object.
+import { createRequire } from "node:module";
+
+const [folder, base, token, owner, repo] = process.argv.slice(2);
+const { Octokit } = createRequire(`${folder}/`)("@octokit/rest");
+const octokit = new Octokit({ auth: token, baseUrl: base, log: { debug() {}, info() {}, warn() {}, error() {} } });
+const at = { owner, repo };
+const said = {};
+const status = (work) => work.then((answer) => answer.status, (error) => error.status);
+
+said.repo = (await octokit.rest.repos.get(at)).data.full_name;
+said.me = (await octokit.rest.users.getAuthenticated()).data.login;
+const made = await octokit.rest.issues.create({ ...at, title: "디스크 사용률", body: "90%", labels: ["disk"] });
+const issue = { ...at, issue_number: made.data.number };
+said.created = [made.status, made.data.state, made.data.labels.map((one) => one.name)];
+said.edited = (await octokit.rest.issues.update({ ...issue, title: "디스크 사용률 90%" })).data.title;
+said.added = (await octokit.rest.issues.addLabels({ ...issue, labels: ["area/was"] })).data.map((one) => one.name);
+said.removed = (await octokit.rest.issues.removeLabel({ ...issue, name: "area/was" })).data.map((one) => one.name);
+said.set = (await octokit.rest.issues.setLabels({ ...issue, labels: ["disk", "p1"] })).data.map((one) => one.name);
+said.assigned = (await octokit.rest.issues.addAssignees({ ...issue, assignees: ["eng"] })).data.assignees[0].login;
+said.unassigned = (await octokit.rest.issues.removeAssignees({ ...issue, assignees: ["eng"] })).data.assignees;
+const comment = (await octokit.rest.issues.createComment({ ...issue, body: "정리했습니다" })).data;
+said.comments = (await octokit.rest.issues.listComments(issue)).data.map((one) => one.body);
+await octokit.rest.reactions.createForIssue({ ...issue, content: "rocket" });
+await octokit.rest.reactions.createForIssueComment({ ...at, comment_id: comment.id, content: "eyes" });
+said.reactions = (await octokit.rest.reactions.listForIssue(issue)).data.map((one) => one.content);
+said.deleted = (await octokit.rest.issues.deleteComment({ ...at, comment_id: comment.id })).status;
+const q = `디스크 repo:${owner}/${repo} is:open label:p1`;
+const found = await octokit.rest.search.issuesAndPullRequests({ q });
+said.search = [found.data.total_count, found.data.items.map((one) => one.number === made.data.number)];
+said.locked = (await octokit.rest.issues.lock({ ...issue, lock_reason: "resolved" })).status;
+said.unlocked = (await octokit.rest.issues.unlock(issue)).status;
+for (const n of [1, 2, 3, 4]) await octokit.rest.issues.create({ ...at, title: `요청 ${n}` });
+const list = octokit.rest.issues.listForRepo;
+said.paged = (await octokit.paginate(list, { ...at, per_page: 2 })).map((one) => one.title);
+const closing = { ...issue, state: "closed", state_reason: "not_planned" };
+const closed = (await octokit.rest.issues.update(closing)).data;
+said.closed = [closed.state, closed.state_reason];
+said.timeline = (await octokit.paginate(octokit.rest.issues.listEventsForTimeline, issue)).map((one) => one.event);
+const { etag } = (await octokit.rest.issues.get(issue)).headers;
+said.unchanged = await status(octokit.rest.issues.get({ ...issue, headers: { "if-none-match": etag } }));
+said.missing = await status(octokit.rest.issues.get({ ...at, issue_number: 999999 }));
+said.invalid = await status(octokit.rest.issues.create({ ...at, title: "" }));
+said.rate = (await octokit.rest.rateLimit.get()).data.rate.limit;
+console.log(JSON.stringify(said));
