@@ -30,7 +30,9 @@ def require_valid(settings: Settings) -> None:
     if parts.scheme not in _SCHEMES or not parts.hostname:
         raise Misconfigured(what="GUARDIA_LDAP_URL", why=t("accounts.ldap.url"))
     if "{account}" not in settings.ldap_filter:
-        raise Misconfigured(what="GUARDIA_LDAP_FILTER", why=t("accounts.ldap.filter", account="{account}"))
+        raise Misconfigured(
+            what="GUARDIA_LDAP_FILTER", why=t("accounts.ldap.filter", account="{account}")
+        )
     try:
         import ldap3  # noqa: F401
     except ImportError as error:

@@ -8,7 +8,7 @@ security officer waits for a second person: `board.rights`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -16,6 +16,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.accounts import account_fields, passwords
+from guardia.board.accounts.account_changes import (
+    PendingEntries,
+    change_identity,
+    change_role,
+    create_row,
+)
 from guardia.board.accounts.account_fields import audit_detail, difference, find, record
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.acting import require_actor
@@ -27,7 +33,6 @@ from guardia.board.rights.policy import PRIVILEGED, Kind
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid
 from guardia.i18n import t
-from guardia.org.account_model import AccountState
 from guardia.org.directory import PersonInfo
 from guardia.org.model import ChannelAccount, Person
 
@@ -66,29 +71,6 @@ class NewAccount:
     reason: str = ""
 
 
-@dataclass(slots=True)
-class _Pending:
-    """What is appended to the audit log at the end of a transaction."""
-
-    entries: list[tuple[EntryKind, Person, dict[str, Any]]] = field(default_factory=list)
-    asked: list[tuple[Kind, str, str, dict[str, Any]]] = field(default_factory=list)
-    alone: list[str] = field(default_factory=list)
-
-    def close(
-        self, session: Session, board: BoardContext, by: Actor, now: datetime, reason: str = ""
-    ) -> int | None:
-        """Write everything; returns the first request that waits."""
-        session.flush()
-        for kind, row, what in self.entries:
-            record(session, board, by, kind, row, what)
-        numbers = [
-            requests.ask(session, by, kind, person, subject, now, wanted=wanted, reason=reason)
-            for kind, person, subject, wanted in self.asked
-        ]
-        requests.report_alone(session, by, self.alone, now)
-        return numbers[0] if numbers else None
-
-
 def list_accounts(board: BoardContext) -> list[PersonAccount]:
     """Return all accounts, also closed ones, grouped by human identity."""
     with board.database.reading() as session:
@@ -122,9 +104,9 @@ def add(
     with board.database.transaction() as session:
         if session.get(Person, person.id) is not None:
             raise Invalid(what=person.id, why=t("board.person.taken"), field="account")
-        pending = _Pending()
+        pending = PendingEntries()
         row = Person(person_id=account_fields.validated_id(person.id))
-        _create(session, board, actor, row, given.person, pending, now)
+        create_row(session, board, actor, row, given.person, pending, now)
         account_fields.set_terms(
             session, board, row, vendor=given.vendor, expires_at=given.expires_at
         )
@@ -134,35 +116,6 @@ def add(
         elif given.password is not None:
             passwords.set_new(session, board, row, given.password, now)
         return AccountOutcome(pending.close(session, board, actor, now, given.reason), made)
-
-
-def _create(
-    session: Session,
-    board: BoardContext,
-    by: Actor,
-    row: Person,
-    person: PersonInfo,
-    pending: _Pending,
-    now: datetime,
-    *,
-    alone: bool | None = None,
-) -> None:
-    """Fill a new account; closed with a request if its role needs a second person."""
-    account_fields.fill(session, row, person)
-    human = person.identity or person.id
-    if row.role in PRIVILEGED:
-        if alone is None:
-            alone = requests.is_alone(session, by, human, now)
-        row.active = alone
-        if alone:
-            pending.alone.append(f"{row.person_id} {row.role}")
-        else:
-            pending.asked.append((Kind.OPEN, row.person_id, row.role, {"role": row.role}))
-    session.add(row)
-    session.flush()
-    kind = "role" if row.active is not False else "closed"
-    history.record(session, ChangedRight(row.person_id, kind, None, row.role), str(by), now)
-    pending.entries.append((EntryKind.PERSON_ADDED, row, audit_detail(row)))
 
 
 @repeat_on_conflict
@@ -180,14 +133,14 @@ def import_people(
     """
     now, changed = board.clock(), 0
     with board.database.transaction() as session:
-        pending = _Pending()
+        pending = PendingEntries()
         # While there is no one to ask, the whole directory is the beginning.
         beginning = requests.is_alone(session, by, "", now)
         for person in people:
             row = session.get(Person, person.id, with_for_update=True)
             if row is None:
                 row = Person(person_id=account_fields.validated_id(person.id))
-                _create(session, board, by, row, person, pending, now, alone=beginning or None)
+                create_row(session, board, by, row, person, pending, now, alone=beginning or None)
                 changed += 1
             else:
                 changed += _update(session, board, by, row, person, pending, now)
@@ -204,54 +157,21 @@ def _update(
     by: Actor,
     row: Person,
     person: PersonInfo,
-    pending: _Pending,
+    pending: PendingEntries,
     now: datetime,
 ) -> bool:
     """Write a person's fields into an account; returns whether anything is different."""
     before, role = audit_detail(row), row.role
     wanted_identity = person.identity or row.identity
     account_fields.fill(session, row, person.model_copy(update={"role": role, "identity": None}))
-    _change_identity(session, by, row, wanted_identity, pending, now)
-    _change_role(
+    change_identity(session, by, row, wanted_identity, pending, now)
+    change_role(
         session, by, row, account_fields.checked_role(session, row, person.role), pending, now
     )
     found = difference(before, audit_detail(row))
     if found:
         pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
     return bool(found) or any(asked[1] == row.person_id for asked in pending.asked)
-
-
-def _change_role(
-    session: Session, by: Actor, row: Person, role: str, pending: _Pending, now: datetime
-) -> None:
-    if role == row.role:
-        return
-    if role in PRIVILEGED and row.active is not False:
-        human = requests.human_of(session, row.person_id)
-        if not requests.is_alone(session, by, human, now):
-            wanted = {"role": role, "before": row.role}
-            pending.asked.append((Kind.ROLE, row.person_id, role, wanted))
-            return
-        pending.alone.append(f"{row.person_id} {role}")
-    history.record(session, ChangedRight(row.person_id, "role", row.role, role), str(by), now)
-    row.role = role
-
-
-def _change_identity(
-    session: Session, by: Actor, row: Person, identity: str | None, pending: _Pending, now: datetime
-) -> None:
-    if identity == row.identity:
-        return
-    if account_fields.separates(session, row, identity):
-        human = requests.human_of(session, row.person_id)
-        if not requests.is_alone(session, by, human, now):
-            wanted = {"identity": identity, "before": row.identity}
-            pending.asked.append((Kind.IDENTITY, row.person_id, identity or "-", wanted))
-            return
-        pending.alone.append(f"{row.person_id} {identity}")
-    change = ChangedRight(row.person_id, "identity", row.identity, identity)
-    history.record(session, change, str(by), now)
-    row.identity = identity
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,7 +196,7 @@ def edit(
     """Change an account; a role of approvers waits for a second person, all else takes effect."""
     actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
-        row, pending = find(session, account), _Pending()
+        row, pending = find(session, account), PendingEntries()
         person = row.as_info().model_copy(
             update={
                 "name": wanted.name,
@@ -290,8 +210,8 @@ def edit(
         before = audit_detail(row)
         role = account_fields.checked_role(session, row, wanted.role, vendor=wanted.vendor)
         account_fields.fill(session, row, person.model_copy(update={"role": row.role}))
-        _change_identity(session, actor, row, wanted.identity, pending, now)
-        _change_role(session, actor, row, role, pending, now)
+        change_identity(session, actor, row, wanted.identity, pending, now)
+        change_role(session, actor, row, role, pending, now)
         terms = account_fields.set_terms(
             session, board, row, vendor=wanted.vendor, expires_at=wanted.expires_at, by=actor
         )
@@ -319,9 +239,9 @@ def _set_role(
 ) -> AccountOutcome:
     now = board.clock()
     with board.database.transaction() as session:
-        row, pending = find(session, account), _Pending()
+        row, pending = find(session, account), PendingEntries()
         before = audit_detail(row)
-        _change_role(
+        change_role(
             session, actor, row, account_fields.checked_role(session, row, role), pending, now
         )
         found = difference(before, audit_detail(row))
@@ -345,7 +265,7 @@ def set_active(
     """
     actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
-        row, pending = find(session, account), _Pending()
+        row, pending = find(session, account), PendingEntries()
         if row.active is active:
             return AccountOutcome()
         before = audit_detail(row)
@@ -380,10 +300,10 @@ def set_identity(
     """
     actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
-        row, pending = find(session, account), _Pending()
+        row, pending = find(session, account), PendingEntries()
         before = audit_detail(row)
         wanted = account_fields.validated_identity(identity) if identity else None
-        _change_identity(session, actor, row, wanted, pending, now)
+        change_identity(session, actor, row, wanted, pending, now)
         found = difference(before, audit_detail(row))
         if found:
             pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
@@ -399,7 +319,7 @@ def join_accounts(board: BoardContext, by: Actor | PersonInfo, one: str, other: 
         if first is second:
             raise Invalid(what=other, why=t("board.person.same"))
         human = first.identity or second.identity or first.person_id
-        pending = _Pending()
+        pending = PendingEntries()
         for row in session.scalars(select(Person).where(_same_humans(first, second))):
             before = audit_detail(row)
             if row.identity != human:
@@ -479,12 +399,3 @@ def set_locked(
         session.flush()
         kind = EntryKind.ACCOUNT_LOCKED if locked else EntryKind.ACCOUNT_UNLOCKED
         record(session, board, actor, kind, row, {"reason": reason})
-
-
-def state(board: BoardContext, account: str) -> AccountState:
-    """Return the sign-in state of an account; an empty one if none was recorded."""
-    with board.database.reading() as session:
-        found = session.get(AccountState, account)
-        return found or AccountState(
-            person_id=account, must_change=False, vendor=False, failures=0, lock_reason=""
-        )
