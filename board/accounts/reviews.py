@@ -38,7 +38,7 @@ _LAST_DAYS = timedelta(days=14)
 
 
 @dataclass(frozen=True, slots=True)
-class Period:
+class ReviewPeriod:
     """One period of reviews, such as `2026-07`: named by its first month."""
 
     name: str
@@ -46,14 +46,14 @@ class Period:
     ends: datetime
 
 
-def period_of(moment: datetime, months: int) -> Period:
+def period_of(moment: datetime, months: int) -> ReviewPeriod:
     """Return the period of a moment; the first one of a year begins in January."""
     local = moment.astimezone(SEOUL)
     first = (local.month - 1) // months * months + 1
     begins = datetime(local.year, first, 1, tzinfo=SEOUL)
     after = min(first + months, 13)
     ends = date(local.year + (after > 12), 1 if after > 12 else after, 1)
-    return Period(
+    return ReviewPeriod(
         f"{local.year}-{first:02}", begins, datetime(ends.year, ends.month, 1, tzinfo=SEOUL)
     )
 
@@ -73,7 +73,7 @@ class ReviewRow:
 class ReviewPage:
     """One page of who is to be reviewed; approvers and administrators come first."""
 
-    period: Period
+    period: ReviewPeriod
     rows: tuple[ReviewRow, ...]
     after: str
     """Cursor of the next page; empty on the last one."""
@@ -121,7 +121,7 @@ def _reviewable(
     return row.as_info(), signed_in_at, state is not None and state.vendor, rank
 
 
-def _reviewed(period: Period) -> ColumnElement[bool]:
+def _reviewed(period: ReviewPeriod) -> ColumnElement[bool]:
     return (
         select(RightReview.person_id)
         .where(RightReview.period == period.name, RightReview.person_id == Person.person_id)
@@ -129,7 +129,7 @@ def _reviewed(period: Period) -> ColumnElement[bool]:
     )
 
 
-def _counts(session: Session, period: Period) -> tuple[int, int]:
+def _counts(session: Session, period: ReviewPeriod) -> tuple[int, int]:
     """Return how many accounts there are to review in a period, and how many of them are done."""
     done = select(func.count()).where(RightReview.period == period.name).scalar_subquery()
     left = select(func.count()).where(Person.active, ~_reviewed(period)).scalar_subquery()
@@ -218,7 +218,7 @@ def process_due(board: BoardContext) -> None:
             _remind(session, period, stage, now)
 
 
-def _remind(session: Session, period: Period, stage: str, now: datetime) -> None:
+def _remind(session: Session, period: ReviewPeriod, stage: str, now: datetime) -> None:
     values = {"period": period.name, "stage": stage, "sent_at": now}
     made = session.scalar(
         insert(RightReminder)
