@@ -74,9 +74,9 @@ demo: install
 	@exec "$(VENV)/bin/guardia" demo $(ARGS)
 
 # Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, nginx, TLS, ps;
-# Dovecot's mailboxes; strace shows where a program connects to; debootstrap and systemd-nspawn run whole machines.
+# Dovecot's mailboxes; OpenLDAP's directory; strace shows where a program connects to; debootstrap and systemd-nspawn run whole machines.
 DEBIAN = chromium debootstrap dovecot-imapd dovecot-lmtpd fonts-noto-cjk nginx-light openssh-client openssh-server openssl \
-  procps prometheus-alertmanager strace systemd-container
+  procps prometheus-alertmanager slapd strace systemd-container
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=; for package in $(DEBIAN); do \

@@ -20,6 +20,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.date import DateTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
+from guardia.board.accounts import expiry
 from guardia.board.alerts import due as alerts_due
 from guardia.board.approvals import deadlines
 from guardia.board.assignment import due as assignment_due
@@ -32,6 +33,7 @@ from guardia.board.intake import context_rules, events
 from guardia.board.integrity import daily_report
 from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart
+from guardia.board.rights import history
 from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
 from guardia.board.service_levels import due as service_due
@@ -194,6 +196,7 @@ class HeartbeatScheduler:
             "notices:on_call": on_call.process_due,
             "notices:digests": digests.process_due,
             "alerts:due": alerts_due.process_due,
+            "accounts:due": expiry.process_due,
             "figures:fold": totals.fold,
             "webhooks:old": webhook_deliveries.remove_old,
         }
@@ -247,4 +250,5 @@ def _delete_old(board: BoardContext, keep_steps: timedelta) -> None:
     beats.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
     context_rules.delete_old_lines(board)
     events.delete_old(board)
+    history.delete_old(board)
     graph_steps.delete_ended(board, keep_steps)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Any
 
 from argon2 import PasswordHasher
 from argon2.exceptions import VerificationError
-from sqlalchemy import delete
+from sqlalchemy import bindparam, delete, select, update
 from sqlalchemy.orm import Session
 
 from guardia.errors import Forbidden, NotFound
 from guardia.i18n import t
 from guardia.org import known_devices
+from guardia.org.account_model import AccountState
+from guardia.org.account_policy import PASSWORD_CHANGE, AccountPolicy
 from guardia.org.directory import PersonInfo
 from guardia.org.model import LoginSession, Person
 
@@ -26,6 +30,20 @@ _APPROVERS = frozenset({"team_lead", "pm", "security_officer", "admin"})
 
 PERMISSIONS: dict[str, frozenset[str]] = {
     "session.end": _EVERYONE,
+    "session.own": _EVERYONE,
+    "password.own": _EVERYONE,
+    "person.read": frozenset({"admin", "security_officer", "auditor"}),
+    "person.manage": frozenset({"admin"}),
+    "right.read": frozenset({"admin", "security_officer", "auditor"}),
+    "right.decide": frozenset({"admin", "security_officer"}),
+    "right.review": frozenset({"admin", "security_officer"}),
+    "token.manage": frozenset({"admin", "security_officer"}),
+    "team.edit": frozenset({"admin"}),
+    "org.edit": frozenset({"admin"}),
+    "agent.control": frozenset({"team_lead", "pm", "admin"}),
+    "channel.read": frozenset({"admin", "security_officer", "auditor"}),
+    "channel.test": frozenset({"admin"}),
+    "worker.read": _STAFF,
     "token.own": _EVERYONE,
     "account.link": frozenset({"admin"}),
     "account.link_own": _EVERYONE,
@@ -171,6 +189,13 @@ OPERATOR_ACTIONS = frozenset(
         "rule.read",
         "standing.read",
         "person.manage",
+        "person.read",
+        "right.read",
+        "worker.read",
+        "channel.read",
+        "channel.test",
+        "team.edit",
+        "audit.read",
         "credential.manage",
         "institution.edit",
         "server.confirm_key",
@@ -198,10 +223,19 @@ class PermissionScope(StrEnum):
     """Only what belongs to the person's own institution."""
 
 
+FAILURES = "failures"
+"""`AccountState.lock_reason` after too many failed sign-ins."""
 SESSION_LIFETIME = timedelta(hours=12)
 _HASHER = PasswordHasher()
 # Verified against if the account does not exist, so that both cases take equally long.
 _DUMMY_HASH = _HASHER.hash(secrets.token_urlsafe())
+# Built once: composing it takes longer than running it.
+_SESSION = (
+    select(LoginSession, Person, AccountState)
+    .join(Person, Person.person_id == LoginSession.person_id)
+    .outerjoin(AccountState, AccountState.person_id == LoginSession.person_id)
+    .where(LoginSession.token_hash == bindparam("digest"))
+)
 
 
 def permission_scope(role: str, action: str) -> PermissionScope | None:
@@ -263,15 +297,30 @@ def set_password(session: Session, person_id: str, password: str) -> None:
     end_sessions(session, person_id)
 
 
-def sign_in(session: Session, person_id: str, password: str, now: datetime) -> str | None:
-    """Return a new session token, or `None` without revealing which of the two was wrong."""
-    row = session.get(Person, person_id)
+def is_password(password_hash: str | None, password: str) -> bool:
+    """Return whether a password is the hashed one; takes equally long without a hash."""
     try:
-        _HASHER.verify((row and row.password_hash) or _DUMMY_HASH, password)
+        _HASHER.verify(password_hash or _DUMMY_HASH, password)
     except VerificationError:
-        return None
-    if row is None or not row.active or not row.password_hash:
-        return None
+        return False
+    return bool(password_hash)
+
+
+def is_usable(row: Person | None, state: AccountState | None, now: datetime) -> bool:
+    """Return whether an account is open, not expired, and not locked by a person.
+
+    A lock after failures only refuses to sign in, so that strangers end no one's sessions.
+    """
+    if row is None or not row.active:
+        return False
+    if state is None:
+        return True
+    locked = state.locked_until is not None and state.lock_reason != FAILURES
+    return not locked and (state.expires_at is None or state.expires_at > now)
+
+
+def open_session(session: Session, person_id: str, now: datetime, **facts: Any) -> str:
+    """Open a session and return its token; `facts` are further columns."""
     token = secrets.token_urlsafe(32)
     session.execute(delete(LoginSession).where(LoginSession.expires_at < now))
     session.add(
@@ -279,25 +328,71 @@ def sign_in(session: Session, person_id: str, password: str, now: datetime) -> s
             token_hash=_digest(token),
             person_id=person_id,
             created_at=now,
+            used_at=now,
             expires_at=now + SESSION_LIFETIME,
+            **facts,
         )
     )
+    session.flush()
     return token
 
 
-def person_of_session(session: Session, token: str, now: datetime) -> PersonInfo | None:
-    """Return the owner of a session, or `None` if it is unknown, expired or the account closed."""
-    found = session.get(LoginSession, _digest(token))
-    if found is None or found.expires_at <= now:
+@dataclass(frozen=True, slots=True)
+class SessionInfo:
+    """A session that is valid now."""
+
+    person: PersonInfo
+    number: int
+    created_at: datetime
+    used_at: datetime
+    previous_at: datetime | None
+    previous_from: str
+    failures: int
+
+
+def find_session(
+    session: Session, token: str, now: datetime, policy: AccountPolicy
+) -> SessionInfo | None:
+    """Return a session, or `None` if it is unknown, has ended or was idle, or the account closed.
+
+    Until a one-time or old password is changed, the person may do nothing else.
+    """
+    found = session.execute(_SESSION, {"digest": _digest(token)}).one_or_none()
+    if found is None:
         return None
-    row = session.get(Person, found.person_id)
-    return row.as_info() if row is not None and row.active else None
+    row, person, state = found
+    idle = policy.idle(person.role)
+    if row.expires_at <= now or not is_usable(person, state, now):
+        return None
+    if idle is not None and row.used_at + idle <= now:
+        return None
+    info = person.as_info()
+    if must_change_password(state, policy, now):
+        info = info.model_copy(update={"allowed_actions": PASSWORD_CHANGE})
+    facts = row.previous_at, row.previous_from, row.failures
+    return SessionInfo(info, row.session_id, row.created_at, row.used_at, *facts)
 
 
-def session_began(session: Session, token: str) -> datetime | None:
-    """Return when the person of a session signed in, or `None` if the token is of no session."""
-    found = session.get(LoginSession, _digest(token))
-    return found.created_at if found is not None else None
+def must_change_password(state: AccountState | None, policy: AccountPolicy, now: datetime) -> bool:
+    """Return whether the password is a one-time password or too old."""
+    if state is None:
+        return False
+    ends = policy.password_expires(state.password_changed_at)
+    return state.must_change or (ends is not None and ends <= now)
+
+
+def touch_session(session: Session, token: str, now: datetime) -> None:
+    """Note that the person of a session has done something."""
+    same = LoginSession.token_hash == _digest(token)
+    session.execute(update(LoginSession).where(same).values(used_at=now))
+
+
+def person_of_session(
+    session: Session, token: str, now: datetime, policy: AccountPolicy | None = None
+) -> PersonInfo | None:
+    """Return the owner of a session, or `None` if it is not valid: see `find_session`."""
+    found = find_session(session, token, now, policy or AccountPolicy())
+    return found.person if found else None
 
 
 def sign_out(session: Session, token: str) -> None:

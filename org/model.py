@@ -71,7 +71,11 @@ class Person(Base):
     """A person's account. `role` is one of `org.access.ROLES`."""
 
     __tablename__ = "tb_person"
-    __table_args__ = (Index("ix_tb_person_human", text("coalesce(identity, person_id)")),)
+    __table_args__ = (
+        Index("ix_tb_person_human", text("coalesce(identity, person_id)")),
+        Index("ix_tb_person_role", "role", "person_id"),
+        Index("ix_tb_person_inst_id", "inst_id", "person_id"),
+    )
 
     person_id: Mapped[str] = mapped_column(primary_key=True)
     name: Mapped[str]
@@ -284,7 +288,14 @@ class AccessToken(Base):
     """A token for a person's own programs; only the hash of its secret is stored."""
 
     __tablename__ = "tb_access_token"
-    __table_args__ = (Index("ix_tb_access_token_person_id", "person_id", text("token_id desc")),)
+    __table_args__ = (
+        Index("ix_tb_access_token_person_id", "person_id", text("token_id desc")),
+        Index(
+            "ix_tb_access_token_live",
+            text("token_id desc"),
+            postgresql_where=text("revoked_at is null"),
+        ),
+    )
 
     token_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
@@ -303,6 +314,17 @@ class LoginSession(Base):
     __tablename__ = "tb_session"
 
     token_hash: Mapped[str] = mapped_column(primary_key=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), index=True)
     created_at: Mapped[datetime]
     expires_at: Mapped[datetime]
+    session_id: Mapped[int] = mapped_column(Identity(always=True), unique=True)
+    """Its number for people; the token's hash is never shown."""
+    used_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
+    """When the person last did something, exact to a minute."""
+    source: Mapped[str] = mapped_column(default="", server_default="")
+    agent: Mapped[str] = mapped_column(default="", server_default="")
+    """The browser, as it names itself."""
+    previous_at: Mapped[datetime | None]
+    """The sign-in before this one, from where, and the failures between both."""
+    previous_from: Mapped[str] = mapped_column(default="", server_default="")
+    failures: Mapped[int] = mapped_column(default=0, server_default=text("0"))

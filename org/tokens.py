@@ -12,6 +12,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.errors import NotFound
+from guardia.org.access import is_usable
+from guardia.org.account_model import AccountState
 from guardia.org.directory import PersonInfo
 from guardia.org.model import AccessToken, Person
 
@@ -27,6 +29,12 @@ SESSION_ONLY_ACTIONS = frozenset(
         "delegation.set_others",
         "passkey.own",
         "passkey.remove",
+        "password.own",
+        "person.manage",
+        "right.decide",
+        "right.review",
+        "session.own",
+        "token.manage",
     }
 )
 """Rights that no token carries: people make decisions themselves, in their own session."""
@@ -75,7 +83,8 @@ def person_of_token(session: Session, secret: str, now: datetime) -> PersonInfo 
     if row is None or row.revoked_at is not None or row.expires_at <= now:
         return None
     person = session.get(Person, row.person_id)
-    if person is None or not person.active:
+    state = session.get(AccountState, row.person_id)
+    if person is None or not is_usable(person, state, now):
         return None
     allowed = frozenset(row.rights) - SESSION_ONLY_ACTIONS
     return person.as_info().model_copy(update={"allowed_actions": allowed})

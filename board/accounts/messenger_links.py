@@ -20,6 +20,8 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue
+from guardia.board.rights import requests
+from guardia.board.rights.policy import PRIVILEGED, Kind
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -64,11 +66,13 @@ def list_links(
         return [MessengerLink(a.channel, a.account, p.as_info(), a.linked_at) for a, p in found]
 
 
-@repeat_on_conflict
 def link(
     board: BoardContext, by: PersonInfo | Actor, person_id: str, channel: str, account: str
 ) -> None:
-    """Link an account to a person. Raises `Invalid` if it is linked to another person."""
+    """Link an account to a person. Raises `Invalid` if it is linked to another person.
+
+    Its lines count as the person's, so for an approver a second person must have allowed it.
+    """
     actor = _require_permission(by)
     account = trim(account)
     if channel == "mail":  # mail servers ignore case, and senders write it as they like
@@ -76,12 +80,38 @@ def link(
     if channel not in CHANNELS or not account or len(account) > _MAX_LENGTH:
         why = t("board.account.form", channels=", ".join(CHANNELS))
         raise Invalid(what=f"{channel}:{account}"[:_MAX_LENGTH], why=why)
+    with board.database.reading() as session:
+        known = session.get(Person, person_id)
+        linked = session.get(ChannelAccount, (channel, account))
+    privileged = known is not None and known.role in PRIVILEGED
+    if not privileged or (linked is not None and linked.person_id == person_id):
+        return _link_to(board, actor, person_id, channel, account, [])
+    if linked is not None:
+        raise Invalid(what=f"{channel}:{account}", why=t("board.account.taken"))
+    grant = [(person_id, f"{channel}:{account}")]
+    requests.require_all(board, actor, Kind.MESSENGER, grant)
+    return _link_to(board, actor, person_id, channel, account, grant)
+
+
+@repeat_on_conflict
+def _link_to(
+    board: BoardContext,
+    actor: Actor,
+    person_id: str,
+    channel: str,
+    account: str,
+    grant: list[tuple[str, str]],
+) -> None:
+    now = board.clock()
     with board.database.transaction() as session:
         person = session.get(Person, person_id)
         if person is None:
             raise NotFound(what=person_id)
+        used = requests.use_all(session, actor, Kind.MESSENGER, grant, now)
         if not _link(session, board, actor, person, channel, account):
             raise Invalid(what=f"{channel}:{account}", why=t("board.account.taken"))
+        if grant:
+            requests.record_used(session, actor, Kind.MESSENGER, grant, used, now)
 
 
 @repeat_on_conflict

@@ -10,7 +10,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from guardia.board.accounts import messenger_links
+from guardia.board.accounts import messenger_links, sessions
 from guardia.board.core.context import BoardContext
 from guardia.board.passkeys import credentials
 from guardia.board.passkeys.credentials import PasskeyInfo
@@ -18,7 +18,6 @@ from guardia.board.passkeys.relying_party import RelyingParty, relying_party
 from guardia.board.web import actions, errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import PasskeyUnavailable
-from guardia.org import access
 from guardia.org.access import is_allowed
 from guardia.text import TRIMMED
 
@@ -102,9 +101,7 @@ class PasskeySection:
 
 def is_fresh(board: BoardContext, visitor: Visitor) -> bool:
     """Return whether the visitor signed in so recently that no password is needed."""
-    with board.database.reading() as session:
-        signed_in_at = access.session_began(session, visitor.token)
-    return signed_in_at is not None and board.clock() - signed_in_at < FRESH
+    return visitor.session is not None and board.clock() - visitor.session.created_at < FRESH
 
 
 def _passkeys(request: Request, board: BoardContext, visitor: Visitor) -> PasskeySection:
@@ -149,6 +146,10 @@ def render_page(
         channels=messenger_links.CHANNELS,
         minutes=int(messenger_links.CODE_LIFETIME.total_seconds() // 60),
         passkeys=_passkeys(request, board, visitor),
+        sessions=sessions.list_sessions(
+            board, visitor.person, current=visitor.session.number if visitor.session else 0
+        ),
+        sign_ins=sessions.sign_ins(board, visitor.person),
         notice=notice,
         code=code,
     )

@@ -1,30 +1,40 @@
-"""Accounts of people, managed by the operator; each change is in the audit log.
+"""Accounts of people, managed by administrators and the operator; each change is in the audit log.
 
-`by` is the acting operator, `operator:cli`, whose permission (`org.access`) is checked before.
+`by` is a person with the permission, or the acting operator, `operator:cli`, whose permission
+(`org.access`) is checked before. What would give the rights of an approver, administrator or
+security officer waits for a second person: `board.rights`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.audit import log
+from guardia.board.accounts import account_fields, passwords
+from guardia.board.accounts.account_changes import (
+    PendingEntries,
+    change_identity,
+    change_role,
+    create_row,
+)
+from guardia.board.accounts.account_fields import audit_detail, difference, find, record
 from guardia.board.audit.kinds import EntryKind
+from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.rights import history, requests
+from guardia.board.rights.history import ChangedRight
+from guardia.board.rights.policy import PRIVILEGED, Kind
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Invalid, NotFound
+from guardia.errors import Invalid
 from guardia.i18n import t
-from guardia.org import access
 from guardia.org.directory import PersonInfo
-from guardia.org.model import ChannelAccount, Institution, Person
-from guardia.text import trim
-
-_MAX_LENGTH = 64
-_MIN_PASSWORD_LENGTH = 10
+from guardia.org.model import ChannelAccount, Person
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,30 @@ class PersonAccount:
     active: bool
     messengers: tuple[str, ...]
     """`channel:account` of each linked messenger account."""
+
+
+@dataclass(frozen=True, slots=True)
+class AccountOutcome:
+    """What a change led to."""
+
+    request: int | None = None
+    """The request that waits for a second person, if the change needs one."""
+    password: str = ""
+    """A new one-time password, shown this once."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewAccount:
+    """An account to create."""
+
+    person: PersonInfo
+    password: str | None = None
+    """The password, or `None`: no one can sign in with one."""
+    one_time: bool = False
+    """Make a one-time password instead."""
+    vendor: bool = False
+    expires_at: datetime | None = None
+    reason: str = ""
 
 
 def list_accounts(board: BoardContext) -> list[PersonAccount]:
@@ -54,98 +88,248 @@ def list_accounts(board: BoardContext) -> list[PersonAccount]:
 
 
 @repeat_on_conflict
-def add(board: BoardContext, by: Actor, person: PersonInfo, password: str | None = None) -> None:
-    """Create an account. Raises `Invalid` if the id is taken or a value is invalid."""
+def add(
+    board: BoardContext,
+    by: Actor | PersonInfo,
+    person: PersonInfo,
+    password: str | None = None,
+    **more: Any,
+) -> AccountOutcome:
+    """Create an account; `more` as in `NewAccount`. Raises `Invalid` for a taken id or a bad value.
+
+    An account with a role of approvers stays closed until a second person has allowed it.
+    """
+    actor, now = require_actor(by, "person.manage"), board.clock()
+    given = NewAccount(person, password, **more)
     with board.database.transaction() as session:
         if session.get(Person, person.id) is not None:
-            raise Invalid(what=person.id, why=t("board.person.taken"))
-        row = Person(person_id=_validated(person.id, t("board.person.id")))
-        _fill(session, row, person)
-        session.add(row)
-        session.flush()
-        if password is not None:
-            _password(session, person.id, password)
-        _record(session, board, by, EntryKind.PERSON_ADDED, row, _audit_detail(row))
+            raise Invalid(what=person.id, why=t("board.person.taken"), field="account")
+        pending = PendingEntries()
+        row = Person(person_id=account_fields.validated_id(person.id))
+        create_row(session, board, actor, row, given.person, pending, now)
+        account_fields.set_terms(
+            session, board, row, vendor=given.vendor, expires_at=given.expires_at
+        )
+        made = ""
+        if given.one_time:
+            made = passwords.set_one_time(session, board, row, now)
+        elif given.password is not None:
+            passwords.set_new(session, board, row, given.password, now)
+        return AccountOutcome(pending.close(session, board, actor, now, given.reason), made)
 
 
 @repeat_on_conflict
-def import_people(board: BoardContext, by: Actor, people: list[PersonInfo]) -> int:
+def import_people(
+    board: BoardContext,
+    by: Actor,
+    people: Sequence[PersonInfo],
+    new_passwords: Mapping[str, str] | None = None,
+) -> int:
     """Import a directory's people: create new accounts and update changed ones.
 
     Accounts that are not in the list stay as they are, and so does an identity that the directory
-    omits. Returns the number of new and changed accounts.
+    omits. Returns the number of new and changed accounts. Roles of approvers wait for a second
+    person, except while there is none. `new_passwords` are for accounts without one.
     """
-    changed = 0
+    now, changed = board.clock(), 0
     with board.database.transaction() as session:
+        pending = PendingEntries()
+        # While there is no one to ask, the whole directory is the beginning.
+        beginning = requests.is_alone(session, by, "", now)
         for person in people:
-            row = session.get(Person, person.id)
-            before = _audit_detail(row) if row else {}
-            row = row or Person(person_id=_validated(person.id, t("board.person.id")))
-            _fill(session, row, person)
-            session.add(row)
-            session.flush()
-            if _audit_detail(row) != before:
+            row = session.get(Person, person.id, with_for_update=True)
+            if row is None:
+                row = Person(person_id=account_fields.validated_id(person.id))
+                create_row(session, board, by, row, person, pending, now, alone=beginning or None)
                 changed += 1
-                kind = EntryKind.PERSON_CHANGED if before else EntryKind.PERSON_ADDED
-                _record(session, board, by, kind, row, _difference(before, _audit_detail(row)))
+            else:
+                changed += _update(session, board, by, row, person, pending, now)
+            given = (new_passwords or {}).get(person.id)
+            if given is not None and row.password_hash is None:
+                passwords.set_new(session, board, row, given, now)
+        pending.close(session, board, by, now)
     return changed
 
 
-@repeat_on_conflict
-def set_role(board: BoardContext, by: Actor, account: str, role: str) -> None:
-    """Change the role of an account; takes effect at once in open sessions."""
-    with board.database.transaction() as session:
-        row = _person(session, account)
-        before = _audit_detail(row)
-        row.role = _role(role)
-        _changed(session, board, by, row, before)
+def _update(
+    session: Session,
+    board: BoardContext,
+    by: Actor,
+    row: Person,
+    person: PersonInfo,
+    pending: PendingEntries,
+    now: datetime,
+) -> bool:
+    """Write a person's fields into an account; returns whether anything is different."""
+    before, role = audit_detail(row), row.role
+    wanted_identity = person.identity or row.identity
+    account_fields.fill(session, row, person.model_copy(update={"role": role, "identity": None}))
+    change_identity(session, by, row, wanted_identity, pending, now)
+    change_role(
+        session, by, row, account_fields.checked_role(session, row, person.role), pending, now
+    )
+    found = difference(before, audit_detail(row))
+    if found:
+        pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
+    return bool(found) or any(asked[1] == row.person_id for asked in pending.asked)
+
+
+@dataclass(frozen=True, slots=True)
+class AccountEdit:
+    """What an administrator may change of an account at once."""
+
+    name: str
+    title: str
+    role: str
+    institution: str | None
+    skills: tuple[str, ...]
+    identity: str | None
+    vendor: bool
+    expires_at: datetime | None
+    reason: str = ""
 
 
 @repeat_on_conflict
-def set_active(board: BoardContext, by: Actor, account: str, *, active: bool) -> None:
-    """Close or reopen an account; closing takes effect at once in open sessions."""
+def edit(
+    board: BoardContext, by: Actor | PersonInfo, account: str, wanted: AccountEdit
+) -> AccountOutcome:
+    """Change an account; a role of approvers waits for a second person, all else takes effect."""
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
-        row = _person(session, account)
-        before = _audit_detail(row)
+        row, pending = find(session, account), PendingEntries()
+        person = row.as_info().model_copy(
+            update={
+                "name": wanted.name,
+                "title": wanted.title,
+                "role": wanted.role,
+                "institution": wanted.institution,
+                "skills": wanted.skills,
+                "identity": None,
+            }
+        )
+        before = audit_detail(row)
+        role = account_fields.checked_role(session, row, wanted.role, vendor=wanted.vendor)
+        account_fields.fill(session, row, person.model_copy(update={"role": row.role}))
+        change_identity(session, actor, row, wanted.identity, pending, now)
+        change_role(session, actor, row, role, pending, now)
+        terms = account_fields.set_terms(
+            session, board, row, vendor=wanted.vendor, expires_at=wanted.expires_at, by=actor
+        )
+        found = difference(before, audit_detail(row)) | terms
+        if found:
+            pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
+        return AccountOutcome(pending.close(session, board, actor, now, wanted.reason))
+
+
+def set_role(
+    board: BoardContext, by: Actor | PersonInfo, account: str, role: str, *, reason: str = ""
+) -> AccountOutcome:
+    """Change the role of an account; takes effect at once in open sessions, or waits."""
+    return _set_role(board, require_actor(by, "person.manage"), account, role, reason)
+
+
+def follow_provider(board: BoardContext, by: Actor, account: str, role: str) -> AccountOutcome:
+    """Give the role that the settings map a provider's group to; one of approvers waits."""
+    return _set_role(board, by, account, role, "")
+
+
+@repeat_on_conflict
+def _set_role(
+    board: BoardContext, actor: Actor, account: str, role: str, reason: str
+) -> AccountOutcome:
+    now = board.clock()
+    with board.database.transaction() as session:
+        row, pending = find(session, account), PendingEntries()
+        before = audit_detail(row)
+        change_role(
+            session, actor, row, account_fields.checked_role(session, row, role), pending, now
+        )
+        found = difference(before, audit_detail(row))
+        if found:
+            pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
+        return AccountOutcome(pending.close(session, board, actor, now, reason))
+
+
+@repeat_on_conflict
+def set_active(
+    board: BoardContext,
+    by: Actor | PersonInfo,
+    account: str,
+    *,
+    active: bool,
+    reason: str = "",
+) -> AccountOutcome:
+    """Close or reopen an account; closing takes effect at once in open sessions.
+
+    Reopening one with a role of approvers waits for a second person.
+    """
+    actor, now = require_actor(by, "person.manage"), board.clock()
+    with board.database.transaction() as session:
+        row, pending = find(session, account), PendingEntries()
+        if row.active is active:
+            return AccountOutcome()
+        before = audit_detail(row)
+        human = requests.human_of(session, account)
+        if active:
+            account_fields.require_not_expired(session, account, now)
+        if active and row.role in PRIVILEGED:
+            if not requests.is_alone(session, actor, human, now):
+                pending.asked.append((Kind.OPEN, account, row.role, {"role": row.role}))
+                return AccountOutcome(pending.close(session, board, actor, now, reason))
+            pending.alone.append(f"{account} {row.role}")
         row.active = active
-        _changed(session, board, by, row, before)
+        kind = "open" if active else "closed"
+        change = ChangedRight(account, kind, None, row.role, reason)
+        history.record(session, change, str(actor), now)
+        if not active:
+            account_fields.end_sessions(session, account)
+        pending.entries.append(
+            (EntryKind.PERSON_CHANGED, row, difference(before, audit_detail(row)))
+        )
+        return AccountOutcome(pending.close(session, board, actor, now, reason))
 
 
 @repeat_on_conflict
-def set_identity(board: BoardContext, by: Actor, account: str, identity: str | None) -> None:
+def set_identity(
+    board: BoardContext, by: Actor | PersonInfo, account: str, identity: str | None
+) -> AccountOutcome:
     """Set the human identity behind an account (`None`: only itself).
 
     Accounts of one human count as one for every separation of duties, also for earlier decisions.
+    Separating an approver's accounts from each other waits for a second person.
     """
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
-        row = _person(session, account)
-        before = _audit_detail(row)
-        row.identity = _validated(identity, t("board.person.identity")) if identity else None
-        _changed(session, board, by, row, before)
+        row, pending = find(session, account), PendingEntries()
+        before = audit_detail(row)
+        wanted = account_fields.validated_identity(identity) if identity else None
+        change_identity(session, actor, row, wanted, pending, now)
+        found = difference(before, audit_detail(row))
+        if found:
+            pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
+        return AccountOutcome(pending.close(session, board, actor, now))
 
 
 @repeat_on_conflict
-def join_accounts(board: BoardContext, by: Actor, one: str, other: str) -> str:
+def join_accounts(board: BoardContext, by: Actor | PersonInfo, one: str, other: str) -> str:
     """Record that two accounts belong to one human; returns their common identity."""
+    actor, now = require_actor(by, "person.manage"), board.clock()
     with board.database.transaction() as session:
-        first, second = _person(session, one), _person(session, other)
+        first, second = find(session, one), find(session, other)
         if first is second:
             raise Invalid(what=other, why=t("board.person.same"))
         human = first.identity or second.identity or first.person_id
+        pending = PendingEntries()
         for row in session.scalars(select(Person).where(_same_humans(first, second))):
-            before = _audit_detail(row)
+            before = audit_detail(row)
+            if row.identity != human:
+                change = ChangedRight(row.person_id, "identity", row.identity, human)
+                history.record(session, change, str(actor), now)
             row.identity = human
-            _changed(session, board, by, row, before)
+            if found := difference(before, audit_detail(row)):
+                pending.entries.append((EntryKind.PERSON_CHANGED, row, found))
+        pending.close(session, board, actor, now)
         return human
-
-
-@repeat_on_conflict
-def set_password(board: BoardContext, by: Actor, account: str, password: str) -> None:
-    """Replace a password; sessions under the old one end."""
-    with board.database.transaction() as session:
-        row = _person(session, account)
-        _password(session, row.person_id, password)
-        _record(session, board, by, EntryKind.PERSON_CHANGED, row, {"password": "replaced"})
 
 
 def _same_humans(*rows: Person) -> Any:
@@ -156,90 +340,62 @@ def _same_humans(*rows: Person) -> Any:
     )
 
 
-def _person(session: Session, account: str) -> Person:
-    row = session.get(Person, account, with_for_update=True)
-    if row is None:
-        raise NotFound(what=account)
-    return row
+def set_password(
+    board: BoardContext, by: Actor | PersonInfo, account: str, password: str | None = None
+) -> str:
+    """Replace a person's password, by a one-time one if none is given; returns that.
+
+    Sessions under the old one end. For an approver's account a second person must have allowed it.
+    """
+    actor = require_actor(by, "person.manage")
+    grant = [(account, "password")]
+    with board.database.reading() as session:
+        row = session.get(Person, account)
+        privileged = row is not None and row.role in PRIVILEGED and bool(row.active)
+    if privileged:
+        requests.require_all(board, actor, Kind.PASSWORD, grant)
+    return _replace_password(board, actor, account, password, grant)
 
 
-def _fill(session: Session, row: Person, given: PersonInfo) -> None:
-    if given.role == "customer" and not given.institution:
-        raise Invalid(what=given.id, why=t("board.person.homeless"))
-    if given.institution and session.get(Institution, given.institution) is None:
-        raise Invalid(what=given.institution, why=t("board.person.institution"))
-    row.name, row.title = _validated(given.name, t("board.person.name")), trim(given.title)
-    row.role, row.inst_id, row.skills = _role(given.role), given.institution, list(given.skills)
-    if given.identity:
-        row.identity = _validated(given.identity, t("board.person.identity"))
-
-
-def _role(role: str) -> str:
-    if role not in access.ROLES:
-        raise Invalid(what=role, why=", ".join(access.ROLES))
-    return role
-
-
-def _validated(text: str, what: str) -> str:
-    found = trim(text)
-    if not found or len(found) > _MAX_LENGTH or any(c.isspace() and c != " " for c in found):
-        raise Invalid(what=what, why=t("board.person.length", longest=_MAX_LENGTH))
-    return found
-
-
-def _password(session: Session, account: str, password: str) -> None:
-    if len(password) < _MIN_PASSWORD_LENGTH:
-        raise Invalid(
-            what=t("board.person.password"), why=t("board.person.short", least=_MIN_PASSWORD_LENGTH)
-        )
-    access.set_password(session, account, password)
-
-
-def _audit_detail(row: Person) -> dict[str, Any]:
-    """Return what the audit log keeps of an account: never its password."""
-    return {
-        "name": row.name,
-        "title": row.title,
-        "role": row.role,
-        "institution": row.inst_id,
-        "skills": list(row.skills),
-        "identity": row.identity,
-        "active": row.active is not False,
-    }
-
-
-def _difference(before: dict[str, Any], after: dict[str, Any]) -> dict[str, Any]:
-    return {
-        name: {"before": before.get(name), "after": value}
-        for name, value in after.items()
-        if value != before.get(name)
-    }
-
-
-def _changed(
-    session: Session, board: BoardContext, by: Actor, row: Person, before: dict[str, Any]
-) -> None:
-    difference = _difference(before, _audit_detail(row))
-    if difference:
-        session.flush()
-        _record(session, board, by, EntryKind.PERSON_CHANGED, row, difference)
-
-
-def _record(
-    session: Session,
+@repeat_on_conflict
+def _replace_password(
     board: BoardContext,
     by: Actor,
-    kind: EntryKind,
-    row: Person,
-    what: dict[str, Any],
+    account: str,
+    password: str | None,
+    grant: list[tuple[str, str]],
+) -> str:
+    now = board.clock()
+    with board.database.transaction() as session:
+        row = find(session, account)
+        privileged = row.role in PRIVILEGED and row.active
+        used = requests.use_all(session, by, Kind.PASSWORD, grant, now) if privileged else []
+        if password is None:
+            made = passwords.set_one_time(session, board, row, now)
+        else:
+            made = ""
+            passwords.set_new(session, board, row, password, now)
+        record(session, board, by, EntryKind.PERSON_CHANGED, row, {"password": "replaced"})
+        if privileged:
+            requests.record_used(session, by, Kind.PASSWORD, grant, used, now)
+        return made
+
+
+@repeat_on_conflict
+def set_locked(
+    board: BoardContext, by: Actor | PersonInfo, account: str, *, locked: bool, reason: str = ""
 ) -> None:
-    log.append(
-        session,
-        kind,
-        actor=str(by),
-        now=board.clock(),
-        detail={"person": row.person_id, "what": what},
-        person=row.person_id,
-        name=row.name,
-        what=", ".join(what),
-    )
+    """Lock an account until a person unlocks it, or unlock it after failures."""
+    actor = require_actor(by, "person.manage")
+    with board.database.transaction() as session:
+        row = find(session, account)
+        state = account_fields.state_of(session, account)
+        state.locked_until = account_fields.FOREVER if locked else None
+        state.lock_reason = (reason or "-") if locked else ""
+        if locked:
+            account_fields.end_sessions(session, account)
+        else:
+            state.failures = 0
+        session.flush()
+        kind = EntryKind.ACCOUNT_LOCKED if locked else EntryKind.ACCOUNT_UNLOCKED
+        record(session, board, actor, kind, row, {"reason": reason})

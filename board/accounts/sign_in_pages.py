@@ -10,11 +10,14 @@ from fastapi.responses import RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
 from guardia.addresses import source_of
+from guardia.board.accounts import ldap_directory
 from guardia.board.accounts import sign_in as account_sign_in
 from guardia.board.accounts.password_checks import PasswordChecks
+from guardia.board.accounts.sign_in import Client, Directory
 from guardia.board.web import render, session
 from guardia.board.web.session import BoardDep
-from guardia.errors import Throttled
+from guardia.errors import SignInUnavailable, Throttled
+from guardia.settings import Settings
 from guardia.text import CLEANED, FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False)
@@ -23,11 +26,32 @@ _CHECKS = PasswordChecks()
 
 
 @router.get("/login")
-def form(request: Request, next: CleanStr = "/") -> Response:
+def form(request: Request, next: CleanStr = "/", changed: bool = False) -> Response:
     """Show the sign-in form."""
     session.begin_visit(request)
+    return render_form(request, session.safe_local_path(next), changed=changed)
+
+
+def render_form(
+    request: Request,
+    target: str,
+    *,
+    account: str = "",
+    fault: str = "",
+    changed: bool = False,
+    status: int = 200,
+) -> Response:
+    """Render the sign-in form, with what was wrong if something was."""
+    session.begin_visit(request)
     return render.page(
-        request, "accounts/login.html", next=session.safe_local_path(next), account="", fault=None
+        request,
+        "accounts/login.html",
+        status=status,
+        next=target,
+        account=account,
+        fault=fault,
+        changed=changed,
+        provider=request.app.state.openid is not None,
     )
 
 
@@ -43,9 +67,7 @@ async def sign_in(
     target = session.safe_local_path(next)
 
     def show_again(fault: str, status: int) -> Response:
-        return render.page(
-            request, "accounts/login.html", status=status, next=target, account=account, fault=fault
-        )
+        return render_form(request, target, account=account, fault=fault, status=status)
 
     try:
         device = session.device_secret(request)
@@ -53,17 +75,32 @@ async def sign_in(
             account_sign_in.begin, board, account, _source(request), device
         )
         check = partial(
-            account_sign_in.open_session, board, attempt, password, session.session_secret(request)
+            account_sign_in.open_session,
+            board,
+            attempt,
+            password,
+            session.session_secret(request),
+            Client(_source(request), request.headers.get("user-agent", "")),
+            _directory(request),
         )
         found = await _CHECKS.run(check, known_device=bool(attempt.device))
     except Throttled:
         return show_again("throttled", 429)
+    except SignInUnavailable:
+        return show_again("directory", 503)
     if found is None:
         return show_again("wrong", 401)
     response = RedirectResponse(target, status_code=303)
     session.set_session_cookie(request, response, found.token)
     session.set_device_cookie(request, response, found.device)
     return response
+
+
+def _directory(request: Request) -> Directory | None:
+    settings: Settings = request.app.state.settings
+    if not ldap_directory.is_configured(settings):
+        return None
+    return partial(ldap_directory.is_password, settings)
 
 
 def _source(request: Request) -> str:

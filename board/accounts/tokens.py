@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import select
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Invalid, Missing
+from guardia.errors import Invalid, Missing, NotFound
 from guardia.i18n import t
 from guardia.org import tokens
 from guardia.org.access import PERMISSIONS, is_allowed, require_permission
 from guardia.org.directory import PersonInfo
+from guardia.org.model import AccessToken, Person
 from guardia.org.tokens import TokenInfo
 from guardia.text import trim
 
@@ -83,5 +88,55 @@ def revoke_token(board: BoardContext, person: PersonInfo, token_id: int) -> None
             actor=str(Actor.of(person)),
             now=now,
             detail={"token": token_id, "name": name},
+            name=name,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class OwnedToken:
+    """A token of anyone, with its owner; the secret is never shown again."""
+
+    token: TokenInfo
+    person: PersonInfo
+    created_at: datetime
+
+
+def all_tokens(
+    board: BoardContext, viewer: PersonInfo, page: Keyset, person: str = ""
+) -> Slice[OwnedToken]:
+    """Return a page of everyone's tokens, newest first."""
+    require_permission(viewer, "token.manage")
+    query = select(AccessToken, Person).join(Person, Person.person_id == AccessToken.person_id)
+    if person:
+        query = query.where(AccessToken.person_id == person)
+    with board.database.reading() as session:
+        found = read_slice(session, query, AccessToken.token_id, page, lambda r: r[0].token_id)
+        return Slice(
+            tuple(_owned(token, owner) for token, owner in found.rows), found.newer, found.older
+        )
+
+
+def _owned(row: AccessToken, owner: Person) -> OwnedToken:
+    revoked = row.revoked_at is not None
+    info = TokenInfo(row.token_id, row.name, tuple(row.rights), row.expires_at, revoked)
+    return OwnedToken(info, owner.as_info(), row.created_at)
+
+
+@repeat_on_conflict
+def revoke_any(board: BoardContext, by: PersonInfo, token_id: int) -> None:
+    """Revoke a token at once: one's own, or with the permission anyone's."""
+    with board.database.transaction() as session:
+        row = session.get(AccessToken, token_id)
+        if row is None or (row.person_id != by.id and not is_allowed(by, "token.manage")):
+            raise NotFound(what=f"token {token_id}")
+        require_permission(by, "token.own" if row.person_id == by.id else "token.manage")
+        now = board.clock()
+        name = tokens.revoke_token(session, row.person_id, token_id, now)
+        log.append(
+            session,
+            EntryKind.TOKEN_REVOKED,
+            actor=str(Actor.of(by)),
+            now=now,
+            detail={"token": token_id, "name": name, "person": row.person_id},
             name=name,
         )

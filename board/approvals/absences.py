@@ -9,13 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta, tzinfo
 
-from sqlalchemy import select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import Session
 
+from guardia.board.approvals.delegations import delegation_grant
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.rights import requests
+from guardia.board.rights.policy import PRIVILEGED, Kind
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -72,39 +75,61 @@ def _problems(session: Session, wanted: Sequence[AbsenceRequest]) -> list[Absenc
     return found
 
 
-@repeat_on_conflict
 def set_absences(board: BoardContext, by: Actor, wanted: Sequence[AbsenceRequest]) -> int:
-    """Enter absences, all or none; return how many are new. The same one again changes nothing."""
+    """Enter absences, all or none; return how many are new. The same one again changes nothing.
+
+    A substitute whom another than the approver enters decides only if a second person allows it.
+    """
+    with board.database.reading() as session:
+        _require_possible(session, wanted)
+        grants = _grants(session, by, wanted)
+    requests.require_all(board, by, Kind.DELEGATION, grants)
+    return _set_absences(board, by, wanted)
+
+
+@repeat_on_conflict
+def _set_absences(board: BoardContext, by: Actor, wanted: Sequence[AbsenceRequest]) -> int:
     now = board.clock()
     with board.database.transaction() as session:
-        problems = _problems(session, wanted)
-        if problems:
-            first = problems[0]
-            why = t(f"imports.bad.{first.key}.what", value=first.value)
-            raise Invalid(what=t("roster.absence"), why=why)
+        _require_possible(session, wanted)
+        grants = _grants(session, by, wanted)
+        used = requests.use_all(session, by, Kind.DELEGATION, grants, now)
         zone = revisions.running_chart(session).company.zone
         added = [d for one in wanted if (d := _added(session, by, one, zone, now)) is not None]
         for row in added:
             _append_entry(session, by, row, now)
+        requests.record_used(session, by, Kind.DELEGATION, grants, used, now)
         return len(added)
+
+
+def _require_possible(session: Session, wanted: Sequence[AbsenceRequest]) -> None:
+    problems = _problems(session, wanted)
+    if problems:
+        first = problems[0]
+        why = t(f"imports.bad.{first.key}.what", value=first.value)
+        raise Invalid(what=t("roster.absence"), why=why)
+
+
+def _grants(session: Session, by: Actor, wanted: Sequence[AbsenceRequest]) -> list[tuple[str, str]]:
+    """Return the decisions that new substitutes would gain, entered by another person."""
+    zone = revisions.running_chart(session).company.zone
+    found = []
+    for one in wanted:
+        person = session.get(Person, one.person) if one.substitute else None
+        if person is None or person.role not in PRIVILEGED or by == Actor.person(one.person):
+            continue
+        if session.scalar(_same(one, zone)) is None:
+            ends = _midnight(one.last_day + _ONE_DAY, zone)
+            found.append(delegation_grant(one.substitute, one.person, ends))
+    return found
 
 
 def _added(
     session: Session, by: Actor, one: AbsenceRequest, zone: tzinfo, now: datetime
 ) -> Delegation | None:
-    begins, ends = _midnight(one.first_day, zone), _midnight(one.last_day + _ONE_DAY, zone)
-    same = select(Delegation.delegation_id).where(
-        Delegation.principal_id == one.person,
-        Delegation.absent,
-        Delegation.revoked_at.is_(None),
-        Delegation.begins_at == begins,
-        Delegation.ends_at == ends,
-        Delegation.delegate_id.is_(None)
-        if not one.substitute
-        else Delegation.delegate_id == one.substitute,
-    )
-    if session.scalar(same) is not None:
+    if session.scalar(_same(one, zone)) is not None:
         return None
+    begins, ends = _midnight(one.first_day, zone), _midnight(one.last_day + _ONE_DAY, zone)
     row = Delegation(
         principal_id=one.person,
         delegate_id=one.substitute or None,
@@ -118,6 +143,20 @@ def _added(
     session.add(row)
     session.flush()
     return row
+
+
+def _same(one: AbsenceRequest, zone: tzinfo) -> Select[int]:
+    """Return the query for an absence that is entered already."""
+    return select(Delegation.delegation_id).where(
+        Delegation.principal_id == one.person,
+        Delegation.absent,
+        Delegation.revoked_at.is_(None),
+        Delegation.begins_at == _midnight(one.first_day, zone),
+        Delegation.ends_at == _midnight(one.last_day + _ONE_DAY, zone),
+        Delegation.delegate_id.is_(None)
+        if not one.substitute
+        else Delegation.delegate_id == one.substitute,
+    )
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

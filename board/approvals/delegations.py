@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import ColumnElement, select, update
 from sqlalchemy.orm import Session, aliased
@@ -12,6 +12,8 @@ from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.rights import requests
+from guardia.board.rights.policy import Kind
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
@@ -20,7 +22,6 @@ from guardia.org.directory import PersonInfo
 from guardia.org.model import Delegation, Person
 
 
-@repeat_on_conflict
 def delegate(
     board: BoardContext,
     by: PersonInfo,
@@ -34,24 +35,72 @@ def delegate(
     """Let `to` decide in the principal's name until `ends`; return the number of the delegation.
 
     The principal is `by` unless an administrator names another one. If `absent`, only the delegate
-    is notified during that time. A delegate cannot delegate further.
+    is notified during that time. A delegate cannot delegate further. What an administrator
+    delegates for another person needs a second person.
     """
-    now = board.clock()
-    begin, principal_id = begins or now, principal or by.id
-    require_permission(by, "delegation.set" if principal_id == by.id else "delegation.set_others")
-    if ends <= max(begin, now):
+    principal_id = principal or by.id
+    others = principal_id != by.id
+    require_permission(by, "delegation.set_others" if others else "delegation.set")
+    terms = _Terms(principal_id, to, begins, ends, absent)
+    _check(board, terms)
+    if others:
+        requests.require_all(board, Actor.of(by), Kind.DELEGATION, terms.grant)
+    return _delegate(board, by, terms)
+
+
+@dataclass(frozen=True, slots=True)
+class _Terms:
+    """What is delegated."""
+
+    principal_id: str
+    to: str
+    begins: datetime | None
+    ends: datetime
+    absent: bool
+
+    @property
+    def grant(self) -> list[tuple[str, str]]:
+        """What the delegate gains."""
+        return [delegation_grant(self.to, self.principal_id, self.ends)]
+
+
+def delegation_grant(to: str, principal_id: str, ends: datetime) -> tuple[str, str]:
+    """Return person and subject of a request for another person's decisions."""
+    return to, f"{principal_id}:{ends.astimezone(UTC).isoformat(timespec='minutes')}"
+
+
+def _check(board: BoardContext, terms: _Terms) -> None:
+    with board.database.reading() as session:
+        _cards(session, board.current_time(), terms)
+
+
+def _cards(session: Session, now: datetime, terms: _Terms) -> dict[str, PersonInfo]:
+    """Return both people. Raises `Invalid` if these terms are not possible."""
+    principal_id, to = terms.principal_id, terms.to
+    if terms.ends <= max(terms.begins or now, now):
         raise Invalid(what=t("board.delegation.until"), why=t("board.delegation.over"))
+    people = {p: session.get(Person, p) for p in (principal_id, to)}
+    for name, row in people.items():
+        if row is None or not row.active:
+            raise NotFound(what=name)
+    cards = {name: row.as_info() for name, row in people.items() if row is not None}
+    one = len({c.identity or c.id for c in cards.values()}) == 1
+    if one or not is_allowed(cards[to], "approval.answer"):
+        raise Invalid(what=to, why=t("board.delegation.not_to"))
+    if not is_allowed(cards[principal_id], "approval.decide"):
+        raise Invalid(what=principal_id, why=t("board.delegation.nothing"))
+    return cards
+
+
+@repeat_on_conflict
+def _delegate(board: BoardContext, by: PersonInfo, terms: _Terms) -> int:
+    now = board.clock()
+    begin, ends = terms.begins or now, terms.ends
+    principal_id, to, absent = terms.principal_id, terms.to, terms.absent
+    grant = terms.grant if principal_id != by.id else []
     with board.database.transaction() as session:
-        people = {p: session.get(Person, p) for p in (principal_id, to)}
-        for name, row in people.items():
-            if row is None or not row.active:
-                raise NotFound(what=name)
-        cards = {name: row.as_info() for name, row in people.items() if row is not None}
-        one = len({c.identity or c.id for c in cards.values()}) == 1
-        if one or not is_allowed(cards[to], "approval.answer"):
-            raise Invalid(what=to, why=t("board.delegation.not_to"))
-        if not is_allowed(cards[principal_id], "approval.decide"):
-            raise Invalid(what=principal_id, why=t("board.delegation.nothing"))
+        cards = _cards(session, now, terms)
+        used = requests.use_all(session, Actor.of(by), Kind.DELEGATION, grant, now)
         given = Delegation(
             principal_id=principal_id,
             delegate_id=to,
@@ -80,6 +129,7 @@ def delegate(
             delegate=cards[to].name,
             ends=ends.isoformat(timespec="minutes"),
         )
+        requests.record_used(session, Actor.of(by), Kind.DELEGATION, grant, used, now)
         return given.delegation_id
 
 

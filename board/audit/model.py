@@ -31,6 +31,8 @@ class AuditEntry(Base):
     __table_args__ = (
         Index("ix_tb_audit_log_sr_id", "sr_id", "seq"),
         Index("ix_tb_audit_log_task_id", "task_id", "seq"),
+        Index("ix_tb_audit_log_kind", "kind", "seq"),
+        Index("ix_tb_audit_log_actor", "actor", "seq"),
         Index("ix_tb_audit_log_observed", "seq", postgresql_where=sql("kind = 'observed'")),
         Index("ix_tb_audit_log_started", "seq", postgresql_where=sql("kind = 'started'")),
         Index(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Protocol
 
@@ -13,6 +13,7 @@ from guardia.board.core.planner import Planner
 from guardia.db.clock import DatabaseClock
 from guardia.db.engine import Database
 from guardia.errors import ClockOff
+from guardia.org.account_policy import AccountPolicy
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import (
@@ -59,6 +60,8 @@ class BoardContext:
     clock: Callable[[], datetime] = utc_now
     local_stop: LocalStop | None = None
     """Stops the workers of this host if the board cannot be reached."""
+    accounts: AccountPolicy = field(default_factory=AccountPolicy)
+    """What the installation demands of accounts."""
 
     def current_time(self) -> datetime:
         """Return the time for reads and for stopping, even if this host may not work.

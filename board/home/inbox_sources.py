@@ -21,9 +21,11 @@ from guardia.board.costs.model import BudgetPause
 from guardia.board.hiring.model import HireRequest
 from guardia.board.home.items import Found, InboxItem, InboxSource
 from guardia.board.issues.visibility import visible_to
+from guardia.board.rights.requests import pending_requests
 from guardia.board.rollouts.model import Rollout
 from guardia.board.service_levels.model import ServiceClock
 from guardia.board.standing.model import StandingApproval
+from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Agent
 
@@ -225,6 +227,35 @@ _ROLLOUTS = (
     .order_by(Rollout.rollout_id)
 )
 
+
+@dataclass(frozen=True, slots=True)
+class RightSource:
+    """Requests of rights that the person can decide: neither their own nor for themselves."""
+
+    kind: str = "right"
+    permission: str = "right.decide"
+
+    def read(self, session: Session, viewer: PersonInfo, now: datetime) -> Found:
+        """Return the requests."""
+        found = pending_requests(session, viewer, now)
+        items = [
+            InboxItem(
+                self.kind,
+                f"/rights#r{one.request_id}",
+                t(
+                    f"rights.asked.{one.kind}",
+                    number=one.request_id,
+                    person=one.person_id,
+                    subject=one.subject,
+                ),
+                one.requested_at,
+                due=one.lapses_at,
+            )
+            for one in found[:_MOST]
+        ]
+        return items, len(found)
+
+
 SOURCES: tuple[InboxSource, ...] = (
     IssueSource("not_restored", "directive.complete", _not_restored),
     DecisionSource(),
@@ -235,6 +266,7 @@ SOURCES: tuple[InboxSource, ...] = (
     IssueSource("stalled", "stall.lift", _stalled, since=Issue.stalled_at),
     IssueSource("goal", "goal.decide", _goal, path="/goals"),
     RowSource("rollout", "rollout.run", _ROLLOUTS, "/rollouts/{}".format),
+    RightSource(),
     RowSource("hire", "hire.decide", _HIRES, "/goals#hire-{}".format),
     RowSource("budget", "budget.raise", _BUDGETS, "/costs?pause={}".format),
     RowSource("standing", "standing.decide", _STANDING, "/standing?proposal={}".format),

@@ -39,15 +39,20 @@ _DAYS = 7
 
 @repeat_on_conflict
 def verify_and_log(
-    board: BoardContext, actor: Actor, sr_id: int | None = None, *, daily: bool = False
+    board: BoardContext,
+    actor: Actor,
+    sr_id: int | None = None,
+    *,
+    daily: bool = False,
+    full: bool = False,
 ) -> VerificationResult:
-    """Verify what is new, or everything if `daily`, and log the result.
+    """Verify what is new, or everything if `daily` or `full`, and log the result.
 
     Sends an alert at once if the audit log is not intact, or cannot be verified because a file of
     its witnesses is damaged.
     """
     day = {"day": company_today(board).isoformat()} if daily else {}
-    found = _verify(board, full=daily)
+    found = _verify(board, full=daily or full)
     now, detail = board.clock(), {**found.to_detail(), **day}
     with board.database.transaction() as session:
         if found.intact:

@@ -8,10 +8,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.organization import agent_memory, agent_view
+from guardia.board.organization import agent_control, agent_memory, agent_view
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.org.access import require_permission
 from guardia.text import CLEANED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
@@ -51,6 +53,30 @@ def _page(
         page=agent_view.agent_page(board, visitor.person, agent_id),
         notice=notice,
         draft=draft,
+    )
+
+
+@router.post("/agents/{agent_id}/control")
+def control(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    agent_id: AgentId,
+    act: Annotated[Literal["pause", "resume", "wake"], Form()],
+) -> Response:
+    """Pause or resume an agent, or run it now."""
+    require_permission(visitor.person, "agent.wake" if act == "wake" else "agent.control")
+    by = Actor.of(visitor.person)
+    acts: dict[str, Callable[[], object]] = {
+        "pause": lambda: agent_control.pause(board, agent_id, by),
+        "resume": lambda: agent_control.resume(board, agent_id, by),
+        "wake": lambda: agent_control.wake_now(board, agent_id, by),
+    }
+    return actions.submit(
+        request,
+        acts[act],
+        on_success=f"/agents/{agent_id}",
+        on_refusal=partial(_page, request, board, visitor, agent_id),
     )
 
 

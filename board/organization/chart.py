@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -15,6 +16,9 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset, Slice, cut_slice
 from guardia.board.organization import handover
 from guardia.board.organization.handover import Reassignment
+from guardia.board.rights import requests
+from guardia.board.rights.model import RightRequest
+from guardia.board.rights.policy import Kind, gained_duties
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured, Stale
 from guardia.i18n import t, t_default
@@ -24,6 +28,7 @@ from guardia.org.chart_diff import ChartChange
 from guardia.org.chart_model import OrgChart
 from guardia.org.consistency import find_unknown_institutions
 from guardia.org.directory import Directory
+from guardia.org.model import Person
 from guardia.org.revisions import ChartRevision
 
 _MAX_LISTED = 200
@@ -73,6 +78,7 @@ def apply_chart(
     is.
     """
     chart.parse_cached(text)  # Parsing a large chart takes seconds, so it is done before any lock.
+    _require_second_person(board, author, text)
     now = board.clock()
     with board.database.transaction() as session:
         applied = replace_chart(session, text, author, now, expected_revision)
@@ -90,6 +96,33 @@ class AppliedChart:
     changes: tuple[ChartChange, ...]
     reassignments: tuple[Reassignment, ...]
     """Hand-overs from agents to their successors."""
+    duties: tuple[tuple[str, str], ...] = ()
+    """Roles of approvers that people gain, see `rights.policy.gained_duties()`."""
+    used: tuple[RightRequest, ...] = ()
+    """What a second person has allowed of these."""
+
+
+def _require_second_person(board: BoardContext, author: Actor, text: str) -> None:
+    """Raise `SecondPersonNeeded` if the chart gives people roles that no second person allowed."""
+    with board.database.reading() as session:
+        gained = _gained_duties(session, _readable_chart(session), chart.parse_cached(text))
+    requests.require_all(board, author, Kind.DUTY, gained)
+
+
+def _gained_duties(
+    session: Session, before: OrgChart | None, after: OrgChart
+) -> list[tuple[str, str]]:
+    named = {person for d in after.duties for person in (*d.people, *d.substitutes)}
+    if not named:
+        return []
+    query = select(Person.person_id, Person.role).where(Person.person_id.in_(named), Person.active)
+    roles = {row.person_id: row.role for row in session.execute(query)}
+    return gained_duties(_duties(before), _duties(after), roles)
+
+
+def _duties(found: OrgChart | None) -> dict[tuple[str, str | None], frozenset[str]]:
+    duties = found.duties if found else ()
+    return {(d.role, d.institution): frozenset((*d.people, *d.substitutes)) for d in duties}
 
 
 def replace_chart(
@@ -102,10 +135,14 @@ def replace_chart(
     if expected_revision is not None and expected_revision != held:
         raise Stale(what=t("org.chart.name"))
     before, positions = _readable_chart(session), handover.positions(session)
+    gained = _gained_duties(session, before, after)
+    used = requests.use_all(session, author, Kind.DUTY, gained, now)
     revision = revisions.apply_chart(session, text, str(author), now)
     found = tuple(chart_diff.diff_charts(before, after))
     passing = tuple(handover.plan_reassignments(positions, after))
-    return AppliedChart(revision, held, chart.fingerprint(text), found, passing)
+    return AppliedChart(
+        revision, held, chart.fingerprint(text), found, passing, tuple(gained), tuple(used)
+    )
 
 
 def _require_known_institutions(session: Session, after: OrgChart, text: str) -> None:
@@ -147,6 +184,7 @@ def record_chart(
         changes=len(applied.changes),
         note="" if back_to is None else t_default("org.back_to", number=back_to),
     )
+    requests.record_used(session, author, Kind.DUTY, applied.duties, applied.used, now)
 
 
 def rollback(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -14,8 +15,19 @@ from starlette.types import Scope
 
 import guardia
 from guardia.addresses import parse_networks
+from guardia.board.accounts import (
+    admin_pages,
+    oidc,
+    oidc_pages,
+    passkey_pages,
+    password_pages,
+    people_pages,
+    right_pages,
+    sign_in_pages,
+    token_pages,
+)
 from guardia.board.accounts import pages as account_pages
-from guardia.board.accounts import passkey_pages, sign_in_pages
+from guardia.board.accounts.oidc import OpenIdClient
 from guardia.board.alerts import pages as alert_pages
 from guardia.board.approvals import pages as approval_pages
 from guardia.board.approvals import passkey_pages as approval_passkey_pages
@@ -27,6 +39,7 @@ from guardia.board.catalog import pages as catalog_pages
 from guardia.board.change_calendar import api as change_api
 from guardia.board.change_calendar import pages as change_pages
 from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
+from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages, team_pages
 from guardia.board.cmdb import pages as server_pages
 from guardia.board.command import api as command_api
 from guardia.board.command import pages as command_pages
@@ -41,20 +54,23 @@ from guardia.board.github_api.middleware import DialectMiddleware
 from guardia.board.github_api.routes import ROUTERS as GITHUB_ROUTERS
 from guardia.board.goals import pages as goal_pages
 from guardia.board.home import pages as home_pages
+from guardia.board.intake import channel_pages
 from guardia.board.intake import routes as intake_routes
 from guardia.board.intake import rule_pages as talk_rule_pages
+from guardia.board.integrity import pages as audit_pages
 from guardia.board.issue_views import bulk_pages, palette_pages, view_pages
 from guardia.board.issue_views import pages as list_pages
 from guardia.board.knowledge import api as document_api
 from guardia.board.knowledge import form_pages as document_form_pages
 from guardia.board.knowledge import pages as document_pages
 from guardia.board.notifications import pages as notification_pages
-from guardia.board.organization import agent_pages
+from guardia.board.organization import agent_pages, chart_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.request_forms import api as form_api
 from guardia.board.request_forms import pages as form_pages
 from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
+from guardia.board.runs import worker_pages
 from guardia.board.search import api as search_api
 from guardia.board.search import pages as search_pages
 from guardia.board.service_levels import api as service_api
@@ -83,6 +99,7 @@ from guardia.board.web.security_headers import SecurityHeadersMiddleware
 from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
 from guardia.board.webhooks import api as webhook_api
 from guardia.board.webhooks import pages as webhook_pages
+from guardia.org.account_policy import AccountPolicy
 from guardia.settings import Settings
 
 _LISTEN_SECONDS = 5.0
@@ -94,6 +111,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     Raises `Misconfigured` for a setting that the pages cannot use.
     """
     web_settings.require_valid(settings)
+    board = replace(board, accounts=AccountPolicy.of(settings))
     app = FastAPI(
         title="GUARDiA",
         version=guardia.__version__,
@@ -106,6 +124,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     )
     app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
+    app.state.openid = OpenIdClient(settings) if oidc.is_configured(settings) else None
     app.state.recent_visitors = RecentVisitors()
     app.state.readiness = CachedReadiness(lambda: readiness.check(board, settings))
     app.state.feed = live.LiveFeed(board, live.StreamBounds.of(settings))
@@ -129,6 +148,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.include_router(health.router)
     for router in (
         sign_in_pages.router,
+        oidc_pages.router,
         home_pages.router,
         dashboard_pages.router,
         list_pages.router,
@@ -151,6 +171,16 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         approval_passkey_pages.router,
         account_pages.router,
         passkey_pages.router,
+        password_pages.router,
+        admin_pages.router,
+        people_pages.router,
+        right_pages.router,
+        token_pages.router,
+        audit_pages.router,
+        worker_pages.router,
+        channel_pages.router,
+        team_pages.router,
+        chart_pages.router,
         run_pages.router,
         goal_pages.router,
         cost_pages.router,

@@ -13,8 +13,9 @@ from guardia.board.intake.registry import CHANNELS
 from guardia.board.web.rates import RateLimit
 from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
 from guardia.board.webhooks.routes import ROUTES as WEBHOOK_ROUTES
-from guardia.errors import Forbidden, TooOften
+from guardia.errors import Forbidden, PasswordChangeNeeded, TooOften
 from guardia.org.access import require_permission as require
+from guardia.org.account_policy import PASSWORD_CHANGE
 from guardia.org.tokens import TOKEN_PREFIX
 from guardia.settings import Settings
 
@@ -39,6 +40,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/static"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/login"): PUBLIC,
+    ("GET", "/login/oidc"): PUBLIC,
+    ("GET", "/login/oidc/callback"): PUBLIC,
     **{("POST", path): PUBLIC for channel in CHANNELS for path in channel.endpoints},
     ("GET", "/api/agent/tasks/{task_id}"): AGENT_TOKEN,
     ("GET", "/api/agent/tasks/{task_id}/server"): AGENT_TOKEN,
@@ -274,6 +277,40 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/account/passkeys"): "passkey.own",
     ("POST", "/account/passkeys/rename"): "passkey.own",
     ("POST", "/account/passkeys/remove"): "passkey.own",
+    ("GET", "/account/password"): "password.own",
+    ("POST", "/account/password"): "password.own",
+    ("POST", "/account/sessions/end"): "session.own",
+    ("GET", "/admin"): "worker.read",
+    ("GET", "/tokens"): "token.own",
+    ("POST", "/tokens"): "token.own",
+    ("POST", "/tokens/revoke"): "token.own",
+    ("GET", "/audit"): "audit.read",
+    ("GET", "/audit/{seq}"): "audit.read",
+    ("POST", "/audit/verify"): "audit.verify",
+    ("POST", "/audit/export"): "audit.verify",
+    ("GET", "/workers"): "worker.read",
+    ("GET", "/channels"): "channel.read",
+    ("POST", "/channels"): "channel.test",
+    ("GET", "/teams"): "roster.read",
+    ("POST", "/teams"): "team.edit",
+    ("POST", "/teams/remove"): "team.edit",
+    ("GET", "/org/edit"): "org.edit",
+    ("POST", "/org/edit"): "org.edit",
+    ("POST", "/agents/{agent_id}/control"): "agent.read",
+    ("GET", "/people"): "person.read",
+    ("GET", "/people/new"): "person.manage",
+    ("POST", "/people"): "person.manage",
+    ("GET", "/people/{account}"): "person.read",
+    ("POST", "/people/{account}"): "person.manage",
+    ("POST", "/people/{account}/state"): "person.manage",
+    ("POST", "/people/{account}/password"): "person.manage",
+    ("POST", "/people/{account}/join"): "person.manage",
+    ("POST", "/people/{account}/session"): "person.manage",
+    ("GET", "/rights"): "right.read",
+    ("POST", "/rights/{number}"): "right.read",
+    ("GET", "/rights/history"): "right.read",
+    ("GET", "/rights/review"): "right.review",
+    ("POST", "/rights/review"): "right.review",
     ("GET", "/servers"): "server.read",
     ("GET", "/servers/new"): "server.edit",
     ("POST", "/servers/new"): "server.edit",
@@ -345,5 +382,7 @@ async def require_permission(request: Request) -> None:
         await require_csrf_token(request)
         visitor = await run_in_threadpool(current_visitor, request)
         request.app.state.rates.check(request, action, visitor)
+        if visitor.person.allowed_actions == PASSWORD_CHANGE and action not in PASSWORD_CHANGE:
+            raise PasswordChangeNeeded()
         require(visitor.person, action)
         request.state.person = visitor.person

@@ -6,6 +6,7 @@ Not when they are read: a wrong address of a proxy must not keep the operator fr
 from __future__ import annotations
 
 from guardia.addresses import parse_networks, parse_origin
+from guardia.board.accounts import ldap_directory, oidc
 from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -17,8 +18,14 @@ def require_valid(settings: Settings) -> None:
     if origin is not None and parse_origin(origin) is None:
         why = t("web.settings.origin", value=origin)
         raise Misconfigured(what="GUARDIA_PUBLIC_ORIGIN", why=why)
-    try:
-        parse_networks(settings.trusted_proxies)
-    except ValueError as error:
-        why = t("web.settings.proxies", value=settings.trusted_proxies)
-        raise Misconfigured(what="GUARDIA_TRUSTED_PROXIES", why=why) from error
+    for name, value in (
+        ("TRUSTED_PROXIES", settings.trusted_proxies),
+        ("ADMIN_NETWORKS", settings.admin_networks),
+    ):
+        try:
+            parse_networks(value)
+        except ValueError as error:
+            why = t("web.settings.proxies", value=value)
+            raise Misconfigured(what=f"GUARDIA_{name}", why=why) from error
+    ldap_directory.require_valid(settings)
+    oidc.require_valid(settings)

@@ -41,6 +41,7 @@ BODY_LIMITS = (
     # The route bounds the size by a setting; this is the largest that the setting may have.
     BodyLimit(ATTACHMENTS, 201 << 20, 300.0, method="PUT", pause=30.0),
     BodyLimit("/host-keys/compare", 5 << 20, 60.0),
+    BodyLimit("/org/edit", 2 << 20, 60.0),
     BodyLimit("/", 256 * 1024, 30.0),
 )
 """The first one that fits counts. The longest form is a description of 20,000 characters."""

@@ -34,6 +34,7 @@ log = logging.getLogger(__name__)
 STATUS_CODES: dict[type[GuardiaError], int] = {
     errors.NotFound: 404,
     errors.Forbidden: 403,
+    errors.PasswordChangeNeeded: 403,
     NotOurForm: 403,
     SignInNeeded: 401,
     errors.TokenNeeded: 401,
@@ -69,6 +70,7 @@ _LOGGED_PATH = 200
 def install(app: FastAPI) -> None:
     """Register the handlers of all exceptions."""
     app.add_exception_handler(SignInNeeded, _sign_in)
+    app.add_exception_handler(errors.PasswordChangeNeeded, _change_password)
     app.add_exception_handler(GuardiaError, _guardia_error)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
@@ -173,6 +175,14 @@ async def _sign_in(request: Request, _error: Exception) -> Response:
     if request.headers.get("hx-request") == "true":
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     return RedirectResponse(address, status_code=303)
+
+
+async def _change_password(request: Request, error: Exception) -> Response:
+    if not wants_page(request):
+        return await _guardia_error(request, error)
+    if request.headers.get("hx-request") == "true":
+        return Response(status_code=403, headers={"HX-Redirect": "/account/password"})
+    return RedirectResponse("/account/password", status_code=303)
 
 
 async def _guardia_error(request: Request, error: Exception) -> Response:

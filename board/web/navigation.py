@@ -51,8 +51,54 @@ NAVIGATION_ITEMS = (
     NavigationItem("talk.page.title", "/talk-rules", "talk.read", "more"),
     NavigationItem("webhooks.title", "/webhooks", "webhook.read", "more"),
     NavigationItem("notices.page.title", "/notifications", "notice.own", "more"),
+    NavigationItem("accounts.admin.title", "/admin", "worker.read", "more"),
     NavigationItem("web.control.title", "/control", "plan.read", "stop"),
 )
+
+
+ADMINISTRATION_GROUPS: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
+    (
+        "people",
+        (
+            NavigationItem("accounts.people.title", "/people", "person.read"),
+            NavigationItem("accounts.rights.title", "/rights", "right.read"),
+            NavigationItem("accounts.review.title", "/rights/review", "right.review"),
+            NavigationItem("accounts.history.title", "/rights/history", "right.read"),
+            NavigationItem("accounts.tokens.title", "/tokens", "token.own"),
+            NavigationItem("accounts.teams.title", "/teams", "roster.read"),
+        ),
+    ),
+    (
+        "organization",
+        (
+            NavigationItem("web.org.title", "/org", "org.read"),
+            NavigationItem("accounts.chart.title", "/org/edit", "org.edit"),
+            NavigationItem("notes.page.title", "/agents", "agent.read"),
+            NavigationItem("web.costs.title", "/costs", "costs.read"),
+            NavigationItem("rules.title", "/rules", "rule.read"),
+            NavigationItem("cmdb.institutions", "/institutions", "server.read"),
+            NavigationItem("cmdb.servers", "/servers", "server.read"),
+        ),
+    ),
+    (
+        "system",
+        (
+            NavigationItem("audit.page.title", "/audit", "audit.read"),
+            NavigationItem("notices.channels.title", "/channels", "channel.read"),
+            NavigationItem("wake.workers.title", "/workers", "worker.read"),
+        ),
+    ),
+)
+"""What administers the installation, in groups; the key of a group names its text."""
+
+
+def administration(person: PersonInfo) -> list[tuple[str, list[NavigationItem]]]:
+    """Return the groups of administration that a person sees."""
+    groups = [
+        (key, [item for item in items if is_allowed(person, item.action)])
+        for key, items in ADMINISTRATION_GROUPS
+    ]
+    return [(key, items) for key, items in groups if items]
 
 
 def visible_items(person: PersonInfo) -> list[NavigationItem]:

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,11 +27,13 @@ from guardia.board.web import findings, navigation, session
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
 from guardia.i18n import LANGUAGES, language, t
-from guardia.org.access import is_allowed
+from guardia.org.access import SessionInfo, is_allowed
 from guardia.org.budgets import format_won
 from guardia.settings import Settings
 
 STATIC = Path(__file__).parent / "static"
+_NEW = timedelta(minutes=2)
+"""How long the sign-in before this one is shown."""
 # The name of each language in that language.
 ENDONYMS = {"ko": "한국어", "en": "English"}
 # A colour for each meaning: what needs a person is the loudest, what is done the quietest. Failed
@@ -110,8 +112,17 @@ def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
         "switch": kill_switch.active_kill_switch(session.board_of(request)) if visitor else None,
+        "signed_in": _new_session(session.board_of(request), visitor),
         "warnings": _warnings(session.board_of(request)) if visitor else [],
     }
+
+
+def _new_session(board: BoardContext, visitor: Visitor | None) -> SessionInfo | None:
+    """Return a session that has just begun: then people see when they signed in before."""
+    found = visitor.session if visitor else None
+    if found is None or board.current_time() - found.created_at > _NEW:
+        return None
+    return found
 
 
 def site_of(request: Request) -> Site:
@@ -167,6 +178,7 @@ def environment() -> Environment:
     )
     found.globals.update(
         t=t,
+        administration=navigation.administration,
         web_label=web_label,
         tool=labels.tool_title,
         asset=asset,

@@ -9,18 +9,22 @@ from __future__ import annotations
 import hashlib
 import hmac
 import secrets
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
 
 from guardia.board.core.context import BoardContext
+from guardia.board.core.session_use import note_use
 from guardia.board.web import caller
 from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import UserError
 from guardia.i18n import DEFAULT_LANGUAGE, LANGUAGES
 from guardia.org import access, known_devices, tokens
+from guardia.org.access import SessionInfo
+from guardia.org.account_policy import ADMINISTRATION
 from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
 
@@ -38,6 +42,7 @@ TOKEN_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_LANGUAGES = 200
 _STOPPING = frozenset({("POST", "/kill"), ("PUT", "/api/v3/kill-switch")})
+_TOUCHED_EACH = timedelta(minutes=1)
 _YEAR = 365 * 24 * 3600
 
 
@@ -56,6 +61,8 @@ class Visitor:
     person: PersonInfo
     token: str
     """The session's secret; never shown."""
+    session: SessionInfo | None = None
+    """The session; `None` for an access token, or while the database is away."""
 
 
 def board_of(request: Request) -> BoardContext:
@@ -66,19 +73,25 @@ def board_of(request: Request) -> BoardContext:
 
 def signed_in_person(board: BoardContext, token: str) -> PersonInfo | None:
     """Return the person of a session or access token, or `None` if it is not valid now."""
-    find = (
-        tokens.person_of_token
-        if token.startswith(tokens.TOKEN_PREFIX)
-        else access.person_of_session
-    )
+    found = _look_up(board, token)
+    return found.person if found else None
+
+
+def _look_up(board: BoardContext, token: str) -> Visitor | None:
+    now = board.current_time()
     with board.database.reading() as session:
-        return find(session, token, board.current_time())
+        if token.startswith(tokens.TOKEN_PREFIX):
+            person = tokens.person_of_token(session, token, now)
+            return Visitor(person, token) if person else None
+        found = access.find_session(session, token, now, board.accounts)
+        return Visitor(found.person, token, found) if found else None
 
 
 def current_visitor(request: Request) -> Visitor:
     """Return the person who is signed in. Raises `SignInNeeded` if none is.
 
-    Looked up once per request.
+    Looked up once per request. From an address that is not for administration the person has only
+    the other permissions.
     """
     known: Visitor | None = getattr(request.state, "visitor", None)
     if known is not None:
@@ -86,26 +99,52 @@ def current_visitor(request: Request) -> Visitor:
     token = caller.bearer_token(request)
     if token is None:
         token = request.cookies.get(SESSION_COOKIE, "")
-    person = _find_person(request, token) if token else None
-    if person is None:
+    found = _find_visitor(request, token) if token else None
+    if found is None:
         raise SignInNeeded()
-    found = Visitor(person, token)
+    found = replace(found, person=_limited_to_address(request, found.person))
     request.state.visitor = found
     return found
 
 
-def _find_person(request: Request, token: str) -> PersonInfo | None:
+def _find_visitor(request: Request, token: str) -> Visitor | None:
     recent: RecentVisitors = request.app.state.recent_visitors
+    board = board_of(request)
     try:
-        person = signed_in_person(board_of(request), token)
+        found = _look_up(board, token)
+        if found is not None and found.session is not None and _is_activity(request):
+            _touch(board, found.session, token)
     except OUTAGE_ERRORS:
         known = recent.find(token) if (request.method, request.url.path) in _STOPPING else None
         if known is None:
             raise
-        return known
-    if person is not None:
-        recent.remember(token, person)
-    return person
+        return Visitor(known, token)
+    if found is not None:
+        recent.remember(token, found.person)
+    return found
+
+
+def _is_activity(request: Request) -> bool:
+    """Return whether a person does something: live parts and streams refresh on their own."""
+    if request.method not in _SAFE:
+        return True
+    streams = "text/event-stream" in request.headers.get("accept", "")
+    return not streams and request.headers.get("hx-request") != "true"
+
+
+def _touch(board: BoardContext, found: SessionInfo, token: str) -> None:
+    if board.current_time() - found.used_at >= _TOUCHED_EACH:
+        note_use(board, token)
+
+
+def _limited_to_address(request: Request, person: PersonInfo) -> PersonInfo:
+    address = request.client.host if request.client else ""
+    if board_of(request).accounts.permits_administration(address):
+        return person
+    held = person.allowed_actions
+    if held is None:
+        held = frozenset(a for a, roles in access.PERMISSIONS.items() if person.role in roles)
+    return person.model_copy(update={"allowed_actions": held - ADMINISTRATION})
 
 
 CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
@@ -193,6 +232,21 @@ def set_device_cookie(request: Request, response: Response, secret: str) -> None
     """Set the cookie by which this device is known at the next sign-in."""
     lifetime = int(known_devices.LIFETIME.total_seconds())
     _set(request, response, DEVICE_COOKIE, secret, max_age=lifetime)
+
+
+def set_short_cookie(
+    request: Request, response: Response, name: str, value: str, seconds: int, path: str
+) -> None:
+    """Set a cookie for one flow of pages below a path."""
+    response.set_cookie(
+        name,
+        value,
+        max_age=seconds,
+        path=path,
+        httponly=True,
+        samesite="lax",
+        secure=_https(request),
+    )
 
 
 def clear_session_cookie(response: Response) -> None:

@@ -56,6 +56,14 @@ class SignInFailed(Forbidden):
     """Unknown account or wrong password; the text does not reveal which."""
 
 
+class SignInRefused(UserError):
+    """What a provider of sign-ins answered does not prove who someone is. Details: `why`."""
+
+
+class SignInUnavailable(OperatorError):
+    """The directory or provider that proves people does not answer. Details: `why`."""
+
+
 class PasskeyUnavailable(UserError):
     """Browsers offer no passkeys at this address of the board. Details: `why`."""
 
@@ -106,6 +114,14 @@ class IllegalMove(UserError):
 
 class Refused(UserError):
     """The gate does not run this. Details: `why`."""
+
+
+class SecondPersonNeeded(Refused):
+    """A right was asked for that a second person must allow first. Details: `numbers`."""
+
+
+class PasswordChangeNeeded(UserError):
+    """The password is a one-time password or too old; nothing else is possible until then."""
 
 
 class RuleBroken(Refused):

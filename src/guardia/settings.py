@@ -103,6 +103,63 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Requests a minute with one access token."""
     forms_per_person: int = Field(default=600, ge=1)
     """Forms a minute that one person may submit."""
+    password_length: int = Field(default=9, ge=8, le=64)
+    """Shortest password."""
+    password_classes: int = Field(default=3, ge=1, le=3)
+    """Kinds of characters that a password must mix: letters, digits, others."""
+    password_history: int = Field(default=5, ge=0, le=50)
+    """Earlier passwords that may not be used again."""
+    password_days: int = Field(default=90, ge=0, le=3650)
+    """Days after which a password must be changed; 0: never."""
+    lock_failures: int = Field(default=5, ge=0, le=1000)
+    """Failed sign-ins in a row that lock an account; 0: never."""
+    lock_minutes: int = Field(default=10, ge=1, le=525_600)
+    """Minutes for which an account is locked."""
+    lock_known_devices: bool = False
+    """Whether a lock also holds for devices on which the person has signed in before, so that
+    failures of strangers shut the owner out."""
+    idle_minutes: int = Field(default=30, ge=0, le=720)
+    """Minutes without an action after which a session ends; 0: never."""
+    idle_minutes_admin: int = Field(default=10, ge=0, le=720)
+    """The same for administrators."""
+    sessions_per_person: int = Field(default=0, ge=0, le=100)
+    """Sessions that one person may have; a new one ends the oldest. 0: any number."""
+    vendor_days: int = Field(default=366, ge=1, le=3650)
+    """Longest time for which an account of a vendor is given."""
+    admin_networks: str = ""
+    """Addresses or networks (CIDR) from which administration is possible, separated by commas;
+    unset: all. Behind a proxy they are the clients' if it is one of `trusted_proxies`."""
+    ldap_url: str | None = None
+    """The directory that checks passwords of accounts without one here: `ldaps://host`,
+    `ldap://host` (STARTTLS) or `ldap+plain://host` (not encrypted); unset: none."""
+    ldap_bind_dn: str = ""
+    """Account that searches the directory; unset: anonymous."""
+    ldap_bind_password: SecretStr | None = None
+    ldap_base: str = ""
+    """Where people are searched for, such as `ou=people,dc=example,dc=kr`."""
+    ldap_filter: str = "(uid={account})"
+    """Filter that finds one person; `{account}` is the escaped id."""
+    ldap_ca: Path | None = None
+    """PEM file of the authorities that sign the directory's certificate, beside the system's."""
+    oidc_issuer: str | None = None
+    """Issuer of the OpenID provider for sign-in; unset: none."""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_claim: str = "sub"
+    """Claim whose value is the id of the account here; `email` counts only if it is verified."""
+    oidc_scope: str = "openid"
+    """Scopes to ask for, separated by spaces."""
+    oidc_roles_claim: str = ""
+    """Claim with groups, for `oidc_roles`."""
+    oidc_roles: str = ""
+    """Role of each group, as `group=role` separated by commas; the first that fits counts. Unset:
+    the provider gives no roles. A role of approvers still needs a second person."""
+    oidc_ca: Path | None = None
+    """PEM file of the authorities that sign the provider's certificate, instead of the system's."""
+    rights_history_years: int = Field(default=3, ge=3, le=30)
+    """Years for which the history of rights is kept."""
+    review_months: int = Field(default=6, ge=1, le=12)
+    """Months of one review of everyone's rights."""
     ssh_commands_per_server: int = Field(default=16, ge=1)
     """Commands of one process that run on one server at the same time."""
     ssh_commands_per_institution: int = Field(default=200, ge=1)

@@ -8,7 +8,7 @@ from command_line import command_env, output, refusal
 
 from guardia.errors import Invalid
 
-PASSWORD = "넉넉히-기나긴-암호"
+PASSWORD = "넉넉히-기나긴-암호-7"
 
 
 @pytest.mark.slow

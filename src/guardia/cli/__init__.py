@@ -51,6 +51,7 @@ from guardia.cli import (
     person,
     plan,
     queue,
+    right,
     rollout,
     rule,
     rules,
@@ -61,6 +62,7 @@ from guardia.cli import (
     sla,
     standing,
     status,
+    system,
     team,
     token,
     tools,
@@ -93,6 +95,8 @@ app.command("ask-changes", help=t("cli.ask_changes.help"))(issue.ask_changes)
 app.command("reopen", help=t("cli.reopen.help"))(issue.reopen)
 app.command("accept", help=t("cli.accept.help"))(issue.accept)
 app.command("delegate", help=t("cli.delegate.help"))(delegation.delegate)
+app.command("workers", help=t("accounts.cli.workers"))(system.workers)
+app.add_typer(system.channels_app, name="channel", help=t("accounts.cli.channels"))
 app.command("runs", help=t("cli.runs.help"))(runs.runs)
 app.command("list", help=t("issues.cli.list"))(issue_list.list_issues)
 app.command("show", help=t("cli.show.help"))(issue.show)
@@ -126,6 +130,7 @@ app.add_typer(agents.app, name="agent", help=t("cli.staff.help"))
 app.add_typer(note.app, name="note", help=t("cli.note.help"))
 app.add_typer(org.app, name="org", help=t("cli.org.help"))
 app.add_typer(keys.app, name="keys", help=t("cli.keys.help"))
+app.add_typer(right.app, name="right", help=t("accounts.cli.help"))
 app.add_typer(person.app, name="person", help=t("cli.person.help"))
 app.add_typer(institution.app, name="institution", help=t("cli.institution.help"))
 app.add_typer(server.app, name="server", help=t("cli.server.help"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -42,6 +43,32 @@ def verify(
     else:
         _print(verdict, words)
     raise typer.Exit(0 if verdict.intact else 1)
+
+
+@app.command("search", help=t("accounts.cli.search"))
+def search(
+    text: Annotated[str, typer.Argument(help=t("audit.page.text_hint"))] = "",
+    kind: Annotated[str, typer.Option("--kind", help=t("audit.page.kind"))] = "",
+    actor: Annotated[str, typer.Option("--actor", help=t("audit.page.actor"))] = "",
+    issue: Annotated[int | None, typer.Option("--issue", help=t("audit.page.issue"))] = None,
+    before: Annotated[int | None, typer.Option("--before", min=1)] = None,
+    as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
+) -> None:
+    """Print entries that fit, newest first; `--before` continues."""
+    from guardia.board.integrity import log_view
+
+    with open_installation(Settings()) as installation, installation.board() as board:
+        wanted = log_view.LogFilter(text, kind, actor, issue)
+        found = log_view.search(board, CLI_OPERATOR, wanted, before=before)
+    for row in found.rows:
+        if as_json:
+            sys.stdout.write(json.dumps(asdict(row), ensure_ascii=False, default=str) + "\n")
+        else:
+            mark = f"! {t('audit.page.altered')} " if row.altered else ""
+            at = row.created_at.isoformat(timespec="seconds")
+            sys.stdout.write(f"{row.seq} {at} {row.actor} {mark}{row.content}\n")
+    if found.before is not None and not as_json:
+        sys.stderr.write(f"--before {found.before}\n")
 
 
 @app.command("acknowledge", help=t("cli.audit.acknowledge"))

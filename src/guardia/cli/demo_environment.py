@@ -17,7 +17,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from guardia.board.accounts import messenger_links
+from guardia.board.accounts import messenger_links, people
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
@@ -26,7 +26,8 @@ from guardia.db import die_with_parent
 from guardia.db.private_files import open_private
 from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
-from guardia.org import chart
+from guardia.org import chart, password_rules
+from guardia.org.account_policy import AccountPolicy
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -108,14 +109,19 @@ class DemoEnvironment:
         names = self.fleet.directory()
         FileCredentialStore(self.settings.secrets).put(*self.fleet.credential())
         passwords = {p.id: self.password for p in names.people}
-        organization_chart.import_directory(self.board, names, passwords)
+        # People first by the rule of rights: the first ones of an installation are its beginning.
+        places = names.model_copy(update={"people": (), "owners": ()})
+        organization_chart.import_directory(self.board, places, {})
+        people.import_people(self.board, Actor.operator("demo"), names.people, passwords)
+        owners = names.model_copy(update={"people": ()})
+        organization_chart.import_directory(self.board, owners, {})
         messenger_links.link(self.board, Actor.operator("demo"), *DEMO_REQUESTER)
 
     def _load_secrets(self) -> None:
         """Load the demo's password and token; created once and reused at every start."""
         keys = FileCredentialStore(self.settings.secrets)
         self.password = keys.get_or_create(
-            "demo-password", lambda: f"guardia-{secrets.token_hex(4)}"
+            "demo-password", lambda: password_rules.make_one_time(AccountPolicy())
         )
         self.messenger_token = keys.get_or_create("messenger-token", lambda: secrets.token_hex(16))
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from guardia.org.account_policy import AccountPolicy
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ class Installation:
     """The emergency stop of this host's workers."""
     clock_limit: float = 5.0
     """Seconds by which this host's clock may be off."""
+    accounts: AccountPolicy = field(default_factory=AccountPolicy)
+    """What it demands of accounts."""
     owns_database: bool = False
     """Whether this process started the database, which then ends with it."""
 
@@ -64,6 +67,7 @@ class Installation:
                 planner=CatalogPlanner(),
                 clock=clock,
                 local_stop=self.local_stop,
+                accounts=self.accounts,
             )
         finally:
             clock.close()
@@ -88,7 +92,7 @@ def open_installation(settings: Settings, *, keep: bool = False) -> Iterator[Ins
     from guardia.org.credential_store import FileCredentialStore
 
     keys, witness_files = FileCredentialStore(settings.secrets), WitnessFiles.of(settings)
-    local_stop = LocalStop.of(settings)
+    local_stop, accounts = LocalStop.of(settings), AccountPolicy.of(settings)
     if settings.dsn is not None:
         owner = settings.owner_dsn
         yield Installation(
@@ -98,6 +102,7 @@ def open_installation(settings: Settings, *, keep: bool = False) -> Iterator[Ins
             witness_files,
             local_stop,
             settings.clock_limit,
+            accounts,
         )
         return
     from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
@@ -113,6 +118,7 @@ def open_installation(settings: Settings, *, keep: bool = False) -> Iterator[Ins
             witness_files,
             local_stop,
             settings.clock_limit,
+            accounts,
             owns_database=server.owned,
         )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -20,6 +21,7 @@ from guardia.i18n import t
 from guardia.settings import Settings
 
 if TYPE_CHECKING:
+    from guardia.board.accounts.people import AccountOutcome
     from guardia.board.core.context import BoardContext
     from guardia.org.directory import PersonInfo
 
@@ -39,9 +41,21 @@ def _print_result(key: str, **words: object) -> None:
 
 
 @app.command("list", help=t("cli.person.list"))
-def list_accounts() -> None:
+def list_accounts(
+    as_json: Annotated[bool, typer.Option("--json", help=t("cli.json"))] = False,
+) -> None:
     """Print all accounts, those of one human together."""
     from guardia.board.accounts import people
+
+    if as_json:
+        with _open_board() as board:
+            found_json = [
+                found.person.model_dump(mode="json", exclude={"allowed_actions"})
+                | {"active": found.active, "messengers": found.messengers}
+                for found in people.list_accounts(board)
+            ]
+        sys.stdout.write(json.dumps(found_json, ensure_ascii=False) + "\n")
+        return
 
     heads = ("id", "name", "role", "institution", "identity", "messengers", "state")
     table = Table(*(t(f"cli.person.column.{name}") for name in heads))
@@ -58,14 +72,16 @@ def list_accounts() -> None:
 @app.command("add", help=t("cli.person.add"))
 def add(
     account: _Id,
+    *,
     name: Annotated[str, typer.Option("--name", help=t("cli.person.name"))],
     role: Annotated[str, typer.Option("--role", help=t("cli.person.role"))],
     title: Annotated[str, typer.Option("--title", help=t("cli.person.title"))] = "",
     institution: Annotated[str, typer.Option("--institution", help=t("cli.person.inst"))] = "",
     identity: Annotated[str, typer.Option("--identity", help=t("cli.person.identity"))] = "",
     skills: Annotated[list[str] | None, typer.Option("--skill", help=t("cli.person.skill"))] = None,
+    one_time: Annotated[bool, typer.Option("--one-time", help=t("accounts.cli.one_time"))] = False,
 ) -> None:
-    """Create an account; prompts for its password."""
+    """Create an account; prompts for its password unless a one-time password is made."""
     from guardia.board.accounts import people
     from guardia.org.directory import PersonInfo
 
@@ -79,8 +95,10 @@ def add(
         identity=identity or None,
     )
     with _open_board() as board:
-        people.add(board, CLI_OPERATOR, person, _ask_new_password(account))
+        password = None if one_time else _ask_new_password(account)
+        made = people.add(board, CLI_OPERATOR, person, password, one_time=one_time)
     _print_result("added", id=account)
+    _print_outcome(made)
 
 
 @app.command("load", help=t("cli.person.load"))
@@ -101,8 +119,8 @@ def role(account: _Id, role: _Role) -> None:
     from guardia.board.accounts import people
 
     with _open_board() as board:
-        people.set_role(board, CLI_OPERATOR, account, role)
-    _print_result("changed", id=account)
+        made = people.set_role(board, CLI_OPERATOR, account, role)
+    _print_changed(account, made)
 
 
 @app.command("deactivate", help=t("cli.person.deactivate"))
@@ -121,8 +139,45 @@ def _set_active(account: str, *, active: bool) -> None:
     from guardia.board.accounts import people
 
     with _open_board() as board:
-        people.set_active(board, CLI_OPERATOR, account, active=active)
+        made = people.set_active(board, CLI_OPERATOR, account, active=active)
+    _print_changed(account, made)
+
+
+@app.command("lock", help=t("accounts.cli.lock"))
+def lock(
+    account: _Id,
+    reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))] = "",
+) -> None:
+    """Lock an account until it is unlocked."""
+    _set_locked(account, locked=True, reason=reason)
+
+
+@app.command("unlock", help=t("accounts.cli.unlock"))
+def unlock(account: _Id) -> None:
+    """Unlock an account, also after failed sign-ins."""
+    _set_locked(account, locked=False)
+
+
+def _set_locked(account: str, *, locked: bool, reason: str = "") -> None:
+    from guardia.board.accounts import people
+
+    with _open_board() as board:
+        people.set_locked(board, CLI_OPERATOR, account, locked=locked, reason=reason)
     _print_result("changed", id=account)
+
+
+def _print_changed(account: str, made: AccountOutcome) -> None:
+    if made.request is None:
+        _print_result("changed", id=account)
+    _print_outcome(made)
+
+
+def _print_outcome(made: AccountOutcome) -> None:
+    """Print what waits for a second person, and a one-time password."""
+    if made.request is not None:
+        sys.stdout.write(t("accounts.cli.waits", number=made.request) + "\n")
+    if made.password:
+        sys.stdout.write(t("accounts.cli.once", password=made.password) + "\n")
 
 
 @app.command("link", help=t("cli.person.link"))
@@ -163,8 +218,8 @@ def identity(
     from guardia.board.accounts import people
 
     with _open_board() as board:
-        people.set_identity(board, CLI_OPERATOR, account, human or None)
-    _print_result("changed", id=account)
+        made = people.set_identity(board, CLI_OPERATOR, account, human or None)
+    _print_changed(account, made)
 
 
 @app.command("password", help=t("cli.person.password"))

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from board_env import LEAD, LEAD2, BoardEnv, assignment, plan
 from page_env import ADMIN, enrol_page_users, page_app
+from second_person import with_second_person
 from sqlalchemy import select, text
 from starlette.testclient import TestClient
 
@@ -42,6 +43,13 @@ def line(text: str, account: str = "u1", post: str = "") -> receiving.NewIssue:
     )
 
 
+def link(env: BoardEnv, by: Any, whose: str) -> None:
+    """Link an account, for an approver with the second person that this needs."""
+    with_second_person(
+        env.board, lambda: messenger_links.link(env.board, by, whose, "mattermost", "u1")
+    )
+
+
 def planned(env: BoardEnv, sr_id: int) -> tuple[int, str]:
     """Return the request's plan, waiting for a team lead."""
     assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
@@ -69,12 +77,12 @@ def test_a_requester_in_a_room_cannot_approve(env: BoardEnv, linked: str) -> Non
     if whose == "cus":
         people.join_accounts(env.board, BY, "lead", "cus")
     if linked == "before":
-        messenger_links.link(env.board, BY, whose, "mattermost", "u1")
+        link(env, BY, whose)
     issue = logged_line(env, line("운영DB가 느려요"))
     assert issue.requester_id == ("lead" if linked == "before" else None)
     task = planned(env, issue.sr_id)
     if linked != "before":
-        messenger_links.link(env.board, BY, whose, "mattermost", "u1")
+        link(env, BY, whose)
     with pytest.raises(Forbidden):
         approve(env, LEAD, task)
     assert approve(env, LEAD2, task) is State.APPROVED
@@ -91,7 +99,7 @@ def test_a_request_of_an_unknown_requester_cannot_be_approved(env: BoardEnv) -> 
     refusal = {"approve": False, "plan_hash": task[1], "reason": "누구인지 모름"}
     state = decisions.decide(env.board, LEAD, task[0], **refusal)  # type: ignore[arg-type]
     assert state is State.MANUAL
-    messenger_links.link(env.board, BY, "lead", "mattermost", "u1")
+    link(env, BY, "lead")
     task = planned(env, logged_line(env, line("또 느려요")).sr_id)
     with pytest.raises(Forbidden, match="본인이"):
         approve(env, LEAD, task)
@@ -186,8 +194,8 @@ def test_only_an_administrator_links_for_others_and_links_are_exclusive(
     ):
         with pytest.raises(Forbidden):
             act()
-    messenger_links.link(env.board, ADMIN, "lead", "mattermost", "u1")
-    messenger_links.link(env.board, ADMIN, "lead", "mattermost", "u1")
+    link(env, ADMIN, "lead")
+    link(env, ADMIN, "lead")
     with pytest.raises(Invalid):
         messenger_links.link(env.board, ADMIN, "cus", "mattermost", "u1")
     for channel, account in (("irc", "u1"), ("mattermost", " "), ("mattermost", "x" * 200)):

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import pytest
 from board_env import BoardEnv
 from page_env import ADMIN, PageClient
+from second_person import allow_waiting
 
 from guardia.board.accounts import messenger_links
 
@@ -35,6 +36,9 @@ def test_an_administrator_links_and_unlinks_for_others(
 ) -> None:
     browser = sign_in_as("admin")
     fields = {"person": "lead", "channel": "mattermost", "account": "u9"}
+    asked = browser.submit_form(f"{PATH}/links", PATH, **fields)
+    assert asked.status_code == 409 and "다른 사람의 승인" in asked.text
+    allow_waiting(web_env.board)
     assert browser.submit_form(f"{PATH}/links", PATH, **fields).status_code == 303
     assert [
         x.person.id for x in messenger_links.list_links(web_env.board, ADMIN, everybody=True)

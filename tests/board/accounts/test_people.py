@@ -6,6 +6,7 @@ import re
 
 import pytest
 from board_env import ENGINEER, LEAD, LEAD2, OFFICER, PM, BoardEnv, assignment, plan, replace_plan
+from second_person import with_second_person
 from sqlalchemy import select
 
 from guardia.board.accounts import people
@@ -86,12 +87,12 @@ def test_one_human_fills_one_step_and_counts_once_in_a_quorum(env: BoardEnv) -> 
     organization_chart.apply_chart(env.board, stricter, BY)
     task = waits(env, None, "DESTRUCTIVE")
     second = alias("", "security_officer", "officer2")
-    people.add(env.board, BY, second)
+    with_second_person(env.board, lambda: people.add(env.board, BY, second))
     people.join_accounts(env.board, BY, "lead", "pm")
     people.join_accounts(env.board, BY, "officer", "officer2")
     approve(env, LEAD, task)
     refused(env, PM, task)
-    people.add(env.board, BY, alias("", "pm", "pm2"))
+    with_second_person(env.board, lambda: people.add(env.board, BY, alias("", "pm", "pm2")))
     approve(env, PersonInfo(id="pm2", name="x", title="", role="pm"), task)
     approve(env, OFFICER, task)
     waiting = pending.pending_plans(env.board, 1)
@@ -103,7 +104,7 @@ def test_one_human_fills_one_step_and_counts_once_in_a_quorum(env: BoardEnv) -> 
 def test_approvals_that_turn_out_to_be_one_humans_start_nothing(env: BoardEnv) -> None:
     task = waits(env, None, "DEPLOY_SECURE")
     boss = PersonInfo(id="boss", name="윤서준", title="부장", role="admin")
-    people.add(env.board, BY, boss)
+    with_second_person(env.board, lambda: people.add(env.board, BY, boss))
     states = [approve(env, who, task) for who in (LEAD, PM, OFFICER, boss)]
     assert states[-1] is State.APPROVED
     claim = env.claim("db-agent")
@@ -143,8 +144,8 @@ def test_every_account_change_is_logged_and_bad_input_changes_nothing(
 ) -> None:
     board = env.board
     new = PersonInfo(id="new", name="새 사람", title="과장", role="engineer", identity="사번-1")
-    people.add(board, BY, new, "넉넉히-기나긴-암호")
-    people.set_role(board, BY, "new", "team_lead")
+    people.add(board, BY, new, "넉넉히-기나긴-암호-7")
+    people.set_role(board, BY, "new", "auditor")
     people.set_active(board, BY, "new", active=False)
     people.set_active(board, BY, "new", active=False)
     again = new.model_copy(update={"title": "부장", "identity": None})

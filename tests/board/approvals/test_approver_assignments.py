@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from board_env import LEAD, LEAD2, OFFICER, PM, BoardEnv
+from second_person import with_second_person
 from sqlalchemy import select
 
 from guardia.board.approvals import decisions, delegations, pending
@@ -23,7 +24,8 @@ SHIPPED = chart.shipped_chart_path().read_text("utf-8")
 
 def name_people(env: BoardEnv, *duties: str) -> None:
     text = SHIPPED + "duties:\n" + "".join(f"  - {{{duty}}}\n" for duty in duties)
-    organization_chart.apply_chart(env.board, text, Actor.operator("test"))
+    by = Actor.operator("test")
+    with_second_person(env.board, lambda: organization_chart.apply_chart(env.board, text, by))
 
 
 def notified(env: BoardEnv) -> set[str]:

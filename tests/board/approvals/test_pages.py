@@ -9,6 +9,7 @@ from datetime import timedelta
 import pytest
 from board_env import LEAD, PM, BoardEnv
 from page_env import PageClient
+from second_person import allow_waiting
 
 from guardia.board.approvals import delegations
 from guardia.org.delegation import principals
@@ -78,7 +79,11 @@ def test_an_administrator_sets_and_ends_others_and_sees_all(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     browser = sign_in_as("admin")
-    assert browser.submit_form(PATH, PATH, to="eng", until=UNTIL, principal="pm").status_code == 303
+    fields = {"to": "eng", "until": UNTIL, "principal": "pm"}
+    assert browser.submit_form(PATH, PATH, **fields).status_code == 409
+    assert names(web_env, "eng") == set(), "it waits for a second person"
+    allow_waiting(web_env.board)
+    assert browser.submit_form(PATH, PATH, **fields).status_code == 303
     assert names(web_env, "eng") == {"pm"}
     html = browser.get_page(PATH).text
     assert "다른 사람의 위임" in html and "최현우 PM" in html

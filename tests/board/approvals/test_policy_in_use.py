@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from board_env import LEAD, LEAD2, PEOPLE, PM, BoardEnv, plan
 from policy_env import START, Clock, rule
+from second_person import with_second_person
 from signing_env import ephemeral_signer
 from sqlalchemy import select
 
@@ -126,7 +127,10 @@ def test_a_revoked_delegation_and_a_foreign_one_give_nothing(env: BoardEnv) -> N
         delegations.delegate(env.board, LEAD, "eng", ends=until, principal="pm")
     with pytest.raises(Invalid):
         delegations.delegate(env.board, PM, "cus", ends=until)
-    delegations.delegate(env.board, ADMIN, "eng", ends=until, principal="pm")
+    with_second_person(
+        env.board,
+        lambda: delegations.delegate(env.board, ADMIN, "eng", ends=until, principal="pm"),
+    )
     assert delegations.revoke(env.board, PM, "eng") == 1
     held, _, bound = env.create_filed_plan()
     with pytest.raises(Forbidden):
