@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0072"
-down_revision = "0068"
+down_revision = "0071"
 branch_labels = None
 depends_on = None
 
