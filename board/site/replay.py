@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from sqlalchemy import or_, select
+from sqlalchemy import ColumnElement, or_, select
 
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
@@ -34,7 +34,7 @@ class Shown(Protocol):
 def has_entries(board: BoardContext, page: Shown, seen: int) -> bool:
     """Return whether an entry after number `seen` concerns a page."""
     visible = select(Issue.sr_id).where(Issue.sr_id == AuditEntry.sr_id, visible_to(page.person))
-    of_page = visible.exists()
+    of_page: ColumnElement[bool] = visible.exists()
     if page.sr_id is not None:
         of_page = AuditEntry.sr_id == page.sr_id
     concerns = or_(of_page, AuditEntry.kind.in_(SWITCH_KINDS))
