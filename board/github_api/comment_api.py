@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Request, Response
 
 from guardia.board.core.actors import Actor
@@ -22,16 +24,17 @@ from guardia.board.github_api.requests import (
     RepositoryDep,
     set_links,
 )
-from guardia.board.github_api.shapes import CommentBody, ReactionBody, errors
+from guardia.board.github_api.shapes import CommentBody, ReactionBody
 from guardia.board.issues import comments, own_comments, reactions
 from guardia.board.issues.reactions import ReactionView
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 
-router = APIRouter(
-    prefix="/api/v3", tags=["comments"], route_class=ConditionalRoute, responses=errors(409)
-)
+router = APIRouter(prefix="/api/v3", tags=["comments"], route_class=ConditionalRoute)
+_AGAIN: dict[int | str, dict[str, Any]] = {
+    200: {"model": ReactionBody, "description": "The caller has reacted so before"}
+}
 _COMMENT = ISSUES + "/comments/{comment_id}"
 
 
@@ -136,7 +139,7 @@ def list_issue_reactions(
     return _page(request, response, board, addresses, page, found)
 
 
-@router.post(f"{ONE}/reactions", summary="React to an issue", status_code=201)
+@router.post(f"{ONE}/reactions", summary="React to an issue", status_code=201, responses=_AGAIN)
 def react_to_issue(
     *,
     response: Response,
@@ -185,7 +188,9 @@ def list_comment_reactions(
     return _page(request, response, board, addresses, page, found)
 
 
-@router.post(f"{_COMMENT}/reactions", summary="React to a comment", status_code=201)
+@router.post(
+    f"{_COMMENT}/reactions", summary="React to a comment", status_code=201, responses=_AGAIN
+)
 def react_to_comment(
     *,
     response: Response,

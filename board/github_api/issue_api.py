@@ -25,7 +25,7 @@ from guardia.board.github_api.requests import (
     RepositoryDep,
     set_links,
 )
-from guardia.board.github_api.shapes import IssueBody, errors
+from guardia.board.github_api.shapes import IssueBody
 from guardia.board.issues import locking
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.i18n import t
@@ -33,9 +33,7 @@ from guardia.text import CLEANED
 
 ISSUES = "/repos/{owner}/{repo}/issues"
 ONE = ISSUES + "/{number}"
-router = APIRouter(
-    prefix="/api/v3", tags=["issues"], route_class=ConditionalRoute, responses=errors(409)
-)
+router = APIRouter(prefix="/api/v3", tags=["issues"], route_class=ConditionalRoute)
 _Text = Annotated[str, Query(max_length=200), CLEANED]
 
 

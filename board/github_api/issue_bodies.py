@@ -108,7 +108,7 @@ def _read(session: Session, viewer: PersonInfo, addresses: Addresses, found: _Ro
         servers=_servers(session, numbers),
         comments=_comment_numbers(session, viewer, numbers),
         labels=labels_by_issue(session, numbers),
-        locks=dict(locks.tuples().all()),
+        locks=dict(locks.all()),
         reopened=frozenset(session.scalars(reopened)),
         reactions=numbers_of(session, numbers),
     )
@@ -133,7 +133,7 @@ def _comment_numbers(session: Session, viewer: PersonInfo, numbers: list[int]) -
         .where(Comment.sr_id.in_(numbers), *comments_visible_to(viewer))
         .group_by(Comment.sr_id)
     )
-    return dict(session.execute(query).tuples().all())
+    return dict(session.execute(query).all())
 
 
 def _body(row: Issue, repository: Repository, addresses: Addresses, around: _Around) -> IssueBody:

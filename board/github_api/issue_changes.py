@@ -140,7 +140,7 @@ def _label_numbers(board: BoardContext, person: PersonInfo, names: Iterable[str]
     wanted = {matching_form(name): name for name in names}
     with board.database.reading() as session:
         query = select(Label.match_key, Label.label_id).where(Label.match_key.in_(wanted))
-        known = dict(session.execute(query).tuples().all())
+        known = dict(session.execute(query).all())
     missing = [name for key, name in wanted.items() if key not in known]
     if missing:
         require_permission(person, labels.EDIT)

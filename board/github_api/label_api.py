@@ -27,7 +27,7 @@ from guardia.board.github_api.requests import (
     RepositoryDep,
     set_links,
 )
-from guardia.board.github_api.shapes import LabelBody, errors
+from guardia.board.github_api.shapes import LabelBody
 from guardia.board.issues import labels
 from guardia.board.issues.labels import LabelView
 from guardia.board.web.caller import BoardDep, Caller
@@ -37,9 +37,7 @@ from guardia.text import CLEANED, matching_form
 
 _ALL = "/repos/{owner}/{repo}/labels"
 _OF_ISSUE = f"{ONE}/labels"
-router = APIRouter(
-    prefix="/api/v3", tags=["labels"], route_class=ConditionalRoute, responses=errors(409)
-)
+router = APIRouter(prefix="/api/v3", tags=["labels"], route_class=ConditionalRoute)
 # Clients encode the slash of `area/db`, and the server decodes it before routes are compared.
 _Name = Annotated[str, Path(max_length=100), CLEANED]
 

@@ -19,15 +19,12 @@ from guardia.board.github_api.shapes import (
     RateLimitBody,
     RepositoryBody,
     User,
-    errors,
 )
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.errors import NotFound
 from guardia.text import CLEANED
 
-router = APIRouter(
-    prefix="/api/v3", tags=["repositories"], route_class=ConditionalRoute, responses=errors()
-)
+router = APIRouter(prefix="/api/v3", tags=["repositories"], route_class=ConditionalRoute)
 Login = Annotated[str, Path(max_length=100), CLEANED]
 
 

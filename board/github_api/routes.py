@@ -7,6 +7,7 @@ may not see answers 404, not 403.
 from __future__ import annotations
 
 from guardia.board.github_api import (
+    board_api,
     comment_api,
     issue_api,
     label_api,
@@ -22,12 +23,23 @@ ROUTERS = (
     label_api.router,
     timeline_api.router,
     search_api.router,
+    board_api.router,
 )
 _REPO = "/api/v3/repos/{owner}/{repo}"
 _ISSUE = f"{_REPO}/issues/{{number}}"
 _COMMENT = f"{_REPO}/issues/comments/{{comment_id}}"
 
 ROUTES: dict[tuple[str, str], str] = {
+    ("GET", "/api/v3/approvals"): "issue.read",
+    ("GET", "/api/v3/issues/{number}/tasks"): "issue.read",
+    ("GET", "/api/v3/issues/{number}/directives"): "issue.read",
+    ("POST", "/api/v3/issues/{number}/tasks/{task_id}/directives"): "issue.read",
+    ("GET", "/api/v3/runs"): "run.read",
+    ("GET", "/api/v3/agents"): "agent.read",
+    ("GET", "/api/v3/servers"): "server.read",
+    ("GET", "/api/v3/servers/{server_id}"): "server.read",
+    ("GET", "/api/v3/audit"): "audit.read",
+    ("GET", "/api/v3/audit/{seq}"): "audit.read",
     ("GET", "/api/v3/user"): "issue.read",
     ("GET", "/api/v3/users/{login}"): "issue.read",
     ("GET", "/api/v3/rate_limit"): "issue.read",

@@ -9,13 +9,11 @@ from fastapi import APIRouter, Query, Request, Response
 from guardia.board.github_api import search_view
 from guardia.board.github_api.conditional import ConditionalRoute
 from guardia.board.github_api.requests import AddressesDep, PageDep, set_links
-from guardia.board.github_api.shapes import SearchResult, errors
+from guardia.board.github_api.shapes import SearchResult
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.text import CLEANED
 
-router = APIRouter(
-    prefix="/api/v3", tags=["search"], route_class=ConditionalRoute, responses=errors()
-)
+router = APIRouter(prefix="/api/v3", tags=["search"], route_class=ConditionalRoute)
 
 
 @router.get("/search/issues", summary="Search for issues")

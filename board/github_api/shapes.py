@@ -7,7 +7,7 @@ request for each, if one is absent.
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 
@@ -233,29 +233,3 @@ class RateLimitBody(BaseModel):
 
     resources: dict[str, RateBody]
     rate: RateBody
-
-
-class Problem(BaseModel):
-    """What is wrong with one field."""
-
-    resource: str | None = None
-    field: str | None = None
-    code: str | None = None
-    message: str | None = None
-
-
-class ErrorBody(BaseModel):
-    """An error."""
-
-    message: str
-    documentation_url: str
-    errors: list[Problem] | None = None
-    reference: str | None = None
-
-
-_ALWAYS = (400, 401, 403, 404, 422, 429, 503)
-
-
-def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the errors of a route for the description of the API, with those of every route."""
-    return {status: {"model": ErrorBody} for status in sorted({*_ALWAYS, *statuses})}

@@ -15,12 +15,10 @@ from guardia.board.github_api.requests import (
     RepositoryDep,
     set_links,
 )
-from guardia.board.github_api.shapes import EventBody, errors
+from guardia.board.github_api.shapes import EventBody
 from guardia.board.web.caller import BoardDep, Caller
 
-router = APIRouter(
-    prefix="/api/v3", tags=["timeline"], route_class=ConditionalRoute, responses=errors()
-)
+router = APIRouter(prefix="/api/v3", tags=["timeline"], route_class=ConditionalRoute)
 
 
 @router.get(f"{ONE}/timeline", summary="Events and comments of an issue")

@@ -89,8 +89,9 @@ from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
 from guardia.board.tracker import attachment_pages, comment_pages, panel_pages, plan_pages
 from guardia.board.tracker import pages as tracker_pages
-from guardia.board.web import errors
+from guardia.board.web import errors as web_errors
 from guardia.board.web.body_limits import BodyLimitMiddleware
+from guardia.board.web.error_bodies import errors
 from guardia.board.web.fair_queue import FairQueueMiddleware
 from guardia.board.web.proxies import ProxyMiddleware
 from guardia.board.web.recent_visitors import RecentVisitors
@@ -119,6 +120,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         redoc_url=None,
         # GitHub's clients follow no 307, and no address of ours ends with a slash.
         redirect_slashes=False,
+        responses=errors(),
         lifespan=_lifespan,
         dependencies=[Depends(permissions.require_permission)],
     )
@@ -207,7 +209,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         api_docs.router,
     ):
         app.include_router(router, dependencies=[Depends(require_csrf_token)])
-    errors.install(app)
+    web_errors.install(app)
     return app
 
 

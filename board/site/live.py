@@ -1,7 +1,8 @@
 """Live pages: one LISTEN connection per process, fanned out to every open page.
 
 A page only learns *that* something changed and reads again what it may see. So no event has to be
-queued: a page with a pending signal needs no second one.
+queued: a page with a pending signal needs no second one. One that reconnects names the entry of the
+audit log up to which it has read, and learns whether anything since then concerns it.
 """
 
 from __future__ import annotations
@@ -20,15 +21,16 @@ from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from guardia.board.audit import log as audit_log
-from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.context import BoardContext
 from guardia.board.execution import live_output
 from guardia.board.execution.live_output import OutputTails
 from guardia.board.issues import visibility
 from guardia.board.runs.beats import BEAT
+from guardia.board.site import replay
 from guardia.board.site.capacity import most_streams
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
 from guardia.db import events
+from guardia.db.engine import OUTAGE_ERRORS
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
@@ -41,7 +43,7 @@ _PAUSE = 0.3
 _HEARTBEAT = 15.0
 """Seconds after which an idle connection gets a comment line and its session is checked again."""
 _REMEMBERED = 2000
-_SWITCH_KINDS = frozenset({EntryKind.KILLED, EntryKind.RELEASED, EntryKind.KILL_REPORT})
+_SWITCH_KINDS = replay.SWITCH_KINDS
 _DISPLACED = "displaced"
 """Id of the last event of a closed stream. A browser reconnects with it and gets the answer that
 ends it; otherwise two pages of one person would close each other for ever."""
@@ -99,8 +101,10 @@ class LiveFeed:
         self._last: OrderedDict[int, int] = OrderedDict()
         """Entry number of the last event by issue."""
         self._latest = 0
+        self._handled = 0
+        """Up to this entry, all pages that it concerns have been signalled."""
         self._floor = 0
-        """Up to this entry, events may have been missed or forgotten."""
+        """Up to this entry, events may have been forgotten here; the audit log has them."""
         self.outputs = OutputTails()
         self._listening = asyncio.Event()
         self._closed = False
@@ -132,6 +136,7 @@ class LiveFeed:
     async def _on_connected(self) -> None:
         # Events before the connection were missed, so every page reads again.
         self._floor = self._latest = await run_in_threadpool(_position, self._board)
+        self._handled = self._latest
         self._listening.set()
         for page in self._pages:
             page.signal()
@@ -152,8 +157,12 @@ class LiveFeed:
             self._floor = max(self._floor, seq)
             for page in self._pages:
                 page.signal()
-        if sr_id is None:
-            return
+        if sr_id is not None:
+            await self._signal_readers(sr_id, seq)
+        self._handled = max(self._handled, seq)
+
+    async def _signal_readers(self, sr_id: int, seq: int) -> None:
+        """Signal the pages that show an issue."""
         self._last[sr_id] = seq
         self._last.move_to_end(sr_id)
         if len(self._last) > _REMEMBERED:
@@ -183,12 +192,27 @@ class LiveFeed:
             return True
         return (self._latest if page.sr_id is None else self._last.get(page.sr_id, 0)) > seen
 
+    async def _has_missed_any(self, page: LivePage, seen: int) -> bool:
+        """Return the same; what this process does not remember is looked up in the audit log."""
+        if not self.has_missed(page, seen):
+            return False
+        if page.beats or seen == 0 or seen >= self._floor:
+            return True
+        try:
+            return await run_in_threadpool(replay.has_entries, self._board, page, seen)
+        except OUTAGE_ERRORS:
+            return True
+
     async def stream(self, page: LivePage, token: str, seen: int) -> AsyncIterator[str]:
-        """Yield server-sent events for one page until it closes, signs out, or the server stops."""
-        if self.has_missed(page, seen):
+        """Yield server-sent events for one page until it closes, signs out, or the server stops.
+
+        The id of an event is the position before it, and the next pause confirms it: a page whose
+        connection ends while it reads again gets the event once more.
+        """
+        if await self._has_missed_any(page, seen):
             page.signal()
         self._enter(page)
-        checked_at = time.monotonic()
+        checked_at, cursor = time.monotonic(), seen
         try:
             yield "retry: 2000\n\n"
             while not self._closed:
@@ -205,10 +229,11 @@ class LiveFeed:
                 if changed:
                     page.changed.clear()
                     for name in page.take_events():
-                        yield f"event: {name}\ndata: {self._latest}\n\n"
+                        yield f"id: {cursor}\nevent: {name}\ndata: {self._latest}\n\n"
                     await asyncio.sleep(_PAUSE)
                 else:
-                    yield ": still here\n\n"
+                    cursor = max(cursor, self._handled)
+                    yield f": still here\nid: {cursor}\n\n"
         finally:
             self._pages.pop(page, None)
 
@@ -249,6 +274,11 @@ async def _wait_for(event: asyncio.Event, seconds: float) -> bool:
     return True
 
 
+def _cursor(text: str) -> int:
+    """Return the position up to which a reconnecting page has read."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
+
+
 @router.get("/events")
 async def subscribe(
     request: Request,
@@ -265,6 +295,7 @@ async def subscribe(
         return Response(status_code=204)
     if sr is not None:
         await run_in_threadpool(visibility.require_issue, board, visitor.person, sr)
+    seen = max(seen, _cursor(request.headers.get("last-event-id", "")))
     page = LivePage(visitor.person, sr, beats)
     if not feed.has_room(page):
         raise HTTPException(503, headers={"Retry-After": "30"})

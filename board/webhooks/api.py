@@ -22,7 +22,7 @@ from guardia.board.github_api.requests import (
     RepositoryDep,
     set_links,
 )
-from guardia.board.github_api.shapes import Time, errors
+from guardia.board.github_api.shapes import Time
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.board.webhooks import hooks, payloads, view
 from guardia.board.webhooks.hooks import HookDraft
@@ -36,9 +36,7 @@ from guardia.text import CLEANED
 HOOKS = "/repos/{owner}/{repo}/hooks"
 ONE = HOOKS + "/{hook_id}"
 DELIVERIES = ONE + "/deliveries"
-router = APIRouter(
-    prefix="/api/v3", tags=["webhooks"], route_class=ConditionalRoute, responses=errors(409)
-)
+router = APIRouter(prefix="/api/v3", tags=["webhooks"], route_class=ConditionalRoute)
 _Text = Annotated[str, StringConstraints(max_length=500), CLEANED]
 _Events = Annotated[list[_Text], Field(max_length=20)]
 

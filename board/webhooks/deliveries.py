@@ -17,7 +17,7 @@ from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.github_api.addresses import Addresses
 from guardia.board.webhooks import payloads, policy, queueing, sending
 from guardia.board.webhooks.model import Webhook, WebhookDelivery
-from guardia.board.webhooks.sending import Envelope, Outcome
+from guardia.board.webhooks.sending import AttemptResult, Envelope
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.i18n import t
@@ -39,17 +39,17 @@ def attempt(
         return
     new, secret_name = found
     if not new.url:
-        outcome = Outcome(error="disabled")
+        outcome = AttemptResult(error="disabled")
     else:
         outcome = _send(new, keys, secret_name, local=local)
     _record(board, delivery_id, new, outcome)
 
 
-def _send(new: Envelope, keys: CredentialStore, secret_name: str, *, local: bool) -> Outcome:
+def _send(new: Envelope, keys: CredentialStore, secret_name: str, *, local: bool) -> AttemptResult:
     try:
         return sending.send(new, keys.get(secret_name), local=local)
     except Misconfigured:
-        return Outcome(error="no_secret")
+        return AttemptResult(error="no_secret")
 
 
 def _load(board: BoardContext, origin: str, delivery_id: int) -> tuple[Envelope, str] | None:
@@ -71,7 +71,7 @@ def _load(board: BoardContext, origin: str, delivery_id: int) -> tuple[Envelope,
 
 
 @repeat_on_conflict
-def _record(board: BoardContext, delivery_id: int, new: Envelope, outcome: Outcome) -> None:
+def _record(board: BoardContext, delivery_id: int, new: Envelope, outcome: AttemptResult) -> None:
     now = board.clock()
     with board.database.transaction() as session:
         row = session.get(WebhookDelivery, delivery_id, with_for_update=True)

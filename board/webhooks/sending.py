@@ -14,7 +14,7 @@ import httpx
 
 import guardia
 from guardia.board.webhooks import policy
-from guardia.text import clean, mask_secrets
+from guardia.text import mask_secrets
 
 _TIMEOUT = 10.0
 """Seconds for a whole attempt."""
@@ -24,7 +24,7 @@ _PORTS = {"http": 80, "https": 443}
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
+class AttemptResult:
     """How an attempt ended."""
 
     status: int | None = None
@@ -68,27 +68,27 @@ def envelope(
     return Envelope(url, headers, body.encode())
 
 
-def send(new: Envelope, secret: str, *, local: bool) -> Outcome:
+def send(new: Envelope, secret: str, *, local: bool) -> AttemptResult:
     """Make one attempt. `local` permits addresses of this host and its link."""
     if len(new.body) > policy.MAX_BODY:
-        return Outcome(error="too_large")
+        return AttemptResult(error="too_large")
     begun = time.monotonic()
     try:
         outcome = _send(new, secret, local=local)
     except httpx.InvalidURL:
-        outcome = Outcome(error="bad_url")
+        outcome = AttemptResult(error="bad_url")
     except (httpx.HTTPError, OSError, UnicodeError) as error:
-        outcome = Outcome(error=type(error).__name__)
+        outcome = AttemptResult(error=type(error).__name__)
     milliseconds = round((time.monotonic() - begun) * 1000)
-    return Outcome(outcome.status, outcome.error, outcome.response, milliseconds)
+    return AttemptResult(outcome.status, outcome.error, outcome.response, milliseconds)
 
 
-def _send(new: Envelope, secret: str, *, local: bool) -> Outcome:
+def _send(new: Envelope, secret: str, *, local: bool) -> AttemptResult:
     parts = urlsplit(new.url)
     host, port = parts.hostname or "", parts.port or _PORTS[parts.scheme]
     found = [str(one[4][0]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)]
     if not local and any(policy.is_local(address) for address in found):
-        return Outcome(error="local")
+        return AttemptResult(error="local")
     # The address that was checked is the one that is called: a name may answer differently later.
     url = httpx.URL(new.url).copy_with(host=found[0])
     headers = {**new.headers, **policy.signatures(secret, new.body), "Host": parts.netloc}
@@ -105,7 +105,7 @@ def _send(new: Envelope, secret: str, *, local: bool) -> Outcome:
             "POST", url, content=new.body, headers=headers, extensions={"sni_hostname": host}
         ) as answer,
     ):
-        return Outcome(
+        return AttemptResult(
             status=answer.status_code,
             response={"headers": _headers(answer), "body": _body(answer, deadline)},
         )
@@ -113,18 +113,18 @@ def _send(new: Envelope, secret: str, *, local: bool) -> Outcome:
 
 def _headers(answer: httpx.Response) -> dict[str, str]:
     return {
-        clean(name)[:100]: mask_secrets(clean(value))[:200]
+        name[:100]: mask_secrets(value)[:200]
         for name, value in list(answer.headers.items())[:50]
         if name.lower() not in _SECRET_HEADERS
     }
 
 
 def _body(answer: httpx.Response, deadline: float) -> str:
-    """Return the beginning of an answer; the receiver may not keep a worker with the rest."""
+    """Return the beginning of an answer; the receiver may not keep a worker for long."""
     read = bytearray()
     for piece in answer.iter_raw(_PIECE):
         read += piece
         if len(read) >= policy.MAX_ANSWER or time.monotonic() > deadline:
             break
     text = bytes(read[: policy.MAX_ANSWER]).decode("utf-8", "replace")
-    return mask_secrets(clean(text))
+    return mask_secrets(text)

@@ -1,4 +1,4 @@
-"""A receiver of webhooks that verifies their signatures, as GitHub's documentation tells to."""
+"""A receiver of webhooks that verifies their signatures by the rules of GitHub's documentation."""
 
 from __future__ import annotations
 

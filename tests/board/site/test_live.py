@@ -160,7 +160,7 @@ def test_a_burst_becomes_few_messages(web_env: BoardEnv, monkeypatch: pytest.Mon
         feed.close()
         return told + [message async for message in stream]
 
-    event = "event: issue\ndata: 30\n\n"
+    event = "id: 0\nevent: issue\ndata: 30\n\n"
     assert asyncio.run(messages()) == ["retry: 2000\n\n", event, event]
     assert pauses == [live._PAUSE] * 2 and live._PAUSE > 0
 
