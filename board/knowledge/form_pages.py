@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.core.context import BoardContext
-from guardia.board.knowledge import contents, forms, policy, records, view
+from guardia.board.knowledge import attached, contents, forms, policy, records, view
 from guardia.board.knowledge.forms import EnteredDetails
 from guardia.board.knowledge.pages import document_page
 from guardia.board.knowledge.records import NewFile
@@ -257,6 +257,20 @@ def change_details(
         lambda: records.change_details(board, visitor.person, number, entered.parsed()),
         on_success=f"/documents/{number}",
         on_refusal=partial(_details_page, request, board, visitor, number, entered),
+    )
+
+
+@router.post("/documents/attachments/{sr_id}/{attachment_id}")
+def take_over_attachment(
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, attachment_id: Number
+) -> Response:
+    """Add a file of an issue as a document."""
+    store = BlobStore.of(request.app.state.settings)
+    return actions.submit(
+        request,
+        lambda: attached.take_over(board, store, visitor.person, sr_id, attachment_id),
+        on_success="/documents/{}".format,
+        on_refusal=partial(_upload_page, request, board, visitor, EnteredDetails()),
     )
 
 
