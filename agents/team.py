@@ -59,6 +59,7 @@ class Team:
         checkpointer: BaseCheckpointSaver[Any],
         closing: Callable[[], bool] = lambda: False,
         runner: ExternalAgentRunner | None = None,
+        *,
         find_passages: PassageFinder | None = None,
         reviewed: Callable[[], Library] | None = None,
     ) -> None:

@@ -78,8 +78,8 @@ class LazyTeam:
             saver,
             self._closing,
             runner,
-            self._find_passages,
-            reviewed,
+            find_passages=self._find_passages,
+            reviewed=reviewed,
         )
 
 

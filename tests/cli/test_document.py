@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import command_env, invoke, output, refusal
+from command_line import command_env, invoke, output, refusal, running_worker
 from document_env import DocumentEnv
+from waiting import PATIENCE
 
 from guardia.errors import Invalid
 
@@ -90,3 +92,17 @@ def test_a_folder_is_imported_without_its_links(docs: DocumentEnv, tmp_path: Pat
     assert found["added"] == [1, 2] and found["unread"] == 2
     docs.read()
     refusal(Invalid, "document", "import", secret, "--as", "eng")
+
+
+@pytest.mark.slow
+def test_a_worker_reads_what_was_imported(docs: DocumentEnv, tmp_path: Path) -> None:
+    folder = tmp_path / "문서"
+    folder.mkdir()
+    (folder / "a.md").write_text("# 하나\n\n서버를 점검합니다.\n", "utf-8")
+    (folder / "c.docx").write_bytes(b"PK\x03\x04broken")
+    with running_worker(dict(os.environ), tmp_path / "worker.log"):
+        words = ("document", "import", folder, "--as", "eng", "--wait", PATIENCE, "--json")
+        found = json.loads(invoke(*words).output)
+    assert found["unread"] == 0 and len(found["added"]) == 2
+    assert [name for name, _ in found["failed"]] == ["c.docx (2)"]
+    assert "서버를 점검합니다." in output("document", "show", 1, "--text")

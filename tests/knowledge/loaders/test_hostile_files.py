@@ -133,7 +133,7 @@ def test_nothing_outside_is_read_by_an_entity(sandbox: Sandbox, tmp_path: Path) 
 
 
 @pytest.mark.parametrize(
-    ("limits", "problem"), [({"memory": 300 << 20}, "too_much_memory"), ({"wall": 0.2}, "too_slow")]
+    ("limits", "problem"), [({"memory": 270 << 20}, "too_much_memory"), ({"wall": 0.2}, "too_slow")]
 )
 @pytest.mark.slow
 def test_a_costly_file_ends_alone(tmp_path: Path, limits: dict[str, float], problem: str) -> None:
@@ -142,7 +142,7 @@ def test_a_costly_file_ends_alone(tmp_path: Path, limits: dict[str, float], prob
     path = tmp_path / "blob"
     book = xlsxwriter.Workbook(str(path), {"constant_memory": True})
     sheet = book.add_worksheet()
-    for row in range(8_000):
+    for row in range(5_000):
         sheet.write_row(row, 0, [f"값 {row} {column}" * 3 for column in range(20)])
     book.close()
     small = tmp_path / "small"
