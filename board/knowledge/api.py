@@ -68,7 +68,7 @@ class VersionOut(BaseModel):
     reviewed_at: datetime | None
 
 
-class PassageOut(BaseModel):
+class DocumentPassageOut(BaseModel):
     """A passage with its place."""
 
     ordinal: int
@@ -86,7 +86,7 @@ class DocumentFullOut(DocumentOut):
     published: int | None
     shown: int
     versions: list[VersionOut]
-    passages: list[PassageOut]
+    passages: list[DocumentPassageOut]
     more: int | None
 
 
@@ -331,6 +331,7 @@ def remove(board: BoardDep, caller: Caller, number: Number) -> None:
 
 def _full(found: DocumentView) -> DocumentFullOut:
     line = DocumentOut.model_validate(found.line, from_attributes=True)
+    read = DocumentPassageOut.model_validate
     return DocumentFullOut(
         **line.model_dump(),
         roles=list(found.roles),
@@ -338,6 +339,8 @@ def _full(found: DocumentView) -> DocumentFullOut:
         published=found.published,
         shown=found.shown.version,
         versions=[VersionOut.model_validate(v, from_attributes=True) for v in found.versions],
-        passages=[PassageOut.model_validate(p, from_attributes=True) for p in found.passages],
+        passages=[
+            DocumentPassageOut.model_validate(p, from_attributes=True) for p in found.passages
+        ],
         more=found.more,
     )
