@@ -331,7 +331,6 @@ def remove(board: BoardDep, caller: Caller, number: Number) -> None:
 
 def _full(found: DocumentView) -> DocumentFullOut:
     line = DocumentOut.model_validate(found.line, from_attributes=True)
-    read = DocumentPassageOut.model_validate
     return DocumentFullOut(
         **line.model_dump(),
         roles=list(found.roles),
