@@ -59,12 +59,17 @@ class Team:
         checkpointer: BaseCheckpointSaver[Any],
         closing: Callable[[], bool] = lambda: False,
         runner: ExternalAgentRunner | None = None,
+        *,
         find_passages: PassageFinder | None = None,
+        reviewed: Callable[[], Library] | None = None,
     ) -> None:
-        """`closing` reports that this process is to end: a task then pauses after its next step."""
+        """`closing` reports that this process is to end: a task then pauses after its next step.
+
+        `reviewed` returns the runbooks as people have edited and published them.
+        """
         self._board = board
         self._gate = gate
-        self._library = library
+        self._current_library = reviewed or (lambda: library)
         self._closing = closing
         self._runner = runner
         self._find_passages = find_passages
@@ -78,7 +83,7 @@ class Team:
         context = AgentContext(
             board=self._board,
             gate=self._gate,
-            library=self._library,
+            library=self._current_library(),
             brain=brain_for(agent.brain, agent.role, meter=BoardMeter(self._board, claim)),
             claim=claim,
             skills=agent.skills,

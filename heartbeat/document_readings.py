@@ -9,8 +9,10 @@ from guardia.board.core.context import BoardContext
 from guardia.board.knowledge import readings
 from guardia.board.knowledge.readings import ReadText
 from guardia.errors import GuardiaError
+from guardia.heartbeat import runbook_checks
 from guardia.i18n import t_default
 from guardia.knowledge.loaders.sandbox import FileContent, Sandbox
+from guardia.knowledge.runbook import parse
 
 log = logging.getLogger(__name__)
 
@@ -25,7 +27,15 @@ def carry_out(board: BoardContext, store: BlobStore, sandbox: Sandbox, version_i
     except GuardiaError as error:
         readings.settle(board, version_id, str(error))
         return
-    content = sandbox.read(store.path(found.sha256), found.file_name, found.runbook)
+    path = store.path(found.sha256)
+    content = sandbox.read(path, found.file_name, found.runbook)
+    if found.runbook and not content.problem:
+        # The process has parsed it within its limits, so it is no bomb.
+        problems = runbook_checks.problems(parse(path.read_bytes(), f"{found.runbook}.md"))
+        if problems:
+            why = t_default("documents.problem.runbook", why="; ".join(problems)[:500])
+            readings.settle(board, version_id, why)
+            return
     readings.settle(board, version_id, _result(content))
     log.info("read version %s in %s ms %s", version_id, content.milliseconds, content.problem)
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
+from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.core.context import BoardContext
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
@@ -56,6 +57,7 @@ class LazyTeam:
         from guardia.agents.adapters.contract import HostResources
         from guardia.agents.adapters.runner import ExternalAgentRunner
         from guardia.agents.team import Team
+        from guardia.heartbeat.runbook_library import ReviewedRunbooks
         from guardia.knowledge.library import Library
 
         library = Library.shipped()
@@ -68,8 +70,16 @@ class LazyTeam:
         )
         runner = ExternalAgentRunner(self._settings.board_address, resources)
         saver = checkpoints.saver(pool)
+        reviewed = ReviewedRunbooks(self._board, BlobStore.of(self._settings), library)
         return Team(
-            self._board, self._gate, library, saver, self._closing, runner, self._find_passages
+            self._board,
+            self._gate,
+            library,
+            saver,
+            self._closing,
+            runner,
+            find_passages=self._find_passages,
+            reviewed=reviewed,
         )
 
 

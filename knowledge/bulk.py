@@ -103,7 +103,7 @@ def _file(name: str, read: object) -> FoundFile:
 
 
 def _is_hidden(name: str) -> bool:
-    parts = PurePosixPath(name).parts
+    parts = [part for part in PurePosixPath(name).parts if part != ".."]
     return any(part.startswith((".", "~$", "__MACOSX")) for part in parts) or name.endswith(
         ("Thumbs.db", "desktop.ini")
     )

@@ -27,8 +27,9 @@ class RunbookMatch:
 class Library:
     """Runbooks and their passages. The index is built on the first search."""
 
-    def __init__(self, runbooks: Sequence[Runbook]) -> None:
-        self._runbooks = tuple(runbooks)
+    def __init__(self, runbooks: Sequence[Runbook], earlier: Sequence[Runbook] = ()) -> None:
+        """`earlier` versions are not found any more, but tasks that have begun refer to them."""
+        self._runbooks, self._earlier = tuple(runbooks), tuple(earlier)
 
     @classmethod
     def shipped(cls) -> Library:
@@ -40,9 +41,14 @@ class Library:
         """All runbooks."""
         return self._runbooks
 
-    def runbook(self, name: str) -> Runbook:
-        """Return the runbook with that id. Raises `NotFound` if there is none."""
-        match = next((r for r in self._runbooks if r.id == name), None)
+    def runbook(self, name: str, sha256: str = "") -> Runbook:
+        """Return the runbook with that id, in the version of that digest if it is known.
+
+        Raises `NotFound` if there is none.
+        """
+        known = [one for one in (*self._runbooks, *self._earlier) if one.id == name]
+        match = next((r for r in known if r.sha256 == sha256), None)
+        match = match or next((r for r in self._runbooks if r.id == name), None)
         if match is None:
             raise NotFound(what=name)
         return match

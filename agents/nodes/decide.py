@@ -26,7 +26,9 @@ def decide(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     next candidate is tried. Runs from the start after a crash: a filed plan is not filed twice.
     """
     context = runtime.context
-    runbook = context.library.runbook(state["runbook"] or "")
+    runbook = context.library.runbook(
+        state["runbook"] or "", (state["citation"] or {}).get("sha256", "")
+    )
     guidance = view.guidance(context.board, context.claim.task_id)
     host = context.gate.host(grants.grant_reads(context.board, context.claim))
     service = procedure.service_of(state, runbook, host, state["text"])

@@ -23,7 +23,7 @@ def diagnose(state: OperateState, runtime: Runtime[AgentContext]) -> OperateStat
     """
     context = runtime.context
     candidate, *rest = state["candidates"]
-    runbook = context.library.runbook(candidate["runbook"])
+    runbook = context.library.runbook(candidate["runbook"], candidate["citation"]["sha256"])
     requests = view.guidance(context.board, context.claim.task_id).requests
     params, _ = procedure.extract_parameters(runbook, state["text"], requests)
     grant = grants.grant_reads(context.board, context.claim)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from guardia.board.approvals.model import Acceptance
 from guardia.board.approvals.pending import pending_steps_within
 from guardia.board.assignment.model import IssueReport, Proposal
+from guardia.board.core.actors import Actor
 from guardia.board.core.goal_lifecycle import GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.lifecycle import State
@@ -22,6 +23,8 @@ from guardia.board.hiring.model import HireRequest
 from guardia.board.home.items import Found, InboxItem, InboxSource
 from guardia.board.issues.visibility import visible_to
 from guardia.board.rights.requests import pending_requests
+from guardia.board.knowledge.model import Document, DocumentVersion
+from guardia.board.knowledge.rights import readable_by
 from guardia.board.rollouts.model import Rollout
 from guardia.board.service_levels.model import ServiceClock
 from guardia.board.standing.model import StandingApproval
@@ -115,6 +118,41 @@ class RowSource:
         rows = session.execute(counted).all()
         items = [InboxItem(self.kind, self.path(row.id), row.title, row.since) for row in rows]
         return items, rows[0].total if rows else 0
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentSource:
+    """Versions of documents that wait for review by another person than their author."""
+
+    kind: str = "document"
+    permission: str = "document.review"
+
+    def read(self, session: Session, viewer: PersonInfo, now: datetime) -> Found:
+        """Return the versions."""
+        query = (
+            select(
+                Document.document_id,
+                Document.title,
+                DocumentVersion.number,
+                func.coalesce(DocumentVersion.submitted_at, DocumentVersion.created_at),
+                func.count().over(),
+            )
+            .join(Document, Document.document_id == DocumentVersion.document_id)
+            .where(
+                DocumentVersion.review == "IN_REVIEW",
+                DocumentVersion.reading == "READ",
+                DocumentVersion.author != str(Actor.of(viewer)),
+                readable_by(viewer),
+            )
+            .order_by(DocumentVersion.version_id)
+            .limit(_MOST)
+        )
+        rows = session.execute(query).all()
+        items = [
+            InboxItem(self.kind, f"/documents/{number}?version={version}", title, since)
+            for number, title, version, since, _ in rows
+        ]
+        return items, rows[0][4] if rows else 0
 
 
 def _not_restored(_viewer: PersonInfo) -> ColumnElement[bool]:
@@ -270,5 +308,6 @@ SOURCES: tuple[InboxSource, ...] = (
     RowSource("hire", "hire.decide", _HIRES, "/goals#hire-{}".format),
     RowSource("budget", "budget.raise", _BUDGETS, "/costs?pause={}".format),
     RowSource("standing", "standing.decide", _STANDING, "/standing?proposal={}".format),
+    DocumentSource(),
     IssueSource("unassigned", "directive.reassign", _unassigned),
 )

@@ -68,7 +68,7 @@ class VersionOut(BaseModel):
     reviewed_at: datetime | None
 
 
-class PassageOut(BaseModel):
+class DocumentPassageOut(BaseModel):
     """A passage with its place."""
 
     ordinal: int
@@ -86,7 +86,7 @@ class DocumentFullOut(DocumentOut):
     published: int | None
     shown: int
     versions: list[VersionOut]
-    passages: list[PassageOut]
+    passages: list[DocumentPassageOut]
     more: int | None
 
 
@@ -338,6 +338,8 @@ def _full(found: DocumentView) -> DocumentFullOut:
         published=found.published,
         shown=found.shown.version,
         versions=[VersionOut.model_validate(v, from_attributes=True) for v in found.versions],
-        passages=[PassageOut.model_validate(p, from_attributes=True) for p in found.passages],
+        passages=[
+            DocumentPassageOut.model_validate(p, from_attributes=True) for p in found.passages
+        ],
         more=found.more,
     )

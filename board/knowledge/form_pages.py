@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse
 
 from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.core.context import BoardContext
-from guardia.board.knowledge import contents, forms, policy, records, view
+from guardia.board.knowledge import attached, contents, forms, policy, records, view
 from guardia.board.knowledge.forms import EnteredDetails
 from guardia.board.knowledge.pages import document_page
 from guardia.board.knowledge.records import NewFile
@@ -128,15 +128,14 @@ def upload(
         if len(given) > MOST_FILES:
             why = t("documents.many_files", most=MOST_FILES)
             raise Invalid(what=t("documents.files"), why=why, field="files")
-        entered.parsed("-")
+        entered.parsed()
     except UserError as error:
         with render.use_visitor_language(request):
             field, notice = str(error.detail.get("field", "")), str(error.detail.get("why", error))
         return again(status=errors.status_of(error), notice=notice, field=field)
     for file in given:
         try:
-            title = entered.title if len(given) == 1 and entered.title else ""
-            number = _add_upload(request, board, visitor, entered, file, title, then == "submit")
+            number = _add_upload(request, board, visitor, entered, file, then == "submit")
             added.append((number, file.filename or ""))
         except UserError as error:
             refused.append((file.filename or "", str(error)))
@@ -149,21 +148,11 @@ def _add_upload(
     visitor: Visitor,
     entered: EnteredDetails,
     file: UploadFile,
-    title: str,
     submit: bool,
 ) -> int:
     store = BlobStore.of(request.app.state.settings)
     name = file.filename or ""
-    details = EnteredDetails(
-        title or forms.title_of(name),
-        entered.field,
-        entered.institution,
-        entered.server,
-        entered.owner,
-        entered.audience,
-        entered.roles,
-        entered.expires,
-    ).parsed()
+    details = replace(entered, title=forms.title_of(name)).parsed()
     content = file.file.read(policy.MAX_BYTES + 1)
     with contents.receive_bytes(board, store, content) as incoming:
         return records.add_document(
@@ -268,6 +257,20 @@ def change_details(
         lambda: records.change_details(board, visitor.person, number, entered.parsed()),
         on_success=f"/documents/{number}",
         on_refusal=partial(_details_page, request, board, visitor, number, entered),
+    )
+
+
+@router.post("/documents/attachments/{sr_id}/{attachment_id}")
+def take_over_attachment(
+    request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, attachment_id: Number
+) -> Response:
+    """Add a file of an issue as a document."""
+    store = BlobStore.of(request.app.state.settings)
+    return actions.submit(
+        request,
+        lambda: attached.take_over(board, store, visitor.person, sr_id, attachment_id),
+        on_success="/documents/{}".format,
+        on_refusal=partial(_upload_page, request, board, visitor, EnteredDetails()),
     )
 
 

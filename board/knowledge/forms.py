@@ -26,10 +26,10 @@ class EnteredDetails:
     roles: tuple[str, ...] = STAFF_ROLES
     expires: str = ""
 
-    def parsed(self, title: str = "") -> DocumentDetails:
+    def parsed(self) -> DocumentDetails:
         """Return the details. Raises `Invalid` with the wrong field."""
         return DocumentDetails(
-            title=self.title.strip() or title,
+            title=self.title.strip(),
             field=self.field.strip(),
             institution=self.institution.strip() or None,
             server=self.server.strip() or None,

@@ -52,8 +52,12 @@ def add_document(
     incoming: Incoming,
     *,
     submit: bool = False,
+    runbook_id: str | None = None,
 ) -> int:
-    """Add a document with its first version; return its number. A worker reads it afterwards."""
+    """Add a document with its first version; return its number. A worker reads it afterwards.
+
+    With `runbook_id` it is that runbook, and every version has to be a valid one.
+    """
     require_permission(person, "document.edit")
     now = board.clock()
     details = checked(details, now)
@@ -61,6 +65,7 @@ def add_document(
         details = _known(session, details)
         contents.keep(session, store, incoming, now)
         row = Document(created_by=str(Actor.of(person)), created_at=now, source=file.source)
+        row.kind, row.runbook_id = "runbook" if runbook_id else "document", runbook_id
         _apply(row, details, now)
         session.add(row)
         session.flush()

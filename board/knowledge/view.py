@@ -90,7 +90,7 @@ class VersionLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PassageView:
+class DocumentPassage:
     """A passage with its place."""
 
     passage_id: int
@@ -116,7 +116,7 @@ class DocumentView:
     shown: VersionLine
     published: int | None
     """Number of the published version."""
-    passages: tuple[PassageView, ...]
+    passages: tuple[DocumentPassage, ...]
     more: int | None
     """Ordinal with which the next page of passages begins."""
     headings: tuple[tuple[int, str], ...]
@@ -392,8 +392,8 @@ def _version_line(row: DocumentVersion, names: dict[str, str]) -> VersionLine:
     )
 
 
-def _passage(row: Passage) -> PassageView:
-    return PassageView(
+def _passage(row: Passage) -> DocumentPassage:
+    return DocumentPassage(
         row.passage_id, row.ordinal, tuple(row.heading_path), row.page, row.sheet, row.text
     )
 

@@ -205,6 +205,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/documents"): "document.edit",
     ("GET", "/documents/new"): "document.edit",
     ("POST", "/documents/preview"): "document.edit",
+    ("POST", "/documents/attachments/{sr_id}/{attachment_id}"): "document.edit",
     ("GET", "/documents/upload"): "document.edit",
     ("POST", "/documents/upload"): "document.edit",
     ("GET", "/documents/review"): "document.edit",

@@ -76,6 +76,10 @@ class DocumentEnv:
         review.publish(self.board, reviewer, number, 1)
         return number
 
+    def submit(self, number: int, version: int, person: PersonInfo = ENGINEER) -> None:
+        """Hand a version in for review."""
+        review.submit(self.board, person, number, version)
+
     def read(self) -> None:
         """Read every version that waits, as the jobs of a worker do."""
         for version in self._versions("WAITING"):

@@ -331,6 +331,48 @@ def queue(
         sys.stdout.write(t("documents.queue_empty") + "\n")
 
 
+@app.command("attachment", help=t("documents.cli.attachment"))
+def attachment(
+    issue: Annotated[str, typer.Argument(help=t("documents.cli.issue"))],
+    attachment_id: Annotated[int, typer.Argument(help=t("documents.cli.attachment_id"), min=1)],
+    who: _As,
+    as_json: _Json = False,
+) -> None:
+    """Add a file of an issue as a document."""
+    from guardia.board.knowledge import attached
+    from guardia.cli.issue import parse_issue_number
+
+    sr_id = parse_issue_number(issue)
+    with _opened() as (board, store):
+        number = attached.take_over(board, store, authenticate(board, who), sr_id, attachment_id)
+    _say({"number": number, "version": 1}, t("documents.cli.added", number=number), as_json)
+
+
+@app.command("runbooks", help=t("documents.cli.runbooks"))
+def runbooks(who: _As, as_json: _Json = False) -> None:
+    """Add the runbooks of the product, or their new versions, and hand them in for review."""
+    from importlib.resources import files
+
+    from guardia.board.knowledge import runbooks as documents
+    from guardia.knowledge.runbook import shipped
+
+    folder = files("guardia.knowledge") / "runbooks"
+    added: list[dict[str, object]] = []
+    with _opened() as (board, store):
+        person = authenticate(board, who)
+        for one in shipped():
+            content = (folder / f"{one.id}.md").read_bytes()
+            found = documents.add_runbook(board, store, person, one.id, one.title, content)
+            if found is not None:
+                added.append({"runbook": one.id, "number": found[0], "version": found[1]})
+    if as_json:
+        _print(added)
+        return
+    for words in added:
+        sys.stdout.write(f"{words['runbook']}  {t('documents.cli.version_added', **words)}\n")
+    sys.stdout.write(t("documents.uploaded", count=len(added)) + "\n")
+
+
 @contextmanager
 def _opened() -> Iterator[tuple[BoardContext, BlobStore]]:
     from guardia.board.artifacts.blob_store import BlobStore

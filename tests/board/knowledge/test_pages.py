@@ -8,8 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from board_env import ENGINEER
 from document_env import DocumentEnv
 from page_env import PAGE, PageClient, page_app
+
+from guardia.board.artifacts.attachments import NewAttachment, add_attachments, digest_of
+from guardia.board.knowledge import attached
+from guardia.errors import NotFound
 
 TEXT = "# 점검\n\n서버를 **매일** 점검합니다.\n\n| 서버 | 용도 |\n|---|---|\n| a | b |\n"
 SignIn = Callable[[str], PageClient]
@@ -111,6 +116,28 @@ def test_a_hostile_text_is_shown_as_text(sign_in_as: SignIn, docs: DocumentEnv) 
     body = html[html.index('id="p1"') : html.index('class="anchor"')]
     assert "<img" not in body and "<form" not in body and 'href="javascript' not in body
     assert "{{ 1+1 }}" in body
+
+
+def test_a_file_of_an_issue_becomes_a_document_of_its_institution(
+    sign_in_as: SignIn, docs: DocumentEnv, web_env: Any
+) -> None:
+    sr_id = web_env.create_issue(institution="MOF")
+    content = TEXT.encode()
+    new = NewAttachment("점검 결과.md", "text/markdown", len(content), digest_of(content), content)
+    add_attachments(web_env.board, docs.store, sr_id, "mail:1", [new])
+    engineer = sign_in_as("eng")
+    path = f"/documents/attachments/{sr_id}/1"
+    assert path in engineer.get_page(f"/issues/{sr_id}").text
+    made = engineer.submit_form(path, at="/notifications")
+    assert made.status_code == 303, made.text
+    docs.read()
+    html = engineer.get_page(made.headers["location"]).text
+    assert "점검 결과" in html and "MOF" in html and "<td>a</td>" in html
+    customer = sign_in_as("cus2")
+    assert path not in customer.get_page(f"/issues/{sr_id}").text
+    assert customer.submit_form(path, at="/notifications").status_code == 403
+    with pytest.raises(NotFound):
+        attached.take_over(web_env.board, docs.store, ENGINEER, sr_id, 99)
 
 
 def test_the_api_does_what_the_pages_do(sign_in_as: SignIn, docs: DocumentEnv) -> None:
