@@ -42,7 +42,8 @@ def group_commands(app: typer.Typer) -> None:
     """Put every command into its group of the help, and order them."""
     panels = {name: group for group, names in GROUPS.items() for name in names}
     order = list(panels)
-    for info in (*app.registered_commands, *app.registered_groups):
+    known: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for info in known:
         if info.name in panels:
             info.rich_help_panel = t(f"issues.cli.group.{panels[info.name]}")
     app.registered_commands.sort(key=lambda info: _place(order, info.name))
