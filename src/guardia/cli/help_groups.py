@@ -16,7 +16,7 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     {
         "issues": (
             "list", "show", "do", "queue", "assign", "goal", "ask", "reopen", "accept", "runs",
-            "sla", "calendar", "dashboard", "costs", "budget",
+            "sla", "calendar", "form", "change", "dashboard", "costs", "budget",
         ),
         "decisions": (
             "approve", "reject", "ask-changes", "plan", "delegate", "standing", "rule", "rules",
