@@ -27,10 +27,10 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
             "server", "institution", "credential", "cmdb", "tools", "artifact", "rollout",
             "document", "lab",
         ),
-        "people": ("person", "token", "owner", "skill", "team", "duty", "absence"),
+        "people": ("person", "right", "token", "owner", "skill", "team", "duty", "absence"),
         "agents": ("agent", "hire", "fire", "heartbeat", "note", "org", "eval", "mcp"),
         "operation": (
-            "init", "up", "serve", "worker", "status", "db", "keys", "audit", "webhook", "demo",
+            "init", "up", "serve", "worker", "workers", "channel", "status", "db", "keys", "audit", "webhook", "demo",
             "version",
         ),
     }
