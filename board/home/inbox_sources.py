@@ -22,9 +22,9 @@ from guardia.board.costs.model import BudgetPause
 from guardia.board.hiring.model import HireRequest
 from guardia.board.home.items import Found, InboxItem, InboxSource
 from guardia.board.issues.visibility import visible_to
-from guardia.board.rights.requests import pending_requests
 from guardia.board.knowledge.model import Document, DocumentVersion
 from guardia.board.knowledge.rights import readable_by
+from guardia.board.rights.requests import pending_requests
 from guardia.board.rollouts.model import Rollout
 from guardia.board.service_levels.model import ServiceClock
 from guardia.board.standing.model import StandingApproval

@@ -38,7 +38,6 @@ from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
 from guardia.board.change_calendar import api as change_api
 from guardia.board.change_calendar import pages as change_pages
-from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages
 from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages, team_pages
 from guardia.board.cmdb import pages as server_pages
 from guardia.board.command import api as command_api
