@@ -30,7 +30,8 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "people": ("person", "right", "token", "owner", "skill", "team", "duty", "absence"),
         "agents": ("agent", "hire", "fire", "heartbeat", "note", "org", "eval", "mcp"),
         "operation": (
-            "init", "up", "serve", "worker", "workers", "channel", "status", "db", "keys", "audit", "webhook", "demo",
+            "init", "up", "serve", "worker", "workers", "channel",
+            "status", "db", "keys", "audit", "webhook", "demo",
             "version",
         ),
     }
