@@ -16,7 +16,7 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     {
         "issues": (
             "list", "show", "do", "queue", "assign", "goal", "ask", "reopen", "accept", "runs",
-            "sla", "calendar", "dashboard", "costs", "budget",
+            "sla", "calendar", "form", "change", "dashboard", "costs", "budget",
         ),
         "decisions": (
             "approve", "reject", "ask-changes", "plan", "delegate", "standing", "rule", "rules",
@@ -27,10 +27,11 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
             "server", "institution", "credential", "cmdb", "tools", "artifact", "rollout",
             "document", "lab",
         ),
-        "people": ("person", "token", "owner", "skill", "team", "duty", "absence"),
+        "people": ("person", "right", "token", "owner", "skill", "team", "duty", "absence"),
         "agents": ("agent", "hire", "fire", "heartbeat", "note", "org", "eval", "mcp"),
         "operation": (
-            "init", "up", "serve", "worker", "status", "db", "keys", "audit", "webhook", "demo",
+            "init", "up", "serve", "worker", "workers", "channel",
+            "status", "db", "keys", "audit", "webhook", "demo",
             "version",
         ),
     }
@@ -42,7 +43,8 @@ def group_commands(app: typer.Typer) -> None:
     """Put every command into its group of the help, and order them."""
     panels = {name: group for group, names in GROUPS.items() for name in names}
     order = list(panels)
-    for info in (*app.registered_commands, *app.registered_groups):
+    known: list[Any] = [*app.registered_commands, *app.registered_groups]
+    for info in known:
         if info.name in panels:
             info.rich_help_panel = t(f"issues.cli.group.{panels[info.name]}")
     app.registered_commands.sort(key=lambda info: _place(order, info.name))
