@@ -34,6 +34,8 @@ class Installation:
     """Seconds by which this host's clock may be off."""
     owns_database: bool = False
     """Whether this process started the database, which then ends with it."""
+    report_dsn: str | None = None
+    """DSN of the role that reads views; `None` with an external database."""
 
     @contextmanager
     def board(self, *, signing: bool = True) -> Iterator[BoardContext]:
@@ -100,7 +102,7 @@ def open_installation(settings: Settings, *, keep: bool = False) -> Iterator[Ins
             settings.clock_limit,
         )
         return
-    from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
+    from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, REPORTING_ROLE
     from guardia.db.keeper import ClusterKeeper
 
     server = embedded_cluster(settings)
@@ -114,6 +116,7 @@ def open_installation(settings: Settings, *, keep: bool = False) -> Iterator[Ins
             local_stop,
             settings.clock_limit,
             owns_database=server.owned,
+            report_dsn=server.dsn(REPORTING_ROLE),
         )
 
 
