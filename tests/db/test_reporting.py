@@ -71,7 +71,7 @@ def test_the_queries_of_before_run_unchanged(env: BoardEnv, report: str) -> None
     assert views["2"][0]["total_tasks"] == 2
     assert views["4"] == []
     assert views["5"][0]["failed_sr"] == 1
-    assert {row["failed"] for row in views["6"]} == {False} and len(views["6"]) == 2
+    assert {row["failed"] for row in views["6"]} == {False} and len(views["6"]) == 3
     assert [row["task_id"] for row in views["7"]] == [task]
 
 

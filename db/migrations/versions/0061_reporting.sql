@@ -7,7 +7,7 @@ select i.sr_id, i.title, i.status, i.priority, i.category, i.inst_id, i.assignee
   from tb_sr_request i where is_open_state(i.status);
 
 create view v_sr_daily as
-select day, inst_id,
+select day, day::timestamp at time zone 'Asia/Seoul' as begins_at, inst_id,
        sum(n) filter (where measure = 'issue')::bigint as received,
        sum(n) filter (where measure = 'issue_ended')::bigint as ended,
        sum(n) filter (where measure = 'issue_ended' and part = 'COMPLETED')::bigint as completed,
@@ -16,7 +16,8 @@ select day, inst_id,
  group by day, inst_id;
 
 create view v_task_daily as
-select day as work_date, sum(n)::bigint as total_tasks,
+select day as work_date, day::timestamp at time zone 'Asia/Seoul' as begins_at,
+       sum(n)::bigint as total_tasks,
        coalesce(sum(n) filter (where part = 'COMPLETED'), 0)::bigint as success_count,
        coalesce(sum(n) filter (where part = 'FAILED_ROLLBACK'), 0)::bigint as failure_count,
        round(coalesce(sum(n) filter (where part = 'COMPLETED'), 0) / nullif(sum(n), 0) * 100, 2) as success_rate
@@ -24,12 +25,13 @@ select day as work_date, sum(n)::bigint as total_tasks,
  group by day having sum(n) > 0;
 
 create view v_task_status as
-select inst_id, day, part as status, sum(n)::bigint as tasks
+select inst_id, day, day::timestamp at time zone 'Asia/Seoul' as begins_at, part as status,
+       sum(n)::bigint as tasks
   from v_figure where measure = 'task_state' and inst_id <> '*'
  group by inst_id, day, part having sum(n) > 0;
 
 create view v_agent_autonomy as
-select day, inst_id,
+select day, day::timestamp at time zone 'Asia/Seoul' as begins_at, inst_id,
        coalesce(sum(n) filter (where measure = 'agent_state' and part = 'IN_PROGRESS'), 0)::bigint as running,
        coalesce(sum(n) filter (where measure = 'agent_state' and part = 'COMPLETED'), 0)::bigint as completed,
        coalesce(sum(n) filter (where measure = 'agent_state' and part = 'FAILED_ROLLBACK'), 0)::bigint as failed,
@@ -63,7 +65,8 @@ select i.inst_id, i.inst_name,
  group by i.inst_id, i.inst_name;
 
 create view v_hourly_load as
-select day, part::integer as hour,
+select day, (day + part::integer * interval '1 hour') at time zone 'Asia/Seoul' as begins_at,
+       part::integer as hour,
        coalesce(sum(n) filter (where measure = 'task_hour'), 0)::bigint as tasks,
        coalesce(sum(n) filter (where measure = 'line_hour'), 0)::bigint as lines
   from v_figure where measure in ('task_hour', 'line_hour') and inst_id = '*'
@@ -99,7 +102,7 @@ select g.agent_id, g.title, g.state, last.started_at, last.ended_at, last.outcom
  where g.state <> 'fired';
 
 create view v_cost_daily as
-select day, agent_id, inst_id, model, calls, tokens_in + tokens_out as tokens,
+select day, day::timestamp at time zone 'Asia/Seoul' as begins_at, agent_id, inst_id, model, calls, tokens_in + tokens_out as tokens,
        round(cost / 1000000.0, 2) as cost_won, commands
   from tb_cost_day;
 
@@ -114,25 +117,27 @@ select (select size from tb_audit_head where chain = 'main') as entries,
 -- use. No line of a room, body of a request, account, key or credential is among them.
 create function grant_reporting(given name) returns void language plpgsql as $$
 declare
-    found name;
+    reader text := ' to ' || quote_ident(given);
+    found text;
 begin
-    execute format('grant usage on schema public to %I', given);
+    execute 'grant usage on schema public' || reader;
     foreach found in array array['v_sr_waiting', 'v_sr_daily', 'v_task_daily', 'v_task_status', 'v_agent_autonomy',
         'v_engineer_load', 'v_institution_summary', 'v_hourly_load', 'v_server_timeline', 'v_failure_detail',
-        'v_approval_waiting', 'v_agent_heartbeat', 'v_cost_daily', 'v_integrity', 'v_audit_integrity', 'v_figure']
+        'v_approval_waiting', 'v_agent_heartbeat', 'v_cost_daily', 'v_integrity', 'v_audit_integrity', 'v_figure',
+        'tb_system_owner']
     loop
-        execute format('grant select on %I to %I', found, given);
+        execute 'grant select on ' || found || reader;
     end loop;
-    execute format('grant select (inst_id, inst_name) on tb_inst_meta to %I', given);
-    execute format('grant select (server_id, inst_id, kind) on tb_server_info to %I', given);
-    execute format('grant select on tb_system_owner to %I', given);
-    execute format('grant select (sr_id, status, priority, category, inst_id, created_at, updated_at, ended_at)'
-                   ' on tb_sr_request to %I', given);
-    execute format('grant select (task_id, sr_id, status, target_server, action_type, owner_id, agent_id,'
-                   ' created_at, updated_at) on tb_ops_task to %I', given);
-    execute format('grant select (seq, task_id, sr_id, kind, previous_hash, current_hash, log_content, created_at)'
-                   ' on tb_audit_log to %I', given);
-    execute format('grant select (room, rule, sr_id, created_at) on tb_msg_chat_log to %I', given);
+    foreach found in array array[
+        '(inst_id, inst_name) on tb_inst_meta',
+        '(server_id, inst_id, kind) on tb_server_info',
+        '(sr_id, status, priority, category, inst_id, created_at, updated_at, ended_at) on tb_sr_request',
+        '(task_id, sr_id, status, target_server, action_type, owner_id, agent_id, created_at, updated_at) on tb_ops_task',
+        '(seq, task_id, sr_id, kind, previous_hash, current_hash, log_content, created_at) on tb_audit_log',
+        '(room, rule, sr_id, created_at) on tb_msg_chat_log']
+    loop
+        execute 'grant select ' || found || reader;
+    end loop;
 end $$;
 revoke execute on function grant_reporting(name) from public;
 
