@@ -2,9 +2,9 @@
 
     make bench NAME=cards ARGS="--tasks 1000000"
 
-The tasks are generated in SQL with triggers off, over 90 days, `--institutions` and `--servers`; one in
-a hundred is open. Then the totals are rebuilt. Each card is read for each filter, a few times: shown
-are the median and the slowest, in milliseconds.
+The tasks are generated in SQL with triggers off, over 90 days, `--institutions` and `--servers`;
+one in a hundred is open. Then the totals are rebuilt. Each card is read for each filter, a few
+times: shown are the median and the slowest, in milliseconds.
 """
 
 from __future__ import annotations
@@ -35,7 +35,8 @@ _PLACES = """
     select 'S' || n, 'I' || 1 + n %% %(institutions)s, 'WAS' from generate_series(1, %(servers)s) n
 """
 _STATUS = """
-    case when n % 100 = 0 then (array['RECEIVED', 'PENDING_APPROVAL', 'IN_PROGRESS', 'MANUAL'])[1 + n / 100 % 4]
+    case when n % 100 = 0 then
+           (array['RECEIVED', 'PENDING_APPROVAL', 'IN_PROGRESS', 'MANUAL'])[1 + n / 100 % 4]
          when n % 50 = 1 then 'FAILED_ROLLBACK' when n % 20 = 2 then 'REJECTED' else 'COMPLETED' end
 """
 _ROWS = f"""
@@ -44,16 +45,17 @@ _ROWS = f"""
                now() - n * interval '{_DAYS} days' / :tasks as moment
           from generate_series(1, :tasks) n),
     issue as (
-        insert into tb_sr_request (sr_id, title, body, status, category, priority, inst_id, assignee_id,
-                                   agent_id, channel, created_at, updated_at, ended_at)
+        insert into tb_sr_request (sr_id, title, body, status, category, priority, inst_id,
+                                   assignee_id, agent_id, channel, created_at, updated_at, ended_at)
         overriding system value
-        select n, '서비스 점검 요청 ' || n, '', status, 'DB', 'P' || 1 + n % 4, 'I' || 1 + server % :institutions,
-               'eng', 'db-agent', 'web', moment, moment + interval '20 min',
+        select n, '서비스 점검 요청 ' || n, '', status, 'DB', 'P' || 1 + n % 4,
+               'I' || 1 + server % :institutions, 'eng', 'db-agent', 'web', moment, moment + interval '20 min',
                case when n % 100 <> 0 then moment + interval '20 min' end from one)
     insert into tb_ops_task (task_id, sr_id, status, target_server, owner_id, agent_id, by_person,
                              created_at, updated_at)
     overriding system value
-    select n, n, status, 'S' || server, 'eng', 'db-agent', n % 3 = 0, moment, moment + interval '20 min' from one
+    select n, n, status, 'S' || server, 'eng', 'db-agent', n % 3 = 0, moment,
+           moment + interval '20 min' from one
 """
 
 

@@ -1,4 +1,4 @@
-"""The views for reporting tools: their figures, the queries of before, and what their role may do."""
+"""Views for reporting tools: their figures, the queries of before, and the rights of their role."""
 
 from __future__ import annotations
 
