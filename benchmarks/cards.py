@@ -49,7 +49,8 @@ _ROWS = f"""
                                    assignee_id, agent_id, channel, created_at, updated_at, ended_at)
         overriding system value
         select n, '서비스 점검 요청 ' || n, '', status, 'DB', 'P' || 1 + n % 4,
-               'I' || 1 + server % :institutions, 'eng', 'db-agent', 'web', moment, moment + interval '20 min',
+               'I' || 1 + server % :institutions, 'eng', 'db-agent', 'web', moment,
+               moment + interval '20 min',
                case when n % 100 <> 0 then moment + interval '20 min' end from one)
     insert into tb_ops_task (task_id, sr_id, status, target_server, owner_id, agent_id, by_person,
                              created_at, updated_at)
@@ -68,6 +69,14 @@ def fill(superuser: str, tasks: int, institutions: int, servers: int) -> None:
             connection.execute(statement, numbers)  # type: ignore[arg-type]
         query = _ROWS.replace(":tasks", str(tasks)).replace(":servers", str(servers))
         connection.execute(query.replace(":institutions", str(institutions)))  # type: ignore[arg-type]
+        connection.execute(
+            "update tb_ops_task set plan_hash = 'x' where status = 'PENDING_APPROVAL'"
+        )
+        connection.execute(
+            "insert into tb_approval (task_id, plan_hash, step, role, state, created_at, opened_at)"
+            " select task_id, plan_hash, 1, 'team_lead', 'WAITING', created_at, created_at"
+            " from tb_ops_task where plan_hash = 'x'"
+        )
         connection.execute(
             "insert into tb_msg_chat_log (channel, external_id, room, sender, text, created_at)"
             f" select 'web', n, '방', 'x', 'y', now() - n * interval '{_DAYS} days' / {tasks}"
