@@ -131,7 +131,7 @@ begin
     foreach found in array array[
         '(inst_id, inst_name) on tb_inst_meta',
         '(server_id, inst_id, kind) on tb_server_info',
-        '(sr_id, status, priority, category, inst_id, created_at, updated_at, ended_at) on tb_sr_request',
+        '(sr_id, status, priority, category, inst_id, created_at, updated_at, closed_at) on tb_sr_request',
         '(task_id, sr_id, status, target_server, action_type, owner_id, agent_id, created_at, updated_at) on tb_ops_task',
         '(seq, task_id, sr_id, kind, previous_hash, current_hash, log_content, created_at) on tb_audit_log',
         '(room, rule, sr_id, created_at) on tb_msg_chat_log']
