@@ -67,7 +67,7 @@ def _excel_cell(sheet: Any, value: Cell, *, bold: bool = False) -> Any:
         cell = WriteOnlyCell(sheet, value.astimezone(SEOUL).replace(tzinfo=None, microsecond=0))
         cell.number_format = _MOMENT
     elif isinstance(value, date):
-        cell = WriteOnlyCell(sheet, value)
+        cell = WriteOnlyCell(sheet, datetime.combine(value, datetime.min.time()))
         cell.number_format = _DAY
     elif isinstance(value, str):
         cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value)[:_LONGEST])

@@ -95,9 +95,7 @@ class FailuresCard:
         )
 
 
-def _latest(
-    person: PersonInfo, filters: CardFilters, begins: datetime, most: int
-) -> Select[tuple[int]]:
+def _latest(person: PersonInfo, filters: CardFilters, begins: datetime, most: int) -> Select[int]:
     """Return the latest failed tasks, read from the newest until enough are found.
 
     The issue is looked up for each of them: a join could begin with all issues of an institution.
