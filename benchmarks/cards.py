@@ -46,7 +46,8 @@ _ROWS = f"""
           from generate_series(1, :tasks) n),
     issue as (
         insert into tb_sr_request (sr_id, title, body, status, category, priority, inst_id,
-                                   assignee_id, agent_id, channel, created_at, updated_at, closed_at)
+                                   assignee_id, agent_id, channel, created_at, updated_at,
+                                   closed_at)
         overriding system value
         select n, '서비스 점검 요청 ' || n, '', status, 'DB', 'P' || 1 + n % 4,
                'I' || 1 + server % :institutions, 'eng', 'db-agent', 'web', moment,
