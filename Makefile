@@ -5,7 +5,7 @@
 # ARGS="..." is passed to `guardia demo`, pytest and benchmarks. PYTHON=... chooses the interpreter.
 
 .SUFFIXES:
-.PHONY: help install dev debian claude octokit octokit demo test bench lint format clean
+.PHONY: help install dev debian claude octokit demo test bench lint format clean superset
 MAKEFLAGS += --no-print-directory
 
 # Some images disable bytecode files; then every process would compile all our modules at its start.
@@ -114,6 +114,16 @@ octokit: dev
 # order: by default, files with few but long tests would all run last.
 test: dev debian claude octokit
 	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+
+# Apache Superset in an environment of its own (830 MB), and the test that runs it.
+superset: dev
+	@set -e; venv="$(CURDIR)/.make/superset"; \
+	if [ ! -x "$$venv/bin/superset" ]; then \
+	  $(PY) -m venv --clear "$$venv"; \
+	  "$$venv/bin/pip" install -q -c deploy/superset/constraints.txt \
+	    "apache-superset==6.1.0" psycopg2-binary rich cachetools flask-caching gunicorn; \
+	fi; \
+	GUARDIA_SUPERSET="$$venv" $(PY) -m pytest tests/db/test_superset.py $(ARGS)
 
 # What is measured, and never tested: without a NAME the first line of each benchmark.
 bench: $(if $(wildcard benchmarks/$(NAME).py),dev)

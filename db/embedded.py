@@ -43,6 +43,8 @@ from guardia.i18n import t
 
 OWNER_ROLE = "guardia_owner"
 APPLICATION_ROLE = "guardia_app"
+REPORTING_ROLE = "guardia_report"
+"""Reads views for Grafana and the like, see docs/sql-views.md."""
 DATABASE = "guardia"
 
 SETTINGS: Mapping[str, str] = {
@@ -262,11 +264,12 @@ class Cluster:
     def create_roles(self) -> None:
         """Create the product's roles and database.
 
-        `guardia_owner` owns `guardia` and migrates it; `guardia_app` may only log in, its rights
-        on tables are granted by the migrations.
+        `guardia_owner` owns `guardia` and migrates it; `guardia_app` and `guardia_report` may only
+        log in, their rights on tables are granted by the migrations.
         """
         self.create_role(OWNER_ROLE)
         self.create_role(APPLICATION_ROLE)
+        self.create_role(REPORTING_ROLE)
         self.create_database(DATABASE, owner=OWNER_ROLE)
 
     def create_role(self, name: str, *, member_of: tuple[str, ...] = ()) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Path
@@ -30,7 +30,7 @@ class FiguresOut(CardOut):
     """The figures of a card, as its page shows them."""
 
     columns: list[str]
-    rows: list[list[int | float | datetime | str | None]]
+    rows: list[list[int | float | datetime | date | str | None]]
 
 
 @router.get("")

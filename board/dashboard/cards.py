@@ -77,7 +77,8 @@ class Chart:
     series: tuple[Series, ...]
 
 
-Cell = str | int | float | datetime | None
+Cell = str | int | float | date | None
+"""A moment is a `datetime`, which is a `date` too."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from guardia.board.cmdb.imports.workbook import looks_like_formula
@@ -12,6 +12,7 @@ from guardia.board.core.labels import SEOUL, format_time
 from guardia.board.dashboard.cards import CardTable, Cell
 
 _MOMENT = "yyyy-mm-dd hh:mm:ss"
+_DAY = "yyyy-mm-dd"
 _LONGEST = 32_000
 """Characters of a cell; Excel takes 32,767."""
 _WIDEST = 60
@@ -49,6 +50,8 @@ def _csv_cell(value: Cell) -> str:
         return ""
     if isinstance(value, datetime):
         return format_time(value)
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, (int, float)):
         return str(value)
     return f"'{value}" if looks_like_formula(value) else value
@@ -63,6 +66,9 @@ def _excel_cell(sheet: Any, value: Cell, *, bold: bool = False) -> Any:
         # Excel knows no time zones.
         cell = WriteOnlyCell(sheet, value.astimezone(SEOUL).replace(tzinfo=None, microsecond=0))
         cell.number_format = _MOMENT
+    elif isinstance(value, date):
+        cell = WriteOnlyCell(sheet, datetime.combine(value, datetime.min.time()))
+        cell.number_format = _DAY
     elif isinstance(value, str):
         cell = WriteOnlyCell(sheet, ILLEGAL_CHARACTERS_RE.sub("", value)[:_LONGEST])
         cell.data_type = "s"  # Not a formula, whatever it begins with.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import Select, func, select
 
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
@@ -19,6 +19,7 @@ from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 
 _MOST = 10
+_COLUMNS = (Task.task_id, Issue.sr_id, Issue.title, Task.target_server, Task.updated_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,25 +65,21 @@ class FailuresCard:
             .correlate(Task)
             .scalar_subquery()
         )
-        columns = (Task.task_id, Issue.sr_id, Issue.title, Task.target_server, Task.updated_at)
-        query = (
-            select(*columns, func.coalesce(command, ""))
-            .join(Issue, Issue.sr_id == Task.sr_id)
-            .where(
-                Task.status == State.FAILED_ROLLBACK.value,
-                Task.updated_at >= filters.begins(board.clock()),
-                filters.tasks(person),
-            )
-            .order_by(Task.updated_at.desc())
-            .limit(_MOST)
-        )
         since = filters.first_day(board.clock())
         with board.database.reading() as session:
-            rows = session.execute(query).all()
             found = figures.sums(session, person, filters, ["task_failed"], since=since)
+            total = sum(figure.n for figure in found)
+            latest = _latest(person, filters, filters.begins(board.clock()), min(total, _MOST))
+            query = (
+                select(*_COLUMNS, func.coalesce(command, ""))
+                .join(Issue, Issue.sr_id == Task.sr_id)
+                .where(Task.task_id.in_(latest))
+                .order_by(Task.updated_at.desc())
+            )
+            rows = session.execute(query).all()
         return Failures(
             tuple(Failure(*row) for row in rows),
-            sum(figure.n for figure in found),
+            total,
             links.with_task(filters, "failed_rollback", f"ended={since}"),
         )
 
@@ -96,3 +93,21 @@ class FailuresCard:
                 for one in data.rows
             ),
         )
+
+
+def _latest(person: PersonInfo, filters: CardFilters, begins: datetime, most: int) -> Select[int]:
+    """Return the latest failed tasks, read from the newest until enough are found.
+
+    The issue is looked up for each of them: a join could begin with all issues of an institution.
+    """
+    admitted = select(Issue.sr_id).where(Issue.sr_id == Task.sr_id, filters.tasks(person))
+    return (
+        select(Task.task_id)
+        .where(
+            Task.status == State.FAILED_ROLLBACK.value,
+            Task.updated_at >= begins,
+            admitted.limit(1).scalar_subquery().is_not(None),
+        )
+        .order_by(Task.updated_at.desc())
+        .limit(most)
+    )

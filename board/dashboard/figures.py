@@ -20,16 +20,18 @@ ALL = "*"
 _TOTALS = "select measure, inst_id, day, part, n from v_figure where measure = any(:measures)"
 _OF_ONE = " and inst_id = :inst"
 _OF_EACH = " and inst_id not in ('*', '')"
-_SERVER = """
+_SERVERS_TASKS = """
     select f.measure, coalesce(i.inst_id, '') as inst_id, f.day, f.part, f.n
       from tb_ops_task t join tb_sr_request i on i.sr_id = t.sr_id, task_figures(t) f
      where t.target_server = :server and f.measure = any(:measures)
-    union all
-    select f.measure, coalesce(i.inst_id, ''), f.day, f.part, f.n
+"""
+_SERVERS_ISSUES = """
+    select f.measure, coalesce(i.inst_id, '') as inst_id, f.day, f.part, f.n
       from tb_sr_request i, issue_figures(i) f
      where i.sr_id in (select sr_id from tb_ops_task where target_server = :server)
        and f.measure = any(:measures)
 """
+_OF_ISSUES = frozenset({"issue", "issue_state", "issue_urgent", "issue_ended", "assignee_field"})
 
 
 class Figure(NamedTuple):
@@ -60,9 +62,9 @@ def sums(
         return []
     values: dict[str, Any] = {"measures": list(measures), "inst": inst, "since": since}
     if filters.server:
-        source, values["server"] = _SERVER, filters.server
+        values["server"] = filters.server
         condition = "" if inst == ALL else _OF_ONE
-        source = f"select * from ({source}) f where true{condition}"
+        source = f"select * from ({_of_server(measures)}) f where true{condition}"
     else:
         source = _TOTALS + (_OF_EACH if inst == ALL and "inst_id" in by else _OF_ONE)
     keys = ["measure", *by]
@@ -80,6 +82,14 @@ def sums(
         for row in session.execute(text(query), values)
         if row.n
     ]
+
+
+def _of_server(measures: Sequence[str]) -> str:
+    """Return the query of these measures for one server."""
+    asked = set(measures)
+    sources = [_SERVERS_ISSUES] if asked & _OF_ISSUES else []
+    sources += [_SERVERS_TASKS] if asked - _OF_ISSUES else []
+    return " union all ".join(sources)
 
 
 def _institution(viewer: PersonInfo, filters: CardFilters) -> str | None:

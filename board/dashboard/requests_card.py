@@ -30,6 +30,7 @@ class RequestFigures:
     """State, number, and the address of these requests."""
     chart: Chart
     link: str
+    days: tuple[date, ...]
 
 
 class RequestsCard:
@@ -59,15 +60,22 @@ class RequestsCard:
             counted,
             _chart(filters, by_day, since, today),
             links.open_issues(filters),
+            tuple(_days(since, today)),
         )
 
     def table(self, data: RequestFigures, filters: CardFilters) -> CardTable:
         """Return the days."""
-        return chart_table(data.chart, t("dashboard.column.day"))
+        plain = chart_table(data.chart, t("dashboard.column.day"))
+        dated = zip(data.days, plain.rows, strict=True)
+        return CardTable(plain.columns, tuple((day, *row[1:]) for day, row in dated))
+
+
+def _days(since: date, today: date) -> list[date]:
+    return [since + timedelta(days=n) for n in range((today - since).days + 1)]
 
 
 def _chart(filters: CardFilters, found: list[Figure], since: date, today: date) -> Chart:
-    days = [since + timedelta(days=n) for n in range((today - since).days + 1)]
+    days = _days(since, today)
     numbers = {(figure.measure, figure.day): figure.n for figure in found}
 
     def series(name: str, measure: str, word: str, colour: str) -> Series:

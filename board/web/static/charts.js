@@ -23,7 +23,8 @@ function colour(name) {
 }
 
 function options(given, element) {
-  const ink = getComputedStyle(element).color;
+  const { color: ink } = getComputedStyle(element);
+  const line = getComputedStyle(document.documentElement).getPropertyValue("--g-line").trim();
   return {
     animation: false,
     aria: { enabled: true },
@@ -33,7 +34,12 @@ function options(given, element) {
     // As text on the canvas: the page's policy allows no styles in markup.
     tooltip: { trigger: "axis", renderMode: "richText" },
     xAxis: { type: "category", data: given.labels, axisTick: { show: false }, axisLabel: { color: ink } },
-    yAxis: { type: "value", minInterval: 1, axisLabel: { color: ink } },
+    yAxis: {
+      type: "value",
+      minInterval: 1,
+      axisLabel: { color: ink },
+      splitLine: { lineStyle: { color: line } },
+    },
     series: given.series.map((one) => ({
       name: one.name,
       type: "bar",

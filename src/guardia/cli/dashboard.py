@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +70,7 @@ def show(
         _save(file, title, found)
     elif as_json:
         content = {"name": name, "title": title, "columns": found.columns, "rows": found.rows}
-        text = json.dumps(content, ensure_ascii=False, default=datetime.isoformat)
+        text = json.dumps(content, ensure_ascii=False, default=date.isoformat)
         sys.stdout.write(text + "\n")
     else:
         _print(title, found)
@@ -111,6 +111,8 @@ def _print(title: str, found: CardTable) -> None:
 def _text(cell: Cell) -> str:
     if isinstance(cell, datetime):
         return format_time(cell)
+    if isinstance(cell, date):
+        return cell.isoformat()
     if isinstance(cell, str) or cell is None:
         return cell or ""
     return f"{cell:,}"

@@ -18,10 +18,16 @@ app = typer.Typer(no_args_is_help=True)
 
 
 @app.command("url", help=t("cli.db.url"))
-def url(owner: Annotated[bool, typer.Option("--owner", help=t("cli.db.owner"))] = False) -> None:
-    """Print the DSN of the application's or the owner's role."""
+def url(
+    owner: Annotated[bool, typer.Option("--owner", help=t("cli.db.owner"))] = False,
+    report: Annotated[bool, typer.Option("--report", help=t("cli.db.report"))] = False,
+) -> None:
+    """Print the DSN of the application's, the owner's or the reporting role."""
     with open_installation(Settings()) as installation:
+        if report and installation.report_dsn is None:
+            raise Invalid(what="--report", why=t("cli.db.no_report"))
         dsn = installation.owner_dsn if owner else installation.app_dsn
+        dsn = installation.report_dsn if report else dsn
         if dsn is None:
             raise Invalid(what="--owner", why=t("cli.db.no_owner"))
         sys.stdout.write(f"{dsn}\n")

@@ -37,6 +37,8 @@ class Installation:
     """What it demands of accounts."""
     owns_database: bool = False
     """Whether this process started the database, which then ends with it."""
+    report_dsn: str | None = None
+    """DSN of the role that reads views; `None` with an external database."""
 
     @contextmanager
     def board(self, *, signing: bool = True) -> Iterator[BoardContext]:
@@ -105,7 +107,7 @@ def open_installation(settings: Settings, *, keep: bool = False) -> Iterator[Ins
             accounts,
         )
         return
-    from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE
+    from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, REPORTING_ROLE
     from guardia.db.keeper import ClusterKeeper
 
     server = embedded_cluster(settings)
@@ -120,6 +122,7 @@ def open_installation(settings: Settings, *, keep: bool = False) -> Iterator[Ins
             settings.clock_limit,
             accounts,
             owns_database=server.owned,
+            report_dsn=server.dsn(REPORTING_ROLE),
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 import pytest
 from openpyxl import load_workbook
@@ -55,17 +55,19 @@ def test_a_negative_number_stays_a_number() -> None:
 
 
 def test_a_workbook_has_numbers_dates_and_control_characters_removed() -> None:
-    given = CardTable(("기관", "건수", "비용", "시각"), (("가\x00\x0b나", 1234, 0.5, AT),))
+    row = ("가\x00\x0b나", 1234, 0.5, AT, date(2026, 12, 1))
+    given = CardTable(("기관", "건수", "비용", "시각", "날짜"), (row,))
     book = load_workbook(
         io.BytesIO(
             as_workbook("기관별/현황 [전체]: 시트 이름으로 쓰기에는 서른한 글자를 넘는다", given)
         )
     )
     sheet = book.worksheets[0]
-    assert [cell.value for cell in sheet[1]] == ["기관", "건수", "비용", "시각"]
-    name, number, cost, moment = sheet[2]
+    assert [cell.value for cell in sheet[1]] == list(given.columns)
+    name, number, cost, moment, day = sheet[2]
     assert (number.value, number.data_type) == (1234, "n")
     assert (cost.value, cost.data_type) == (0.5, "n")
     assert (moment.value, moment.is_date) == (datetime(2026, 12, 1, 0, 30), True)
+    assert (day.value, day.is_date) == (datetime(2026, 12, 1), True)
     assert "\x00" not in name.value and "\x0b" not in name.value
     assert sheet.freeze_panes == "A2"
