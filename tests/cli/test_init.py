@@ -12,7 +12,7 @@ from command_line import invoke, output, refusal
 
 from guardia.errors import Invalid, Missing
 
-PASSWORD = "넉넉히-기나긴-암호"
+PASSWORD = "넉넉히-기나긴-암호-7"
 
 
 @pytest.fixture

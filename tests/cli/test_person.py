@@ -25,19 +25,20 @@ def test_an_operator_keeps_accounts(
             "add",
             "lead9",
             "--name",
-            "새 팀장",
+            "새 감사",
             "--role",
-            "team_lead",
+            "engineer",
             "--identity",
             "사번 9",
         )
         assert "동일인(사번 9)" in person("link", "lead9", "cus")
         person("link", "lead9", "mattermost:u9")
-        person("role", "lead9", "pm")
+        assert "다른 사람의 승인" in person("role", "lead9", "pm")
+        person("role", "lead9", "auditor")
         person("deactivate", "lead9")
         rows = [line for line in person("list").splitlines() if "사번 9" in line]
         assert [r.split()[1] for r in rows] == ["cus", "lead9"]
-        assert all(word in rows[1] for word in ("새 팀장", "PM", "mattermost:u9", "비활성"))
+        assert all(word in rows[1] for word in ("새 감사", "감사인", "mattermost:u9", "비활성"))
         person("unlink", "mattermost:u9")
         assert "mattermost:u9" not in person("list")
         file = tmp_path / "people.yaml"
