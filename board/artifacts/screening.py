@@ -55,7 +55,7 @@ def _is_text(name: str, media_type: str, content: bytes) -> bool:
 
 
 def is_program(content: bytes) -> bool:
-    """Return whether a content is a compiled program, whatever its name says."""
+    """Return whether a content is a compiled program, by its first bytes."""
     return content.startswith(_EXECUTABLE)
 
 

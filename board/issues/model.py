@@ -70,7 +70,7 @@ class EarlierText(Base):
 
 
 class Follower(Base):
-    """A person who wants to know, or not to know, what happens on an issue."""
+    """A person who follows an issue or has muted it."""
 
     __tablename__ = "tb_issue_follower"
     __table_args__ = (

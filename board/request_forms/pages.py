@@ -8,6 +8,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import TypeAdapter
 from starlette.concurrency import run_in_threadpool
 
 from guardia.board.core.context import BoardContext
@@ -17,12 +18,13 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid
 from guardia.org.access import require_permission
-from guardia.text import FOLDED, clean
+from guardia.text import FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 FormId = Annotated[str, Path(max_length=40)]
+_FIELDS = TypeAdapter(dict[str, CleanStr])
 _PREFIX = "f-"
 """Before the names of the form's own fields, so that none hides `csrf`."""
 _MOST_FIELDS = 60
@@ -65,21 +67,10 @@ async def file_form(
 ) -> Response:
     """File a request, or show the form again with the reason at each wrong field."""
     sent = await request.form(max_files=0, max_fields=_MOST_FIELDS)
-    given = {
-        name.removeprefix(_PREFIX): clean(value)
-        for name, value in sent.items()
-        if name.startswith(_PREFIX) and isinstance(value, str)
-    }
-    ticket = sent.get("ticket")
-    return await run_in_threadpool(
-        _file,
-        request,
-        board,
-        visitor,
-        form_id,
-        given,
-        clean(ticket)[:64] if isinstance(ticket, str) else "",
-    )
+    fields = _FIELDS.validate_python({k: v for k, v in sent.items() if isinstance(v, str)})
+    given = {k.removeprefix(_PREFIX): v for k, v in fields.items() if k.startswith(_PREFIX)}
+    ticket = fields.get("ticket", "")[:64]
+    return await run_in_threadpool(_file, request, board, visitor, form_id, given, ticket)
 
 
 def _file(

@@ -81,7 +81,7 @@ def download(
 def show_image(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, attachment_id: Number
 ) -> Response:
-    """Return a picture to show on a page: by its first bytes, whatever its name and type say."""
+    """Return a picture to show on a page: by its first bytes alone."""
     store = BlobStore.of(request.app.state.settings)
     _name, path = attachments.find_file(board, store, visitor.person, sr_id, attachment_id)
     with path.open("rb") as file:
