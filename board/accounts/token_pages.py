@@ -15,7 +15,7 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import PERMISSIONS, is_allowed
 from guardia.org.tokens import SESSION_ONLY_ACTIONS
-from guardia.text import FOLDED, TRIMMED
+from guardia.text import FOLDED, TRIMMED, CleanStr
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -58,7 +58,7 @@ def create(
     visitor: CurrentVisitor,
     *,
     name: Annotated[str, Form(max_length=80), TRIMMED] = "",
-    rights: Annotated[list[str] | None, Form()] = None,
+    rights: Annotated[list[CleanStr] | None, Form()] = None,
     days: Annotated[int, Form(ge=1, le=366)] = 90,
 ) -> Response:
     """Create a token, whose secret only this response shows."""

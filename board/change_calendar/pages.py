@@ -11,7 +11,7 @@ from guardia.board.change_calendar import feed, view
 from guardia.board.core.context import BoardContext
 from guardia.board.web import render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.text import FOLDED
+from guardia.text import CLEANED, FOLDED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 feed_router = APIRouter(include_in_schema=False)
@@ -52,7 +52,7 @@ def change_feed(
 
 @feed_router.get("/changes/feed/{token}.ics")
 def read_feed(
-    request: Request, board: BoardDep, token: Annotated[str, Path(max_length=100)]
+    request: Request, board: BoardDep, token: Annotated[str, Path(max_length=100), CLEANED]
 ) -> Response:
     """Return the calendar for programs; the token is the only proof."""
     found = feed.read_feed(board, token, str(request.base_url).rstrip("/"))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field, StringConstraints
 
 from guardia.board.issues.labels import MOST
-from guardia.text import CLEANED, TRIMMED, VISIBLE, Body, Title
+from guardia.text import CLEANED, TRIMMED, VISIBLE, Body, CleanStr, Title
 
 Login = Annotated[str, StringConstraints(max_length=64), CLEANED]
 LabelText = Annotated[str, StringConstraints(max_length=100), TRIMMED]
@@ -30,7 +30,9 @@ class _IssueFields(BaseModel):
     labels: LabelNames | None = None
     assignees: Logins | None = None
     assignee: Login | None = None
-    milestone: Annotated[int | str | None, Field(description="Not kept: there are none")] = None
+    milestone: Annotated[int | CleanStr | None, Field(description="Not kept: there are none")] = (
+        None
+    )
 
     @property
     def label_names(self) -> list[str] | None:

@@ -18,7 +18,7 @@ from guardia.board.knowledge.view import DocumentFilter
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import ROLES
-from guardia.text import CLEANED, FOLDED, Reason
+from guardia.text import CLEANED, FOLDED, CleanStr, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -83,7 +83,7 @@ def publish_chosen(
     request: Request,
     board: BoardDep,
     visitor: CurrentVisitor,
-    chosen: Annotated[list[str], Form(max_length=review.MOST_AT_ONCE)] = [],  # noqa: B006 - copied
+    chosen: Annotated[list[CleanStr], Form(max_length=review.MOST_AT_ONCE)] = [],  # noqa: B006 - copied
 ) -> Response:
     """Publish the chosen versions; each that is refused says why."""
     pairs = [(int(m[1]), int(m[2])) for text in chosen if (m := _CHOICE.fullmatch(text))]

@@ -11,11 +11,11 @@ from pydantic import BaseModel, Field
 
 from guardia.board.request_forms import filing, revisions
 from guardia.board.web.caller import BoardDep, Caller
-from guardia.text import CleanStr
+from guardia.text import CLEANED, CleanStr
 
 router = APIRouter(prefix="/api/v3/request-forms", tags=["request forms"])
 
-FormId = Annotated[str, Path(max_length=40)]
+FormId = Annotated[str, Path(max_length=40), CLEANED]
 _MOST_TEXT = 1_000_000
 
 
@@ -47,7 +47,7 @@ class FormOut(BaseModel):
 class FilledIn(BaseModel):
     """What is filled in, by field."""
 
-    fields: dict[str, CleanStr | int] = Field(max_length=60)
+    fields: dict[CleanStr, CleanStr | int] = Field(max_length=60)
     ticket: CleanStr = Field(default="", max_length=64)
     """The same ticket files only once."""
 
@@ -61,7 +61,7 @@ class FiledOut(BaseModel):
 class CatalogueIn(BaseModel):
     """A catalogue as YAML."""
 
-    text: str = Field(max_length=_MOST_TEXT)
+    text: CleanStr = Field(max_length=_MOST_TEXT)
     expected: int | None = Field(default=None, ge=0, le=2**63 - 1)
     """Revision that has to be in force; 0: the shipped catalogue."""
     dry_run: bool = False

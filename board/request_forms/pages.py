@@ -18,12 +18,12 @@ from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid
 from guardia.org.access import require_permission
-from guardia.text import FOLDED, CleanStr
+from guardia.text import CLEANED, FOLDED, CleanStr
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
-FormId = Annotated[str, Path(max_length=40)]
+FormId = Annotated[str, Path(max_length=40), CLEANED]
 _FIELDS = TypeAdapter(dict[str, CleanStr])
 _PREFIX = "f-"
 """Before the names of the form's own fields, so that none hides `csrf`."""

@@ -22,7 +22,7 @@ from waiting import wait_until
 from guardia.db import embedded, installation
 from guardia.db.account import SystemAccount
 from guardia.db.cluster_folder import ClusterFolder
-from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
+from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, REPORTING_ROLE, Cluster
 from guardia.errors import Misconfigured
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes the account")
@@ -79,7 +79,8 @@ def test_roles_have_only_their_own_rights(cluster: Cluster) -> None:
         rows = owner.execute(
             "select rolname, rolsuper, rolcreaterole from pg_roles where rolname like 'guardia%'"
         ).fetchall()
-        assert sorted(rows) == [(APPLICATION_ROLE, False, False), (OWNER_ROLE, False, False)]
+        roles = (APPLICATION_ROLE, OWNER_ROLE, REPORTING_ROLE)
+        assert sorted(rows) == [(role, False, False) for role in roles]
         owner.execute("create table t_owned (n int)")
         owner.rollback()
     with (

@@ -20,7 +20,10 @@ def run_jobs(alerts: AlertsEnv) -> int:
     parts = SimpleNamespace(board=alerts.env.board, settings=alerts.settings)
     handlers: Any = SimpleNamespace(
         **dict.fromkeys(
-            ("beat", "deliver", "sign_checkpoint", "read_server", "plan_rollout", "read_document"),
+            (
+                *("beat", "deliver", "deliver_webhook", "sign_checkpoint"),
+                *("read_server", "read_document", "plan_rollout"),
+            ),
             print,
         ),
         process_alerts=lambda source: Worker.process_alerts(parts, source),  # type: ignore[arg-type]

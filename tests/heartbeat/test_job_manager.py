@@ -41,6 +41,10 @@ class NoopHandlers:
 
     def process_alerts(self, source: str) -> None: ...
 
+    def read_document(self, version_id: int) -> None: ...
+
+    def deliver_webhook(self, delivery_id: int) -> None: ...
+
 
 @pytest.fixture
 def env(env: BoardEnv) -> BoardEnv:

@@ -17,8 +17,9 @@ captured_tables: ContextVar[list[Table] | None] = ContextVar("captured_tables", 
 
 def console(*, stderr: bool = False) -> Console:
     """Return a console that interprets nothing in what it prints."""
-    kind = Console if captured_tables.get() is None or stderr else _TableConsole
-    return kind(stderr=stderr, markup=False, emoji=False, highlight=False)
+    if captured_tables.get() is not None and not stderr:
+        return _TableConsole(markup=False, emoji=False, highlight=False)
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False)
 
 
 class _TableConsole(Console):

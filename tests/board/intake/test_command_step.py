@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pytest
 from board_env import BoardEnv
 from command_env import one
 from fastapi import FastAPI
+from second_person import with_second_person
 from starlette.testclient import TestClient
 
 from guardia.board.accounts import messenger_links
@@ -20,12 +22,17 @@ ORIGIN = "https://board.example.test"
 Say = Callable[..., Any]
 
 
+def link(env: BoardEnv, person: str, channel: str, account: str) -> None:
+    """Link an account as the operator; that of an approver takes a second person."""
+    operator = Actor.operator("test")
+    linked = partial(messenger_links.link, env.board, operator, person, channel, account)
+    with_second_person(env.board, linked)
+
+
 @pytest.fixture
 def room(env: BoardEnv) -> Iterator[TestClient]:
     for person in ("lead", "eng", "cus"):
-        messenger_links.link(
-            env.board, Actor.operator("test"), person, "mattermost", f"id-{person}"
-        )
+        link(env, person, "mattermost", f"id-{person}")
     app = FastAPI()
     app.include_router(
         routes.router(env.board, Settings(messenger_token="열쇠", public_origin=ORIGIN))
@@ -131,7 +138,7 @@ def test_the_thread_of_an_issue_says_which_one_is_meant(env: BoardEnv) -> None:
     from guardia.board.intake.command_step import command_step
     from guardia.board.issues.conversation import RoomLine
 
-    messenger_links.link(env.board, Actor.operator("test"), "lead", "slack", "U1")
+    link(env, "lead", "slack", "U1")
     sr = env.create_issue(channel="slack", room="C1", thread="17.01")
     line = RoomLine("일시정지해줘", "slack", "정다은", room="C1", thread="17.01", account="U1",
                     external_id="e1")  # fmt: skip
