@@ -275,7 +275,7 @@ def names(board: BoardContext, rows: Iterable[Any]) -> dict[str, str]:
     with board.database.reading() as session:
         found = _people(session, ids)
     shown = {p.id: f"{p.name} {p.title}".strip() for p in found.values()}
-    return shown | {f"person:{account}": name for account, name in shown.items()}
+    return shown | {str(Actor.person(account)): name for account, name in shown.items()}
 
 
 def numbers(board: BoardContext) -> dict[str, tuple[int, str]]:

@@ -6,6 +6,7 @@ from datetime import datetime
 
 from sqlalchemy import ColumnElement, and_, false, or_
 
+from guardia.board.core.actors import Actor
 from guardia.board.knowledge.model import Document
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
@@ -24,7 +25,7 @@ def readable_by(viewer: PersonInfo) -> ColumnElement[bool]:
     audience = [Document.audience == "all"]
     by_role = and_(Document.audience == "roles", Document.roles.contains([viewer.role]))
     if viewer.role != "customer":
-        mine = or_(Document.created_by == f"person:{viewer.id}", Document.owner_id == viewer.id)
+        mine = or_(Document.created_by == str(Actor.of(viewer)), Document.owner_id == viewer.id)
         return and_(
             Document.state != "REMOVED",
             or_(*audience, Document.audience == "institution", by_role, mine),

@@ -11,6 +11,7 @@ from itertools import islice
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
 from sqlalchemy.orm import Session, defer
 
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.keyset import Keyset, Slice, read_slice
@@ -202,7 +203,7 @@ def get_document(
             .order_by(Passage.ordinal)
         ).all()
         people = {row.created_by, *(v.author for v in versions), *(v.reviewed_by for v in versions)}
-        owner = f"person:{row.owner_id}" if row.owner_id else ""
+        owner = str(Actor.person(row.owner_id)) if row.owner_id else ""
         names = display_names_of(session, [one for one in {*people, owner} if one])
     lines = tuple(_version_line(one, names) for one in versions)
     newest = versions[0]
@@ -278,7 +279,7 @@ def review_queue(board: BoardContext, viewer: PersonInfo, page: Keyset) -> Slice
             format=row[0].format,
             reading=row[0].reading,
             author=names.get(row[0].author, row[0].author),
-            is_own=row[0].author == f"person:{viewer.id}",
+            is_own=row[0].author == str(Actor.of(viewer)),
             submitted_at=row[0].submitted_at,
         )
         for row in found.rows

@@ -144,7 +144,7 @@ def pending_requests(session: Session, viewer: PersonInfo, now: datetime) -> lis
     rows = session.execute(query).all()
     asked = {actor.id for r, _ in rows if (actor := Actor.parse(r.requested_by)) is not None}
     people = session.execute(select(Person.person_id, HUMAN).where(Person.person_id.in_(asked)))
-    humans = {f"person:{row[0]}": row[1] for row in people}
+    humans = {str(Actor.person(row[0])): row[1] for row in people}
     decider = Human(viewer.id, own, viewer.role)
     return [r for r, human in rows if may_decide(decider, human, humans.get(r.requested_by))]
 

@@ -108,7 +108,7 @@ _Choice = tuple[tuple[str, ...], tuple[FieldOption, ...]]
 def _assignee(session: Session, issue: Issue) -> _Choice:
     people = [FieldOption(v, label, "people") for v, label in issue_section.assignees(session)]
     agents = [
-        FieldOption(f"agent:{one.id}", one.name, "agents")
+        FieldOption(str(Actor.agent(one.id)), one.name, "agents")
         for one in directive_options.assignees(session)
         if one.is_agent
     ]

@@ -19,6 +19,7 @@ from adapter_env import (
 )
 from board_env import LEAD, SERVER, TERMINATE, BoardEnv, plan
 from external_agents import audit_entries, chart_with_adapter, python_adapter, shared_folder
+from sqlalchemy import select
 from waiting import AN_HOUR, PATIENCE, SettableClock, wait_until
 
 from guardia.agents.adapters.contract import HostResources
@@ -29,6 +30,7 @@ from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
 from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Comment
 from guardia.board.costs import metering
 from guardia.board.costs.metering import ReportedUsage
 from guardia.board.execution import tasks, view
@@ -155,7 +157,9 @@ def test_a_timed_out_session_is_ended_and_left_to_people(
     with session_run.begun():
         loop_clock.ahead += AN_HOUR
     assert session_run.ended["how"] == "timeout" and session_run.state is State.MANUAL
-    assert "still here" in audit_entries(env.board, "comment")[-1].detail["body"]
+    with env.board.database.reading() as session:
+        said = "\n".join(session.scalars(select(Comment.body)))
+    assert "still here" in said
 
 
 @pytest.mark.slow

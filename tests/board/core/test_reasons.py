@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import rules_env
 import standing_env
-from board_env import ENGINEER, LEAD, PM, BoardEnv, assignment, plan
+from board_env import CUSTOMER, ENGINEER, LEAD, PM, BoardEnv, assignment, plan
 from sqlalchemy import select
 from stored_texts import unclean_texts
 
@@ -24,11 +24,12 @@ from guardia.board.assignment.model import Proposal
 from guardia.board.audit import log
 from guardia.board.audit.chain import ORIGIN
 from guardia.board.cmdb import host_keys
-from guardia.board.control import directives, kill_switch, manual_plans, reopening
+from guardia.board.control import closing, directives, kill_switch, manual_plans, reopening
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.manual_plans import PlanRevision
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
+from guardia.board.core.model import Comment, Issue
 from guardia.board.core.plan import Action, Risk, ToolCall
 from guardia.board.core.planner import ActionDraft
 from guardia.board.core.reasons import require_reason
@@ -42,9 +43,10 @@ from guardia.board.hiring import requests
 from guardia.board.hiring.requests import Opening
 from guardia.board.integrity import acknowledgement, witness_memory
 from guardia.board.integrity.witness_memory import VerifierState
-from guardia.board.issues import comments, receiving
+from guardia.board.issues import comments, locking, receiving
 from guardia.board.organization import agent_memory, chart
 from guardia.board.runs import beats
+from guardia.board.service_levels import unresolved as unresolved_requests
 from guardia.board.site_rules import changes as rule_changes
 from guardia.board.site_rules.terms import SiteRule
 from guardia.board.standing import decisions as standing_decisions
@@ -108,6 +110,23 @@ def declare_window(env: BoardEnv) -> Act:
 def reopen(env: BoardEnv) -> Act:
     claim = _aborted(env)
     return lambda text: reopening.reopen(env.board, LEAD, claim.sr_id, text)
+
+
+def close(env: BoardEnv) -> Act:
+    sr_id = env.create_parsed_task().sr_id
+    return lambda text: closing.close(env.board, LEAD, sr_id, "not_planned", text)
+
+
+def lock(env: BoardEnv) -> Act:
+    sr_id = env.create_parsed_task().sr_id
+    return lambda text: locking.lock(env.board, LEAD, sr_id, text)
+
+
+def unresolved(env: BoardEnv) -> Act:
+    sr_id = _aborted(env).sr_id
+    with env.board.database.transaction() as session:
+        session.get_one(Issue, sr_id).requester_id = CUSTOMER.id
+    return lambda text: unresolved_requests.report_unresolved(env.board, CUSTOMER, sr_id, text)
 
 
 def override(env: BoardEnv) -> Act:
@@ -277,6 +296,9 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
         lambda env: _directive(env, _aborted(env), "reopen"),
     ),
     "reopen": ("board/control/reopening.py:reopen", reopen),
+    "close": ("board/control/closing.py:close", close),
+    "lock": ("board/issues/locking.py:lock", lock),
+    "unresolved": ("board/service_levels/unresolved.py:report_unresolved", unresolved),
     "change plan": ("board/control/manual_plans.py:change_plan", change_plan),
     "maintenance": ("board/alerts/maintenance.py:declare_window", declare_window),
     "force": ("board/control/manual_plans.py:force_action", force_action),
@@ -307,7 +329,7 @@ TEXTS: dict[str, Callable[[BoardEnv], Act]] = {
     ),
     "person": lambda env: lambda text: _person(env, text),
     "messenger": lambda env: (
-        lambda text: messenger_links.link(env.board, BY, "lead", "mattermost", text)
+        lambda text: messenger_links.link(env.board, BY, "eng", "mattermost", text)
     ),
 }
 
@@ -347,7 +369,9 @@ def test_what_shows_nothing_is_refused_and_the_rest_is_kept_clean(env: BoardEnv,
     with env.board.database.reading() as session:
         assert log.verify_all(session).intact
         entries = [str(e.detail) + e.log_content for e in log.entries(session, before)]
-    assert any(clean(HOSTILE).strip() in text for text in entries)
+        # Of a comment the log keeps a digest only.
+        kept = [*entries, *session.scalars(select(Comment.body))]
+    assert any(clean(HOSTILE).strip() in text for text in kept)
 
 
 def test_a_reason_is_cut_and_names_what_it_is_for() -> None:
