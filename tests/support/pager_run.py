@@ -13,6 +13,7 @@ import httpx
 import psycopg
 from board_env import BoardEnv, open_env
 from page_env import page_app, serve_app
+from waiting import PATIENCE
 
 from guardia.board.core import outbox
 from guardia.heartbeat.deliver import deliver
@@ -25,7 +26,7 @@ def post(address: str, body: bytes, key: str) -> list[object]:
     """Post a page signed with `key`; return status and JSON of the answer."""
     signature = hmac.new(key.encode(), body, "sha256").hexdigest()
     headers = {"x-pager-signature": signature, "content-type": "application/json"}
-    answer = httpx.post(f"{address}/intake/pager", content=body, headers=headers)
+    answer = httpx.post(f"{address}/intake/pager", content=body, headers=headers, timeout=PATIENCE)
     return [answer.status_code, answer.json()]
 
 
@@ -50,7 +51,7 @@ def main(dsn: str) -> None:
                 post(address, b'{"number": "n2"}', "열쇠"),
                 post(address, b" " * 70_000, "열쇠"),
             ]
-            paths = httpx.get(f"{address}/openapi.json").json()["paths"]
+            paths = httpx.get(f"{address}/openapi.json", timeout=PATIENCE).json()["paths"]
         other = env.create_issue(channel="mattermost")
         for kind, sr_id in (("message", 1), ("alert", 1), ("message", other)):
             send(env, kind, sr_id)

@@ -13,7 +13,8 @@ from guardia.board.web.body_limits import BODY_LIMITS, limit_of
 from guardia.db.engine import Database
 
 OPEN = {
-    *("/login", "/healthz", "/readyz", "/about", "/docs", "/openapi.json"),
+    *("/login", "/login/oidc", "/login/oidc/callback", "/changes/feed/{token}.ics"),
+    *("/healthz", "/readyz", "/about", "/docs", "/openapi.json"),
     *(path for channel in CHANNELS for path in channel.endpoints),
 }
 """Addresses that need no sign-in; `/static` contains no personal data, and channels verify their

@@ -31,9 +31,12 @@ def _cookie(browser: PageClient) -> list[tuple[bytes, bytes]]:
     ]
 
 
+_NEEDS_WORKER = {"/readyz", "/search/documents", "/api/v3/search/documents"}
+
+
 def _fault(one: HostileRequest, found: Answer) -> str:
     """Describe an error 500, or an answer that is neither a page nor JSON."""
-    if one.route == "/readyz" and found.status == 503:  # true here: no worker runs
+    if one.route in _NEEDS_WORKER and found.status == 503:  # true here: no worker runs
         return ""
     if 200 <= found.status < 400 or (400 <= found.status < 500 and _is_clear(one, found)):
         return ""
