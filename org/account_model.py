@@ -8,6 +8,7 @@ from sqlalchemy import ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
+from guardia.org.model import Person
 
 _FALSE, _ZERO, _EMPTY = text("false"), text("0"), ""
 
@@ -24,7 +25,7 @@ class AccountState(Base):
         ),
     )
 
-    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.person_id), primary_key=True)
     must_change: Mapped[bool] = mapped_column(default=False, server_default=_FALSE)
     """Whether the password is a one-time password."""
     password_changed_at: Mapped[datetime | None]
@@ -49,7 +50,7 @@ class PasswordRecord(Base):
     )
 
     record_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.person_id))
     password_hash: Mapped[str]
     changed_at: Mapped[datetime]
 

@@ -202,6 +202,7 @@ def _revoke(
     return difference(before, audit_detail(row))
 
 
+@repeat_on_conflict
 def process_due(board: BoardContext) -> None:
     """Remind reviewers of a period that began, and of one that ends and is not done; each once."""
     now = board.clock()

@@ -153,6 +153,7 @@ def open_proven_session(
     return _open(board, attempt, lambda _row: True, replaces=replaces, client=client, way=way)
 
 
+@repeat_on_conflict
 def _open(
     board: BoardContext,
     attempt: Attempt,

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.board.core.issue_ref import issue_ref
 from guardia.db.base import Base
+from guardia.org.model import Person
 
 ISSUE_ID = "tb_sr_request.sr_id"
 TASK_ID = "tb_ops_task.task_id"
@@ -302,7 +303,7 @@ class Mention(Base):
     __tablename__ = "tb_issue_mention"
 
     person_id: Mapped[str] = mapped_column(
-        ForeignKey("tb_person.person_id", ondelete="CASCADE"), primary_key=True
+        ForeignKey(Person.person_id, ondelete="CASCADE"), primary_key=True
     )
     sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True)
 

@@ -7,7 +7,9 @@ from datetime import datetime
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.artifacts.model import Blob
 from guardia.db.base import Base
+from guardia.org.model import Person
 
 _EMPTY_LIST = text("'[]'::jsonb")
 
@@ -47,7 +49,7 @@ class Document(Base):
     inst_id: Mapped[str | None]
     """The only institution it is for; `None`: every institution."""
     server_id: Mapped[str | None]
-    owner_id: Mapped[str | None] = mapped_column(ForeignKey("tb_person.person_id"))
+    owner_id: Mapped[str | None] = mapped_column(ForeignKey(Person.person_id))
     audience: Mapped[str] = mapped_column(default="roles", server_default="roles")
     """Who may read it: see `rights.readable_by`."""
     roles: Mapped[list[str]] = mapped_column(default=list, server_default=_EMPTY_LIST)
@@ -86,7 +88,7 @@ class DocumentVersion(Base):
     document_id: Mapped[int] = mapped_column(ForeignKey("tb_document.document_id"))
     number: Mapped[int]
     """1 for the first version of its document."""
-    sha256: Mapped[str] = mapped_column(ForeignKey("tb_blob.sha256"))
+    sha256: Mapped[str] = mapped_column(ForeignKey(Blob.sha256))
     size: Mapped[int]
     file_name: Mapped[str]
     format: Mapped[str] = mapped_column(default="", server_default="")

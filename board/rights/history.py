@@ -13,6 +13,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.rights.model import RightChange, RightRequest
+from guardia.db.engine import repeat_on_conflict
 from guardia.org.directory import PersonInfo
 
 CHANGES = ("role", "open", "closed", "identity", "duty", "delegation", "vendor", "expiry", "review")
@@ -66,6 +67,7 @@ def changes(
         return Slice(tuple(row[0] for row in found.rows), found.newer, found.older)
 
 
+@repeat_on_conflict
 def delete_old(board: BoardContext) -> int:
     """Delete what is older than is kept; the database refuses that for less than 3 years."""
     oldest = board.clock() - timedelta(days=366 * board.accounts.history_years)

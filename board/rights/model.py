@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
+from guardia.org.model import Person
 
 
 class RightRequest(Base):
@@ -34,7 +35,7 @@ class RightRequest(Base):
     request_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
     kind: Mapped[str]
     """One of `policy.Kind`."""
-    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.person_id))
     """Who would have the right."""
     subject: Mapped[str]
     """What it is, in one word, such as a role; equal requests are one."""
@@ -76,7 +77,7 @@ class RightReview(Base):
     __table_args__ = (CheckConstraint("outcome in ('CONFIRMED', 'REVOKED')", name="outcome"),)
 
     period: Mapped[str] = mapped_column(primary_key=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"), primary_key=True)
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.person_id), primary_key=True)
     role: Mapped[str]
     outcome: Mapped[str]
     reviewed_by: Mapped[str]

@@ -9,6 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.db.base import Base
+from guardia.org.model import Person
 
 _EMPTY_LIST = text("'[]'::jsonb")
 
@@ -44,7 +45,7 @@ class DocumentQuestion(Base):
     )
 
     question_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
-    person_id: Mapped[str] = mapped_column(ForeignKey("tb_person.person_id"))
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.person_id))
     question: Mapped[str]
     state: Mapped[str] = mapped_column(default="WAITING", server_default="WAITING")
     fits: Mapped[bool] = mapped_column(default=False, server_default=text("false"))
