@@ -50,7 +50,8 @@ def test_a_question_is_answered_with_quotes_or_sent_to_people(
 
 
 def test_without_a_worker_the_words_are_kept(sign_in: SignIn, web_env: BoardEnv) -> None:
-    page = sign_in("lead", "/search/documents?q=디스크")
+    page = sign_in("lead", "/search/documents")
+    page.goto(f"{page.url}?q=디스크")
     expect(page.get_by_role("alert")).to_contain_text("작업자가 없습니다")
     expect(page.get_by_role("searchbox")).to_have_value("디스크")
     _shoot(page, "search-unserved")
