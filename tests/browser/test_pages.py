@@ -11,7 +11,7 @@ import pytest
 from board_env import LEAD, BoardEnv
 from page_env import PASSWORD, IssueScenario, page_app, realistic_plan, serve_app
 from playwright.sync_api import Browser, Page, expect
-from waiting import PATIENCE
+from waiting import PATIENCE, wait_until
 
 from guardia.board.approvals import decisions
 from guardia.board.core.actors import Actor
@@ -81,13 +81,22 @@ def test_typed_text_and_open_details_survive_live_updates(
     # A second read updates the part of the page that contains all of that.
     scenario.diagnose({"waiting": 3})
     comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "먼저 봤습니다")
-    expect(page.get_by_text("먼저 봤습니다").first).to_be_visible()
     expect(page.locator(".work .evidence > li")).to_have_count(2)
     expect(reason).to_have_value("쓰는 중인 의")
     expect(reason).to_be_focused()
     expect(page.get_by_label("의견 작성")).to_have_value("쓰는 중인 댓글")
     expect(page.locator(".evidence > li > details").first).not_to_have_attribute("open", "")
     assert page.locator("#output-1").evaluate("d => d.open") is True
+    # News of the conversation waits until the reader asks for it.
+    news, comment = page.get_by_role("button", name="새 소식"), page.get_by_text("먼저 봤습니다")
+
+    def shown() -> bool:
+        if news.is_visible():
+            news.click()
+        return comment.first.is_visible()
+
+    assert wait_until(shown)
+    expect(page.get_by_label("의견 작성")).to_have_value("쓰는 중인 댓글")
 
 
 @pytest.mark.slow
