@@ -255,7 +255,7 @@ def test_updates_keep_the_place_at_which_a_person_reads(sign_in: SignIn, web_env
     top = field.evaluate("e => e.getBoundingClientRect().top")
     for number in range(5):
         comments.add_comment(web_env.board, scenario.sr_id, Actor.person("lead"), f"새 글 {number}")
-    expect(page.get_by_text("새 글 4")).to_be_attached()
+    expect(page.get_by_role("button", name="새 소식")).to_be_visible()
     assert abs(field.evaluate("e => e.getBoundingClientRect().top") - top) < 2
     expect(field).to_be_focused()
 
