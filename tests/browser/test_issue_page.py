@@ -55,7 +55,7 @@ def refusals() -> list[str]:
 
 
 def test_what_is_typed_outlives_a_reload_and_is_forgotten_once_sent(
-    sign_in: SignIn, web_env: BoardEnv
+    sign_in: SignIn, web_env: BoardEnv, refusals: list[str]
 ) -> None:
     sr_id = web_env.create_issue(institution="MOF")
     page = sign_in("eng", f"/issues/{sr_id}")
@@ -69,6 +69,7 @@ def test_what_is_typed_outlives_a_reload_and_is_forgotten_once_sent(
     page.goto(page.url.split("/issues")[0].split("/login")[0] + "/login")
     page = sign_in("eng", f"/issues/{sr_id}")
     expect(field).to_have_value("쓰던 글 ")
+    refusals.clear()  # the form and the stream of the ended session
     field.press("End")
     field.press_sequentially("@김철")
     expect(page.locator("#completion [role=option]")).to_have_text(re.compile("김철수 대리"))

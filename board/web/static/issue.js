@@ -323,3 +323,15 @@ document.addEventListener("click", async (event) => {
   field.focus();
   field.setSelectionRange(field.value.length, field.value.length);
 });
+
+// --- the side panel is folded on telephones, where it comes last ------------------------------
+
+const side = document.querySelector(".side-fold");
+if (side) {
+  const narrow = matchMedia("(max-width: 860px)");
+  const fold = () => {
+    side.open = !narrow.matches;
+  };
+  narrow.addEventListener("change", fold);
+  fold();
+}
