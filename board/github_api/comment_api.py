@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.github_api import issue_changes, views
+from guardia.board.github_api import views
 from guardia.board.github_api.addresses import Addresses
 from guardia.board.github_api.bodies import CommentText, NewReaction
 from guardia.board.github_api.conditional import ConditionalRoute
@@ -19,7 +19,7 @@ from guardia.board.github_api.reaction_bodies import reaction_body
 from guardia.board.github_api.requests import (
     AddressesDep,
     Identifier,
-    Number,
+    IssueNumber,
     PageDep,
     RepositoryDep,
     set_links,
@@ -47,11 +47,10 @@ def list_comments(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     page: PageDep,
 ) -> list[CommentBody]:
     """Return one page of comments, oldest first; customers read what people wrote."""
-    issue_changes.require_in(board, caller, repository, number)
     found, total = views.list_comments(board, caller, addresses, repository, number, page)
     has_more = page.offset + len(found) < total
     set_links(request, response, page, has_more=has_more, total=total)
@@ -66,11 +65,10 @@ def create_comment(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     body: CommentText,
 ) -> CommentBody:
     """Add a comment; it wakes the agents and notifies the people that it mentions."""
-    issue_changes.require_in(board, caller, repository, number)
     require_permission(caller, "issue.comment")
     comment_id = comments.add_comment(board, number, Actor.of(caller), body.body)
     response.headers["location"] = addresses.comment(repository, comment_id)
@@ -129,12 +127,10 @@ def list_issue_reactions(
     board: BoardDep,
     caller: Caller,
     addresses: AddressesDep,
-    repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     page: PageDep,
 ) -> list[ReactionBody]:
     """Return one page of reactions, oldest first."""
-    issue_changes.require_in(board, caller, repository, number)
     found = reactions.list_reactions(board, caller, number)
     return _page(request, response, board, addresses, page, found)
 
@@ -146,12 +142,10 @@ def react_to_issue(
     board: BoardDep,
     caller: Caller,
     addresses: AddressesDep,
-    repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     body: NewReaction,
 ) -> ReactionBody:
     """React to an issue; 200 if the caller has reacted so before."""
-    issue_changes.require_in(board, caller, repository, number)
     return _react(response, board, caller, addresses, number, body.content)
 
 
@@ -161,12 +155,10 @@ def react_to_issue(
 def remove_issue_reaction(
     board: BoardDep,
     caller: Caller,
-    repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     reaction_id: Identifier,
 ) -> None:
     """Remove an own reaction to an issue."""
-    issue_changes.require_in(board, caller, repository, number)
     reactions.remove(board, caller, number, reaction_id)
 
 

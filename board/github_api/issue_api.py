@@ -20,6 +20,7 @@ from guardia.board.github_api.issue_changes import IssueChange
 from guardia.board.github_api.issue_query import IssueListFilter
 from guardia.board.github_api.requests import (
     AddressesDep,
+    IssueNumber,
     Number,
     PageDep,
     RepositoryDep,
@@ -149,7 +150,7 @@ def change_issue(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     body: IssueChangeBody,
 ) -> IssueBody:
     """Change an issue.
@@ -157,7 +158,6 @@ def change_issue(
     `closed` aborts its open tasks (`not_planned`) or completes them as done by the caller
     (`completed`; 409 while an agent is changing a server); `open` has an ended one start over.
     """
-    issue_changes.require_in(board, caller, repository, number)
     wanted = IssueChange(
         title=body.title,
         body=(body.body or "") if "body" in body.model_fields_set else None,
@@ -177,11 +177,10 @@ def add_assignees(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     body: AssigneeList,
 ) -> IssueBody:
     """Assign an issue to a person, who replaces the one who had it."""
-    issue_changes.require_in(board, caller, repository, number)
     if body.assignees:
         issue_changes.set_assignees(board, caller, number, body.assignees)
     return views.get_issue(board, caller, addresses, repository, number)
@@ -209,20 +208,17 @@ def remove_assignees(
 def lock_issue(
     board: BoardDep,
     caller: Caller,
-    repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     body: LockRequest | None = None,
 ) -> None:
     """Lock the conversation of an issue."""
-    issue_changes.require_in(board, caller, repository, number)
     reason = body.lock_reason if body else None
     locking.lock(board, caller, number, reason or t("github.locked"))
 
 
 @router.delete(f"{ONE}/lock", summary="Unlock a conversation", status_code=204)
 def unlock_issue(
-    board: BoardDep, caller: Caller, repository: RepositoryDep, number: Number
+    board: BoardDep, caller: Caller, repository: RepositoryDep, number: IssueNumber
 ) -> None:
     """Unlock the conversation of an issue."""
-    issue_changes.require_in(board, caller, repository, number)
     locking.unlock(board, caller, number)

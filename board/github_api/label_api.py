@@ -22,6 +22,7 @@ from guardia.board.github_api.issue_bodies import label_body
 from guardia.board.github_api.repositories import Repository
 from guardia.board.github_api.requests import (
     AddressesDep,
+    IssueNumber,
     Number,
     PageDep,
     RepositoryDep,
@@ -150,11 +151,10 @@ def add_labels(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     body: LabelNames | LabelList,
 ) -> list[LabelBody]:
     """Add labels, given as a list or as `{"labels": [...]}`; return all of the issue."""
-    issue_changes.require_in(board, caller, repository, number)
     issue_changes.add_labels(board, caller, number, _names(body))
     return _of_issue(board, caller, addresses, repository, number)
 
@@ -166,21 +166,19 @@ def set_labels(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     body: LabelNames | LabelList,
 ) -> list[LabelBody]:
     """Give an issue exactly these labels."""
-    issue_changes.require_in(board, caller, repository, number)
     issue_changes.set_labels(board, caller, number, _names(body))
     return _of_issue(board, caller, addresses, repository, number)
 
 
 @router.delete(_OF_ISSUE, summary="Remove all labels of an issue", status_code=204)
 def remove_all_labels(
-    board: BoardDep, caller: Caller, repository: RepositoryDep, number: Number
+    board: BoardDep, caller: Caller, repository: RepositoryDep, number: IssueNumber
 ) -> None:
     """Remove all labels of an issue."""
-    issue_changes.require_in(board, caller, repository, number)
     issue_changes.set_labels(board, caller, number, [])
 
 
@@ -191,11 +189,10 @@ def remove_label(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     name: _Name,
 ) -> list[LabelBody]:
     """Remove one label of an issue; return those that are left. 404 if it does not have it."""
-    issue_changes.require_in(board, caller, repository, number)
     issue_changes.remove_label(board, caller, number, name)
     return _of_issue(board, caller, addresses, repository, number)
 

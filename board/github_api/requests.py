@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import Depends, Path, Query, Request, Response
 
-from guardia.board.github_api import repositories
+from guardia.board.github_api import issue_changes, repositories
 from guardia.board.github_api.addresses import Addresses
 from guardia.board.github_api.paging import DEFAULT, PageRequest, links
 from guardia.board.github_api.repositories import Repository
@@ -29,6 +29,18 @@ def repository_of(board: BoardDep, caller: Caller, owner: _Name, repo: _Name) ->
     return repositories.find(board, caller, owner, repo)
 
 
+AddressesDep = Annotated[Addresses, Depends(addresses_of)]
+RepositoryDep = Annotated[Repository, Depends(repository_of)]
+
+
+def issue_number_of(
+    board: BoardDep, caller: Caller, repository: RepositoryDep, number: Number
+) -> int:
+    """Return the number of the issue. Raises `NotFound` unless the caller may see it there."""
+    issue_changes.require_in(board, caller, repository, number)
+    return number
+
+
 def page_of(
     page: Annotated[int, Query(ge=0, le=2**31, description="Number of the page, from 1")] = 1,
     per_page: Annotated[
@@ -40,8 +52,8 @@ def page_of(
     return PageRequest.of(page, per_page, after)
 
 
-AddressesDep = Annotated[Addresses, Depends(addresses_of)]
-RepositoryDep = Annotated[Repository, Depends(repository_of)]
+IssueNumber = Annotated[int, Depends(issue_number_of)]
+"""The number of an issue of the repository that the caller may see."""
 PageDep = Annotated[PageRequest, Depends(page_of)]
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
 
-from guardia.board.github_api import issue_changes, timeline_view
+from guardia.board.github_api import timeline_view
 from guardia.board.github_api.conditional import ConditionalRoute
 from guardia.board.github_api.issue_api import ISSUES, ONE
 from guardia.board.github_api.requests import (
     AddressesDep,
     Identifier,
-    Number,
+    IssueNumber,
     PageDep,
     RepositoryDep,
     set_links,
@@ -30,7 +30,7 @@ def list_timeline(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     page: PageDep,
 ) -> list[EventBody]:
     """Return one page of what happened, oldest first.
@@ -38,7 +38,6 @@ def list_timeline(
     Events are those of GitHub where it has the like (`labeled`, `assigned`, `closed`), and the
     board's own otherwise (`planned`, `approved`). Customers get the progress without contents.
     """
-    issue_changes.require_in(board, caller, repository, number)
     found = timeline_view.timeline(board, caller, addresses, repository, number)
     return _cut(request, response, page, found)
 
@@ -52,11 +51,10 @@ def list_events(
     caller: Caller,
     addresses: AddressesDep,
     repository: RepositoryDep,
-    number: Number,
+    number: IssueNumber,
     page: PageDep,
 ) -> list[EventBody]:
     """Return one page of events, oldest first, without comments."""
-    issue_changes.require_in(board, caller, repository, number)
     found = timeline_view.timeline(
         board, caller, addresses, repository, number, with_comments=False
     )

@@ -11,6 +11,7 @@ from pydantic import BaseModel, Field
 
 from guardia.board.request_forms import filing, revisions
 from guardia.board.web.caller import BoardDep, Caller
+from guardia.errors import Invalid, Misconfigured
 from guardia.text import CLEANED, CleanStr
 
 router = APIRouter(prefix="/api/v3/request-forms", tags=["request forms"])
@@ -103,18 +104,30 @@ def list_forms(
 @router.put("", summary="Apply a catalogue, or show what it would change")
 def apply(board: BoardDep, caller: Caller, given: CatalogueIn) -> AppliedOut:
     """Apply a catalogue; 422 with line and reason of each fault."""
-    if given.dry_run:
-        number, changes = revisions.plan(board, given.text)
-    else:
-        number, changes = revisions.apply(board, caller, given.text, given.expected)
+    try:
+        if given.dry_run:
+            number, changes = revisions.plan(board, given.text)
+        else:
+            number, changes = revisions.apply(board, caller, given.text, given.expected)
+    except Misconfigured as error:  # no YAML: a fault of this text, not of the installation
+        raise Invalid(what=error.detail["what"], why=error.detail["why"]) from error
     found = [ChangeOut.model_validate(one, from_attributes=True) for one in changes]
     return AppliedOut(number=number, changes=found)
 
 
-@router.get("/catalogue", summary="The catalogue as YAML")
-def export(board: BoardDep, _caller: Caller) -> PlainTextResponse:
+class _YamlResponse(PlainTextResponse):
+    media_type = "application/yaml"
+
+
+@router.get(
+    "/catalogue",
+    summary="The catalogue as YAML",
+    response_class=_YamlResponse,
+    responses={200: {"content": {"application/yaml": {"schema": {"type": "object"}}}}},
+)
+def export(board: BoardDep, _caller: Caller) -> _YamlResponse:
     """Return the text in force."""
-    return PlainTextResponse(revisions.running_text(board), media_type="application/yaml")
+    return _YamlResponse(revisions.running_text(board))
 
 
 @router.get("/revisions", summary="Revisions of the catalogue, newest first")

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from ruamel.yaml.nodes import Node
 
-from guardia.errors import Invalid, Misconfigured
+from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org import chart_yaml
 from guardia.org.service_levels import Priority
@@ -140,10 +140,7 @@ class CatalogueProblem:
 
 def parse(text: str, name: str = NAME) -> Catalogue:
     """Return the catalogue of a text. Raises `Invalid` with line and reason of every fault."""
-    try:
-        problems = find_problems(text, name)
-    except Misconfigured as error:
-        raise Invalid(what=name, why=str(error)) from error
+    problems = find_problems(text, name)
     if problems:
         why = "\n".join(str(problem) for problem in problems)
         raise Invalid(what=name, why=why)
