@@ -12,6 +12,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.issues import visibility
 from guardia.board.web import actions, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.text import CLEANED, FOLDED, Reason
 
@@ -74,10 +75,9 @@ def _who(
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "assignment/who_live.html" if fragment else "assignment/who.html",
+        "assignment/who_live.html" if is_fragment(request) else "assignment/who.html",
         status=status,
         visitor=visitor,
         who=issue_section.read_section(board, visitor.person, sr_id),

@@ -14,6 +14,7 @@ from guardia.board.core import kill_switch, labels
 from guardia.board.core.context import BoardContext
 from guardia.board.core.form_guard import FormGuard
 from guardia.board.web import actions, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.form_guard import Guard
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
@@ -29,7 +30,7 @@ _INVALID = 422
 @router.get("/control")
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor, guard: Guard) -> Response:
     """Show the state of the switch; a live refresh gets only the changing part."""
-    live = request.headers.get("hx-request") == "true"
+    live = is_fragment(request)
     return _page(request, board, visitor, _LIVE if live else _PAGE, guard=guard)
 
 

@@ -14,6 +14,7 @@ from guardia.board.dashboard.cards import PERIODS, CardContent, CardFilters, Car
 from guardia.board.dashboard.filter_pages import Filters, offered
 from guardia.board.dashboard.registry import allowed_cards, find_card, read_card
 from guardia.board.web import render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.i18n import t
 from guardia.text import FOLDED
@@ -91,12 +92,11 @@ def _page(
     path: str,
     table: CardTable | None = None,
 ) -> Response:
-    fragment = request.headers.get("hx-request") == "true"
     with board.database.reading() as session:
         position = log.snapshot_size(session)
     return render.page(
         request,
-        "dashboard/dashboard_live.html" if fragment else "dashboard/dashboard.html",
+        "dashboard/dashboard_live.html" if is_fragment(request) else "dashboard/dashboard.html",
         visitor=visitor,
         cards=cards,
         filters=filters,

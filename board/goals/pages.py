@@ -17,6 +17,7 @@ from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
 from guardia.board.web import actions, forms, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.form_guard import Guard
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
@@ -40,7 +41,7 @@ def list_goals(
     before: Annotated[int | None, Query(ge=0, le=_MAX)] = None,
 ) -> Response:
     """Show the list and the pending hires; a live refresh gets only the changing part."""
-    live = request.headers.get("hx-request") == "true"
+    live = is_fragment(request)
     template = "goals/goals_live.html" if live else "goals/goals.html"
     return _list(request, board, visitor, template, closed=closed, before=before)
 

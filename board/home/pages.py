@@ -15,6 +15,7 @@ from guardia.board.dashboard.registry import CARDS, allowed_cards, read_cards
 from guardia.board.home import layouts
 from guardia.board.home.inbox import read_inbox
 from guardia.board.web import actions, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import ROLES, is_allowed
 from guardia.text import FOLDED, CleanStr
@@ -26,12 +27,11 @@ router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visito
 def show(request: Request, board: BoardDep, visitor: CurrentVisitor, filters: Filters) -> Response:
     """Show the start page; only its parts for a live refresh."""
     person = visitor.person
-    fragment = request.headers.get("hx-request") == "true"
     with board.database.reading() as session:
         position = log.snapshot_size(session)
     return render.page(
         request,
-        "home/home_live.html" if fragment else "home/home.html",
+        "home/home_live.html" if is_fragment(request) else "home/home.html",
         visitor=visitor,
         inbox=read_inbox(board, person),
         cards=read_cards(board, person, layouts.cards_of(board, person), filters),

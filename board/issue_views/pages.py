@@ -22,6 +22,7 @@ from guardia.board.tracker.filter_terms import FilterProblem
 from guardia.board.tracker.filter_values import value_label
 from guardia.board.tracker.issue_list import IssueQuery, States
 from guardia.board.web import render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
@@ -74,7 +75,7 @@ def list_issues(
         return RedirectResponse(f"/issues?view={default}", status_code=303)
     query = IssueQuery(address.state, address.words, before, after)
     found = issue_list.list_issues(board, visitor.person, query)
-    fragment = request.headers.get("hx-request") == "true"
+    fragment = is_fragment(request)
     return render.page(
         request,
         "issue_views/issues_live.html" if fragment else "issue_views/issues.html",

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from guardia.board.issue_views.palette import find_entries
 from guardia.board.web import navigation, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.i18n import t
 from guardia.text import CLEANED
@@ -30,10 +31,9 @@ def show_palette(
         pages = [(t(place.key), place.path) for place in places]
         found = find_entries(board, visitor.person, q, pages)
     found.sort(key=lambda one: _ORDER.index(one.group))
-    fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "issue_views/palette_entries.html" if fragment else "issue_views/palette.html",
+        "issue_views/palette_entries.html" if is_fragment(request) else "issue_views/palette.html",
         visitor=visitor,
         words=q,
         groups=[(name, list(entries)) for name, entries in groupby(found, lambda one: one.group)],

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from guardia.board.core.keyset import Keyset
 from guardia.board.organization import chart, view
 from guardia.board.web import render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.org.chart_diff import ChartChange
 
@@ -26,12 +27,11 @@ def index(
     before: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
     """Show the tree and the revisions; only the tree for a live refresh."""
-    fragment = request.headers.get("hx-request") == "true"
     found = view.organization(board)
     history = chart.history(board, Keyset(before=before, size=_PAGE_SIZE))
     return render.page(
         request,
-        "organization/org_live.html" if fragment else "organization/org.html",
+        "organization/org_live.html" if is_fragment(request) else "organization/org.html",
         visitor=visitor,
         org=found,
         history=history,

@@ -15,6 +15,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.issues import visibility
 from guardia.board.request_forms import checklist, filing, revisions
 from guardia.board.web import actions, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid
 from guardia.org.access import require_permission
@@ -154,10 +155,9 @@ def _issue_form(
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "request_forms/issue_form_live.html" if fragment else "request_forms/issue_form.html",
+        f"request_forms/{'issue_form_live' if is_fragment(request) else 'issue_form'}.html",
         status=status,
         visitor=visitor,
         sr_id=sr_id,

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 
 from guardia.board.runs import view
 from guardia.board.web import render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.text import FOLDED
 
@@ -28,10 +29,9 @@ def index(
 ) -> Response:
     """Show the list; only its rows for a live refresh."""
     query = view.RunQuery(agent=agent, before=before, after=after)
-    fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "runs/runs_live.html" if fragment else "runs/runs.html",
+        "runs/runs_live.html" if is_fragment(request) else "runs/runs.html",
         visitor=visitor,
         listing=view.list_runs(board, query),
         query=query,

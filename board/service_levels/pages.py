@@ -19,6 +19,7 @@ from guardia.board.service_levels import (
 )
 from guardia.board.service_levels.days import NewDay
 from guardia.board.web import actions, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.text import FOLDED, CleanStr, Reason
 
@@ -138,10 +139,9 @@ def _section(
     notice: str = "",
     form: dict[str, object] | None = None,
 ) -> Response:
-    fragment = request.headers.get("hx-request") == "true"
     return render.page(
         request,
-        "service_levels/section_live.html" if fragment else "service_levels/section.html",
+        f"service_levels/{'section_live' if is_fragment(request) else 'section'}.html",
         status=status,
         visitor=visitor,
         service=section.read_section(board, visitor.person, sr_id),

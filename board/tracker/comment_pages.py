@@ -9,7 +9,7 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from guardia.board.core.context import BoardContext
 from guardia.board.issues import changing, labels, own_comments, view
 from guardia.board.tracker import suggestions, text_history
-from guardia.board.tracker.panel_pages import done, is_fragment
+from guardia.board.tracker.panel_pages import done, show_form
 from guardia.board.web import actions, errors, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import UserError
@@ -41,21 +41,8 @@ def _editor(
     error: str = "",
     status: int = 200,
 ) -> Response:
-    name = "tracker/comment_form.html" if is_fragment(request) else "tracker/comment_page.html"
-    answer = render.page(
-        request,
-        name,
-        status=status,
-        visitor=visitor,
-        sr_id=sr_id,
-        comment_id=comment_id,
-        body=body,
-        seen=seen,
-        error=error,
-    )
-    if error:
-        answer.headers["X-Refused-Form"] = "true"
-    return answer
+    context = {"sr_id": sr_id, "comment_id": comment_id, "body": body, "seen": seen}
+    return show_form(request, visitor, "comment", error=error, status=status, **context)
 
 
 @router.post("/issues/{sr_id}/comments/{comment_id}")
@@ -78,7 +65,7 @@ def change_comment(
             own_comments.edit(board, visitor.person, sr_id, comment_id, body, seen)
     except UserError as error:
         status = errors.status_of(error)
-        if status in (403, 404) or not (errors.wants_page(request) or is_fragment(request)):
+        if status in (403, 404) or not errors.wants_page(request):
             raise
         with render.use_visitor_language(request):
             why = errors.message_of(error)

@@ -99,6 +99,11 @@ class IssueDetail:
     names: dict[str, str] = field(default_factory=dict)
     """Display names of the `agent:` and `person:` ids on the page."""
 
+    @property
+    def is_open(self) -> bool:
+        """Whether work on it may go on."""
+        return self.status in OPEN_STATES
+
 
 def get_issue(
     board: BoardContext,

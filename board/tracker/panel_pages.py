@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from pydantic import BaseModel, StringConstraints
@@ -15,6 +15,7 @@ from guardia.board.issues.following import Following
 from guardia.board.tracker import panel, text_history
 from guardia.board.tracker.panel import Field, FieldForm, FieldInput
 from guardia.board.web import actions, errors, render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import UserError
 from guardia.text import CLEANED, Body, Reason, Title
@@ -43,11 +44,6 @@ CHANGED = {"HX-Trigger": "issue-changed"}
 """Header by which an open page reads again what it shows."""
 
 
-def is_fragment(request: Request) -> bool:
-    """Return whether a page asks for a part of itself."""
-    return request.headers.get("hx-request") == "true"
-
-
 @router.get("/issues/{sr_id}/edit/{name}")
 def show_field(
     request: Request, board: BoardDep, visitor: CurrentVisitor, sr_id: Number, name: Name
@@ -67,17 +63,17 @@ def _form(
     error: str = "",
     status: int = 200,
 ) -> Response:
-    name = "tracker/field_form.html" if is_fragment(request) else "tracker/field_page.html"
-    answer = render.page(
-        request,
-        name,
-        status=status,
-        visitor=visitor,
-        sr_id=sr_id,
-        form=form,
-        given=given or FieldInput(form.chosen, form.title, form.body, form.seen),
-        error=error,
-    )
+    filled = given or FieldInput(form.chosen, form.title, form.body, form.seen)
+    context = {"sr_id": sr_id, "form": form, "given": filled}
+    return show_form(request, visitor, "field", error=error, status=status, **context)
+
+
+def show_form(
+    request: Request, visitor: Visitor, name: str, *, error: str, status: int, **context: Any
+) -> Response:
+    """Show a form on a page of its own, or only the form to the script of an open page."""
+    template = f"tracker/{name}_{'form' if is_fragment(request) else 'page'}.html"
+    answer = render.page(request, template, status=status, visitor=visitor, error=error, **context)
     if error:
         answer.headers["X-Refused-Form"] = "true"
     return answer
@@ -99,7 +95,7 @@ def set_field(
     try:
         panel.set_field(board, visitor.person, sr_id, name, given)
     except UserError as error:
-        if not errors.wants_page(request) and not is_fragment(request):
+        if not errors.wants_page(request):
             raise
         with render.use_visitor_language(request):
             why = errors.message_of(error)

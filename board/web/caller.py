@@ -1,4 +1,5 @@
-"""Find the person behind a request, by an access token in `Authorization: Bearer` or a session.
+"""Find who and what is behind a request: a person by an access token in `Authorization: Bearer` or
+a session, an open page by its header.
 
 The application looks the caller up before any route runs and keeps them in `request.state`.
 """
@@ -26,6 +27,11 @@ def bearer_token(request: Request) -> str | None:
     scheme, _, secret = given.partition(" ")
     known = scheme.lower() in {"bearer", "token"} and secret.startswith(TOKEN_PREFIX)
     return secret if known else ""
+
+
+def is_fragment(request: Request) -> bool:
+    """Return whether the script of an open page asks, which replaces only a part of it."""
+    return request.headers.get("hx-request") == "true"
 
 
 def caller(request: Request) -> PersonInfo:

@@ -24,6 +24,7 @@ from starlette.requests import ClientDisconnect
 
 from guardia import errors
 from guardia.board.web import render
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.security_headers import HEADERS
 from guardia.board.web.session import NotOurForm, SignInNeeded, Visitor, current_visitor
 from guardia.errors import GuardiaError, UserError
@@ -96,7 +97,7 @@ def wants_page(request: Request) -> bool:
     if request.url.path.startswith(_API_PREFIXES):
         return False
     accepts = request.headers.get("accept", "")
-    return "text/html" in accepts or request.headers.get("hx-request") == "true"
+    return "text/html" in accepts or is_fragment(request)
 
 
 def message_of(error: GuardiaError) -> str:
@@ -172,7 +173,7 @@ async def _sign_in(request: Request, _error: Exception) -> Response:
         return error_response(request, 401)
     back = request.url.path if request.method == "GET" else "/issues"
     address = f"/login?{urlencode({'next': back})}"
-    if request.headers.get("hx-request") == "true":
+    if is_fragment(request):
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     return RedirectResponse(address, status_code=303)
 
@@ -180,7 +181,7 @@ async def _sign_in(request: Request, _error: Exception) -> Response:
 async def _change_password(request: Request, error: Exception) -> Response:
     if not wants_page(request):
         return await _guardia_error(request, error)
-    if request.headers.get("hx-request") == "true":
+    if is_fragment(request):
         return Response(status_code=403, headers={"HX-Redirect": "/account/password"})
     return RedirectResponse("/account/password", status_code=303)
 

@@ -18,6 +18,7 @@ from fastapi import Depends, Request, Response
 from guardia.board.core.context import BoardContext
 from guardia.board.core.session_use import note_use
 from guardia.board.web import caller
+from guardia.board.web.caller import is_fragment
 from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import UserError
@@ -129,7 +130,7 @@ def _is_activity(request: Request) -> bool:
     if request.method not in _SAFE:
         return True
     streams = "text/event-stream" in request.headers.get("accept", "")
-    return not streams and request.headers.get("hx-request") != "true"
+    return not streams and not is_fragment(request)
 
 
 def _touch(board: BoardContext, found: SessionInfo, token: str) -> None:

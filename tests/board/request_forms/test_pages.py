@@ -59,3 +59,8 @@ def test_the_api(sign_in_as: Browse) -> None:
     assert text == catalogue.shipped_text()
     assert customer.get("/api/v3/request-forms/nothing").status_code == 404
     assert pm.get("/api/v3/request-forms/revisions").json() == []
+    admin = sign_in_as("admin")
+    ours = {"x-csrf-token": admin.token()}
+    for words, part in (("", "내용이 없습니다"), ("forms: [", "YAML"), ("forms: 1", "forms")):
+        refused = admin.request("PUT", "/api/v3/request-forms", json={"text": words}, headers=ours)
+        assert refused.status_code == 422 and part in refused.json()["message"], refused.text
