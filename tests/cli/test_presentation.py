@@ -68,7 +68,7 @@ def test_tables_and_lines_are_json(env: BoardEnv) -> None:
         found = json.loads(output(*words, "--json"))
         if isinstance(found, dict) and "rows" in found:
             assert all(name.isascii() for row in found["rows"] for name in row), words
-    people = json.loads(output("person", "list", "--json"))["rows"]
+    people = json.loads(output("person", "list", "--json"))
     assert {row["id"] for row in people} >= {"lead", "eng", "cus"}
     assert column_name("없는 제목") == "없는 제목"
 
