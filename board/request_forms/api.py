@@ -9,15 +9,13 @@ from fastapi import APIRouter, Path, Query
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel, Field
 
-from guardia.board.request_forms import filing, revisions
+from guardia.board.request_forms import catalogue, filing, revisions
 from guardia.board.web.caller import BoardDep, Caller
-from guardia.errors import Invalid, Misconfigured
 from guardia.text import CLEANED, CleanStr
 
 router = APIRouter(prefix="/api/v3/request-forms", tags=["request forms"])
 
 FormId = Annotated[str, Path(max_length=40), CLEANED]
-_MOST_TEXT = 1_000_000
 
 
 class FieldOut(BaseModel):
@@ -62,7 +60,7 @@ class FiledOut(BaseModel):
 class CatalogueIn(BaseModel):
     """A catalogue as YAML."""
 
-    text: CleanStr = Field(max_length=_MOST_TEXT)
+    text: CleanStr = Field(max_length=catalogue.MOST_TEXT)
     expected: int | None = Field(default=None, ge=0, le=2**63 - 1)
     """Revision that has to be in force; 0: the shipped catalogue."""
     dry_run: bool = False
@@ -104,13 +102,10 @@ def list_forms(
 @router.put("", summary="Apply a catalogue, or show what it would change")
 def apply(board: BoardDep, caller: Caller, given: CatalogueIn) -> AppliedOut:
     """Apply a catalogue; 422 with line and reason of each fault."""
-    try:
-        if given.dry_run:
-            number, changes = revisions.plan(board, given.text)
-        else:
-            number, changes = revisions.apply(board, caller, given.text, given.expected)
-    except Misconfigured as error:  # no YAML: a fault of this text, not of the installation
-        raise Invalid(what=error.detail["what"], why=error.detail["why"]) from error
+    if given.dry_run:
+        number, changes = revisions.plan(board, given.text)
+    else:
+        number, changes = revisions.apply(board, caller, given.text, given.expected)
     found = [ChangeOut.model_validate(one, from_attributes=True) for one in changes]
     return AppliedOut(number=number, changes=found)
 
@@ -127,7 +122,7 @@ class _YamlResponse(PlainTextResponse):
 )
 def export(board: BoardDep, _caller: Caller) -> _YamlResponse:
     """Return the text in force."""
-    return _YamlResponse(revisions.running_text(board))
+    return _YamlResponse(revisions.running_text(board)[1])
 
 
 @router.get("/revisions", summary="Revisions of the catalogue, newest first")

@@ -18,7 +18,7 @@ from pydantic import (
 )
 from ruamel.yaml.nodes import Node
 
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
 from guardia.org import chart_yaml
 from guardia.org.service_levels import Priority
@@ -26,6 +26,8 @@ from guardia.text import CleanStr, matching_form
 
 SHIPPED = Path(__file__).with_name("catalogue.yaml")
 NAME = "catalogue.yaml"
+MOST_TEXT = 1_000_000
+"""Characters of a catalogue."""
 FieldKind = Literal["text", "long_text", "choice", "date", "number", "person", "server"]
 Id = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 Label = Annotated[CleanStr, StringConstraints(min_length=1, max_length=100)]
@@ -140,7 +142,10 @@ class CatalogueProblem:
 
 def parse(text: str, name: str = NAME) -> Catalogue:
     """Return the catalogue of a text. Raises `Invalid` with line and reason of every fault."""
-    problems = find_problems(text, name)
+    try:
+        problems = find_problems(text, name)
+    except Misconfigured as error:  # no YAML: a fault of this text, not of the installation
+        raise Invalid(what=error.detail["what"], why=error.detail["why"]) from error
     if problems:
         why = "\n".join(str(problem) for problem in problems)
         raise Invalid(what=name, why=why)

@@ -15,6 +15,8 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.acting import require_actor
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.display_names import display_names_of
+from guardia.board.core.labels import actor_label
 from guardia.board.request_forms import catalogue
 from guardia.board.request_forms.catalogue import Catalogue
 from guardia.board.request_forms.model import CatalogueRevision
@@ -46,6 +48,7 @@ class RevisionView:
 
     number: int
     author: str
+    author_name: str
     applied_at: datetime
     sha256: str
 
@@ -64,10 +67,22 @@ def running_forms(board: BoardContext) -> Catalogue:
         return running(session)[1]
 
 
-def running_text(board: BoardContext) -> str:
-    """Return the text in force, to edit it."""
+def running_text(board: BoardContext) -> tuple[int, str]:
+    """Return the number and the text in force, to edit it."""
     with board.database.reading() as session:
-        return running(session)[2]
+        number, _, text = running(session)
+        return number, text
+
+
+def text_of(board: BoardContext, number: int) -> str:
+    """Return the text of a revision; 0 is the shipped catalogue. Raises `NotFound`."""
+    if number == 0:
+        return catalogue.shipped_text()
+    with board.database.reading() as session:
+        row = session.get(CatalogueRevision, number)
+        if row is None:
+            raise NotFound(what=t("forms.revision", number=number))
+        return row.text
 
 
 def plan(board: BoardContext, text: str) -> tuple[int, tuple[CatalogueChange, ...]]:
@@ -129,14 +144,7 @@ def rollback(
     board: BoardContext, by: PersonInfo | Actor, number: int
 ) -> tuple[int, tuple[CatalogueChange, ...]]:
     """Apply an earlier revision again; 0 is the shipped catalogue."""
-    if number == 0:
-        return apply(board, by, catalogue.shipped_text())
-    with board.database.reading() as session:
-        row = session.get(CatalogueRevision, number)
-        if row is None:
-            raise NotFound(what=t("forms.revision", number=number))
-        text = row.text
-    return apply(board, by, text)
+    return apply(board, by, text_of(board, number))
 
 
 def history(board: BoardContext) -> tuple[RevisionView, ...]:
@@ -144,7 +152,11 @@ def history(board: BoardContext) -> tuple[RevisionView, ...]:
     query = select(CatalogueRevision).order_by(CatalogueRevision.number.desc()).limit(200)
     with board.database.reading() as session:
         rows = session.scalars(query).all()
-        return tuple(RevisionView(r.number, r.author, r.applied_at, r.sha256) for r in rows)
+        names = display_names_of(session, [row.author for row in rows])
+        return tuple(
+            RevisionView(r.number, r.author, actor_label(names, r.author), r.applied_at, r.sha256)
+            for r in rows
+        )
 
 
 def _require_owners(session: Session, new: Catalogue) -> None:

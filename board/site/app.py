@@ -68,6 +68,7 @@ from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages, chart_pages
 from guardia.board.organization import pages as organization_pages
 from guardia.board.request_forms import api as form_api
+from guardia.board.request_forms import catalogue_pages
 from guardia.board.request_forms import pages as form_pages
 from guardia.board.rollouts import pages as rollout_pages
 from guardia.board.runs import pages as run_pages
@@ -209,6 +210,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         service_pages.router,
         change_pages.router,
         form_pages.router,
+        catalogue_pages.router,
         alert_pages.router,
         rollout_pages.router,
         search_pages.router,

@@ -165,6 +165,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/changes/feed/{token}.ics"): PUBLIC,
     ("GET", "/api/v3/changes"): "change.read",
     ("GET", "/api/v3/changes/conflicts"): "change.read",
+    ("GET", "/requests/catalogue"): "form.edit",
+    ("POST", "/requests/catalogue"): "form.edit",
     ("GET", "/requests/new"): "issue.create",
     ("GET", "/requests/new/{form_id}"): "issue.create",
     ("POST", "/requests/new/{form_id}"): "issue.create",

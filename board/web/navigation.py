@@ -76,6 +76,7 @@ ADMINISTRATION_GROUPS: tuple[tuple[str, tuple[NavigationItem, ...]], ...] = (
             NavigationItem("notes.page.title", "/agents", "agent.read"),
             NavigationItem("web.costs.title", "/costs", "costs.read"),
             NavigationItem("rules.title", "/rules", "rule.read"),
+            NavigationItem("forms.editor.title", "/requests/catalogue", "form.edit"),
             NavigationItem("cmdb.institutions", "/institutions", "server.read"),
             NavigationItem("cmdb.servers", "/servers", "server.read"),
         ),

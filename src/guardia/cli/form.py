@@ -85,7 +85,7 @@ def export() -> None:
     from guardia.board.request_forms import revisions
 
     with open_installation(Settings()) as installation, installation.board() as board:
-        sys.stdout.write(revisions.running_text(board))
+        sys.stdout.write(revisions.running_text(board)[1])
 
 
 @app.command("plan", help=t("forms.cli.plan"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from guardia.board.request_forms import catalogue
-from guardia.errors import Invalid, Misconfigured
+from guardia.errors import Invalid
 
 FORM = """forms:
   - id: vpn
@@ -54,7 +54,7 @@ def test_a_fault_names_its_line_and_reason(before: str, after: str, line: int, w
 
 
 def test_what_is_no_yaml_is_refused_with_its_line() -> None:
-    with pytest.raises(Misconfigured, match="3행"):
+    with pytest.raises(Invalid, match="3행"):
         catalogue.parse("forms:\n  - {id: vpn\n")
-    with pytest.raises(Misconfigured):
+    with pytest.raises(Invalid):
         catalogue.parse("")

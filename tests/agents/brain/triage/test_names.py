@@ -238,12 +238,12 @@ READERS: tuple[Callable[[str], object], ...] = (
 @pytest.mark.parametrize("unit", UNITS, ids=repr)
 def test_no_text_takes_more_than_a_moment(unit: str) -> None:
     text = (unit * 100_000)[:100_000]
-    with hang_guard("reading a hostile text", 0.3):
+    with hang_guard("reading a hostile text"):
         for read in READERS:
             read(text)
 
 
 def test_blank_lines_cost_nothing() -> None:
-    with hang_guard("reading a hostile text", 0.3):
+    with hang_guard("reading a hostile text"):
         assert triage("\n" * 16_000 + "MOE-DB-01 느려요", read_directory()).servers == ()
         assert triage("MOE-DB-01 느려요" + "\n" * 16_000, read_directory()).servers
