@@ -9,8 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from guardia.cli.text_files import read_text
 from guardia.db.private_files import fsync_folder
-from guardia.errors import Invalid, Misconfigured
+from guardia.errors import Misconfigured
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -48,14 +49,7 @@ def read_chart_file(file: Path | None) -> ChartFile:
     from guardia.org import chart
 
     path = file or Settings().chart or chart.shipped_chart_path()
-    if not path.is_file():
-        raise Invalid(what=str(path), why=t("cli.db.no_file"))
-    try:
-        # Line breaks stay as they are: a chart is identified by the hash of its text.
-        with path.open(encoding="utf-8", newline="") as opened:
-            return ChartFile(path, opened.read())
-    except UnicodeDecodeError as error:
-        raise Invalid(what=str(path), why=t("cli.org.not_utf8")) from error
+    return ChartFile(path, read_text(path))
 
 
 def _unwritable(path: Path, error: OSError) -> Misconfigured:

@@ -10,6 +10,7 @@ import typer
 
 from guardia.cli.installation import migrate as bring_up_to_date
 from guardia.cli.installation import open_installation
+from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -50,15 +51,14 @@ def sql(
     """Run a file of statements and print their rows, separated by tabs."""
     import psycopg
 
-    if not file.is_file():
-        raise Invalid(what=str(file), why=t("cli.db.no_file"))
+    statements = read_text(file)
     with open_installation(Settings()) as installation:
         bring_up_to_date(installation)
         dsn = (owner and installation.owner_dsn) or installation.app_dsn
         try:
             with psycopg.connect(dsn) as connection:
                 # Sent as one simple query: the server splits the statements, as for psql.
-                cursor = connection.execute(file.read_text("utf-8").encode())
+                cursor = connection.execute(statements.encode())
                 _print_results(cursor)
         except psycopg.Error as error:
             raise Invalid(what=str(file), why=str(error).strip()) from error

@@ -15,6 +15,7 @@ import typer
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
+from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
 
@@ -88,11 +89,12 @@ def load_directory(path: Path) -> Directory:
     """Load people, agents, institutions and servers. Raises `Invalid` with what is wrong."""
     from guardia.org.directory import Directory
 
+    text = read_text(path)
     try:
-        found = YAML(typ="safe", pure=True).load(path.read_text("utf-8"))
+        found = YAML(typ="safe", pure=True).load(text)
         servers = [_server(dict(server)) for server in found.get("servers", ())]
         return Directory.model_validate({**found, "servers": servers})
-    except (OSError, UnicodeDecodeError, YAMLError, AttributeError, TypeError, ValueError) as error:
+    except (YAMLError, AttributeError, TypeError, ValueError) as error:
         raise Invalid(what=str(path), why=str(error).splitlines()[0]) from error
 
 
@@ -104,10 +106,7 @@ def _server(entry: dict[str, Any]) -> dict[str, Any]:
 
 def read_examples(path: Path) -> list[dict[str, Any]]:
     """Read a file of examples. Raises `Invalid` with the line that is wrong."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(what=str(path), why=str(error)) from error
+    lines = read_text(path).splitlines()
     return [_example(path, number, line) for number, line in enumerate(lines, 1) if line.strip()]
 
 

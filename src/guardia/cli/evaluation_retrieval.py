@@ -10,6 +10,7 @@ import typer
 
 from guardia.cli import evaluation_brains
 from guardia.cli.evaluation import show
+from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -81,12 +82,8 @@ def _example(path: Path, number: int, line: dict[str, Any], keys: dict[str, int]
 
 def _lines(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """Return the lines of a JSON Lines file. Raises `Invalid` with the line that is wrong."""
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(what=str(path), why=str(error)) from error
     found = []
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip():
             continue
         try:

@@ -12,6 +12,7 @@ import typer
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
 from guardia.cli.operator import CLI_OPERATOR
+from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -75,7 +76,7 @@ def validate(file: _File) -> None:
     """Check a catalogue; print line and reason of each fault."""
     from guardia.board.request_forms import catalogue
 
-    found = catalogue.parse(_read(file), file.name)
+    found = catalogue.parse(read_text(file), file.name)
     sys.stdout.write(t("forms.cli.valid", count=len(found.forms)) + "\n")
 
 
@@ -93,7 +94,7 @@ def plan(file: _File) -> None:
     """Print what applying a catalogue would change."""
     from guardia.board.request_forms import revisions
 
-    text = _read(file)
+    text = read_text(file)
     with open_installation(Settings()) as installation, installation.board() as board:
         _, changes = revisions.plan(board, text)
     for one in changes:
@@ -107,7 +108,7 @@ def apply(file: _File) -> None:
     """Apply a catalogue."""
     from guardia.board.request_forms import revisions
 
-    text = _read(file)
+    text = read_text(file)
     with open_installation(Settings()) as installation, installation.board() as board:
         number, changes = revisions.apply(board, CLI_OPERATOR, text)
     for one in changes:
@@ -145,10 +146,3 @@ def _field(given: str) -> tuple[str, str]:
     if not separator:
         raise Invalid(what=given[:40], why=t("forms.cli.set"))
     return name.strip(), value
-
-
-def _read(file: Path) -> str:
-    try:
-        return sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(what=str(file), why=str(error)) from None

@@ -9,6 +9,7 @@ import typer
 from typer import rich_utils
 from typer.core import TyperCommand, TyperGroup
 
+from guardia.cli import usage_errors
 from guardia.cli.command_permissions import commands
 from guardia.i18n import t
 
@@ -61,6 +62,14 @@ class _Command(TyperCommand):
 
 
 class _Group(TyperGroup):
+    def make_context(self, *given: Any, **more: Any) -> Any:
+        with usage_errors.translated():
+            return super().make_context(*given, **more)
+
+    def invoke(self, ctx: Any) -> Any:
+        with usage_errors.translated():
+            return super().invoke(ctx)
+
     def get_help_option(self, ctx: Any) -> Any:
         return _in_our_words(super().get_help_option(ctx))
 

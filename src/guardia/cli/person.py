@@ -16,6 +16,7 @@ from rich.table import Table
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.operator import CLI_OPERATOR
+from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -249,11 +250,10 @@ def _read_people(file: Path) -> list[PersonInfo]:
 
     from guardia.org.directory import PersonInfo
 
+    text = read_text(file)
     try:
-        data = YAML(typ="safe", pure=True).load(file.read_text("utf-8"))
+        data = YAML(typ="safe", pure=True).load(text)
         return TypeAdapter(list[PersonInfo]).validate_python((data or {}).get("people"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(what=str(file), why=t("cli.db.no_file")) from error
     except (YAMLError, AttributeError) as error:
         raise Invalid(what=str(file), why=t("cli.person.form")) from error
     except ValidationError as error:

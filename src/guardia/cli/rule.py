@@ -11,6 +11,7 @@ import typer
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
 from guardia.cli.issue import authenticate
+from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -177,7 +178,7 @@ def import_(
     """Apply what differs between a file and the rules in force."""
     from guardia.board.site_rules import as_code
 
-    text = sys.stdin.read() if str(file) == "-" else _read(file)
+    text = read_text(file)
     rules = as_code.parse_rules(text, file.name)
     with open_installation(Settings()) as installation, installation.board() as board:
         person = authenticate(board, who)
@@ -198,13 +199,6 @@ def _decide(name: str, who: str, version: int, *, approve: bool, reason: str = "
             board, person, name, version, approve=approve, reason=reason
         )
     _say(name, state)
-
-
-def _read(file: Path) -> str:
-    try:
-        return file.read_text("utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Invalid(what=str(file), why=str(error)) from None
 
 
 def _say(name: str, state: str) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from guardia.cli.installation import open_installation
+from guardia.cli.text_files import read_text
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -71,5 +72,5 @@ def _rules(board: BoardContext, file: Path | None) -> ChatRules:
     from guardia.org import chart
 
     if file is not None:
-        return chart.parse(file.read_text("utf-8"), str(file)).talk
+        return chart.parse(read_text(file), str(file)).talk
     return organization_chart.running(board)[1].talk

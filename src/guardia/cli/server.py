@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +12,7 @@ from rich.table import Table
 from guardia.cli import server_add, server_checks, server_env, server_import
 from guardia.cli.console import console
 from guardia.cli.operator import CLI_OPERATOR
+from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
 
@@ -181,10 +181,10 @@ def read_services(file: Path | None) -> list[dict[str, Any]]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import YAMLError
 
+    text = read_text(file)
     try:
-        text = sys.stdin.read() if str(file) == "-" else file.read_text("utf-8")
         found = YAML(typ="safe", pure=True).load(text)
-    except (OSError, UnicodeDecodeError, YAMLError) as error:
+    except YAMLError as error:
         raise Invalid(what=str(file), why=t("cli.server.services_form")) from error
     if not isinstance(found, list) or not all(isinstance(one, dict) for one in found):
         raise Invalid(what=str(file), why=t("cli.server.services_form"))
