@@ -39,11 +39,6 @@ _LOST_JOBS = text("""
 """)
 _REQUEUE = text("select procrastinate_retry_job_v2(:id, null, 1, null, null)")  # first in line
 _NOTIFY = text("select pg_notify('procrastinate_any_queue_v1', :payload)")
-# What procrastinate itself calls; its Python side would cost several times as much as the insert.
-_DEFER = """
-    select procrastinate_defer_jobs_v1(array[row('default', %(name)s::text, 0, %(lock)s::text, null,
-        %(args)s::jsonb, null)::procrastinate_job_to_defer_v1])
-"""
 LOST_WAIT = """
     exists (
         select from procrastinate_jobs as job
@@ -57,6 +52,21 @@ CURRENT = """
     where id = %(job)s and attempts = %(number)s and status = 'doing' for share
 """
 """SQL that finds, and keeps so until the transaction ends, an attempt that is still valid."""
+
+
+def deferring(name: str, lock: str, args: str) -> str:
+    """Return the SQL of an expression that enqueues a job, for a statement that stores its cause.
+
+    The arguments are SQL, too. It is what procrastinate itself calls; its Python side would cost
+    several times as much as the insert.
+    """
+    return (
+        f"procrastinate_defer_jobs_v1(array[row('default', {name}, 0, {lock}, null, {args}, null)"
+        "::procrastinate_job_to_defer_v1])"
+    )
+
+
+_DEFER = f"select {deferring('%(name)s::text', '%(lock)s::text', '%(args)s::jsonb')}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,54 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, bindparam
+from sqlalchemy import text as sql
 from sqlalchemy.orm import Session
 
 from guardia.board.core.choices import Choice, to_stored
-from guardia.board.core.model import Issue, OutboxEntry
+from guardia.board.core.model import Issue
 from guardia.board.core.notice_kinds import NoticeKind
-from guardia.board.core.notices import Notice
 from guardia.db import jobs
+from guardia.db.columns import CleanJsonb, CleanText
+from guardia.db.statement import Statement
 
 ONE_TO_ONE = frozenset({"mail"})
 """Channels whose rooms only the requester reads."""
-_OUTBOX: Any = OutboxEntry.__table__
-_ADD = insert(_OUTBOX).returning(_OUTBOX.c.outbox_id)
+_STORED = """
+    with stored as (
+        insert into tb_outbox (kind, room, thread, sr_id, channel, target, text, choices,
+            created_at, notice)
+        values (:kind, :room, :thread, :sr_id, :channel, :target, :text, :choices, :now, :notice)
+        returning outbox_id)
+"""
+_NOTICED = """
+    , noticed as (
+        insert into tb_notice (person_id, kind, sr_id, text, approval_id, principal_id, in_room,
+            outbox_id, created_at)
+        select person, :notice, :sr_id, :text, :approval_id, :principal_id, :in_room, outbox_id,
+            :now
+        from stored, unnest(:people) with ordinality as p (person, number) order by number)
+"""
+_DELIVER = jobs.deferring("'deliver'", "null", "jsonb_build_object('outbox_id', outbox_id)")
+_QUEUE = f"select outbox_id, {_DELIVER} from stored"
+_TYPES = (
+    *(bindparam(name, type_=CleanText()) for name in ("kind", "room", "thread", "channel")),
+    *(bindparam(name, type_=CleanText()) for name in ("text", "notice")),
+    *(bindparam(name, type_=CleanJsonb()) for name in ("target", "choices")),
+    bindparam("now", type_=DateTime(timezone=True)),
+    bindparam("sr_id", type_=BigInteger()),
+)
+# One statement each: a move sends several messages, and every round trip costs.
+_SEND = Statement(sql(f"{_STORED} {_QUEUE}").bindparams(*_TYPES))
+_NOTIFY = Statement(
+    sql(f"{_STORED} {_NOTICED} {_QUEUE}").bindparams(
+        *_TYPES,
+        bindparam("people", type_=ARRAY(CleanText())),
+        bindparam("approval_id", type_=BigInteger()),
+        bindparam("principal_id", type_=CleanText()),
+        bindparam("in_room", type_=Boolean()),
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +87,32 @@ def send(
     It leaves by the route, or without one through the channel of its issue, with buttons where the
     channel has them. `notice` decides who receives an alert, see `board.notifications`.
     """
-    session.flush()  # the row may refer to what is still pending
-    row: dict[str, Any] = {"kind": kind, "room": room, "thread": route.thread, "sr_id": sr_id}
-    row |= {"channel": route.channel, "target": dict(route.target)}
-    row |= {"text": text, "choices": to_stored(choices), "created_at": now}
-    row |= {"notice": notice.value if kind != "message" else ""}
-    outbox_id = session.scalar(_ADD, row)
-    jobs.defer(session, "deliver", outbox_id=outbox_id)
-    return int(outbox_id or 0)
+    row = _row(kind, text, now, room, sr_id, choices, route, notice if kind != "message" else "")
+    return int(_SEND.first(session, row))
+
+
+def _row(
+    kind: str,
+    text: str,
+    now: datetime,
+    room: str,
+    sr_id: int | None,
+    choices: tuple[Choice, ...],
+    route: Route,
+    notice: str,
+) -> dict[str, Any]:
+    return {
+        "kind": kind,
+        "text": text,
+        "now": now,
+        "room": room,
+        "sr_id": sr_id,
+        "choices": to_stored(choices),
+        "channel": route.channel,
+        "thread": route.thread,
+        "target": dict(route.target),
+        "notice": str(notice),
+    }
 
 
 def schedule_checkpoint(session: Session) -> None:
@@ -105,14 +158,14 @@ def notify(
     *,
     sr_id: int | None,
     choices: tuple[Choice, ...] = (),
-    **more: Any,
+    approval_id: int | None = None,
+    principal_id: str | None = None,
+    in_room: bool = False,
 ) -> None:
     """Notify people of something, by the media that they want: see `board.notifications`."""
     named = list(dict.fromkeys(people))
     if not named:
         return
-    outbox_id = send(session, "notice", text, now, sr_id=sr_id, choices=choices, notice=kind)
-    row: dict[str, Any] = {"kind": kind.value, "sr_id": sr_id, "text": text, **more}
-    row |= {"outbox_id": outbox_id, "created_at": now}
-    session.add_all(Notice(person_id=person, **row) for person in named)
-    session.flush()
+    row = _row("notice", text, now, "", sr_id, choices, _BY_ISSUE, kind)
+    row |= {"people": named, "approval_id": approval_id, "principal_id": principal_id}
+    _NOTIFY.run(session, {**row, "in_room": in_room})

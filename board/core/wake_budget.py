@@ -7,8 +7,9 @@ claimed until a person acts on it.
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import text, update
+from sqlalchemy import BigInteger, bindparam, text, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -16,6 +17,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.model import Issue
 from guardia.board.core.wake_reasons import WakeReason
+from guardia.db.statement import Statement
 from guardia.i18n import t_default
 
 MAX_WAKES = 20
@@ -24,7 +26,7 @@ MAX_RECOVERIES = 5
 """Lower limit for recoveries: a task whose beats hang or crash may take down its worker each time.
 Crashes are weighted, see `runs.worker_crashes`."""
 WINDOW = timedelta(hours=24)
-_SPEND = text("""
+SPENDING = """
     insert into tb_wake_budget as budget (sr_id, reason, spent, since)
     select sr_id, :reason, 1, :now from (
         select sr_id from tb_sr_request where sr_id = :sr_id and stalled_at is null
@@ -34,9 +36,14 @@ _SPEND = text("""
         spent = case when budget.since < :past then 1 else budget.spent + 1 end,
         since = case when budget.since < :past then excluded.since else budget.since end
     returning spent
-""")
+"""
+"""SQL that spends one wake of an issue's budget; no row if the issue is stalled.
 
-_RENEW = text("""
+It locks the issue's row first, so budgets and the head of the audit log are locked after it.
+"""
+
+_RENEW = Statement(
+    text("""
     with lifted as (
         update tb_sr_request set stalled_at = null, stalled_on = null
         where sr_id = :sr_id and stalled_at is not null returning sr_id
@@ -47,7 +54,8 @@ _RENEW = text("""
         where task.sr_id = :sr_id and loss.task_id = task.task_id
     )
     select sr_id from lifted
-""")
+""").bindparams(bindparam("sr_id", type_=BigInteger()))
+)
 
 
 def limit_for(reason: WakeReason) -> int:
@@ -55,14 +63,10 @@ def limit_for(reason: WakeReason) -> int:
     return MAX_RECOVERIES if reason is WakeReason.RECOVERY else MAX_WAKES
 
 
-def spend(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bool:
-    """Spend one wake of the issue's budget; return `False` if none is left or it is stalled.
-
-    Locks the issue's row first, so budgets and the head of the audit log are locked after it.
-    """
+def spending(sr_id: int, reason: WakeReason, now: datetime) -> dict[str, Any]:
+    """Return the values of `SPENDING`, and the limit."""
     values = {"sr_id": sr_id, "reason": reason.value, "now": now, "past": now - WINDOW}
-    spent = session.scalar(_SPEND, values)
-    return spent is not None and spent <= limit_for(reason)
+    return {**values, "limit": limit_for(reason)}
 
 
 def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime) -> bool:
@@ -78,8 +82,7 @@ def mark_stalled(session: Session, sr_id: int, reason: WakeReason, now: datetime
 
 def renew(session: Session, sr_id: int, actor: Actor, now: datetime) -> bool:
     """Reset the budgets after an act of a person; return whether the issue was stalled."""
-    cleared = session.scalar(_RENEW, {"sr_id": sr_id})
-    if cleared is None:
+    if _RENEW.first(session, {"sr_id": sr_id}) is None:
         return False
     log.append(session, EntryKind.STALL_LIFTED, actor=str(actor), now=now, sr_id=sr_id, detail={})
     return True

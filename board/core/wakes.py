@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import bindparam, insert, select
+from sqlalchemy import BigInteger, DateTime, Integer, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from guardia.board.core import wake_budget
@@ -16,26 +16,47 @@ from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room, send
-from guardia.board.core.run_model import Wake
 from guardia.board.core.wake_reasons import DEFERRABLE, URGENT_PRIORITY, WakeReason
 from guardia.db import jobs
+from guardia.db.columns import CleanJsonb, CleanText
+from guardia.db.statement import Statement
 from guardia.i18n import t
 from guardia.org.heartbeats import Heartbeat
-from guardia.org.model import Agent
 
-_WAKES: Any = Wake.__table__
-_STORED = (
-    insert(_WAKES)
-    .values({name: bindparam(name) for name in _WAKES.c.keys() if name != "wake_id"})  # noqa: SIM118
-    .returning(_WAKES.c.wake_id)
-    .cte("stored")
+_TYPES = (
+    *(bindparam(name, type_=CleanText()) for name in ("agent_id", "reason")),
+    bindparam("cause", type_=CleanJsonb()),
+    bindparam("sr_id", type_=BigInteger()),
+    bindparam("now", type_=DateTime(timezone=True)),
 )
-# Stores the reason and returns the agent's heartbeat, by which it may be deferred.
-_WAKE = (
-    select(Agent.spec["heartbeat"].astext)
-    .where(Agent.agent_id == bindparam("agent_id"))
-    .add_cte(_STORED)
+_BUDGETED = (bindparam("past", type_=DateTime(timezone=True)), bindparam("limit", type_=Integer()))
+_STORED = """
+    stored as (
+        insert into tb_wake (agent_id, reason, sr_id, cause, created_at)
+        select :agent_id, :reason, :sr_id, :cause, :now {permitted} returning agent_id)
+"""
+_DEFER = jobs.deferring(
+    "'beat'", "'agent:' || agent_id", "jsonb_build_object('agent_id', agent_id)"
 )
+_HEARTBEAT = "select spec ->> 'heartbeat' from tb_agent where agent_id = :agent_id"
+
+
+def _statement(end: str, *, budgeted: bool) -> Statement:
+    """Return the statement that stores a reason if the budget permits it, and what it returns.
+
+    One round trip for the budget, the reason and the job: most moves wake somebody.
+    """
+    if not budgeted:
+        stored = _STORED.format(permitted="")
+        return Statement(text(f"with {stored} select 0, ({end})").bindparams(*_TYPES))
+    stored = _STORED.format(permitted="from spent where spent <= :limit")
+    query = f"with spent as ({wake_budget.SPENDING}), {stored} select spent, ({end}) from spent"
+    return Statement(text(query).bindparams(*_TYPES, *_BUDGETED))
+
+
+_AT_ONCE = {b: _statement(f"select {_DEFER} from stored", budgeted=b) for b in (True, False)}
+_PERHAPS_LATER = {b: _statement(_HEARTBEAT, budgeted=b) for b in (True, False)}
+"""Of reasons that quiet hours may defer: they return the agent's heartbeat."""
 
 
 @lru_cache(maxsize=256)
@@ -62,36 +83,30 @@ def wake(
     reason = WakeReason(reason)
     if by == Actor.agent(agent_id):
         return False
-    if sr_id is not None and not spend_wake(session, agent_id, reason, now, sr_id, by):
-        return False
+    budgeted = sr_id is not None and not _is_unlimited(reason, by)
     row = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id, "cause": cause or {}}
-    heartbeat = session.scalar(_WAKE, {**row, "created_at": now})
-    if not _is_deferred(session, heartbeat, reason, now, sr_id, by):
+    row |= {"now": now}
+    limit = 0
+    if sr_id is not None and budgeted:
+        spending = wake_budget.spending(sr_id, reason, now)
+        row, limit = {**row, **spending}, spending["limit"]
+    kinds = _PERHAPS_LATER if _is_deferrable(reason, by) else _AT_ONCE
+    found = kinds[budgeted].run(session, row).fetchone()
+    if sr_id is not None and (found is None or found[0] > limit):
+        stall_issue(session, agent_id, reason, now, sr_id)
+        return False
+    assert found is not None
+    if kinds is _PERHAPS_LATER and not _is_deferred(session, found[1], now, sr_id):
         jobs.defer(session, "beat", lock=str(Actor.agent(agent_id)), agent_id=agent_id)
     return True
 
 
-def spend_wake(
-    session: Session,
-    agent_id: str,
-    reason: WakeReason,
-    now: datetime,
-    sr_id: int,
-    by: Actor | None = None,
-) -> bool:
-    """Return whether an issue may wake an agent once more; mark it as stalled if not.
+def _is_unlimited(reason: WakeReason, by: Actor | None) -> bool:
+    """Return whether a wake needs no budget: rollbacks outrank everything, and people may act.
 
-    Acts of people always wake.
+    The kill switch must not wait for the row of a budget.
     """
-    if reason is WakeReason.ORDER:
-        # Rollbacks outrank everything, and the kill switch must not wait for the row of a budget.
-        return True
-    if by is not None and by.is_human:
-        return True
-    if wake_budget.spend(session, sr_id, reason, now):
-        return True
-    stall_issue(session, agent_id, reason, now, sr_id)
-    return False
+    return reason is WakeReason.ORDER or (by is not None and by.is_human)
 
 
 def stall_issue(
@@ -106,17 +121,12 @@ def stall_issue(
         wake_budget.log_stall(session, sr_id, reason, agent_id, now)
 
 
-def _is_deferred(
-    session: Session,
-    heartbeat: str | None,
-    reason: WakeReason,
-    now: datetime,
-    sr_id: int | None,
-    by: Actor | None,
-) -> bool:
+def _is_deferrable(reason: WakeReason, by: Actor | None) -> bool:
+    return reason in DEFERRABLE and (by is None or by.kind is not ActorKind.PERSON)
+
+
+def _is_deferred(session: Session, heartbeat: str | None, now: datetime, sr_id: int | None) -> bool:
     """Return whether quiet hours defer a wake; the clock wakes the agent when they end."""
-    if reason not in DEFERRABLE or (by is not None and by.kind is ActorKind.PERSON):
-        return False
     if not heartbeat or _parse_heartbeat(heartbeat).quiet_until(now) is None:
         return False
     if sr_id is None:

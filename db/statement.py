@@ -1,0 +1,66 @@
+"""Statements that are composed once and run by the driver.
+
+Composing a statement and passing it through the session costs several times as much as running it.
+A use case runs a dozen of them, so those of every move are kept compiled. Values still pass the
+types of their columns, which clean foreign text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import cached_property
+from typing import Any
+
+import psycopg
+from sqlalchemy import ClauseElement
+from sqlalchemy.dialects.postgresql.psycopg import dialect as create_dialect
+from sqlalchemy.orm import Session
+from sqlalchemy.sql.compiler import SQLCompiler
+
+from guardia.db.engine import driver_connection
+
+_DIALECT = create_dialect()
+_Converter = Callable[[Any], Any]
+
+
+class Statement:
+    """One statement of SQLAlchemy, whose values are `bindparam`s; results are plain tuples.
+
+    Lists are compared with `= any(...)`: an `in` would need a text of its own for each length.
+    """
+
+    def __init__(self, composed: ClauseElement) -> None:
+        self._composed = composed
+
+    @cached_property
+    def _compiled(self) -> tuple[str, Mapping[str, Any], tuple[tuple[str, _Converter], ...]]:
+        """Return the text, values that are always the same, and how values are converted."""
+        found = self._composed.compile(dialect=_DIALECT)
+        assert isinstance(found, SQLCompiler)
+        constants, converters = {}, []
+        for parameter, name in found.bind_names.items():
+            if not parameter.required:
+                constants[name] = parameter.effective_value
+            convert = parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+            if convert is not None:
+                converters.append((name, convert))
+        for column in found.insert_prefetch:  # columns of a new row that the statement leaves out
+            default: Any = column.default
+            constants[column.key] = default.arg if default.is_scalar else default.arg(None)
+        return str(found), constants, tuple(converters)
+
+    def run(
+        self, session: Session, values: Mapping[str, Any] | None = None
+    ) -> psycopg.Cursor[tuple[Any, ...]]:
+        """Run the statement in the session's transaction, after what is pending in it."""
+        text, constants, converters = self._compiled
+        session.flush()
+        given = {**constants, **(values or {})}
+        for name, convert in converters:
+            given[name] = convert(given[name])
+        return driver_connection(session).execute(text, given)
+
+    def first(self, session: Session, values: Mapping[str, Any] | None = None) -> Any:
+        """Return the first column of the first row, or `None`."""
+        row = self.run(session, values).fetchone()
+        return None if row is None else row[0]
