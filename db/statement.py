@@ -12,10 +12,11 @@ from functools import cached_property
 from typing import Any
 
 import psycopg
-from sqlalchemy import ClauseElement
+from sqlalchemy import ClauseElement, bindparam, text
 from sqlalchemy.dialects.postgresql.psycopg import dialect as create_dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.types import TypeEngine
 
 from guardia.db.engine import driver_connection
 
@@ -32,11 +33,17 @@ class Statement:
     def __init__(self, composed: ClauseElement) -> None:
         self._composed = composed
 
+    @classmethod
+    def of(cls, query: str, **types: TypeEngine[Any]) -> Statement:
+        """Return a statement written as SQL; `types` are those of its values `:name`."""
+        return cls(text(query).bindparams(*(bindparam(n, type_=t) for n, t in types.items())))
+
     @cached_property
     def _compiled(self) -> tuple[str, Mapping[str, Any], tuple[tuple[str, _Converter], ...]]:
         """Return the text, values that are always the same, and how values are converted."""
         found = self._composed.compile(dialect=_DIALECT)
         assert isinstance(found, SQLCompiler)
+        assert not found.post_compile_params, found
         constants, converters = {}, []
         for parameter, name in found.bind_names.items():
             if not parameter.required:
@@ -53,12 +60,12 @@ class Statement:
         self, session: Session, values: Mapping[str, Any] | None = None
     ) -> psycopg.Cursor[tuple[Any, ...]]:
         """Run the statement in the session's transaction, after what is pending in it."""
-        text, constants, converters = self._compiled
+        query, constants, converters = self._compiled
         session.flush()
         given = {**constants, **(values or {})}
         for name, convert in converters:
             given[name] = convert(given[name])
-        return driver_connection(session).execute(text, given)
+        return driver_connection(session).execute(query, given)
 
     def first(self, session: Session, values: Mapping[str, Any] | None = None) -> Any:
         """Return the first column of the first row, or `None`."""

@@ -9,8 +9,9 @@ from typing import cast
 from sqlalchemy import DateTime, bindparam, select
 from sqlalchemy.orm import Session, aliased
 
+from guardia.db.statement import Statement
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Delegation, Person
+from guardia.org.model import INFO_COLUMNS, Delegation, Person, person_info
 
 # Built once: composing them takes longer than running them.
 _NOW = bindparam("now", type_=DateTime(timezone=True))
@@ -19,8 +20,8 @@ _IS_ACTIVE = (
     Delegation.begins_at <= _NOW,
     Delegation.ends_at > _NOW,
 )
-_PRINCIPALS = (
-    select(Person)
+_PRINCIPALS = Statement(
+    select(*INFO_COLUMNS)
     .join(Delegation, Delegation.principal_id == Person.person_id)
     .where(Delegation.delegate_id == bindparam("delegate"), Person.active, *_IS_ACTIVE)
     .order_by(Delegation.delegation_id)
@@ -43,8 +44,8 @@ def principals(session: Session, delegate_id: str, now: datetime) -> list[Person
 
     Delegations do not chain: only a person's own role can be delegated.
     """
-    found = session.scalars(_PRINCIPALS, {"delegate": delegate_id, "now": now})
-    return [p.as_info() for p in found]
+    found = _PRINCIPALS.run(session, {"delegate": delegate_id, "now": now})
+    return [person_info(*row) for row in found]
 
 
 def people_who_may_act(

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import bindparam, func, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, select
 from sqlalchemy.orm import Session
 
+from guardia.db.statement import Statement
 from guardia.org.model import ChannelAccount, Person
 
 MESSENGERS = ("mattermost", "slack", "jandi", "mail")
 """Channels whose users are people."""
 _IDENTITY = func.coalesce(Person.identity, Person.person_id)
-_BEHIND = select(_IDENTITY).where(Person.person_id.in_(bindparam("accounts", expanding=True)))
-_OF_SAME_PEOPLE = select(Person.person_id, _IDENTITY).where(_IDENTITY.in_(_BEHIND))
+_ACCOUNTS = bindparam("accounts", type_=ARRAY(Text()))
+_BEHIND = select(_IDENTITY).where(Person.person_id == any_(_ACCOUNTS))
+_OF_SAME_PEOPLE = Statement(select(Person.person_id, _IDENTITY).where(_IDENTITY.in_(_BEHIND)))
 
 
 def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict[str, str]:
@@ -23,8 +25,8 @@ def accounts_of_same_people(session: Session, accounts: Collection[str]) -> dict
     """
     if not accounts:
         return {}
-    found = session.execute(_OF_SAME_PEOPLE, {"accounts": list(accounts)})
-    return {row.person_id: row[1] for row in found}
+    found = _OF_SAME_PEOPLE.run(session, {"accounts": list(accounts)})
+    return dict(found.fetchall())
 
 
 def person_of_account(session: Session, channel: str, account: str) -> Person | None:

@@ -92,15 +92,40 @@ class Person(Base):
 
     def as_info(self) -> PersonInfo:
         """Return the person as a value."""
-        return PersonInfo(
-            id=self.person_id,
-            name=self.name,
-            title=self.title,
-            role=self.role,
-            skills=tuple(self.skills),
-            institution=self.inst_id,
-            identity=self.identity,
-        )
+        return person_info(*(getattr(self, column.key) for column in INFO_COLUMNS))
+
+
+INFO_COLUMNS = (
+    Person.person_id,
+    Person.name,
+    Person.title,
+    Person.role,
+    Person.skills,
+    Person.inst_id,
+    Person.identity,
+)
+"""Columns of a person as a value, for statements that need no more of it."""
+
+
+def person_info(
+    person_id: str,
+    name: str,
+    title: str,
+    role: str,
+    skills: list[str],
+    institution: str | None,
+    identity: str | None,
+) -> PersonInfo:
+    """Return a person from the values of `INFO_COLUMNS`."""
+    return PersonInfo(
+        id=person_id,
+        name=name,
+        title=title,
+        role=role,
+        skills=tuple(skills),
+        institution=institution,
+        identity=identity,
+    )
 
 
 class ChannelAccount(Base):

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
+from guardia.db.statement import Statement
 from guardia.errors import NotFound
 from guardia.org import access
 from guardia.org.directory import (
@@ -31,11 +32,18 @@ from guardia.org.model import (
     SystemOwner,
 )
 
-_AUDITORS = (
+_AUDITORS = Statement(
     select(Agent.agent_id)
     .where(Agent.duty == "audit", Agent.state == "active")
     .order_by(Agent.agent_id)
 )
+_DISPATCHER = Statement(
+    select(Agent.agent_id)
+    .where(Agent.duty == "dispatch", Agent.state != "fired")
+    .order_by(Agent.state, Agent.agent_id)
+    .limit(1)
+)
+_INSTITUTION = Statement(select(Server.inst_id).where(Server.server_id == bindparam("server")))
 
 
 def host_of(row: Server) -> Host:
@@ -143,7 +151,8 @@ def institution_ids(session: Session) -> list[str]:
 
 def institution_of(session: Session, server_id: str | None) -> str | None:
     """Return the institution of a server, or `None` if the server or its institution is unknown."""
-    return session.scalar(select(Server.inst_id).where(Server.server_id == server_id))
+    found: str | None = _INSTITUTION.first(session, {"server": server_id})
+    return found
 
 
 def dispatcher(session: Session) -> str | None:
@@ -151,8 +160,8 @@ def dispatcher(session: Session) -> str | None:
 
     A paused dispatcher is found too: its issues wait for it.
     """
-    query = select(Agent.agent_id).where(Agent.duty == "dispatch", Agent.state != "fired")
-    return session.scalar(query.order_by(Agent.state, Agent.agent_id).limit(1))
+    found: str | None = _DISPATCHER.first(session)
+    return found
 
 
 def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -164,7 +173,7 @@ def agent_names(session: Session) -> tuple[tuple[str, tuple[str, ...]], ...]:
 
 def auditors(session: Session) -> list[str]:
     """Return the agents that verify the audit log."""
-    return list(session.scalars(_AUDITORS))
+    return [agent_id for (agent_id,) in _AUDITORS.run(session)]
 
 
 def enrol(session: Session, names: Directory, passwords: dict[str, str] | None = None) -> None:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import ColumnElement, func, select, text, true, update
 from sqlalchemy.orm import Session
 
+from guardia.db.statement import Statement
 from guardia.errors import Misconfigured, NotFound
 from guardia.i18n import t
 from guardia.org.assignment import AssignmentRules
@@ -18,7 +19,7 @@ from guardia.org.model import Agent, OrgRevision
 from guardia.org.service_levels import ServiceLevels
 
 _RUNNING = "org.running_chart"
-_RUNNING_CHART = select(OrgRevision.chart).order_by(OrgRevision.revision.desc()).limit(1)
+_RUNNING_CHART = Statement(select(OrgRevision.chart).order_by(OrgRevision.revision.desc()).limit(1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +102,7 @@ def running_chart(session: Session) -> OrgChart:
     known: OrgChart | None = session.info.get(_RUNNING)
     if known is not None:
         return known
-    found = session.scalar(_RUNNING_CHART)
+    found = _RUNNING_CHART.first(session)
     if found is None:
         raise Misconfigured(what="org_chart.yaml", why=t("org.chart.none_applied"))
     session.info[_RUNNING] = chart = parse_stored(found)

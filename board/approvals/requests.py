@@ -6,8 +6,10 @@ from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, tzinfo
 
-from sqlalchemy import bindparam, select, update
+from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, literal, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import (
@@ -30,6 +32,7 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Category, Plan
+from guardia.db.statement import Statement
 from guardia.i18n import t
 from guardia.org import chart, delegation, identity, revisions
 from guardia.org.access import is_allowed
@@ -56,10 +59,26 @@ _ACTIVE_STEPS = (
     )
     .order_by(Approval.step)
 )
-_DECISIONS = (
-    select(Decision)
-    .where(Decision.approval_id.in_(bindparam("steps", expanding=True)))
+_DECISIONS = Statement(
+    select(
+        Decision.approval_id,
+        Decision.person_id,
+        Decision.role,
+        Decision.principal_id,
+        Decision.verdict,
+        Decision.run_after,
+    )
+    .where(Decision.approval_id == any_(bindparam("steps", type_=ARRAY(BigInteger()))))
     .order_by(Decision.decision_id)
+)
+_VOID = Statement(
+    update(Approval.__table__)  # type: ignore[arg-type]
+    .where(
+        Approval.task_id == bindparam("task"),
+        Approval.state == any_(literal(list(ACTIVE_STATES), ARRAY(Text()))),
+    )
+    .values(state="VOID", look_at=None)
+    .returning(Approval.approval_id)
 )
 
 
@@ -112,12 +131,11 @@ def is_passkey_demanded(session: Session, task: Task, steps: Iterable[Approval])
 
 def void(session: Session, task: Task) -> None:
     """Void all open and given approvals of a task."""
-    session.execute(
-        update(Approval)
-        .where(Approval.task_id == task.task_id, Approval.state.in_(ACTIVE_STATES))
-        .values(state="VOID", look_at=None)
-        .execution_options(synchronize_session="fetch")
-    )
+    for (approval_id,) in _VOID.run(session, {"task": task.task_id}):
+        step = session.identity_map.get(identity_key(Approval, approval_id))
+        if step is not None:
+            set_committed_value(step, "state", "VOID")
+            set_committed_value(step, "look_at", None)
 
 
 def active_steps(session: Session, task: Task) -> list[Approval]:
@@ -131,16 +149,13 @@ def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecisi
     numbers = {s.approval_id: s.step for s in steps}
     if not numbers:
         return []
-    found = session.scalars(_DECISIONS, {"steps": list(numbers)})
     return [
         StepDecision(
-            numbers[d.approval_id],
-            d.person_id,
-            ApproverRole(d.role, d.principal_id),
-            DecisionVerdict(d.verdict),
-            d.run_after,
+            numbers[step], person, ApproverRole(role, principal), DecisionVerdict(verdict), after
         )
-        for d in found
+        for step, person, role, principal, verdict, after in _DECISIONS.run(
+            session, {"steps": list(numbers)}
+        )
     ]
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import unicodedata
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -17,10 +18,14 @@ from typing import Any
 _VALUE_DOMAIN = b"guardia.value.v1\n"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-_CONTROL = {c: None for c in (*range(32), *range(0x7F, 0xA0)) if c not in (9, 10, 13)}
+_SORTING = json.JSONEncoder(
+    ensure_ascii=False, separators=(",", ":"), allow_nan=False, sort_keys=True
+)
+_SIMPLE = frozenset({str, int, bool, type(None)})
+_CONTROL = (c for c in (*range(32), *range(0x7F, 0xA0)) if c not in (9, 10, 13))
 _BIDI = (0x61C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A))
 """Characters that only change the direction in which text is shown."""
-_HIDDEN = {**_CONTROL, **dict.fromkeys(_BIDI)}
+_HIDDEN = re.compile(f"[{re.escape(''.join(map(chr, (*_CONTROL, *_BIDI))))}]")
 
 
 def clean(value: Any) -> Any:
@@ -39,9 +44,11 @@ def is_normalized(value: Any) -> bool:
 
 
 def _printable(text: str) -> str:
+    if text.isascii() and text.isprintable():
+        return text
     # Lone surrogates cannot be written as UTF-8 nor kept by PostgreSQL.
     whole = text.encode("utf-8", "replace").decode("utf-8")
-    return _normalize(whole.translate(_HIDDEN))
+    return _normalize(_HIDDEN.sub("", whole))
 
 
 def _normalize(text: str) -> str:
@@ -65,7 +72,24 @@ def _map_text(value: Any, each: Callable[[str], str]) -> Any:
 
 def canonical(value: Any) -> bytes:
     """Return the one byte string of a cleaned value (RFC 8785)."""
+    if _is_sorted_by_code_points(value):
+        # What almost all values are; the encoder then sorts, several times as fast.
+        return _SORTING.encode(value).encode("utf-8")
     return JSON.encode(_sorted(value)).encode("utf-8")
+
+
+def _is_sorted_by_code_points(value: Any) -> bool:
+    """Return whether a value has only plain types and ASCII keys, so that order is beyond doubt."""
+    kind = type(value)
+    if kind is dict:
+        if not all(type(key) is str and key.isascii() for key in value):
+            return False
+        inner = value.values()
+    elif kind is list:
+        inner = value
+    else:
+        return kind in _SIMPLE
+    return all(type(each) in _SIMPLE or _is_sorted_by_code_points(each) for each in inner)
 
 
 def _sorted(value: Any) -> Any:

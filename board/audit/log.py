@@ -8,7 +8,7 @@ from itertools import islice
 from typing import Any
 
 import psycopg
-from sqlalchemy import Select, func, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.canonical import clean
@@ -37,8 +37,9 @@ CHAIN = "main"
 CHECKPOINT_EVERY = 1000
 """Number of entries after which a checkpoint is due, however little time has passed."""
 _BATCH = 2000
-_COLUMNS = [AuditEntry.__table__.c[name] for name in ChainEntry.__slots__]
-_CANONICAL = AuditEntry.__table__.c.canonical
+_COLUMNS = f"select {', '.join(ChainEntry.__slots__)}, canonical from tb_audit_log"
+_ROWS = f"{_COLUMNS} where seq > %s and seq <= %s order by seq limit {_BATCH}"
+_CHOSEN = f"{_COLUMNS} where seq = any(%s)"
 # One statement: the head is locked, the hash computed, the row and the new head written, listeners
 # notified. The columns are taken from the very bytes that are hashed. Clocks step back and hosts
 # disagree; along the chain time only moves forward.
@@ -173,8 +174,8 @@ def lock_head(session: Session) -> str:
 
 def entries(session: Session, after: int = 0, until: int | None = None) -> Iterator[ChainEntry]:
     """Yield the entries after number `after` as their columns have them, read in batches."""
-    for row in _rows(session, select(*_COLUMNS), after, until):
-        yield ChainEntry(**row._mapping)
+    for row in _rows(session, after, until):
+        yield ChainEntry(*row[:-1])
 
 
 def recomputed_entries(
@@ -185,25 +186,23 @@ def recomputed_entries(
     Slower than `stored_entries`, but it depends on nothing that the database computes and accepts
     only the canonical form. What is to be signed is read in this way first.
     """
-    for row in islice(_rows(session, select(*_COLUMNS, _CANONICAL), after, None), most):
+    for row in islice(_rows(session, after, None), most):
         yield _recomputed(row)
 
 
 def _recomputed(row: Any) -> StoredEntry:
-    values = dict(row._mapping)
-    canonical = values.pop("canonical")
-    return ChainEntry(**values).stored(canonical)
+    *values, canonical = row
+    return ChainEntry(*values).stored(canonical)
 
 
-def _rows(session: Session, query: Select[Any], after: int, until: int | None) -> Iterator[Any]:
-    seq = AuditEntry.seq
+def _rows(session: Session, after: int, until: int | None) -> Iterator[Any]:
+    connection, last = driver_connection(session), _LAST_SEQ if until is None else until
     while True:
-        part = query.where(seq > after) if until is None else query.where(seq > after, seq <= until)
-        rows = session.execute(part.order_by(seq).limit(_BATCH)).all()
+        rows = connection.execute(_ROWS, (after, last)).fetchall()
         yield from rows
         if len(rows) < _BATCH:
             return
-        after = rows[-1].seq
+        after = rows[-1][0]
 
 
 def stored_entries(session: Session, after: int = 0) -> Iterator[StoredEntry]:
@@ -252,10 +251,10 @@ def altered_entries(session: Session, numbers: Sequence[int]) -> frozenset[int]:
     A quick look for a page. Only a verification shows that no entry is missing or was rewritten
     together with those after it.
     """
-    query = select(*_COLUMNS, _CANONICAL).where(AuditEntry.seq.in_(numbers))
+    found = driver_connection(session).execute(_CHOSEN, (list(numbers),))
     return frozenset(
         entry.seq
-        for row in session.execute(query)
+        for row in found
         if (entry := _recomputed(row)).hash() != entry.current_hash
     )
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, bindparam, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
 from guardia.board.approvals import acceptance
@@ -35,9 +35,16 @@ from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.runs.beats import RunContext, is_current, release_tasks
 from guardia.board.runs.claiming import ROLLBACK_TASKS
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.statement import Statement
 from guardia.errors import Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
+
+_UNDOING = Statement(
+    select(Directive.directive_id).where(
+        Directive.task_id == bindparam("task"), Directive.state == "UNDOING"
+    )
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,10 +204,7 @@ def _waits_for_server() -> ColumnElement[bool]:
 
 def is_undoing(session: Session, task_id: int) -> bool:
     """Return whether a task is to be rolled back by a directive."""
-    query = select(Directive.directive_id).where(
-        Directive.task_id == task_id, Directive.state == "UNDOING"
-    )
-    return session.scalar(query) is not None
+    return _UNDOING.first(session, {"task": task_id}) is not None
 
 
 @repeat_on_conflict

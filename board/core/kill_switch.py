@@ -11,8 +11,9 @@ from sqlalchemy.orm import Session
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.model import Directive, KillSwitchActivation
+from guardia.db.statement import Statement
 
-_IS_ON = select(func.kill_switch_is_on())
+_IS_ON = Statement(select(func.kill_switch_is_on()))
 
 
 def kill_switch_is_on(session: Session) -> bool:
@@ -20,7 +21,7 @@ def kill_switch_is_on(session: Session) -> bool:
 
     Call it before locking a task: activating the switch takes the locks in the same order.
     """
-    return bool(session.scalar(_IS_ON))
+    return bool(_IS_ON.first(session))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime, bindparam
-from sqlalchemy import text as sql
+from sqlalchemy import ARRAY, BigInteger, Boolean, DateTime
 from sqlalchemy.orm import Session
 
 from guardia.board.core.choices import Choice, to_stored
@@ -37,23 +36,21 @@ _NOTICED = """
 """
 _DELIVER = jobs.deferring("'deliver'", "null", "jsonb_build_object('outbox_id', outbox_id)")
 _QUEUE = f"select outbox_id, {_DELIVER} from stored"
-_TYPES = (
-    *(bindparam(name, type_=CleanText()) for name in ("kind", "room", "thread", "channel")),
-    *(bindparam(name, type_=CleanText()) for name in ("text", "notice")),
-    *(bindparam(name, type_=CleanJsonb()) for name in ("target", "choices")),
-    bindparam("now", type_=DateTime(timezone=True)),
-    bindparam("sr_id", type_=BigInteger()),
-)
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("kind", "room", "thread", "channel", "text", "notice"), CleanText()),
+    **dict.fromkeys(("target", "choices"), CleanJsonb()),
+    "sr_id": BigInteger(),
+    "now": DateTime(timezone=True),
+}
 # One statement each: a move sends several messages, and every round trip costs.
-_SEND = Statement(sql(f"{_STORED} {_QUEUE}").bindparams(*_TYPES))
-_NOTIFY = Statement(
-    sql(f"{_STORED} {_NOTICED} {_QUEUE}").bindparams(
-        *_TYPES,
-        bindparam("people", type_=ARRAY(CleanText())),
-        bindparam("approval_id", type_=BigInteger()),
-        bindparam("principal_id", type_=CleanText()),
-        bindparam("in_room", type_=Boolean()),
-    )
+_SEND = Statement.of(f"{_STORED} {_QUEUE}", **_TYPES)
+_NOTIFY = Statement.of(
+    f"{_STORED} {_NOTICED} {_QUEUE}",
+    **_TYPES,
+    people=ARRAY(CleanText()),
+    approval_id=BigInteger(),
+    principal_id=CleanText(),
+    in_room=Boolean(),
 )
 
 
@@ -87,32 +84,14 @@ def send(
     It leaves by the route, or without one through the channel of its issue, with buttons where the
     channel has them. `notice` decides who receives an alert, see `board.notifications`.
     """
-    row = _row(kind, text, now, room, sr_id, choices, route, notice if kind != "message" else "")
+    row: dict[str, Any] = {"kind": kind, "room": room, "text": text, "sr_id": sr_id, "now": now}
+    row |= {"notice": notice.value if kind != "message" else "", **_values(choices, route)}
     return int(_SEND.first(session, row))
 
 
-def _row(
-    kind: str,
-    text: str,
-    now: datetime,
-    room: str,
-    sr_id: int | None,
-    choices: tuple[Choice, ...],
-    route: Route,
-    notice: str,
-) -> dict[str, Any]:
-    return {
-        "kind": kind,
-        "text": text,
-        "now": now,
-        "room": room,
-        "sr_id": sr_id,
-        "choices": to_stored(choices),
-        "channel": route.channel,
-        "thread": route.thread,
-        "target": dict(route.target),
-        "notice": str(notice),
-    }
+def _values(choices: tuple[Choice, ...], route: Route) -> dict[str, Any]:
+    address = {"channel": route.channel, "thread": route.thread, "target": dict(route.target)}
+    return {"choices": to_stored(choices), **address}
 
 
 def schedule_checkpoint(session: Session) -> None:
@@ -158,14 +137,16 @@ def notify(
     *,
     sr_id: int | None,
     choices: tuple[Choice, ...] = (),
-    approval_id: int | None = None,
-    principal_id: str | None = None,
-    in_room: bool = False,
+    **more: Any,
 ) -> None:
-    """Notify people of something, by the media that they want: see `board.notifications`."""
+    """Notify people of something, by the media that they want: see `board.notifications`.
+
+    `more` are further values of the notice: `approval_id`, `principal_id`, `in_room`.
+    """
     named = list(dict.fromkeys(people))
     if not named:
         return
-    row = _row("notice", text, now, "", sr_id, choices, _BY_ISSUE, kind)
-    row |= {"people": named, "approval_id": approval_id, "principal_id": principal_id}
-    _NOTIFY.run(session, {**row, "in_room": in_room})
+    row: dict[str, Any] = {"kind": "notice", "room": "", "text": text, "sr_id": sr_id, "now": now}
+    row |= {"notice": kind.value, "people": named, "approval_id": None, "principal_id": None}
+    row |= {"in_room": False, **_values(choices, _BY_ISSUE), **more}
+    _NOTIFY.run(session, row)

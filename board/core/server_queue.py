@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import text
+from sqlalchemy import BigInteger, Boolean, DateTime, Text, text
 from sqlalchemy.orm import Session
 
 from guardia.board.core.model import Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
+from guardia.db.statement import Statement
 
-_LOCK = text("select pg_advisory_xact_lock(7127052, hashtext(:server))")
+_TASK, _SERVER, _NOW = BigInteger(), Text(), DateTime(timezone=True)
+_LOCK = Statement.of("select pg_advisory_xact_lock(7127052, hashtext(:server))", server=_SERVER)
 _HOLDS = """
     (holder.status = 'IN_PROGRESS' and jsonb_array_length(holder.plan -> 'actions') > 0
      or exists (select from tb_directive d
@@ -32,7 +34,8 @@ _LEADS = """
                       where s.sr_id = holder.sr_id and s.stalled_at is not null))
 """
 # One statement for each use: a start and an end of work pay for a lock and one look.
-_LOOK = text(f"""
+_LOOK = Statement.of(
+    f"""
     select own.overridden_by, own.task_id is not null as waits,
         (select holder.task_id from tb_ops_task holder
           where holder.target_server = :server and holder.task_id <> :task and {_HOLDS}
@@ -42,14 +45,25 @@ _LOOK = text(f"""
             and (first.since, first.task_id) < (coalesce(own.since, :now), :task)
           order by first.since, first.task_id limit 1) as leader
       from (select 1) one left join tb_server_wait own on own.task_id = :task
-""")
-_WAIT = text("""
+""",
+    server=_SERVER,
+    task=_TASK,
+    now=_NOW,
+)
+_WAIT = Statement.of(
+    """
     insert into tb_server_wait (task_id, server_id, holder_id, since)
     values (:task, :server, :holder, :now)
     on conflict (task_id) do update set holder_id = excluded.holder_id
-""")
-_FORGET = text("delete from tb_server_wait where task_id = :task")
-_RELEASE = text("""
+""",
+    task=_TASK,
+    server=_SERVER,
+    holder=_TASK,
+    now=_NOW,
+)
+_FORGET = Statement.of("delete from tb_server_wait where task_id = :task", task=_TASK)
+_RELEASE = Statement.of(
+    """
     with gone as (
         delete from tb_server_wait where task_id = :task and not :keeps
     ), freed as (
@@ -65,7 +79,11 @@ _RELEASE = text("""
      where d.state = 'UNDOING' and t.target_server = :server and t.task_id <> :task
        and t.agent_id is not null group by t.agent_id
      order by 3, 1
-""")
+""",
+    task=_TASK,
+    server=_SERVER,
+    keeps=Boolean(),
+)
 _STUCK = text(f"""
     select wait.holder_id, wait.server_id from tb_server_wait wait
      where wait.holder_id is not null and not exists (
@@ -79,7 +97,7 @@ _STUCK = text(f"""
 def lock_server(session: Session, server: str | None) -> None:
     """Serialize what decides who changes a server, until this transaction ends."""
     if server is not None:
-        session.execute(_LOCK, {"server": server})
+        _LOCK.run(session, {"server": server})
 
 
 def enter(session: Session, task: Task, now: datetime) -> int | None:
@@ -89,12 +107,14 @@ def enter(session: Session, task: Task, now: datetime) -> int | None:
     """
     lock_server(session, task.target_server)
     words = {"server": task.target_server, "task": task.task_id, "now": now}
-    found = session.execute(_LOOK, words).one()
-    blocker: int | None = None if found.overridden_by else found.holder or found.leader
+    found = _LOOK.run(session, words).fetchone()
+    assert found is not None
+    overridden_by, waits, holder, leader = found
+    blocker: int | None = None if overridden_by else holder or leader
     if blocker is not None:
-        session.execute(_WAIT, {**words, "holder": blocker})
-    elif found.waits:
-        session.execute(_FORGET, words)
+        _WAIT.run(session, {**words, "holder": blocker})
+    elif waits:
+        _FORGET.run(session, {"task": task.task_id})
     return blocker
 
 
@@ -113,11 +133,10 @@ def _release(session: Session, task_id: int, server: str, now: datetime, *, keep
 
     The wakes name no issue: its row would be locked, and issues must not wait for one another.
     """
-    session.flush()
     words = {"task": task_id, "server": server, "keeps": keeps}
-    for row in session.execute(_RELEASE, words).all():
-        reason = WakeReason.ORDER if row.rolls_back else WakeReason.SERVER_FREE
-        wake(session, row.agent_id, reason, now, cause={"server": server, "task": task_id})
+    for agent_id, rolls_back, _ in _RELEASE.run(session, words).fetchall():
+        reason = WakeReason.ORDER if rolls_back else WakeReason.SERVER_FREE
+        wake(session, agent_id, reason, now, cause={"server": server, "task": task_id})
 
 
 def stuck_queues(session: Session, now: datetime) -> list[tuple[int, str]]:

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import Any
 
-from sqlalchemy import CursorResult, Update, bindparam, update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 from sqlalchemy.orm.attributes import set_committed_value
 from sqlalchemy.orm.util import identity_key
@@ -25,6 +25,7 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.db.engine import driver_connection
+from guardia.db.statement import Statement
 from guardia.errors import IllegalMove, Stale
 from guardia.org import registry
 
@@ -50,12 +51,9 @@ def move_task(
     target = next_state(state, move, actor)
     if target is None:
         raise IllegalMove(state=state.value, move=move.value)
-    session.flush()
     new = {"status": target.value, "updated_at": now, **values}
     seen = {"_task": task.task_id, "_status": state.value, "_fence": task.fence}
-    changed = session.execute(_set_if_unchanged(tuple(new)), {**new, **seen})
-    assert isinstance(changed, CursorResult)
-    if changed.rowcount != 1:
+    if _set_if_unchanged(tuple(new)).run(session, {**new, **seen}).rowcount != 1:
         raise Stale(what=issue_ref(task.sr_id))
     for name, value in new.items():
         set_committed_value(task, name, value)
@@ -66,10 +64,10 @@ def move_task(
 
 
 @cache
-def _set_if_unchanged(names: tuple[str, ...]) -> Update:
+def _set_if_unchanged(names: tuple[str, ...]) -> Statement:
     """Return the compare-and-set of these columns of a task."""
     column = _TASKS.c
-    return (
+    return Statement(
         update(_TASKS)
         .where(
             column.task_id == bindparam("_task"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import BigInteger, bindparam, text, update
+from sqlalchemy import BigInteger, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -42,8 +42,8 @@ SPENDING = """
 It locks the issue's row first, so budgets and the head of the audit log are locked after it.
 """
 
-_RENEW = Statement(
-    text("""
+_RENEW = Statement.of(
+    """
     with lifted as (
         update tb_sr_request set stalled_at = null, stalled_on = null
         where sr_id = :sr_id and stalled_at is not null returning sr_id
@@ -54,7 +54,8 @@ _RENEW = Statement(
         where task.sr_id = :sr_id and loss.task_id = task.task_id
     )
     select sr_id from lifted
-""").bindparams(bindparam("sr_id", type_=BigInteger()))
+""",
+    sr_id=BigInteger(),
 )
 
 

@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import BigInteger, DateTime, Integer, bindparam, select, text
+from sqlalchemy import BigInteger, DateTime, Integer, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core import wake_budget
@@ -23,13 +23,12 @@ from guardia.db.statement import Statement
 from guardia.i18n import t
 from guardia.org.heartbeats import Heartbeat
 
-_TYPES = (
-    *(bindparam(name, type_=CleanText()) for name in ("agent_id", "reason")),
-    bindparam("cause", type_=CleanJsonb()),
-    bindparam("sr_id", type_=BigInteger()),
-    bindparam("now", type_=DateTime(timezone=True)),
-)
-_BUDGETED = (bindparam("past", type_=DateTime(timezone=True)), bindparam("limit", type_=Integer()))
+_TYPES: dict[str, Any] = {
+    **dict.fromkeys(("agent_id", "reason"), CleanText()),
+    "cause": CleanJsonb(),
+    "sr_id": BigInteger(),
+    "now": DateTime(timezone=True),
+}
 _STORED = """
     stored as (
         insert into tb_wake (agent_id, reason, sr_id, cause, created_at)
@@ -48,10 +47,10 @@ def _statement(end: str, *, budgeted: bool) -> Statement:
     """
     if not budgeted:
         stored = _STORED.format(permitted="")
-        return Statement(text(f"with {stored} select 0, ({end})").bindparams(*_TYPES))
+        return Statement.of(f"with {stored} select 0, ({end})", **_TYPES)
     stored = _STORED.format(permitted="from spent where spent <= :limit")
     query = f"with spent as ({wake_budget.SPENDING}), {stored} select spent, ({end}) from spent"
-    return Statement(text(query).bindparams(*_TYPES, *_BUDGETED))
+    return Statement.of(query, **_TYPES, past=DateTime(timezone=True), limit=Integer())
 
 
 _AT_ONCE = {b: _statement(f"select {_DEFER} from stored", budgeted=b) for b in (True, False)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
@@ -21,7 +21,10 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.planner import Planner
 from guardia.board.core.run_model import ServerWait
 from guardia.board.execution import rule_check
+from guardia.db.statement import Statement
 from guardia.errors import RuleBroken, ServerBusy, Stale
+
+_HOLDER = Statement(select(ServerWait.holder_id).where(ServerWait.task_id == bindparam("task")))
 
 
 def find_delay(
@@ -79,5 +82,5 @@ def _permitted_start(
 
 def waiting_for(session: Session, task_id: int) -> int | None:
     """Return the task that a task waits for before it may change its server, or `None`."""
-    query = select(ServerWait.holder_id).where(ServerWait.task_id == task_id)
-    return session.scalar(query)
+    found: int | None = _HOLDER.first(session, {"task": task_id})
+    return found

@@ -5,8 +5,10 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from queue import Empty, SimpleQueue
 
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.checkpoint import Checkpoint
@@ -21,7 +23,16 @@ log = logging.getLogger(__name__)
 
 _COPY_TIMEOUT = 5.0
 """Seconds to wait for a copy before work continues without it."""
+_IDLE = 10.0
 _BATCH = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class _Turn:
+    """Something to do at a copy's place."""
+
+    act: Callable[[], None]
+    done: threading.Event = field(default_factory=threading.Event)
 
 
 class CopyUpdater:
@@ -31,7 +42,10 @@ class CopyUpdater:
         self.folder = folder
         self._create = create
         self._copy = CheckpointCopy(folder)
-        self._thread: threading.Thread | None = None
+        self._turns: SimpleQueue[_Turn] = SimpleQueue()
+        self._turn: _Turn | None = None
+        self._has_thread = False
+        self._starting = threading.Lock()
         self._lock = threading.Lock()
         self._why: str | None = None
         self._fault: str | None = None
@@ -66,12 +80,34 @@ class CopyUpdater:
 
     def _waits_for(self, act: Callable[[], None]) -> bool:
         """Return whether `act` ended in time. While an earlier one hangs, none is begun."""
-        if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=act, daemon=True)
-            self._thread.start()
+        if self._turn is None or self._turn.done.is_set():
+            self._turn = _Turn(act)
+            with self._starting:
+                self._turns.put(self._turn)
+                if not self._has_thread:
+                    # A daemon, because a hanging one never ends.
+                    threading.Thread(target=self._take_turns, daemon=True).start()
+                    self._has_thread = True
         # Once the place is known to hang, it is not waited for again.
-        self._thread.join(0 if self._last_reported == t("audit.copy_slow") else _COPY_TIMEOUT)
-        return not self._thread.is_alive()
+        is_slow = self._last_reported == t("audit.copy_slow")
+        return self._turn.done.wait(0 if is_slow else _COPY_TIMEOUT)
+
+    def _take_turns(self) -> None:
+        """Take turns until there was none for a while: a busy process needs one thread only."""
+        while True:
+            try:
+                turn = self._turns.get(timeout=_IDLE)
+            except Empty:
+                with self._starting:
+                    if self._turns.empty():
+                        self._has_thread = False
+                        return
+                continue
+            try:
+                turn.act()
+            except Exception:
+                log.exception("checkpoint copy %s", self.folder)
+            turn.done.set()
 
     def _check(self, known: CopyEnd) -> None:
         try:
