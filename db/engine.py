@@ -7,10 +7,10 @@ import random
 import secrets
 import socket
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from functools import wraps
+from functools import cached_property, wraps
 from types import MappingProxyType
 from typing import Any, ParamSpec, TypeVar
 
@@ -40,6 +40,38 @@ OUTAGE_ERRORS = (
     ClockOff,
 )
 """Errors that a restart or loss of the database causes, or a wrong clock: retry later."""
+
+
+class _Cursor(psycopg.Cursor[Any]):
+    """A cursor that describes its columns only to those who look.
+
+    The engine asks every cursor whether there are any, and knows the columns from the statement.
+    """
+
+    @property
+    def description(self) -> Any:
+        """Describe the columns, or return `None` if there are none."""
+        found = self.pgresult
+        return None if found is None or not found.nfields else _Columns(self)
+
+
+class _Columns(Sequence[psycopg.Column]):
+    """The description of a cursor's columns, made at the first look."""
+
+    def __init__(self, cursor: _Cursor) -> None:
+        self._cursor = cursor
+
+    @cached_property
+    def _found(self) -> Sequence[psycopg.Column]:
+        return psycopg.Cursor.description.__get__(self._cursor) or ()
+
+    def __getitem__(self, place: Any) -> Any:
+        return self._found[place]
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+
 CONNECTION_OPTIONS: Mapping[str, Any] = MappingProxyType(
     {
         # One name for all sessions of a process: see `db.presence`.
@@ -77,7 +109,7 @@ class Database:
             max_overflow=pool_size,
             # Values of statements are people's texts and secrets: they are in no message or log.
             hide_parameters=True,
-            connect_args=dict(CONNECTION_OPTIONS),
+            connect_args={**CONNECTION_OPTIONS, "cursor_factory": _Cursor},
         )
         _ping_after_idling(self.engine)
 

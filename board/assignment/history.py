@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.assignment.model import IssueReport, Proposal, QueueEntry
@@ -13,6 +13,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.lookup import get_issue, lock_issues, lock_tasks
 from guardia.board.core.model import Issue, Task
+from guardia.db.statement import Statement
 from guardia.errors import Refused
 from guardia.i18n import t
 
@@ -20,6 +21,15 @@ CONFIRMED = ("ACCEPTED", "ASSIGNED")
 """States of rows that a person has decided: the issue is that person's or team's."""
 _IN_FORCE = (*CONFIRMED, "DELEGATED")
 _REFUSED = ("DECLINED", "LAPSED")
+# Built once: composing them takes longer than running them.
+_ISSUE = bindparam("issue")
+_ROWS = select(Proposal).where(Proposal.sr_id == _ISSUE).order_by(Proposal.proposal_id.desc())
+_QUEUED = Statement(
+    select(QueueEntry.entry_id).where(QueueEntry.sr_id == _ISSUE, QueueEntry.left_at.is_(None))
+)
+_LINKED = Statement(
+    select(IssueReport.report_id).where(IssueReport.sr_id == _ISSUE, IssueReport.state == "LINKED")
+)
 
 
 def lock_open_issue(session: Session, sr_id: int) -> tuple[Issue, list[Task]]:
@@ -35,8 +45,7 @@ def lock_open_issue(session: Session, sr_id: int) -> tuple[Issue, list[Task]]:
 
 def rows(session: Session, sr_id: int) -> Sequence[Proposal]:
     """Return the rows of an issue, the newest first."""
-    query = select(Proposal).where(Proposal.sr_id == sr_id)
-    return session.scalars(query.order_by(Proposal.proposal_id.desc())).all()
+    return session.scalars(_ROWS, {"issue": sr_id}).all()
 
 
 def is_confirmed(found: Iterable[Proposal]) -> bool:
@@ -90,15 +99,9 @@ def leave_queue(session: Session, sr_id: int, by: Actor, now: datetime) -> None:
 
 def is_queued(session: Session, sr_id: int) -> bool:
     """Return whether an issue is in the queue."""
-    query = select(QueueEntry.entry_id).where(
-        QueueEntry.sr_id == sr_id, QueueEntry.left_at.is_(None)
-    )
-    return session.scalar(query) is not None
+    return _QUEUED.first(session, {"issue": sr_id}) is not None
 
 
 def is_linked(session: Session, sr_id: int) -> bool:
     """Return whether an issue is a report of another one."""
-    query = select(IssueReport.report_id).where(
-        IssueReport.sr_id == sr_id, IssueReport.state == "LINKED"
-    )
-    return session.scalar(query) is not None
+    return _LINKED.first(session, {"issue": sr_id}) is not None

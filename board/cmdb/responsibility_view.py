@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from sqlalchemy import func, select
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, literal, select
 from sqlalchemy.orm import Session
 
 from guardia.board.cmdb import record_store
@@ -23,9 +23,10 @@ from guardia.board.cmdb.responsibility import (
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import OPEN_STATES
 from guardia.board.core.model import Task
+from guardia.db.statement import Statement
 from guardia.org import registry, revisions
 from guardia.org.assignment import FitWeights
-from guardia.org.model import Delegation, Person, Server
+from guardia.org.model import INFO_COLUMNS, Delegation, Person, Server, person_info
 from guardia.org.ownership import owned_servers
 
 _ENGINEER = "engineer"
@@ -159,31 +160,56 @@ def _facts(
     owned = _owned(session, server) if server or not home else _owned_at(session, home)
     shifts = [s for s in shifts_in(session, at) if s.institution in ("", home)]
     absent = absent_people(session, at)
-    query = (
-        select(Person, func.coalesce(_LOAD.c.tasks, 0))
-        .outerjoin(_LOAD, _LOAD.c.owner_id == Person.person_id)
-        .where(Person.active, Person.role != "customer")
-        .order_by(Person.person_id)
-    )
+    people = ((person_info(*info), levels, load) for *info, levels, load in _STAFF.run(session))
     return [
         ResponsibilityFacts(
-            row.as_info(),
-            owns=tuple(owned.get(row.person_id, ())),
-            shifts=tuple(_of(shifts, row.person_id)),
-            levels={s: row.skill_levels[s] for s in row.skills if s in row.skill_levels},
-            load=tasks,
-            absent=row.person_id in absent,
-            substitute=absent.get(row.person_id) or "",
+            person,
+            owns=tuple(owned.get(person.id, ())),
+            shifts=tuple(_of(shifts, person.id)),
+            levels={s: levels[s] for s in person.skills if s in levels},
+            load=load,
+            absent=person.id in absent,
+            substitute=absent.get(person.id) or "",
         )
-        for row, tasks in session.execute(query)
+        for person, levels, load in people
     ]
 
 
+# Built once: composing them takes longer than running them.
+_OPEN = literal([s.value for s in OPEN_STATES], ARRAY(Text()))
 _LOAD = (
     select(Task.owner_id, func.count().label("tasks"))
-    .where(Task.status.in_([s.value for s in OPEN_STATES]))
+    .where(Task.status == any_(_OPEN))
     .group_by(Task.owner_id)
     .subquery()
+)
+_STAFF = Statement(
+    select(*INFO_COLUMNS, Person.skill_levels, func.coalesce(_LOAD.c.tasks, 0))
+    .outerjoin(_LOAD, _LOAD.c.owner_id == Person.person_id)
+    .where(Person.active, Person.role != "customer")
+    .order_by(Person.person_id)
+)
+_SERVERS = owned_servers().c
+_OWNED = Statement(
+    select(
+        _SERVERS.owner_id,
+        _SERVERS.skill,
+        _SERVERS.proficiency,
+        _SERVERS.duty,
+        _SERVERS.scope,
+        _SERVERS.target,
+        _SERVERS.team_id,
+    ).where(_SERVERS.server_id == bindparam("server"))
+)
+_ABSENT = Statement(
+    select(Delegation.principal_id, Delegation.delegate_id)
+    .where(
+        Delegation.absent,
+        Delegation.revoked_at.is_(None),
+        Delegation.begins_at <= bindparam("at"),
+        Delegation.ends_at > bindparam("at"),
+    )
+    .order_by(Delegation.delegation_id)
 )
 
 
@@ -192,10 +218,8 @@ def _of(shifts: Iterable[DutyShift], person: str) -> list[DutyShift]:
 
 
 def _owned(session: Session, server: str | None) -> dict[str, list[Ownership]]:
-    o = owned_servers().c
-    query = select(o.owner_id, o.skill, o.proficiency, o.duty, o.scope, o.target, o.team_id)
     found: dict[str, list[Ownership]] = {}
-    for owner, *values in session.execute(query.where(o.server_id == server)):
+    for owner, *values in _OWNED.run(session, {"server": server}):
         found.setdefault(owner, []).append(Ownership(*values))
     return found
 
@@ -220,9 +244,4 @@ def _owned_at(session: Session, institution: str) -> dict[str, list[Ownership]]:
 
 def absent_people(session: Session, at: datetime) -> dict[str, str | None]:
     """Return who is absent at a moment, with their substitute."""
-    d = Delegation
-    query = select(d.principal_id, d.delegate_id).where(
-        d.absent, d.revoked_at.is_(None), d.begins_at <= at, d.ends_at > at
-    )
-    rows = session.execute(query.order_by(d.delegation_id))
-    return {row.principal_id: row.delegate_id for row in rows}
+    return dict(_ABSENT.run(session, {"at": at}).fetchall())

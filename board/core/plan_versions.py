@@ -5,17 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import select
+from sqlalchemy import ARRAY, Text, any_, bindparam, func, literal, select, update
 from sqlalchemy.orm import Session
+from sqlalchemy.orm.attributes import set_committed_value
+from sqlalchemy.orm.util import identity_key
 
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.plan_model import PlanVersion
+from guardia.db.statement import Statement
 
 RETURNED_TO_AGENT = ("change", "again")
 """Ways of returning a plan that its agent has to answer."""
+# Built once: composing them takes longer than running them.
+_OF_TASK = PlanVersion.task_id == bindparam("task")
+_LATEST = select(PlanVersion).where(_OF_TASK).order_by(PlanVersion.number.desc()).limit(1)
+_NEXT = Statement(select(func.coalesce(func.max(PlanVersion.number), 0) + 1).where(_OF_TASK))
+_ANSWER = Statement(
+    update(PlanVersion.__table__)  # type: ignore[arg-type]
+    .where(
+        _OF_TASK,
+        PlanVersion.returned_as == any_(literal(list(RETURNED_TO_AGENT), ARRAY(Text()))),
+        PlanVersion.answered_at.is_(None),
+    )
+    .values(answer=bindparam("answer"), answered_at=bindparam("now"))
+    .returning(PlanVersion.number)
+)
 
 
 def versions(session: Session, task_ids: Sequence[int]) -> list[PlanVersion]:
@@ -26,8 +43,8 @@ def versions(session: Session, task_ids: Sequence[int]) -> list[PlanVersion]:
 
 def latest(session: Session, task: Task) -> PlanVersion | None:
     """Return the task's last filed plan, or `None` if none was filed."""
-    query = select(PlanVersion).where(PlanVersion.task_id == task.task_id)
-    return session.scalar(query.order_by(PlanVersion.number.desc()).limit(1))
+    found: PlanVersion | None = session.scalar(_LATEST, {"task": task.task_id})
+    return found
 
 
 def add_version(
@@ -37,10 +54,9 @@ def add_version(
 
     Its pre-checks are due if a person wrote it: an agent has run them before it files a plan.
     """
-    before = latest(session, task)
     row = PlanVersion(
         task_id=task.task_id,
-        number=before.number + 1 if before else 1,
+        number=_NEXT.first(session, {"task": task.task_id}),
         attempt=task.attempt,
         plan_hash=bound,
         plan=plan.model_dump(mode="json"),
@@ -67,10 +83,9 @@ def mark_returned(
 
 def answer_request(session: Session, task_id: int, answer: str, now: datetime) -> None:
     """Keep the agent's answer with the last request that it has not answered."""
-    query = select(PlanVersion).where(
-        PlanVersion.task_id == task_id,
-        PlanVersion.returned_as.in_(RETURNED_TO_AGENT),
-        PlanVersion.answered_at.is_(None),
-    )
-    for row in session.scalars(query):
-        row.answer, row.answered_at = answer, now
+    values = {"task": task_id, "answer": answer, "now": now}
+    for (number,) in _ANSWER.run(session, values).fetchall():
+        row = session.identity_map.get(identity_key(PlanVersion, (task_id, number)))
+        if row is not None:
+            set_committed_value(row, "answer", answer)
+            set_committed_value(row, "answered_at", now)

@@ -15,20 +15,27 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.core.run_model import Run
 from guardia.board.costs import budget_accounts
 from guardia.board.costs.model import CostDay, CostIssue, ModelCall
+from guardia.db.statement import Statement
 from guardia.org import revisions
 
 _UNUSED = ("unusable", "failed", "refused", "abandoned")
 _NO_MODEL = ""
-_INSTITUTION = (
+_INSTITUTION = Statement(
     select(Issue.inst_id)
     .join(Task, Task.sr_id == Issue.sr_id)
     .where(Task.task_id == bindparam("task", type_=BigInteger()))
+)
+_OF_ISSUE = Statement(select(Issue.inst_id).where(Issue.sr_id == bindparam("issue")))
+_COMMAND = Statement(
+    update(Run.__table__)  # type: ignore[arg-type]
+    .where(Run.run_id == bindparam("run"))
+    .values(commands=Run.commands + 1)
 )
 
 
 def institution_of(session: Session, sr_id: int | None) -> str:
     """Return the institution of an issue; empty while unknown."""
-    return session.scalar(select(Issue.inst_id).where(Issue.sr_id == sr_id)) or ""
+    return _OF_ISSUE.first(session, {"issue": sr_id}) or ""
 
 
 def add_tokens(session: Session, call: ModelCall) -> None:
@@ -55,7 +62,7 @@ def add_command(session: Session, claim: Claim, milliseconds: int, now: datetime
     """Add one remote command to its run, day and issue."""
     day = budget_accounts.today(revisions.running_chart(session), now)
     more = {"commands": 1, "command_ms": max(0, milliseconds)}
-    session.execute(update(Run).where(Run.run_id == claim.run_id).values(commands=Run.commands + 1))
+    _COMMAND.run(session, {"run": claim.run_id})
     inst = institution_of(session, claim.sr_id)
     _add(session, CostDay, _day_key(day, claim.agent_id, inst, _NO_MODEL), more)
     _add(session, CostIssue, _issue_key(day, claim.sr_id), more)
@@ -65,7 +72,7 @@ def add_run(session: Session, agent_id: str, task_id: int, begun: datetime, now:
     """Add one run that worked on a task to its day."""
     milliseconds = max(0, round((now - begun).total_seconds() * 1000))
     day = budget_accounts.today(revisions.running_chart(session), now)
-    inst = session.scalar(_INSTITUTION, {"task": task_id}) or ""
+    inst = _INSTITUTION.first(session, {"task": task_id}) or ""
     key = _day_key(day, agent_id, inst, _NO_MODEL)
     _add(session, CostDay, key, {"runs": 1, "wall_ms": milliseconds})
 
@@ -84,17 +91,17 @@ def _add(
     key: dict[str, Any],
     more: dict[str, int],
 ) -> None:
-    session.execute(_upsert(table, tuple(key), tuple(more)), {**key, **more})
+    _upsert(table, tuple(key), tuple(more)).run(session, {**key, **more})
 
 
 @cache
 def _upsert(
     table: type[CostDay] | type[CostIssue], key: tuple[str, ...], more: tuple[str, ...]
-) -> Any:
+) -> Statement:
     """Return the upsert of one kind of sum; cached because composing it takes longer than running
     it.
     """
     whole: Any = table.__table__
     row = insert(whole).values({name: bindparam(name) for name in (*key, *more)})
     added = {name: whole.c[name] + row.excluded[name] for name in more}
-    return row.on_conflict_do_update(index_elements=list(key), set_=added)
+    return Statement(row.on_conflict_do_update(index_elements=list(key), set_=added))

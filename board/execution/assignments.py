@@ -87,8 +87,9 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
                 engineer_id=engineer,
                 action_type=assignment.action_type,
             )
-        session.flush()
-        update_issue_state(session, claim.sr_id, now)
+        if len(assignment.servers) > 1:
+            session.flush()
+            update_issue_state(session, claim.sr_id, now)
         note = t_default("notes.delegated", reasons=" ".join(assignment.reasons))
         agents = claim.agent_id, assignment.agent_id
         agent_memory.hand_over_notes(session, claim.sr_id, *agents, claim.actor, note, now)

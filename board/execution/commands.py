@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from pydantic.dataclasses import dataclass as pydantic_dataclass
-from sqlalchemy import literal, select, update
+from sqlalchemy import bindparam, literal, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
@@ -31,12 +31,37 @@ from guardia.board.execution import permissions, rule_check
 from guardia.board.execution.model import CommandOutput, FailedOutput
 from guardia.board.execution.tasks import approved_plan, stored_plan
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.statement import Statement
 from guardia.errors import Refused, Stale
 from guardia.i18n import t
 from guardia.personal_numbers import mask_resident_numbers
 from guardia.text import CleanObject, CleanStr
 
 MAX_OUTPUT = 20_000
+# Built once: composing them takes longer than running them.
+_ATTEMPT = Statement(
+    insert(ActionRun)
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("task_id", "plan_hash", "ordinal", "phase", "fence", "intent_at")
+        }
+        | {"state": "INTENT"}
+    )
+    .on_conflict_do_nothing()
+    .returning(ActionRun.ordinal)
+)
+_SET_STATE = Statement(
+    update(ActionRun.__table__)  # type: ignore[arg-type]
+    .where(
+        ActionRun.task_id == bindparam("task"),
+        ActionRun.plan_hash == bindparam("bound"),
+        ActionRun.ordinal == bindparam("number"),
+        ActionRun.phase == bindparam("step"),
+        ActionRun.state == "INTENT",
+    )
+    .values(state=bindparam("state"), result_at=bindparam("result_at"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,21 +187,15 @@ def _record_first_attempt(
 ) -> None:
     if call != (action.call if step.phase == "do" else action.undo):
         raise Refused(why=t("board.plan_changed"))
-    fresh = session.scalar(
-        insert(ActionRun)
-        .values(
-            task_id=task.task_id,
-            plan_hash=grant.plan_hash,
-            ordinal=step.ordinal,
-            phase=step.phase,
-            state="INTENT",
-            fence=grant.claim.fence,
-            intent_at=now,
-        )
-        .on_conflict_do_nothing()
-        .returning(ActionRun.ordinal)
-    )
-    if fresh is None:
+    attempt = {
+        "task_id": task.task_id,
+        "plan_hash": grant.plan_hash,
+        "ordinal": step.ordinal,
+        "phase": step.phase,
+        "fence": grant.claim.fence,
+        "intent_at": now,
+    }
+    if _ATTEMPT.first(session, attempt) is None:
         raise Refused(why=t("board.already_attempted"))
 
 
@@ -255,17 +274,9 @@ def hashable(value: Any) -> Any:
 
 def _set_state(session: Session, intent: Intent, state: str, now: datetime) -> None:
     assert intent.step is not None
-    session.execute(
-        update(ActionRun)
-        .where(
-            ActionRun.task_id == intent.grant.claim.task_id,
-            ActionRun.plan_hash == intent.grant.plan_hash,
-            ActionRun.ordinal == intent.step.ordinal,
-            ActionRun.phase == intent.step.phase,
-            ActionRun.state == "INTENT",
-        )
-        .values(state=state, result_at=now)
-    )
+    run = {"task": intent.grant.claim.task_id, "bound": intent.grant.plan_hash}
+    run |= {"number": intent.step.ordinal, "step": intent.step.phase}
+    _SET_STATE.run(session, {**run, "state": state, "result_at": now})
 
 
 def attempted_actions(

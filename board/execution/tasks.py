@@ -7,7 +7,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import acceptance, proofs, requests
@@ -24,7 +24,7 @@ from guardia.board.core.claims import Claim, Grant, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind, Move, State
-from guardia.board.core.lookup import get_issue, get_task
+from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Comment, Issue, Task
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room, send
@@ -44,10 +44,18 @@ from guardia.board.issues.comments import write_comment
 from guardia.board.standing import ending, evidence, proposals, uses
 from guardia.board.standing import proofs as standing_proofs
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.statement import Statement
 from guardia.errors import Forged, IllegalMove, Refused, RuleBroken
 from guardia.i18n import t
 from guardia.org import registry
 from guardia.org.autonomy import AutonomyMode
+
+_COMMENT = Statement(
+    insert(Comment.__table__).values(  # type: ignore[arg-type]
+        {name: bindparam(name) for name in ("sr_id", "author", "body")}
+        | {"created_at": bindparam("now")}
+    )
+)
 
 
 def plan_hash(task_id: int, plan: Plan, attempt: int = 0) -> str:
@@ -295,10 +303,10 @@ def complete(board: BoardContext, claim: Claim, text: str) -> None:
     """Complete the task (IN_PROGRESS -> COMPLETED), reply to the room and wake the auditors."""
     now = board.clock()
     with board.database.transaction() as session:
-        issue = _finish(session, claim, Move.COMPLETE, now)
+        task = claimed_task(session, claim)
+        issue = _finish(session, task, Move.COMPLETE, now)
         message = t("board.completed", sr=claim.sr_id, text=text)
         reply_to_room(session, issue, message, now, notice=NoticeKind.DONE)
-        task = get_task(session, claim.task_id)
         acceptance.request_acceptance(session, issue, task, now)
         _record_end(session, claim, EntryKind.COMPLETED, text, now)
         if task.plan is not None:
@@ -311,7 +319,7 @@ def fail(board: BoardContext, claim: Claim, text: str) -> None:
     now = board.clock()
     with board.database.transaction() as session:
         claimed = claimed_task(session, claim)
-        issue = _finish(session, claim, Move.FAIL, now)
+        issue = _finish(session, claimed, Move.FAIL, now)
         message = t("board.failed", sr=claim.sr_id, text=text)
         public = t("board.requester.failed", sr=claim.sr_id)
         reply_to_room(session, issue, message, now, public=public)
@@ -339,7 +347,7 @@ def hand_over(
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
         began = task.status == State.IN_PROGRESS
-        issue = _finish(session, claim, Move.HAND_OVER, now)
+        issue = _finish(session, task, Move.HAND_OVER, now)
         if understood is not None:
             keep_understanding(issue, task, understood)
         plan_versions.answer_request(session, claim.task_id, text, now)
@@ -375,13 +383,13 @@ def _is_repeated(session: Session, claim: Claim, text: str) -> bool:
     return bool(session.scalar(last.order_by(Comment.comment_id.desc()).limit(1)))
 
 
-def _finish(session: Session, claim: Claim, step: Move, now: datetime) -> Issue:
-    task = claimed_task(session, claim)
+def _finish(session: Session, task: Task, step: Move, now: datetime) -> Issue:
+    """Move a claimed task to an end of its agent's work, and wake the auditors."""
     move_task(session, task, step, actor=ActorKind.AGENT, now=now, run_id=None)
     for auditor in registry.auditors(session):
         cause = {"task": task.task_id, "move": step.value}
-        wake(session, auditor, WakeReason.FINISHED, now, claim.sr_id, cause=cause)
-    return get_issue(session, claim.sr_id)
+        wake(session, auditor, WakeReason.FINISHED, now, task.sr_id, cause=cause)
+    return get_issue(session, task.sr_id)
 
 
 def _record_end(
@@ -394,8 +402,7 @@ def _record_end(
 ) -> None:
     """Write the closing comment and its audit entry, both with the same text."""
     author = str(claim.actor)
-    session.add(Comment(sr_id=claim.sr_id, author=author, body=text, created_at=now))
-    session.flush()
+    _COMMENT.run(session, {"sr_id": claim.sr_id, "author": author, "body": text, "now": now})
     log.append(
         session,
         kind,

@@ -147,7 +147,8 @@ class Notary:
     ) -> Checkpoint | None:
         wanted: int | None = None
         for _ in range(_ATTEMPTS):
-            with board.database.reading() as session:
+            # Every statement is bounded by the end that is read first: no snapshot is needed.
+            with board.database.transaction() as session:
                 end, last = audit_log.newest(session)
                 if not acknowledged:
                     self._require_checkpoints(session, last, memory)
@@ -158,20 +159,19 @@ class Notary:
                 wanted = wanted or end.size
                 start = ChainPosition(last.size, last.head) if last else CHAIN_START
                 verdict = verify(
-                    audit_log.recomputed_entries(session, after=start.size),
+                    audit_log.recomputed_entries(session, after=start.size, until=end.size),
                     size=end.size,
                     head=end.head,
                     start=start,
                 )
-                announced = audit_log.announcements(session, CHECKPOINT_KEYS)
-            if not verdict.intact:
-                raise _refusal(verdict)
-            key = self._key(last, self._succession(a for a in announced if a[0] <= start.size))
-            fresh = (a for a in announced if a[0] > start.size)
-            if (forged := _first_forged(key, fresh)) is not None:
-                raise _refusal(replace(verdict, bad=forged, fault="succession"))
-            signed = _sign(board, last, end, key)
-            with board.database.transaction() as session:
+                if not verdict.intact:
+                    raise _refusal(verdict)
+                announced = audit_log.announcements(session, CHECKPOINT_KEYS, until=end.size)
+                key = self._key(last, self._succession(a for a in announced if a[0] <= start.size))
+                fresh = (a for a in announced if a[0] > start.size)
+                if (forged := _first_forged(key, fresh)) is not None:
+                    raise _refusal(replace(verdict, bad=forged, fault="succession"))
+                signed = _sign(board, last, end, key)
                 added = audit_log.add_checkpoint(session, signed)
             if added:
                 if last is None:

@@ -38,12 +38,13 @@ from guardia.board.runs.claiming import AGENT, CHECK_TASKS, ROLLBACK_TASKS
 from guardia.db import events, jobs
 from guardia.db.engine import driver_connection, repeat_on_conflict
 from guardia.db.jobs import JobAttempt
+from guardia.db.statement import Statement
 from guardia.org.chart_model import AgentEntry, parse_entry
 from guardia.org.model import Agent, OrgRevision
 
 BEAT = "beat"
 """Kind of the event that an agent started or ended work. It is not in the audit log."""
-_ACTIVE = select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active")
+_ACTIVE = Statement(select(Agent.agent_id).where(Agent.agent_id == AGENT, Agent.state == "active"))
 _CAUSES = 50
 """Maximum number of causes stored with a run; later ones add no information."""
 
@@ -154,9 +155,26 @@ _SELECT_AGENT = _select_agent()
 _TICK = _record_tick()
 _UNFINISHED = select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
 _RUNS: Any = Run.__table__
-_RUN = insert(_RUNS).returning(_RUNS.c.run_id)
+_RUN = Statement(
+    insert(_RUNS)
+    .values(
+        {
+            name: bindparam(name)
+            for name in (
+                "agent_id",
+                "reasons",
+                "causes",
+                "revision",
+                "started_at",
+                "ended_at",
+                "outcome",
+            )
+        }
+    )
+    .returning(_RUNS.c.run_id)
+)
 _TASKS: Any = Task.__table__
-_IS_CURRENT = (
+_IS_CURRENT = Statement(
     select(Run.ended_at.is_(None)).where(Run.run_id == bindparam("run")).with_for_update(read=True)
 )
 _HELD = (
@@ -168,8 +186,8 @@ _HELD = (
     .order_by(_TASKS.c.task_id)
     .with_for_update(key_share=True)
 )
-_RELEASE = update(_TASKS).where(_TASKS.c.task_id.in_(_HELD)).values(run_id=None)
-_END = (
+_RELEASE = Statement(update(_TASKS).where(_TASKS.c.task_id.in_(_HELD)).values(run_id=None))
+_END = Statement(
     update(_RUNS)
     .where(_RUNS.c.run_id == bindparam("run"), _RUNS.c.ended_at.is_(None))
     .values({name: bindparam(name) for name in ("outcome", "task_id", "steps", "ended_at")})
@@ -216,7 +234,7 @@ def begin(
             "ended_at": None if has_work else now,
             "outcome": None if has_work else "idle",
         }
-        run_id = session.execute(_RUN, run).scalar_one()
+        run_id = _RUN.first(session, run)
         if has_work:
             events.announce(session, kind=BEAT, agent=agent_id)
         # The auditor's reply is its verification of the audit log.
@@ -280,12 +298,12 @@ def _release_lost(session: Session, agent_id: str, run: Any, now: datetime) -> N
 
 def is_current(session: Session, run_context: RunContext) -> bool:
     """Return whether a beat has not been closed as lost; locks it until the transaction ends."""
-    return bool(session.scalar(_IS_CURRENT, {"run": run_context.run_id}))
+    return bool(_IS_CURRENT.first(session, {"run": run_context.run_id}))
 
 
 def is_active(session: Session, run_context: RunContext) -> bool:
     """Return whether the agent may start something: it has not been paused since the beat began."""
-    return session.scalar(_ACTIVE, {"agent": run_context.agent_id}) is not None
+    return _ACTIVE.first(session, {"agent": run_context.agent_id}) is not None
 
 
 @repeat_on_conflict
@@ -332,8 +350,7 @@ def release_tasks(
 
     Returns whether it had any.
     """
-    released = session.execute(_RELEASE, {"run": run_context.run_id, "kept": list(kept)})
-    return bool(released.rowcount)  # type: ignore[attr-defined]
+    return _RELEASE.run(session, {"run": run_context.run_id, "kept": list(kept)}).rowcount > 0
 
 
 @repeat_on_conflict
@@ -344,7 +361,7 @@ def end(
     now = board.clock()
     with board.database.transaction() as session:
         ended = {"outcome": outcome, "task_id": task_id, "steps": steps, "ended_at": now}
-        begun = session.scalar(_END, {"run": run_context.run_id, **ended})
+        begun = _END.first(session, {"run": run_context.run_id, **ended})
         release_tasks(session, run_context)
         events.announce(session, kind=BEAT, agent=run_context.agent_id)
         if task_id is not None and begun is not None:

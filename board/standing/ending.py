@@ -9,7 +9,6 @@ from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
-from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
@@ -89,7 +88,7 @@ def revoke_for_task(
     why: str,
     by: Actor,
     now: datetime,
-    use: AuditEntry | None = None,
+    use: proofs.Use | None = None,
 ) -> None:
     """Revoke the standing approval of a plan that failed or that a person overrode.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.kinds import EntryKind
@@ -15,6 +15,7 @@ from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.standing.policy import Routine, counted
+from guardia.db.statement import Statement
 from guardia.org.model import Server
 
 OVERRIDES = frozenset({"abort", "manual", "return", "reanalyze", "change", "rollback", "reopen"})
@@ -43,15 +44,18 @@ class Evidence:
     """Tools of the changes that succeeded."""
 
 
+_CLASS = Statement(
+    select(Server.inst_id, Server.kind).where(Server.server_id == bindparam("server"))
+)
+
+
 def routine_of(session: Session, plan: Plan) -> Routine | None:
     """Return the routine of a plan, or `None` if its server belongs to no class."""
-    server = session.get(Server, plan.server)
-    if server is None or not server.inst_id or not server.kind:
+    found = _CLASS.run(session, {"server": plan.server}).fetchone()
+    if found is None or not all(found):
         return None
     cited = plan.citation
-    return Routine(
-        cited.document, cited.version, cited.sha256, plan.category, server.inst_id, server.kind
-    )
+    return Routine(cited.document, cited.version, cited.sha256, plan.category, *found)
 
 
 def started_detail(session: Session, task: Task, plan: Plan) -> dict[str, Any]:

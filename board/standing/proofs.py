@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import BigInteger, Text, func, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import requests
@@ -30,6 +31,7 @@ from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.standing import evidence, policy
 from guardia.board.standing.policy import Terms
+from guardia.db.statement import Statement
 from guardia.org import identity, revisions
 
 _TERMS = (EntryKind.STANDING_PROPOSED, EntryKind.STANDING_TERMS)
@@ -141,15 +143,31 @@ def count_uses(session: Session, number: int, moment: datetime, before: int | No
     return session.scalar(query) or 0
 
 
-def use_of(session: Session, task_id: int, plan_hash: str | None) -> AuditEntry | None:
+class Use(NamedTuple):
+    """The entry by which a standing approval approved a plan."""
+
+    seq: int
+    created_at: datetime
+    detail: dict[str, Any]
+
+
+# The kind as a constant, so that the partial index is used.
+_USE = Statement.of(
+    f"""
+    select seq, created_at, detail from tb_audit_log
+    where task_id = :task and kind = '{EntryKind.STANDING_USED.value}'
+        and detail ->> 'plan_hash' = :plan_hash
+    order by seq desc limit 1
+""",
+    task=BigInteger(),
+    plan_hash=Text(),
+)
+
+
+def use_of(session: Session, task_id: int, plan_hash: str | None) -> Use | None:
     """Return the entry by which a standing approval approved a plan of a task."""
-    entry = AuditEntry
-    query = select(entry).where(
-        entry.task_id == task_id,
-        entry.kind == EntryKind.STANDING_USED,
-        entry.detail["plan_hash"].as_string() == plan_hash,
-    )
-    return session.scalar(query.order_by(entry.seq.desc()).limit(1))
+    row = _USE.run(session, {"task": task_id, "plan_hash": plan_hash}).fetchone()
+    return None if row is None else Use(*row)
 
 
 def is_covered(session: Session, signer: DecisionSigner | None, task: Task, plan: Plan) -> bool:
