@@ -114,9 +114,15 @@ class Database:
         _ping_after_idling(self.engine)
 
     @contextmanager
-    def transaction(self) -> Iterator[Session]:
-        """Open the transaction of one use case: commits at the end, rolls back on any error."""
+    def transaction(self, *, snapshot: bool = False) -> Iterator[Session]:
+        """Open the transaction of one use case: commits at the end, rolls back on any error.
+
+        With `snapshot`, all its statements see the database as the first did; it fails with a
+        conflict where another one has changed what it writes.
+        """
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            if snapshot:
+                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
             yield session
 
     @contextmanager

@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from guardia.db.engine import driver_connection
 
-_DIALECT = create_dialect()
+_DIALECT = create_dialect()  # type: ignore[no-untyped-call]
 _Converter = Callable[[Any], Any]
 
 

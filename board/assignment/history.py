@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import BindParameter, bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.assignment.model import IssueReport, Proposal, QueueEntry
@@ -22,7 +22,7 @@ CONFIRMED = ("ACCEPTED", "ASSIGNED")
 _IN_FORCE = (*CONFIRMED, "DELEGATED")
 _REFUSED = ("DECLINED", "LAPSED")
 # Built once: composing them takes longer than running them.
-_ISSUE = bindparam("issue")
+_ISSUE: BindParameter[int] = bindparam("issue")
 _ROWS = select(Proposal).where(Proposal.sr_id == _ISSUE).order_by(Proposal.proposal_id.desc())
 _QUEUED = Statement(
     select(QueueEntry.entry_id).where(QueueEntry.sr_id == _ISSUE, QueueEntry.left_at.is_(None))

@@ -179,14 +179,14 @@ def entries(session: Session, after: int = 0, until: int | None = None) -> Itera
 
 
 def recomputed_entries(
-    session: Session, after: int = 0, *, until: int | None = None, most: int | None = None
+    session: Session, after: int = 0, *, most: int | None = None
 ) -> Iterator[StoredEntry]:
     """Yield stored entries whose canonical bytes were composed from the columns and compared.
 
     Slower than `stored_entries`, but it depends on nothing that the database computes and accepts
     only the canonical form. What is to be signed is read in this way first.
     """
-    for row in islice(_rows(session, after, until), most):
+    for row in islice(_rows(session, after, None), most):
         yield _recomputed(row)
 
 

@@ -83,8 +83,8 @@ def wake(
     if by == Actor.agent(agent_id):
         return False
     budgeted = sr_id is not None and not _is_unlimited(reason, by)
-    row = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id, "cause": cause or {}}
-    row |= {"now": now}
+    row: dict[str, Any] = {"agent_id": agent_id, "reason": reason.value, "sr_id": sr_id}
+    row |= {"cause": cause or {}, "now": now}
     limit = 0
     if sr_id is not None and budgeted:
         spending = wake_budget.spending(sr_id, reason, now)

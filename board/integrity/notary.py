@@ -14,6 +14,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy.orm import Session
 
@@ -147,37 +148,47 @@ class Notary:
     ) -> Checkpoint | None:
         wanted: int | None = None
         for _ in range(_ATTEMPTS):
-            # Every statement is bounded by the end that is read first: no snapshot is needed.
-            with board.database.transaction() as session:
-                end, last = audit_log.newest(session)
-                if not acknowledged:
-                    self._require_checkpoints(session, last, memory)
-                if end == CHAIN_START or (last and (last.size, last.head) == (end.size, end.head)):
-                    return last
-                if last and wanted is not None and wanted <= last.size < end.size:
-                    return last  # another host has signed everything up to the requested size
-                wanted = wanted or end.size
-                start = ChainPosition(last.size, last.head) if last else CHAIN_START
-                verdict = verify(
-                    audit_log.recomputed_entries(session, after=start.size, until=end.size),
-                    size=end.size,
-                    head=end.head,
-                    start=start,
-                )
-                if not verdict.intact:
-                    raise _refusal(verdict)
-                announced = audit_log.announcements(session, CHECKPOINT_KEYS, until=end.size)
-                key = self._key(last, self._succession(a for a in announced if a[0] <= start.size))
-                fresh = (a for a in announced if a[0] > start.size)
-                if (forged := _first_forged(key, fresh)) is not None:
-                    raise _refusal(replace(verdict, bad=forged, fault="succession"))
-                signed = _sign(board, last, end, key)
-                added = audit_log.add_checkpoint(session, signed)
+            try:
+                with board.database.transaction(snapshot=True) as session:
+                    end, last = audit_log.newest(session)
+                    if not acknowledged:
+                        self._require_checkpoints(session, last, memory)
+                    if end == CHAIN_START:
+                        return last
+                    if last and (last.size, last.head) == (end.size, end.head):
+                        return last
+                    if last and wanted is not None and wanted <= last.size < end.size:
+                        return last  # another host has signed everything up to the requested size
+                    wanted = wanted or end.size
+                    signed = self._signed(session, board, last, end)
+                    added = audit_log.add_checkpoint(session, signed)
+            except psycopg.errors.SerializationFailure:
+                continue  # another host has signed since the snapshot
             if added:
                 if last is None:
-                    self._publish(key.public_key())
+                    self._publish(self._own_key(self.witness_files.key).public_key())
                 return signed
         raise Stale(what=audit_log.CHAIN)
+
+    def _signed(
+        self, session: Session, board: BoardContext, last: Checkpoint | None, end: ChainPosition
+    ) -> Checkpoint:
+        """Return the checkpoint of the chain's end. Raises `Refused` if it does not follow."""
+        start = ChainPosition(last.size, last.head) if last else CHAIN_START
+        verdict = verify(
+            audit_log.recomputed_entries(session, after=start.size),
+            size=end.size,
+            head=end.head,
+            start=start,
+        )
+        if not verdict.intact:
+            raise _refusal(verdict)
+        announced = audit_log.announcements(session, CHECKPOINT_KEYS)
+        key = self._key(last, self._succession(a for a in announced if a[0] <= start.size))
+        fresh = (a for a in announced if a[0] > start.size)
+        if (forged := _first_forged(key, fresh)) is not None:
+            raise _refusal(replace(verdict, bad=forged, fault="succession"))
+        return _sign(board, last, end, key)
 
     def _require_checkpoints(
         self, session: Session, last: Checkpoint | None, memory: WitnessMemory | None
