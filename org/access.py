@@ -346,7 +346,7 @@ class SessionInfo:
     created_at: datetime
     used_at: datetime
     expires_at: datetime
-    """When it ends whatever its person does."""
+    """When it ends in any case."""
     previous_at: datetime | None
     previous_from: str
     failures: int

@@ -11,7 +11,7 @@ from guardia.board.web.session import Visitor
 
 @dataclass(frozen=True, slots=True)
 class TimeLeft:
-    """The rest of a session, in seconds: a page's clock may differ from the server's."""
+    """How long a session lasts, in seconds: a page's clock may differ from the server's."""
 
     seconds: int
     warning: int
@@ -21,7 +21,7 @@ class TimeLeft:
 
 
 def time_left(board: BoardContext, visitor: Visitor | None) -> TimeLeft | None:
-    """Return the rest of a visitor's session; `None` without one, as with an access token."""
+    """Return how long the session of a visitor lasts; `None` for an access token."""
     found = visitor.session if visitor else None
     if found is None:
         return None

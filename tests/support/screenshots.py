@@ -151,9 +151,11 @@ def take(folder: Path, environment: DemoEnvironment, roles: list[str], only: lis
     people: dict[str, PersonInfo] = {}
     for person in environment.fleet.directory().people:
         people.setdefault(person.role, person)
-    alone = ["--no-sandbox"] if os.geteuid() == 0 else []
+    alone = ["--lang=ko-KR", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=alone)
+        browser = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=alone, env={**os.environ, "LANGUAGE": "ko"}
+        )
         for role, person in people.items():
             if roles and role not in roles:
                 continue

@@ -1,4 +1,4 @@
-"""The end of a session: what a page is told, what counts as an action, and the way back."""
+"""The end of a session: what a page learns, what counts as an action, and the way back."""
 
 from __future__ import annotations
 
