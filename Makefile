@@ -1,11 +1,12 @@
 # make demo     install and run the demo (needs only Python >= 3.11)
 # make install  only create .venv    make test / make lint  what CI runs          make clean
+# make screenshots  picture every page for every role into .screenshots   (ARGS="--role pm")
 # make bench    list the benchmarks  make bench NAME=beats ARGS=noop  run one of them
 #
 # ARGS="..." is passed to `guardia demo`, pytest and benchmarks. PYTHON=... chooses the interpreter.
 
 .SUFFIXES:
-.PHONY: help install dev debian claude octokit demo test bench lint format clean superset
+.PHONY: help install dev debian claude octokit demo test bench screenshots lint format clean superset
 MAKEFLAGS += --no-print-directory
 
 # Some images disable bytecode files; then every process would compile all our modules at its start.
@@ -22,7 +23,7 @@ STATE = { cat $(INPUTS); echo "$(CURDIR)"; } | cksum
 ASSETS = board/web/static/vendor/.lock-sha256
 
 help:
-	@sed -n '1,5s/^# \{0,1\}//p' Makefile
+	@sed -n '1,6s/^# \{0,1\}//p' Makefile
 
 # Chooses an interpreter; recreates .venv if it is missing, broken or from another path.
 define ensure_venv
@@ -139,6 +140,10 @@ bench: $(if $(wildcard benchmarks/$(NAME).py),dev)
 	  exit 1; \
 	fi
 
+# An installation of its own with the demo's data; the folder is ignored by git.
+screenshots: dev debian
+	@PYTHONPATH="$(CURDIR)/src:$(CURDIR)/tests/support" exec $(PY) tests/support/screenshots.py $(ARGS)
+
 lint: dev
 	@$(PY) -m ruff check
 	@$(PY) -m ruff format --check
@@ -151,7 +156,7 @@ format: dev
 
 # Keeps the data of a demo, which is in .guardia, or for root below /var/lib/guardia.
 clean:
-	rm -rf "$(VENV)" .make dist build board/web/static/vendor
+	rm -rf "$(VENV)" .make .screenshots dist build board/web/static/vendor
 	rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find agents benchmarks board db heartbeat knowledge org src tests tools \
 	  -name __pycache__ -type d -prune -exec rm -rf {} +

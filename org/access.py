@@ -345,6 +345,8 @@ class SessionInfo:
     number: int
     created_at: datetime
     used_at: datetime
+    expires_at: datetime
+    """When it ends in any case."""
     previous_at: datetime | None
     previous_from: str
     failures: int
@@ -361,16 +363,15 @@ def find_session(
     if found is None:
         return None
     row, person, state = found
-    idle = policy.idle(person.role)
-    if row.expires_at <= now or not is_usable(person, state, now):
-        return None
-    if idle is not None and row.used_at + idle <= now:
+    ends = policy.session_ends(person.role, row.used_at, row.expires_at)
+    if ends <= now or not is_usable(person, state, now):
         return None
     info = person.as_info()
     if must_change_password(state, policy, now):
         info = info.model_copy(update={"allowed_actions": PASSWORD_CHANGE})
+    times = row.created_at, row.used_at, row.expires_at
     facts = row.previous_at, row.previous_from, row.failures
-    return SessionInfo(info, row.session_id, row.created_at, row.used_at, *facts)
+    return SessionInfo(info, row.session_id, *times, *facts)
 
 
 def must_change_password(state: AccountState | None, policy: AccountPolicy, now: datetime) -> bool:

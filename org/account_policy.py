@@ -54,6 +54,7 @@ class AccountPolicy:
     lock_known_devices: bool = False
     idle_minutes: int = 30
     idle_minutes_admin: int = 10
+    idle_warning_minutes: int = 5
     sessions_per_person: int = 0
     vendor_days: int = 366
     review_months: int = 6
@@ -73,6 +74,7 @@ class AccountPolicy:
             lock_known_devices=settings.lock_known_devices,
             idle_minutes=settings.idle_minutes,
             idle_minutes_admin=settings.idle_minutes_admin,
+            idle_warning_minutes=settings.idle_warning_minutes,
             sessions_per_person=settings.sessions_per_person,
             vendor_days=settings.vendor_days,
             review_months=settings.review_months,
@@ -84,6 +86,17 @@ class AccountPolicy:
         """Return how long a session of a role may do nothing; `None`: without a limit."""
         minutes = self.idle_minutes_admin if role == "admin" else self.idle_minutes
         return timedelta(minutes=minutes) if minutes else None
+
+    def session_ends(self, role: str, used_at: datetime, expires_at: datetime) -> datetime:
+        """Return when a session ends without a further action of its person."""
+        idle = self.idle(role)
+        return expires_at if idle is None else min(expires_at, used_at + idle)
+
+    def warning(self, role: str) -> timedelta:
+        """Return how long before its end a session warns; at most half of the time-out."""
+        warning = timedelta(minutes=self.idle_warning_minutes)
+        idle = self.idle(role)
+        return warning if idle is None else min(warning, idle / 2)
 
     def password_expires(self, changed_at: datetime | None) -> datetime | None:
         """Return when a password must be changed; `None`: never, or its age is not known."""

@@ -15,7 +15,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.rights.model import RightChange, RightRequest
-from guardia.board.rights.requests import HUMAN, human_of, pending_requests
+from guardia.board.rights.requests import HUMAN, find_deciders, human_of, pending_requests
 from guardia.errors import Misconfigured, NotFound
 from guardia.org import revisions
 from guardia.org.access import FAILURES
@@ -200,6 +200,13 @@ class RequestRow:
     mine: bool
     """Whether the viewer may decide it."""
     duties: tuple[str, ...] = ()
+
+
+def is_only_decider(board: BoardContext, viewer: PersonInfo) -> bool:
+    """Return whether no one else could allow what a person asks for."""
+    with board.database.reading() as session:
+        own = human_of(session, viewer.id)
+        return not find_deciders(session, own, board.current_time())
 
 
 def requests_page(

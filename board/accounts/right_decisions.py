@@ -13,6 +13,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.rights import history, requests
@@ -121,7 +122,7 @@ def _notify(session: Session, request: RightRequest, now: datetime, *, allow: bo
         return
     key = "allowed" if allow else "refused"
     words = {"number": request.request_id, "person": request.person_id, "note": request.note}
-    text = t_default(f"rights.{key}", subject=request.subject, **words)
+    text = t_default(f"rights.{key}", subject=log_label("org.role", request.subject), **words)
     outbox.notify(session, NoticeKind.DONE, text, [asked.id], now, sr_id=None)
 
 

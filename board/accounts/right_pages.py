@@ -57,6 +57,7 @@ def _page(
         number=number,
         note=note,
         notice=notice,
+        only_decider=people_view.is_only_decider(board, visitor.person),
         names=people_view.names(board, [r.request for r in (*waiting, *past)]),
     )
 

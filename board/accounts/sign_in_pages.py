@@ -26,10 +26,14 @@ _CHECKS = PasswordChecks()
 
 
 @router.get("/login")
-def form(request: Request, next: CleanStr = "/", changed: bool = False) -> Response:
-    """Show the sign-in form."""
+def form(
+    request: Request, board: BoardDep, next: CleanStr = "/", changed: bool = False
+) -> Response:
+    """Show the sign-in form; who comes with the cookie of an ended session learns that."""
     session.begin_visit(request)
-    return render_form(request, session.safe_local_path(next), changed=changed)
+    known = session.session_secret(request)
+    ended = bool(known) and not changed and session.signed_in_person(board, known) is None
+    return render_form(request, session.safe_local_path(next), changed=changed, ended=ended)
 
 
 def render_form(
@@ -39,6 +43,7 @@ def render_form(
     account: str = "",
     fault: str = "",
     changed: bool = False,
+    ended: bool = False,
     status: int = 200,
 ) -> Response:
     """Render the sign-in form, with what was wrong if something was."""
@@ -51,6 +56,7 @@ def render_form(
         account=account,
         fault=fault,
         changed=changed,
+        ended=ended,
         provider=request.app.state.openid is not None,
     )
 

@@ -19,6 +19,7 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
+from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.rights import history
@@ -116,7 +117,7 @@ def ask(
         found = find_open(session, kind, person, subject)
         return found.request_id if found else 0
     human = human_of(session, person)
-    words = {"number": made, "person": person, "subject": subject}
+    words = {"number": made, "person": person, "subject": log_label("org.role", subject)}
     text = t_default(f"rights.asked.{kind}", **words)
     deciders = [d for d in find_deciders(session, human, now) if d != by.id]
     outbox.notify(session, NoticeKind.DUE, text, deciders, now, sr_id=None)

@@ -25,6 +25,7 @@ from guardia.board.accounts import (
     password_pages,
     people_pages,
     right_pages,
+    session_pages,
     sign_in_pages,
     token_pages,
 )
@@ -161,6 +162,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     routes.include_router(health.router)
     for router in (
         sign_in_pages.router,
+        session_pages.router,
         oidc_pages.router,
         home_pages.router,
         dashboard_pages.router,

@@ -57,6 +57,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/api/agent/tasks/{task_id}/usage"): AGENT_TOKEN,
     ("POST", "/api/agent/tasks/{task_id}/end"): AGENT_TOKEN,
     ("POST", "/logout"): "session.end",
+    ("GET", "/session"): "session.end",
+    ("POST", "/session/extend"): "session.end",
     ("POST", "/logout/everywhere"): "session.end",
     ("GET", "/"): "home.read",
     ("GET", "/inbox/count"): "home.read",

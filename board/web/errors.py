@@ -19,6 +19,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError, TimeoutError
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -66,6 +67,7 @@ _FIXED_WORDS = {
 """Words by which clients of GitHub know an error, in every language."""
 _DOCS = "/docs"
 _LOGGED_PATH = 200
+_LONGEST_PLACE = 400
 
 
 def install(app: FastAPI) -> None:
@@ -171,11 +173,22 @@ async def _framed(request: Request, status: int, *args: Any, **words: Any) -> Re
 async def _sign_in(request: Request, _error: Exception) -> Response:
     if not wants_page(request):
         return error_response(request, 401)
-    back = request.url.path if request.method == "GET" else "/issues"
-    address = f"/login?{urlencode({'next': back})}"
+    address = f"/login?{urlencode({'next': _place_after_sign_in(request)})}"
     if is_fragment(request):
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
     return RedirectResponse(address, status_code=303)
+
+
+def _place_after_sign_in(request: Request) -> str:
+    """Return the page that was asked for, or the one whose form was sent."""
+    if request.method == "GET":
+        place = request.url
+    else:
+        place = URL(request.headers.get("referer", ""))
+        if place.netloc != request.url.netloc:
+            return "/issues"
+    path = f"{place.path}?{place.query}" if place.query else place.path
+    return path if len(path) <= _LONGEST_PLACE else place.path[:_LONGEST_PLACE]
 
 
 async def _change_password(request: Request, error: Exception) -> Response:

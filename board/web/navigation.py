@@ -18,40 +18,51 @@ class NavigationItem:
     """Permission required to see it."""
     style: str = ""
     """`more`: not needed every day, behind a menu; `stop`: always in sight; `home`: counts."""
+    group: str = "work"
+    """Where it is in the menu of all pages, one of `GROUPS`."""
+
+    @property
+    def is_daily(self) -> bool:
+        """Return whether it is in the row of wide windows."""
+        return self.style in {"", "home"}
+
+
+GROUPS = ("work", "servers", "agents", "documents", "figures")
+"""Groups of the menu of all pages, in order; each names its text."""
 
 
 NAVIGATION_ITEMS = (
     NavigationItem("home.title", "/", "home.read", "home"),
-    NavigationItem("dashboard.page.title", "/dashboard", "home.read", "more"),
+    NavigationItem("dashboard.page.title", "/dashboard", "home.read", "more", group="figures"),
     NavigationItem("web.nav.issues", "/issues", "issue.read"),
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("forms.title", "/requests/new", "issue.create", "more"),
     NavigationItem("commands.page.nav", "/console", "command.give"),
     NavigationItem("assignment.queue.title", "/queue", "queue.read"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),
-    NavigationItem("web.costs.title", "/costs", "costs.read", "more"),
-    NavigationItem("autonomy.title", "/autonomy", "autonomy.read", "more"),
-    NavigationItem("standing.title", "/standing", "standing.read", "more"),
-    NavigationItem("cmdb.servers", "/servers", "server.read"),
-    NavigationItem("rollouts.title", "/rollouts", "rollout.read"),
-    NavigationItem("search.title", "/search/documents", "document.read", "more"),
-    NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more"),
-    NavigationItem("documents.title", "/documents", "document.read"),
-    NavigationItem("alerts.title", "/alerts", "alert.read", "more"),
-    NavigationItem("changes.title", "/changes", "change.read", "more"),
-    NavigationItem("service.title", "/service-levels", "service.read", "more"),
-    NavigationItem("rules.title", "/rules", "rule.read", "more"),
+    NavigationItem("web.costs.title", "/costs", "costs.read", "more", group="figures"),
+    NavigationItem("autonomy.title", "/autonomy", "autonomy.read", "more", group="agents"),
+    NavigationItem("standing.title", "/standing", "standing.read", "more", group="agents"),
+    NavigationItem("cmdb.servers", "/servers", "server.read", group="servers"),
+    NavigationItem("rollouts.title", "/rollouts", "rollout.read", group="servers"),
+    NavigationItem("search.title", "/search/documents", "document.read", "more", group="documents"),
+    NavigationItem("artifacts.title", "/artifacts", "artifact.read", "more", group="servers"),
+    NavigationItem("documents.title", "/documents", "document.read", group="documents"),
+    NavigationItem("alerts.title", "/alerts", "alert.read", "more", group="servers"),
+    NavigationItem("changes.title", "/changes", "change.read", "more", group="servers"),
+    NavigationItem("service.title", "/service-levels", "service.read", "more", group="figures"),
+    NavigationItem("rules.title", "/rules", "rule.read", "more", group="agents"),
     NavigationItem("web.delegation.nav", "/delegations", "approval.answer", "more"),
-    NavigationItem("web.org.title", "/org", "org.read", "more"),
-    NavigationItem("roster.page.title", "/roster", "roster.read", "more"),
-    NavigationItem("roster.keys.title", "/host-keys", "cmdb.read", "more"),
-    NavigationItem("web.runs.title", "/runs", "run.read", "more"),
-    NavigationItem("catalog.title", "/tools", "tool.read", "more"),
-    NavigationItem("notes.page.title", "/agents", "agent.read", "more"),
-    NavigationItem("talk.page.title", "/talk-rules", "talk.read", "more"),
-    NavigationItem("webhooks.title", "/webhooks", "webhook.read", "more"),
+    NavigationItem("web.org.title", "/org", "org.read", "more", group="agents"),
+    NavigationItem("roster.page.title", "/roster", "roster.read", "more", group="servers"),
+    NavigationItem("roster.keys.title", "/host-keys", "cmdb.read", "more", group="servers"),
+    NavigationItem("web.runs.title", "/runs", "run.read", "more", group="agents"),
+    NavigationItem("catalog.title", "/tools", "tool.read", "more", group="agents"),
+    NavigationItem("notes.page.title", "/agents", "agent.read", "more", group="agents"),
+    NavigationItem("talk.page.title", "/talk-rules", "talk.read", "more", group="agents"),
+    NavigationItem("webhooks.title", "/webhooks", "webhook.read", "more", group="figures"),
     NavigationItem("notices.page.title", "/notifications", "notice.own", "more"),
-    NavigationItem("accounts.admin.title", "/admin", "worker.read", "more"),
+    NavigationItem("accounts.admin.title", "/admin", "worker.read", "more", group="figures"),
     NavigationItem("web.control.title", "/control", "plan.read", "stop"),
 )
 
@@ -105,6 +116,13 @@ def administration(person: PersonInfo) -> list[tuple[str, list[NavigationItem]]]
 def visible_items(person: PersonInfo) -> list[NavigationItem]:
     """Return the entries that a person sees, in order."""
     return [item for item in NAVIGATION_ITEMS if is_allowed(person, item.action)]
+
+
+def grouped(items: list[NavigationItem]) -> list[tuple[str, list[NavigationItem]]]:
+    """Return the entries of the menu of all pages in their groups; `stop` is in none."""
+    shown = [item for item in items if item.style != "stop"]
+    groups = [(name, [item for item in shown if item.group == name]) for name in GROUPS]
+    return [(name, found) for name, found in groups if found]
 
 
 def current_item(path: str) -> NavigationItem | None:

@@ -26,6 +26,7 @@ from guardia.board.core.plan import Risk, ToolCall
 from guardia.board.web import findings, navigation, session
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
+from guardia.board.web.time_left import time_left
 from guardia.i18n import LANGUAGES, language, t
 from guardia.org.access import SessionInfo, is_allowed
 from guardia.org.budgets import format_won
@@ -107,12 +108,17 @@ def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
         "themes": {name: address.include_query_params(theme=name) for name in session.THEMES},
         "site": site_of(request),
         "places": navigation.visible_items(visitor.person) if visitor else [],
+        "place_groups": navigation.grouped(navigation.visible_items(visitor.person))
+        if visitor
+        else [],
         "here": navigation.current_item(request.url.path),
         "csrf": session.csrf_token(request),
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
         "switch": kill_switch.active_kill_switch(session.board_of(request)) if visitor else None,
         "signed_in": _new_session(session.board_of(request), visitor),
+        "time_left": time_left(session.board_of(request), visitor),
+        "answers_form": request.method != "GET",
         "warnings": _warnings(session.board_of(request)) if visitor else [],
     }
 

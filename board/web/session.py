@@ -43,6 +43,8 @@ TOKEN_HEADER = "x-csrf-token"
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _MAX_LANGUAGES = 200
 _STOPPING = frozenset({("POST", "/kill"), ("PUT", "/api/v3/kill-switch")})
+TIME_LEFT = "/session"
+"""Address at which an open page asks how long its session lasts; that is no action."""
 _TOUCHED_EACH = timedelta(minutes=1)
 _YEAR = 365 * 24 * 3600
 
@@ -114,7 +116,7 @@ def _find_visitor(request: Request, token: str) -> Visitor | None:
     try:
         found = _look_up(board, token)
         if found is not None and found.session is not None and _is_activity(request):
-            _touch(board, found.session, token)
+            found = replace(found, session=_touch(board, found.session, token))
     except OUTAGE_ERRORS:
         known = recent.find(token) if (request.method, request.url.path) in _STOPPING else None
         if known is None:
@@ -129,13 +131,20 @@ def _is_activity(request: Request) -> bool:
     """Return whether a person does something: live parts and streams refresh on their own."""
     if request.method not in _SAFE:
         return True
+    if request.url.path == TIME_LEFT:
+        return False
     streams = "text/event-stream" in request.headers.get("accept", "")
     return not streams and not is_fragment(request)
 
 
-def _touch(board: BoardContext, found: SessionInfo, token: str) -> None:
-    if board.current_time() - found.used_at >= _TOUCHED_EACH:
-        note_use(board, token)
+def _touch(board: BoardContext, found: SessionInfo, token: str) -> SessionInfo:
+    """Begin the idle time again, with a write only once in a part of it."""
+    idle, now = board.accounts.idle(found.person.role), board.current_time()
+    each = _TOUCHED_EACH if idle is None else min(_TOUCHED_EACH, idle / 10)
+    if now - found.used_at < each:
+        return found
+    note_use(board, token)
+    return replace(found, used_at=now)
 
 
 def _limited_to_address(request: Request, person: PersonInfo) -> PersonInfo:

@@ -122,6 +122,8 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Minutes without an action after which a session ends; 0: never."""
     idle_minutes_admin: int = Field(default=10, ge=0, le=720)
     """The same for administrators."""
+    idle_warning_minutes: int = Field(default=5, ge=1, le=60)
+    """Minutes before that end at which pages warn; at most half of the time-out."""
     sessions_per_person: int = Field(default=0, ge=0, le=100)
     """Sessions that one person may have; a new one ends the oldest. 0: any number."""
     vendor_days: int = Field(default=366, ge=1, le=3650)

@@ -206,5 +206,8 @@ document.addEventListener("htmx:afterSwap", (event) => {
   if (event.target.id !== "inbox-count") return;
   const badge = event.target.querySelector("[data-count]");
   document.title = badge ? `(${badge.dataset.count}) ${title}` : title;
+  for (const copy of document.querySelectorAll("[data-inbox-copy]")) {
+    copy.replaceChildren(...(badge ? [badge.cloneNode(true)] : []));
+  }
 });
 document.addEventListener("visibilitychange", () => document.hidden || recount());
