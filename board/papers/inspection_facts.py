@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from guardia.board.alerts.model import Alert
 from guardia.board.core.context import BoardContext
-from guardia.board.core.model import Issue
+from guardia.board.core.model import Issue, Task
 from guardia.board.papers import report_lists
 from guardia.board.papers.paper import PaperFacts, Value
 from guardia.board.papers.periods import ReportMonth, read_month
@@ -36,12 +36,14 @@ def read_facts(board: BoardContext, viewer: PersonInfo, server: str, month: str)
         _, zone = revisions.service_levels(session)
         period = read_month(month, now, zone)
         here = report_lists.on_server(server)
-        changes = report_lists.changes(session, period.begins, period.ends, here)
+        changes = report_lists.changes(
+            session, period.begins, period.ends, Task.target_server == server
+        )
         lists = {
             "requests": report_lists.requests(
                 session, here, report_lists.is_received(period.begins, period.ends)
             ),
-            "changes": [one for one in changes if one["server"] == server],
+            "changes": changes,
         }
         institution = session.get(Institution, row.inst_id)
         values: dict[str, Value] = {

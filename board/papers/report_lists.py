@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.actors import Actor
@@ -35,7 +35,8 @@ def is_received(begins: datetime, ends: datetime) -> ColumnElement[bool]:
 
 def on_server(server: str) -> ColumnElement[bool]:
     """Return the condition for issues with work on a server."""
-    return exists().where(Task.sr_id == Issue.sr_id, Task.target_server == server)
+    here = select(Task.sr_id).where(Task.target_server == server).correlate(None)
+    return Issue.sr_id.in_(here)
 
 
 def requests(session: Session, *conditions: ColumnElement[bool]) -> list[dict[str, Value]]:
