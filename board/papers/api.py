@@ -15,7 +15,6 @@ from guardia.board.papers.issuing import MEDIA_TYPES, PaperRequest
 from guardia.board.papers.pages import IssuePaper, disposition
 from guardia.board.papers.paper import PaperFormat, PaperKind
 from guardia.board.web.caller import BoardDep, Caller
-from guardia.errors import Invalid, Misconfigured
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 from guardia.text import CleanStr
@@ -149,12 +148,9 @@ def apply_template(
     board: BoardDep, caller: Caller, kind: PaperKind, given: TemplateIn
 ) -> TemplateNumberOut:
     """Put a template in force; 422 with line and reason of each fault."""
-    try:
-        number = revisions.apply(
-            board, caller, kind, given.institution, given.text, given.reason, given.expected
-        )
-    except Misconfigured as error:  # no YAML: a fault of this text, not of the installation
-        raise Invalid(what=error.detail["what"], why=error.detail["why"]) from error
+    number = revisions.apply(
+        board, caller, kind, given.institution, given.text, given.reason, given.expected
+    )
     return TemplateNumberOut(number=number)
 
 

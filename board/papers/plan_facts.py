@@ -18,7 +18,7 @@ _BACKUP = "backup."
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedTask:
+class PaperPlan:
     """A task with the plan that is in force."""
 
     plan: Plan
@@ -30,7 +30,7 @@ class PlannedTask:
     category: str
 
 
-def plan_values(tasks: Sequence[PlannedTask]) -> dict[str, Value]:
+def plan_values(tasks: Sequence[PaperPlan]) -> dict[str, Value]:
     """Return the values of the plans of an issue."""
     plans = [task.plan for task in tasks]
     actions = [action for plan in plans for action in plan.actions]
@@ -57,7 +57,7 @@ def plan_values(tasks: Sequence[PlannedTask]) -> dict[str, Value]:
     }
 
 
-def plan_steps(tasks: Iterable[PlannedTask]) -> list[dict[str, Value]]:
+def plan_steps(tasks: Iterable[PaperPlan]) -> list[dict[str, Value]]:
     """Return the actions of the plans in their order."""
     steps = [(task.plan.server, action) for task in tasks for action in task.plan.actions]
     return [_step(no, server, action) for no, (server, action) in enumerate(steps, start=1)]

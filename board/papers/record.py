@@ -22,7 +22,7 @@ from guardia.board.core.display_names import display_names_of
 from guardia.board.core.model import Issue, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution.model import CommandOutput
-from guardia.board.papers.plan_facts import PlannedTask
+from guardia.board.papers.plan_facts import PaperPlan
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution, Server
 
@@ -90,7 +90,7 @@ class IssueRecord:
 
     issue: Issue
     tasks: Sequence[Task]
-    planned: tuple[PlannedTask, ...]
+    planned: tuple[PaperPlan, ...]
     steps: tuple[tuple[Task, ApprovalStepView], ...]
     entries: tuple[LoggedWork, ...]
     """Empty for customers, as are `planned`, `steps` and `evidence`."""
@@ -141,7 +141,7 @@ def read_record(session: Session, viewer: PersonInfo, issue: Issue, *, staff: bo
 
 def _planned(
     session: Session, tasks: Sequence[Task], names: dict[str, str]
-) -> tuple[PlannedTask, ...]:
+) -> tuple[PaperPlan, ...]:
     numbers = {
         (one.task_id, one.plan_hash): one.number
         for one in plan_versions.versions(session, [task.task_id for task in tasks])
@@ -152,7 +152,7 @@ def _planned(
             continue
         plan = Plan.model_validate(task.plan)
         found.append(
-            PlannedTask(
+            PaperPlan(
                 plan,
                 task.plan_hash,
                 numbers.get((task.task_id, task.plan_hash)),

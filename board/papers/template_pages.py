@@ -14,7 +14,6 @@ from guardia.board.papers.vocabulary import LISTS, VALUES
 from guardia.board.web import actions, render
 from guardia.board.web.caller import board_of
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import Invalid, Misconfigured
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, FOLDED, Reason
 
@@ -90,14 +89,12 @@ def change(
 
         def check() -> None:
             nonlocal shown
-            shown = preview.preview(_parsed(text, kind))
+            shown = preview.preview(template.parse(text, kind))
 
         answer = actions.submit_fields(request, check, on_success="", on_refusal=show_again)
         return answer if shown is None else show_again(paper=shown)
 
     def apply() -> int:
-        if act == "apply":
-            _parsed(text, kind)
         new = "" if act == "reset" else text
         return revisions.apply(board, visitor.person, kind, institution, new, reason, seen)
 
@@ -122,14 +119,6 @@ def restore(
         on_success=f"{PATH}/{kind}?institution={institution}",
         on_refusal=partial(_page, request, visitor, kind, institution),
     )
-
-
-def _parsed(text: str, kind: PaperKind) -> template.PaperTemplate:
-    try:
-        return template.parse(text, kind)
-    except Misconfigured as error:  # no YAML: a fault of this text, not of the installation
-        what, why = error.detail["what"], error.detail["why"]
-        raise Invalid(what=what, why=why, field="text") from error
 
 
 def _page(

@@ -6,7 +6,7 @@ import pytest
 
 from guardia.board.papers import preview, template
 from guardia.board.papers.paper import KINDS, PaperKind
-from guardia.errors import Invalid, Misconfigured, NotFound
+from guardia.errors import Invalid, NotFound
 
 TEMPLATE = """kind: month
 title: 월간 보고서
@@ -52,7 +52,7 @@ def test_a_fault_names_its_line_and_reason(before: str, after: str, line: int, w
 def test_another_kind_and_what_is_no_yaml_are_refused() -> None:
     with pytest.raises(Invalid, match="incident"):
         template.parse(TEMPLATE, "incident")
-    with pytest.raises(Misconfigured, match="3행"):
+    with pytest.raises(Invalid, match="3행"):
         template.parse("kind: month\nsections: [\n", "month")
     with pytest.raises(NotFound):
         template.kind_of("letter")
