@@ -173,6 +173,10 @@ class EntryKind(StrEnum):
     REQUEST_FORMS_APPLIED = "request_forms_applied"
     CALENDAR_FEED_CHANGED = "calendar_feed_changed"
 
+    # Papers
+    PAPER_ISSUED = "paper_issued"
+    PAPER_TEMPLATE_APPLIED = "paper_template_applied"
+
     # Goals
     GOAL_GIVEN = "goal_given"
     GOAL_PLANNED = "goal_planned"

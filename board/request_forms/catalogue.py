@@ -2,25 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     model_validator,
 )
-from ruamel.yaml.nodes import Node
 
-from guardia.errors import Invalid, Misconfigured
 from guardia.i18n import t
-from guardia.org import chart_yaml
+from guardia.org import chart_yaml, yaml_problems
 from guardia.org.service_levels import Priority
 from guardia.text import CleanStr, matching_form
 
@@ -126,71 +121,10 @@ class Catalogue(_Entry):
         )
 
 
-@dataclass(frozen=True, slots=True)
-class CatalogueProblem:
-    """One thing to correct in a catalogue."""
-
-    line: int
-    column: int
-    path: str
-    text: str
-
-    def __str__(self) -> str:
-        at = t("org.chart.at", line=self.line, column=self.column)
-        return f"{at} {self.path}: {self.text}" if self.path else f"{at}: {self.text}"
-
-
 def parse(text: str, name: str = NAME) -> Catalogue:
     """Return the catalogue of a text. Raises `Invalid` with line and reason of every fault."""
-    try:
-        problems = find_problems(text, name)
-    except Misconfigured as error:  # no YAML: a fault of this text, not of the installation
-        raise Invalid(what=error.detail["what"], why=error.detail["why"]) from error
-    if problems:
-        why = "\n".join(str(problem) for problem in problems)
-        raise Invalid(what=name, why=why)
+    yaml_problems.require_valid(Catalogue, text, name)
     return Catalogue.model_validate(chart_yaml.load(text, name))
-
-
-def find_problems(text: str, name: str = NAME) -> list[CatalogueProblem]:
-    """Return the faults of a text in its order. Raises `Misconfigured` if it is no YAML."""
-    root, data = chart_yaml.load_with_nodes(text, name)
-    try:
-        Catalogue.model_validate(data)
-    except ValidationError as error:
-        return sorted(_problems(root, error), key=lambda one: (one.line, one.column))
-    return []
-
-
-def _problems(root: Node, error: ValidationError) -> Iterator[CatalogueProblem]:
-    faults = error.errors(include_url=False)
-    for fault in faults:
-        if fault["type"] == "too_short" and any(
-            one["loc"][: len(fault["loc"])] == fault["loc"] for one in faults if one is not fault
-        ):
-            continue  # only because its invalid entries were left out
-        path = tuple(step for step in fault["loc"] if step not in ("function-after",))
-        unknown = fault["type"] == "extra_forbidden"
-        mark = chart_yaml.locate(root, path, key=unknown).start_mark
-        yield CatalogueProblem(
-            mark.line + 1, mark.column + 1, ".".join(str(step) for step in path), _why(fault)
-        )
-
-
-def _why(fault: Any) -> str:
-    if fault["type"] == "value_error":
-        return str(fault["ctx"]["error"])
-    known = {
-        "missing": "forms.wrong.missing",
-        "extra_forbidden": "forms.wrong.unknown",
-        "string_pattern_mismatch": "forms.wrong.id",
-        "literal_error": "forms.wrong.literal",
-        "string_too_long": "forms.wrong.long",
-    }
-    key = known.get(fault["type"])
-    if key is None:
-        return str(fault["msg"])[:200]
-    return t(key, expected=(fault.get("ctx") or {}).get("expected", ""))
 
 
 @lru_cache(maxsize=8)

@@ -68,6 +68,9 @@ from guardia.board.knowledge import pages as document_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages, chart_pages
 from guardia.board.organization import pages as organization_pages
+from guardia.board.papers import api as paper_api
+from guardia.board.papers import pages as paper_pages
+from guardia.board.papers import template_pages
 from guardia.board.request_forms import api as form_api
 from guardia.board.request_forms import catalogue_pages
 from guardia.board.request_forms import pages as form_pages
@@ -157,6 +160,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         routes.include_router(api)
     routes.include_router(document_api.router)
     routes.include_router(form_api.router)
+    routes.include_router(paper_api.router)
     routes.include_router(change_api.router)
     routes.include_router(change_pages.feed_router)
     routes.include_router(health.router)
@@ -213,6 +217,8 @@ def _routes() -> tuple[BaseRoute, ...]:
         change_pages.router,
         form_pages.router,
         catalogue_pages.router,
+        paper_pages.router,
+        template_pages.router,
         alert_pages.router,
         rollout_pages.router,
         search_pages.router,

@@ -48,6 +48,7 @@ from guardia.cli import (
     notice,
     org,
     owner,
+    paper,
     person,
     plan,
     queue,
@@ -112,6 +113,7 @@ app.command("assign", help=t("assignment.cli.assign"))(queue.assign)
 app.add_typer(rule.app, name="rule", help=t("rules.cli.help"))
 app.add_typer(maintenance.app, name="maintenance", help=t("alerts.cli.help"))
 app.add_typer(change.app, name="change", help=t("changes.cli.help"))
+app.add_typer(paper.app, name="paper", help=t("papers.cli.help"))
 app.add_typer(form.app, name="form", help=t("forms.cli.help"))
 app.add_typer(sla.app, name="sla", help=t("service.cli.help"))
 app.add_typer(calendar_days.app, name="calendar", help=t("service.cli.calendar"))

@@ -17,7 +17,7 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
     {
         "issues": (
             "list", "show", "do", "queue", "assign", "goal", "ask", "reopen", "accept", "runs",
-            "sla", "calendar", "form", "change", "dashboard", "costs", "budget",
+            "sla", "calendar", "form", "change", "paper", "dashboard", "costs", "budget",
         ),
         "decisions": (
             "approve", "reject", "ask-changes", "plan", "delegate", "standing", "rule", "rules",

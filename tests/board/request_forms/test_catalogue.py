@@ -6,6 +6,7 @@ import pytest
 
 from guardia.board.request_forms import catalogue
 from guardia.errors import Invalid
+from guardia.org import yaml_problems
 
 FORM = """forms:
   - id: vpn
@@ -47,10 +48,11 @@ def test_the_shipped_catalogue_is_valid_and_covers_everyday_requests() -> None:
     ],
 )
 def test_a_fault_names_its_line_and_reason(before: str, after: str, line: int, why: str) -> None:
-    problems = catalogue.find_problems(FORM.replace(before, after, 1))
+    text = FORM.replace(before, after, 1)
+    problems = yaml_problems.find_problems(catalogue.Catalogue, text, catalogue.NAME)
     assert [(one.line, why in one.text) for one in problems] == [(line, True)], problems
     with pytest.raises(Invalid):
-        catalogue.parse(FORM.replace(before, after, 1))
+        catalogue.parse(text)
 
 
 def test_what_is_no_yaml_is_refused_with_its_line() -> None:

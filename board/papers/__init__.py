@@ -1,0 +1,1 @@
+"""Papers of operation: plans, results, incident reports, checklists and monthly reports."""
