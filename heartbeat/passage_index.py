@@ -107,6 +107,8 @@ class PassageIndex:
             index_store.forget(self._board, self._model, unused)
         finally:
             self._leadership.release()
+        if texts:
+            index_store.announce(self._board)
         return bool(texts)
 
     def _store(self, texts: list[tuple[str, str]]) -> None:

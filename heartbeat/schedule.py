@@ -31,11 +31,13 @@ from guardia.board.costs import budgets
 from guardia.board.dashboard import totals
 from guardia.board.intake import context_rules, events
 from guardia.board.integrity import daily_report
+from guardia.board.knowledge import findings, usage
 from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart
 from guardia.board.rights import history
 from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
+from guardia.board.search import retention
 from guardia.board.service_levels import due as service_due
 from guardia.board.standing import ending
 from guardia.board.webhooks import deliveries as webhook_deliveries
@@ -199,6 +201,8 @@ class HeartbeatScheduler:
             "accounts:due": expiry.process_due,
             "figures:fold": totals.fold,
             "webhooks:old": webhook_deliveries.remove_old,
+            "documents:cited": usage.settle_citations,
+            "documents:lost": retention.fail_lost,
         }
         for name, sweep in sweeps.items():
             self._add_recurring(
@@ -252,3 +256,5 @@ def _delete_old(board: BoardContext, keep_steps: timedelta) -> None:
     events.delete_old(board)
     history.delete_old(board)
     graph_steps.delete_ended(board, keep_steps)
+    retention.delete_old(board)
+    findings.look(board)

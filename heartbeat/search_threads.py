@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Self
 import psycopg
 
 from guardia.board.core.context import BoardContext
-from guardia.board.search import index_store, questions
+from guardia.board.search import index_store, questions, related, similarity
 from guardia.board.search.questions import FoundAnswer, FoundPassage, WaitingQuestion
+from guardia.board.search.related import RelatedWork
 from guardia.db.engine import CONNECTION_OPTIONS, OUTAGE_ERRORS
 from guardia.heartbeat.passage_index import PassageIndex
 from guardia.settings import Settings
@@ -24,11 +25,13 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_REFRESH_SECONDS = 3.0
+_REFRESH_SECONDS = 60.0
+"""The index is refreshed when documents change; this only makes up for a lost message."""
 _LISTEN_SECONDS = 5.0
 _PAUSE = 1.0
 _GRACE = 5.0
 _MOST = 8
+_MOST_SIMILAR = 10
 _PRESENT = "select pg_advisory_lock_shared(hashtextextended(%s, 0))"
 
 
@@ -46,6 +49,7 @@ class SearchThreads:
         self._refresh_seconds = refresh_seconds
         self._index = PassageIndex(board, settings.search_model, closing)
         self._is_ready = threading.Event()
+        self._has_changed = threading.Event()
         self._composing = ThreadPoolExecutor(1, "compose")
         self._threads = [
             threading.Thread(target=work, name=name, daemon=True)
@@ -64,6 +68,7 @@ class SearchThreads:
         trace: TracebackType | None,
     ) -> None:
         self._closing.set()
+        self._has_changed.set()
         for thread in self._threads:
             thread.join(_GRACE)
         self._composing.shutdown(wait=False, cancel_futures=True)
@@ -86,6 +91,7 @@ class SearchThreads:
 
     def _keep_index(self) -> None:
         while not self._closing.is_set():
+            self._has_changed.clear()
             try:
                 more = self._index.refresh()
                 self._is_ready.set()
@@ -95,7 +101,7 @@ class SearchThreads:
                 log.warning("the index of documents waits: %s", type(error).__name__)
             except Exception:
                 log.exception("the index of documents could not be refreshed")
-            self._closing.wait(self._refresh_seconds)
+            self._has_changed.wait(self._refresh_seconds)
 
     # --- questions --------------------------------------------------------------------------
 
@@ -117,18 +123,54 @@ class SearchThreads:
         dsn = self._board.database.dsn
         with psycopg.connect(dsn, autocommit=True, **CONNECTION_OPTIONS) as connection:
             connection.execute(f"listen {questions.CHANNEL}")
+            connection.execute(f"listen {index_store.CHANNEL}")
             connection.execute(_PRESENT, [questions.PRESENCE])
+            self._has_changed.set()
             self._answer_waiting()
             while not self._closing.is_set():
-                for _ in connection.notifies(timeout=_LISTEN_SECONDS, stop_after=1):
-                    self._answer_waiting()
+                for message in connection.notifies(timeout=_LISTEN_SECONDS, stop_after=1):
+                    if message.channel == index_store.CHANNEL:
+                        self._has_changed.set()
+                    else:
+                        self._answer_waiting()
 
     def _answer_waiting(self) -> None:
-        while not self._closing.is_set() and (asked := questions.take(self._board)) is not None:
-            found = self._answer(asked)
-            questions.answer(self._board, asked.question_id, found)
-            if found is not None and found.composing:
-                self._composing.submit(self._compose, asked, found)
+        """Answer questions, and between them find what is related to issues."""
+        while not self._closing.is_set():
+            asked, work = questions.take(self._board), None
+            if asked is not None:
+                self._answer_one(asked)
+            elif (work := related.take(self._board)) is not None:
+                self._relate(work)
+            if asked is None and work is None:
+                return
+
+    def _answer_one(self, asked: WaitingQuestion) -> None:
+        found = self._answer(asked)
+        questions.answer(self._board, asked.question_id, found)
+        if found is not None and found.composing:
+            self._composing.submit(self._compose, asked, found)
+
+    def _relate(self, work: RelatedWork) -> None:
+        """Find what is related to an issue: documents for each kind of reader, similar issues."""
+        found = [
+            answer.passages if answer.fits else ()
+            for answer in (
+                self._search(work.text, documents, _MOST)
+                for documents in (work.staff_documents, work.open_documents)
+            )
+        ]
+        past = related.past_issues(self._board, work.sr_id)
+        own = {one.sr_id: one.text for one in past if one.is_same_institution}
+        every = {one.sr_id: one.text for one in past}
+        # Customers see their institution's only, so those of others must not take their place.
+        near = dict(
+            chosen
+            for texts in (every, own)
+            for chosen in similarity.most_similar(work.text, texts, _MOST_SIMILAR)
+        )
+        ordered = sorted(near.items(), key=lambda one: (-one[1], -one[0]))
+        related.settle(self._board, work.sr_id, found[0], found[1], ordered)
 
     def _compose(self, asked: WaitingQuestion, found: FoundAnswer) -> None:
         """Compose an answer from the passages; they are shown already, so nothing waits for it."""

@@ -11,6 +11,7 @@ from guardia.agents.brain.protocol import display_name
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.plan import Citation
 from guardia.board.execution import grants, tasks
+from guardia.board.knowledge import usage
 from guardia.board.search import citations
 from guardia.board.search.citations import Reference
 from guardia.i18n import t
@@ -47,6 +48,7 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     references = _references(context, host, state["text"])
     cited = [reference_line(one.citation) for one in references if one.is_for_customers]
     chosen = result.answer.runbook
+    usage.cite(context.board, context.claim.sr_id, [one.passage_id for one in references], chosen)
     if chosen is None:
         return {"ending": "manual", "report": "\n".join([result.answer.reason, *cited])}
     ordered = sorted(found, key=lambda f: f.runbook.id != chosen)

@@ -202,6 +202,7 @@ class EntryKind(StrEnum):
     DOCUMENT_PUBLISHED = "document_published"
     DOCUMENT_REJECTED = "document_rejected"
     DOCUMENT_REMOVED = "document_removed"
+    DOCUMENT_RATED = "document_rated"
 
     # Servers, and who is responsible for them
     CMDB_CHANGED = "cmdb_changed"

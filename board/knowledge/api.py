@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request
 from fastapi.responses import FileResponse
@@ -13,7 +13,7 @@ from starlette.concurrency import run_in_threadpool
 
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
 from guardia.board.core.keyset import Keyset
-from guardia.board.knowledge import contents, forms, records, review, view
+from guardia.board.knowledge import contents, forms, ratings, records, review, view
 from guardia.board.knowledge.policy import STAFF_ROLES, DocumentDetails
 from guardia.board.knowledge.records import NewFile
 from guardia.board.knowledge.view import DocumentFilter, DocumentView
@@ -114,6 +114,13 @@ class DetailsIn(BaseModel):
             tuple(self.roles),
             self.expires_at,
         )
+
+
+class PassageRatingIn(BaseModel):
+    """What a person says of a passage."""
+
+    verdict: Literal["helped", "wrong"]
+    reason: Reason = ""
 
 
 class NoteIn(BaseModel):
@@ -321,6 +328,16 @@ def reject(
 ) -> None:
     """Reject a version with a reason."""
     review.reject(board, caller, number, version, given.note)
+
+
+@router.post(
+    "/{number}/passages/{ordinal}/rating", summary="Say that a passage helped", status_code=204
+)
+def rate(
+    board: BoardDep, caller: Caller, number: Number, ordinal: VersionNumber, given: PassageRatingIn
+) -> None:
+    """Say that a passage of the published version helped, or why it is wrong."""
+    ratings.rate(board, caller, number, ordinal, given.verdict, given.reason)
 
 
 @router.delete("/{number}", summary="Remove a document", status_code=204)

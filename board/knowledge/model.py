@@ -1,17 +1,21 @@
-"""Tables of documents, their versions and the passages that are searched and cited."""
+"""Tables of documents, their versions, the passages that are cited, and how they are used."""
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from guardia.board.artifacts.model import Blob
+from guardia.board.core.model import ISSUE_ID
 from guardia.db.base import Base
 from guardia.org.model import Person
 
 _EMPTY_LIST = text("'[]'::jsonb")
+_ZERO = text("0")
+_DOCUMENT_ID = "tb_document.document_id"
+_PASSAGE_ID = "tb_passage.passage_id"
 
 
 class Document(Base):
@@ -36,6 +40,11 @@ class Document(Base):
             "ix_tb_document_expires_at",
             "expires_at",
             postgresql_where=text("expires_at is not null"),
+        ),
+        Index(
+            "ix_tb_document_updated_at",
+            "updated_at",
+            postgresql_where=text("published_id is not null"),
         ),
     )
 
@@ -136,3 +145,124 @@ class Passage(Base):
     text: Mapped[str]
     sha256: Mapped[str]
     """Digest of heading path and text, so that equal passages are encoded once."""
+
+
+class PassageUse(Base):
+    """How often a passage was used. A trigger adds what changes to the totals of its document."""
+
+    __tablename__ = "tb_passage_use"
+    __table_args__ = (Index("ix_tb_passage_use_document_id", "document_id"),)
+
+    passage_id: Mapped[int] = mapped_column(
+        ForeignKey(_PASSAGE_ID, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    document_id: Mapped[int] = mapped_column(ForeignKey(_DOCUMENT_ID))
+    found: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    """In how many answers it was."""
+    opened: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    cited: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    """By how many issues."""
+    helped: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    """Issues that cite it and were solved, and people who say so."""
+    unhelped: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    """Issues that cite it and failed, and people who say that it is wrong."""
+
+
+class DocumentUse(Base):
+    """How often a document was used, in all of its versions; kept by a trigger."""
+
+    __tablename__ = "tb_document_use"
+
+    document_id: Mapped[int] = mapped_column(
+        ForeignKey(_DOCUMENT_ID), primary_key=True, autoincrement=False
+    )
+    found: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    opened: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    cited: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    helped: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    unhelped: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    last_used_at: Mapped[datetime | None]
+
+
+class IssueCitation(Base):
+    """A passage that was cited for an issue, and whether the issue was solved."""
+
+    __tablename__ = "tb_issue_citation"
+    __table_args__ = (
+        CheckConstraint("outcome in ('helped', 'unhelped', 'unused')", name="outcome"),
+        Index("ix_tb_issue_citation_passage_id", "passage_id"),
+        Index("ix_tb_issue_citation_open", "sr_id", postgresql_where=text("outcome is null")),
+    )
+
+    sr_id: Mapped[int] = mapped_column(ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True)
+    passage_id: Mapped[int] = mapped_column(
+        ForeignKey(_PASSAGE_ID, ondelete="CASCADE"), primary_key=True
+    )
+    cited_at: Mapped[datetime]
+    outcome: Mapped[str | None]
+    """`None` while the issue is open; `unused`: it ended without a result."""
+
+
+class PassageRating(Base):
+    """What a person says of a passage."""
+
+    __tablename__ = "tb_passage_rating"
+    __table_args__ = (
+        CheckConstraint("verdict in ('helped', 'wrong')", name="verdict"),
+        Index("ix_tb_passage_rating_person_id", "person_id"),
+    )
+
+    passage_id: Mapped[int] = mapped_column(
+        ForeignKey(_PASSAGE_ID, ondelete="CASCADE"), primary_key=True
+    )
+    person_id: Mapped[str] = mapped_column(ForeignKey(Person.person_id), primary_key=True)
+    verdict: Mapped[str]
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    rated_at: Mapped[datetime]
+
+
+class DocumentFinding(Base):
+    """Why a published version needs an update. A later version begins without findings."""
+
+    __tablename__ = "tb_document_finding"
+    __table_args__ = (
+        CheckConstraint(
+            "reason in ('verification', 'found_nothing', 'wrong', 'server_version')", name="reason"
+        ),
+        UniqueConstraint("version_id", "key"),
+        Index("ix_tb_document_finding_document_id", "document_id", "finding_id"),
+    )
+
+    finding_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey(_DOCUMENT_ID))
+    version_id: Mapped[int] = mapped_column(ForeignKey("tb_document_version.version_id"))
+    reason: Mapped[str]
+    key: Mapped[str]
+    """What it is about: the same is found once for each version."""
+    detail: Mapped[str] = mapped_column(default="", server_default="")
+    sr_id: Mapped[int | None]
+    found_at: Mapped[datetime]
+
+
+class AnswerDay(Base):
+    """How many searches of a day found something: questions of people, work of agents."""
+
+    __tablename__ = "tb_answer_day"
+    __table_args__ = (CheckConstraint("asker in ('person', 'agent')", name="asker"),)
+
+    day: Mapped[date] = mapped_column(primary_key=True)
+    asker: Mapped[str] = mapped_column(primary_key=True)
+    answered: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+    unanswered: Mapped[int] = mapped_column(default=0, server_default=_ZERO)
+
+
+class DocumentGap(Base):
+    """An issue for whose work an agent found no document."""
+
+    __tablename__ = "tb_document_gap"
+    __table_args__ = (Index("ix_tb_document_gap_searched_at", "searched_at"),)
+
+    sr_id: Mapped[int] = mapped_column(
+        ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    searched_at: Mapped[datetime]

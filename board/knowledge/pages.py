@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import partial
 from typing import Annotated, Any
 
@@ -13,7 +14,7 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
-from guardia.board.knowledge import records, review, view
+from guardia.board.knowledge import records, review, use_view, view
 from guardia.board.knowledge.view import DocumentFilter
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -94,17 +95,47 @@ def publish_chosen(
     return _queue(request, board, visitor, page, status=status, refused=refused, done=done)
 
 
+@dataclass(frozen=True, slots=True)
+class OpenRating:
+    """The passage about which a person writes or has written, and the text."""
+
+    ordinal: int
+    is_done: bool = False
+    text: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """What was entered in the forms of a document's page."""
+
+    note: str = ""
+    rating: OpenRating | None = None
+
+
+NOTHING_ENTERED = Entered()
+
+
+def _rating(rate: _Version = None, rated: _Version = None) -> OpenRating | None:
+    """Return the passage whose form is open."""
+    chosen = rated or rate
+    return OpenRating(chosen, is_done=rated is not None) if chosen else None
+
+
 @router.get("/documents/{number}")
 def show(
+    *,
     request: Request,
     board: BoardDep,
     visitor: CurrentVisitor,
     number: Number,
     version: _Version = None,
     start: _Start = 1,
+    rating: Annotated[OpenRating | None, Depends(_rating)] = None,
 ) -> Response:
-    """Show a document with one of its versions."""
-    return document_page(request, board, visitor, number, version=version, start=start)
+    """Show a document with one of its versions, and the form about one of its passages."""
+    return document_page(
+        request, board, visitor, number, version=version, start=start, entered=Entered("", rating)
+    )
 
 
 @router.get("/documents/{number}/difference")
@@ -247,7 +278,7 @@ def _act(
         lambda: act(board, visitor.person, number),
         on_success=back,
         on_refusal=partial(
-            document_page, request, board, visitor, number, version=version, note=note
+            document_page, request, board, visitor, number, version=version, entered=Entered(note)
         ),
     )
 
@@ -262,10 +293,16 @@ def document_page(
     start: int = 1,
     status: int = 200,
     notice: str = "",
-    note: str = "",
+    entered: Entered = NOTHING_ENTERED,
 ) -> Response:
-    """Render the page of a document."""
+    """Render the page of a document, with the form about one of its passages."""
+    rating = entered.rating
+    if rating is not None and start == 1:
+        start = max(1, rating.ordinal - 2)
     found = view.get_document(board, visitor.person, number, version, start)
+    use = use_view.uses_of(
+        board, number, [one.passage_id for one in found.passages], found.published_id
+    )
     return render.page(
         request,
         "knowledge/document.html",
@@ -275,7 +312,9 @@ def document_page(
         shown=found.shown,
         start=start,
         notice=notice,
-        note=note,
+        note=entered.note,
+        use=use,
+        rating=rating,
         roles=ROLES,
         is_own=found.shown.author_id == str(Actor.of(visitor.person)),
     )

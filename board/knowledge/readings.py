@@ -84,7 +84,7 @@ def settle(board: BoardContext, version_id: int, result: ReadText | str) -> None
             return
         if isinstance(result, str):
             row.reading, row.problem = "UNREADABLE", result
-            if row.review == "IN_REVIEW":  # nobody can review what cannot be read
+            if row.review == "IN_REVIEW":  # what cannot be read cannot be reviewed
                 row.review, row.submitted_at = "DRAFT", None
             return
         row.reading, row.format, row.body = "READ", result.format, result.body

@@ -11,11 +11,10 @@ from sqlalchemy.orm import Session
 
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
 from guardia.board.artifacts.model import Blob
-from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.knowledge import contents, rights
+from guardia.board.knowledge import contents, entries, rights
 from guardia.board.knowledge.model import Document, DocumentVersion
 from guardia.board.knowledge.policy import DocumentDetails, checked
 from guardia.db import jobs
@@ -70,7 +69,7 @@ def add_document(
         session.add(row)
         session.flush()
         _add_version(session, row, person, file, incoming.sha256, incoming.size, now, submit=submit)
-        _note(session, EntryKind.DOCUMENT_ADDED, person, now, row, sha256=incoming.sha256)
+        _record(session, EntryKind.DOCUMENT_ADDED, person, now, row, sha256=incoming.sha256)
         return row.document_id
 
 
@@ -100,7 +99,7 @@ def add_version(
         version = _add_version(
             session, row, person, file, incoming.sha256, incoming.size, now, submit=submit
         )
-        _note(
+        _record(
             session,
             EntryKind.DOCUMENT_VERSION_ADDED,
             person,
@@ -126,7 +125,7 @@ def restore(board: BoardContext, person: PersonInfo, number: int, version: int) 
             raise NotFound(what=t("documents.version", version=version))
         file = NewFile(old.file_name, t("documents.restored", version=version))
         new = _add_version(session, row, person, file, old.sha256, old.size, now, restored=version)
-        _note(
+        _record(
             session,
             EntryKind.DOCUMENT_VERSION_ADDED,
             person,
@@ -152,7 +151,7 @@ def change_details(
         is_same = details.expires_at == row.expires_at
         details = checked(details, datetime.min.replace(tzinfo=UTC) if is_same else now)
         _apply(row, _known(session, details), now)
-        _note(session, EntryKind.DOCUMENT_CHANGED, person, now, row)
+        _record(session, EntryKind.DOCUMENT_CHANGED, person, now, row)
 
 
 @repeat_on_conflict
@@ -163,7 +162,7 @@ def expire(board: BoardContext, person: PersonInfo, number: int) -> None:
     with board.database.transaction() as session:
         row = lock_document(session, person, number)
         row.expires_at = row.updated_at = now
-        _note(session, EntryKind.DOCUMENT_CHANGED, person, now, row)
+        _record(session, EntryKind.DOCUMENT_CHANGED, person, now, row)
 
 
 @repeat_on_conflict
@@ -174,10 +173,10 @@ def remove(board: BoardContext, person: PersonInfo, number: int) -> None:
     with board.database.transaction() as session:
         row = lock_document(session, person, number)
         row.state, row.updated_at = "REMOVED", now
-        # Nobody has to review it any more.
+        # A removed document needs no review.
         waiting = DocumentVersion.document_id == number, DocumentVersion.review == "IN_REVIEW"
         session.execute(update(DocumentVersion).where(*waiting).values(review="DRAFT"))
-        _note(session, EntryKind.DOCUMENT_REMOVED, person, now, row)
+        _record(session, EntryKind.DOCUMENT_REMOVED, person, now, row)
 
 
 def lock_document(session: Session, person: PersonInfo, number: int) -> Document:
@@ -278,34 +277,12 @@ def _unknown(field: str, value: str) -> Invalid:
     )
 
 
-def _note(
+def _record(
     session: Session,
     kind: EntryKind,
-    person: PersonInfo,
+    by: PersonInfo | Actor,
     now: datetime,
     row: Document,
     **more: str | int,
 ) -> None:
-    session.flush()
-    log.append(
-        session,
-        kind,
-        actor=str(Actor.of(person)),
-        now=now,
-        detail={
-            "document": row.document_id,
-            "title": row.title,
-            "kind": row.kind,
-            "field": row.field,
-            "institution": row.inst_id,
-            "server": row.server_id,
-            "owner": row.owner_id,
-            "audience": row.audience,
-            "roles": list(row.roles),
-            "expires_at": row.expires_at.isoformat() if row.expires_at else None,
-            **more,
-        },
-        number=row.document_id,
-        title=row.title,
-        version=more.get("version", 1),
-    )
+    entries.record(session, kind, by, now, row, **entries.details_of(row), **more)

@@ -8,11 +8,10 @@ from datetime import datetime
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
-from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.knowledge import policy
+from guardia.board.knowledge import entries, policy
 from guardia.board.knowledge.model import Document, DocumentVersion
 from guardia.board.knowledge.records import find_version, lock_document
 from guardia.db.engine import repeat_on_conflict
@@ -35,7 +34,7 @@ def submit(board: BoardContext, person: PersonInfo, number: int, version: int) -
         found = find_version(session, number, version)
         policy.require_submittable(found.review, found.reading)
         found.review, found.submitted_at = "IN_REVIEW", now
-        _note(session, EntryKind.DOCUMENT_SUBMITTED, person, now, row, found)
+        _record(session, EntryKind.DOCUMENT_SUBMITTED, person, now, row, found)
 
 
 @repeat_on_conflict
@@ -56,7 +55,7 @@ def publish(
         session.execute(update(DocumentVersion).where(*published).values(review="SUPERSEDED"))
         _decide(found, "PUBLISHED", person, now, note)
         row.state, row.published_id, row.updated_at = "PUBLISHED", found.version_id, now
-        _note(session, EntryKind.DOCUMENT_PUBLISHED, person, now, row, found)
+        _record(session, EntryKind.DOCUMENT_PUBLISHED, person, now, row, found)
 
 
 @repeat_on_conflict
@@ -71,7 +70,7 @@ def reject(board: BoardContext, person: PersonInfo, number: int, version: int, n
         found = find_version(session, number, version)
         policy.require_rejectable(found.review)
         _decide(found, "REJECTED", person, now, note)
-        _note(session, EntryKind.DOCUMENT_REJECTED, person, now, row, found)
+        _record(session, EntryKind.DOCUMENT_REJECTED, person, now, row, found)
 
 
 def publish_many(
@@ -94,7 +93,7 @@ def _decide(
     found.review_note = note.strip()
 
 
-def _note(
+def _record(
     session: Session,
     kind: EntryKind,
     person: PersonInfo,
@@ -102,22 +101,14 @@ def _note(
     row: Document,
     version: DocumentVersion,
 ) -> None:
-    session.flush()
-    log.append(
+    entries.record(
         session,
         kind,
-        actor=str(Actor.of(person)),
-        now=now,
-        detail={
-            "document": row.document_id,
-            "title": row.title,
-            "kind": row.kind,
-            "version": version.number,
-            "sha256": version.sha256,
-            "author": version.author,
-            "note": version.review_note,
-        },
-        number=row.document_id,
-        title=row.title,
+        person,
+        now,
+        row,
         version=version.number,
+        sha256=version.sha256,
+        author=version.author,
+        note=version.review_note,
     )

@@ -53,12 +53,16 @@ def usable_for(institution: str | None, server: str | None = None) -> ColumnElem
     Without an institution only those that belong to none. A document of one server is for that
     server.
     """
-    place: ColumnElement[bool] = Document.inst_id.is_(None)
-    if institution:
-        place = or_(place, Document.inst_id == institution)
+    place = for_place(institution)
     machine: ColumnElement[bool] = Document.server_id.is_(None)
     if server:
         machine = or_(machine, Document.server_id == server)
     # What is only for some roles of people is not handed to an agent, unless engineers read it.
     staff = or_(Document.audience != "roles", Document.roles.contains(["engineer"]))
     return and_(place, machine, staff)
+
+
+def for_place(institution: str | None) -> ColumnElement[bool]:
+    """Return the condition for documents of an institution, or of none."""
+    place: ColumnElement[bool] = Document.inst_id.is_(None)
+    return or_(place, Document.inst_id == institution) if institution else place

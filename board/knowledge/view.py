@@ -117,6 +117,8 @@ class DocumentView:
     shown: VersionLine
     published: int | None
     """Number of the published version."""
+    published_id: int | None
+    """Its row."""
     passages: tuple[DocumentPassage, ...]
     more: int | None
     """Ordinal with which the next page of passages begins."""
@@ -219,6 +221,7 @@ def get_document(
         created_at=row.created_at,
         versions=lines,
         shown=next(one for one in lines if one.version == shown.number),
+        published_id=row.published_id,
         published=next((v.number for v in versions if v.version_id == row.published_id), None),
         passages=tuple(_passage(one) for one in kept),
         more=passages[-1].ordinal if len(passages) > PASSAGES_PER_PAGE else None,

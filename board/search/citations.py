@@ -18,6 +18,7 @@ from guardia.org.directory import PersonInfo
 class Reference:
     """A passage that an agent cites."""
 
+    passage_id: int
     citation: Citation
     is_for_customers: bool
     """Whether the customers of the institution may read it, so that a comment may name it."""
@@ -38,7 +39,7 @@ def references(
         cited = view.passages(session, rows, *usable)
         open_to = view.passages(session, rows, *usable, rights.readable_by(customer))
     open_ids = {one.passage_id for one in open_to}
-    return [Reference(_citation(one), one.passage_id in open_ids) for one in cited]
+    return [Reference(one.passage_id, _citation(one), one.passage_id in open_ids) for one in cited]
 
 
 def _citation(one: PassageView) -> Citation:

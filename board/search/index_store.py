@@ -16,9 +16,12 @@ from guardia.board.core.context import BoardContext
 from guardia.board.knowledge import rights
 from guardia.board.knowledge.model import Document, Passage
 from guardia.board.search.model import IndexedText
+from guardia.db import events
 from guardia.db.engine import repeat_on_conflict
 from guardia.org.directory import PersonInfo
 
+CHANNEL = "guardia_documents"
+"""Announces that published documents, or what is indexed of them, may have changed."""
 LOCK = "guardia-search-index"
 """Name of the lock of the one worker that indexes."""
 _BATCH = 5000
@@ -101,6 +104,12 @@ def rows_of(board: BoardContext, model: str, digests: Iterable[str]) -> dict[str
             for digest, words, vector in session.execute(query):
                 found[digest] = IndexRow(digest, tuple(words.split("\n")) if words else (), vector)
     return found
+
+
+def announce(board: BoardContext) -> None:
+    """Let the other workers read what was indexed."""
+    with board.database.transaction() as session:
+        events.send(session, CHANNEL, "")
 
 
 @repeat_on_conflict

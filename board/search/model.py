@@ -1,4 +1,4 @@
-"""Tables of the index of passages and of the questions that are asked."""
+"""Tables of the index of passages, of questions, and of what is related to an issue."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
+from guardia.board.core.model import ISSUE_ID
 from guardia.db.base import Base
 from guardia.org.model import Person
 
@@ -42,6 +43,17 @@ class DocumentQuestion(Base):
             postgresql_where=text("state = 'WAITING'"),
         ),
         Index("ix_tb_document_question_asked_at", "asked_at"),
+        Index("ix_tb_document_question_person_id", "person_id", "question_id"),
+        Index(
+            "ix_tb_document_question_taken",
+            "asked_at",
+            postgresql_where=text("state = 'TAKEN'"),
+        ),
+        Index(
+            "ix_tb_document_question_unanswered",
+            "asked_at",
+            postgresql_where=text("state = 'ANSWERED' and not fits"),
+        ),
     )
 
     question_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -59,3 +71,38 @@ class DocumentQuestion(Base):
     """Whether a composed answer may still come."""
     asked_at: Mapped[datetime]
     answered_at: Mapped[datetime | None]
+
+
+class IssueRelated(Base):
+    """What a worker has found for the page of an issue; rights are checked when it is shown."""
+
+    __tablename__ = "tb_issue_related"
+    __table_args__ = (
+        CheckConstraint("state in ('WAITING', 'TAKEN', 'FOUND')", name="state"),
+        Index(
+            "ix_tb_issue_related_waiting",
+            "wanted_at",
+            postgresql_where=text("state = 'WAITING'"),
+        ),
+        Index("ix_tb_issue_related_wanted_at", "wanted_at"),
+    )
+
+    sr_id: Mapped[int] = mapped_column(
+        ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    state: Mapped[str] = mapped_column(default="WAITING", server_default="WAITING")
+    text_digest: Mapped[str] = mapped_column(default="", server_default="")
+    """Of the text for which it was found."""
+    documents: Mapped[list[dict[str, Any]]] = mapped_column(
+        default=list, server_default=_EMPTY_LIST
+    )
+    """Passages for the staff, as in `DocumentQuestion.passages`."""
+    open_documents: Mapped[list[dict[str, Any]]] = mapped_column(
+        default=list, server_default=_EMPTY_LIST
+    )
+    """Passages for the customers of its institution, found among what they may read."""
+    issues: Mapped[list[dict[str, Any]]] = mapped_column(default=list, server_default=_EMPTY_LIST)
+    """Similar issues that have ended, the most similar first, each with its score."""
+    wanted_at: Mapped[datetime]
+    """When a person last opened the page."""
+    found_at: Mapped[datetime | None]

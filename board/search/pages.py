@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi.responses import RedirectResponse
 
 from guardia.board.core.context import BoardContext
-from guardia.board.search import questions, view
+from guardia.board.search import opening, questions, view
 from guardia.board.search.questions import MOST_CHARACTERS
 from guardia.board.search.view import AnswerView
 from guardia.board.web import render
@@ -36,6 +37,14 @@ def search(
     number = questions.ask(board, visitor.person, q)
     questions.wait(board, number, _SECONDS)
     return _answer(request, board, visitor, number)
+
+
+@router.get("/search/passages/{passage_id}")
+def open_passage(board: BoardDep, visitor: CurrentVisitor, passage_id: _Number) -> Response:
+    """Lead to a passage that was found or is related, and count that it was opened."""
+    return RedirectResponse(
+        opening.open_passage(board, visitor.person, passage_id), status_code=303
+    )
 
 
 @router.get("/search/documents/{number}")

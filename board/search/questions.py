@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
+from guardia.board.knowledge import usage
 from guardia.board.search import index_store
 from guardia.board.search.model import DocumentQuestion
 from guardia.db import events
 from guardia.db.engine import repeat_on_conflict
-from guardia.errors import Missing
+from guardia.errors import Missing, Unserved
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
@@ -27,6 +29,8 @@ PRESENCE = "guardia-search"
 """Name of the shared lock that each worker holds which answers questions."""
 MOST_CHARACTERS = 1000
 PERMISSION = "document.read"
+_MOST_WAITING = 20
+"""Questions of one person that may wait at the same time."""
 _PAUSE = 0.005
 _IS_WAITING = """
     select state in ('WAITING', 'TAKEN') from tb_document_question where question_id = %(id)s
@@ -78,18 +82,36 @@ def has_worker(board: BoardContext) -> bool:
 
 @repeat_on_conflict
 def ask(board: BoardContext, person: PersonInfo, text: str) -> int:
-    """Ask a question; return its number. Raises `Forbidden` or `Missing`."""
+    """Ask a question; return its number.
+
+    Raises `Forbidden`, `Missing`, or `Unserved` while too many questions of this person wait.
+    """
     require_permission(person, PERMISSION)
     question = trim(" ".join(text.split()), MOST_CHARACTERS)
     if not question:
         raise Missing(what=t("search.question"))
     now = board.current_time()
     with board.database.transaction() as session:
+        if _waiting(session, person) >= _MOST_WAITING:
+            raise Unserved(why=t("search.too_many", most=_MOST_WAITING))
         row = DocumentQuestion(person_id=person.id, question=question, asked_at=now)
         session.add(row)
         session.flush()
         events.send(session, CHANNEL, str(row.question_id))
         return row.question_id
+
+
+def _waiting(session: Session, person: PersonInfo) -> int:
+    """Return how many of a person's newest questions wait."""
+    newest = (
+        select(DocumentQuestion.state)
+        .where(DocumentQuestion.person_id == person.id)
+        .order_by(DocumentQuestion.question_id.desc())
+        .limit(_MOST_WAITING)
+        .subquery()
+    )
+    query = select(func.count()).where(newest.c.state.in_(["WAITING", "TAKEN"]))
+    return int(session.scalar(query) or 0)
 
 
 def wait(board: BoardContext, question_id: int, seconds: float) -> bool:
@@ -138,8 +160,11 @@ def answer(board: BoardContext, question_id: int, found: FoundAnswer | None) -> 
         if found is None:
             return
         row.state, row.fits, row.confidence = "ANSWERED", found.fits, found.confidence
-        row.passages = _plain(found.passages)
+        row.passages = as_stored(found.passages)
         row.composing = found.composing
+        usage.count_answer(session, board, "person", is_answered=found.fits)
+        if found.fits:
+            usage.add_uses(session, "found", [one.passage_id for one in found.passages])
 
 
 @repeat_on_conflict
@@ -155,7 +180,8 @@ def add_composed(
         row.answer = [{"text": text, "passage": number} for text, number in sentences]
 
 
-def _plain(passages: Sequence[FoundPassage]) -> list[dict[str, Any]]:
+def as_stored(passages: Sequence[FoundPassage]) -> list[dict[str, Any]]:
+    """Return found passages as rows keep them."""
     return [
         {"passage": p.passage_id, "score": p.score, "quotes": [list(q) for q in p.quotes]}
         for p in passages

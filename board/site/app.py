@@ -65,6 +65,7 @@ from guardia.board.issue_views import pages as list_pages
 from guardia.board.knowledge import api as document_api
 from guardia.board.knowledge import form_pages as document_form_pages
 from guardia.board.knowledge import pages as document_pages
+from guardia.board.knowledge import rating_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages, chart_pages
 from guardia.board.organization import pages as organization_pages
@@ -79,6 +80,7 @@ from guardia.board.runs import pages as run_pages
 from guardia.board.runs import worker_pages
 from guardia.board.search import api as search_api
 from guardia.board.search import pages as search_pages
+from guardia.board.search import related_pages
 from guardia.board.service_levels import api as service_api
 from guardia.board.service_levels import pages as service_pages
 from guardia.board.site import (
@@ -212,6 +214,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         artifact_pages.router,
         document_form_pages.router,
         document_pages.router,
+        rating_pages.router,
         rule_pages.router,
         service_pages.router,
         change_pages.router,
@@ -222,6 +225,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         alert_pages.router,
         rollout_pages.router,
         search_pages.router,
+        related_pages.router,
         agent_pages.router,
         webhook_pages.router,
         live.router,

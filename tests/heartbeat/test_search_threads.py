@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -12,11 +13,13 @@ from board_env import CUSTOMER, ENGINEER, BoardEnv
 from search_env import BACKUP, CERTIFICATE, DISK, change, publish, searching
 from waiting import wait_until
 
-from guardia.board.search import questions, view
+from guardia.board.search import questions, related, related_view, view
+from guardia.board.search.related_view import RelatedView
 from guardia.board.search.view import AnswerView
 from guardia.errors import Missing, NotFound
 from guardia.heartbeat.search_threads import SearchThreads
 from guardia.org.directory import PersonInfo
+from guardia.settings import Settings
 
 QUESTION = "자물쇠 기간이 끝나가는데 새 인증서는 어떻게 올리나요"
 pytestmark = pytest.mark.slow
@@ -127,3 +130,32 @@ def test_a_question_must_say_something(env: BoardEnv) -> None:
     assert not questions.has_worker(env.board)
     with pytest.raises(Missing):
         questions.ask(env.board, ENGINEER, " \n ")
+
+
+def test_what_is_related_to_an_issue_is_found(env: BoardEnv, threads: SearchThreads) -> None:
+    past = env.create_issue(text="인증서 갱신이 필요합니다")
+    with psycopg.connect(env.dsn) as connection:
+        connection.execute("update tb_sr_request set closed_at = now(), inst_id = 'MOF'")
+    mine = env.create_issue(text="웹서버 인증서 갱신 절차를 알려 주세요")
+
+    def found() -> RelatedView:
+        related.want(env.board, ENGINEER, mine)
+        return related_view.get_related(env.board, ENGINEER, mine)
+
+    assert wait_until(lambda: found().is_known)
+    assert [one.title for one in found().documents] == ["인증서 갱신 절차"]
+    assert [one.sr_id for one in found().issues] == [past]
+
+
+def test_a_published_document_is_found_at_once_without_looking(
+    env: BoardEnv, tmp_path: Path
+) -> None:
+    publish(env, *DISK)
+    settings = Settings(home=tmp_path)
+    with SearchThreads(settings, env.board, threading.Event(), 3600.0) as first:
+        assert wait_until(lambda: len(first.find("디스크 정리", None, None, 5)) == 1)
+        with SearchThreads(settings, env.board, threading.Event(), 3600.0) as second:
+            publish(env, *CERTIFICATE)
+            # One of them indexes, the other is informed of it.
+            for threads in (first, second):
+                assert wait_until(lambda t=threads: len(t.find(QUESTION, None, None, 5)) == 1)  # type: ignore[misc]

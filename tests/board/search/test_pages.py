@@ -29,7 +29,9 @@ def served(web_env: BoardEnv, tmp_path: Path) -> Iterator[BoardEnv]:
 
 def test_the_page_quotes_and_links(served: BoardEnv, sign_in_as: SignIn) -> None:
     page = sign_in_as("eng").get_page(f"{PAGE}?q=인증서+갱신+절차").text
-    assert 'href="/documents/1?version=1&amp;start=1#p1"' in page
+    assert 'href="/search/passages/1"' in page
+    opened = sign_in_as("eng").get("/search/passages/1", follow_redirects=False)
+    assert opened.headers["location"] == "/documents/1?version=1&start=1#p1"
     assert "<mark>만료 30일 전에 새 인증서를 발급받아" in page
     assert "내부 &lt;b&gt;지침&lt;/b&gt;" in page and "<b>지침" not in page
 
