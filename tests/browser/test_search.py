@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 from board_env import BoardEnv
 from playwright.sync_api import Page, expect
@@ -36,9 +37,21 @@ def test_a_question_is_answered_with_quotes_or_sent_to_people(
     line.press_sequentially("인증서 새로 발급받아서 올리는 절차")
     line.press("Enter")
     first = page.locator(".found-passages > li").first
-    expect(first.get_by_role("link")).to_have_attribute("href", "/documents/1?version=1&start=1#p1")
+    expect(first.get_by_role("link", name="인증서 갱신 절차")).to_be_visible()
     expect(first.locator("mark").first).to_contain_text("새 인증서를 발급받아")
     _shoot(page, f"search-found-{width}")
+    first.get_by_role("button", name="도움됨").click()
+    expect(first.get_by_role("status")).to_have_text("의견을 기록했습니다.")
+    first.get_by_role("link", name="인증서 갱신 절차").click()
+    page.wait_for_url("**/documents/1?version=1&start=1#p1")
+    page.goto(page.url.replace("start=1", "rate=1"))
+    page.get_by_label("무엇이 틀렸습니까?").fill("명령의 옵션이 다릅니다")
+    _shoot(page, f"rating-{width}")
+    page.get_by_role("button", name="틀린 내용 알리기").click()
+    expect(page.get_by_role("status")).to_have_text("의견을 기록했습니다.")
+    expect(page.get_by_role("region", name="갱신 필요")).to_contain_text("명령의 옵션이 다릅니다")
+    _shoot(page, f"rated-{width}")
+    page.goto(page.url.partition("/documents")[0] + "/search/documents?q=인증서")
     page.get_by_role("searchbox").fill("점심 메뉴 추천해 주세요")
     page.get_by_role("button", name="찾기").click()
     expect(page.get_by_text("맞는 문서를 찾지 못했습니다.")).to_be_visible()
@@ -61,3 +74,26 @@ def _shoot(page: Page, name: str) -> None:
     folder = os.environ.get("GUARDIA_SHOTS")
     if folder:
         page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@pytest.mark.parametrize("width", [1440, 390])
+def test_the_side_panel_shows_what_is_related(
+    sign_in: SignIn, served: BoardEnv, width: int
+) -> None:
+    served.create_issue(text="홈페이지 인증서 갱신 요청")
+    with psycopg.connect(served.dsn) as connection:
+        connection.execute("update tb_sr_request set closed_at = now(), inst_id = 'MOF'")
+    mine = served.create_issue(text="웹서버 인증서 갱신 절차를 알려 주세요")
+    page = sign_in("lead", f"/issues/{mine}")
+    page.set_viewport_size({"width": width, "height": 900})
+    page.reload()
+    if width < 1025:
+        page.locator(".side-fold > summary").click()
+    documents = page.get_by_role("region", name="관련 문서")
+    expect(documents.get_by_role("link")).to_have_text("인증서 갱신 절차")
+    issues = page.get_by_role("region", name="비슷한 지난 이슈")
+    expect(issues.get_by_role("listitem")).to_contain_text("홈페이지 인증서 갱신 요청")
+    documents.scroll_into_view_if_needed()
+    _shoot(page, f"related-{width}")
+    documents.get_by_role("link").click()
+    page.wait_for_url("**/documents/1?version=1&start=1#p1")
