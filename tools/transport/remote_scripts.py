@@ -1,4 +1,4 @@
-"""Shell texts that run on servers: supervise a command, look for what is left of it, end it.
+"""Shell texts that run on servers: supervise commands, look for what is left of one, end it.
 
 What a command started is found by four ways, because a program may leave any one of them: its
 session, its parent, the word `GUARDIA_RUN=<id>` in its environment, and a control group of its own
@@ -79,43 +79,65 @@ unclear() {
 }
 """
 
-# Sets $o to the children of those that would adopt an orphan of this shell, and fails if it cannot
-# be known. What a command leaves behind has lost its parent, so it is among them.
-_ADOPTED: LiteralString = r"""
+# Whether a process of the last command may still write to the streams of this shell. What a command
+# leaves behind has lost its parent, so it is a new child of one that adopts orphans ($g, known to
+# `adopters`), or below one. It is another's if its audit session is, and harmless if neither it nor
+# a process below it has these streams open. What cannot be read counts as a process of the command.
+_CLEAN: LiteralString = r"""
 adopters() {
-  q=$$ g=1
+  q=$$ g=1 mine=
   while [ "$q" -gt 1 ]; do
     read -r line < "/proc/$q/stat" || return 1
     case $line in "$$ "*|*'(sshd'*) ;; *) g="$g $q" ;; esac
     set -- ${line##*) }
     q=$2
   done
+  read -r mine < /proc/self/sessionid || mine=
+  children $g && o=$h
 }
-adopted() {
-  o=
-  for f in $g; do
+children() {
+  h=
+  for f in "$@"; do
     for s in "/proc/$f/task/"*/children; do
       x=-
       read -r x < "$s"
       if [ "$x" = - ]; then return 1; fi
-      o="$o $x"
+      h="$h $x"
     done
-  done
-}
-alarm() {
-  b= n=0
-  while sleep 10 && read -r x < "/proc/$$/task/$$/children"; do
-    n=$((n + 1))
-    case $x in "$b") ;; *) b=$x n=0 ;; esac
-    case $x in *[0-9]' '[0-9]*) if [ "$n" -ge 12 ]; then kill -s USR1 $$; fi ;; esac
   done
 }
 clean() {
   if kill -s 0 -- "-$p"; then return 1; fi
   y=$o
-  adopted || return 1
+  children $g || return 1
+  o=$h
   if [ "$o" = "$y" ]; then return 0; fi
-  for f in $o; do case "$y " in *" $f "*) ;; *) return 1 ;; esac; done
+  set --
+  for f in $o; do case "$y " in *" $f "*) ;; *) set -- "$@" "$f" ;; esac; done
+  while [ "$#" -gt 0 ]; do
+    if ! harmless "$1" && [ -d "/proc/$1" ]; then return 1; fi
+    shift
+    set -- "$@" $h
+  done
+}
+harmless() {
+  h= s=
+  read -r s < "/proc/$1/sessionid"
+  case $mine in ''|4294967295|"$s") ;; *) [ -n "$s" ]; return ;; esac
+  x=$(readlink "/proc/$$/fd/1") && z=$(readlink "/proc/$$/fd/2") || return 1
+  [ -r "/proc/$1/fd" ] || return 1
+  l=$(ls -l "/proc/$1/fd")
+  case $l in *"$x"*|*"$z"*) return 1 ;; esac
+  children "$1"
+}
+# Signals if this shell has had the same children for two minutes.
+alarm() {
+  b= n=0
+  while sleep 10 && children "$$"; do
+    n=$((n + 1))
+    case $h in "$b") ;; *) b=$h n=0 ;; esac
+    case $h in *[0-9]' '[0-9]*) if [ "$n" -ge 12 ]; then kill -s USR1 $$; fi ;; esac
+  done
 }
 """
 
@@ -132,8 +154,8 @@ clean() {
 # every process costs a host some milliseconds, times fifty if all are stopped at once: so the group
 # and the children are ended first, and one whole scan usually finds nothing left. The second `wait`
 # does not block: the signal that ended the first is repeated.
-# `alarm` bounds short commands of a shell that waits for more, since each `timeout` costs a host as
-# much as the rest of the command: it signals if the shell has had the same children for 2 minutes.
+# `alarm` bounds the short commands of a shell that waits for more, since each `timeout` costs a host
+# as much as the rest of the command.
 # A shell waits for another command only if nothing of the last one can still write to its streams.
 # That one arrives as a line with three numbers, seconds and a count, and so many lines of text;
 # an empty line before asks whether the shell is still there.
@@ -173,7 +195,7 @@ begin() {
 """
     + _LEFT
     + _UNCLEAR
-    + _ADOPTED
+    + _CLEAN
     + r"""
 shells() {
   a=
@@ -243,8 +265,9 @@ report() {
   printf '\036%s:%s:%s:%s:%s:%s\036' "$n" "$r" "${k:-0}" "$#" "$u" "$b" >&2
 }
 next() {
-  { kill -s KILL "$w"; wait "$w"; w=; clean; } 2>/dev/null || return 1
+  { kill -s KILL "$w"; wait "$w"; w=; } 2>/dev/null
   if [ -n "$k" ]; then return 1; fi
+  { clean; } 2>/dev/null || return 1
   report idle
   while IFS=' ' read -r x y z t s <&3 || leave; [ -z "$x" ]; do
     printf '\036%s:here\036' "$n"
@@ -267,7 +290,7 @@ tidy() {
   if [ -n "$j" ]; then kill -s KILL "$j"; fi
 } 2>/dev/null
 exec 3<&0 </dev/null
-if [ "$v" = 2 ] && { adopters && adopted; } 2>/dev/null; then
+if [ "$v" = 2 ] && { adopters; } 2>/dev/null; then
   alarm >/dev/null 2>&1 3<&- &
   j=$!
 fi
