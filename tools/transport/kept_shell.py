@@ -31,8 +31,8 @@ class KeptShell:
     def answers(self, seconds: float) -> bool:
         """Return whether it still waits and has said nothing else.
 
-        So a command is never given to a connection that has broken meanwhile. Raises one of the
-        `CONNECTION_ERRORS` if it has.
+        Raises one of the `CONNECTION_ERRORS` if the connection has broken since: no command is
+        given to such a one.
         """
         channel, expected = self.channel, f"\x1e{self.marker}:here\x1e".encode()
         if channel.recv_stderr_ready():
