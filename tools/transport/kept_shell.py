@@ -7,6 +7,7 @@ It spares the server a session, and us two round trips.
 from __future__ import annotations
 
 import threading
+import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -37,10 +38,11 @@ class KeptShell:
         channel, expected = self.channel, f"\x1e{self.marker}:here\x1e".encode()
         if channel.recv_stderr_ready():
             return False
+        deadline, said = time.monotonic() + seconds, b""
         channel.settimeout(seconds)
         channel.sendall(b"\n")
-        said = b""
         while len(said) < len(expected):
+            channel.settimeout(max(0.0, deadline - time.monotonic()))
             part = channel.recv(len(expected) - len(said))
             said += part
             if not part:

@@ -154,8 +154,8 @@ alarm() {
 # every process costs a host some milliseconds, times fifty if all are stopped at once: so the group
 # and the children are ended first, and one whole scan usually finds nothing left. The second `wait`
 # does not block: the signal that ended the first is repeated.
-# `alarm` bounds the short commands of a shell that waits for more: `timeout` costs a host as much as
-# the rest of such a command.
+# `alarm` bounds the short commands of a shell that waits for more: `timeout` costs a host as much
+# as the rest of such a command.
 # A shell waits for another command only if nothing of the last one can still write to its streams.
 # That one arrives as a line with three numbers, seconds and a count, and so many lines of text;
 # an empty line before asks whether the shell is still there.
