@@ -162,7 +162,7 @@ class RunningCommand:
             self._may_start = True
 
     def _await_begin(self, cancel: threading.Event) -> None:
-        """Wait for the waiting shell's first mark. Raises `TimeoutError` if it does not answer."""
+        """Wait until the waiting shell has begun. Raises `TimeoutError` if it does not answer."""
         deadline = time.monotonic() + self._limits.connect
         while not (self.has_shell or self._channel.closed or cancel.is_set() or self._is_flooded()):
             left = deadline - time.monotonic()

@@ -85,7 +85,7 @@ unclear() {
 # a process below it has these streams open. What cannot be read counts as a process of the command.
 _CLEAN: LiteralString = r"""
 adopters() {
-  q=$$ g=1 mine=
+  q=$$ g=1 mine= out= err=
   while [ "$q" -gt 1 ]; do
     read -r line < "/proc/$q/stat" || return 1
     case $line in "$$ "*|*'(sshd'*) ;; *) g="$g $q" ;; esac
@@ -124,10 +124,9 @@ harmless() {
   h= s=
   read -r s < "/proc/$1/sessionid"
   case $mine in ''|4294967295|"$s") ;; *) [ -n "$s" ]; return ;; esac
-  x=$(readlink "/proc/$$/fd/1") && z=$(readlink "/proc/$$/fd/2") || return 1
-  [ -r "/proc/$1/fd" ] || return 1
-  l=$(ls -l "/proc/$1/fd")
-  case $l in *"$x"*|*"$z"*) return 1 ;; esac
+  if [ -z "$out" ]; then out=$(readlink "/proc/$$/fd/1") err=$(readlink "/proc/$$/fd/2"); fi
+  if [ -z "$out" ] || [ -z "$err" ] || [ ! -r "/proc/$1/fd" ]; then return 1; fi
+  case $(ls -l "/proc/$1/fd") in *"$out"*|*"$err"*) return 1 ;; esac
   children "$1"
 }
 # Signals if this shell has had the same children for two minutes.
@@ -158,7 +157,8 @@ alarm() {
 # as the rest of such a command.
 # A shell waits for another command only if nothing of the last one can still write to its streams.
 # That one arrives as a line with three numbers, seconds and a count, and so many lines of text;
-# an empty line before asks whether the shell is still there.
+# an empty line before asks whether the shell is still there, and from its answer on all output is
+# that of the command.
 SUPERVISE: LiteralString = (
     r"""
 id=$1 n=$(($2 ^ $3))x$(($3 ^ $4)) t=$6 v=$7 c=$(printf %b "$8") i= d= g= j=
@@ -210,7 +210,6 @@ shells() {
 }
 run() {
   k= u=0 a= b=0
-  printf '\036%s:begin\036' "$n"
   if [ -z "$i" ]; then
     begin </dev/null &
   else
@@ -289,6 +288,7 @@ tidy() {
   if [ -n "$d" ]; then rmdir "${d%/*}"/guardia-*; fi
   if [ -n "$j" ]; then kill -s KILL "$j"; fi
 } 2>/dev/null
+printf '\036%s:begin\036' "$n"
 exec 3<&0 </dev/null
 if [ "$v" = 2 ] && { adopters; } 2>/dev/null; then
   alarm >/dev/null 2>&1 3<&- &
