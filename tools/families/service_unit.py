@@ -17,12 +17,8 @@ from guardia.org.directory import Host, Service
 from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.journal import JOURNAL, journal_right
-from guardia.tools.families.service import (
-    CUTTING_OFF,
-    PROCESS_KINDS,
-    START_TIMEOUT,
-    verb_rights,
-)
+from guardia.tools.families.service import PROCESS_KINDS
+from guardia.tools.families.service_restart import CUTTING_OFF, START_TIMEOUT, verb_rights
 from guardia.tools.families.service_shell import SERVICE_PIDS, UNIT_CONTROL
 from guardia.tools.findings import Count, Done, FindingsModel, Line, Moment, Word
 from guardia.tools.privilege import AS_ROOT, privileged_script

@@ -18,7 +18,7 @@ from guardia.i18n import t
 from guardia.org.directory import Host, Service
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service import START_TIMEOUT
+from guardia.tools.families.service_restart import START_TIMEOUT
 from guardia.tools.findings import Count, Done, FindingsModel, Word
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import (

@@ -12,10 +12,10 @@ from guardia.i18n import t
 from guardia.org.directory import Host
 from guardia.tools import target
 from guardia.tools.command import Command, Script
-from guardia.tools.families.service import (
+from guardia.tools.families.service import healthy_checks
+from guardia.tools.families.service_restart import (
     START_TIMEOUT,
     control_arguments,
-    healthy_checks,
     unit_arguments,
     verb_rights,
 )

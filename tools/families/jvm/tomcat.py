@@ -16,7 +16,8 @@ from guardia.tools import target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.journal import JOURNAL, journal_right
 from guardia.tools.families.jvm.dump import JAVA_PID
-from guardia.tools.families.service import START_TIMEOUT, healthy_checks
+from guardia.tools.families.service import healthy_checks
+from guardia.tools.families.service_restart import START_TIMEOUT
 from guardia.tools.families.service_shell import (
     CONTROL,
     LISTENER,
