@@ -1,4 +1,4 @@
-"""Compose a paper from its template and what the record knows. Pure."""
+"""Compose a paper from its template and the facts of an issue or a month. Pure."""
 
 from __future__ import annotations
 

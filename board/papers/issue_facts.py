@@ -203,7 +203,7 @@ def _voter(record: IssueRecord, vote: Vote) -> str | None:
 
 
 def _contacts(session: Session, record: IssueRecord, now: datetime) -> Iterator[dict[str, Value]]:
-    """Yield who is responsible, by duty; telephone numbers are not in the record of an issue."""
+    """Yield who is responsible, by duty; an issue knows no telephone numbers."""
     issue = record.issue
     for duty, person in (
         (t("web.column.requester"), issue.requester_id),

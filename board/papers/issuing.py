@@ -45,7 +45,7 @@ _WRITERS: dict[PaperFormat, Callable[[Paper], bytes]] = {
 
 @dataclass(frozen=True, slots=True)
 class PaperRequest:
-    """Which paper is wanted: of an issue, of an institution's month, or of a server."""
+    """The paper to make: of an issue, of an institution's month, or of a server."""
 
     kind: PaperKind
     sr_id: int | None = None

@@ -86,7 +86,7 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class PaperFacts:
-    """What the record knows for a paper."""
+    """The facts of a paper."""
 
     subject: str
     values: dict[str, Value]

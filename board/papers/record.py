@@ -1,4 +1,4 @@
-"""Read what the record has of an issue for its papers, in one snapshot."""
+"""Read the facts of an issue for its papers, in one snapshot."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ class IssueRecord:
 
 
 def read_record(session: Session, viewer: PersonInfo, issue: Issue, *, staff: bool) -> IssueRecord:
-    """Read the record of an issue that the viewer may see; for customers only its progress."""
+    """Read the facts of an issue that the viewer may see; for customers only its progress."""
     rows = session.scalars(
         select(Task).where(Task.sr_id == issue.sr_id).order_by(Task.task_id)
     ).all()

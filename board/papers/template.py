@@ -52,7 +52,7 @@ class TemplateColumn(_Entry):
 
 
 class TemplateTable(_Entry):
-    """A table of what the record knows, of fixed rows, or of empty rows."""
+    """A table of facts, of fixed rows, or of empty rows."""
 
     of: FactName = ""
     """The list whose entries are its rows."""

@@ -158,7 +158,7 @@ class _Writer:
         self._at += 1
 
     def _dress(self, cell: Any, look: _Look) -> None:
-        """Set the style of a cell. Looking one up anew for each cell takes most of the time."""
+        """Set the style of a cell. Looking one up for each cell takes most of the time."""
         known = self._looks.get(look)
         if known is not None:
             cell._style = copy(known)
