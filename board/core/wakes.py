@@ -43,7 +43,7 @@ _HEARTBEAT = "select spec ->> 'heartbeat' from tb_agent where agent_id = :agent_
 def _statement(end: str, *, budgeted: bool) -> Statement:
     """Return the statement that stores a reason if the budget permits it, and what it returns.
 
-    One round trip for the budget, the reason and the job: most moves wake somebody.
+    One round trip for the budget, the reason and the job: most moves wake an agent.
     """
     if not budgeted:
         stored = _STORED.format(permitted="")
