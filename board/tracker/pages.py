@@ -50,7 +50,12 @@ Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]
 def new_issue_form(request: Request, visitor: CurrentVisitor) -> Response:
     """Show the form for a new request."""
     require_permission(visitor.person, "issue.create")
-    return forms.render_form(request, _NEW, visitor)
+    return _new_form(request, visitor)
+
+
+def _new_form(request: Request, visitor: Visitor, **more: Any) -> Response:
+    most = request.app.state.settings.attachment_megabytes
+    return forms.render_form(request, _NEW, visitor, most_megabytes=most, **more)
 
 
 @router.post("/issues")
@@ -67,7 +72,7 @@ def create_issue(
     if is_blank(title + body):
         with render.use_visitor_language(request):
             notice = t("web.new.empty")
-        return forms.render_form(request, _NEW, visitor, ticket=ticket, notice=notice, status=422)
+        return _new_form(request, visitor, ticket=ticket, notice=notice, status=422)
     person = visitor.person
     new_request = receiving.NewIssue(
         text=trim(body) or title,

@@ -21,6 +21,7 @@ def render_form(
     ticket: str = "",
     notice: str = "",
     status: int = 200,
+    **more: object,
 ) -> HTMLResponse:
     """Render the form with the input so far; its `ticket` makes a second submission a repeat."""
     return render.page(
@@ -32,4 +33,5 @@ def render_form(
         body=body,
         ticket=ticket or secrets.token_urlsafe(12),
         notice=notice,
+        **more,
     )
