@@ -26,7 +26,7 @@ from guardia.board.core.bundle import BundledPlan
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import ActorKind, Move, State
-from guardia.board.core.lookup import get_issue, lock_task
+from guardia.board.core.lookup import get_issue, lock_task, lock_tasks
 from guardia.board.core.model import ActionRun, Directive, Issue, Task
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Category, Plan
@@ -219,6 +219,8 @@ def _take_step(
             "remote.stopped" if row.state == RunState.STOPPING else "remote.after_failure"
         )
         changed = bool(_stop_waiting(session, row, why, now)) or changed
+        if row.state == RunState.STOPPING and _withdraw(session, row.run_id, why, now):
+            changed = _refresh(session, row.run_id, now) or changed
     elif most := policy.changes_to_begin(counts):
         _begin(session, row, root, _waiting(session, row.run_id, most), now)
         changed = True
@@ -236,6 +238,23 @@ def _stop_waiting(session: Session, row: RemoteRun, why: str, now: datetime) -> 
     return records.end_targets(
         session, row.run_id, TargetState.WAITING, TargetState.STOPPED, why, now
     )
+
+
+def _withdraw(session: Session, number: int, why: str, now: datetime) -> int:
+    """Abort the tasks of a run whose work has not begun; return how many.
+
+    Under the kill switch they would only wait, and go on after its release.
+    """
+    mine = select(RemoteTarget.task_id).where(
+        RemoteTarget.run_id == number, RemoteTarget.state == TargetState.RUNNING.value
+    )
+    before_work = Task.status.in_((State.PARSED.value, State.APPROVED.value))
+    tasks = lock_tasks(session, Task.task_id.in_(mine) & before_work)
+    for task in tasks:
+        directive = rollback.create_directive(session, task, "abort", records.CLOCK, why, now)
+        move_task(session, task, Move.ABORT, actor=ActorKind.PERSON, now=now)
+        rollback.record_directive(session, directive, records.CLOCK, now, task.target_server)
+    return len(tasks)
 
 
 def _refresh(session: Session, number: int, now: datetime) -> bool:
