@@ -13,7 +13,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.execution.commands import MAX_OUTPUT
 from guardia.board.remote_console import progress
 from guardia.board.remote_console.policy import TargetState
-from guardia.board.remote_console.progress import Result, Work
+from guardia.board.remote_console.progress import ReadResult, Work
 from guardia.board.remote_console.targets import RUN
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import Forbidden, GuardiaError, Interrupted, NotFound, Refused, ServerBlocked
@@ -53,10 +53,10 @@ class _Read:
             changed, self._changed = self._changed, False
             return self._text if changed else None
 
-    def result(self, state: TargetState, started: float, why: str = "") -> Result:
+    def result(self, state: TargetState, started: float, why: str = "") -> ReadResult:
         with self._lock:
             milliseconds = round((time.monotonic() - started) * 1000)
-            return Result(state, milliseconds, {}, self._text, self._is_cut, why)
+            return ReadResult(state, milliseconds, {}, self._text, self._is_cut, why)
 
 
 def carry_out(board: BoardContext, gate: Gate, number: int, at_a_time: int = AT_A_TIME) -> None:
@@ -66,7 +66,7 @@ def carry_out(board: BoardContext, gate: Gate, number: int, at_a_time: int = AT_
         return
     cancel = threading.Event()
     with _threads(at_a_time, cancel) as threads:
-        running: dict[Future[Result], _Read] = {}
+        running: dict[Future[ReadResult], _Read] = {}
         until, looked = time.monotonic() + _TURN, 0.0
         while True:
             if time.monotonic() < until and not cancel.is_set():
@@ -92,7 +92,7 @@ def carry_out(board: BoardContext, gate: Gate, number: int, at_a_time: int = AT_
 
 @contextmanager
 def _threads(most: int, cancel: threading.Event) -> Iterator[ThreadPoolExecutor]:
-    """Yield threads; whatever ends the block also ends the commands that they still run."""
+    """Yield threads; the end of the block also ends the commands that they still run."""
     with ThreadPoolExecutor(most, "remote") as threads:
         try:
             yield threads
@@ -102,8 +102,8 @@ def _threads(most: int, cancel: threading.Event) -> Iterator[ThreadPoolExecutor]
 
 def _read(
     board: BoardContext, gate: Gate, work: Work, one: _Read, cancel: threading.Event
-) -> Result:
-    """Return how the read of one server ended; whatever goes wrong is its result."""
+) -> ReadResult:
+    """Return how the read of one server ended; an error is its result."""
     started = time.monotonic()
     try:
         if work.by is None:
@@ -123,4 +123,4 @@ def _read(
         log.exception("remote run %s on %s", work.number, one.server)
         return one.result(TargetState.FAILED, started, t("cmdb.reading.unexpected"))
     found = one.result(TargetState.OK, started)
-    return Result(found.state, found.milliseconds, findings, found.output, found.is_cut)
+    return ReadResult(found.state, found.milliseconds, findings, found.output, found.is_cut)

@@ -15,7 +15,7 @@ from guardia.board.remote_console import changes, runs, view
 from guardia.board.remote_console.policy import TargetState
 from guardia.board.remote_console.runs import RunRequest
 from guardia.board.remote_console.targets import RunLimits
-from guardia.board.remote_console.view import RunView
+from guardia.board.remote_console.view import RemoteRunView
 from guardia.board.web.caller import BoardDep, Caller
 from guardia.org.directory import PersonInfo
 from guardia.text import CleanStr, Reason
@@ -169,7 +169,7 @@ def _show(board: BoardContext, caller: PersonInfo, number: int) -> RunOut:
     return run_out(view.get_run(board, caller, number))
 
 
-def run_out(one: RunView) -> RunOut:
+def run_out(one: RemoteRunView) -> RunOut:
     """Return a run as JSON says it."""
     return RunOut(
         number=one.number,
@@ -190,7 +190,7 @@ def run_out(one: RunView) -> RunOut:
     )
 
 
-def target_out(one: view.TargetView) -> TargetOut:
+def target_out(one: view.RunTargetView) -> TargetOut:
     """Return a server of a run as JSON says it."""
     return TargetOut(
         ordinal=one.ordinal,

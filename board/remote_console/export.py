@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator
 
 from guardia.board.cmdb.imports.workbook import looks_like_formula
 from guardia.board.core.labels import format_time
-from guardia.board.remote_console.view import RunView, TargetView
+from guardia.board.remote_console.view import RemoteRunView, RunTargetView
 from guardia.i18n import t
 
 _COLUMNS = ("server", "state", "started", "milliseconds", "findings", "output", "why")
 
 
-def as_csv(rows: Iterable[TargetView]) -> Iterator[str]:
+def as_csv(rows: Iterable[RunTargetView]) -> Iterator[str]:
     """Yield the rows as CSV with a BOM, as Excel reads it; no text is run as a formula."""
     yield "\ufeff" + _csv_line([t(f"remote.column.{name}") for name in _COLUMNS])
     for one in rows:
@@ -39,7 +39,7 @@ def _csv_line(cells: Iterable[str]) -> str:
     return buffer.getvalue()
 
 
-def as_text(run: RunView, rows: Iterable[TargetView]) -> Iterator[str]:
+def as_text(run: RemoteRunView, rows: Iterable[RunTargetView]) -> Iterator[str]:
     """Yield a run as text: what was done, and each server with its output."""
     args = " ".join(f"{name}={value}" for name, value in run.args.items())
     yield f"{t('remote.number', number=run.number)} {run.tool} {args}".rstrip() + "\n"

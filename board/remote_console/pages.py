@@ -17,7 +17,7 @@ from guardia.board.remote_console.policy import STOPPABLE, RunKind, RunState, Ta
 from guardia.board.remote_console.targets import RunLimits
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
-from guardia.errors import Forbidden, NotFound
+from guardia.errors import Invalid, NotFound
 from guardia.i18n import language, t
 from guardia.org.access import is_allowed
 from guardia.text import CleanStr, Reason
@@ -158,7 +158,7 @@ def confirm(
 
     def act() -> int:
         if given.get("seen") != "yes":
-            raise Forbidden(who=visitor.person.name, action=t("remote.confirm_first"))
+            raise Invalid(what=t("remote.confirm"), why=t("remote.confirm_first"))
         return changes.confirm(board, visitor.person, number)
 
     return _submit(request, board, visitor, number, act)

@@ -46,7 +46,7 @@ class Work:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class ReadResult:
     """How a read ended on one server."""
 
     state: TargetState
@@ -111,7 +111,7 @@ def take(board: BoardContext, work: Work, most: int) -> list[tuple[int, str]]:
 
 
 def _is_current(session: Session, work: Work) -> bool:
-    """Return whether this worker still has the run, which then cannot be stopped meanwhile."""
+    """Return whether this worker still has the run; no stop comes within the transaction."""
     query = select(RemoteRun.fence, RemoteRun.state).where(RemoteRun.run_id == work.number)
     found = session.execute(query.with_for_update(read=True)).one()
     return bool(found.fence == work.fence and found.state == RunState.RUNNING)
@@ -130,7 +130,7 @@ def keep_output(board: BoardContext, work: Work, tails: Mapping[int, str]) -> bo
 
 
 @repeat_on_conflict
-def settle(board: BoardContext, work: Work, ordinal: int, result: Result) -> None:
+def settle(board: BoardContext, work: Work, ordinal: int, result: ReadResult) -> None:
     """Keep the result of one server, unless another worker has taken the run over."""
     findings, is_cut = _bounded(result.findings)
     with board.database.transaction() as session:

@@ -38,7 +38,7 @@ class RunLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class FoundServers:
     """What a filter finds, as the form shows it."""
 
     total: int
@@ -48,11 +48,11 @@ class Choice:
     """Names of the services on the first servers."""
 
 
-def preview(board: BoardContext, person: PersonInfo, wanted: ServerFilter) -> Choice:
+def preview(board: BoardContext, person: PersonInfo, wanted: ServerFilter) -> FoundServers:
     """Return how many servers a filter finds, and the first of them."""
     page = server_list.servers(board, person, _within_scope(person, wanted), size=SHOWN)
     names = {service.name for host, _ in page.rows for service in host.services}
-    return Choice(page.total, page.rows, tuple(sorted(names)))
+    return FoundServers(page.total, page.rows, tuple(sorted(names)))
 
 
 def groups(board: BoardContext, most: int = 200) -> tuple[str, ...]:

@@ -29,7 +29,7 @@ _EXPORTED = 200
 
 
 @dataclass(frozen=True, slots=True)
-class RunView:
+class RemoteRunView:
     """One run with its servers counted."""
 
     number: int
@@ -73,7 +73,7 @@ class RunView:
 
 
 @dataclass(frozen=True, slots=True)
-class TargetView:
+class RunTargetView:
     """One server of a run."""
 
     ordinal: int
@@ -107,12 +107,12 @@ class TargetView:
 class TargetPage:
     """One page of the servers of a run, in their order."""
 
-    rows: tuple[TargetView, ...]
+    rows: tuple[RunTargetView, ...]
     before: int | None
     after: int | None
 
 
-def list_runs(board: BoardContext, viewer: PersonInfo | None, page: Keyset) -> Slice[RunView]:
+def list_runs(board: BoardContext, viewer: PersonInfo | None, page: Keyset) -> Slice[RemoteRunView]:
     """Return one page of runs, newest first; `viewer` is `None` for the operator."""
     records.require_reader(viewer)
     with board.database.reading() as session:
@@ -122,7 +122,7 @@ def list_runs(board: BoardContext, viewer: PersonInfo | None, page: Keyset) -> S
         return Slice(tuple(_views(session, rows)), found.newer, found.older)
 
 
-def get_run(board: BoardContext, viewer: PersonInfo | None, number: int) -> RunView:
+def get_run(board: BoardContext, viewer: PersonInfo | None, number: int) -> RemoteRunView:
     """Return one run. Raises `NotFound` if there is none for this viewer."""
     records.require_reader(viewer, number)
     with board.database.reading() as session:
@@ -170,7 +170,7 @@ def targets_of(
     )
 
 
-def every_target(board: BoardContext, number: int) -> Iterator[TargetView]:
+def every_target(board: BoardContext, number: int) -> Iterator[RunTargetView]:
     """Yield all servers of a run in their order, a few in memory at a time."""
     after = 0
     while True:
@@ -181,7 +181,7 @@ def every_target(board: BoardContext, number: int) -> Iterator[TargetView]:
         after = page.after
 
 
-def _views(session: Session, rows: list[RemoteRun]) -> Iterator[RunView]:
+def _views(session: Session, rows: list[RemoteRun]) -> Iterator[RemoteRunView]:
     numbers = [row.run_id for row in rows]
     counted: dict[int, dict[TargetState, int]] = {number: {} for number in numbers}
     query = (
@@ -193,7 +193,7 @@ def _views(session: Session, rows: list[RemoteRun]) -> Iterator[RunView]:
         counted[number][TargetState(state)] = count
     names = display_names_of(session, [row.created_by for row in rows])
     for row in rows:
-        yield RunView(
+        yield RemoteRunView(
             number=row.run_id,
             kind=RunKind(row.kind),
             state=RunState(row.state),
@@ -214,9 +214,9 @@ def _views(session: Session, rows: list[RemoteRun]) -> Iterator[RunView]:
         )
 
 
-def _target(row: RemoteTarget) -> TargetView:
+def _target(row: RemoteTarget) -> RunTargetView:
     plan = Plan.model_validate(row.plan) if row.plan else None
-    return TargetView(
+    return RunTargetView(
         ordinal=row.ordinal,
         server=row.server_id,
         state=TargetState(row.state),

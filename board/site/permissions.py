@@ -270,10 +270,10 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/issues/{sr_id}/related"): "issue.read",
     ("GET", "/api/v3/issues/{sr_id}/related"): "issue.read",
     ("GET", "/api/v3/search/documents"): "document.read",
+    ("GET", "/remote"): "remote.read",
+    ("GET", "/remote/new"): "remote.run",
+    ("POST", "/remote"): "remote.run",
     # Who may not read runs finds none.
-    ("GET", "/remote"): "home.read",
-    ("GET", "/remote/new"): "home.read",
-    ("POST", "/remote"): "home.read",
     ("GET", "/remote/{number}"): "home.read",
     ("GET", "/remote/{number}/live"): "home.read",
     ("GET", "/remote/{number}/servers/{ordinal}"): "home.read",

@@ -24,7 +24,7 @@ from guardia.settings import Settings
 if TYPE_CHECKING:
     from guardia.board.core.context import BoardContext
     from guardia.board.remote_console.runs import RunRequest
-    from guardia.board.remote_console.view import RunView, TargetView
+    from guardia.board.remote_console.view import RemoteRunView, RunTargetView
     from guardia.org.directory import PersonInfo
 
 app = typer.Typer(no_args_is_help=True)
@@ -230,13 +230,13 @@ def _arguments(words: list[str]) -> dict[str, str]:
     return found
 
 
-def _figures(one: RunView) -> str:
+def _figures(one: RemoteRunView) -> str:
     from guardia.board.remote_console.policy import TargetState
 
     return t("remote.figures", ok=one.counts.get(TargetState.OK, 0), failed=one.failed)
 
 
-def _print(one: RunView, rows: list[TargetView], *, with_output: bool = False) -> None:
+def _print(one: RemoteRunView, rows: list[RunTargetView], *, with_output: bool = False) -> None:
     screen = console()
     head = f"{_name(one.number)} {one.tool} [{t(f'remote.state.{one.state}')}] {_figures(one)}"
     screen.print(head, style="bold", markup=False, highlight=False)
@@ -255,13 +255,13 @@ def _print(one: RunView, rows: list[TargetView], *, with_output: bool = False) -
             screen.print(row.output or row.why, markup=False, highlight=False, soft_wrap=True)
 
 
-def _plain_run(one: RunView) -> dict[str, Any]:
+def _plain_run(one: RemoteRunView) -> dict[str, Any]:
     from guardia.board.remote_console.api import run_out
 
     return run_out(one).model_dump(mode="json")
 
 
-def _plain_target(one: TargetView) -> dict[str, Any]:
+def _plain_target(one: RunTargetView) -> dict[str, Any]:
     from guardia.board.remote_console.api import target_out
 
     return target_out(one).model_dump(mode="json")

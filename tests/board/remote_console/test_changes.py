@@ -1,4 +1,4 @@
-"""A forced change on servers of the practice fleet: confirmed, approved once, rolled back, stopped."""
+"""A forced change on servers of the practice fleet: confirmed, approved once, stopped."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from guardia.board.remote_console import changes, runs, view
 from guardia.board.remote_console.policy import ENDS, RunState, TargetState
 from guardia.board.remote_console.runs import RunRequest
 from guardia.board.remote_console.targets import RunLimits
-from guardia.board.remote_console.view import RunView
+from guardia.board.remote_console.view import RemoteRunView
 from guardia.errors import Forbidden, IllegalMove, Invalid, Missing, NotFound, Refused
 from guardia.org.directory import PersonInfo
 
@@ -48,7 +48,7 @@ class Console:
     def confirm(self, number: int) -> int:
         return changes.confirm(self.stack.board, self.pm, number)
 
-    def run(self, number: int, steps: int = 40) -> RunView:
+    def run(self, number: int, steps: int = 40) -> RemoteRunView:
         """Let agents and the console work until the run ends."""
         for _ in range(steps):
             if changes.advance(self.stack.board, number) in ENDS:
@@ -56,7 +56,7 @@ class Console:
             self.stack.work()
         raise AssertionError(f"the run does not end: {self.show(number)}")
 
-    def show(self, number: int) -> RunView:
+    def show(self, number: int) -> RemoteRunView:
         return view.get_run(self.stack.board, None, number)
 
     def states(self, number: int) -> dict[str, TargetState]:
@@ -133,7 +133,10 @@ def test_what_may_not_be_changed_is_left_out_and_said(console: Console) -> None:
     rules_env.add(board, "freeze", never, console.stack.person("team_lead"), scope=scope)
     number = console.draft(servers=(*SERVERS, "MOF-DB-01"))
     found = {one.server: one for one in view.every_target(board, number)}
-    assert found[SERVERS[0]].state is TargetState.REFUSED and rules_env.SENTENCE in found[SERVERS[0]].rules
+    assert (
+        found[SERVERS[0]].state is TargetState.REFUSED
+        and rules_env.SENTENCE in found[SERVERS[0]].rules
+    )
     assert found["MOF-DB-01"].state is TargetState.REFUSED and found["MOF-DB-01"].why
     assert found[SERVERS[1]].state is TargetState.WAITING
     runs.stop(board, console.pm, number)
@@ -170,4 +173,3 @@ def test_a_change_ends_with_a_rejection_a_stop_or_the_kill_switch(console: Conso
     assert console.run(aborted).state is RunState.STOPPED
     assert set(console.states(aborted).values()) == {TargetState.STOPPED}
     assert console.levels() == {"INFO"}
-

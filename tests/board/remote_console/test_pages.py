@@ -1,4 +1,4 @@
-"""Pages and API of the remote console: who finds them, the form with its errors, a run, its file."""
+"""Pages and API of the remote console: who finds them, the form, a run, its file."""
 
 from __future__ import annotations
 
@@ -14,12 +14,13 @@ from guardia.board.cmdb.server_list import ServerFilter
 from guardia.board.core.actors import Actor
 from guardia.board.remote_console import progress, runs, view
 from guardia.board.remote_console.policy import RunState, TargetState
-from guardia.board.remote_console.progress import Result
+from guardia.board.remote_console.progress import ReadResult
 from guardia.board.remote_console.runs import RunRequest
 from guardia.board.remote_console.targets import RunLimits
 from guardia.org.directory import Host, PersonInfo, Service
 
 Browse = Callable[[str], PageClient]
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8Ht8Z3j6yDWPBHQtOp/R9rjWvfMYo3MSA/K6q8D86r"
 LIMITS = RunLimits(reads=10, changes=5)
 
 
@@ -37,36 +38,42 @@ def program(env: BoardEnv, app: Any, person: PersonInfo, *rights: str) -> PageCl
 
 
 def ended(env: BoardEnv) -> int:
-    """Return a run whose first server answered, in words of an attacker, and whose second did not."""
+    """Return a run whose first server answered with markup, and whose second one failed."""
     number = read(env)
     work = progress.begin(env.board, number)
     assert work is not None
     for ordinal, server in progress.take(env.board, work, 10):
         if ordinal == 1:
-            result = Result(TargetState.OK, 1234, {"cores": 4}, f"<b>{server}</b>\n")
+            result = ReadResult(TargetState.OK, 1234, {"cores": 4}, f"<b>{server}</b>\n")
         else:
-            result = Result(TargetState.FAILED, 5, {}, "=cmd()", why="=HYPERLINK(1)")
+            result = ReadResult(TargetState.FAILED, 5, {}, "=cmd()", why="=HYPERLINK(1)")
         progress.settle(env.board, work, ordinal, result)
     progress.finish(env.board, work)
     return number
 
 
-def test_outsiders_find_nothing_and_auditors_only_read(web_env: BoardEnv, sign_in_as: Browse) -> None:
+def test_outsiders_find_nothing_and_auditors_only_read(
+    web_env: BoardEnv, sign_in_as: Browse
+) -> None:
     number = ended(web_env)
     customer, auditor = sign_in_as("cus"), sign_in_as("audit")
-    for path in ("/remote", "/remote/new", f"/remote/{number}", f"/remote/{number}/export",
+    for path in ("/remote", "/remote/new"):
+        assert customer.get(path).status_code == 403, path
+    for path in (f"/remote/{number}", f"/remote/{number}/export",
                  f"/remote/{number}/live", f"/remote/{number}/servers/1",
                  "/api/v3/remote-runs", f"/api/v3/remote-runs/{number}"):  # fmt: skip
         assert customer.get(path).status_code == 404, path
     assert customer.submit_form(f"/remote/{number}/stop", "/").status_code == 404
-    assert customer.submit_form("/remote", "/").status_code == 404
+    assert customer.submit_form("/remote", "/").status_code == 403
     assert customer.get("/events", params={"run": number}).status_code == 404
     html = auditor.get_page(f"/remote/{number}").text
     assert "다시 실행" not in html.split("<main")[1]
     assert auditor.get("/remote/new").status_code == 403
     assert auditor.submit_form(f"/remote/{number}/again", f"/remote/{number}").status_code == 403
     assert auditor.get("/remote/999").status_code == 404
-    assert "/remote" in auditor.get_page("/").text and '"/remote"' not in customer.get_page("/").text
+    assert (
+        "/remote" in auditor.get_page("/").text and '"/remote"' not in customer.get_page("/").text
+    )
 
 
 def test_the_form_counts_servers_and_keeps_what_was_entered(
@@ -129,7 +136,7 @@ def test_a_change_is_looked_at_and_confirmed_on_its_page(
     )
     web = Host(
         server_id="MOF-WEB-11", institution="MOF", kind="WEB", address="192.0.2.1",
-        account="ops", credential="key", services=(service,),
+        account="ops", credential="key", host_key=KEY, services=(service,),
     )  # fmt: skip
     servers.enrol(web_env.board, Actor.operator("test"), web)
     lead, form = sign_in_as("lead"), "/remote/new"
@@ -142,9 +149,9 @@ def test_a_change_is_looked_at_and_confirmed_on_its_page(
     path = str(done.headers["location"])
     html = lead.get_page(path).text
     assert "변경할 서버 1대를 확인하세요" in html and "원복" in html and "실행 안 함" in html
-    assert lead.submit_form(f"{path}/confirm", path).status_code == 403  # not ticked
+    assert lead.submit_form(f"{path}/confirm", path).status_code == 422  # not ticked
     other = sign_in_as("pm")
-    assert other.submit_form(f"{path}/confirm", path, seen="yes").status_code == 422
+    assert other.submit_form(f"{path}/confirm", path, seen="yes").status_code == 409
     assert lead.submit_form(f"{path}/confirm", path, seen="yes").status_code == 303
     run = view.get_run(web_env.board, None, int(path.rpartition("/")[2]))
     assert run.state is RunState.PENDING and run.sr_id is not None
@@ -154,7 +161,9 @@ def test_a_change_is_looked_at_and_confirmed_on_its_page(
 
 
 def test_programs_start_read_repeat_and_stop(web_env: BoardEnv, app: Any) -> None:
-    engineer = program(web_env, app, ENGINEER, "remote.read", "remote.run", "home.read")
+    engineer = program(
+        web_env, app, ENGINEER, "remote.read", "remote.run", "server.read", "home.read"
+    )
     customer = program(web_env, app, CUSTOMER, "home.read")
     path = "/api/v3/remote-runs"
     assert engineer.get(path).json() == [] and customer.get(path).status_code == 404
@@ -170,7 +179,7 @@ def test_programs_start_read_repeat_and_stop(web_env: BoardEnv, app: Any) -> Non
     rows = engineer.get(f"{path}/{number}/servers?state=WAITING").json()
     assert [row["server"] for row in rows] == ["MOF-DB-01", "MOF-WAS-01"]
     assert engineer.get(f"{path}/{number}/servers?after=1").json()[0]["ordinal"] == 2
-    assert engineer.post(f"{path}/{number}/again").status_code == 422
+    assert engineer.post(f"{path}/{number}/again").status_code == 409
     assert engineer.post(f"{path}/{number}/stop", json={}).json()["state"] == "STOPPED"
     assert engineer.post(f"{path}/{number}/again").json()["again_of"] == number
     assert engineer.post(f"{path}/{number}/confirm").status_code == 403

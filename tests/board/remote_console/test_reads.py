@@ -1,4 +1,4 @@
-"""A read on many servers through the gate: results, the record, again, stop, a lost worker."""
+"""A read on many servers through the gate: results, audit log, again, stop, a lost worker."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.keyset import Keyset
 from guardia.board.remote_console import export, progress, runs, view
 from guardia.board.remote_console.policy import RunState, TargetState
-from guardia.board.remote_console.progress import Result
+from guardia.board.remote_console.progress import ReadResult
 from guardia.board.remote_console.runs import RunRequest
 from guardia.board.remote_console.targets import RunLimits
-from guardia.board.remote_console.view import RunView, TargetView
+from guardia.board.remote_console.view import RemoteRunView, RunTargetView
 from guardia.errors import Forbidden, IllegalMove, Invalid, NotFound, Refused, Stale
 from guardia.heartbeat import remote_runs
 from guardia.org.directory import Host
@@ -76,7 +76,7 @@ def carry_out(env: BoardEnv, sshd: OpenSSH, number: int, wrap: Any = None) -> No
         remote_runs.carry_out(env.board, gate, number)
 
 
-def shown(env: BoardEnv, number: int) -> tuple[RunView, dict[str, TargetView]]:
+def shown(env: BoardEnv, number: int) -> tuple[RemoteRunView, dict[str, RunTargetView]]:
     run = view.get_run(env.board, None, number)
     return run, {one.server: one for one in view.every_target(env.board, number)}
 
@@ -170,7 +170,7 @@ def test_a_worker_that_takes_over_names_what_is_not_known(fleet: BoardEnv, sshd:
     assert progress.keep_output(fleet.board, lost, {ordinal: "절반\npassword=hunter22"})
     with_rest = progress.begin(fleet.board, number)  # the first worker was killed
     assert with_rest is not None
-    late = Result(TargetState.OK, 5, {"cores": 1}, "늦은 결과")
+    late = ReadResult(TargetState.OK, 5, {"cores": 1}, "늦은 결과")
     progress.settle(fleet.board, lost, ordinal, late)
     assert not progress.keep_output(fleet.board, lost, {ordinal: "늦은 출력"})
     assert progress.take(fleet.board, lost, 3) == []
