@@ -57,6 +57,9 @@ class JobHandlers(Protocol):
     def plan_rollout(self, number: int) -> None:
         """Make the plans of a rollout that a page has asked for."""
 
+    def remote_run(self, number: int) -> None:
+        """Read servers of a run of the remote console."""
+
     def read_document(self, version_id: int) -> None:
         """Read a version of a document."""
 
@@ -106,6 +109,7 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
     engine.task(name="seal")(run.sign_checkpoint)
     engine.task(name="read_server", retry=retry_on_outage)(run.read_server)
     engine.task(name="plan_rollout", retry=retry_on_outage)(run.plan_rollout)
+    engine.task(name="remote_run", retry=retry_on_outage)(run.remote_run)
     engine.task(name="read_document", retry=retry_on_outage)(run.read_document)
     engine.task(name="alerts", retry=retry_on_outage)(run.process_alerts)
     engine.task(name="webhook", retry=retry_on_outage)(run.deliver_webhook)

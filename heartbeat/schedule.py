@@ -34,6 +34,7 @@ from guardia.board.integrity import daily_report
 from guardia.board.knowledge import findings, usage
 from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart
+from guardia.board.remote_console import changes as remote_changes
 from guardia.board.rights import history
 from guardia.board.rollouts import progress as rollouts
 from guardia.board.runs import beats, graph_steps
@@ -210,6 +211,7 @@ class HeartbeatScheduler:
             )
         often = IntervalTrigger(seconds=_ROLLOUT_INTERVAL, timezone=UTC)
         self._add_recurring("rollouts", often, partial(rollouts.advance_all, self._board))
+        self._add_recurring("remote", often, partial(remote_changes.advance_all, self._board))
         soon = IntervalTrigger(seconds=_COMMAND_INTERVAL, timezone=UTC)
         self._add_recurring("commands", soon, partial(command_schedule.run_due, self._board))
         soon = IntervalTrigger(seconds=_ASSIGNMENT_INTERVAL, timezone=UTC)

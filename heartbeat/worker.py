@@ -21,7 +21,7 @@ from guardia.board.webhooks import deliveries as webhook_deliveries
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.errors import ClockOff
-from guardia.heartbeat import document_readings, rollout_plans, server_readings
+from guardia.heartbeat import document_readings, remote_runs, rollout_plans, server_readings
 from guardia.heartbeat.beat import IDLE, beat
 from guardia.heartbeat.deliver import deliver
 from guardia.heartbeat.lazy_team import LazyTeam
@@ -114,6 +114,10 @@ class Worker:
     def plan_rollout(self, number: int) -> None:
         """Job `plan_rollout`: make the plans of a rollout."""
         rollout_plans.carry_out(self.board, self.gate, number)
+
+    def remote_run(self, number: int) -> None:
+        """Job `remote_run`: read servers of a run of the remote console."""
+        remote_runs.carry_out(self.board, self.gate, number)
 
     def read_document(self, version_id: int) -> None:
         """Job `read_document`: read a version of a document."""

@@ -9,7 +9,14 @@ from typing import Any
 from pydantic import ValidationError
 
 from guardia.board.core.plan import Action, Risk, ToolCall
-from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolEntry, ToolOption, Touched
+from guardia.board.core.planner import (
+    ActionDraft,
+    ArgumentOption,
+    ReadEvidence,
+    ToolEntry,
+    ToolOption,
+    Touched,
+)
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host
@@ -25,15 +32,27 @@ class CatalogPlanner:
 
     def options(self) -> tuple[ToolOption, ...]:
         """Return every tool that changes something."""
-        return tuple(
-            ToolOption(tool.name, _option_title(tool), tuple(tool.args.model_fields))
-            for tool in catalog.CATALOG.values()
-            if tool.risk is not Risk.READ
-        )
+        return _options(is_read=False)
 
     def reads(self) -> frozenset[str]:
         """Return the names of all reads."""
         return frozenset(t.name for t in catalog.CATALOG.values() if t.risk is Risk.READ)
+
+    def read_options(self) -> tuple[ToolOption, ...]:
+        """Return every tool that only reads."""
+        return _options(is_read=True)
+
+    def arguments(self, tool: str) -> tuple[ArgumentOption, ...]:
+        """Return the arguments of a tool without those that it makes up for each plan."""
+        known = catalog.CATALOG.get(tool)
+        return tuple(map(_argument, reference.arguments(known))) if known else ()
+
+    def build_read(self, draft: ActionDraft) -> ToolCall:
+        """Return the call of a read with its values as the tool understands them."""
+        tool = catalog.find(draft.tool)
+        if tool.risk is not Risk.READ:
+            raise Refused(why=t("gate.not_a_read", tool=tool.name))
+        return _call(tool, draft)
 
     def resolving_read(self, paths: Sequence[str]) -> ToolCall | None:
         """Return the read that resolves links, or `None` if it cannot take the paths."""
@@ -81,13 +100,7 @@ class CatalogPlanner:
             raise Refused(why=t("gate.only_changes", tool=tool.name))
         if not policy.covers(category, tool.risk):
             raise Refused(why=t("gate.risk", tool=tool.name, category=category))
-        written = {name: text.strip() for name, text in draft.args.items() if text.strip()}
-        try:
-            args = tool.args.model_validate_strings(written)
-        except ValidationError as error:
-            raise planning.invalid_argument(tool.name, error) from None
-        call = ToolCall(tool=tool.name, args=args.model_dump(mode="json"))
-        return planning.propose(choices.completed(call, evidence), host)
+        return planning.propose(choices.completed(_call(tool, draft), evidence), host)
 
     def permitted_values(
         self, draft: ActionDraft, evidence: Sequence[ReadEvidence]
@@ -100,6 +113,29 @@ class CatalogPlanner:
         """Return the arguments that a tool makes up for each plan."""
         known = catalog.CATALOG.get(tool)
         return known.args.generated if known else frozenset()
+
+
+def _call(tool: Tool[Any], draft: ActionDraft) -> ToolCall:
+    """Return a draft as a call. Raises `Invalid` for the first wrong value."""
+    written = {name: text.strip() for name, text in draft.args.items() if text.strip()}
+    try:
+        args = tool.args.model_validate_strings(written)
+    except ValidationError as error:
+        raise planning.invalid_argument(tool.name, error) from None
+    return ToolCall(tool=tool.name, args=args.model_dump(mode="json"))
+
+
+def _options(*, is_read: bool) -> tuple[ToolOption, ...]:
+    return tuple(
+        ToolOption(tool.name, _option_title(tool), tuple(tool.args.model_fields))
+        for tool in catalog.CATALOG.values()
+        if (tool.risk is Risk.READ) is is_read
+    )
+
+
+def _argument(given: reference.Argument) -> ArgumentOption:
+    choices = tuple(given.kind.split(" | ")) if " | " in given.kind else ()
+    return ArgumentOption(given.name, given.kind, given.required, choices)
 
 
 def _option_title(tool: Tool[Any]) -> str:

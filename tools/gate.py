@@ -31,7 +31,7 @@ from guardia.tools import catalog, enabled, planning, policy
 from guardia.tools.check_text import describe_failure
 from guardia.tools.host_key_watch import HostKeyWatch
 from guardia.tools.inflight import InFlightCommands, StopReport
-from guardia.tools.recorded_commands import RecordedCommands, Transport, step_tag
+from guardia.tools.recorded_commands import ReadWatch, RecordedCommands, Transport, step_tag
 from guardia.tools.tool import Tool
 
 _POLL_SECONDS = (0.2, 0.4, 0.8, 1.5, 3.0)
@@ -134,14 +134,21 @@ class Gate:
         """
         return self._recorded.run(grant, _require_read(call), call, None, self.host(grant))
 
-    def inspect(self, by: PersonInfo | Actor, server: str | Host, call: ToolCall) -> dict[str, Any]:
+    def inspect(
+        self,
+        by: PersonInfo | Actor,
+        server: str | Host,
+        call: ToolCall,
+        watch: ReadWatch | None = None,
+    ) -> dict[str, Any]:
         """Run a person's read outside of a task and return its findings.
 
-        `server` is an id of the CMDB, or the value of a server that is being enrolled. Raises
+        `server` is an id of the CMDB, or the value of a server that is being enrolled; `watch`
+        follows and ends it. Raises
         `Forbidden` and `Refused` before anything is sent, `CommandFailed` and `Unreachable`.
         """
         host = server if isinstance(server, Host) else cmdb.server(self._board, server)
-        return self._recorded.inspect(by, _require_read(call), call, host)
+        return self._recorded.inspect(by, _require_read(call), call, host, watch)
 
     def first_failed(self, grant: Grant, checks: tuple[Check, ...]) -> FailedCheck | None:
         """Return the first check that fails, or `None`."""

@@ -94,15 +94,19 @@ class InFlightCommands:
         self._stopped = False
 
     @contextmanager
-    def track(self, claim: Claim | None, server: str) -> Iterator[TrackedCommand]:
-        """Track a command until the block ends; its event is set to interrupt it.
+    def track(
+        self, claim: Claim | None, server: str, cancel: threading.Event | None = None
+    ) -> Iterator[TrackedCommand]:
+        """Track a command until the block ends; its event, `cancel`, is set to interrupt it.
 
-        Without a claim it is a person's read, which only the kill switch interrupts.
+        Without a claim it is a person's read, which the kill switch interrupts, and who holds
+        `cancel`.
 
         Enter before the intent is recorded, so that an intervention in between is not missed.
         Raises `Interrupted` after `close`, and between `stop` and `allow`.
         """
-        tracked = TrackedCommand(server, (claim.task_id, claim.fence) if claim else None)
+        fence = (claim.task_id, claim.fence) if claim else None
+        tracked = TrackedCommand(server, fence, cancel or threading.Event())
         with self._lock:
             if self._closed or self._stopped:
                 raise Interrupted(what=issue_ref(claim.sr_id) if claim else server)

@@ -10,6 +10,7 @@ import logging
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
@@ -75,6 +76,16 @@ class Transport(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class ReadWatch:
+    """How a run of the remote console follows one of its reads."""
+
+    run: int
+    cancel: threading.Event
+    """Set to end the command on its server."""
+    on_output: OnOutput
+
+
 class RecordedCommands:
     """Sends commands and records each; keeps a result that the board cannot take for later."""
 
@@ -101,7 +112,12 @@ class RecordedCommands:
             return self._send(intent, tool, host, command, tracked)
 
     def inspect(
-        self, by: PersonInfo | Actor, tool: Tool[Any], call: ToolCall, host: Host
+        self,
+        by: PersonInfo | Actor,
+        tool: Tool[Any],
+        call: ToolCall,
+        host: Host,
+        watch: ReadWatch | None = None,
     ) -> dict[str, Any]:
         """Run a person's read outside of a task and return its findings.
 
@@ -110,9 +126,12 @@ class RecordedCommands:
         """
         command = _command(tool, call, host)
         self.record_pending()
-        with self.in_flight.track(None, host.server_id) as tracked:
-            inspection = inspections.record_inspection(self._board, by, host, call, command.masked)
-            return self._send(inspection, tool, host, command, tracked)
+        cancel = watch.cancel if watch else None
+        with self.in_flight.track(None, host.server_id, cancel) as tracked:
+            inspection = inspections.record_inspection(
+                self._board, by, host, call, command.masked, watch.run if watch else None
+            )
+            return self._send(inspection, tool, host, command, tracked, watch)
 
     def record_pending(self) -> int:
         """Record the results that the board could not take earlier. Returns how many."""
@@ -134,10 +153,11 @@ class RecordedCommands:
         host: Host,
         command: Command,
         tracked: TrackedCommand,
+        watch: ReadWatch | None = None,
     ) -> dict[str, Any]:
         started, output = time.monotonic(), None
         try:
-            with self._following(intent) as on_output:
+            with self._following(intent, watch) as on_output:
                 output = self._transport.run(
                     host,
                     command,
@@ -164,9 +184,13 @@ class RecordedCommands:
         self._conclude(intent, started, CommandResult(True, findings, output.stdout, 0))
         return findings
 
-    def _following(self, intent: Intent | Inspection) -> AbstractContextManager[OnOutput | None]:
-        """Show what a command of an issue prints while it runs."""
-        return self._live.following(intent) if isinstance(intent, Intent) else nullcontext()
+    def _following(
+        self, intent: Intent | Inspection, watch: ReadWatch | None
+    ) -> AbstractContextManager[OnOutput | None]:
+        """Show what a command of an issue or of a run prints while it runs."""
+        if isinstance(intent, Intent):
+            return self._live.following(intent)
+        return nullcontext(watch.on_output if watch else None)
 
     def _conclude_failed(
         self, intent: Intent | Inspection, started: float, output: Output | None, error: Exception

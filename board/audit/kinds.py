@@ -194,6 +194,13 @@ class EntryKind(StrEnum):
     ROLLOUT_CHANGED = "rollout_changed"
     ROLLOUT_MOVED = "rollout_moved"
 
+    # Remote console
+    REMOTE_ASKED = "remote_asked"
+    REMOTE_CONFIRMED = "remote_confirmed"
+    REMOTE_STOPPED = "remote_stopped"
+    REMOTE_INTERRUPTED = "remote_interrupted"
+    REMOTE_ENDED = "remote_ended"
+
     # Documents
     DOCUMENT_ADDED = "document_added"
     DOCUMENT_CHANGED = "document_changed"

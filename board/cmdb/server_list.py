@@ -30,6 +30,8 @@ class ServerFilter:
     text: str = ""
     """Part of an id, an alias, an address, or the name of the institution."""
     blocked: bool = False
+    group: str = ""
+    """Name of a group that it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class ServerEvent:
     actor: str
     text: str
     sr_id: int | None
+    run: int | None = None
+    """The run of the remote console that it belongs to."""
 
 
 def servers(
@@ -121,6 +125,8 @@ def _conditions(wanted: ServerFilter) -> list[ColumnElement[bool]]:
         found.append(Server.kind == wanted.kind)
     if wanted.blocked:
         found.append(Server.blocked != "")
+    if wanted.group:
+        found.append(Server.groups.contains([wanted.group]))
     if text := wanted.text.strip()[:100]:
         columns = (Server.server_id, Server.address, Institution.inst_name)
         found.append(
@@ -202,6 +208,6 @@ def history(
         query = query.where(AuditEntry.seq < before)
     with board.database.reading() as session:
         return tuple(
-            ServerEvent(e.seq, e.created_at, e.actor, e.log_content, e.sr_id)
+            ServerEvent(e.seq, e.created_at, e.actor, e.log_content, e.sr_id, e.detail.get("run"))
             for e in session.scalars(query)
         )

@@ -161,7 +161,7 @@ def force_action(
         host = registry.host(session, trim(server))
         evidence = plan_history.evidence_of(session, sr_id, host.server_id)
     action = board.planner.build_action(draft, host, Category.FORCED, evidence)
-    plan = _forced_plan(person, host, action, text)
+    plan = forced_plan(person, host, action, text)
     board.sign_checkpoint()
     now = board.clock()
     with board.database.transaction() as session:
@@ -177,7 +177,7 @@ def force_action(
         return task.task_id
 
 
-def _forced_plan(person: PersonInfo, host: Host, action: Action, reason: str) -> Plan:
+def forced_plan(person: PersonInfo, host: Host, action: Action, reason: str) -> Plan:
     """Build the plan of a forced action, which cites the directive instead of a runbook."""
     because = t_default("board.forced_because", who=_display_name(person), reason=reason)
     title = t_default("board.verb.force")
@@ -199,14 +199,14 @@ def _create_task(session: Session, issue: Issue, host: Host, now: datetime) -> T
         now,
         state=State.PARSED,
         server=host.server_id,
-        agent_id=_choose_agent(session, issue, host),
+        agent_id=choose_agent(session, issue, host),
         engineer_id=issue.assignee_id,
     )
     update_issue_state(session, issue.sr_id, now)
     return task
 
 
-def _choose_agent(session: Session, issue: Issue, host: Host) -> str:
+def choose_agent(session: Session, issue: Issue, host: Host) -> str:
     """Choose the agent: the issue's own, or one with the server's skill, or any operator."""
     query = select(Agent).where(Agent.duty == "operate", Agent.state == "active")
     operators = session.scalars(query.order_by(Agent.agent_id)).all()

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, NoReturn
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.core.context import BoardContext, utc_now
 from guardia.board.core.local_stop import LocalStop
-from guardia.board.core.planner import ActionDraft, ReadEvidence, ToolEntry, ToolOption, Touched
+from guardia.board.core.planner import (
+    ActionDraft,
+    ArgumentOption,
+    ReadEvidence,
+    ToolEntry,
+    ToolOption,
+    Touched,
+)
 from guardia.errors import ProgrammerError, Refused
 from guardia.i18n import t
 
@@ -67,6 +74,18 @@ class NoPlanner:
     def reads(self) -> frozenset[str]:
         """Return nothing: it knows no tool."""
         return frozenset()
+
+    def read_options(self) -> tuple[ToolOption, ...]:
+        """Return an empty tuple."""
+        return ()
+
+    def arguments(self, tool: str) -> tuple[ArgumentOption, ...]:
+        """Return nothing: it knows no tool."""
+        return ()
+
+    def build_read(self, draft: ActionDraft) -> NoReturn:
+        """Raises `Refused`."""
+        raise Refused(why=t("board.no_planner"))
 
     def resolving_read(self, paths: Sequence[str]) -> None:
         """Return nothing: it knows no tool."""

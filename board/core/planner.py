@@ -37,6 +37,17 @@ class ToolOption:
 
 
 @dataclass(frozen=True, slots=True)
+class ArgumentOption:
+    """An argument of a tool as a form offers it."""
+
+    name: str
+    kind: str
+    """Its type with its range, in words."""
+    required: bool
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ToolEntry:
     """A tool of the catalogue as people read about it; names of arguments are in angle brackets."""
 
@@ -89,6 +100,15 @@ class Planner(Protocol):
 
     def reads(self) -> frozenset[str]:
         """Return the names of all reads."""
+
+    def read_options(self) -> tuple[ToolOption, ...]:
+        """Return all reads in the order of the catalogue."""
+
+    def arguments(self, tool: str) -> tuple[ArgumentOption, ...]:
+        """Return the arguments of a tool that people give; none of an unknown tool."""
+
+    def build_read(self, draft: ActionDraft) -> ToolCall:
+        """Build the call of a read. Raises `Refused` if it is none, `Invalid` for a wrong value."""
 
     def resolving_read(self, paths: Sequence[str]) -> ToolCall | None:
         """Return the read that resolves links on a server, or `None` if it cannot take the paths.

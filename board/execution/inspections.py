@@ -43,9 +43,14 @@ class Inspection:
 
 @repeat_on_conflict
 def record_inspection(
-    board: BoardContext, by: PersonInfo | Actor, host: Host, call: ToolCall, command: str
+    board: BoardContext,
+    by: PersonInfo | Actor,
+    host: Host,
+    call: ToolCall,
+    command: str,
+    run: int | None = None,
 ) -> Inspection:
-    """Log the read that is about to run.
+    """Log the read that is about to run; `run` is that of the remote console, if it is one.
 
     `host` need not be in the CMDB: a server that is being enrolled is not, so the entry names its
     address. Raises `Forbidden`, `Refused` while the kill switch is on, and `ServerBlocked`.
@@ -65,6 +70,7 @@ def record_inspection(
                 "tool": call.tool,
                 "args": call.args,
                 "command": command,
+                **({} if run is None else {"run": run}),
             },
             server=host.server_id,
             address=f"{host.address}:{host.port}",

@@ -72,6 +72,8 @@ from guardia.board.organization import pages as organization_pages
 from guardia.board.papers import api as paper_api
 from guardia.board.papers import pages as paper_pages
 from guardia.board.papers import template_pages
+from guardia.board.remote_console import api as remote_api
+from guardia.board.remote_console import pages as remote_pages
 from guardia.board.request_forms import api as form_api
 from guardia.board.request_forms import catalogue_pages
 from guardia.board.request_forms import pages as form_pages
@@ -152,6 +154,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     """Return the routes that depend on no setting; FastAPI takes 1.5 s to work them out."""
     routes = APIRouter(responses=errors(), dependencies=[Depends(permissions.require_permission)])
     routes.include_router(command_api.router)
+    routes.include_router(remote_api.router)
     routes.include_router(control_api.router)
     routes.include_router(dashboard_api.router)
     routes.include_router(external_agent_api.router)
@@ -182,6 +185,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         comment_pages.router,
         plan_pages.router,
         command_pages.router,
+        remote_pages.router,
         control_pages.router,
         organization_pages.router,
         host_key_pages.router,

@@ -25,6 +25,8 @@ from guardia.board.core.context import BoardContext
 from guardia.board.execution import live_output
 from guardia.board.execution.live_output import OutputTails
 from guardia.board.issues import visibility
+from guardia.board.remote_console.records import EVENT as REMOTE
+from guardia.board.remote_console.records import require_reader
 from guardia.board.runs.beats import BEAT
 from guardia.board.site import replay
 from guardia.board.site.capacity import most_streams
@@ -71,6 +73,8 @@ class LivePage:
     """Number of the issue it shows; `None` for the list."""
     beats: bool = False
     """Whether it shows agents' runs, which are not all in the audit log."""
+    run: int | None = None
+    """The run of the remote console that it shows, whose steps are not all in the audit log."""
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     has_output: bool = False
     """Whether a running command of its issue has printed something."""
@@ -150,6 +154,11 @@ class LiveFeed:
                 if page.beats:
                     page.signal()
             return
+        if event.get("kind") == REMOTE:
+            for page in self._pages:
+                if page.run == event.get("run"):
+                    page.signal()
+            return
         seq, sr_id = int(event.get("seq") or 0), event.get("sr_id")
         self._latest = max(self._latest, seq)
         if event.get("kind") in _SWITCH_KINDS:
@@ -169,7 +178,7 @@ class LiveFeed:
             self._floor = max(self._floor, self._last.popitem(last=False)[1])
         owner = await self._owner(sr_id)
         for page in self._pages:
-            if page.sr_id in {None, sr_id} and _may_see(page, owner):
+            if page.run is None and page.sr_id in {None, sr_id} and _may_see(page, owner):
                 page.signal()
 
     def _on_output(self, event: dict[str, Any]) -> None:
@@ -188,7 +197,7 @@ class LiveFeed:
 
     def has_missed(self, page: LivePage, seen: int) -> bool:
         """Return whether something may have happened since the page was rendered."""
-        if page.beats or seen < self._floor:
+        if page.beats or page.run is not None or seen < self._floor:
             return True
         return (self._latest if page.sr_id is None else self._last.get(page.sr_id, 0)) > seen
 
@@ -196,7 +205,7 @@ class LiveFeed:
         """Return the same; what this process does not remember is looked up in the audit log."""
         if not self.has_missed(page, seen):
             return False
-        if page.beats or seen == 0 or seen >= self._floor:
+        if page.beats or page.run is not None or seen == 0 or seen >= self._floor:
             return True
         try:
             return await run_in_threadpool(replay.has_entries, self._board, page, seen)
@@ -288,15 +297,21 @@ async def subscribe(
     seen: Annotated[int, Query(ge=0, le=2**63 - 1)] = 0,
     *,
     beats: bool = False,
+    run: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
 ) -> Response:
-    """Stream events of one issue or of all visible ones; `beats` adds agents' runs."""
+    """Stream events of one issue, of one run of the remote console, or of all visible issues.
+
+    `beats` adds agents' runs.
+    """
     feed: LiveFeed = request.app.state.feed
     if request.headers.get("last-event-id") == _DISPLACED:
         return Response(status_code=204)
     if sr is not None:
         await run_in_threadpool(visibility.require_issue, board, visitor.person, sr)
     seen = max(seen, _cursor(request.headers.get("last-event-id", "")))
-    page = LivePage(visitor.person, sr, beats)
+    if run is not None:
+        require_reader(visitor.person, run)
+    page = LivePage(visitor.person, sr, beats, run)
     if not feed.has_room(page):
         raise HTTPException(503, headers={"Retry-After": "30"})
     stream = feed.stream(page, visitor.token, seen)

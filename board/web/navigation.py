@@ -38,6 +38,7 @@ NAVIGATION_ITEMS = (
     NavigationItem("web.nav.new", "/issues/new", "issue.create"),
     NavigationItem("forms.title", "/requests/new", "issue.create", "more"),
     NavigationItem("commands.page.nav", "/console", "command.give"),
+    NavigationItem("remote.title", "/remote", "remote.read", group="servers"),
     NavigationItem("assignment.queue.title", "/queue", "queue.read"),
     NavigationItem("goals.page.title", "/goals", "goal.read"),
     NavigationItem("web.costs.title", "/costs", "costs.read", "more", group="figures"),

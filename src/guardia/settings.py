@@ -91,6 +91,10 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """PEM file of the certificate's key; unset: it is in the file of the certificate."""
     hsts_seconds: int = Field(default=0, ge=0)
     """Seconds for which browsers must use HTTPS only (HSTS); 0: not announced."""
+    remote_read_servers: int = Field(default=1000, ge=1, le=20_000)
+    """Servers that one run of the remote console may read."""
+    remote_change_servers: int = Field(default=100, ge=1, le=500)
+    """Servers that one run of the remote console may change."""
     max_connections: int = Field(default=4000, ge=16)
     """Connections of one board process; fewer where the limit of open files demands it."""
     streams_per_person: int = Field(default=16, ge=1)

@@ -22,7 +22,7 @@ def run_jobs(alerts: AlertsEnv) -> int:
         **dict.fromkeys(
             (
                 *("beat", "deliver", "deliver_webhook", "sign_checkpoint"),
-                *("read_server", "read_document", "plan_rollout"),
+                *("read_server", "read_document", "plan_rollout", "remote_run"),
             ),
             print,
         ),

@@ -52,6 +52,7 @@ from guardia.cli import (
     person,
     plan,
     queue,
+    remote,
     right,
     rollout,
     rule,
@@ -120,6 +121,7 @@ app.add_typer(calendar_days.app, name="calendar", help=t("service.cli.calendar")
 app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
 app.add_typer(document.app, name="document", help=t("documents.cli.help"))
+app.add_typer(remote.app, name="remote", help=t("remote.cli.help"))
 app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(webhook.app, name="webhook", help=t("webhooks.cli.help"))

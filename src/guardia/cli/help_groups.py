@@ -26,7 +26,7 @@ GROUPS: MappingProxyType[str, tuple[str, ...]] = MappingProxyType(
         "control": ("kill", "release", "directive", "force", "maintenance", "notice"),
         "servers": (
             "server", "institution", "credential", "cmdb", "tools", "artifact", "rollout",
-            "document", "lab",
+            "remote",            "document", "lab",
         ),
         "people": ("person", "right", "token", "owner", "skill", "team", "duty", "absence"),
         "agents": ("agent", "hire", "fire", "heartbeat", "note", "org", "eval", "mcp"),
