@@ -25,11 +25,15 @@ class _Connection(psycopg.AsyncConnection[Any]):
     unused_since = 0.0
 
 
-def create_pool(**options: Any) -> AsyncConnectionPool[_Connection]:
+def create_pool(**options: Any) -> AsyncConnectionPool[Any]:
     """Return the pool of procrastinate's connector, with our options of connections."""
-    kwargs = {**CONNECTION_OPTIONS, "autocommit": True}
-    own = {"check": _check, "reset": _note_return, "kwargs": kwargs}
+    own: dict[str, Any] = {"configure": _configure, "check": _check, "reset": _note_return}
+    own["kwargs"] = dict(CONNECTION_OPTIONS)
     return AsyncConnectionPool(**{**options, **own}, connection_class=_Connection)
+
+
+async def _configure(connection: _Connection) -> None:
+    await connection.set_autocommit(True)
 
 
 async def _note_return(connection: _Connection) -> None:

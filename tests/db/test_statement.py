@@ -26,11 +26,12 @@ def test_values_pass_the_types_of_their_columns_and_defaults_are_filled_in(env: 
 
 
 def test_what_is_pending_in_the_session_is_written_first(env: BoardEnv) -> None:
-    task_id = env.create_issue().task_id
+    env.create_issue()
     server = Statement(select(Task.target_server).where(Task.task_id == bindparam("task")))
     with env.board.database.transaction() as session:
-        session.get_one(Task, task_id).target_server = "MOF-DB-01"
-        assert server.first(session, {"task": task_id}) == "MOF-DB-01"
+        task = session.scalars(select(Task)).one()
+        task.target_server = "MOF-DB-01"
+        assert server.first(session, {"task": task.task_id}) == "MOF-DB-01"
         assert server.first(session, {"task": 0}) is None
 
 
