@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any
 
 import psycopg
-from sqlalchemy import ClauseElement, bindparam, text
+from sqlalchemy import ClauseElement, ColumnElement, Text, bindparam, literal_column, text
 from sqlalchemy.dialects.postgresql.psycopg import dialect as create_dialect
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -22,6 +22,15 @@ from guardia.db.engine import driver_connection
 
 _DIALECT = create_dialect()  # type: ignore[no-untyped-call]
 _Converter = Callable[[Any], Any]
+
+
+def constant(value: str) -> ColumnElement[str]:
+    """Return a word of the code as a constant of the SQL, as in the condition of a partial index.
+
+    The planner uses such an index only if it sees the value.
+    """
+    assert value.isidentifier(), value
+    return literal_column(f"'{value}'", Text())
 
 
 class Statement:
@@ -43,18 +52,19 @@ class Statement:
         """Return the text, values that are always the same, and how values are converted."""
         found = self._composed.compile(dialect=_DIALECT)
         assert isinstance(found, SQLCompiler)
-        assert not found.post_compile_params, found
-        constants, converters = {}, []
+        assert not found.post_compile_params, f"any(...) instead of in: {found}"
+        constants: dict[str, Any] = {}
+        converters: dict[str, _Converter] = {}  # a value may be used twice
         for parameter, name in found.bind_names.items():
             if not parameter.required:
                 constants[name] = parameter.effective_value
             convert = parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
             if convert is not None:
-                converters.append((name, convert))
+                converters[name] = convert
         for column in found.insert_prefetch:  # columns of a new row that the statement leaves out
             default: Any = column.default
             constants[column.key] = default.arg if default.is_scalar else default.arg(None)
-        return str(found), constants, tuple(converters)
+        return str(found), constants, tuple(converters.items())
 
     def run(
         self, session: Session, values: Mapping[str, Any] | None = None

@@ -19,11 +19,12 @@ from procrastinate.worker import Worker
 from guardia.board.core.context import BoardContext
 from guardia.board.intake.channels import RetryLater
 from guardia.board.runs import beats
-from guardia.db.engine import CONNECTION_OPTIONS, OUTAGE_ERRORS
+from guardia.db.engine import OUTAGE_ERRORS
 from guardia.db.jobs import JobAttempt
 from guardia.db.presence import WorkerPresence
 from guardia.errors import ClockOff
 from guardia.heartbeat.job_manager import JobManager
+from guardia.heartbeat.job_pool import create_pool
 
 log = logging.getLogger(__name__)
 
@@ -92,8 +93,8 @@ def create_engine_app(dsn: str, run: JobHandlers) -> procrastinate.App:
 
     engine = procrastinate.App(
         connector=procrastinate.PsycopgConnector(
+            pool_factory=create_pool,
             conninfo=dsn,
-            kwargs=dict(CONNECTION_OPTIONS),
             min_size=1,
             max_size=4,
             timeout=5.0,

@@ -112,6 +112,18 @@ def _has_work() -> ColumnElement[bool]:
 # Built once: composing the statements takes longer than running them.
 
 
+class _AgentAtStart(NamedTuple):
+    """What a beat has to know of its agent, in one look."""
+
+    state: str
+    spec: dict[str, Any]
+    revision: int | None
+    unfinished: bool
+    has_work: bool
+    has_rollback: bool
+    has_checks: bool
+
+
 def _select_agent() -> Select[Any]:
     unfinished = select(Run.run_id).where(Run.agent_id == Agent.agent_id, Run.ended_at.is_(None))
     revision = select(func.max(OrgRevision.revision)).scalar_subquery()
@@ -151,9 +163,11 @@ _TAKE = f"""
 _IS_OVER = f"""
     select {jobs.LOST_WAIT} or not exists (select from tb_wake where agent_id = %(agent)s)
 """
-_SELECT_AGENT = _select_agent()
-_TICK = _record_tick()
-_UNFINISHED = select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
+_SELECT_AGENT = Statement(_select_agent())
+_TICK = Statement(_record_tick())
+_UNFINISHED = Statement(
+    select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
+)
 _RUNS: Any = Run.__table__
 _RUN = Statement(
     insert(_RUNS)
@@ -214,7 +228,7 @@ def begin(
         taken = _take(session, agent_id, attempt)
         if taken is None:
             return None
-        if not taken and not session.scalar(_UNFINISHED, {"agent": agent_id}):
+        if not taken and not _UNFINISHED.first(session, {"agent": agent_id}):
             return None
         agent = _read_agent(session, agent_id, now)
         if agent is None or agent.state == "fired":
@@ -261,8 +275,9 @@ def _take(session: Session, agent_id: str, attempt: JobAttempt | None) -> list[_
     return [_Taken(*row[1:]) for row in rows if row[1] is not None]
 
 
-def _read_agent(session: Session, agent_id: str, now: datetime) -> Any:
-    return session.execute(_SELECT_AGENT, {"agent": agent_id, "now": now}).one_or_none()
+def _read_agent(session: Session, agent_id: str, now: datetime) -> _AgentAtStart | None:
+    row = _SELECT_AGENT.run(session, {"agent": agent_id, "now": now}).fetchone()
+    return None if row is None else _AgentAtStart(*row)
 
 
 def _cause(row: Any) -> dict[str, Any]:
@@ -382,7 +397,7 @@ def tick(
     series = f"{agent_id}:{reason}" if daily else agent_id
     parameters = {"agent": agent_id, "now": now, "series": series, "moment": moment}
     with board.database.transaction() as session:
-        found = session.scalar(_TICK, parameters)
+        found = _TICK.first(session, parameters)
         if found is None or not (found or daily):
             return False
         wake(session, agent_id, reason, now, cause={"tick": moment.isoformat()})

@@ -29,6 +29,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Directive, Issue, Task
 from guardia.board.core.plan_model import PlanVersion
 from guardia.board.core.run_model import ServerWait
+from guardia.db.statement import Statement, constant
 from guardia.org.model import Agent
 
 _ALWAYS = (State.RECEIVED, State.APPROVED, State.IN_PROGRESS)
@@ -69,7 +70,7 @@ def next_task(session: Session, parameters: Mapping[str, Any]) -> Task | None:
 
     Waits for a person who is writing to it: a skipped task would not be looked at again.
     """
-    while (task_id := session.scalar(_NEXT, parameters)) is not None:
+    while (task_id := _NEXT.first(session, parameters)) is not None:
         task: Task | None = session.scalar(_LOCK, {**parameters, "task": task_id})
         if task is not None:
             return task
@@ -78,7 +79,7 @@ def next_task(session: Session, parameters: Mapping[str, Any]) -> Task | None:
 
 def _is_claimable(agent_id: Any, states: Collection[State]) -> ColumnElement[bool]:
     # As constants, so that the planner can use the partial index in a prepared statement.
-    named: Any = bindparam(None, [s.value for s in states], expanding=True, literal_execute=True)
+    named = [constant(state.value) for state in states]
     return and_(
         Task.agent_id == agent_id,
         Task.status.in_(named),
@@ -101,7 +102,10 @@ def _has_room(agent_id: Any) -> ColumnElement[bool]:
     most = limit.correlate(Agent).scalar_subquery()
     last = (
         select(begun.task_id)
-        .where(begun.agent_id == agent_id, begun.status.in_(_BEGUN))
+        .where(
+            begun.agent_id == agent_id,
+            begun.status.in_([constant(state.value) for state in _BEGUN]),
+        )
         .correlate(Agent)
         .offset(most - 1)
         .limit(1)
@@ -131,4 +135,4 @@ def _lock() -> Select[Any]:
 
 
 # Built once: composing the statements takes longer than running them.
-_NEXT, _LOCK = _next(), _lock()
+_NEXT, _LOCK = Statement(_next()), _lock()

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, and_, bindparam, or_, select
+from sqlalchemy import ColumnElement, and_, or_, select
 from sqlalchemy.orm import aliased
 
 from guardia.board.core.goal_lifecycle import GoalState
 from guardia.board.core.goal_model import Goal
 from guardia.board.core.lifecycle import OPEN_STATES, State
 from guardia.board.core.model import Issue
+from guardia.db.statement import constant
 
-_OPEN = sorted(s.value for s in OPEN_STATES)
+_OPEN = [constant(value) for value in sorted(s.value for s in OPEN_STATES)]
 
 
 def needs_review() -> ColumnElement[bool]:
@@ -35,4 +36,4 @@ def has_goal_work() -> ColumnElement[bool]:
 
 def _in_state(state: GoalState) -> ColumnElement[bool]:
     # As a constant, so that the planner can use the partial index in a prepared statement.
-    return Goal.state == bindparam(None, state.value, literal_execute=True)
+    return Goal.state == constant(state.value)
