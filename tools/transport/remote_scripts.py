@@ -83,6 +83,8 @@ unclear() {
 # leaves behind has lost its parent, so it is a new child of one that adopts orphans ($g, known to
 # `adopters`), or below one. It is another's if its audit session is, and harmless if neither it nor
 # a process below it has these streams open. What cannot be read counts as a process of the command.
+# A process may end while it is looked at and leave another: the look is repeated until it shows
+# the same processes twice.
 _CLEAN: LiteralString = r"""
 adopters() {
   q=$$ g=1 mine= out= err=
@@ -107,17 +109,18 @@ children() {
   done
 }
 clean() {
-  if kill -s 0 -- "-$p"; then return 1; fi
+  if kill -s 0 -- "-$p" || ! kill -s 0 "$j"; then return 1; fi
   y=$o
-  children $g || return 1
-  o=$h
-  if [ "$o" = "$y" ]; then return 0; fi
-  set --
-  for f in $o; do case "$y " in *" $f "*) ;; *) set -- "$@" "$f" ;; esac; done
-  while [ "$#" -gt 0 ]; do
-    if ! harmless "$1" && [ -d "/proc/$1" ]; then return 1; fi
-    shift
-    set -- "$@" $h
+  while children $g || return 1; [ "$h" != "$o" ]; do
+    o=$h
+    set --
+    for f in $o; do case "$y " in *" $f "*) ;; *) set -- "$@" "$f" ;; esac; done
+    y="$y $o"
+    while [ "$#" -gt 0 ]; do
+      if ! harmless "$1" && [ -d "/proc/$1" ]; then return 1; fi
+      shift
+      set -- "$@" $h
+    done
   done
 }
 harmless() {
