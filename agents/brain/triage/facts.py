@@ -219,7 +219,7 @@ class RequestFacts:
         return colon > 0 and items[0].form in ("요청", "작업", "신청", "조치")
 
     def _is_moment(self, hit: ConceptHit) -> bool:
-        """Return whether the work says when something is wanted: "배포할 때", "이관 작업에 앞서"."""
+        """Return whether the work only says when: "배포할 때", "이관 작업에 앞서"."""
         moments = self.lexicon.lists["moments"]
         for item in self.reading.items(hit)[hit.end : hit.end + _MOMENT_REACH]:
             if item.form in moments:
