@@ -36,7 +36,6 @@ class TaskView:
     server: str | None
     kind: str | None
     """The issue's kind, e.g. `INCIDENT`."""
-    category: str | None
     action_type: str | None
     """The work that is asked for, e.g. `RESTART`."""
     category: str | None
@@ -86,7 +85,6 @@ def task(board: BoardContext, task_id: int) -> TaskView:
             _request(issue),
             found.target_server,
             issue.kind,
-            issue.category,
             found.action_type,
             issue.category,
             issue.priority,

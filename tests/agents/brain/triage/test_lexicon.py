@@ -17,7 +17,8 @@ def found(source: str, text: str, macros: dict[str, list[str]] | None = None) ->
         for spelling in pattern.words[0].spellings:
             by_first.setdefault(spelling, []).append(pattern)
     alone = replace(lexicon(), patterns={k: tuple(v) for k, v in by_first.items()})
-    return any(True for _ in alone.matches(items := morphemes(text), spell(items)))
+    items = morphemes(text)
+    return any(True for _ in alone.matches(items, spell(items)))
 
 
 @pytest.mark.parametrize(
