@@ -75,9 +75,15 @@ def _may_be_kind(value: str, category: str, facts: RequestFacts) -> bool:
 
 
 def _may_rank(value: str, facts: RequestFacts) -> bool:
-    """Return whether words alone may decide for `value`: P1 needs many who are affected."""
+    """Return whether words alone may decide for `value`.
+
+    P1 needs many who are affected, and more than slowness.
+    """
+    only_slow = bool(facts.faults) and len(facts.fault("slow", "weak")) == len(facts.faults)
     return value != "P1" or (
-        bool(facts.wide) and not facts.reading.facts("calm.", "scope.some", "scope.one")
+        bool(facts.wide)
+        and not only_slow
+        and not facts.reading.facts("calm.", "scope.some", "scope.one")
     )
 
 

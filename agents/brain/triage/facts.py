@@ -69,6 +69,13 @@ class RequestFacts:
         """Return the problems of these kinds."""
         return [h for h in self.faults if h.concept.removeprefix("fault.") in names]
 
+    @property
+    def symptoms(self) -> tuple[str, ...]:
+        """What is wrong now, in few words; a function that is out and a system that is are one."""
+        names = {h.concept.removeprefix("fault.") for h in self.faults}
+        named = {"down" if name == "outage" else name for name in names}
+        return tuple(sorted(named - {"weak", "waiting"}))
+
     def _is_topic_only(self, hit: ConceptHit) -> bool:
         """Return whether the problem is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
         if (
