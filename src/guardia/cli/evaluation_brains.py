@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from guardia.agents.brain.triage.classify import Triage
     from guardia.board.costs.budget_accounts import BudgetRefusal
     from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
+    from guardia.org.directory import Directory
 
 T = TypeVar("T")
 
