@@ -11,7 +11,7 @@ from guardia.knowledge.library import RunbookMatch
 
 LEAST_SCORE = 6.5
 FAR_BETTER = 12.0
-"""From here on the words alone decide, whatever field triage has read."""
+"""From here on the words alone decide, also in another field than triage has read."""
 _UNKNOWN = (None, "GENERAL")
 
 

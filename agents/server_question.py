@@ -49,7 +49,7 @@ def sole_servers_below(servers: Iterable[Host], server_id: str) -> tuple[str, ..
     """Return the servers of deeper layers that all of the server's institution need.
 
     Pages need applications, these need the database. Only if the institution has one server of a
-    layer, whatever is above it needs that one.
+    layer, all that is above needs that one.
     """
     known = list(servers)
     own = next((host for host in known if host.server_id == server_id), None)

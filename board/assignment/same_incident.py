@@ -2,7 +2,7 @@
 
 By the same server and category; by a server without which the reported one cannot work; or, if no
 server is named, by institution, category and symptom. The last two need more proof, since a wrong
-link leaves an outage without work until somebody says that it is another one.
+link leaves an outage without work until its reporter says that it is another one.
 """
 
 from __future__ import annotations

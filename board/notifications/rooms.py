@@ -1,4 +1,4 @@
-"""Rooms on duty: where an emergency is written, besides the people who are called."""
+"""Rooms on duty: where an emergency is written in addition to calling people."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ Resolve = Callable[[Sequence[str]], Sequence[DutyRoom]]
 
 
 def as_listed(names: Sequence[str]) -> list[DutyRoom]:
-    """Return the listed rooms, whatever channel the installation has."""
+    """Return the listed rooms, without regard to the channels of the installation."""
     return [DutyRoom("", name) for name in dict.fromkeys(names)]

@@ -100,7 +100,7 @@ class RequestFacts:
         )
 
     def _is_attribute(self, hit: ConceptHit) -> bool:
-        """Return whether it only tells which thing is meant: "못 쓰는 파일", "어제 나간 버전"."""
+        """Return whether it only says which thing is meant: "못 쓰는 파일", "어제 나간 버전"."""
         items = self.reading.items(hit)
         noun = next((m.form for m in items[hit.end :] if m.tag in ("NNG", "NNP")), "")
         return items[hit.end - 1].form in _GOING_ON and noun in self.lexicon.lists["things"]
@@ -208,7 +208,7 @@ class RequestFacts:
         return not self.is_delivered(hit)
 
     def is_delivered(self, hit: ConceptHit) -> bool:
-        """Return whether its result is to be told or sent: "확인해서 알려 주세요"."""
+        """Return whether its result is to be reported or sent: "확인해서 알려 주세요"."""
         following = self.reading.clauses[hit.clause + 1 : hit.clause + 2]
         answers = self.lexicon.lists["answers"]
         joins = self.reading.items(hit)[-1].form in _JOINING
