@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from guardia.agents.brain.triage.classify import Triage
 from guardia.board.assignment.question_words import ServerChoice
@@ -10,6 +10,8 @@ from guardia.org.directory import Host
 
 _ON_SERVERS = frozenset({"DB", "WAS", "WEB", "STORAGE", "OS", "DEPLOY", "BACKUP"})
 """Categories of work on a server; an account or a network is none of one server."""
+_LAYERS = ("WEB", "WAS", "DB")
+"""Kinds of servers; each needs those after it."""
 _WORK = frozenset({"INCIDENT", "CHANGE"})
 
 
@@ -41,3 +43,20 @@ def as_choices(hosts: Sequence[Host], limit: int) -> list[ServerChoice]:
         ServerChoice(host.server_id, label if labels.count(label) == 1 else host.server_id)
         for host, label in zip(hosts, labels, strict=True)
     ]
+
+
+def sole_servers_below(servers: Iterable[Host], server_id: str) -> tuple[str, ...]:
+    """Return the servers of deeper layers that all of the server's institution need.
+
+    Pages need applications, these need the database. Only if the institution has one server of a
+    layer, all that is above needs that one.
+    """
+    known = list(servers)
+    own = next((host for host in known if host.server_id == server_id), None)
+    if own is None or own.kind not in _LAYERS:
+        return ()
+    found = []
+    for kind in _LAYERS[_LAYERS.index(own.kind) + 1 :]:
+        of_kind = [h.server_id for h in known if (h.institution, h.kind) == (own.institution, kind)]
+        found += of_kind if len(of_kind) == 1 else []
+    return tuple(found)

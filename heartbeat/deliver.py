@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 
 import httpx
 
 from guardia.board.core.context import BoardContext
-from guardia.board.intake import registry
+from guardia.board.core.notice_kinds import EMERGENCIES
+from guardia.board.intake import duty_rooms, registry
 from guardia.board.intake.channels import NotConfigured, RetryLater
 from guardia.board.notifications import delivery, dispatch, gateway
 from guardia.board.notifications.delivery import OutboundMessage
@@ -30,16 +32,16 @@ def deliver(board: BoardContext, settings: Settings, outbox_id: int) -> None:
     At least once: a crash between sending and marking leaves a message that is sent again, under
     the same `Idempotency-Key`.
     """
-    failed = _dispatch(board, outbox_id)
+    failed = _dispatch(board, settings, outbox_id)
     _deliver(board, settings, outbox_id)
     if failed is not None:
         raise failed
 
 
-def _dispatch(board: BoardContext, outbox_id: int) -> Exception | None:
+def _dispatch(board: BoardContext, settings: Settings, outbox_id: int) -> Exception | None:
     """Queue the copies for people; an error there never holds back the message itself."""
     try:
-        dispatch.dispatch(board, outbox_id)
+        dispatch.dispatch(board, outbox_id, partial(duty_rooms.duty_rooms, settings))
     except Exception as error:
         log.exception("the recipients of message %s cannot be determined", outbox_id)
         return error
@@ -73,6 +75,8 @@ def _send(
 ) -> None:
     if message.kind == "notice" and not message.medium:
         return  # it is on the pages of its people; its copies are messages of their own
+    if message.notice in EMERGENCIES and duty_rooms.only_in_rooms(settings):
+        return  # the rooms on duty have it, as messages of their own
     own = gateway.gateway_for(board, message.medium) if message.medium else None
     if own is not None:
         keys = FileCredentialStore(settings.secrets)

@@ -30,6 +30,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets
 from guardia.board.dashboard import totals
 from guardia.board.intake import context_rules, events
+from guardia.board.intake.mail.retention import forget_old_mails
 from guardia.board.integrity import daily_report
 from guardia.board.knowledge import findings, usage
 from guardia.board.notifications import digests, on_call
@@ -255,6 +256,7 @@ def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:
 def _delete_old(board: BoardContext, keep_steps: timedelta) -> None:
     beats.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
     context_rules.delete_old_lines(board)
+    forget_old_mails(board)
     events.delete_old(board)
     history.delete_old(board)
     graph_steps.delete_ended(board, keep_steps)

@@ -17,6 +17,7 @@ from guardia.agents.server_question import (
     certain_server,
     needs_server,
     possible_servers,
+    sole_servers_below,
 )
 from guardia.agents.state import AgentContext
 from guardia.board.assignment import questions, reports
@@ -123,6 +124,8 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
     """
     context, triage = runtime.context, state["triage"]
     reasons = [*triage.reasons, t("agents.thought_by", by=state["thought"])]
+    if not triage.servers and _is_linked(context, triage, reasons):
+        return {}
     # The server of an alert is never guessed: it may be one that is not known here.
     if needs_server(triage) and not state.get("given"):
         found = _find_server(context, triage, reasons)
@@ -130,8 +133,7 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
             return {}
         triage = found
     server = triage.servers[0] if triage.servers else None
-    understood = _understood(triage, reasons)
-    if server is not None and reports.link_claimed(context.board, context.claim, understood):
+    if server is not None and _is_linked(context, triage, reasons):
         return {}
     kind = _server_kind(context, server)
     agent = fit.best_specialist(candidates.specialists(context.board), triage.category, kind)
@@ -140,6 +142,14 @@ def delegate(state: DispatchState, runtime: Runtime[AgentContext]) -> DispatchSt
         return {}
     _file(context, triage, server, agent, reasons)
     return {}
+
+
+def _is_linked(context: AgentContext, triage: Triage, reasons: list[str]) -> bool:
+    """Link a further report of an open incident; return whether there is one."""
+    systems = cmdb.systems(context.board).servers
+    below = sole_servers_below(systems, triage.servers[0]) if triage.servers else ()
+    understood = _understood(triage, reasons)
+    return reports.link_claimed(context.board, context.claim, understood, below) is not None
 
 
 def _find_server(context: AgentContext, triage: Triage, reasons: list[str]) -> Triage | None:
@@ -181,6 +191,7 @@ def _understood(triage: Triage, reasons: list[str]) -> Understanding:
         reasons=tuple(reasons),
         confidence=_CONFIDENCE.get(len(triage.unsure), "low"),
         unsure=triage.unsure,
+        symptoms=triage.symptoms,
     )
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 from langgraph.runtime import Runtime
 
-from guardia.agents import lessons, procedure
+from guardia.agents import lessons, procedure, runbook_gate
 from guardia.agents.brain.protocol import display_name
 from guardia.agents.state import AgentContext, OperateState
 from guardia.board.core.plan import Citation
-from guardia.board.execution import grants, tasks
+from guardia.board.execution import grants, tasks, view
 from guardia.board.knowledge import usage
 from guardia.board.search import citations
 from guardia.board.search.citations import Reference
@@ -40,6 +40,8 @@ def recall(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     # A runbook for a service that the server does not have would find nothing.
     registered = {None, *(service.kind for service in host.services)}
     hits = [hit for hit in hits if hit.runbook.service in registered] or hits
+    task = view.task(context.board, context.claim.task_id)
+    hits = [hit for hit in hits if runbook_gate.applies(hit, task.category, task.action_type)]
     known = context.notebook
     found = lessons.reordered(hits, known.lessons, host.server_id)
     remembered = lessons.relevant_notes(found, known.lessons, host.server_id)

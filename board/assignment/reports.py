@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import exists, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import select
+from sqlalchemy.orm import Session
 
-from guardia.board.assignment import history, proposals
+from guardia.board.assignment import history, proposals, same_incident
 from guardia.board.assignment.model import IssueReport
 from guardia.board.assignment.understanding import Understanding, keep_understanding
 from guardia.board.audit import log
@@ -19,7 +19,6 @@ from guardia.board.core.choices import Choice
 from guardia.board.core.claims import Claim, claimed_task
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.core.labels import log_label
 from guardia.board.core.lifecycle import OPEN_STATES, ActorKind, Move, State
 from guardia.board.core.lookup import get_issue, lock_issues, lock_tasks
 from guardia.board.core.model import Issue, Task
@@ -48,53 +47,28 @@ _SIMILAR = 3
 
 
 @repeat_on_conflict
-def link_claimed(board: BoardContext, claim: Claim, understood: Understanding) -> int | None:
+def link_claimed(
+    board: BoardContext, claim: Claim, understood: Understanding, below: Sequence[str] = ()
+) -> int | None:
     """Link a claimed request to the open incident that it reports again; return that issue.
 
-    `None` if there is none: only the same server and the same category count, and people's undoing
-    of a link is final.
+    `None` if there is none, see `same_incident`. `below` are the servers without which the reported
+    one cannot work. People's undoing of a link is final.
     """
     now = board.clock()
     with board.database.transaction() as session:
         task = claimed_task(session, claim)
         issue = get_issue(session, claim.sr_id)
-        main_id = _same_incident(session, issue, understood, now)
-        if main_id is None:
+        found = None
+        if not (issue.parent_id or issue.goal_id or _was_linked(session, issue.sr_id)):
+            found = same_incident.same_incident(session, issue, understood, below, now)
+        if found is None:
             return None
+        main_id, why = found
         move_task(session, task, Move.HAND_OVER, actor=ActorKind.AGENT, now=now, run_id=None)
         keep_understanding(issue, task, understood)
-        category = log_label("triage.category", understood.category)
-        why = t("assignment.report.same", server=understood.servers[0], category=category)
         _link(session, issue, main_id, why, claim.actor, now, understood)
         return main_id
-
-
-def _same_incident(
-    session: Session, issue: Issue, understood: Understanding, now: datetime
-) -> int | None:
-    """Return the oldest open incident on the same server in the same category."""
-    if understood.kind != _INCIDENT or len(understood.servers) != 1:
-        return None
-    if issue.parent_id or issue.goal_id or _was_linked(session, issue.sr_id):
-        return None
-    window = revisions.assignment_rules(session).report_window
-    main, its = aliased(Issue), aliased(Task)
-    query = (
-        select(main.sr_id)
-        .join(its, its.sr_id == main.sr_id)
-        .where(
-            its.target_server == understood.servers[0],
-            its.status.in_(_OPEN_VALUES),
-            its.created_at > now - window,
-            main.sr_id < issue.sr_id,
-            main.kind == _INCIDENT,
-            main.category == understood.category,
-            ~exists().where(IssueReport.sr_id == main.sr_id, IssueReport.state == "LINKED"),
-        )
-        .order_by(main.sr_id)
-        .limit(1)
-    )
-    return session.scalar(query)
 
 
 def _was_linked(session: Session, sr_id: int) -> bool:

@@ -25,6 +25,8 @@ class Understanding(BaseModel):
     """`high`, `medium` or `low`: for how many fields the text had evidence."""
     unsure: tuple[str, ...] = ()
     """The fields for which it had none."""
+    symptoms: tuple[str, ...] = ()
+    """What is wrong now: `down`, `slow`, `error` …"""
 
     def as_kept(self) -> dict[str, Any]:
         """Return what is kept with the issue beside its own columns."""
@@ -34,6 +36,7 @@ class Understanding(BaseModel):
             "action_type": self.action_type,
             "confidence": self.confidence,
             "unsure": list(self.unsure),
+            "symptoms": list(self.symptoms),
         }
 
 

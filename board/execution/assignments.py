@@ -39,6 +39,7 @@ class Assignment:
     reasons: tuple[str, ...]
     confidence: str = ""
     unsure: tuple[str, ...] = ()
+    symptoms: tuple[str, ...] = ()
     chosen: tuple[Chosen, ...] = ()
     """The agent and the engineer with their scores."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, ClassVar, Generic, Protocol, TypeVar, runtime_checkable
 
 import httpx
 from pydantic import BaseModel, ValidationError
@@ -132,3 +132,11 @@ class Channel(Protocol):
         `httpx.HTTPError` or `OSError` if sending fails. Requests go through `client`: it has a time
         limit and the `Idempotency-Key`.
         """
+
+
+@runtime_checkable
+class RoomChannel(Channel, Protocol):
+    """A messenger: it can write to rooms that have not written to it."""
+
+    rooms_opened_by: ClassVar[str]
+    """Field of `Settings` without which it cannot."""

@@ -168,6 +168,7 @@ class JandiChannel:
     """A JANDI team: topics with outgoing webhooks, and incoming webhooks for replies."""
 
     name = CHANNEL
+    rooms_opened_by: ClassVar[str] = "jandi_url"
     settings = ("jandi_token", "jandi_url")
     endpoints: ClassVar[Mapping[str, Endpoint[Any]]] = {
         "/intake/jandi": Endpoint("A message of a JANDI topic", _verify, _receive)

@@ -228,6 +228,7 @@ class MattermostChannel:
     """A Mattermost team: its rooms, and the webhooks for replies and alerts."""
 
     name = CHANNEL
+    rooms_opened_by: ClassVar[str] = "messenger_url"
     settings = (
         "messenger_token",
         "messenger_url",

@@ -234,6 +234,7 @@ class SlackChannel:
     """A Slack workspace with the app of this installation."""
 
     name = CHANNEL
+    rooms_opened_by: ClassVar[str] = "slack_token"
     settings = (
         "slack_signing_secret",
         "slack_token",

@@ -17,10 +17,12 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue, OutboxEntry
 from guardia.board.core.notice_kinds import EMERGENCIES, NoticeKind
 from guardia.board.core.notices import Notice
+from guardia.board.core.outbox import Route
 from guardia.board.issues import following
 from guardia.board.notifications import audience, on_call
 from guardia.board.notifications.copies import send_copies
 from guardia.board.notifications.policy import NEVER_COLLECTED, plan_delivery
+from guardia.board.notifications.rooms import DutyRoom, Resolve, as_listed
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.org import revisions
@@ -28,8 +30,11 @@ from guardia.org.chart_model import OrgChart
 
 
 @repeat_on_conflict
-def dispatch(board: BoardContext, outbox_id: int) -> None:
-    """Queue the copies of an alert or a notice, unless that was done before."""
+def dispatch(board: BoardContext, outbox_id: int, resolve: Resolve = as_listed) -> None:
+    """Queue the copies of an alert or a notice, unless that was done before.
+
+    `resolve` finds the rooms on duty.
+    """
     now = board.clock()
     with board.database.transaction() as session:
         row = session.get(OutboxEntry, outbox_id, with_for_update=True)
@@ -49,7 +54,7 @@ def dispatch(board: BoardContext, outbox_id: int) -> None:
             notices = [one for one in notices if one.person_id not in called]
         _plan(session, chart, notices, kind, now)
         if kind in EMERGENCIES:
-            _tell_rooms(session, chart, row, now)
+            _tell_rooms(session, row, resolve(chart.notifications.rooms), now)
             on_call.begin(session, chart, row, now)
 
 
@@ -109,14 +114,20 @@ def _plan(
             send_copies(session, chart, notice, preference, now, media=plan.media, text=notice.text)
 
 
-def _tell_rooms(session: Session, chart: OrgChart, row: OutboxEntry, now: datetime) -> None:
-    """Send an emergency to every room on duty."""
-    for room in _rooms(session, chart, row):
-        copied = outbox.send(session, "message", row.text, now, room=room, sr_id=row.sr_id)
+def _tell_rooms(
+    session: Session, row: OutboxEntry, rooms: Iterable[DutyRoom], now: datetime
+) -> None:
+    """Send an emergency to every room on duty, but not again to the room of its issue."""
+    issue = session.get(Issue, row.sr_id) if row.sr_id is not None else None
+    for one in dict.fromkeys(rooms):
+        if issue and one.room and (one.channel or issue.channel, one.room) == _home(issue):
+            continue
+        route = Route(channel=one.channel)
+        copied = outbox.send(
+            session, "message", row.text, now, room=one.room, sr_id=row.sr_id, route=route
+        )
         session.get_one(OutboxEntry, copied).cause_id = row.outbox_id
 
 
-def _rooms(session: Session, chart: OrgChart, row: OutboxEntry) -> Iterable[str]:
-    issue = session.get(Issue, row.sr_id) if row.sr_id is not None else None
-    own = issue.room if issue is not None else ""
-    return [room for room in dict.fromkeys(chart.notifications.rooms) if room != own]
+def _home(issue: Issue) -> tuple[str, str]:
+    return issue.channel, issue.room

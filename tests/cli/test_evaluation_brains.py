@@ -93,3 +93,36 @@ def test_goals_are_compared_by_their_work(tmp_path: Path, action: str, share: fl
     file = examples(tmp_path, ("기재부 와스 1호기를 재기동해 주세요", {"work": work}))
     found = json.loads(output("eval", "goals", file, "--directory", DIRECTORY, "--json"))
     assert found["exact"] == share
+
+
+GOAL = "기재부 시스템을 월말까지 안정화해 주세요"
+PLAN: dict[str, Any] = {
+    "reason": "안정화라고 하여 상태를 먼저 봅니다.",
+    "sure": "YES",
+    "pieces": [
+        {
+            "title": "DB 상태 점검",
+            "category": "DB",
+            "action_type": "HEALTH_CHECK",
+            "server": "MOF-DB-01",
+        }
+    ],
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("server", "expected"), [("MOF-DB-01", (1, 0, 100.0)), ("MOF-WAS-01", (0, 0, 0.0))]
+)
+def test_a_brain_gains_on_goals_what_the_rules_do_not_see(
+    tmp_path: Path, server: str, expected: tuple[int, int, float]
+) -> None:
+    work = [{"category": "DB", "action_type": "HEALTH_CHECK", "servers": [server]}]
+    file = examples(tmp_path, (GOAL, {"work": work}))
+    # The window of the smallest model that is used.
+    with ModelServer(window=4_096) as model:
+        model.replies(CannedReply(PLAN))
+        options = ("--brain", "dispatcher", "--chart", chart(tmp_path, model.url))
+        given = ("eval", "goals", file, "--directory", DIRECTORY, "--json", *options)
+        found = json.loads(output(*given))
+    assert (found["won"], found["lost"], found["exact"]) == expected and found["calls"] == 1

@@ -47,6 +47,8 @@ class Triage(BaseModel):
     """Korean sentences: which words led to which result."""
     unsure: tuple[str, ...] = Field(default=(), exclude=True)
     """`kind`, `category`, `priority`: those for which the text has no evidence."""
+    symptoms: tuple[str, ...] = Field(default=(), exclude=True)
+    """What is wrong now: `down slow error full attack breach …`."""
 
 
 def triage(text: str, directory: Directory) -> Triage:
@@ -84,6 +86,7 @@ def triage(text: str, directory: Directory) -> Triage:
             for name, found in (("kind", kind), ("category", category), ("priority", priority))
             if not found.sure
         ),
+        symptoms=facts.symptoms,
     )
 
 

@@ -24,6 +24,7 @@ _NEEDED: Mapping[str, Mapping[str, float]] = {
 }  # fmt: skip
 
 
+_WITHOUT_TROUBLE = ("HEALTH_CHECK", "CERT_CHECK", "BACKUP")
 _SURE = 0.8
 """Share from which a chat model may not change what the weights have decided."""
 
@@ -60,17 +61,29 @@ def decide(facts: RequestFacts) -> Decision:
 def _may_be_kind(value: str, category: str, facts: RequestFacts) -> bool:
     """Return whether words alone may decide for `value`.
 
-    Work on accounts is a service, and what has no impact yet is no incident.
+    Work on accounts is a service, and what has no impact yet is no incident. Neither is a question
+    without trouble, nor work that is done without trouble.
     """
     if value == "INCIDENT":
-        return not facts.reading.facts("calm.now", "calm.noimpact")
+        idle = facts.open_questions and not facts.faults and not facts.requests
+        service = facts.action in _WITHOUT_TROUBLE or (category == "ACCOUNT" and facts.requests)
+        fine = service and not facts.faults
+        return not (idle or fine or facts.reading.facts("calm.now", "calm.noimpact"))
+    if value == "QUESTION":
+        return not facts.asked
     return value != "CHANGE" or category not in ("ACCOUNT", "GENERAL")
 
 
 def _may_rank(value: str, facts: RequestFacts) -> bool:
-    """Return whether words alone may decide for `value`: P1 needs many who are affected."""
+    """Return whether words alone may decide for `value`.
+
+    P1 needs many who are affected, and more than slowness.
+    """
+    only_slow = bool(facts.faults) and len(facts.fault("slow", "weak")) == len(facts.faults)
     return value != "P1" or (
-        bool(facts.wide) and not facts.reading.facts("calm.", "scope.some", "scope.one")
+        bool(facts.wide)
+        and not only_slow
+        and not facts.reading.facts("calm.", "scope.some", "scope.one")
     )
 
 

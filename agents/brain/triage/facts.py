@@ -21,6 +21,13 @@ _ABOUT_TROUBLE = ("action.DEPLOY", "action.LOG_ANALYSIS")
 """Work whose object can be a problem: "오류 수정 버전 배포", "에러 로그 분석"."""
 _NEEDED = ("필요", "가능", "되", "급하", "요구", "시급")
 _DESCRIBING = ("ᆫ", "은", "는", "던")
+_KEPT = ("두", "놓", "있", "오", "버리")
+"""Auxiliary verbs of a lasting result: "백업 받아둔 것"."""
+_JOINING = ("어서", "아서")
+_BEFORE_MOMENT = ("XSV", "XSA", "EP", "ETM", "ETN", "JKB")
+_MOMENT_REACH = 5
+_LABEL_REACH = 4
+_GOING_ON = ("쓰", "나가", "올라가", "내려가")
 
 
 @dataclass(frozen=True)
@@ -44,11 +51,30 @@ class RequestFacts:
         if calm:
             last = max(h.clause for h in calm)
             facts = [h for h in facts if h.clause > last and not h.past]
-        return facts
+        return self._without_repaired(facts)
+
+    def _without_repaired(self, facts: list[ConceptHit]) -> list[ConceptHit]:
+        """Drop problems that the sender has repaired: "안 눌리던 것 고쳤습니다. 반영해 주세요"."""
+        fixed = self.reading.facts("calm.fixed")
+        if not fixed or not any(self.is_requested(h) for h in self._releases):
+            return facts
+        last = max((h.clause, h.begin) for h in fixed)
+        return [h for h in facts if (h.clause, h.begin) > last]
+
+    @cached_property
+    def _releases(self) -> list[ConceptHit]:
+        return self.reading.all("action.DEPLOY", "short.DEPLOY")
 
     def fault(self, *names: str) -> list[ConceptHit]:
         """Return the problems of these kinds."""
         return [h for h in self.faults if h.concept.removeprefix("fault.") in names]
+
+    @property
+    def symptoms(self) -> tuple[str, ...]:
+        """What is wrong now, in few words; a function that is out and a system that is are one."""
+        names = {h.concept.removeprefix("fault.") for h in self.faults}
+        named = {"down" if name == "outage" else name for name in names}
+        return tuple(sorted(named - {"weak", "waiting"}))
 
     def _is_topic_only(self, hit: ConceptHit) -> bool:
         """Return whether the problem is a topic ("장애 대비", "락은 어떻게 …"), not a report."""
@@ -57,7 +83,7 @@ class RequestFacts:
             and self.reading.items(hit)[hit.begin - 1].form in self.lexicon.lists["drills"]
         ):
             return True
-        if hit.concept == "fault.weak" and self._describes(hit):
+        if self._describes(hit) and (hit.concept == "fault.weak" or self._is_attribute(hit)):
             return True
         asking, shadows = self.lexicon.lists["asking"], self.lexicon.lists["shadows"]
         for item in self.reading.items(hit)[hit.end :]:
@@ -72,6 +98,12 @@ class RequestFacts:
             or self._is_idle_question(hit)
             or any(c.begin >= hit.end and self.is_requested(c) for c in changes)
         )
+
+    def _is_attribute(self, hit: ConceptHit) -> bool:
+        """Return whether it only says which thing is meant: "못 쓰는 파일", "어제 나간 버전"."""
+        items = self.reading.items(hit)
+        noun = next((m.form for m in items[hit.end :] if m.tag in ("NNG", "NNP")), "")
+        return items[hit.end - 1].form in _GOING_ON and noun in self.lexicon.lists["things"]
 
     def _is_idle_question(self, hit: ConceptHit) -> bool:
         """Return whether it asks if a problem would occur: "배포하면 끊기나요? 급하지 않아요"."""
@@ -147,7 +179,11 @@ class RequestFacts:
         """Return whether the work of `hit` is requested, not narrated, denied or asked about."""
         if hit.denied or hit.past or self._modifies_next_noun(hit) or self._describes(hit):
             return False
-        if self._is_open_question(hit.clause) or self._gives_reason(hit):
+        if self._is_open_question(hit.clause) or self._gives_reason(hit) or self._is_moment(hit):
+            return False
+        if self._is_form_entry(hit.clause):
+            return True
+        if self._is_condition(hit):
             return False
         near = range(hit.clause, hit.clause + _REQUEST_REACH + 1)
         requests = (r for n in near for r in self.reading.in_clause(n, "ask.do"))
@@ -167,7 +203,37 @@ class RequestFacts:
     def _gives_reason(self, hit: ConceptHit) -> bool:
         """Return whether the clause states a reason: "자리를 옮겨서 …"."""
         last = self.reading.items(hit)[-1]
-        return last.tag == "EC" and last.form in self.lexicon.lists["reasons"]
+        if last.tag != "EC" or last.form not in self.lexicon.lists["reasons"]:
+            return False
+        return not self.is_delivered(hit)
+
+    def is_delivered(self, hit: ConceptHit) -> bool:
+        """Return whether its result is to be reported or sent: "확인해서 알려 주세요"."""
+        following = self.reading.clauses[hit.clause + 1 : hit.clause + 2]
+        answers = self.lexicon.lists["answers"]
+        joins = self.reading.items(hit)[-1].form in _JOINING
+        return joins and any(m.form in answers for part in following for m in part.items)
+
+    def _is_condition(self, hit: ConceptHit) -> bool:
+        """Return whether the work is only a condition: "로그를 보면 오류가 있습니다"."""
+        conditional = self.reading.clauses[hit.clause].conditional
+        return conditional and not self.reading.in_clause(hit.clause, "ask.")
+
+    def _is_form_entry(self, clause: int) -> bool:
+        """Return whether it is the field of a form that names the work: "요청: 로그 분석"."""
+        items = self.reading.clauses[clause].items
+        colon = next((n for n, m in enumerate(items[:_LABEL_REACH]) if m.form == ":"), 0)
+        return colon > 0 and items[0].form in ("요청", "작업", "신청", "조치")
+
+    def _is_moment(self, hit: ConceptHit) -> bool:
+        """Return whether the work only says when: "배포할 때", "이관 작업에 앞서"."""
+        moments = self.lexicon.lists["moments"]
+        for item in self.reading.items(hit)[hit.end : hit.end + _MOMENT_REACH]:
+            if item.form in moments:
+                return item.tag[0] in "NVM"
+            if item.tag not in _BEFORE_MOMENT and item.form not in ("하", "되", "작업", "진행"):
+                return False
+        return False
 
     def _modifies_next_noun(self, hit: ConceptHit) -> bool:
         """Return whether the word belongs to the next noun: "배포 일정", "백업 실패"."""
@@ -184,10 +250,13 @@ class RequestFacts:
 
     def _describes(self, hit: ConceptHit) -> bool:
         """Return whether the word describes the next noun: "등록된 정책"."""
-        rest = self.reading.items(hit)[hit.end : hit.end + 3]
+        items = self.reading.items(hit)
         light = ("XSV", "XSA", "EP")
-        first = next((m for m in rest if m.tag not in light and m.form not in ("하", "되")), None)
-        return first is not None and first.tag == "ETM" and first.form in _DESCRIBING
+        rest = [m for m in items[hit.end : hit.end + 3] if m.tag not in light]
+        rest = [m for m in rest if m.form not in ("하", "되")]
+        if len(rest) > 1 and rest[0].tag == "EC" and rest[1].form in _KEPT:
+            rest = list(items[hit.end + 2 : hit.end + 4])
+        return bool(rest) and rest[0].tag == "ETM" and rest[0].form in _DESCRIBING
 
     def _ends_bare(self, hit: ConceptHit) -> bool:
         """Return whether the sentence ends with the work itself, in telegram style."""
@@ -208,7 +277,8 @@ class RequestFacts:
             if self.is_requested(h) and not self._means_other_work(h)
         ]
         if not found:
-            found = [h for h in self.reading.all("short.") if self._fits_topic(h)]
+            short = self.reading.all("short.")
+            found = [h for h in short if self._fits_topic(h) and not self._recurs(h)]
         return sorted(found, key=lambda h: (h.clause, h.begin - h.end))
 
     @property
@@ -217,10 +287,20 @@ class RequestFacts:
         return _suffix(self.asked[0]) if self.asked else None
 
     def _means_other_work(self, hit: ConceptHit) -> bool:
-        """Return whether other work is meant: a platform upgrade, or a locked account."""
+        """Return whether other work is meant: a schedule, a platform upgrade, a locked account."""
+        if self._recurs(hit):
+            return True
         if _suffix(hit) == "DEPLOY" and "배포" not in hit.words:
             return bool(self.reading.all("change.platform"))
-        return _suffix(hit) == "KILL_QUERY" and bool(self.reading.facts("fault.waiting"))
+        if _suffix(hit) != "KILL_QUERY":
+            return False
+        account = "DB" not in self.kinds and bool(self.reading.all("topic.ACCOUNT"))
+        return account or bool(self.reading.facts("fault.waiting"))
+
+    def _recurs(self, hit: ConceptHit) -> bool:
+        """Return whether it is to happen again and again: "7일 지나면 자동으로 지우게"."""
+        recurring = self.lexicon.lists["recurring"]
+        return any(m.form in recurring for m in self.reading.items(hit))
 
     def _fits_topic(self, hit: ConceptHit) -> bool:
         return self.lexicon.categories[_suffix(hit)] == self.topic and self.is_requested(hit)
@@ -288,7 +368,7 @@ class RequestFacts:
         return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
 
     def _is_fine(self, hit: ConceptHit) -> bool:
-        if hit.clause in self._fault_clauses:
+        if hit.clause in self._fault_clauses or self.reading.clauses[hit.clause].conditional:
             return False
         fine = self.reading.in_clause(hit.clause, "calm.component")
         return hit.denied or any(w.begin >= hit.end and not w.denied for w in fine)

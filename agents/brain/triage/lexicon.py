@@ -39,6 +39,10 @@ class PatternWord(NamedTuple):
     """Whether other words may precede it."""
 
 
+Spelled = Sequence[Sequence[tuple[str, int]]]
+"""By position: each spelling of the next morphemes, and where it ends."""
+
+
 @dataclass(frozen=True, slots=True)
 class LexiconPattern:
     """A sequence of words that expresses `concept`."""
@@ -61,6 +65,8 @@ class Lexicon:
     """All patterns by their first morphemes, and the other word lists."""
 
     patterns: dict[str, tuple[LexiconPattern, ...]]
+    work: dict[str, tuple[LexiconPattern, ...]]
+    """Those of requested work that have more than one word."""
     categories: dict[str, str]
     """Action type -> the category of a request for it."""
     weights: dict[str, int]
@@ -70,17 +76,37 @@ class Lexicon:
     servers: dict[str, tuple[str, ...]]
     injection_patterns: tuple[re.Pattern[str], ...]
 
-    def matches(self, items: Sequence[Morpheme]) -> Iterator[PatternMatch]:
-        """Yield every match of a pattern in `items`."""
-        # Each is needed for many patterns.
-        words = [list(_spellings(items, begin)) for begin in range(len(items))]
-        for begin in range(len(items)):
-            for spelled, end in words[begin]:
-                for pattern in self.patterns.get(spelled, ()):
-                    if _tagged(items[begin], pattern.words[0].spellings[spelled]):
-                        last = _match_rest(items, words, end, pattern.words[1:])
-                        if last:
-                            yield PatternMatch(pattern, begin, last)
+    def matches(self, items: Sequence[Morpheme], words: Spelled) -> Iterator[PatternMatch]:
+        """Yield every match of a pattern in `items`; `words` is what they spell."""
+        return _matches(self.patterns, items, words, len(items))
+
+    def work_across(
+        self, items: Sequence[Morpheme], words: Spelled, border: int
+    ) -> Iterator[PatternMatch]:
+        """Yield the matches of work that begin before `border` and end after it."""
+        found = _matches(self.work, items, words, border)
+        return (match for match in found if match.end > border)
+
+
+def spell(items: Sequence[Morpheme]) -> Spelled:
+    """Return what the morphemes spell from each position on."""
+    return [list(_spellings(items, begin)) for begin in range(len(items))]
+
+
+def _matches(
+    patterns: Mapping[str, tuple[LexiconPattern, ...]],
+    items: Sequence[Morpheme],
+    words: Spelled,
+    stop: int,
+) -> Iterator[PatternMatch]:
+    """Yield the matches that begin before `stop`."""
+    for begin in range(stop):
+        for spelled, end in words[begin]:
+            for pattern in patterns.get(spelled, ()):
+                if _tagged(items[begin], pattern.words[0].spellings[spelled]):
+                    last = _match_rest(items, words, end, pattern.words[1:])
+                    if last:
+                        yield PatternMatch(pattern, begin, last)
 
 
 def _tagged(item: Morpheme, tag: str) -> bool:
@@ -112,7 +138,7 @@ def _name_types(form: str) -> set[str]:
 
 def _match_rest(
     items: Sequence[Morpheme],
-    spelled_at: Sequence[Sequence[tuple[str, int]]],
+    spelled_at: Spelled,
     begin: int,
     words: tuple[PatternWord, ...],
 ) -> int:
@@ -153,8 +179,13 @@ def lexicon() -> Lexicon:
         for pattern in _patterns(concept, sources, data["macros"]):
             for spelling in pattern.words[0].spellings:
                 patterns.setdefault(spelling, []).append(pattern)
+    work = {
+        first: tuple(p for p in group if p.concept.startswith("action.") and len(p.words) > 1)
+        for first, group in patterns.items()
+    }
     return Lexicon(
         patterns={first: tuple(group) for first, group in patterns.items()},
+        work={first: group for first, group in work.items() if group},
         categories={a: v["category"] for a, v in data["actions"].items() if "category" in v},
         weights=weights,
         lists={name: frozenset(str(w).split()) for name, w in data["lists"].items()},

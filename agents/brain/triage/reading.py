@@ -9,7 +9,7 @@ from functools import cached_property
 
 from guardia.agents.brain.triage import grammar
 from guardia.agents.brain.triage.clauses import Clause, clauses
-from guardia.agents.brain.triage.lexicon import Lexicon, PatternMatch
+from guardia.agents.brain.triage.lexicon import Lexicon, PatternMatch, Spelled, spell
 from guardia.knowledge.korean import Morpheme
 
 
@@ -77,16 +77,19 @@ class RequestReading:
 def read_request(text: str, lexicon: Lexicon) -> RequestReading:
     """Read `text`, from which injected words have already been removed."""
     parts = tuple(clauses(text))
+    spelled = [spell(part.items) for part in parts]
     hits = [
         _hit(match, number, part, text)
         for number, part in enumerate(parts)
-        for match in lexicon.matches(part.items)
+        for match in lexicon.matches(part.items, spelled[number])
     ]
-    hits += _across(parts, text, lexicon)
+    hits += _across(parts, spelled, text, lexicon)
     return RequestReading(parts, tuple(_after_conditions(_distinct(hits), parts)))
 
 
-def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[ConceptHit]:
+def _across(
+    parts: Sequence[Clause], spelled: Sequence[Spelled], text: str, lexicon: Lexicon
+) -> Iterator[ConceptHit]:
     """Yield work whose object is in the clause before its verb: "쿼리가 도는데 죽여 주세요"."""
     for number in range(1, len(parts)):
         before, part = parts[number - 1], parts[number]
@@ -94,10 +97,10 @@ def _across(parts: Sequence[Clause], text: str, lexicon: Lexicon) -> Iterator[Co
             continue
         shift = len(before.items)
         both = replace(part, items=before.items + part.items)
-        for match in lexicon.matches(both.items):
-            if match.pattern.concept.startswith("action.") and match.begin < shift < match.end:
-                hit = _hit(match, number, both, text)
-                yield replace(hit, begin=0, end=hit.end - shift)
+        moved = [[(word, end + shift) for word, end in words] for words in spelled[number]]
+        for match in lexicon.work_across(both.items, [*spelled[number - 1], *moved], shift):
+            hit = _hit(match, number, both, text)
+            yield replace(hit, begin=0, end=hit.end - shift)
 
 
 def _distinct(hits: Iterable[ConceptHit]) -> list[ConceptHit]:

@@ -61,8 +61,9 @@ def priority(facts: RequestFacts, kind: str) -> Judgement:
 
 
 def _unlock_request(facts: RequestFacts) -> Judgement | None:
-    """Match a request to unlock an account, unless many users are affected."""
-    if facts.wide or facts.topic != "ACCOUNT":
+    """Match a request to unlock an account or to grant a right, unless many are affected."""
+    # "일을 못하세요" is said of one person as well.
+    if facts.reading.facts("scope.wide") or facts.topic != "ACCOUNT":
         return None
     requested = [h for h in facts.reading.all("ask.release") if facts.is_requested(h)]
     return _judge("REQUEST", "unlock", requested) if requested else None
@@ -82,6 +83,9 @@ def _incident(facts: RequestFacts) -> Judgement | None:
     if facts.action == "KILL_QUERY":
         return _judge("INCIDENT", "fault", [*facts.faults, *facts.asked])
     strong = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
+    if facts.action == "DISK_CLEANUP" and facts.reading.facts("calm.noimpact"):
+        # Files pile up, but there is room: "아직 여유가 있으니 정리 부탁드립니다".
+        strong = [h for h in strong if h.concept in ("fault.outage", "fault.down")]
     if strong:
         return _judge("INCIDENT", "fault", strong)
     waiting = facts.fault("waiting")
@@ -120,6 +124,7 @@ def _change(facts: RequestFacts) -> Judgement | None:
         return None
     names = ("ask.change", "ask.change_server") if facts.kinds else ("ask.change",)
     found = [h for h in facts.reading.hits if h.concept in names and facts.is_requested(h)]
+    found = [h for h in found if not facts.is_delivered(h)]
     if facts.topic in ("ACCOUNT", "GENERAL"):
         found = [h for h in found if _changes_an_object(facts, h)]
     found = [h for h in found if not _registers_things(facts, h)]
@@ -147,11 +152,15 @@ def _report(facts: RequestFacts) -> Judgement | None:
     The words for problems are countless; a report that asks for "확인", "조치" or nothing at all
     is an incident even if the lexicon knows none of its words.
     """
+    restored = facts.topic == "BACKUP" and facts.reading.all("topic.BACKUP.5")
     remedy = not facts.asked and all(_is_remedy(facts, r) for r in facts.requests)
     weak = facts.fault("weak")
     if weak and facts.topic != "GENERAL" and (remedy or facts.reading.facts("when.today")):
         return _judge("INCIDENT", "fault", weak)
     if not remedy or facts.questions or facts.reading.facts("calm.now", "fault.waiting"):
+        return None
+    if restored and any("복구" in h.words for h in facts.reading.all("topic.BACKUP.3")):
+        # "잘못 지웠어요. 백업으로 복구해 주세요" asks for a restore; nothing is broken.
         return None
     stated = [h for h in facts.topics if facts.is_statement(h.clause)]
     return _judge("INCIDENT", "reported", stated) if stated else None

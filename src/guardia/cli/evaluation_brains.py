@@ -17,10 +17,12 @@ from guardia.errors import NotFound
 from guardia.i18n import t
 
 if TYPE_CHECKING:
+    from guardia.agents.brain.goals.breakdown import GoalPiece
     from guardia.agents.brain.protocol import Brain, BrainResult
     from guardia.agents.brain.triage.classify import Triage
     from guardia.board.costs.budget_accounts import BudgetRefusal
     from guardia.board.costs.metering import ModelCallRequest, ModelCallResult
+    from guardia.org.directory import Directory
 
 T = TypeVar("T")
 
@@ -167,22 +169,21 @@ def goals(
     wrong: _Wrong = False,
 ) -> None:
     """Measure the division of goals into work: which work on which servers."""
-    from guardia.agents.brain.goals.plan import resolve_pieces
-    from guardia.agents.brain.triage.classify import triage
-    from guardia.agents.brain.triage.lexicon import lexicon
-
     names, usage, score = load_directory(directory), ModelUsage(), BrainScore(("work",))
-    asked = brain_of(brain, chart, usage)
+    asked, rules = brain_of(brain, chart, usage), brain_of(None, None, usage)
+    won = lost = 0
     for example in read_examples(file):
         text = str(example["text"])
         found = score.timed(lambda text=text: asked.divide(text, names))  # type: ignore[misc]
-        pieces = resolve_pieces(
-            found.answer, names, lexicon().servers, None, lambda piece: triage(piece, names)
-        )
-        expected, got = {"work": _work(example["expect"]["work"])}, {"work": _work_of(pieces)}
-        if not score.add(expected, got) and wrong:
+        expected, got = {"work": _work(example["expect"]["work"])}, _work_in(found.answer, names)
+        right = score.add(expected, got)
+        if brain is not None:
+            ruled = _work_in(rules.divide(text, names).answer, names) == expected
+            won, lost = won + (right > ruled), lost + (right < ruled)
+        if wrong and not right:
             evaluation.show_wrong(text, expected, got)
-    show(score.as_dict(usage), as_json=as_json)
+    more = {"won": won, "lost": lost} if brain is not None else {}
+    show({**score.as_dict(usage), **more}, as_json=as_json)
 
 
 def values_of(found: Triage) -> dict[str, Any]:
@@ -213,6 +214,18 @@ def _work(pieces: Iterable[dict[str, Any]]) -> list[tuple[str, str | None, tuple
         ),
         key=repr,
     )
+
+
+def _work_in(pieces: tuple[GoalPiece, ...], names: Directory) -> dict[str, Any]:
+    """Return the work that the parts of a goal mean."""
+    from guardia.agents.brain.goals.plan import resolve_pieces
+    from guardia.agents.brain.triage.classify import triage
+    from guardia.agents.brain.triage.lexicon import lexicon
+
+    kinds = lexicon().servers
+    return {
+        "work": _work_of(resolve_pieces(pieces, names, kinds, None, lambda p: triage(p, names)))
+    }
 
 
 def _work_of(pieces: Iterable[Any]) -> list[tuple[str, str | None, tuple[str, ...]]]:

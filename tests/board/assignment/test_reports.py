@@ -80,6 +80,42 @@ def test_only_the_same_server_and_category_are_linked(found: AgentsEnv, text: st
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(
+    ("first", "second", "linked"),
+    [
+        # No server is named: the same institution, category and symptom, and many who are affected.
+        (
+            "MOF-WAS-01 접속 불가. 전 직원 업무 중단",
+            "와스가 먹통이라 아무도 못 씁니다",
+            True,
+        ),
+        ("MOF-WAS-01 접속 불가. 전 직원 업무 중단", "와스에서 저만 로그인이 안 돼요", False),
+        ("MOF-WAS-01 디스크가 꽉 찼습니다 100%", "와스가 먹통이라 아무도 못 씁니다", False),
+        # What needs the only database of the institution is down with it.
+        ("MOF-DB-01 접속이 아예 안 됩니다 전 화면 오류", "MOF-WAS-01 접속하면 오류가 납니다", True),
+        ("MOF-DB-01 조회가 조금 느립니다", "MOF-WAS-01 접속하면 오류가 납니다", False),
+        ("MOF-WAS-01 접속 불가. 전 직원 업무 중단", "MOF-DB-01 조회가 느립니다", False),
+    ],
+)
+def test_reports_of_one_outage_from_elsewhere(
+    found: AgentsEnv, first: str, second: str, linked: bool
+) -> None:
+    report(found, first)
+    other = report(found, second, account="u-2", thread="t2")
+    assert ("report_linked" in kinds(found.env, other)) is linked
+    if linked:
+        reports.unlink(found.env.board, ENGINEER, other)
+        assert "report_unlinked" in kinds(found.env, other)
+
+
+@pytest.mark.slow
+def test_without_a_server_another_institution_is_not_meant(found: AgentsEnv) -> None:
+    report(found, "MOF-WAS-01 접속 불가. 전 직원 업무 중단")
+    other = report(found, "와스가 먹통이라 아무도 못 씁니다", institution="MOE", account="u-moe")
+    assert "report_linked" not in kinds(found.env, other)
+
+
+@pytest.mark.slow
 def test_an_ended_or_old_incident_is_no_main_issue(found: AgentsEnv) -> None:
     finish(found, report(found))
     assert "report_linked" not in kinds(found.env, report(found))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from guardia.agents.brain.triage.lexicon import LexiconPattern, _patterns, lexicon
+from guardia.agents.brain.triage.lexicon import LexiconPattern, _patterns, lexicon, spell
 from guardia.knowledge.korean import morphemes
 
 
@@ -17,7 +17,8 @@ def found(source: str, text: str, macros: dict[str, list[str]] | None = None) ->
         for spelling in pattern.words[0].spellings:
             by_first.setdefault(spelling, []).append(pattern)
     alone = replace(lexicon(), patterns={k: tuple(v) for k, v in by_first.items()})
-    return any(True for _ in alone.matches(morphemes(text)))
+    items = morphemes(text)
+    return any(True for _ in alone.matches(items, spell(items)))
 
 
 @pytest.mark.parametrize(
