@@ -35,7 +35,9 @@ def test_a_solved_issue_becomes_a_document_after_review(
     solved, still_open = env.create_issue(text="프린터가 안 됩니다"), env.create_issue()
     for sr_id in (solved, still_open):
         usage.cite(env.board, sr_id, [])
-    comments.add_comment(env.board, solved, Actor.of(ENGINEER), "# 조치\n드라이버 재설치 900101-1234567")
+    comments.add_comment(
+        env.board, solved, Actor.of(ENGINEER), "# 조치\n드라이버 재설치 900101-1234567"
+    )
     solve(env, database, solved)
     for _ in range(2):
         proposals.propose_due(env.board, docs.store)
