@@ -23,6 +23,7 @@ from apscheduler.triggers.interval import IntervalTrigger
 from guardia.board.accounts import expiry
 from guardia.board.alerts import due as alerts_due
 from guardia.board.approvals import deadlines
+from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.assignment import due as assignment_due
 from guardia.board.command import schedule as command_schedule
 from guardia.board.control import kill_report
@@ -32,7 +33,7 @@ from guardia.board.dashboard import totals
 from guardia.board.intake import context_rules, events
 from guardia.board.intake.mail.retention import forget_old_mails
 from guardia.board.integrity import daily_report
-from guardia.board.knowledge import findings, usage
+from guardia.board.knowledge import findings, proposals, usage
 from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart
 from guardia.board.remote_console import changes as remote_changes
@@ -73,9 +74,17 @@ _ONCE = {"coalesce": True, "max_instances": 1}
 class HeartbeatScheduler:
     """Fires the heartbeats of every agent of the applied chart, from `start` to `stop`."""
 
-    def __init__(self, board: BoardContext, keep_steps: timedelta = timedelta(days=30)) -> None:
-        """`keep_steps`: how long the saved steps of an ended task's graph are kept."""
-        self._board = board
+    def __init__(
+        self,
+        board: BoardContext,
+        keep_steps: timedelta = timedelta(days=30),
+        store: BlobStore | None = None,
+    ) -> None:
+        """`keep_steps`: how long the saved steps of an ended task's graph are kept.
+
+        `store`: where proposed documents are kept; without it none is proposed.
+        """
+        self._board, self._store = board, store
         self._keep_steps = keep_steps
         self._scheduler = BackgroundScheduler(timezone=UTC)
         self._reload_lock = threading.Lock()
@@ -223,6 +232,9 @@ class HeartbeatScheduler:
         self._add_recurring("service:due", soon, partial(service_due.process_due, self._board))
         self._add_recurring("webhooks", soon, partial(webhook_deliveries.queue_due, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
+        if self._store is not None:
+            propose = partial(proposals.propose_due, self._board, self._store)
+            self._add_recurring("documents:proposed", hourly, propose, misfire_grace_time=_HOUR)
         self._add_recurring(
             "forget",
             hourly,

@@ -155,7 +155,7 @@ def open_worker(
     search = SearchThreads(settings, board, closing)
     team, scheduler = (
         LazyTeam(board, gate, settings, dsn, closing.is_set, search.find),
-        HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days)),
+        HeartbeatScheduler(board, timedelta(days=settings.keep_steps_days), BlobStore.of(settings)),
     )
     try:
         with _stop_listener(board, gate), _mail(settings, board, closing) as mail, search:

@@ -9,6 +9,7 @@ from guardia.board.dashboard.agents_card import AgentsCard
 from guardia.board.dashboard.approvals_card import ApprovalsCard
 from guardia.board.dashboard.autonomy_card import AutonomyCard
 from guardia.board.dashboard.cards import NO_FILTERS, Card, CardContent, CardFilters
+from guardia.board.dashboard.documents_card import DocumentsCard
 from guardia.board.dashboard.engineers_card import EngineersCard
 from guardia.board.dashboard.failures_card import FailuresCard
 from guardia.board.dashboard.hours_card import HoursCard
@@ -34,6 +35,7 @@ CARDS: tuple[Card, ...] = (
     AgentsCard(),
     HoursCard(),
     SpendingCard(),
+    DocumentsCard(),
     IntegrityCard(),
 )
 """All cards, in the order in which pages show them."""

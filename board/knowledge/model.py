@@ -260,9 +260,18 @@ class DocumentGap(Base):
     """An issue for whose work an agent found no document."""
 
     __tablename__ = "tb_document_gap"
-    __table_args__ = (Index("ix_tb_document_gap_searched_at", "searched_at"),)
+    __table_args__ = (
+        Index("ix_tb_document_gap_searched_at", "searched_at"),
+        Index(
+            "ix_tb_document_gap_unproposed",
+            "sr_id",
+            postgresql_where=text("proposed_at is null"),
+        ),
+    )
 
     sr_id: Mapped[int] = mapped_column(
         ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True, autoincrement=False
     )
     searched_at: Mapped[datetime]
+    proposed_at: Mapped[datetime | None]
+    """When a document was proposed from it."""

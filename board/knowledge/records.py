@@ -61,16 +61,42 @@ def add_document(
     now = board.clock()
     details = checked(details, now)
     with board.database.transaction() as session:
-        details = _known(session, details)
-        contents.keep(session, store, incoming, now)
-        row = Document(created_by=str(Actor.of(person)), created_at=now, source=file.source)
-        row.kind, row.runbook_id = "runbook" if runbook_id else "document", runbook_id
-        _apply(row, details, now)
-        session.add(row)
-        session.flush()
-        _add_version(session, row, person, file, incoming.sha256, incoming.size, now, submit=submit)
-        _record(session, EntryKind.DOCUMENT_ADDED, person, now, row, sha256=incoming.sha256)
-        return row.document_id
+        return add_within(
+            session,
+            store,
+            Actor.of(person),
+            details,
+            file,
+            incoming,
+            now,
+            submit=submit,
+            runbook_id=runbook_id,
+        )
+
+
+def add_within(
+    session: Session,
+    store: BlobStore,
+    by: Actor,
+    details: DocumentDetails,
+    file: NewFile,
+    incoming: Incoming,
+    now: datetime,
+    *,
+    submit: bool,
+    runbook_id: str | None = None,
+) -> int:
+    """Add a document with its first version in the caller's transaction; return its number."""
+    details = _known(session, details)
+    contents.keep(session, store, incoming, now)
+    row = Document(created_by=str(by), created_at=now, source=file.source)
+    row.kind, row.runbook_id = "runbook" if runbook_id else "document", runbook_id
+    _apply(row, details, now)
+    session.add(row)
+    session.flush()
+    _add_version(session, row, by, file, incoming.sha256, incoming.size, now, submit=submit)
+    _record(session, EntryKind.DOCUMENT_ADDED, by, now, row, sha256=incoming.sha256)
+    return row.document_id
 
 
 @repeat_on_conflict
@@ -97,7 +123,7 @@ def add_version(
             raise Stale(what=row.title)
         contents.keep(session, store, incoming, now)
         version = _add_version(
-            session, row, person, file, incoming.sha256, incoming.size, now, submit=submit
+            session, row, Actor.of(person), file, incoming.sha256, incoming.size, now, submit=submit
         )
         _record(
             session,
@@ -124,7 +150,8 @@ def restore(board: BoardContext, person: PersonInfo, number: int, version: int) 
         if session.get(Blob, old.sha256) is None:
             raise NotFound(what=t("documents.version", version=version))
         file = NewFile(old.file_name, t("documents.restored", version=version))
-        new = _add_version(session, row, person, file, old.sha256, old.size, now, restored=version)
+        by = Actor.of(person)
+        new = _add_version(session, row, by, file, old.sha256, old.size, now, restored=version)
         _record(
             session,
             EntryKind.DOCUMENT_VERSION_ADDED,
@@ -210,7 +237,7 @@ def _newest(session: Session, number: int) -> int:
 def _add_version(
     session: Session,
     row: Document,
-    person: PersonInfo,
+    by: Actor,
     file: NewFile,
     sha256: str,
     size: int,
@@ -228,7 +255,7 @@ def _add_version(
         file_name=_file_name(file.name),
         review="IN_REVIEW" if submit else "DRAFT",
         submitted_at=now if submit else None,
-        author=str(Actor.of(person)),
+        author=str(by),
         comment=trim(file.comment, _MAX_COMMENT),
         restored_from=restored,
         created_at=now,

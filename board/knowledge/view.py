@@ -17,6 +17,7 @@ from guardia.board.core.display_names import display_names_of
 from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.knowledge.model import Document, DocumentVersion, Passage
 from guardia.board.knowledge.rights import readable_by
+from guardia.board.knowledge.use_view import needs_update
 from guardia.errors import NotFound
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -321,6 +322,8 @@ def _conditions(wanted: DocumentFilter, now: datetime) -> list[ColumnElement[boo
     over = and_(Document.expires_at.is_not(None), Document.expires_at <= now)
     if wanted.state == "EXPIRED":
         found.append(over)
+    elif wanted.state == "STALE":
+        found.append(needs_update(now))
     elif wanted.state:
         found.append(
             and_(Document.state == wanted.state, or_(~over, Document.expires_at.is_(None)))

@@ -10,6 +10,7 @@ from board_env import BoardEnv
 from document_env import DocumentEnv
 from page_env import page_app, serve_app
 from playwright.sync_api import Page, expect
+from search_env import CERTIFICATE, searching
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 TEXT = """# WAS 장애 대응 지침
@@ -100,6 +101,47 @@ def test_a_reviewer_finds_compares_and_publishes(
     page.get_by_role("button", name="선택한 판 게시").click()
     expect(page.get_by_role("status")).to_contain_text("1개 판을 게시했습니다")
     expect(page.get_by_text("검토를 기다리는 문서가 없습니다")).to_be_visible()
+
+
+def test_a_document_from_its_upload_to_the_citation(
+    sign_in: Callable[..., Page],
+    site: str,
+    docs: DocumentEnv,
+    web_env: BoardEnv,
+    refusals: list[str],
+    tmp_path: Path,
+) -> None:
+    def by(account: str, path: str) -> Page:
+        page.context.clear_cookies()
+        return sign_in(account, path)
+
+    page = sign_in("eng", "/documents/upload")
+    text = f"# 절차\n\n{CERTIFICATE[1]}\n".encode()
+    page.locator("#files").set_input_files(
+        [{"name": "인증서 갱신.md", "mimeType": "text/markdown", "buffer": text}]
+    )
+    page.locator("label[for=audience-institution]").click()
+    page.locator("#institution").select_option("MOF")
+    page.get_by_role("button", name="저장하고 검토 요청").click()
+    expect(page.get_by_text("1개를 등록했습니다")).to_be_visible()
+    docs.read()
+    page = by("lead", "/documents/review")
+    page.get_by_role("link", name="인증서 갱신").first.click()
+    page.get_by_role("button", name="게시", exact=True).click()
+    expect(page.get_by_role("button", name="게시", exact=True)).to_have_count(0)
+    asked = "/search/documents?q=%EC%9D%B8%EC%A6%9D%EC%84%9C"
+    with searching(web_env, tmp_path):
+        for account in ("eng", "cus"):
+            page = by(account, asked)
+            page.get_by_role("link", name="인증서 갱신", exact=True).click()
+            expect(page.locator(".passage:target")).to_contain_text("새 인증서를 발급받아")
+        place = page.url
+        page = by("cus2", asked)
+        expect(page.get_by_text("맞는 문서를 찾지 못했습니다.").first).to_be_visible()
+        for path in (place, f"{site}/search/passages/1", f"{site}/documents/1/versions/1/file"):
+            answer = page.goto(path)
+            assert answer is not None and answer.status == 404, path
+    refusals.clear()  # the three pages that were not found
 
 
 def shot(page: Page, folder: Path, name: str) -> None:

@@ -46,6 +46,12 @@ def test_a_document_is_added_reviewed_changed_and_removed(
     ]
     shown = json.loads(output("document", "show", 1, "--json"))
     assert "매일" in shown["body"] and shown["published"] == 2
+    output("document", "edit", 1, "--as", "eng", "--title", "매일 점검", "--server", "MOF-DB-01")
+    shown = json.loads(output("document", "show", 1, "--json"))["line"]
+    assert (shown["title"], shown["field"], shown["institution"]) == ("매일 점검", "WAS", "MOF")
+    output("document", "rate", 1, 1, "wrong", "--as", "lead", "--reason", "주기가 다름")
+    listed = json.loads(output("document", "list", "--state", "stale", "--json"))
+    assert [one["number"] for one in listed] == [1]
     output("document", "restore", 1, 1, "--as", "eng")
     output("document", "expire", 1, "--as", "eng")
     assert "만료" in output("document", "list", "--state", "expired")

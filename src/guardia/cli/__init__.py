@@ -29,6 +29,7 @@ from guardia.cli import (
     demo,
     do,
     document,
+    document_use,
     duty,
     evaluation_retrieval,
     failures,
@@ -122,6 +123,9 @@ app.add_typer(standing.app, name="standing", help=t("standing.cli.help"))
 app.add_typer(artifact.app, name="artifact", help=t("artifacts.cli.help"))
 app.add_typer(document.app, name="document", help=t("documents.cli.help"))
 app.add_typer(remote.app, name="remote", help=t("remote.cli.help"))
+document.app.command("edit", help=t("documents.cli.edit"))(document_use.edit)
+document.app.command("rate", help=t("documents.cli.rate"))(document_use.rate)
+document.app.command("related", help=t("documents.cli.related"))(document_use.related)
 app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))
 app.add_typer(webhook.app, name="webhook", help=t("webhooks.cli.help"))

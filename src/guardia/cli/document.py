@@ -62,13 +62,13 @@ def add(
     from guardia.board.knowledge.records import NewFile
 
     details = _details(field, institution, server, owner, audience, roles, expires)
-    with _opened() as (board, store):
+    with opened() as (board, store):
         person = authenticate(board, who)
         with contents.receive_bytes(board, store, path.read_bytes()) as incoming:
             named = dataclasses.replace(details, title=title or title_of(path.name))
             new = NewFile(path.name)
             number = records.add_document(board, store, person, named, new, incoming, submit=submit)
-    _say({"number": number, "version": 1}, t("documents.cli.added", number=number), as_json)
+    say({"number": number, "version": 1}, t("documents.cli.added", number=number), as_json)
 
 
 @app.command("import", help=t("documents.cli.import"))
@@ -91,7 +91,7 @@ def import_(
     from guardia.cli import document_import
 
     details = _details(field, institution, server, owner, audience, roles, expires)
-    with _opened() as (board, store):
+    with opened() as (board, store):
         person = authenticate(board, who)
         found = document_import.run(board, store, person, source, details, submit=submit)
         found = document_import.wait(board, found, wait)
@@ -126,7 +126,7 @@ def list_(
     from guardia.board.knowledge.view import DocumentFilter
 
     wanted = DocumentFilter(query, field, institution, server, state.upper(), kind)
-    with _opened() as (board, _):
+    with opened() as (board, _):
         found = view.list_documents(board, None, wanted, Keyset(before=before, size=limit))
     if as_json:
         _print([dataclasses.asdict(one) for one in found.rows])
@@ -150,7 +150,7 @@ def show(
     """Print a document with its versions."""
     from guardia.board.knowledge import view
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         found = view.get_document(board, None, number, version)
         body = view.body_of(board, None, number, found.shown.version) if text or as_json else ""
     if as_json:
@@ -178,7 +178,7 @@ def new_version(
     from guardia.board.knowledge import contents, records
     from guardia.board.knowledge.records import NewFile
 
-    with _opened() as (board, store):
+    with opened() as (board, store):
         person = authenticate(board, who)
         with contents.receive_bytes(board, store, path.read_bytes()) as incoming:
             new = NewFile(path.name, comment)
@@ -186,7 +186,7 @@ def new_version(
                 board, store, person, number, new, incoming, submit=submit
             )
     words = {"number": number, "version": version}
-    _say(words, t("documents.cli.version_added", **words), as_json)
+    say(words, t("documents.cli.version_added", **words), as_json)
 
 
 @app.command("submit", help=t("documents.cli.submit"))
@@ -194,10 +194,10 @@ def submit_(number: _Number, version: _Version, who: _As, as_json: _Json = False
     """Hand a version in for review."""
     from guardia.board.knowledge import review
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         review.submit(board, authenticate(board, who), number, version)
     words = {"number": number, "version": version}
-    _say(words, t("documents.cli.submitted", **words), as_json)
+    say(words, t("documents.cli.submitted", **words), as_json)
 
 
 @app.command("publish", help=t("documents.cli.publish"))
@@ -211,10 +211,10 @@ def publish(
     """Publish a version that waits for review."""
     from guardia.board.knowledge import review
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         review.publish(board, authenticate(board, who), number, version, note)
     words = {"number": number, "version": version}
-    _say(words, t("documents.cli.published", **words), as_json)
+    say(words, t("documents.cli.published", **words), as_json)
 
 
 @app.command("publish-all", help=t("documents.cli.publish_all"))
@@ -225,7 +225,7 @@ def publish_all(who: _As, as_json: _Json = False) -> None:
 
     done: int = 0
     refused: dict[tuple[int, int], str] = {}
-    with _opened() as (board, _):
+    with opened() as (board, _):
         person, before = authenticate(board, who), None
         while True:
             page = view.review_queue(board, person, Keyset(before=before, size=100))
@@ -254,10 +254,10 @@ def reject(
     """Reject a version."""
     from guardia.board.knowledge import review
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         review.reject(board, authenticate(board, who), number, version, note)
     words = {"number": number, "version": version}
-    _say(words, t("documents.cli.rejected", **words), as_json)
+    say(words, t("documents.cli.rejected", **words), as_json)
 
 
 @app.command("restore", help=t("documents.cli.restore"))
@@ -265,10 +265,10 @@ def restore(number: _Number, version: _Version, who: _As, as_json: _Json = False
     """Take an earlier version as a new one."""
     from guardia.board.knowledge import records
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         new = records.restore(board, authenticate(board, who), number, version)
     words = {"number": number, "version": new}
-    _say(words, t("documents.cli.version_added", **words), as_json)
+    say(words, t("documents.cli.version_added", **words), as_json)
 
 
 @app.command("diff", help=t("documents.cli.difference"))
@@ -276,7 +276,7 @@ def difference(number: _Number, old: _Version, new: _Version, as_json: _Json = F
     """Print how two versions differ."""
     from guardia.board.knowledge import view
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         lines = view.difference(board, None, number, old, new)
     if as_json:
         _print([{"mark": mark, "text": text} for mark, text in lines])
@@ -292,9 +292,9 @@ def expire(number: _Number, who: _As, as_json: _Json = False) -> None:
     """Let a document expire now."""
     from guardia.board.knowledge import records
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         records.expire(board, authenticate(board, who), number)
-    _say({"number": number}, t("documents.cli.expired", number=number), as_json)
+    say({"number": number}, t("documents.cli.expired", number=number), as_json)
 
 
 @app.command("remove", help=t("documents.cli.remove"))
@@ -302,9 +302,9 @@ def remove(number: _Number, who: _As, as_json: _Json = False) -> None:
     """Remove a document."""
     from guardia.board.knowledge import records
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         records.remove(board, authenticate(board, who), number)
-    _say({"number": number}, t("documents.cli.removed", number=number), as_json)
+    say({"number": number}, t("documents.cli.removed", number=number), as_json)
 
 
 @app.command("queue", help=t("documents.cli.queue"))
@@ -319,7 +319,7 @@ def queue(
     from guardia.board.core.keyset import Keyset
     from guardia.board.knowledge import view
 
-    with _opened() as (board, _):
+    with opened() as (board, _):
         found = view.review_queue(board, authenticate(board, who), Keyset(size=limit))
     if as_json:
         _print([dataclasses.asdict(one) for one in found.rows])
@@ -343,9 +343,9 @@ def attachment(
     from guardia.cli.issue import parse_issue_number
 
     sr_id = parse_issue_number(issue)
-    with _opened() as (board, store):
+    with opened() as (board, store):
         number = attached.take_over(board, store, authenticate(board, who), sr_id, attachment_id)
-    _say({"number": number, "version": 1}, t("documents.cli.added", number=number), as_json)
+    say({"number": number, "version": 1}, t("documents.cli.added", number=number), as_json)
 
 
 @app.command("runbooks", help=t("documents.cli.runbooks"))
@@ -358,7 +358,7 @@ def runbooks(who: _As, as_json: _Json = False) -> None:
 
     folder = files("guardia.knowledge") / "runbooks"
     added: list[dict[str, object]] = []
-    with _opened() as (board, store):
+    with opened() as (board, store):
         person = authenticate(board, who)
         for one in shipped():
             content = (folder / f"{one.id}.md").read_bytes()
@@ -374,7 +374,8 @@ def runbooks(who: _As, as_json: _Json = False) -> None:
 
 
 @contextmanager
-def _opened() -> Iterator[tuple[BoardContext, BlobStore]]:
+def opened() -> Iterator[tuple[BoardContext, BlobStore]]:
+    """Open the board and its store of files."""
     from guardia.board.artifacts.blob_store import BlobStore
 
     settings = Settings()
@@ -398,7 +399,8 @@ def _details(
     return EnteredDetails("", field, institution, server, owner, audience, given, expires).parsed()
 
 
-def _say(words: dict[str, int], sentence: str, as_json: bool) -> None:
+def say(words: dict[str, int], sentence: str, as_json: bool) -> None:
+    """Print a result, as JSON or as a sentence."""
     if as_json:
         _print(words)
     else:
