@@ -55,6 +55,7 @@ from guardia.board.external_agents import api as external_agent_api
 from guardia.board.github_api.middleware import DialectMiddleware
 from guardia.board.github_api.routes import ROUTERS as GITHUB_ROUTERS
 from guardia.board.goals import pages as goal_pages
+from guardia.board.help import pages as help_pages
 from guardia.board.home import pages as home_pages
 from guardia.board.intake import channel_pages
 from guardia.board.intake import routes as intake_routes
@@ -234,6 +235,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         webhook_pages.router,
         live.router,
         about_pages.router,
+        help_pages.router,
         api_docs.router,
     ):
         routes.include_router(router, dependencies=[Depends(require_csrf_token)])

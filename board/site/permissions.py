@@ -37,6 +37,8 @@ ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/openapi.json"): PUBLIC,
     ("GET", "/docs"): PUBLIC,
     ("GET", "/about"): PUBLIC,
+    ("GET", "/help"): PUBLIC,
+    ("GET", "/help/{topic}"): PUBLIC,
     ("GET", "/static"): PUBLIC,
     ("GET", "/login"): PUBLIC,
     ("POST", "/login"): PUBLIC,

@@ -1,0 +1,1 @@
+"""Help: what each role does in this system, and how, as pages."""
