@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import StringConstraints
 
 from guardia.board.core.plan import Check, Risk, ToolCall
+from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.directory import Host, Service
 from guardia.tools.balancers import ADDRESS, UPSTREAM, UpstreamPlace
@@ -50,6 +51,9 @@ def _read(text: str) -> Findings:
 def _rights(host: Host, service: Service | None) -> tuple[Right, ...]:
     if service is None:
         return ()
+    if not service.balancer_files:
+        what = "balancer_files"
+        raise Refused(why=t("tools.target.lacks", service=service.name, what=what))
     found = [rights_for(host, service, file) for file in service.balancer_files]
     return tuple(dict.fromkeys(right for rights in found for right in rights))
 
