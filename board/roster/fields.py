@@ -25,7 +25,7 @@ _LEVELS = ("5", "4", "3", "2", "1")
 
 
 @dataclass(frozen=True, slots=True)
-class FormField:
+class RosterField:
     """One field of a form."""
 
     name: str
@@ -38,51 +38,51 @@ class FormField:
     """Whether it says which entry is meant, so that it cannot be changed afterwards."""
 
 
-_PERSON = FormField("person", suggests="person", identifies=True)
-_SKILL = FormField("skill", suggests="skill", required=True, identifies=True)
-_LEVEL = FormField("proficiency", "level", choices=_LEVELS, required=True)
-FIELDS: dict[str, tuple[FormField, ...]] = {
+_PERSON = RosterField("person", suggests="person", identifies=True)
+_SKILL = RosterField("skill", suggests="skill", required=True, identifies=True)
+_LEVEL = RosterField("proficiency", "level", choices=_LEVELS, required=True)
+FIELDS: dict[str, tuple[RosterField, ...]] = {
     "duty": (
-        FormField("id", required=True, identifies=True),
-        FormField("field", suggests="skill", required=True),
-        FormField("institution", suggests="institution"),
-        FormField("person", suggests="person"),
-        FormField("team", suggests="team"),
-        FormField("days", "days", choices=DAYS),
-        FormField("begins", "clock", required=True),
-        FormField("ends", "clock", required=True),
-        FormField("holidays", "choice", choices=("as_usual", "off", "only")),
-        FormField("since", "day"),
-        FormField("until", "day"),
+        RosterField("id", required=True, identifies=True),
+        RosterField("field", suggests="skill", required=True),
+        RosterField("institution", suggests="institution"),
+        RosterField("person", suggests="person"),
+        RosterField("team", suggests="team"),
+        RosterField("days", "days", choices=DAYS),
+        RosterField("begins", "clock", required=True),
+        RosterField("ends", "clock", required=True),
+        RosterField("holidays", "choice", choices=("as_usual", "off", "only")),
+        RosterField("since", "day"),
+        RosterField("until", "day"),
     ),
     "duty_exception": (
-        FormField("duty", suggests="duty", required=True, identifies=True),
-        FormField("first_day", "day", required=True, identifies=True),
-        FormField("last_day", "day"),
-        FormField("person", suggests="person"),
-        FormField("reason"),
+        RosterField("duty", suggests="duty", required=True, identifies=True),
+        RosterField("first_day", "day", required=True, identifies=True),
+        RosterField("last_day", "day"),
+        RosterField("person", suggests="person"),
+        RosterField("reason"),
     ),
     "skill": (
-        FormField("person", suggests="person", required=True, identifies=True),
+        RosterField("person", suggests="person", required=True, identifies=True),
         _SKILL,
         _LEVEL,
     ),
     "owner": (
         _PERSON,
-        FormField("team", suggests="team", identifies=True),
-        FormField("server", identifies=True),
-        FormField("institution", suggests="institution", identifies=True),
-        FormField("group", identifies=True),
+        RosterField("team", suggests="team", identifies=True),
+        RosterField("server", identifies=True),
+        RosterField("institution", suggests="institution", identifies=True),
+        RosterField("group", identifies=True),
         _SKILL,
         _LEVEL,
-        FormField("duty", "choice", choices=("primary", "deputy")),
+        RosterField("duty", "choice", choices=("primary", "deputy")),
     ),
     "absence": (
-        FormField("person", suggests="person", required=True),
-        FormField("first_day", "day", required=True),
-        FormField("last_day", "day"),
-        FormField("substitute", suggests="person"),
-        FormField("reason"),
+        RosterField("person", suggests="person", required=True),
+        RosterField("first_day", "day", required=True),
+        RosterField("last_day", "day"),
+        RosterField("substitute", suggests="person"),
+        RosterField("reason"),
     ),
 }
 _FIELD_OF_FAULT = {

@@ -50,7 +50,7 @@ class OwnerRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class RosterChange:
     """One change of the roster."""
 
     number: int
@@ -153,13 +153,13 @@ def _suggested(session: Session, kind: str) -> list[tuple[str, str]]:
     return [(str(key), str(name)) for key, name in session.execute(_NAMES[kind].limit(_MOST))]
 
 
-def changes(board: BoardContext) -> list[Change]:
+def changes(board: BoardContext) -> list[RosterChange]:
     """Return the last changes of the roster, newest first."""
     with board.database.reading() as session:
         found = revisions.of_kinds(session, KINDS_OF_ROSTER, _UNDOABLE)
         names = display_names_of(session, [one.author for one in found])
         return [
-            Change(
+            RosterChange(
                 one.number,
                 names.get(one.author, one.author),
                 one.created_at,

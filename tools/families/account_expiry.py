@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, Any, Final
 
-from pydantic import StringConstraints, model_validator
+from pydantic import AfterValidator, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from guardia.board.core.plan import Check, Risk, ToolCall
@@ -27,7 +28,19 @@ from guardia.tools.tool import (
 
 NEVER: Final = "never"
 _DAY = r"(19[7-9]\d|20\d\d)-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])"
-_Expiry = Annotated[str, StringConstraints(pattern=rf"^({NEVER}|{_DAY})$")]
+
+
+def _real_day(text: str) -> str:
+    """Return the text; chage would take a day that no calendar has for another one."""
+    try:
+        return text if text == NEVER else date.fromisoformat(text).isoformat()
+    except ValueError:
+        raise PydanticCustomError("day", t("tools.account.set_expiry.no_day")) from None
+
+
+_Expiry = Annotated[
+    str, StringConstraints(pattern=rf"^({NEVER}|{_DAY})$"), AfterValidator(_real_day)
+]
 _DIGIT = "[0-9]"
 _ANY_DAY = PatternWord("2030-01-31", "-".join((_DIGIT * 4, _DIGIT * 2, _DIGIT * 2)))
 
@@ -35,13 +48,7 @@ _SET = Script(
     "account.set_expiry",
     AS_ROOT
     + r"""
-chage=$1 day=$2 name=$3
-if [ "$day" != -1 ]; then
-  # A day that no calendar has would be taken for another one.
-  [ "$(date -d "$day" +%Y-%m-%d 2>/dev/null || echo "$day")" = "$day" ] ||
-    { echo "there is no such day: $day" >&2; exit 3; }
-fi
-as_root "$chage" -E "$day" "$name"
+as_root "$1" -E "$2" "$3"
 """,
 )
 

@@ -208,3 +208,17 @@ def test_absences_are_imported_and_a_file_that_is_none_is_refused(
         assert wrong.status_code == 422 and 'id="file-error"' in wrong.text, name
     # Teams give rights of their own.
     assert check(lead, "team", "t.csv", "팀,이름\nT,팀\n".encode()).status_code == 403
+
+
+def test_the_roster_page_shows_what_was_entered(web_env: BoardEnv, sign_in_as: Browse) -> None:
+    browser = sign_in_as("pm")
+    assert browser.get_page("/roster").text.count("등록된 내용이 없습니다") == 5
+    always = {"field": "DB", "begins": "00:00", "ends": "24:00"}
+    enter(
+        web_env,
+        ("team", {"id": "T", "name": "<b>DB팀</b>", "members": ["eng"]}),
+        ("duty", {"id": "N", "team": "T", **always}),
+        ("duty_exception", {"duty": "N", "first_day": "2020-01-01", "reason": "휴무"}),
+    )
+    html = browser.get_page("/roster").text
+    assert "&lt;b&gt;DB팀" in html and "김철수 대리" in html and "휴무" in html
