@@ -21,14 +21,14 @@ from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current
 from guardia.errors import Invalid, UserError
 from guardia.i18n import t
 from guardia.org.access import require_permission
-from guardia.text import FOLDED, TRIMMED
+from guardia.text import CLEANED, FOLDED, TRIMMED
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 PATH = "/roster/import"
 _Word = Annotated[str, Query(max_length=40), FOLDED]
 _Line = Annotated[str, Form(max_length=200), TRIMMED]
-_Content = Annotated[str, Form(max_length=2 * MAX_BYTES)]
+_Content = Annotated[str, Form(max_length=2 * MAX_BYTES), CLEANED]
 _CSV = "text/csv; charset=utf-8"
 
 
