@@ -19,7 +19,7 @@ _TIER = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
 
 
 @dataclass(frozen=True, slots=True)
-class Entered:
+class EnteredRollout:
     """What a form has sent, as it was entered."""
 
     texts: Mapping[str, str]
@@ -58,10 +58,10 @@ def shown_options(options: Options) -> dict[str, str]:
     }
 
 
-def first_shown() -> Entered:
+def first_shown() -> EnteredRollout:
     """Return the form that plans a rollout before anything was entered."""
     health = {name: str(value) for name, value in HealthTerms().model_dump().items()}
-    return Entered({**shown_options(Options()), **health})
+    return EnteredRollout({**shown_options(Options()), **health})
 
 
 def parse_options(

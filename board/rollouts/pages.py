@@ -15,7 +15,7 @@ from guardia.board.cmdb import server_list
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.rollouts import candidates, drafts, forms, progress, requests, view
-from guardia.board.rollouts.forms import Entered
+from guardia.board.rollouts.forms import EnteredRollout
 from guardia.board.rollouts.policy import Options, RolloutState
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -37,16 +37,16 @@ _OFFERED = 100
 _TEXTS = TypeAdapter(dict[str, list[CleanStr]])
 
 
-async def _entered(request: Request) -> Entered:
+async def _entered(request: Request) -> EnteredRollout:
     """Return what a form has sent."""
     form = await request.form(max_fields=drafts.MAX_SERVERS + 32)
     given = {name: [str(text)[:200] for text in form.getlist(name)] for name in form}
     texts = _TEXTS.validate_python(given)
     targets = tuple(dict.fromkeys(texts.pop("target", [])))
-    return Entered({name: values[0] for name, values in texts.items()}, targets)
+    return EnteredRollout({name: values[0] for name, values in texts.items()}, targets)
 
 
-EnteredDep = Annotated[Entered, Depends(_entered)]
+EnteredDep = Annotated[EnteredRollout, Depends(_entered)]
 
 
 @router.get("/rollouts")
@@ -78,7 +78,7 @@ def new(
     require_permission(visitor.person, "rollout.plan")
     words = {"institution": institution, "kind": kind, "text": text, "service": service}
     texts = {**forms.first_shown().texts, **words, "artifact": artifact}
-    return _new_page(request, board, visitor, Entered(texts))
+    return _new_page(request, board, visitor, EnteredRollout(texts))
 
 
 @router.post("/rollouts/new")
@@ -225,7 +225,7 @@ def _new_page(
     request: Request,
     board: BoardContext,
     visitor: Visitor,
-    entered: Entered,
+    entered: EnteredRollout,
     *,
     status: int = 200,
     notice: str = "",
