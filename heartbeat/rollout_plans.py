@@ -18,7 +18,8 @@ from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import GuardiaError
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
-from guardia.tools.deployment import Content, Deployment, HealthGate, plan_server
+from guardia.tools.deployment import Content, Deployment, HealthGate
+from guardia.tools.fronts import plan_with_fronts
 from guardia.tools.gate import Gate
 
 log = logging.getLogger(__name__)
@@ -64,7 +65,8 @@ def _plan(
     )
     try:
         host = cmdb.server(board, server)
-        return ServerPlan(service, plan_server(host, wanted, partial(gate.inspect, by, host)))
+        read = partial(gate.inspect, by, host)
+        return plan_with_fronts(host, wanted, read, partial(cmdb.server, board))
     except OUTAGE_ERRORS:
         raise  # the job is repeated
     except GuardiaError as error:

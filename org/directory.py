@@ -68,7 +68,10 @@ class Service(_Value):
     """Absolute path of the script that takes the service out of its load balancer and back
     (`drain|restore|status`; `status` prints `in` or `out`), or its place in an nginx of the same
     host: `upstream:SERVICE:FILE:UPSTREAM:ADDRESS`, as in
-    `upstream:web:/etc/nginx/conf.d/minwon.conf:minwon:127.0.0.1:8080`."""
+    `upstream:web:/etc/nginx/conf.d/minwon.conf:minwon:127.0.0.1:8080`. On other servers
+    `upstream:SERVER/SERVICE:FILE:UPSTREAM:ADDRESS`; several places are separated by spaces."""
+    balancer_files: tuple[str, ...] = ()
+    """Absolute paths of the files of an nginx in which it balances services of other servers."""
     start_seconds: int = 120
     """How long the service may take until its health check passes after a start."""
 

@@ -11,9 +11,11 @@ from guardia.i18n import t
 from guardia.tools.enrolment import facts
 from guardia.tools.families import (
     account,
+    account_expiry,
     backup,
     certificate,
     config,
+    crontab,
     cubrid,
     database,
     deploy,
@@ -54,8 +56,10 @@ _FAMILIES: tuple[tuple[Tool[Any], ...], ...] = (
     logs.TOOLS,
     security.TOOLS,
     account.TOOLS,
+    account_expiry.TOOLS,
     certificate.TOOLS,
     schedule.TOOLS,
+    crontab.TOOLS,
     network.TOOLS,
     web.TOOLS,
     jvm.TOOLS,

@@ -14,7 +14,7 @@ from guardia.board.core.plan import Action, Category, Check, Citation, Plan, Too
 from guardia.errors import Refused
 from guardia.i18n import t, t_default
 from guardia.org.directory import Host, Service
-from guardia.tools import planning
+from guardia.tools import balancers, planning
 from guardia.tools.target import HTTP_KINDS, service_on
 
 Read = Callable[[ToolCall], dict[str, Any]]
@@ -75,7 +75,7 @@ def plan_server(host: Host, wanted: Deployment, read: Read) -> Plan:
     """
     service = service_on(host, wanted.service)
     calls = _LAYOUTS.get(_layout(service), _no_layout)(host, service, wanted, read)
-    if service.drain is not None:
+    if balancers.is_drained_locally(service):
         # Undone in the reverse order: the server gets no traffic until it is as before.
         ends = (ToolCall(tool=f"deploy.{v}", args={"service": service.name}) for v in _TRAFFIC)
         first, last = ends

@@ -70,6 +70,18 @@ Right = tuple[str, ...]
 """A command that sudo must permit: the program's full path and its exact arguments."""
 
 
+class PatternWord(str):
+    """An argument of a right that varies within a fixed form: an example, and sudo's pattern."""
+
+    pattern: str
+
+    def __new__(cls, example: str, pattern: str) -> PatternWord:
+        """Create one; the pattern has only single characters and classes of them, never `*`."""
+        word = super().__new__(cls, example)
+        word.pattern = pattern
+        return word
+
+
 def no_rights(_host: Host, _service: Service | None) -> tuple[Right, ...]:
     """Return no rights: the tool acts as the plain account."""
     return ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pydantic import ValidationError
@@ -57,6 +57,8 @@ class BadLine:
     """0: it was in no file."""
     what: str
     remedy: str
+    field: str = ""
+    """The field that names something unknown, if that is the fault."""
 
     def __str__(self) -> str:
         key = "imports.bad_line" if self.line else "imports.bad_entry"
@@ -110,11 +112,11 @@ class CmdbComparison:
     bad: int = 0
     """Number of bad lines, also of those that are not in `problems`."""
 
-    def refuse(self, line: int, key: str, **values: object) -> None:
-        """Note a bad line."""
+    def refuse(self, line: int, key: str, *, place: str = "", **values: object) -> None:
+        """Note a bad line; `place` is the field that names something unknown."""
         self.bad += 1
         if len(self.problems) < MAX_PROBLEMS:
-            self.problems.append(bad_line(line, key, **values))
+            self.problems.append(replace(bad_line(line, key, **values), field=place))
 
     def count(self, verb: str) -> int:
         """Return the number of changes of one sort."""
@@ -176,7 +178,7 @@ def _record(draft: Draft, before: dict[str, Any] | None, result: CmdbComparison)
         result.bad += 1
         for details in error.errors(include_url=False, include_input=True)[:3]:
             if len(result.problems) < MAX_PROBLEMS:
-                result.problems.append(_problem(draft.line, details))
+                result.problems.append(problem_of(draft.line, details))
         return None
 
 
@@ -187,7 +189,8 @@ def _merged(before: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, An
     return found | ({"login": login} if login else {})
 
 
-def _problem(line: int, details: ErrorDetails) -> BadLine:
+def problem_of(line: int, details: ErrorDetails) -> BadLine:
+    """Return a bad line for a fault of a record."""
     place = ".".join(str(part) for part in details["loc"])
     label = _label(place)
     context = dict(details.get("ctx", {}))

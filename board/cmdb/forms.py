@@ -12,7 +12,8 @@ from guardia.i18n import t
 from guardia.org.directory import Host, Service
 
 LINES = ("unit", "address", "control", "health", "root", "config", "logs", "login", "credential",
-         "database", "encoding", "product")  # fmt: skip
+         "database", "encoding", "product", "layout", "drain", "certificate",
+         "certificate_key")  # fmt: skip
 """Fields of a service that a form shows as one line each."""
 _OPTIONAL = frozenset(LINES) - {"encoding", "product"}
 MAX_SERVICES = 100
@@ -29,6 +30,7 @@ def service_fields(service: Service) -> dict[str, str]:
         "journal": "on" if service.journal else "",
         "tls_names": " ".join(service.tls_names),
         "log_files": " ".join(service.log_files),
+        "balancer_files": " ".join(service.balancer_files),
         **given,
     }
 
@@ -62,6 +64,7 @@ def _service(texts: Mapping[str, str], number: int, known: Mapping[str, Service]
         "encoding": text("encoding") or "utf-8",
         "tls_names": tuple(text("tls_names").split()),
         "log_files": tuple(text("log_files").split()),
+        "balancer_files": tuple(text("balancer_files").split()),
     }
     if seconds := text("start_seconds"):
         fields["start_seconds"] = parse_number(seconds, t("cmdb.field.start_seconds"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from typing import Annotated
 
@@ -44,7 +45,13 @@ def add(
         request,
         lambda: institutions.add(board, visitor.person, given),
         on_success="/institutions",
-        on_refusal=partial(_page, request, board, visitor),
+        on_refusal=partial(
+            _page,
+            request,
+            board,
+            visitor,
+            form={"institution": institution, "name": name, "aliases": aliases},
+        ),
     )
 
 
@@ -63,7 +70,14 @@ def edit(
         request,
         lambda: institutions.edit(board, visitor.person, institution, name=name, aliases=found),
         on_success="/institutions",
-        on_refusal=partial(_page, request, board, visitor),
+        on_refusal=partial(
+            _page,
+            request,
+            board,
+            visitor,
+            text=institution,
+            edited={"institution": institution, "name": name, "aliases": aliases},
+        ),
     )
 
 
@@ -87,6 +101,8 @@ def _page(
     *,
     text: str = "",
     after: str = "",
+    form: Mapping[str, str] | None = None,
+    edited: Mapping[str, str] | None = None,
     status: int = 200,
     notice: str = "",
 ) -> Response:
@@ -101,5 +117,7 @@ def _page(
         rows=rows,
         following=following,
         text=text,
+        form=form or {},
+        edited=edited or {},
         notice=notice,
     )

@@ -223,7 +223,7 @@ def confirm_changed_key(
         request,
         lambda: host_keys.confirm(board, visitor.person, server_id, key, reason),
         on_success=f"/servers/{server_id}",
-        on_refusal=partial(_server_page, request, board, visitor, server_id),
+        on_refusal=partial(_server_page, request, board, visitor, server_id, reason=reason),
     )
 
 
@@ -351,6 +351,7 @@ def _server_words(
         "scan": found.get("key"),
         "is_waiting": any(not reading.is_over for reading in found.values()),
         "history": server_list.history(board, visitor.person, server_id, before=before),
+        "reason_text": "",
     }
 
 
@@ -361,10 +362,11 @@ def _server_page(
     server_id: str,
     *,
     before: int | None = None,
+    reason: str = "",
     status: int = 200,
     notice: str = "",
 ) -> Response:
-    words = _server_words(board, visitor, server_id, before)
+    words = {**_server_words(board, visitor, server_id, before), "reason_text": reason}
     return render.page(
         request, "cmdb/server.html", status=status, visitor=visitor, notice=notice, **words
     )

@@ -93,7 +93,7 @@ def _place(values: Mapping[str, Any]) -> tuple[object, ...]:
 
 def _problem(
     change: CmdbDifference, known: Mapping[str, set[str]], existing: Existing
-) -> tuple[str, dict[str, object]] | None:
+) -> tuple[str, dict[str, str]] | None:
     """Return what makes a change impossible, as a key of `imports.bad` with its values."""
     if change.after is None:
         if change.kind == "server" and change.key in existing.busy_servers:
@@ -104,13 +104,13 @@ def _problem(
     for name, target in _REFERENCES.get(change.kind, {}).items():
         for value in _as_list(change.after.get(name)):
             if value not in known[target]:
-                return f"no_{target}", {"value": value}
+                return f"no_{target}", {"value": value, "place": name}
     return _server_problem(change, known, existing) if change.kind == "server" else None
 
 
 def _server_problem(
     change: CmdbDifference, known: Mapping[str, set[str]], existing: Existing
-) -> tuple[str, dict[str, object]] | None:
+) -> tuple[str, dict[str, str]] | None:
     before, after = change.before or {}, change.after or {}
     pinned = before.get("host_key", "")
     if pinned and pinned != after.get("host_key", "") and not existing.replace_keys:

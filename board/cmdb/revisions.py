@@ -9,11 +9,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import func, select, text, true
+from sqlalchemy import func, select, text, true, tuple_
 from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
@@ -185,6 +185,24 @@ def changes_of(session: Session, number: int) -> list[CmdbDifference]:
     found = [CmdbDifference(*row) for row in session.execute(query.order_by(c.kind, c.key))]
     order = list(KINDS)
     return sorted(found, key=lambda change: order.index(change.kind))
+
+
+def changed_after(session: Session, number: int, keys: Sequence[tuple[str, str]]) -> int | None:
+    """Return the first revision after `number` that changed one of these entries (kind and key)."""
+    c = CmdbChange
+    query = select(func.min(c.revision)).where(
+        c.revision > number, tuple_(c.kind, c.key).in_(list(keys))
+    )
+    return session.scalar(query)
+
+
+def of_kinds(session: Session, kinds: Collection[str], limit: int) -> list[RevisionSummary]:
+    """Return the newest revisions that changed entries of these kinds."""
+    r, c = CmdbRevision, CmdbChange
+    found = select(c.revision).where(c.revision == r.revision, c.kind.in_(kinds)).exists()
+    query = select(r.revision, r.source, r.changes, r.author, r.created_at, r.back_to)
+    query = query.where(found).order_by(r.revision.desc()).limit(limit)
+    return [RevisionSummary(*row) for row in session.execute(query)]
 
 
 def state_at(session: Session, number: int) -> tuple[list[Draft], set[tuple[str, str]]]:

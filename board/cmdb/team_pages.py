@@ -71,12 +71,14 @@ def _page(
     status: int = 200,
     notice: str = "",
 ) -> Response:
+    found = teams.all_teams(board)
     return render.page(
         request,
         "cmdb/teams.html",
         status=status,
         visitor=visitor,
-        teams=teams.all_teams(board),
+        teams=found,
+        known=[one.key for one in found],
         form={"id": "", "name": "", "members": [], "lead": "", "institution": ""} | (form or {}),
         notice=notice,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from guardia.board.cmdb import server_list
 from guardia.board.cmdb.server_list import ServerFilter
@@ -55,6 +56,14 @@ def find(
         if service.lower() in one.name.lower()
     ]
     return DeployableServices(tuple(rows), page.after is not None)
+
+
+def with_ticked(found: DeployableServices, ticked: Sequence[str]) -> DeployableServices:
+    """Put servers that were ticked, and that a new filter does not find, before the others."""
+    shown = {row.value for row in found.rows}
+    kept = [value.partition("=") for value in ticked if value not in shown and "=" in value]
+    rows = [DeployableService(server, "", "", service, "", False) for server, _, service in kept]
+    return replace(found, rows=(*rows, *found.rows))
 
 
 def _deployable(host: Host) -> list[Service]:

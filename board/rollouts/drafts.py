@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.artifacts import records
@@ -22,9 +21,10 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.execution import bundles
 from guardia.board.issues.receiving import NewIssue, open_issue, open_task
-from guardia.board.rollouts.model import Rollout, RolloutServer
+from guardia.board.rollouts.model import Rollout, RolloutFront, RolloutServer
 from guardia.board.rollouts.moves import lock, move
-from guardia.board.rollouts.policy import Options, RolloutState, assign_batches
+from guardia.board.rollouts.policy import Options, RolloutState, ServerState, assign_batches
+from guardia.board.rollouts.server_steps import StepRow, fronts_of, servers_of, steps_of
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import IllegalMove, Invalid, Refused
 from guardia.i18n import t, t_default
@@ -37,11 +37,22 @@ MAX_SERVERS = 500
 
 
 @dataclass(frozen=True, slots=True)
+class FrontPlan:
+    """The plans for a load balancer on another server: take a server out, and put it back."""
+
+    service: str
+    """The service that the load balancer is."""
+    out: Plan
+    back: Plan
+
+
+@dataclass(frozen=True, slots=True)
 class ServerPlan:
     """The plan for one server of a rollout."""
 
     service: str
     plan: Plan
+    fronts: tuple[FrontPlan, ...] = ()
 
 
 @repeat_on_conflict
@@ -116,17 +127,23 @@ def holder(number: int) -> str:
 def require_servers(servers: Sequence[str]) -> None:
     """Raise `Invalid` for no servers, too many, or one twice."""
     if not 0 < len(servers) <= MAX_SERVERS or len(set(servers)) != len(servers):
-        raise Invalid(what=t("rollouts.servers"), why=t("rollouts.how_many", most=MAX_SERVERS))
+        why = t("rollouts.how_many", most=MAX_SERVERS)
+        raise Invalid(what=t("rollouts.servers"), why=why, field="targets")
 
 
 def require_plans(plans: Sequence[ServerPlan]) -> None:
     """Raise `Refused` for plans that cannot be rolled out together, or cannot be undone."""
     require_servers([one.plan.server for one in plans])
-    if len({one.plan.category for one in plans}) != 1:
+    every = [found for one in plans for found in (one.plan, *_front_plans(one))]
+    if len({plan.category for plan in every}) != 1:
         raise Refused(why=t("rollouts.one_category"))
-    for one in plans:
-        if one.plan.irreversible or not one.plan.actions:
-            raise Refused(why=t("rollouts.irreversible", server=one.plan.server))
+    for plan in every:
+        if plan.irreversible or not plan.actions:
+            raise Refused(why=t("rollouts.irreversible", server=plan.server))
+
+
+def _front_plans(one: ServerPlan) -> list[Plan]:
+    return [plan for front in one.fronts for plan in (front.out, front.back)]
 
 
 def place(session: Session, row: Rollout, plans: Sequence[ServerPlan], options: Options) -> None:
@@ -147,6 +164,26 @@ def place(session: Session, row: Rollout, plans: Sequence[ServerPlan], options: 
             )
         )
     session.flush()
+    for one in plans:
+        _place_fronts(session, row, one)
+    session.flush()
+
+
+def _place_fronts(session: Session, row: Rollout, one: ServerPlan) -> None:
+    steps = [("out", front.service, front.out) for front in one.fronts]
+    steps += [("back", front.service, front.back) for front in one.fronts]
+    for ordinal, (step, service, plan) in enumerate(steps):
+        session.add(
+            RolloutFront(
+                rollout_id=row.rollout_id,
+                server_id=one.plan.server,
+                ordinal=ordinal,
+                step=step,
+                front_id=plan.server,
+                service=service,
+                plan=plan.model_dump(mode="json"),
+            )
+        )
 
 
 @repeat_on_conflict
@@ -237,16 +274,19 @@ def cancel(board: BoardContext, person: PersonInfo, number: int, reason: str) ->
         if row.state == RolloutState.RUNNING:
             word = t(f"rollouts.state.{row.state}")
             raise IllegalMove(state=word, move=t("rollouts.cancel"))
+        _require_traffic(session, number)
         root = session.get(Task, row.root_task_id) if row.root_task_id else None
         if root is not None and root.status in {State.PENDING_APPROVAL, State.APPROVED}:
             move_task(session, root, Move.ABORT, actor=ActorKind.PERSON, now=now)
         move(session, row, RolloutState.CANCELLED, by, now, reason)
 
 
-def servers_of(session: Session, number: int) -> list[RolloutServer]:
-    """Return the servers of a rollout in their order."""
-    query = select(RolloutServer).where(RolloutServer.rollout_id == number)
-    return list(session.scalars(query.order_by(RolloutServer.ordinal)))
+def _require_traffic(session: Session, number: int) -> None:
+    """Raise `Refused` while a server is out of a load balancer and will be put back."""
+    busy = {ServerState.RUNNING, ServerState.UNDOING}
+    for one in steps_of(session, number):
+        if len(one.rows) > 1 and one.progress.state in busy:
+            raise Refused(why=t("rollouts.still_out", server=one.row.server_id))
 
 
 def passage(session: Session, row: Rollout) -> str:
@@ -261,8 +301,16 @@ def passage(session: Session, row: Rollout) -> str:
         f"on_interruption {options.on_interruption}",
         f"canary {options.canary} {options.pause_after_canary}",
     )
-    plans = [
-        BundledPlan(s.batch, s.service, Plan.model_validate(s.plan))
-        for s in servers_of(session, row.rollout_id)
-    ]
+    fronts = fronts_of(session, row.rollout_id)
+    plans = []
+    for server in servers_of(session, row.rollout_id):
+        own = fronts.get(server.server_id, [])
+        out = [one for one in own if one.step == "out"]
+        back = [one for one in own if one.step == "back"]
+        steps: list[StepRow] = [*out, server, *back]
+        plans += [_bundled(server.batch, one) for one in steps]
     return bundle.passage_of(terms, plans)
+
+
+def _bundled(batch: int, one: StepRow) -> BundledPlan:
+    return BundledPlan(batch, one.service, Plan.model_validate(one.plan))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 
@@ -12,7 +13,55 @@ from guardia.board.rollouts.requests import HealthTerms, Request
 from guardia.errors import Invalid
 from guardia.i18n import t
 
+OPTION_NAMES = ("tiers", "batch", "on_failure", "on_interruption", "canary", "pause_after_canary")
+FILTER_NAMES = ("text", "service", "kind", "institution")
 _TIER = re.compile(r"[A-Z][A-Z0-9_-]{0,31}")
+
+
+@dataclass(frozen=True, slots=True)
+class EnteredRollout:
+    """What a form has sent, as it was entered."""
+
+    texts: Mapping[str, str]
+    targets: tuple[str, ...] = ()
+    """The ticked servers, each `SERVER=service`."""
+
+    @property
+    def filter(self) -> dict[str, str]:
+        """The words by which servers were looked for."""
+        return {name: self.texts.get(name, "") for name in FILTER_NAMES}
+
+    def options(self) -> Options:
+        """Return the options. Raises `Invalid` with the field that is wrong."""
+        tiers, batch, failure, interruption, canary, pause = (
+            self.texts.get(name, "") for name in OPTION_NAMES
+        )
+        return parse_options(
+            tiers,
+            batch,
+            failure,
+            interruption,
+            canary=bool(canary),
+            pause_after_canary=bool(pause),
+        )
+
+
+def shown_options(options: Options) -> dict[str, str]:
+    """Return options as the texts of a form."""
+    return {
+        "tiers": ", ".join(options.tiers),
+        "batch": str(options.batch),
+        "on_failure": options.on_failure,
+        "on_interruption": options.on_interruption,
+        "canary": "yes" if options.canary else "",
+        "pause_after_canary": "yes" if options.pause_after_canary else "",
+    }
+
+
+def first_shown() -> EnteredRollout:
+    """Return the form that plans a rollout before anything was entered."""
+    health = {name: str(value) for name, value in HealthTerms().model_dump().items()}
+    return EnteredRollout({**shown_options(Options()), **health})
 
 
 def parse_options(
@@ -27,9 +76,9 @@ def parse_options(
     """Return the options. Raises `Invalid` with the field that is wrong."""
     names = tuple(name.strip().upper() for name in tiers.split(",") if name.strip())
     if not names or not all(map(_TIER.fullmatch, names)) or len(set(names)) != len(names):
-        raise Invalid(what=t("rollouts.tiers"), why=t("rollouts.wrong_tiers"))
+        raise Invalid(what=t("rollouts.tiers"), why=t("rollouts.wrong_tiers"), field="tiers")
     if not re.fullmatch(r"[1-9][0-9]{0,3}", batch.strip()):
-        raise Invalid(what=t("rollouts.batch_size"), why=t("rollouts.wrong_size"))
+        raise Invalid(what=t("rollouts.batch_size"), why=t("rollouts.wrong_size"), field="batch")
     given = {
         "tiers": names,
         "batch": int(batch),
@@ -42,13 +91,16 @@ def parse_options(
         return Options.model_validate(given)
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][0])
-        raise Invalid(what=field, why=error.errors()[0]["msg"]) from None
+        raise Invalid(
+            what=t(f"rollouts.{field}"), why=t("rollouts.wrong_value"), field=field
+        ) from None
 
 
 def parse_artifact(text: str) -> int:
     """Return the number of an artefact. Raises `Invalid`."""
     if not re.fullmatch(r"[1-9][0-9]{0,17}", text):
-        raise Invalid(what=t("rollouts.artifact"), why=t("rollouts.choose_artifact"))
+        why = t("rollouts.choose_artifact")
+        raise Invalid(what=t("rollouts.artifact"), why=why, field="artifact")
     return int(text)
 
 
@@ -65,7 +117,8 @@ def parse_request(targets: Sequence[str], texts: Mapping[str, str]) -> Request:
         return Request.model_validate({"targets": pairs, "health": terms, **details})
     except ValidationError as error:
         field = str(error.errors()[0]["loc"][-1])
-        raise Invalid(what=t(f"rollouts.{field}"), why=t("rollouts.wrong_value")) from None
+        why = t("rollouts.wrong_value")
+        raise Invalid(what=t(f"rollouts.{field}"), why=why, field=field) from None
 
 
 _HEALTH = ("seconds", "failed_percent", "milliseconds", "body")

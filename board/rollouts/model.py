@@ -1,11 +1,11 @@
-"""Tables of rollouts and of the servers that each covers."""
+"""Tables of rollouts, of the servers that each covers, and of the load balancers before them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Identity, Index
 from sqlalchemy import text as sql
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -58,6 +58,8 @@ class Rollout(Base):
     """When its next step was looked for last."""
     advanced_by: Mapped[str | None]
     """The process that carries it on. If another has to take over, it was interrupted."""
+    canary_paused_at: Mapped[datetime | None]
+    """When it paused for people to look at its canary: only once."""
     ended_at: Mapped[datetime | None]
 
 
@@ -77,3 +79,29 @@ class RolloutServer(Base):
     plan: Mapped[dict[str, Any]]
     task_id: Mapped[int | None] = mapped_column(ForeignKey(TASK_ID))
     """The task that carries the plan out, once its batch has begun."""
+
+
+class RolloutFront(Base):
+    """One step on a load balancer that is on another server than the one that is changed."""
+
+    __tablename__ = "tb_rollout_front"
+    __table_args__ = (
+        CheckConstraint("step in ('out', 'back')", name="step"),
+        ForeignKeyConstraint(
+            ["rollout_id", "server_id"],
+            ["tb_rollout_server.rollout_id", "tb_rollout_server.server_id"],
+        ),
+    )
+
+    rollout_id: Mapped[int] = mapped_column(primary_key=True)
+    server_id: Mapped[str] = mapped_column(primary_key=True)
+    """The server that is changed."""
+    ordinal: Mapped[int] = mapped_column(primary_key=True)
+    """Its place among the steps of that server, from 0."""
+    step: Mapped[str]
+    """`out` before the change, `back` after it."""
+    front_id: Mapped[str]
+    """The server of the load balancer, on which the plan runs."""
+    service: Mapped[str]
+    plan: Mapped[dict[str, Any]]
+    task_id: Mapped[int | None] = mapped_column(ForeignKey(TASK_ID))

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
@@ -14,59 +15,38 @@ from guardia.board.cmdb import server_list
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.rollouts import candidates, drafts, forms, progress, requests, view
+from guardia.board.rollouts.forms import EnteredRollout
 from guardia.board.rollouts.policy import Options, RolloutState
-from guardia.board.rollouts.requests import Request as RolloutRequest
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.access import require_permission
-from guardia.text import FOLDED, TRIMMED, CleanStr, Reason
+from guardia.text import FOLDED, CleanStr, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_Short = Annotated[str, Form(max_length=200), TRIMMED]
 _Word = Annotated[str, Query(max_length=100), FOLDED]
 _PAGE = 20
 _OFFERED = 100
 """Artefacts that the form offers, the newest first."""
 
 
-def _given_options(
-    tiers: _Short = "",
-    batch: _Short = "",
-    on_failure: _Short = "",
-    on_interruption: _Short = "",
-    canary: _Short = "",
-    pause_after_canary: _Short = "",
-) -> Callable[[], Options]:
-    """Return a function that parses the options as they were entered."""
-    return lambda: forms.parse_options(
-        tiers,
-        batch,
-        on_failure,
-        on_interruption,
-        canary=bool(canary),
-        pause_after_canary=bool(pause_after_canary),
-    )
-
-
-Asking = Callable[[], tuple[int, RolloutRequest]]
 _TEXTS = TypeAdapter(dict[str, list[CleanStr]])
 
 
-async def _given_request(request: Request) -> Asking:
-    """Return a function that parses the artefact, the servers and the health gate."""
+async def _entered(request: Request) -> EnteredRollout:
+    """Return what a form has sent."""
     form = await request.form(max_fields=drafts.MAX_SERVERS + 32)
     given = {name: [str(text)[:200] for text in form.getlist(name)] for name in form}
     texts = _TEXTS.validate_python(given)
-    one = {name: values[0] for name, values in texts.items()}
-    return lambda: (
-        forms.parse_artifact(one.get("artifact", "")),
-        forms.parse_request(texts.get("target", []), one),
-    )
+    targets = tuple(dict.fromkeys(texts.pop("target", [])))
+    return EnteredRollout({name: values[0] for name, values in texts.items()}, targets)
+
+
+EnteredDep = Annotated[EnteredRollout, Depends(_entered)]
 
 
 @router.get("/rollouts")
@@ -96,29 +76,30 @@ def new(
 ) -> Response:
     """Show the form that plans a rollout, with the servers that fit a filter."""
     require_permission(visitor.person, "rollout.plan")
-    query = {"institution": institution, "kind": kind, "text": text, "service": service}
-    return _new_page(request, board, visitor, query, artifact)
+    words = {"institution": institution, "kind": kind, "text": text, "service": service}
+    texts = {**forms.first_shown().texts, **words, "artifact": artifact}
+    return _new_page(request, board, visitor, EnteredRollout(texts))
 
 
 @router.post("/rollouts/new")
 def ask(
-    request: Request,
-    board: BoardDep,
-    visitor: CurrentVisitor,
-    given: Annotated[Callable[[], Options], Depends(_given_options)],
-    asked: Annotated[Asking, Depends(_given_request)],
+    request: Request, board: BoardDep, visitor: CurrentVisitor, entered: EnteredDep
 ) -> Response:
-    """Have the servers read and their plans made."""
+    """Have the servers read and their plans made, or look for other servers to tick."""
+    require_permission(visitor.person, "rollout.plan")
+    if "find" in entered.texts:
+        return _new_page(request, board, visitor, entered)
 
     def act() -> int:
-        artifact, wanted = asked()
-        return requests.ask(board, visitor.person, artifact, wanted, given())
+        artifact = forms.parse_artifact(entered.texts.get("artifact", ""))
+        wanted = forms.parse_request(entered.targets, entered.texts)
+        return requests.ask(board, visitor.person, artifact, wanted, entered.options())
 
-    def show_again(*, status: int, notice: str) -> Response:
-        return _new_page(request, board, visitor, {}, "", status=status, notice=notice)
-
-    return actions.submit(
-        request, act, on_success=lambda number: f"/rollouts/{number}", on_refusal=show_again
+    return actions.submit_fields(
+        request,
+        act,
+        on_success=lambda number: f"/rollouts/{number}",
+        on_refusal=partial(_new_page, request, board, visitor, entered),
     )
 
 
@@ -134,11 +115,11 @@ def again(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Nu
         wanted = (old.request or requests.Request(targets=())).model_copy(update={"targets": left})
         return requests.ask(board, visitor.person, old.artifact_id, wanted, old.options)
 
-    def show_again(*, status: int, notice: str) -> Response:
-        return _page(request, board, visitor, number, status=status, notice=notice)
-
     return actions.submit(
-        request, act, on_success=lambda fresh: f"/rollouts/{fresh}", on_refusal=show_again
+        request,
+        act,
+        on_success=lambda fresh: f"/rollouts/{fresh}",
+        on_refusal=partial(_page, request, board, visitor, number),
     )
 
 
@@ -169,27 +150,25 @@ def live(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Num
 
 @router.post("/rollouts/{number}/options")
 def options(
-    request: Request,
-    board: BoardDep,
-    visitor: CurrentVisitor,
-    number: Number,
-    given: Annotated[Callable[[], Options], Depends(_given_options)],
+    request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number, entered: EnteredDep
 ) -> Response:
     """Change the order and the rules of a draft."""
-    return _submit(
+    return actions.submit_fields(
         request,
-        board,
-        visitor,
-        number,
-        lambda: drafts.reorder(board, visitor.person, number, given()),
+        lambda: drafts.reorder(board, visitor.person, number, entered.options()),
+        on_success=f"/rollouts/{number}",
+        on_refusal=partial(_page, request, board, visitor, number, entered=entered.texts),
     )
 
 
 @router.post("/rollouts/{number}/submit")
 def submit(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
     """Request the approval of a draft."""
-    return _submit(
-        request, board, visitor, number, lambda: drafts.submit(board, visitor.person, number)
+    return actions.submit(
+        request,
+        lambda: drafts.submit(board, visitor.person, number),
+        on_success=f"/rollouts/{number}",
+        on_refusal=partial(_page, request, board, visitor, number),
     )
 
 
@@ -210,20 +189,8 @@ def order(
         "back": lambda: progress.roll_back(board, person, number, reason),
         "cancel": lambda: drafts.cancel(board, person, number, reason),
     }
-    return _submit(request, board, visitor, number, acts[verb])
-
-
-def _submit(
-    request: Request,
-    board: BoardContext,
-    visitor: Visitor,
-    number: int,
-    act: Callable[[], object],
-) -> Response:
-    def show_again(*, status: int, notice: str) -> Response:
-        return _page(request, board, visitor, number, status=status, notice=notice)
-
-    return actions.submit(request, act, on_success=f"/rollouts/{number}", on_refusal=show_again)
+    again = partial(_page, request, board, visitor, number, reason=reason)
+    return actions.submit(request, acts[verb], on_success=f"/rollouts/{number}", on_refusal=again)
 
 
 def _page(
@@ -232,8 +199,11 @@ def _page(
     visitor: Visitor,
     number: int,
     *,
+    entered: Mapping[str, str] | None = None,
+    reason: str = "",
     status: int = 200,
     notice: str = "",
+    field: str = "",
 ) -> Response:
     one = view.get_rollout(board, visitor.person, number)
     store = BlobStore.of(request.app.state.settings)
@@ -244,7 +214,10 @@ def _page(
         visitor=visitor,
         one=one,
         files=view.files_of(board, store, one),
+        form={**forms.shown_options(one.options), **(entered or {})},
+        reason=reason,
         notice=notice,
+        field=field,
     )
 
 
@@ -252,15 +225,15 @@ def _new_page(
     request: Request,
     board: BoardContext,
     visitor: Visitor,
-    query: dict[str, str],
-    artifact: str,
+    entered: EnteredRollout,
     *,
     status: int = 200,
     notice: str = "",
+    field: str = "",
 ) -> Response:
-    wanted = server_list.ServerFilter(
-        query.get("institution", ""), query.get("kind", ""), query.get("text", "")
-    )
+    words = entered.filter
+    wanted = server_list.ServerFilter(words["institution"], words["kind"], words["text"])
+    found = candidates.find(board, visitor.person, wanted, words["service"])
     institutions, _ = server_list.institutions(board, visitor.person, size=2000)
     return render.page(
         request,
@@ -268,12 +241,11 @@ def _new_page(
         status=status,
         visitor=visitor,
         notice=notice,
-        query=query,
-        chosen=artifact,
+        field=field,
+        form=entered.texts,
+        targets=entered.targets,
+        found=candidates.with_ticked(found, entered.targets),
         artifacts=artifacts.list_artifacts(board, visitor.person, Keyset(size=_OFFERED)).rows,
-        found=candidates.find(board, visitor.person, wanted, query.get("service", "")),
         institutions=[row.institution for row in institutions],
         kinds=Options().tiers,
-        options=Options(),
-        health=requests.HealthTerms(),
     )

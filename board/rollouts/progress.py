@@ -12,47 +12,49 @@ import secrets
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import exists, select
+from sqlalchemy import and_, exists, or_, select
 from sqlalchemy.orm import Session
 
-from guardia.board.control import rollback
-from guardia.board.core import server_queue
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import ActorKind, Move, State
-from guardia.board.core.lookup import get_issue, lock_task
-from guardia.board.core.model import ActionRun, Directive, Task
+from guardia.board.core.lookup import lock_task
+from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
-from guardia.board.core.transitions import move_task, update_issue_state
-from guardia.board.execution import bundles
-from guardia.board.issues.receiving import open_task
-from guardia.board.rollouts import policy
-from guardia.board.rollouts.drafts import passage, servers_of
-from guardia.board.rollouts.model import Rollout, RolloutServer
+from guardia.board.core.transitions import move_task
+from guardia.board.rollouts import policy, server_steps
+from guardia.board.rollouts.drafts import passage
+from guardia.board.rollouts.model import Rollout, RolloutFront
 from guardia.board.rollouts.moves import lock, move
 from guardia.board.rollouts.policy import Options, RolloutState, ServerProgress, ServerState, Step
+from guardia.board.rollouts.server_steps import CLOCK, ServerSteps, servers_of
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import GuardiaError, IllegalMove, Refused
 from guardia.i18n import t, t_default
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Agent, Server
 
-_CLOCK = Actor.system("clock")
 _PROCESS = secrets.token_hex(8)
 """Names this process as the one that carries a rollout on."""
 LEASE = timedelta(seconds=15)
 """How long the process that carries a rollout on may be silent until another takes over."""
 ACTIVE = (RolloutState.PENDING, RolloutState.RUNNING, RolloutState.ROLLING_BACK)
 """States in which the next step follows by itself."""
+_PAUSED_BETWEEN = and_(
+    Rollout.state == RolloutState.PAUSED,
+    exists().where(
+        RolloutFront.rollout_id == Rollout.rollout_id, RolloutFront.task_id.is_not(None)
+    ),
+)
+"""Paused while a server may be out of its load balancers."""
 log = logging.getLogger(__name__)
 
 
 def advance_all(board: BoardContext, process: str = _PROCESS) -> int:
     """Take the next step of every active rollout; return how many were looked at."""
     with board.database.reading() as session:
-        query = select(Rollout.rollout_id).where(Rollout.state.in_(ACTIVE))
+        query = select(Rollout.rollout_id).where(or_(Rollout.state.in_(ACTIVE), _PAUSED_BETWEEN))
         numbers = list(session.scalars(query.order_by(Rollout.rollout_id)))
     for number in numbers:
         try:
@@ -72,7 +74,7 @@ def advance(board: BoardContext, number: int, process: str = _PROCESS) -> Rollou
         state = RolloutState(row.state)
         if state is RolloutState.PENDING:
             _begin_if_approved(session, row, now, stopped=stopped)
-        elif state in ACTIVE:
+        elif state in {*ACTIVE, RolloutState.PAUSED}:
             _take_step(session, row, now, process, stopped=stopped)
         return RolloutState(row.state)
 
@@ -83,9 +85,9 @@ def _begin_if_approved(session: Session, row: Rollout, now: datetime, *, stopped
     if root.status == State.PENDING_APPROVAL or stopped:
         return
     if root.status != State.APPROVED:
-        move(session, row, RolloutState.CANCELLED, _CLOCK, now, t("rollouts.why.not_approved"))
+        move(session, row, RolloutState.CANCELLED, CLOCK, now, t("rollouts.why.not_approved"))
     elif root.run_after is None or root.run_after <= now:
-        move(session, row, RolloutState.RUNNING, _CLOCK, now, "")
+        move(session, row, RolloutState.RUNNING, CLOCK, now, "")
 
 
 def _take_step(
@@ -94,28 +96,57 @@ def _take_step(
     taken_over = row.advanced_by not in {None, process}
     if taken_over and row.advanced_at is not None and now - row.advanced_at < LEASE:
         return  # another process carries it on
-    servers = servers_of(session, row.rollout_id)
-    options = Options.model_validate(row.options)
-    seen = progress(session, servers)
+    steps = server_steps.steps_of(session, row.rollout_id)
+    seen = [one.progress for one in steps]
     step = policy.next_step(
         RolloutState(row.state),
         seen,
-        options,
+        Options.model_validate(row.options),
         stopped=stopped,
         interrupted=taken_over,
-        looked=bool(row.reason),
+        looked=row.canary_paused_at is not None,
     )
-    row.advanced_at, row.advanced_by = now, process
+    if row.state != RolloutState.PAUSED:
+        row.advanced_at, row.advanced_by = now, process
+    chosen = [one for one in steps if one.row.server_id in (*step.begin, *step.undo)]
     if step.begin and not _is_as_approved(session, row):
         step = Step(to=RolloutState.PAUSED, reason="changed")
     if step.begin:
-        _begin(session, row, [s for s in servers if s.server_id in step.begin], now)
+        first = server_steps.first_steps(chosen)
+        server_steps.begin(session, row, _root(session, row), first, now)
     elif step.undo:
-        _undo(session, row, [s for s in servers if s.server_id in step.undo], now)
+        server_steps.undo(session, row, server_steps.last_steps(chosen), now)
     elif step.to is not None:
-        _end_root(session, row, step.to, now)
-        reason = _reason(step, seen)
-        move(session, row, step.to, _CLOCK, now, reason)
+        _move(session, row, step, seen, now)
+    else:
+        _go_between_stages(session, row, steps, now, stopped=stopped)
+
+
+def _move(
+    session: Session, row: Rollout, step: Step, seen: Sequence[ServerProgress], now: datetime
+) -> None:
+    assert step.to is not None
+    if step.reason == "canary":
+        row.canary_paused_at = now
+    _end_root(session, row, step.to, now)
+    move(session, row, step.to, CLOCK, now, _reason(step, seen))
+
+
+def _go_between_stages(
+    session: Session, row: Rollout, steps: Sequence[ServerSteps], now: datetime, *, stopped: bool
+) -> None:
+    """Carry on servers that are between two stages, so that none is left without its traffic."""
+    back = row.state == RolloutState.ROLLING_BACK
+    begun, undone = server_steps.between_stages(steps, back=back, stopped=stopped)
+    if undone:
+        server_steps.undo(session, row, undone, now)
+    if not begun:
+        return
+    if _is_as_approved(session, row):
+        server_steps.begin(session, row, _root(session, row), begun, now)
+    elif row.state == RolloutState.RUNNING:
+        seen = [one.progress for one in steps]
+        _move(session, row, Step(to=RolloutState.PAUSED, reason="changed"), seen, now)
 
 
 def _reason(step: Step, seen: Sequence[ServerProgress]) -> str:
@@ -125,19 +156,9 @@ def _reason(step: Step, seen: Sequence[ServerProgress]) -> str:
     return t_default(f"rollouts.why.{step.reason}", servers=", ".join(names) or "-")
 
 
-def progress(session: Session, servers: Sequence[RolloutServer]) -> list[ServerProgress]:
-    """Return the state of each server from its task."""
-    numbers = [s.task_id for s in servers if s.task_id is not None]
-    changed = exists().where(ActionRun.task_id == Task.task_id, ActionRun.phase == "do")
-    undoing = exists().where(Directive.task_id == Task.task_id, Directive.state == "UNDOING")
-    query = select(Task.task_id, Task.status, changed, undoing).where(Task.task_id.in_(numbers))
-    found = {task: (status, done, back) for task, status, done, back in session.execute(query)}
-    states = []
-    for one in servers:
-        status, done, back = found.get(one.task_id or 0, (None, False, False))
-        state = policy.server_state(status, undoing=back, changed=done)
-        states.append(ServerProgress(one.server_id, one.batch, state))
-    return states
+def progress(session: Session, number: int) -> list[ServerProgress]:
+    """Return the state of each server of a rollout, in their order."""
+    return [one.progress for one in server_steps.steps_of(session, number)]
 
 
 def _is_as_approved(session: Session, row: Rollout) -> bool:
@@ -146,56 +167,6 @@ def _is_as_approved(session: Session, row: Rollout) -> bool:
     if root.status != State.APPROVED or root.plan is None:
         return False
     return Plan.model_validate(root.plan).citation.passage == passage(session, row)
-
-
-def _begin(session: Session, row: Rollout, batch: Sequence[RolloutServer], now: datetime) -> None:
-    """File the plans of a batch; their agents carry them out."""
-    root = _root(session, row)
-    issue = get_issue(session, root.sr_id)
-    author = Actor.parse(row.created_by) or _CLOCK
-    for one in batch:
-        task = open_task(
-            session,
-            issue.sr_id,
-            now,
-            state=State.PARSED,
-            server=one.server_id,
-            agent_id=_agent_for(session, one),
-            action_type="deploy",
-        )
-        one.task_id = task.task_id
-    session.flush()
-    update_issue_state(session, issue.sr_id, now)
-    for one in batch:
-        task = lock_task(session, one.task_id or 0)
-        bundles.store_bundled(session, root, task, Plan.model_validate(one.plan), author, now)
-
-
-def _agent_for(session: Session, one: RolloutServer) -> str:
-    """Return the agent that works on a server: one with its skill, or any that operates."""
-    query = select(Agent).where(Agent.duty == "operate", Agent.state == "active")
-    agents = session.scalars(query.order_by(Agent.agent_id)).all()
-    if not agents:
-        raise Refused(why=t("board.no_hands"))
-    server = session.get(Server, one.server_id)
-    kind = server.kind if server is not None else one.tier
-    return min(agents, key=lambda agent: kind not in agent.skills).agent_id
-
-
-def _undo(session: Session, row: Rollout, batch: Sequence[RolloutServer], now: datetime) -> None:
-    """Have the agents of a batch roll its servers back."""
-    author = Actor.parse(row.created_by) or _CLOCK
-    reason = t_default("rollouts.undo_reason", number=row.rollout_id)
-    tasks = [lock_task(session, number) for number in sorted(one.task_id or 0 for one in batch)]
-    for task in tasks:
-        server_queue.lock_server(session, task.target_server)
-    ordered = [
-        rollback.create_directive(session, task, "rollback", author, reason, now, undo=True)
-        for task in tasks
-    ]
-    session.flush()
-    for task, directive in zip(tasks, ordered, strict=True):
-        rollback.record_directive(session, directive, author, now, task.target_server)
 
 
 def _end_root(session: Session, row: Rollout, to: RolloutState, now: datetime) -> None:
@@ -229,7 +200,7 @@ def resume(board: BoardContext, person: PersonInfo, number: int) -> None:
     Raises `Refused` while a server is not done: those are rolled out again on their own.
     """
     with board.database.reading() as session:
-        seen = progress(session, servers_of(session, number))
+        seen = progress(session, number)
     if any(s.state in {ServerState.RESTORED, ServerState.BROKEN} for s in seen):
         raise Refused(why=t("rollouts.not_resumable"))
     why = t_default("rollouts.why.resumed")
@@ -268,6 +239,6 @@ def unfinished(board: BoardContext, number: int) -> list[tuple[str, str]]:
     """Return (server, service) of the servers that are not done, for another rollout of them."""
     with board.database.reading() as session:
         servers = servers_of(session, number)
-        seen = {s.server: s.state for s in progress(session, servers)}
+        seen = {s.server: s.state for s in progress(session, number)}
         left = [s for s in servers if seen[s.server_id] is not ServerState.DONE]
         return [(s.server_id, s.service) for s in left]

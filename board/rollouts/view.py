@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -19,15 +19,28 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.core.plan import Plan
-from guardia.board.rollouts.drafts import servers_of
-from guardia.board.rollouts.model import Rollout
+from guardia.board.rollouts.model import Rollout, RolloutFront
 from guardia.board.rollouts.policy import ENDS, Options, RolloutState, ServerState
-from guardia.board.rollouts.progress import progress
 from guardia.board.rollouts.requests import Request
+from guardia.board.rollouts.server_steps import ServerSteps, place_of, steps_of
 from guardia.errors import NotFound
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+
+
+@dataclass(frozen=True, slots=True)
+class FrontView:
+    """One step on a load balancer that is on another server."""
+
+    step: str
+    """`out` or `back`."""
+    server: str
+    """The server of the load balancer."""
+    state: ServerState
+    plan: Plan
+    hash: str
+    task_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +55,8 @@ class ServerView:
     plan: Plan
     hash: str
     task_id: int | None
+    fronts: tuple[FrontView, ...]
+    """Its steps on load balancers of other servers, in their order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +135,6 @@ def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> 
         row = session.get(Rollout, number)
         if row is None:
             raise NotFound(what=t("rollouts.number", number=number))
-        servers = servers_of(session, number)
-        states = {s.server: s.state for s in progress(session, servers)}
         names = display_names_of(session, [row.created_by])
         return RolloutView(
             number=number,
@@ -138,20 +151,34 @@ def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> 
             request=Request.model_validate(row.request) if row.request else None,
             left_out=row.findings.get("left_out", {}),
             running=row.findings.get("running"),
-            servers=tuple(
-                ServerView(
-                    server=one.server_id,
-                    service=one.service,
-                    tier=one.tier,
-                    batch=one.batch,
-                    state=states[one.server_id],
-                    plan=(plan := Plan.model_validate(one.plan)),
-                    hash=content_hash(plan),
-                    task_id=one.task_id,
-                )
-                for one in servers
-            ),
+            servers=tuple(map(_server, steps_of(session, number))),
         )
+
+
+def _server(steps: ServerSteps) -> ServerView:
+    one = steps.row
+    plan = Plan.model_validate(one.plan)
+    return ServerView(
+        server=one.server_id,
+        service=one.service,
+        tier=one.tier,
+        batch=one.batch,
+        state=steps.progress.state,
+        plan=plan,
+        hash=content_hash(plan),
+        task_id=one.task_id,
+        fronts=tuple(_fronts(steps)),
+    )
+
+
+def _fronts(steps: ServerSteps) -> Iterator[FrontView]:
+    for rows, states in zip(steps.rows, steps.states, strict=True):
+        for row, state in zip(rows, states, strict=True):
+            if isinstance(row, RolloutFront):
+                plan = Plan.model_validate(row.plan)
+                yield FrontView(
+                    row.step, place_of(row), state, plan, content_hash(plan), row.task_id
+                )
 
 
 def files_of(board: BoardContext, store: BlobStore, one: RolloutView) -> RolloutFiles:

@@ -41,7 +41,7 @@ from guardia.board.autonomy import pages as autonomy_pages
 from guardia.board.catalog import pages as catalog_pages
 from guardia.board.change_calendar import api as change_api
 from guardia.board.change_calendar import pages as change_pages
-from guardia.board.cmdb import host_key_pages, institution_pages, roster_pages, team_pages
+from guardia.board.cmdb import host_key_pages, institution_pages, team_pages
 from guardia.board.cmdb import pages as server_pages
 from guardia.board.command import api as command_api
 from guardia.board.command import pages as command_pages
@@ -79,6 +79,8 @@ from guardia.board.request_forms import api as form_api
 from guardia.board.request_forms import catalogue_pages
 from guardia.board.request_forms import pages as form_pages
 from guardia.board.rollouts import pages as rollout_pages
+from guardia.board.roster import import_pages as roster_import_pages
+from guardia.board.roster import pages as roster_pages
 from guardia.board.runs import pages as run_pages
 from guardia.board.runs import worker_pages
 from guardia.board.search import api as search_api
@@ -190,6 +192,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         control_pages.router,
         organization_pages.router,
         host_key_pages.router,
+        roster_import_pages.router,
         roster_pages.router,
         notification_pages.router,
         talk_rule_pages.router,

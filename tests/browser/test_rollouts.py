@@ -58,6 +58,7 @@ def site(web_env: BoardEnv, tmp_path: Path) -> Iterator[str]:
 def fleet(web_env: BoardEnv, sshd: OpenSSH, tmp_path: Path) -> None:
     """Enrol three servers with a release each."""
     names = {"MOF-WEB-11": "WEB", "MOF-WAS-11": "WAS", "MOF-WAS-12": "WAS"}
+    behind = f"upstream:MOF-WEB-11/minwon:{tmp_path}/MOF-WEB-11/pool.conf:pool:10.0.0.2:8080"
     for number, (name, kind) in enumerate(names.items(), 1):
         root = tmp_path / name
         (root / "releases/1.0.0").mkdir(parents=True)
@@ -66,7 +67,7 @@ def fleet(web_env: BoardEnv, sshd: OpenSSH, tmp_path: Path) -> None:
         (root / "current/app.json").write_text(json.dumps(running, indent=1))
         service = Service(
             name="minwon", kind="http", port=8080, health="/health", root=str(root),
-            control=str(root / "ctl"), layout="releases",
+            control=str(root / "ctl"), layout="releases", drain=behind if number > 1 else None,
         )  # fmt: skip
         found: Any = sshd.host()
         host: Host = found.model_copy(
@@ -93,7 +94,7 @@ def planner(web_env: BoardEnv, sshd: OpenSSH) -> Iterator[None]:
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.usefixtures("fleet", "planner")
 def test_a_person_plans_orders_and_files_a_rollout(
-    sign_in: Callable[..., Page], width: int
+    sign_in: Callable[..., Page], width: int, refusals: list[str]
 ) -> None:
     page = sign_in("eng", "/rollouts")
     page.set_viewport_size({"width": width, "height": 900})
@@ -103,8 +104,19 @@ def test_a_person_plans_orders_and_files_a_rollout(
     for name in ("MOF-WEB-11", "MOF-WAS-11", "MOF-WAS-12"):
         page.get_by_text(name, exact=True).click()
     page.get_by_label("한 번에 변경할 서버 수").fill("2")
+    page.get_by_label("관찰 시간").fill("0")
+    page.locator("main").get_by_placeholder("서비스").fill("elsewhere")
+    page.get_by_role("button", name="찾기").click()
+    expect(page.get_by_role("checkbox", name="MOF-WAS-12")).to_be_checked()
+    page.get_by_role("button", name="계획 만들기").click()
+    expect(page.locator("#seconds-error")).to_be_visible()
+    refusals.clear()
+    assert page.get_by_label("한 번에 변경할 서버 수").input_value() == "2"
+    for name in ("MOF-WEB-11", "MOF-WAS-11", "MOF-WAS-12"):
+        expect(page.get_by_role("checkbox", name=name)).to_be_checked()
     shoot(page, f"new-{width}")
     assert_fits(page)
+    page.get_by_label("관찰 시간").fill("10")
     page.get_by_role("button", name="계획 만들기").click()
     expect(page.get_by_text("작성 중", exact=True)).to_be_visible()
     expect(page.get_by_text("비교 대상: MOF-WEB-11에서 실행 중인 파일")).to_be_visible()
@@ -112,6 +124,7 @@ def test_a_person_plans_orders_and_files_a_rollout(
     shown = page.locator("pre").first.inner_text()
     assert '-  "port": 8080' in shown.replace(' "port"', '  "port"')
     assert "hunter22" not in page.content()
+    expect(page.get_by_text("MOF-WEB-11 제외: 대기").first).to_be_visible()
     shoot(page, f"draft-{width}")
     assert_fits(page)
     page.get_by_role("button", name="WAS 앞으로").click()

@@ -15,6 +15,7 @@ from guardia.errors import CommandFailed, Refused
 from guardia.org.directory import Facts, Host, Service
 from guardia.tools import catalog, planning
 from guardia.tools.output import Output
+from guardia.tools.tool import PatternWord
 from guardia.tools.transport.connections import Connections
 
 PROGRAMS = (
@@ -95,6 +96,10 @@ def machine_host(machine: Machine, *services: Service) -> Host:
     )
 
 
+def _in_sudoers(word: str) -> str:
+    return word.pattern if isinstance(word, PatternWord) else word.translate(_SPECIAL)
+
+
 def grant_rights(machine: Machine, host: Host, *tools: str) -> None:
     """Write the lines of sudoers that tools need on the services of a host, and nothing else."""
     lines = set()
@@ -105,7 +110,7 @@ def grant_rights(machine: Machine, host: Host, *tools: str) -> None:
             except Refused:
                 continue
             for right in rights:
-                words = " ".join(word.translate(_SPECIAL) for word in right)
+                words = " ".join(map(_in_sudoers, right))
                 lines.add(f"{host.account} ALL=(root) NOPASSWD: {words}")
     text = "\\n".join(line.replace("\\", "\\\\") for line in sorted(lines))
     machine.must(

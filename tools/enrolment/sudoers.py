@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 from guardia.errors import Refused
 from guardia.i18n import t
-from guardia.tools.tool import Right
+from guardia.tools.tool import PatternWord, Right
 
 _PATH = re.compile(r"/[A-Za-z0-9._/+@-]+")
 _UNWRITABLE = re.compile(r"[\x00-\x1f\x7f]")
@@ -63,8 +63,12 @@ def render_command(tool: str, right: Right) -> str:
         if not argument or _UNWRITABLE.search(argument):
             raise Refused(why=t("enrolment.sudoers.argument", tool=tool, argument=repr(argument)))
     # Without arguments sudo would permit any; two quotes permit none.
-    words = [_escape(argument) for argument in arguments] or ['""']
+    words = [_word(argument) for argument in arguments] or ['""']
     return " ".join([program, *words])
+
+
+def _word(argument: str) -> str:
+    return argument.pattern if isinstance(argument, PatternWord) else _escape(argument)
 
 
 def _user(account: str) -> str:

@@ -57,6 +57,7 @@ fi
 deny=$(sed -n 's/^ *deny *= *\([0-9][0-9]*\).*/\1/p' /etc/security/faillock.conf 2>/dev/null |
   tail -n 1 || true)
 echo "deny ${deny:-}"
+echo "today $(date +%Y%m%d)"
 if pam=$(cat /etc/pam.d/* 2>/dev/null); then
   case $pam in *pam_faillock.so*|*pam_tally2.so*) echo "counted 1" ;; esac
 fi
@@ -115,6 +116,10 @@ class AccountFindings(FindingsModel):
     """Whether log-ins are refused because of failures."""
     account_expires: Line | None
     account_expired: bool
+    expires_on: Line | None
+    """The last day as a date, or `never`."""
+    today: Count | None
+    """The server's day as a number, such as 20261130."""
     password_expires: Line | None
     password_expired: bool
     shell: Line | None
@@ -122,7 +127,7 @@ class AccountFindings(FindingsModel):
     last_logins: Annotated[list[Line], Field(max_length=5)]
 
 
-def _name(service: Service) -> str:
+def name_of(service: Service) -> str:
     """Return the account that a service names. Raises `Refused` if it is none for tools."""
     name = target.login(service)
     if not _ACCOUNT.fullmatch(name) or name in _PROTECTED:
@@ -130,23 +135,30 @@ def _name(service: Service) -> str:
     return name
 
 
-def _account(args: ServiceArgs, host: Host) -> str:
-    name = _name(service_on(host, args.service, KINDS))
+def service_of(args: ServiceArgs, host: Host) -> Service:
+    """Return the service that names an account."""
+    return service_on(host, args.service, KINDS)
+
+
+def changeable(args: ServiceArgs, host: Host) -> str:
+    """Return the account that a change is for. Raises `Refused` for the one that we use."""
+    name = name_of(service_of(args, host))
     if name == host.account:
         raise Refused(why=t("tools.account.own", account=name))
     return name
 
 
 def _status(args: ServiceArgs, host: Host) -> Command:
-    name = _name(service_on(host, args.service, KINDS))
+    name = name_of(service_of(args, host))
     programs = (host.facts.program(p) for p in ("passwd", "chage", "faillock", "pam_tally2"))
     return privileged_script(host, _STATUS, *programs, name)
 
 
-def _status_rights(host: Host, service: Service | None) -> tuple[Right, ...]:
+def status_rights(host: Host, service: Service | None) -> tuple[Right, ...]:
+    """Return what reading an account's state needs."""
     if service is None:
         return ()
-    name = _name(service)
+    name = name_of(service)
     counter = _counter(host)
     return (
         (host.facts.program("passwd"), "-S", name),
@@ -162,20 +174,20 @@ def _counter(host: Host) -> str:
 
 
 def _passwd(script: Script, args: ServiceArgs, host: Host) -> Command:
-    return privileged_script(host, script, host.facts.program("passwd"), _account(args, host))
+    return privileged_script(host, script, host.facts.program("passwd"), changeable(args, host))
 
 
 def _clear(args: ServiceArgs, host: Host) -> Command:
     programs = (host.facts.program(p) for p in ("faillock", "pam_tally2"))
-    return privileged_script(host, _CLEAR, *programs, _account(args, host))
+    return privileged_script(host, _CLEAR, *programs, changeable(args, host))
 
 
 def _passwd_right(option: str, host: Host, service: Service | None) -> tuple[Right, ...]:
-    return ((host.facts.program("passwd"), option, _name(service)),) if service else ()
+    return ((host.facts.program("passwd"), option, name_of(service)),) if service else ()
 
 
 def _clear_right(host: Host, service: Service | None) -> tuple[Right, ...]:
-    return ((_counter(host), "--user", _name(service), "--reset"),) if service else ()
+    return ((_counter(host), "--user", name_of(service), "--reset"),) if service else ()
 
 
 def _read_status(text: str) -> Findings:
@@ -194,6 +206,7 @@ def _read_status(text: str) -> Findings:
         "allowed_failures": int(deny) if deny.isdecimal() and counted else None,
         "refused": counted and deny.isdecimal() and int(failures) >= int(deny) > 0,
         **_read_expiry(expiry),
+        "today": int(facts["today"]) if facts.get("today", "").isdecimal() else None,
         "shell": entry[6][:200] if len(entry) > 6 else None,
         "groups": facts.get("groups", "").split()[:100],
         "last_logins": [
@@ -213,16 +226,27 @@ def _read_expiry(text: str) -> Findings:
     return {
         "account_expires": account,
         "account_expired": _is_past(account),
+        "expires_on": _as_date(account),
         "password_expires": password,
         "password_expired": _is_past(password) or password == "password must be changed",
     }
 
 
 def _is_past(day: str | None) -> bool:
+    found = _moment(day)
+    return found is not None and found <= datetime.now(UTC)
+
+
+def _as_date(day: str | None) -> str | None:
+    found = _moment(day)
+    return found.date().isoformat() if found else "never" if day == "never" else None
+
+
+def _moment(day: str | None) -> datetime | None:
     try:
-        return datetime.strptime(day or "", "%b %d, %Y").replace(tzinfo=UTC) <= datetime.now(UTC)
+        return datetime.strptime(day or "", "%b %d, %Y").replace(tzinfo=UTC)
     except ValueError:
-        return False
+        return None
 
 
 def _password_is(args: ServiceArgs, state: str, sentence: str) -> tuple[Check, ...]:
@@ -254,7 +278,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         tried_on=("debian-12",),
         kinds=KINDS,
         requires=("passwd", "chage", "faillock|pam_tally2|passwd"),
-        rights=_status_rights,
+        rights=status_rights,
     ),
     Tool(
         name="account.unlock",

@@ -50,9 +50,15 @@ def read_file(path: Path) -> ImportFile:
         raise Invalid(what=str(path), why=why) from error
     if len(content) > MAX_BYTES:
         raise Invalid(what=path.name, why=t("imports.too_large", limit=MAX_BYTES >> 20))
-    if content.startswith(_OLE):
-        raise Invalid(what=path.name, why=t("imports.old_excel"))
-    return ImportFile(path.name, content)
+    found = ImportFile(path.name, content)
+    require_readable(found)
+    return found
+
+
+def require_readable(file: ImportFile) -> None:
+    """Raise `Invalid` for a file of an old Excel."""
+    if file.content.startswith(_OLE):
+        raise Invalid(what=file.name, why=t("imports.old_excel"))
 
 
 def decode(file: ImportFile) -> str:

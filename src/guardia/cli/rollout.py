@@ -211,7 +211,8 @@ def _draft(
     from guardia.board.cmdb import view as cmdb
     from guardia.board.rollouts import drafts
     from guardia.org.credential_store import FileCredentialStore
-    from guardia.tools.deployment import Content, Deployment, plan_server
+    from guardia.tools.deployment import Content, Deployment
+    from guardia.tools.fronts import plan_with_fronts
     from guardia.tools.gate import Gate
     from guardia.tools.transport.connections import Connections
 
@@ -230,7 +231,7 @@ def _draft(
             host = cmdb.server(board, server)
             deployment = Deployment(wanted, service, find, *details)
             read = partial(reads.inspect, person, host)
-            plans.append(drafts.ServerPlan(service, plan_server(host, deployment, read)))
+            plans.append(plan_with_fronts(host, deployment, read, partial(cmdb.server, board)))
     return drafts.draft(board, person, artifact, plans, options)
 
 

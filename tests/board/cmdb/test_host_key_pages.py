@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from board_env import BoardEnv
-from cmdb_env import enter, keys
+from cmdb_env import keys
 from page_env import PageClient
 from sqlalchemy import select, update
 
@@ -117,17 +116,3 @@ def test_lists_in_several_forms(
     }[form]
     found = {k.server_id: k.match for k in offered_keys.offered(web_env.board, text)}
     assert found == {"MOF-DB-01": "same", "MOF-WAS-01": "", "MOE-DB-01": ""}
-
-
-def test_the_roster_page_shows_what_was_entered(web_env: BoardEnv, sign_in_as: Browse) -> None:
-    browser: Any = sign_in_as("pm")
-    assert browser.get_page("/roster").text.count("등록된 내용이 없습니다") == 4
-    always = {"field": "DB", "begins": "00:00", "ends": "24:00"}
-    enter(
-        web_env,
-        ("team", {"id": "T", "name": "<b>DB팀</b>", "members": ["eng"]}),
-        ("duty", {"id": "N", "team": "T", **always}),
-        ("duty_exception", {"duty": "N", "first_day": "2020-01-01", "reason": "휴무"}),
-    )
-    html = browser.get_page("/roster").text
-    assert "&lt;b&gt;DB팀" in html and "김철수 대리" in html and "휴무" in html

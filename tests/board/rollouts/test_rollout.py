@@ -329,3 +329,139 @@ def test_the_kill_switch_stops_it_and_leaves_nothing_half_done(rollouts: Rollout
     progress.roll_back(rollouts.stack.board, rollouts.engineer, number, "")
     rollouts.run(number)
     assert rollouts.show(number).state is RolloutState.ROLLED_BACK
+
+
+def test_a_pause_in_the_first_batch_leaves_the_look_at_the_canary(rollouts: Rollouts) -> None:
+    options = Options(tiers=("WEB", "WAS"), pause_after_canary=True)
+    number = rollouts.draft(rollouts.artifact("9.8.0"), options)
+    board, person = rollouts.stack.board, rollouts.engineer
+    rollouts.approve(number)
+    for _ in range(2):  # its start, and its first batch
+        progress.advance(board, number, "one")
+    progress.pause(board, person, number, "")
+    rollouts.stack.work()
+    progress.resume(board, person, number)
+    rollouts.run(number)
+    shown = rollouts.show(number)
+    assert (shown.state, shown.done) == (RolloutState.PAUSED, 1)
+    assert shown.reason == "카나리 확인 대기"
+    progress.resume(board, person, number)
+    rollouts.run(number, until=lambda shown: shown.done > 1)
+    progress.pause(board, person, number, "")
+    progress.resume(board, person, number)  # a later pause asks for no further look
+    rollouts.run(number)
+    assert rollouts.show(number).state is RolloutState.DONE
+
+
+POOL = """upstream pool {
+    server 10.0.0.1:8080 max_fails=2;
+    server 10.0.0.2:8080;
+    server 10.0.0.9:8080;
+}
+"""
+BEHIND = {"MOF-WAS-01": "budget", "MOF-WAS-02": "budget"}
+
+
+@pytest.fixture
+def pool(rollouts: Rollouts, database: Any) -> Path:
+    """Put a web server before two others, as their CMDB entries say."""
+    file = Path(rollouts._root("MOE-WEB-01"), "conf/pool.conf")
+    file.write_text(POOL)
+    with psycopg.connect(database.app) as connection:
+        for address, server in enumerate(BEHIND, 1):
+            drain = f"upstream:MOE-WEB-01/homepage:{file}:pool:10.0.0.{address}:8080"
+            connection.execute(
+                "update tb_server_info set services ="
+                " jsonb_set(services, '{0,drain}', to_jsonb(%s::text)) where server_id = %s",
+                [drain, server],
+            )
+    return file
+
+
+def planned(rollouts: Rollouts, version: str, *, broken: bool = False) -> int:
+    """Have a worker plan the servers behind the web server."""
+    rollouts.artifact(version, broken=broken)
+    board, person = rollouts.stack.board, rollouts.engineer
+    wanted = requests.Request(targets=tuple(BEHIND.items()), health={"seconds": 1})
+    number = requests.ask(board, person, rollouts.number, wanted, OPTIONS)
+    rollout_plans.carry_out(board, rollouts.stack.gate, number)
+    return number
+
+
+def commands_of(rollouts: Rollouts, sr_id: int) -> list[str]:
+    """Return the changes that were sent, as server and tool."""
+    return [
+        f"{e.detail['server']} {e.detail['tool']}"
+        for e in rollouts.stack.entries(sr_id)
+        if e.kind == "intent" and e.detail["phase"] in ("do", "undo")
+    ]
+
+
+def test_a_load_balancer_on_another_server_is_part_of_the_rollout(
+    rollouts: Rollouts, pool: Path
+) -> None:
+    number = planned(rollouts, "9.8.1")
+    shown = rollouts.show(number)
+    assert not shown.left_out, shown.left_out
+    assert [[f.step for f in s.fronts] for s in shown.servers] == [["out", "back"]] * 2
+    sr_id = rollouts.approve(number)
+    rollouts.run(number, until=lambda shown: shown.servers[0].fronts[0].state is ServerState.DONE)
+    assert "server 10.0.0.1:8080 max_fails=2 down;" in pool.read_text()
+    # A pause leaves no server without its traffic, and a cancellation has to wait for that.
+    progress.pause(rollouts.stack.board, rollouts.engineer, number, "")
+    with pytest.raises(Refused, match="MOF-WAS-01"):
+        drafts.cancel(rollouts.stack.board, rollouts.engineer, number, "")
+    for _ in range(6):
+        progress.advance_all(rollouts.stack.board, "one")
+        rollouts.stack.work()
+    shown = rollouts.show(number)
+    assert (shown.state, shown.done) == (RolloutState.PAUSED, 1)
+    assert pool.read_text() == POOL
+    one = ["MOE-WEB-01 deploy.take_out", "MOF-WAS-01 deploy.stage", "MOF-WAS-01 deploy.activate"]
+    assert commands_of(rollouts, sr_id) == [*one, "MOE-WEB-01 deploy.put_back"]
+    progress.resume(rollouts.stack.board, rollouts.engineer, number)
+    rollouts.run(number, until=lambda shown: shown.done == 2)
+    progress.roll_back(rollouts.stack.board, rollouts.engineer, number, "")
+    rollouts.run(number)
+    assert rollouts.show(number).state is RolloutState.ROLLED_BACK
+    assert pool.read_text() == POOL
+    assert {rollouts.current()[server] for server in BEHIND} != {"9.8.1"}
+    undone = commands_of(rollouts, sr_id)[8:]
+    assert undone == [
+        f"{place} deploy.{tool}"
+        for server in ("MOF-WAS-02", "MOF-WAS-01")
+        for place, tool in (
+            ("MOE-WEB-01", "take_out"),
+            (server, "activate"),
+            (server, "unstage"),
+            ("MOE-WEB-01", "put_back"),
+        )
+    ]
+
+
+def test_a_failed_change_is_undone_before_its_traffic_returns(
+    rollouts: Rollouts, pool: Path
+) -> None:
+    number = planned(rollouts, "9.8.2", broken=True)
+    before = rollouts.current()
+    sr_id = rollouts.approve(number)
+    rollouts.run(number)
+    assert rollouts.show(number).state is RolloutState.ROLLED_BACK
+    assert (pool.read_text(), rollouts.current()) == (POOL, before)
+    assert commands_of(rollouts, sr_id)[-1] == "MOE-WEB-01 deploy.put_back"
+    assert rollouts.states(number)["MOF-WAS-02"] is ServerState.WAITING
+
+
+def test_an_upstream_that_cannot_be_changed_leaves_the_server_alone(
+    rollouts: Rollouts, pool: Path
+) -> None:
+    number = planned(rollouts, "9.8.3")
+    pool.write_text(
+        POOL.replace("10.0.0.2:8080;", "10.0.0.2:8080 down;").replace("9:8080;", "9:8080 down;")
+    )
+    found, before = pool.read_text(), rollouts.current()
+    sr_id = rollouts.approve(number)
+    rollouts.run(number)
+    assert rollouts.show(number).state is RolloutState.ROLLED_BACK
+    assert (pool.read_text(), rollouts.current()) == (found, before)
+    assert all("stage" not in command for command in commands_of(rollouts, sr_id))

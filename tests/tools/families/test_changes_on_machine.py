@@ -34,7 +34,7 @@ case $1 in
   status) cat /srv/balancer ;;
 esac
 """
-TOOLS = ("deploy.drain", "deploy.undrain")
+TOOLS = ("deploy.drain", "deploy.undrain", "deploy.take_out")
 
 
 class _Key:
@@ -64,7 +64,7 @@ def tools(machine: Machine) -> Iterator[MachineTools]:
         Service(
             name="web", kind="http", product="nginx", unit="nginx.service",
             address=machine.address, port=machine.ports["http"], health="/health",
-            config="/etc/nginx/nginx.conf",
+            config="/etc/nginx/nginx.conf", balancer_files=(SITE,),
         ),
         Service(
             name="app", kind="http", control=f"{APP}/ctl", root=str(APP), logs=f"{APP}/logs",
@@ -139,3 +139,15 @@ class TestUpstream:
     def test_a_server_that_is_not_there_is_no_guess(self, tools: MachineTools) -> None:
         with pytest.raises(CommandFailed, match="0 times"):
             tools.read("deploy.traffic", service="gone")
+
+    def test_a_server_elsewhere_is_taken_out_where_its_balancer_is(
+        self, tools: MachineTools
+    ) -> None:
+        place = {"service": "web", "file": SITE, "upstream": "pair", "address": "127.0.0.1:9002"}
+        action = tools.change("deploy.take_out", **place)
+        assert "server 127.0.0.1:9002 down;" in tools.machine.must(f"cat {SITE}")
+        tools.undo(action)
+        assert tools.machine.must(f"cat {SITE}") == PAIR
+        tools.change("deploy.take_out", **place)
+        tools.undo(tools.change("deploy.put_back", **place))
+        assert tools.read("deploy.upstream", **place)["balanced"] is False

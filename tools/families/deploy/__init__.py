@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from guardia.tools.families.deploy import (
+    front,
     packages,
     releases,
     running,
@@ -23,6 +24,7 @@ TOOLS: tuple[Tool[Any], ...] = (
     *site.TOOLS,
     *packages.TOOLS,
     *traffic.TOOLS,
+    *front.TOOLS,
     *watch.TOOLS,
     *running.TOOLS,
 )

@@ -7,7 +7,7 @@ from typing import Any
 from guardia.board.core.plan import Check, Risk, ToolCall
 from guardia.i18n import t
 from guardia.org.directory import Host, Service
-from guardia.tools import target
+from guardia.tools import balancers, target
 from guardia.tools.command import Command, Script
 from guardia.tools.families.deploy import upstream
 from guardia.tools.findings import Done, FindingsModel
@@ -52,7 +52,7 @@ def _command(verb: str, args: ServiceArgs, host: Host) -> Command:
 
 def _is_upstream(service: Service) -> bool:
     """Return whether nginx on the same host is its load balancer, not a script."""
-    return (service.drain or "").startswith(upstream.PREFIX)
+    return (service.drain or "").startswith(balancers.PREFIX)
 
 
 def _read(text: str) -> Findings:
@@ -60,7 +60,7 @@ def _read(text: str) -> Findings:
 
 
 def _rights(host: Host, service: Service | None) -> tuple[Right, ...]:
-    if service is None or not service.drain:
+    if service is None or not balancers.is_drained_locally(service):
         return ()
     if _is_upstream(service):
         return upstream.rights(host, service)

@@ -7,24 +7,15 @@ connections.
 
 from __future__ import annotations
 
-import re
-from dataclasses import dataclass
-
-from guardia.errors import Refused
-from guardia.i18n import t
 from guardia.org.directory import Host, Service
+from guardia.tools import balancers
+from guardia.tools.balancers import UpstreamPlace
 from guardia.tools.command import Command, Script
 from guardia.tools.families.config.places import FileArgs, file_plan, rights_for
 from guardia.tools.families.config.shell import CHANGE_FILE, OPEN_FILE
 from guardia.tools.privilege import AS_ROOT, privileged_script
 from guardia.tools.target import HTTP_KINDS, service_on
 from guardia.tools.tool import Right
-
-PREFIX = "upstream:"
-_PLACE = re.compile(
-    r"upstream:(?P<service>[a-z0-9-]+):(?P<file>/[^:\s]+)"
-    r":(?P<name>[A-Za-z0-9_.-]{1,100}):(?P<server>[A-Za-z0-9_.:\[\]/-]{1,200})"
-)
 
 # Lists the servers of the upstream as `address state`, or prints the file with one of them changed.
 # A line must hold one whole directive, as everybody writes it; anything else changes nothing.
@@ -80,36 +71,20 @@ sleep 1
 )
 
 
-@dataclass(frozen=True, slots=True)
-class UpstreamPlace:
-    """Where a service is in the configuration of the nginx in front of it."""
-
-    service: str
-    """The service of the same host that nginx is."""
-    file: str
-    name: str
-    server: str
-    """The service's own address, as the upstream writes it."""
-
-
-def place(service: Service) -> UpstreamPlace:
-    """Return where a service is. Raises `Refused` if its CMDB entry cannot be read."""
-    found = _PLACE.fullmatch(service.drain or "")
-    if found is None:
-        raise Refused(why=t("tools.target.lacks", service=service.name, what="drain"))
-    return UpstreamPlace(**found.groupdict())
-
-
 def command(verb: str, host: Host, service: Service) -> Command:
     """Return the command that takes a service out, puts it back, or says where it is."""
-    where = place(service)
-    web = service_on(host, where.service, HTTP_KINDS)
-    plan = file_plan(host, FileArgs(service=web.name, file=where.file))
-    words = (verb, where.name, where.server, web.control or "")
+    return place_command(verb, host, balancers.local_place(service))
+
+
+def place_command(verb: str, host: Host, place: UpstreamPlace) -> Command:
+    """Return the command for a place in an nginx of this host."""
+    web = service_on(host, place.service, HTTP_KINDS)
+    plan = file_plan(host, FileArgs(service=web.name, file=place.file))
+    words = (verb, place.name, place.server, web.control or "")
     return privileged_script(host, _UPSTREAM, *words, *plan.arguments)
 
 
 def rights(host: Host, service: Service) -> tuple[Right, ...]:
     """Return what that needs where only root may write the file."""
-    where = place(service)
-    return rights_for(host, service_on(host, where.service, HTTP_KINDS), where.file)
+    place = balancers.local_place(service)
+    return rights_for(host, service_on(host, place.service, HTTP_KINDS), place.file)
