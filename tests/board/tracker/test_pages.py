@@ -582,3 +582,20 @@ def test_a_page_says_that_it_waits_for_a_person_where_none_is_assigned(
         session.get_one(Issue, sr_id).assignee_id = "eng"
     html = browser.get_page(f"/issues/{sr_id}").text
     assert "담당자가 직접 처리합니다" in html and "배정을 기다리고" not in html
+
+
+def test_a_page_whose_only_readings_follow_the_plan_is_shown(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).receive().parse().file()
+    scenario.diagnose({"waiting": 3})
+    page = sign_in_as("lead").get_page(f"/issues/{scenario.sr_id}")
+    assert (page.status_code, "DB 잠금 대기 조회" in page.text) == (200, True)
+
+
+def test_the_form_that_closes_an_issue_asks_for_what_was_done(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    scenario = IssueScenario(web_env).waiting()
+    page = sign_in_as("lead").get_page(f"/issues/{scenario.sr_id}").text
+    assert ("처리 내용 또는 사유" in page, "다시 여는 사유" in page) == (True, False)
