@@ -7,7 +7,7 @@ from pathlib import Path
 from alembic import op
 
 revision = "0076"
-down_revision = "0086"
+down_revision = "0073"
 branch_labels = None
 depends_on = None
 
