@@ -29,7 +29,6 @@ from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t_default
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Person
-from guardia.text import clean
 
 _ACTIVE = (RunState.RUNNING, RunState.STOPPING)
 
@@ -123,7 +122,7 @@ def keep_output(board: BoardContext, work: Work, tails: Mapping[int, str]) -> bo
     with board.database.transaction() as session:
         goes_on = not kill_switch_is_on(session) and _is_current(session, work)
         for ordinal, text in tails.items():
-            session.execute(_running(work, ordinal).values(output=clean_output(text)))
+            session.execute(_running(work, ordinal).values(output=output_tail(text)))
         if tails:
             records.announce(session, work.number)
         return goes_on
@@ -140,9 +139,9 @@ def settle(board: BoardContext, work: Work, ordinal: int, result: ReadResult) ->
                 ended_at=board.current_time(),
                 milliseconds=result.milliseconds,
                 findings=findings,
-                output=clean_output(result.output),
+                output=output_tail(result.output),
                 is_cut=is_cut or result.is_cut,
-                why=clean(result.why)[:1000],
+                why=result.why[:1000],
             )
         )
         records.announce(session, work.number)
@@ -160,9 +159,9 @@ def _running(work: Work, ordinal: int) -> Any:
     )
 
 
-def clean_output(text: str) -> str:
+def output_tail(text: str) -> str:
     """Return the end of an output as it is stored."""
-    return clean(text[-MAX_OUTPUT:])
+    return text[-MAX_OUTPUT:]
 
 
 def _bounded(findings: Mapping[str, Any]) -> tuple[dict[str, Any], bool]:
