@@ -6,8 +6,8 @@ The hosts are loopback addresses of real sshd processes, fifteen each. All ways 
 in a process of its own, with the same number at once. GUARDiA's figures include all that the others
 do without: pinned keys, supervised commands, a confirmed end. Its warm rounds reuse kept
 connections, as do those of plain paramiko and, by ControlPersist, of Ansible. Client and servers
-share the cores here: wall shows both, the client's processor time is what carries over. The gate
-adds its grant and audit entries to a command: see `benchmarks/costs.py`.
+share the cores here: wall shows both, the client's processor time is what carries over. What the
+gate adds, its grant and audit entries, is not in these figures.
 """
 
 from __future__ import annotations
