@@ -49,7 +49,8 @@ _LETTERS_AS_DASH = re.compile("(?<=[A-Za-z0-9])[\u2500\u2501\u30fc\u3161]+(?=[A-
 _SECRETS = re.compile(
     r"""(?ix)
     ( (?:password|passwd|passphrase|pwd|secret|token|(?:api|access)[_-]?key) ["'\\]{0,3}\s*[=:]\s*
-    | (?:비밀\s?번호|패스워드|비번|암호|인증\s?키|접속\s?키|토큰) ["'\\]{0,3}\s*[=:：]\s* (?=["']?[!-~])
+    | (?:비밀\s?번호|패스워드|비번|암호|인증\s?키|접속\s?키|토큰) ["'\\]{0,3}
+      \s*[=:：]\s* (?=["']?[!-~])
     | --(?:password|passwd|secret|token|api-key)\s+
     | \bpassword\s+(?=')
     | \bauthorization:\s*(?:bearer|basic)\s+
