@@ -47,6 +47,8 @@ class DirectiveContext:
     detail: dict[str, Any] = field(default_factory=dict)
     after_log: Callable[[], object] | None = None
     """Called after the audit entry of the directive."""
+    public: str = ""
+    """What the requester reads of it; empty: nothing."""
 
     def create_directive(self, *, undo: bool = False) -> Directive:
         """Store the directive and revoke the claim on its task."""

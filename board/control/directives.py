@@ -178,7 +178,7 @@ def _announce(ctx: DirectiveContext) -> None:
     verb = t(f"board.verb.{ctx.request.verb}")
     words = {"sr": ctx.issue.sr_id, "who": ctx.issued_by.label, "verb": verb}
     text = t("board.ordered", **words, reason=ctx.request.reason or "-")
-    reply_to_room(ctx.session, ctx.issue, text, ctx.now, public="")
+    reply_to_room(ctx.session, ctx.issue, text, ctx.now, public=ctx.public)
 
 
 # --- Handlers -----------------------------------------------------------------------------------
@@ -189,6 +189,7 @@ def _abort(ctx: DirectiveContext) -> Directive:
     if ctx.task.status == State.IN_PROGRESS:
         return ctx.create_directive(undo=True)
     directive = ctx.create_directive()
+    ctx.public = t_default("board.aborted", sr=ctx.issue.sr_id)
     _void_approvals(ctx)
     ctx.move(Move.ABORT)
     _wake_auditors(ctx)
@@ -286,7 +287,9 @@ def _change(ctx: DirectiveContext) -> Directive:
 
 def _complete(ctx: DirectiveContext) -> Directive:
     """Complete a task that a person has done by hand."""
-    require_reason(ctx.request.reason)
+    done = require_reason(ctx.request.reason)
+    ctx.detail |= {"for_requester": True}
+    ctx.public = t_default("board.completed", sr=ctx.issue.sr_id, text=done)
     directive = ctx.create_directive()
     ctx.move(Move.COMPLETE)
     acceptance.request_acceptance(ctx.session, ctx.issue, ctx.task, ctx.now)

@@ -10,10 +10,10 @@ from sqlalchemy.orm import Session
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.audit.model import AuditEntry
-from guardia.board.core.actors import Actor
+from guardia.board.core.actors import Actor, stored_prefix
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.core.lifecycle import State
+from guardia.board.core.lifecycle import ActorKind, State
 from guardia.board.core.model import Comment, Issue
 from guardia.board.knowledge import contents, records
 from guardia.board.knowledge.model import DocumentGap
@@ -93,7 +93,7 @@ def _due(board: BoardContext) -> list[int]:
 def _read(session: Session, issue: Issue) -> SolvedIssue:
     steps = (
         select(Comment.body)
-        .join(Person, Comment.author == "person:" + Person.person_id)
+        .join(Person, Comment.author == stored_prefix(ActorKind.PERSON) + Person.person_id)
         .where(
             Comment.sr_id == issue.sr_id, Comment.deleted_at.is_(None), Person.role != "customer"
         )

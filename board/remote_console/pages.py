@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import TypeAdapter
 
 from guardia.board.cmdb import server_list
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.remote_console import changes, export, forms, records, runs, targets, view
@@ -276,7 +277,7 @@ def _run_words(board: BoardContext, visitor: Visitor, number: int, shown: _Shown
         "inline": run.total <= _INLINE and run.kind is RunKind.READ,
         "stoppable": run.state in STOPPABLE,
         "is_draft": run.state is RunState.DRAFT,
-        "mine": run.author == f"person:{visitor.person.id}",
+        "mine": run.author == str(Actor.of(visitor.person)),
     }
 
 

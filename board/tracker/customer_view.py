@@ -20,14 +20,20 @@ class Resolution:
     result: str
 
 
-def resolution(issue: Issue, tasks: Iterable[Task]) -> Resolution | None:
-    """Return how a completed request was settled; `None` while it is open or ended otherwise."""
+def resolution(
+    issue: Issue, tasks: Iterable[Task], by_hand: Iterable[str] = ()
+) -> Resolution | None:
+    """Return how a completed request was settled; `None` while it is open or ended otherwise.
+
+    `by_hand` is what people wrote for the requester about the work that they did themselves.
+    """
     if issue.status != State.COMPLETED:
         return None
     done = [task for task in tasks if task.status == State.COMPLETED]
     plans = [Plan.model_validate(task.plan) for task in done if task.plan is not None]
-    by_hand = any(task.plan is None for task in done)
     causes = tuple(dict.fromkeys(plan.because for plan in plans))
     actions = [action.effect for plan in plans for action in plan.actions]
-    actions += [t("web.customer.by_hand")] * by_hand
+    actions += by_hand
+    if not actions and any(task.plan is None for task in done):
+        actions = [t("web.customer.by_hand")]
     return Resolution(causes, tuple(dict.fromkeys(actions)), t("web.ending.COMPLETED"))

@@ -25,7 +25,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import agent_name, display_names_of, person_name
 from guardia.board.core.form_guard import FormGuard
 from guardia.board.core.lifecycle import ENDED_STATES, OPEN_STATES, State
-from guardia.board.core.model import Issue, Task
+from guardia.board.core.model import Directive, Issue, Task
 from guardia.board.costs import report
 from guardia.board.costs.report import ModelCalls, ModelCallView
 from guardia.board.issues import changing, editing, visibility
@@ -162,7 +162,7 @@ def get_issue(
             can_edit=editing.may_edit(session, viewer, found),
             seen=changing.text_token(found.title, found.body),
             extras=extras,
-            resolution=None if staff else customer_view.resolution(found, rows),
+            resolution=None if staff else _resolution(session, found, rows),
             names=names,
         )
 
@@ -170,6 +170,19 @@ def get_issue(
 def _assignees(session: Session, tasks: Iterable[TaskDetail]) -> tuple[Assignee, ...]:
     wanted = any("reassign" in task.available_directives for task in tasks)
     return directive_options.assignees(session) if wanted else ()
+
+
+def _resolution(session: Session, found: Issue, tasks: Sequence[Task]) -> Resolution | None:
+    """Return the end of a request in words; work by hand as those who did it describe it."""
+    if found.status != State.COMPLETED:
+        return None
+    query = (
+        select(Directive.reason)
+        .where(Directive.sr_id == found.sr_id, Directive.verb == "complete")
+        .where(Directive.detail["for_requester"].as_boolean())
+        .order_by(Directive.directive_id)
+    )
+    return customer_view.resolution(found, tasks, session.scalars(query).all())
 
 
 def _task_rows(session: Session, sr_id: int) -> Sequence[Task]:

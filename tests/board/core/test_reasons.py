@@ -45,6 +45,9 @@ from guardia.board.integrity import acknowledgement, witness_memory
 from guardia.board.integrity.witness_memory import VerifierState
 from guardia.board.issues import comments, locking, receiving
 from guardia.board.organization import agent_memory, chart
+from guardia.board.remote_console import runs
+from guardia.board.remote_console.runs import RunRequest
+from guardia.board.remote_console.targets import RunLimits
 from guardia.board.runs import beats
 from guardia.board.service_levels import unresolved as unresolved_requests
 from guardia.board.site_rules import changes as rule_changes
@@ -171,6 +174,14 @@ def force_action(env: BoardEnv) -> Act:
     sr_id, session = env.create_issue(), {"pid": "7", "backend_start": "2026-11-20 05:00:00+00"}
     draft = ActionDraft("database.terminate_session", {"service": "budgetdb", **session})
     return lambda text: manual_plans.force_action(env.board, LEAD, sr_id, "MOF-DB-01", draft, text)
+
+
+def change_by_console(env: BoardEnv) -> Act:
+    given = {"service": "budgetdb", "pid": "7", "backend_start": "2026-11-20 05:00:00+00"}
+    ask, limits = RunRequest("database.terminate_session", given), RunLimits(1, 1)
+    return lambda text: runs.start(
+        env.board, PM, replace(ask, reason=text, servers=("MOF-DB-01",)), limits
+    )
 
 
 def acknowledge(env: BoardEnv) -> Act:
@@ -302,6 +313,7 @@ REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "change plan": ("board/control/manual_plans.py:change_plan", change_plan),
     "maintenance": ("board/alerts/maintenance.py:declare_window", declare_window),
     "force": ("board/control/manual_plans.py:force_action", force_action),
+    "console": ("board/remote_console/runs.py:start", change_by_console),
     "release": ("board/control/kill_switch.py:release", release),
     "budget": ("board/costs/budgets.py:raise_cap", raise_cap),
     "loss": ("board/integrity/acknowledgement.py:acknowledge_loss", acknowledge),
