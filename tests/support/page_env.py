@@ -230,6 +230,11 @@ PAGE = {"accept": "text/html"}
 _TOKEN = re.compile(r'name="csrf" value="([^"]+)"')
 
 
+def main_part(page: str) -> str:
+    """Return what a page shows between the frame that all pages have."""
+    return page.split("<main")[1].split("</main>", maxsplit=1)[0]
+
+
 class PageClient(TestClient):
     """A client that reads pages and submits their forms, like a person."""
 

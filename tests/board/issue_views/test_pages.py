@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from board_env import CUSTOMER, ENGINEER, LEAD, BoardEnv
-from page_env import IssueScenario, PageClient, recorded_statements
+from page_env import IssueScenario, PageClient, main_part, recorded_statements
 from sqlalchemy import insert
 
 from guardia.board.audit import log
@@ -149,7 +149,7 @@ def test_the_board_shows_issues_by_state(sign_in_as: Browse, web_env: BoardEnv) 
     waiting = IssueScenario(web_env).waiting()
     web_env.create_issue()
     lead = sign_in_as("lead")
-    page = lead.get_page("/issues/board").text
+    page = main_part(lead.get_page("/issues/board").text)
     parts = re.findall(r"<section.*?</section>", page, re.DOTALL)
     assert len(parts) == 7
     assert f"/issues/{waiting.sr_id}" in parts[2] and '<span class="count">1</span>' in parts[2]

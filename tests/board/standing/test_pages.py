@@ -12,7 +12,7 @@ from typing import Any
 import psycopg
 import pytest
 from command_line import command_env, invoke, output
-from page_env import PageClient, enrol_page_users
+from page_env import PageClient, enrol_page_users, main_part
 from standing_env import propose, rows, terms_of
 
 from guardia.board.standing.lifecycle import StandingState
@@ -53,7 +53,7 @@ def test_people_set_limits_approve_and_revoke_on_the_page(env: Any, sign_in_as: 
     assert "효력 있음" in lead.get_page("/standing").text
     engineer = sign_in_as("eng")
     html = engineer.get_page("/standing").text
-    assert "<form" not in html.split("<main")[1].split("</main>")[0]
+    assert "<form" not in main_part(html)
     refused = engineer.submit_form(f"{path}/decision", "/standing", verdict="revoke", reason="x")
     assert refused.status_code == 403
     lead.submit_form(f"{path}/decision", "/standing", verdict="revoke", reason="<i>그만</i>")

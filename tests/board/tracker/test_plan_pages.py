@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 from board_env import SERVER, BoardEnv, plan
-from page_env import PAGE, PageClient, recorded_statements
+from page_env import PAGE, PageClient, main_part, recorded_statements
 
 from guardia.board.approvals import pending
 from guardia.board.core.claims import Claim
@@ -112,7 +112,7 @@ def test_an_error_is_at_its_field_which_has_the_focus(
     before = view.plan_state(web_env.board, claim.task_id).plan_hash or ""
     answer = lead.submit_form(form, form, **{"plan_hash": before, "reason": "고침", **wrong})
     assert answer.status_code in (409, 422)
-    main = answer.text.split("<main")[1]
+    main = main_part(answer.text)
     assert f'id="{field}-error"' in main and main.count("field-error") == 1
     assert main.count("autofocus") == 1 and 'class="notice danger"' not in main
     assert f'aria-describedby="{field}-error"' in main
