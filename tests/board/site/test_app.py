@@ -14,7 +14,7 @@ from guardia.db.engine import Database
 
 OPEN = {
     *("/login", "/login/oidc", "/login/oidc/callback", "/changes/feed/{token}.ics"),
-    *("/healthz", "/readyz", "/about", "/docs", "/openapi.json"),
+    *("/healthz", "/readyz", "/about", "/help", "/help/{topic}", "/docs", "/openapi.json"),
     *(path for channel in CHANNELS for path in channel.endpoints),
 }
 """Addresses that need no sign-in; `/static` contains no personal data, and channels verify their
