@@ -13,7 +13,6 @@ from contextlib import suppress
 
 import paramiko
 
-from guardia.tools.command import Command
 from guardia.tools.output import ExitReason, Output
 from guardia.tools.transport.connect import CONNECTION_ERRORS
 from guardia.tools.transport.events import BoundedEvent, PipeEvent
@@ -52,9 +51,7 @@ class RunningCommand:
         supervised: SupervisedCommand,
         limits: TransportLimits,
         on_output: OnOutput | None,
-        shell_waits: bool = False,
     ) -> None:
-        """Run a command on a new channel, or in the shell that waits on the channel."""
         self._channel = channel
         self._supervised = supervised
         self._limits = limits
@@ -62,7 +59,6 @@ class RunningCommand:
             OutputStream(supervised.marker, limits.output, _line_callback(on_output, name))
             for name in ("stdout", "stderr")
         )
-        self._shell_waits = shell_waits
         self._wake = PipeEvent()
         self._started = time.monotonic()
         self._ending = ExitReason.LOST
@@ -71,15 +67,6 @@ class RunningCommand:
         """Whether the end of the command was received."""
         self.is_unanswered = False
         """Whether the server has let the request for the command go unanswered."""
-
-    @property
-    def keeps_shell(self) -> bool:
-        """Whether its shell waits for another command."""
-        return self.end_seen and "idle" in self._stdout.marks
-
-    def gone_check(self) -> Command:
-        """Build the command that looks for what is left of this one."""
-        return self._supervised.gone_check(self.session, self.age)
 
     @property
     def session(self) -> int:
@@ -127,14 +114,10 @@ class RunningCommand:
         channel.in_buffer.set_event(self._wake)
         channel.in_stderr_buffer.set_event(self._wake)
         try:
-            if self._shell_waits:
-                self._send(self._supervised.next_lines, cancel, deadline)
-                self._await_begin(cancel)
-                return True
             channel.exec_command(self._supervised.line)
             if fence_guard is not None:
                 self._pass_fence(fence_guard, cancel)
-            self._send(self._supervised.payload, cancel, deadline)
+            self._send_input(cancel, deadline)
         except CONNECTION_ERRORS as error:
             silent = isinstance(error, TimeoutError)
             self.is_unanswered = silent and not cancel.is_set() and not self._is_flooded()
@@ -161,22 +144,12 @@ class RunningCommand:
         if not cancel.is_set():
             self._may_start = True
 
-    def _await_begin(self, cancel: threading.Event) -> None:
-        """Wait until the waiting shell has begun. Raises `TimeoutError` if it does not answer."""
-        deadline = time.monotonic() + self._limits.connect
-        while not (self.has_shell or self._channel.closed or cancel.is_set() or self._is_flooded()):
-            left = deadline - time.monotonic()
-            if left <= 0:
-                raise TimeoutError
-            self._wake.rearm()
-            if not self._drain() and not self.has_shell:
-                self._wake.wait(min(_POLL_SECONDS, left))
-
-    def _send(self, rest: bytes, cancel: threading.Event, deadline: float) -> None:
+    def _send_input(self, cancel: threading.Event, deadline: float) -> None:
         """Send the input as a whole within the command's own limit.
 
         A command whose input is cut short does not start: its shell counts the bytes.
         """
+        rest = self._supervised.payload
         while rest and self._may_start:
             if cancel.is_set() or time.monotonic() >= deadline or self._is_flooded():
                 return
@@ -203,8 +176,7 @@ class RunningCommand:
                 self._wake.wait(min(_POLL_SECONDS, max(0.001, deadline - now)))
 
     def _has_ended(self) -> bool:
-        ended = "end" in self._stdout.marks or "idle" in self._stdout.marks
-        return ended and find_exit(self._stderr) is not None
+        return find_exit(self._stderr) is not None and "end" in self._stdout.marks
 
     def _reason_to_end(self, deadline: float, cancel: threading.Event) -> ExitReason | None:
         if cancel.is_set():
@@ -235,24 +207,13 @@ class RunningCommand:
     def _result(self) -> Output | None:
         end = find_exit(self._stderr)
         if end is None and self._channel.closed and not self.has_shell:
-            if not self._shell_waits:
-                return self._without_shell()
-            self._require_begun()
+            return self._without_shell()
         if end is None:
             return None
         self.end_seen = True
         if not end.killed:
             return self._build_output(end.exit, ExitReason.EXITED, 0)
         return self._build_output(None, self._ending, end.left, end.unclear, end.kept)
-
-    def _require_begun(self) -> None:
-        """Raise `CommandNotStarted` if a waiting shell ended and certainly began nothing.
-
-        Its first mark would have arrived before the end of the channel, unless all of it was lost.
-        """
-        if self._channel.get_transport().is_active():
-            self.end_seen = True
-            raise CommandNotStarted("lost")
 
     def _without_shell(self) -> Output | None:
         """Build the output of a login shell that exited first, as `nologin` does.

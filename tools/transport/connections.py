@@ -6,39 +6,53 @@ is never sent again; `run` then returns what is known of its end.
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import random
 import re
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
+from functools import partial
 
 import paramiko
 
 from guardia.errors import GuardiaError, Unreachable
 from guardia.org.directory import Host
-from guardia.tools.command import MASK, Command, Secret
+from guardia.tools.command import MASK, Command, Secret, StoredSecret
 from guardia.tools.output import ExitReason, Output
+from guardia.tools.privilege import find_refusal
+from guardia.tools.transport.breaker import CircuitBreaker
 from guardia.tools.transport.channel import CommandNotStarted, OnOutput, RunningCommand
-from guardia.tools.transport.channels import Channels
-from guardia.tools.transport.connect import CONNECTION_ERRORS, unreachable
+from guardia.tools.transport.connect import (
+    CONNECTION_ERRORS,
+    close,
+    connect,
+    fetch_host_key,
+    unreachable,
+)
 from guardia.tools.transport.events import BoundedEvent
 from guardia.tools.transport.fair_limit import FairLimit
-from guardia.tools.transport.kept_shell import KeptShell
 from guardia.tools.transport.limits import TransportLimits
-from guardia.tools.transport.refusals import RefusedSecrets
+from guardia.tools.transport.pool import ConnectionPool, PoolClosed, PooledConnection, PoolExhausted
 from guardia.tools.transport.sftp import ContentStore, Transfer
-from guardia.tools.transport.sign_in import SecretStore
+from guardia.tools.transport.sign_in import SecretStore, SignIn
 from guardia.tools.transport.supervised_shell import (
     FenceGuard,
     SupervisedCommand,
     terminate_command,
 )
-from guardia.tools.transport.way import Way, way_to
+from guardia.tools.transport.way import Way, behind, last_hop, require_passable, way_to
 
 _REFUSED_EXEC = "exec: restricted"
 """What a restricted bash or ksh says if it is to replace itself."""
+_REFUSED_FOR = 900.0
+"""Seconds until a refused password is tried again, and then twice as long: an account is locked
+after some failures within a quarter of an hour."""
+_REFUSED_AT_MOST = 86_400.0
+_REFUSED_SECRETS = frozenset({"refused_password", "refused_further", "expired_password"})
 
 # Without a handler, paramiko would log to standard error.
 logging.getLogger("paramiko").addHandler(logging.NullHandler())
@@ -57,10 +71,18 @@ class Connections:
         self._contents = contents
         self._limits = limits or TransportLimits()
         self._restricted: set[Way] = set()
-        self._refused = RefusedSecrets(secrets)
-        self._channels = Channels(secrets, self._limits, self._refused)
+        self._breaker: CircuitBreaker[Way] = CircuitBreaker()
+        self._refusals: CircuitBreaker[tuple[Way, bytes]] = CircuitBreaker(
+            first=_REFUSED_FOR, longest=_REFUSED_AT_MOST, remembers=_is_refused_secret
+        )
+        self._pool: ConnectionPool[tuple[str, Way], _SshConnection] = ConnectionPool(
+            channels=self._limits.channels,
+            connections=self._limits.connections,
+            idle=self._limits.idle,
+        )
         self._server_commands: FairLimit[str] = FairLimit(self._limits.server_commands)
         self._commands: FairLimit[str] = FairLimit(self._limits.institution_commands)
+        self._opened: FairLimit[str] = FairLimit(self._limits.institution_connections)
 
     def run(
         self,
@@ -87,17 +109,16 @@ class Connections:
                 return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
         sent = command.with_secrets(self._secrets.get)
         supervised = SupervisedCommand(sent, timeout, fence_guard)
-        supervised = replace(supervised, keeps_shell=supervised.fits_kept_shell)
         on_output = _without_secrets(sent, on_output)
         with self._turn(host, cancel) as is_next:
             if not is_next:
                 return Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
-            with self._refused.sudo(host, command) as attempt:
+            with self._one_attempt(host, command) as attempt:
                 running, output = self._execute(host, supervised, cancel, on_output)
                 attempt.append(output)
         if output is None and running.is_refused:  # the same shell would not answer either
             return running.output(None)
-        return output or running.output(*self._count_left(host, running))
+        return output or running.output(*self._count_left(host, supervised, running))
 
     def end(self, host: Host, tag: str) -> bool:
         """End every process with this tag on the server, also those started by another worker.
@@ -114,7 +135,15 @@ class Connections:
 
         Nothing vouches for it: a person must confirm it. Raises `Unreachable`.
         """
-        return self._channels.offered_key(host)
+        require_passable(host)
+        deadline = time.monotonic() + self._limits.connect * (1 + len(host.hops))
+        if not host.hops:
+            return fetch_host_key(host, deadline)
+        hop = self._hop(host, deadline)
+        try:
+            return fetch_host_key(host, deadline, hop.connection.transport)
+        finally:
+            self._pool.release(hop)
 
     @contextmanager
     def sftp(self, host: Host) -> Iterator[paramiko.SFTPClient]:
@@ -123,14 +152,14 @@ class Connections:
         Each read and write waits at most the limit for connecting. Raises `Unreachable` if the
         channel cannot be opened; within the block, paramiko's errors pass.
         """
-        pooled, channel = self._channels.open(host)
+        pooled, channel = self._channel(host)
         broken = True
         try:
             yield self._start_sftp(host, channel)
             broken = False
         finally:
             channel.close()
-            self._channels.release(pooled, retire=broken)
+            self._pool.release(pooled, retire=broken)
 
     def _start_sftp(self, host: Host, channel: paramiko.Channel) -> paramiko.SFTPClient:
         channel.settimeout(self._limits.connect)
@@ -143,7 +172,7 @@ class Connections:
 
     def close(self) -> None:
         """Close all connections, which ends everything that still runs over them."""
-        self._channels.close()
+        self._pool.close()
 
     def __enter__(self) -> Connections:
         return self
@@ -181,45 +210,61 @@ class Connections:
         on_output: OnOutput | None = None,
     ) -> tuple[RunningCommand, Output | None]:
         """Run one command to its end. Returns no output if its end was not received."""
-        shell: KeptShell | None = None
-        if supervised.keeps_shell:
-            pooled, channel, shell = self._channels.take(host)
-        else:
-            pooled, channel = self._channels.open(host)
-        if shell is not None:
-            supervised = replace(supervised, id=shell.id)
-        running = RunningCommand(channel, supervised, self._limits, on_output, shell is not None)
+        pooled, channel = self._channel(host)
+        running = RunningCommand(channel, supervised, self._limits, on_output)
         try:
             return running, running.wait_for_end(cancel)
         except CommandNotStarted as error:
             if cancel.is_set():
                 return running, Output(None, "", "", 0.0, exit_reason=ExitReason.CANCELLED)
-            if shell is None:
-                why = {"error": error, "said": error.said}
-                raise unreachable(host, error.reason, why) from None
+            raise unreachable(host, error.reason, {"error": error, "said": error.said}) from None
         finally:
             if running.is_unanswered:
-                self._channels.record_silence(host)
-            if running.keeps_shell:
-                pooled.connection.keep_shell(KeptShell(channel, supervised.id, supervised.marker))
-            else:
-                channel.close()
+                self._breaker.record(way_to(host), unreachable(host, "no_answer"))
+            channel.close()
             # A connection that lost the end of a command is not reused for the next one.
-            self._channels.release(pooled, retire=not running.end_seen)
-        return self._attempt(host, supervised, cancel, on_output)
+            self._pool.release(pooled, retire=not running.end_seen)
 
-    def _count_left(self, host: Host, running: RunningCommand) -> tuple[int | None, int]:
+    def _count_left(
+        self, host: Host, supervised: SupervisedCommand, running: RunningCommand
+    ) -> tuple[int | None, int]:
         """Ask the server in a second command how much of the first is left, and how much unclear.
 
         The first is `None` if the server does not say.
         """
-        look = SupervisedCommand(running.gone_check(), self._limits.termination)
+        check = supervised.gone_check(running.session, running.age)
+        look = SupervisedCommand(check, self._limits.termination)
         try:
             _, output = self._execute(host, look, threading.Event())
         except GuardiaError:
             return None, 0
         counts = re.fullmatch(r"([0-9]{1,6}) ([0-9]{1,6})\n", output.stdout if output else "")
         return (int(counts[1]), int(counts[2])) if counts else (None, 0)
+
+    @contextmanager
+    def _one_attempt(self, host: Host, command: Command) -> Iterator[list[Output | None]]:
+        """Run a command within the block; remember if sudo refused the password that it sent.
+
+        Raises `Unreachable` if that password is known to be wrong.
+        """
+        name = host.login.sudo_credential
+        if not name or StoredSecret(name) not in command.stdin:
+            yield []
+            return
+        key = way_to(host), hashlib.sha256(self._secrets.get(name).encode()).digest()
+        outputs = list[Output | None]()
+        self._refusals.enter(key)
+        try:
+            yield outputs
+        finally:
+            output = outputs[-1] if outputs else None
+            if output and find_refusal(output) == "refused":
+                why = unreachable(host, "refused_sudo", {"account": host.account})
+                self._refusals.record(key, why)
+            elif output:
+                self._refusals.forget(key)
+            else:
+                self._refusals.give_back(key)
 
     @contextmanager
     def _turn(self, host: Host, cancel: threading.Event) -> Iterator[bool]:
@@ -240,6 +285,95 @@ class Connections:
                 taken.callback(limit.give_back, key)
             yield True
 
+    def _channel(self, host: Host) -> tuple[PooledConnection[_SshConnection], paramiko.Channel]:
+        """Open a channel on a kept connection if possible, or on a new one."""
+        require_passable(host)
+        with self._breaker.asking(way_to(host)):
+            return self._ask_channel(host)
+
+    def _ask_channel(self, host: Host) -> tuple[PooledConnection[_SshConnection], paramiko.Channel]:
+        deadline = time.monotonic() + self._limits.connect * (1 + len(host.hops))
+        broken = 0
+        while True:
+            pooled = self._acquire(host, deadline)
+            left = max(1.0, deadline - time.monotonic())
+            try:
+                return pooled, pooled.connection.transport.open_session(timeout=left)
+            except CONNECTION_ERRORS as error:
+                full = _is_refusal(error) and pooled.connection.is_alive()
+                if full:  # the server allows fewer sessions per connection than we do
+                    pooled.mark_full()
+                self._pool.release(pooled, retire=not full)
+                broken += not full
+                if broken > 1 or (full and time.monotonic() >= deadline):
+                    raise unreachable(host, *_channel_reason(error, full=full)) from error
+            time.sleep(random.uniform(0.01, 0.05))
+
+    def _acquire(
+        self, host: Host, deadline: float, use: str = "commands", channels: int | None = None
+    ) -> PooledConnection[_SshConnection]:
+        key = way_to(host)
+        try:
+            return self._pool.acquire(
+                (use, key),
+                partial(self._connect, host, deadline),
+                deadline,
+                group=host.institution,
+                channels=channels,
+            )
+        except PoolExhausted:
+            raise self._breaker.known(key) or unreachable(host, "busy") from None
+        except PoolClosed:
+            raise unreachable(host, "closed") from None
+
+    def _connect(self, host: Host, deadline: float) -> _SshConnection:
+        """Open a connection, through its hops if it has any."""
+        sign_in = SignIn.load(host, self._secrets)
+        with ExitStack() as opened, self._refusals.asking((way_to(host), sign_in.digest)):
+            self._take_connection(host, deadline)
+            opened.callback(self._opened.give_back, host.institution)
+            through = None
+            if host.hops:
+                hop = self._hop(host, deadline)
+                opened.callback(self._pool.release, hop)
+                through = hop.connection.transport
+            transport = connect(host, sign_in, self._limits, deadline, through)
+            return _SshConnection(transport, opened.pop_all())
+
+    def _take_connection(self, host: Host, deadline: float) -> None:
+        """Take a place among the connections of the institution; close an unused one for it."""
+        group, now = host.institution, time.monotonic()
+        while not self._opened.take(group, now):
+            if not self._pool.close_idle(group):
+                if not self._opened.take(group, deadline):
+                    raise unreachable(host, "too_many_connections")
+                return
+
+    def _hop(self, host: Host, deadline: float) -> PooledConnection[_SshConnection]:
+        """Return a connection to the last hop before a server, shared by all servers behind it."""
+        hop = last_hop(host)
+        try:
+            with self._breaker.asking(way_to(hop)):
+                return self._acquire(hop, deadline, "hop", self._limits.forwards)
+        except Unreachable as error:
+            raise behind(host, hop, error) from error
+
+
+class _SshConnection:
+    """An authenticated paramiko transport, as kept by the pool."""
+
+    def __init__(self, transport: paramiko.Transport, held: ExitStack) -> None:
+        self.transport = transport
+        self._held = held
+        """What is given back when it is closed."""
+
+    def is_alive(self) -> bool:
+        return self.transport.is_active()
+
+    def close(self) -> None:
+        close(self.transport)
+        self._held.pop_all().close()
+
 
 def _without_secrets(sent: Command, on_output: OnOutput | None) -> OnOutput | None:
     """Mask the secrets of a command's input in what is shown while it runs."""
@@ -253,3 +387,25 @@ def _without_secrets(sent: Command, on_output: OnOutput | None) -> OnOutput | No
         on_output(stream, text)
 
     return masked
+
+
+def _is_refused_secret(error: Unreachable) -> bool:
+    return error.detail.get("reason") in _REFUSED_SECRETS
+
+
+def _channel_reason(error: Exception, *, full: bool) -> tuple[str, dict[str, object]]:
+    """Say why no channel could be opened on an open connection."""
+    if full:
+        return "no_session", {}
+    # paramiko says so when its own limit is over.
+    silent = isinstance(error, TimeoutError) or "imeout" in str(error)
+    return ("no_answer", {}) if silent else ("lost", {"error": type(error).__name__})
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Return whether the server refused a channel.
+
+    If two channels are refused at once, paramiko gives the reason to one thread only; the other
+    gets this text.
+    """
+    return isinstance(error, paramiko.ChannelException) or "Unable to open" in str(error)

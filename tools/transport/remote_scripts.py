@@ -1,4 +1,4 @@
-"""Shell texts that run on servers: supervise commands, look for what is left of one, end it.
+"""Shell texts that run on servers: supervise a command, look for what is left of it, end it.
 
 What a command started is found by four ways, because a program may leave any one of them: its
 session, its parent, the word `GUARDIA_RUN=<id>` in its environment, and a control group of its own
@@ -79,74 +79,9 @@ unclear() {
 }
 """
 
-# Whether a process of the last command may still write to the streams of this shell. What a command
-# leaves behind has lost its parent, so it is a new child of one that adopts orphans ($g, known to
-# `adopters`), or below one. It is another's if its audit session is, and harmless if neither it nor
-# a process below it has these streams open. What cannot be read counts as a process of the command.
-# A process may end while it is looked at and leave another: the look is repeated until it shows
-# the same processes twice.
-_CLEAN: LiteralString = r"""
-adopters() {
-  q=$$ g=1 mine= out= err=
-  while [ "$q" -gt 1 ]; do
-    read -r line < "/proc/$q/stat" || return 1
-    case $line in "$$ "*|*'(sshd'*) ;; *) g="$g $q" ;; esac
-    set -- ${line##*) }
-    q=$2
-  done
-  read -r mine < /proc/self/sessionid || mine=
-  children $g && o=$h
-}
-children() {
-  h=
-  for f in "$@"; do
-    for s in "/proc/$f/task/"*/children; do
-      x=-
-      read -r x < "$s"
-      if [ "$x" = - ]; then return 1; fi
-      h="$h $x"
-    done
-  done
-}
-clean() {
-  if kill -s 0 -- "-$p" || ! kill -s 0 "$j"; then return 1; fi
-  y=$o
-  while children $g || return 1; [ "$h" != "$o" ]; do
-    o=$h
-    set --
-    for f in $o; do case "$y " in *" $f "*) ;; *) set -- "$@" "$f" ;; esac; done
-    y="$y $o"
-    while [ "$#" -gt 0 ]; do
-      if ! harmless "$1" && [ -d "/proc/$1" ]; then return 1; fi
-      shift
-      set -- "$@" $h
-    done
-  done
-}
-harmless() {
-  h= s=
-  read -r s < "/proc/$1/sessionid"
-  case $mine in ''|4294967295|"$s") ;; *) [ -n "$s" ]; return ;; esac
-  if [ -z "$out" ]; then out=$(readlink "/proc/$$/fd/1") err=$(readlink "/proc/$$/fd/2"); fi
-  if [ -z "$out" ] || [ -z "$err" ] || [ ! -r "/proc/$1/fd" ]; then return 1; fi
-  case $(ls -l "/proc/$1/fd") in *"$out"*|*"$err"*) return 1 ;; esac
-  children "$1"
-}
-# Signals if this shell has had the same children for two minutes.
-alarm() {
-  b= n=0
-  while sleep 10 && children "$$"; do
-    n=$((n + 1))
-    case $h in "$b") ;; *) b=$h n=0 ;; esac
-    case $h in *[0-9]' '[0-9]*) if [ "$n" -ge 12 ]; then kill -s USR1 $$; fi ;; esac
-  done
-}
-"""
-
 # For any POSIX sh. $0 tag of the fence guard, $1 id, $2 $3 $4 numbers that give the word of the
-# marks, $5 bytes of input to come (base64), $6 seconds, $7 mode, $8 command for `printf %b`. The
-# mode is 1 if the command leaves children, 2 if the shell may wait for another command afterwards.
-# What comes before the mark of the beginning was printed by the login shell. The
+# marks, $5 bytes of input to come (base64), $6 seconds, $7 whether it leaves children, $8 command
+# for `printf %b`. What comes before the mark of the beginning was printed by the login shell. The
 # level keeps each bash of the command from reading .bashrc again, as it does below sshd.
 # The word of the marks is on no command line and no input, so a server that repeats what it gets
 # repeats no mark. The input is read whole before the command starts: half an input starts nothing,
@@ -156,22 +91,17 @@ alarm() {
 # every process costs a host some milliseconds, times fifty if all are stopped at once: so the group
 # and the children are ended first, and one whole scan usually finds nothing left. The second `wait`
 # does not block: the signal that ended the first is repeated.
-# `alarm` bounds the short commands of a shell that waits for more: `timeout` costs a host as much
-# as the rest of such a command.
-# A shell waits for another command only if nothing of the last one can still write to its streams.
-# That one arrives as a line with three numbers, seconds and a count, and so many lines of text;
-# an empty line before asks whether the shell is still there, and from its answer on all output is
-# that of the command.
 SUPERVISE: LiteralString = (
     r"""
-id=$1 n=$(($2 ^ $3))x$(($3 ^ $4)) t=$6 v=$7 c=$(printf %b "$8") i= d= g= j=
+id=$1 n=$(($2 ^ $3))x$(($3 ^ $4)) t=$6 v=$7 c=$(printf %b "$8") i= k= d= u=0 a= m=
 if [ "$5" != 0 ]; then printf '\036%s:ready\036' "$n" >&2; i=$(timeout "$t" head -c "$5"); fi
 if [ "${#i}" != "$5" ]; then printf '\036%s:1:1:0:0:0\036' "$n" >&2; exit 1; fi
 i=${i%.} e=GUARDIA_RUN=$id
+printf '\036%s:begin\036' "$n"
+exec 3<&0
 trap k=1 USR1
-m="timeout -k 3"
 if [ "$v" = 1 ]; then
-  if timeout --foreground 1 true 2>/dev/null; then m="timeout --foreground -k 3"; fi
+  if timeout --foreground 1 true 2>/dev/null; then m=--foreground; fi
 else
   while IFS=: read -r x y z; do
     case $y in
@@ -187,18 +117,30 @@ else
   done </proc/self/cgroup
 fi
 begin() {
-  trap - PIPE
   if [ "$v" = 1 ]; then export "GUARDIA_LEFT_BY=$id"
   else export "GUARDIA_RUN=$id" "GUARDIA_STEP=$0"; fi
   export SHLVL=2
   if [ -n "$d" ]; then echo 0 > "$d/cgroup.procs"; fi 2>/dev/null
-  if [ -n "$j" ] && [ "$t" -le 120 ]; then exec setsid sh -c "$c" 3<&-; fi
-  exec setsid $m "$t" sh -c "$c" 3<&-
+  exec setsid timeout $m -k 3 "$t" sh -c "$c" 3<&-
 }
+if [ -z "$i" ]; then
+  begin </dev/null &
+else
+  printf %s "$i" | base64 -d | begin &
+fi
+p=$! i=
+trap '' PIPE
+( exec >/dev/null 2>&1
+  while read -r l; do :; done <&3
+  while kill -s USR1 $$; do sleep 0.2; done ) &
+w=$!
+exec 3<&- </dev/null
+printf '\036%s:%s\036' "$n" "$p" >&2
+wait "$p"
+r=$?
 """
     + _LEFT
     + _UNCLEAR
-    + _CLEAN
     + r"""
 shells() {
   a=
@@ -211,25 +153,9 @@ shells() {
   done
   [ -n "$a" ]
 }
-run() {
-  k= u=0 a= b=0
-  if [ -z "$i" ]; then
-    begin </dev/null &
-  else
-    printf %s "$i" | base64 -d | begin &
-  fi
-  p=$! i=
-  trap '' PIPE
-  ( exec >/dev/null 2>&1
-    while read -r l; do :; done <&3
-    while kill -s USR1 $$; do sleep 0.2; done ) &
-  w=$!
-  printf '\036%s:%s\036' "$n" "$p" >&2
-  wait "$p"
-  r=$?
-  if [ -n "$d" ] && [ ! -d "$d" ]; then d=; fi
-}
-stop() {
+b=0
+if [ ! -d "$d" ]; then d=; fi
+if [ -n "$k" ]; then
   look=left
   if [ "$v" = 1 ]; then
     look=shells
@@ -259,51 +185,14 @@ stop() {
     set -- ${l##*) }
     unclear "${20}"
   fi
-}
-report() {
-  x=$1
-  set -- $a
-  printf '\036%s:%s\036' "$n" "$x"
-  printf '\036%s:%s:%s:%s:%s:%s\036' "$n" "$r" "${k:-0}" "$#" "$u" "$b" >&2
-}
-next() {
-  { kill -s KILL "$w"; wait "$w"; w=; } 2>/dev/null
-  if [ -n "$k" ]; then return 1; fi
-  { clean; } 2>/dev/null || return 1
-  report idle
-  while IFS=' ' read -r x y z t s <&3 || leave; [ -z "$x" ]; do
-    printf '\036%s:here\036' "$n"
-  done
-  n=$((x ^ y))x$((y ^ z)) c=
-  while [ "$s" -gt 0 ]; do
-    IFS= read -r l <&3 || leave
-    c="$c$l
-" s=$((s - 1))
-  done
-  if [ -n "$d" ] && [ ! -d "$d" ]; then mkdir "$d" || d=; fi 2>/dev/null
-}
-leave() {
-  tidy
-  exit 0
-}
-# Also groups whose last process ended later; one in use cannot be removed.
-tidy() {
-  if [ -n "$d" ]; then rmdir "${d%/*}"/guardia-*; fi
-  if [ -n "$j" ]; then kill -s KILL "$j"; fi
-} 2>/dev/null
-printf '\036%s:begin\036' "$n"
-exec 3<&0 </dev/null
-if [ "$v" = 2 ] && { adopters; } 2>/dev/null; then
-  alarm >/dev/null 2>&1 3<&- &
-  j=$!
 fi
-run
-while [ -n "$j" ] && next; do run; done
-if [ -n "$k" ]; then stop; fi
-tidy
-report end
+# Also groups whose last process ended later; one in use cannot be removed.
+if [ -n "$d" ]; then rmdir "${d%/*}"/guardia-* 2>/dev/null; fi
+set -- $a
+printf '\036%s:end\036' "$n"
+printf '\036%s:%s:%s:%s:%s:%s\036' "$n" "$r" "${k:-0}" "$#" "$u" "$b" >&2
 exec 2>/dev/null
-if [ -n "$w" ]; then kill -s KILL "$w"; fi
+kill -s KILL "$w"
 """
 )
 

@@ -24,8 +24,6 @@ _GRACE_SECONDS = 10
 """Seconds after the command's own limit until the server ends it even if the input stays open."""
 _DECODE = 'eval "$(printf %b "$9")"'
 _ESCAPES = {ord(c): f"\\0{ord(c):03o}" for c in "\\'!\n\r\t"}
-_MAX_KEPT_BYTES = 8_000
-"""Bytes of a command for a waiting shell, which reads them one by one."""
 _MARK_BITS = 30
 """Bits of each number behind the word of the marks: arithmetic of a 32-bit shell holds them."""
 
@@ -75,8 +73,6 @@ class SupervisedCommand:
     """The shell derives the word of its marks from them."""
     may_exec: bool = True
     """Whether the login shell may replace itself; a restricted one refuses."""
-    keeps_shell: bool = False
-    """Whether its shell may wait for another command afterwards."""
 
     @property
     def marker(self) -> str:
@@ -91,31 +87,13 @@ class SupervisedCommand:
         It is one line of quoted words without an exclamation mark: csh would run what follows a
         line end within quotes as a command of its own.
         """
+        bound = math.ceil(self.seconds) + _GRACE_SECONDS
         name = self.fence_guard.tag if self.fence_guard else "guardia"
-        mode = 1 if self.command.leaves_children else 2 if self.keeps_shell else 0
-        figures = (*self.numbers, len(self.payload), self._bound, mode)
+        leaves = int(self.command.leaves_children)
+        figures = (*self.numbers, len(self.payload), bound, leaves)
         texts = (_encoded(self.command.render()), _encoded(SUPERVISE))
         words = ("sh", "-c", _DECODE, name, self.id, *map(str, figures), *texts)
         return ("exec " if self.may_exec else "") + shlex.join(words)
-
-    @property
-    def fits_kept_shell(self) -> bool:
-        """Whether a shell that waits may run it: it changes nothing, and is a short plain text."""
-        if self.fence_guard or self.command.leaves_children or self.command.stdin:
-            return False
-        text = self.command.render()
-        return text.isascii() and len(text) <= _MAX_KEPT_BYTES
-
-    @property
-    def next_lines(self) -> bytes:
-        """What a waiting shell reads to run it."""
-        text = self.command.render()
-        figures = (*self.numbers, self._bound, text.count("\n") + 1)
-        return f"{' '.join(map(str, figures))}\n{text}\n".encode()
-
-    @property
-    def _bound(self) -> int:
-        return math.ceil(self.seconds) + _GRACE_SECONDS
 
     @property
     def payload(self) -> bytes:

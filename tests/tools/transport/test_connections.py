@@ -23,7 +23,7 @@ from waiting import AN_HOUR, PATIENCE, SettableClock, hang_guard, wait_until
 from guardia.errors import Unreachable
 from guardia.tools.command import Command, Script
 from guardia.tools.output import ExitReason
-from guardia.tools.transport import channels as transport_channels
+from guardia.tools.transport import connections as transport_connections
 from guardia.tools.transport.connections import Connections
 from guardia.tools.transport.limits import TransportLimits
 
@@ -101,7 +101,7 @@ class TestBrokenConnection:
     def test_a_hung_server_is_noticed_by_an_unanswered_request(self, own: Any) -> None:
         with Connections(own) as connections:
             assert connections.run(own.host(), Command.of("true"), timeout=PATIENCE).exit == 0
-            connections._channels.limits = TransportLimits(connect=1.0)
+            connections._limits = TransportLimits(connect=1.0)
             own.process.send_signal(signal.SIGSTOP)
             hung = sessions_of(own.host())
             for pid in hung:
@@ -201,7 +201,7 @@ class TestConcurrency:
     ) -> None:
         server = start_sshd(more="MaxSessions 0")
         clock = SettableClock(step=10.0)
-        monkeypatch.setattr(transport_channels, "time", clock)
+        monkeypatch.setattr(transport_connections, "time", clock)
         limits, full = TransportLimits(connect=60.0), "MaxSessions"
         with (
             hang_guard("it gives up when the time for connecting is over"),
@@ -225,7 +225,7 @@ class TestConcurrency:
                 cancel=cancel,
             )
             assert wait_until(lambda: processes_with(mark))
-            connections._channels.limits = replace(limits, connect=0.5)
+            connections._limits = replace(limits, connect=0.5)
             with pytest.raises(Unreachable, match="사용 중"):
                 connections.run(sshd.host(), Command.of("true"), timeout=PATIENCE)
             cancel.set()
