@@ -106,6 +106,7 @@ def rows_of(board: BoardContext, model: str, digests: Iterable[str]) -> dict[str
     return found
 
 
+@repeat_on_conflict
 def announce(board: BoardContext) -> None:
     """Let the other workers read what was indexed."""
     with board.database.transaction() as session:
