@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import pytest
 from board_env import BoardEnv
 from page_env import PASSWORD, PageClient, page_app, recorded_statements
 from second_person import waiting_requests
-from sqlalchemy import select, text, update
+from sqlalchemy import func, select, text, update
 
 from guardia.board.accounts import expiry, people, people_view, sign_in
 from guardia.board.accounts.people_view import PeopleFilter
@@ -173,9 +173,14 @@ def test_idle_sessions_end_and_only_so_many_are_open(web_env: BoardEnv) -> None:
             ago = web_env.board.clock() - timedelta(minutes=minutes)
             session.execute(update(LoginSession).values(used_at=ago))
 
+    def last_use() -> datetime:
+        with web_env.board.database.reading() as session:
+            return session.scalars(select(func.max(LoginSession.used_at))).one()
+
     used(29)
-    assert second.get("/events", headers={"hx-request": "true"}) is not None
-    used(29)
+    before = last_use()
+    assert second.get("/inbox/count", headers={"hx-request": "true"}).status_code == 200
+    assert last_use() == before, "what refreshes itself is no action"
     assert second.get_page("/issues").status_code == 200, "an action begins the time again"
     used(31)
     assert second.get_page("/issues").status_code == 303
