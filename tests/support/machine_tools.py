@@ -15,7 +15,7 @@ from guardia.errors import CommandFailed, Refused
 from guardia.org.directory import Facts, Host, Service
 from guardia.tools import catalog, planning
 from guardia.tools.output import Output
-from guardia.tools.tool import PatternWord
+from guardia.tools.tool import PatternWord, Right, Tool
 from guardia.tools.transport.connections import Connections
 
 PROGRAMS = (
@@ -25,6 +25,14 @@ PROGRAMS = (
     "/usr/sbin/sshd",
 )
 _SPECIAL = str.maketrans({c: f"\\{c}" for c in "\\:=,"})
+
+
+def rights_of_tool(tool: Tool[Any], host: Host, service: Service) -> tuple[Right, ...]:
+    """Return the rights that a tool needs for a service; none where it cannot work."""
+    try:
+        return tuple(tool.rights(host, service))
+    except Refused:
+        return ()
 
 
 @dataclass

@@ -14,6 +14,7 @@ from typing import Any
 import jmespath
 import psycopg
 import pytest
+from machine_tools import rights_of_tool
 from waiting import PATIENCE, wait_until
 
 from guardia.board.core.plan import Check, ToolCall
@@ -72,7 +73,7 @@ class Site:
             for tool in catalog.CATALOG.values()
             for service in services
             if service.kind in tool.kinds
-            for right in tool.rights(self.host, service)
+            for right in rights_of_tool(tool, self.host, service)
             if right[0].startswith("/")
         }
         lines = [f"{self.machine.account} ALL=(root) NOPASSWD: {right}" for right in sorted(rights)]

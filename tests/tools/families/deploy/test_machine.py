@@ -6,15 +6,14 @@ import io
 import subprocess
 import zipfile
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 from deploy_env import Contents, Deployer, archive
+from machine_tools import rights_of_tool
 
 from guardia.board.core.plan import Action
-from guardia.errors import Refused
 from guardia.org.directory import Facts, Host, Service
 from guardia.tools import catalog
 from guardia.tools.transport.connections import Connections
@@ -69,12 +68,13 @@ def on(machine: Any) -> Iterator[Deployer]:
 
 def permit(machine: Any, host: Host) -> None:
     """Write the sudoers lines of all deployment tools that the host's services admit."""
-    rights = set()
-    for name, tool in catalog.CATALOG.items():
-        for service in host.services if name.startswith("deploy.") else ():
-            with suppress(Refused):
-                found = tool.rights(host, service)
-                rights |= {" ".join(word.replace("=", "\\=") for word in one) for one in found}
+    tools = [tool for name, tool in catalog.CATALOG.items() if name.startswith("deploy.")]
+    rights = {
+        " ".join(word.replace("=", "\\=") for word in right)
+        for tool in tools
+        for service in host.services
+        for right in rights_of_tool(tool, host, service)
+    }
     line = f"{machine.account} ALL=(root) NOPASSWD: {', '.join(sorted(rights))}"
     machine.must(
         f"printf '%s\\n' '{line}' > /etc/sudoers.d/deploy && visudo -cf /etc/sudoers.d/deploy"
