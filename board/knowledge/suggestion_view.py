@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 
 from guardia.board.core.context import BoardContext
-from guardia.board.knowledge.suggestions import Suggestion, servers_in, suggestions
+from guardia.board.knowledge.suggestions import StatedSentence, servers_in, suggestions
 from guardia.board.knowledge.view import DocumentView
 from guardia.org.access import is_allowed
 from guardia.org.directory import PersonInfo
@@ -14,7 +14,7 @@ from guardia.org.model import Server
 
 def suggested(
     board: BoardContext, viewer: PersonInfo, found: DocumentView
-) -> tuple[Suggestion, ...]:
+) -> tuple[StatedSentence, ...]:
     """Return what the viewer may enter, read out of the shown passages."""
     may_rule, may_fact = (is_allowed(viewer, name) for name in ("rule.edit", "document.edit"))
     if not may_rule and not may_fact:

@@ -30,7 +30,7 @@ _FACT = re.compile("포트|port|버전|version|설치|경로|용도|별칭|이�
 
 
 @dataclass(frozen=True, slots=True)
-class Suggestion:
+class StatedSentence:
     """A rule or a fact that a sentence states."""
 
     kind: str
@@ -52,9 +52,9 @@ def suggestions(
     institution: str,
     server: str,
     servers: Collection[str],
-) -> tuple[Suggestion, ...]:
+) -> tuple[StatedSentence, ...]:
     """Return the rules and facts that passages state; `servers` are those that exist."""
-    found: dict[str, Suggestion] = {}
+    found: dict[str, StatedSentence] = {}
     for ordinal, text in passages:
         for sentence in _sentences(text):
             for one in _read(sentence, ordinal, institution, server, servers):
@@ -64,7 +64,7 @@ def suggestions(
 
 def _read(
     sentence: str, ordinal: int, institution: str, server: str, servers: Collection[str]
-) -> Iterator[Suggestion]:
+) -> Iterator[StatedSentence]:
     named = sorted({one.upper() for one in _SERVER.findall(sentence)} & set(servers))
     if _FORBIDDEN.search(sentence):
         fields = _rule_of(sentence)
@@ -74,9 +74,9 @@ def _read(
                 place = {"institution": institution}
             given = {**fields, **place, "sentence": sentence}
             query = urlencode({name: value for name, value in given.items() if value})
-            yield Suggestion(fields["kind"], sentence, ordinal, f"/rules/new?{query}")
+            yield StatedSentence(fields["kind"], sentence, ordinal, f"/rules/new?{query}")
     elif named and _FACT.search(sentence) and re.search(r"\d|/", _SERVER.sub("", sentence)):
-        yield Suggestion("fact", sentence, ordinal, f"/servers/{named[0]}")
+        yield StatedSentence("fact", sentence, ordinal, f"/servers/{named[0]}")
 
 
 def _rule_of(sentence: str) -> dict[str, str]:
