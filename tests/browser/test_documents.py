@@ -99,7 +99,7 @@ def test_a_reviewer_finds_compares_and_publishes(
     shot(page, tmp_path, "review")
     page.locator("label[for^=chosen]").click()
     page.get_by_role("button", name="선택한 판 게시").click()
-    expect(page.get_by_role("status")).to_contain_text("1개 판을 게시했습니다")
+    expect(page.get_by_role("main").get_by_role("status")).to_contain_text("1개 판을 게시했습니다")
     expect(page.get_by_text("검토를 기다리는 문서가 없습니다")).to_be_visible()
 
 

@@ -48,7 +48,7 @@ def test_a_question_is_answered_with_quotes_or_sent_to_people(
     page.get_by_label("무엇이 틀렸습니까?").fill("명령의 옵션이 다릅니다")
     _shoot(page, f"rating-{width}")
     page.get_by_role("button", name="틀린 내용 알리기").click()
-    expect(page.get_by_role("status")).to_have_text("의견을 기록했습니다.")
+    expect(page.get_by_role("main").get_by_role("status")).to_have_text("의견을 기록했습니다.")
     expect(page.get_by_role("region", name="갱신 필요")).to_contain_text("명령의 옵션이 다릅니다")
     _shoot(page, f"rated-{width}")
     page.goto(page.url.partition("/documents")[0] + "/search/documents?q=인증서")
