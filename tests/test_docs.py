@@ -202,6 +202,7 @@ def test_every_setting_is_documented() -> None:
     assert [f for f in Settings.model_fields if f"`GUARDIA_{f.upper()}`" not in text] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("check", "text", "found"),
     [

@@ -154,6 +154,7 @@ def test_every_key_that_code_builds_has_a_place() -> None:
     assert not unknown
 
 
+@pytest.mark.slow
 def test_every_key_that_a_declaration_or_a_template_names_exists() -> None:
     named = [
         (path, key)

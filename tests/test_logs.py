@@ -69,6 +69,7 @@ def root() -> Iterator[logging.Logger]:
     root.setLevel(level)
 
 
+@pytest.mark.slow
 def test_a_log_file_is_private_and_rotated(tmp_path: Path, root: logging.Logger) -> None:
     file = tmp_path / "guardia.log"
     before = set(root.handlers)

@@ -46,6 +46,7 @@ def test_steps_of_the_specialist() -> None:
     assert operate.get_state({"configurable": {"thread_id": "one"}}).next == ("recall",)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("node", sorted(NODES))
 def test_each_step_leads_as_drawn(node: str) -> None:
     led = [after(node, state) for state in STATES]

@@ -114,6 +114,7 @@ def states(env: BoardEnv, claim: Claim) -> list[str]:
         return list(session.scalars(found))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("raised", RAISED, ids=lambda e: type(e).__name__)
 def test_an_error_after_a_change_is_settled_and_named(env: BoardEnv, raised: Exception) -> None:
     transport = BrokenTransport(raised)

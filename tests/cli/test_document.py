@@ -23,6 +23,7 @@ def docs(database: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
         yield DocumentEnv(env.board, tmp_path / "home" / "artifacts")
 
 
+@pytest.mark.slow
 def test_a_document_is_added_reviewed_changed_and_removed(
     docs: DocumentEnv, tmp_path: Path
 ) -> None:

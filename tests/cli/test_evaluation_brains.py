@@ -42,6 +42,7 @@ def chart(folder: Path, url: str) -> str:
     return str(path)
 
 
+@pytest.mark.slow
 def test_shares_by_field_in_percent(tmp_path: Path) -> None:
     file = examples(
         tmp_path,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
+import pytest
 from board_env import BoardEnv, seeded_env
 from waiting import wait_until
 
@@ -36,6 +37,7 @@ def working(env: BoardEnv, home: Path) -> Iterator[None]:
         loop.close()
 
 
+@pytest.mark.slow
 def test_six_wakes_in_a_row_make_at_most_two_beats(database: Any, tmp_path: Path) -> None:
     with seeded_env(database.app) as env:
         for number in range(6):

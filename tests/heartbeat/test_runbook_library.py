@@ -75,6 +75,7 @@ def test_a_published_edit_is_followed_and_begun_work_keeps_its_version(
     assert current() is SHIPPED
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "why"),
     [

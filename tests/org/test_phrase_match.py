@@ -79,6 +79,7 @@ def test_no_text_breaks_it(text: str, phrase: str) -> None:
     assert contains_phrase(text, [phrase]) in (True, False)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("unit", "phrase"),
     [

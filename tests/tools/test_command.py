@@ -179,6 +179,7 @@ class TestFiles:
 class TestSecrets:
     WORD = "s3cr3t-Ω"
 
+    @pytest.mark.slow
     @given(st.text(min_size=6).map(lambda t: "«" + t + "»"))
     def test_a_secret_is_never_shown(self, text: str) -> None:
         secret = Secret(text)

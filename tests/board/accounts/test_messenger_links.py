@@ -209,6 +209,7 @@ def test_only_an_administrator_links_for_others_and_links_are_exclusive(
         messenger_links.unlink(env.board, ADMIN, "mattermost", "u1")
 
 
+@pytest.mark.slow
 def test_the_room_answers_a_code_and_opens_no_request_for_it(env: BoardEnv) -> None:
     code = messenger_links.create_code(env.board, LEAD)
     room = TestClient(page_app(env.board))

@@ -45,6 +45,7 @@ def sign_in_long_ago(env: BoardEnv) -> None:
         connection.execute("update tb_session set created_at = now() - interval '1 hour'")
 
 
+@pytest.mark.slow
 def test_a_person_registers_renames_and_removes_their_own(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:

@@ -282,6 +282,7 @@ def test_the_list_of_ten_thousand_people_is_read_by_keyset(web_env: BoardEnv) ->
     assert people_view.people_page(board, by, PeopleFilter(text="100%")).rows == ()
 
 
+@pytest.mark.slow
 def test_earlier_passwords_are_not_used_again_and_old_ones_expire(web_env: BoardEnv) -> None:
     board = replace(web_env.board, accounts=AccountPolicy(password_history=2, password_days=90))
     by = Actor.operator("cli")

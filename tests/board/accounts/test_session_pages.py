@@ -46,6 +46,7 @@ def left(browser: PageClient) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.slow
 def test_a_page_knows_how_long_its_session_lasts(office: Office) -> None:
     engineer, admin = office.sign_in("eng"), office.sign_in("admin")
     assert left(engineer) == WHOLE

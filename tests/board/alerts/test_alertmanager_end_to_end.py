@@ -100,6 +100,7 @@ def _is_ready(url: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_alerts_of_a_real_alertmanager_open_fold_and_close_issues(
     env: BoardEnv, alertmanager: Alertmanager
 ) -> None:
@@ -127,6 +128,7 @@ def test_alerts_of_a_real_alertmanager_open_fold_and_close_issues(
     assert wait_until(lambda: {status for _, status, _ in settled()} == {"ABORTED"})
 
 
+@pytest.mark.slow
 def test_a_group_of_many_alerts_arrives_whole(env: BoardEnv, alertmanager: Alertmanager) -> None:
     alertmanager.fire(*(f"host-{number}" for number in range(1500)))
 

@@ -49,6 +49,7 @@ def may_decide(env: BoardEnv, who: PersonInfo, task: int, bound: str) -> bool:
     return True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "duties",
     [
@@ -85,6 +86,7 @@ def test_an_assigned_person_holds_the_role_regardless_of_their_account(env: Boar
     assert may_decide(env, PM, held.task_id, bound)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("people", ["ghost", "eng", "cus"])
 def test_an_assignee_without_permission_leaves_the_role_empty(env: BoardEnv, people: str) -> None:
     name_people(env, f"role: team_lead, people: [{people}]")

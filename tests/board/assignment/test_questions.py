@@ -80,6 +80,7 @@ def test_a_button_answers_and_the_request_goes_on(found: AgentsEnv) -> None:
     assert answers.press_server(env.board, Settings(), press(second)) == reply, "delivered twice"
 
 
+@pytest.mark.slow
 def test_words_in_the_thread_answer(found: AgentsEnv) -> None:
     sr_id = asked(found)
     reply = say(found, "1호기요")

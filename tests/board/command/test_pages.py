@@ -21,6 +21,7 @@ def button(html: str, act: str, number: int = 0) -> dict[str, str]:
     return {"act": act, "value": found[number]}
 
 
+@pytest.mark.slow
 def test_a_line_is_read_before_it_runs(web_env: BoardEnv, sign_in_as: SignIn) -> None:
     sr = web_env.create_parsed_task().sr_id
     browser = sign_in_as("lead")

@@ -92,6 +92,7 @@ def test_the_second_waits_visibly_and_goes_on_when_the_first_ends(env: BoardEnv)
     assert waiting(env) == {}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["fail", "hand_over", "manual", "abort"])
 def test_whatever_ends_the_first_lets_the_second_go_on(env: BoardEnv, end: str) -> None:
     first = approved(env)

@@ -219,6 +219,7 @@ def test_at_the_cap_nothing_more_is_sent_and_people_are_alerted_once(
     assert isinstance(metering.reserve(december, claim, BID), int)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("budget", "more"),
     [

@@ -42,6 +42,7 @@ def attack(superuser: str, *statements: str) -> None:
             connection.execute(statement)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", sorted(REWRITES))
 def test_the_row_of_a_broken_entry_is_marked(web_env: BoardEnv, database: Any, how: str) -> None:
     history(web_env)

@@ -32,6 +32,7 @@ def state(env: BoardEnv, task_id: int) -> State:
     return view.task(env.board, task_id).state
 
 
+@pytest.mark.slow
 def test_an_observed_plan_is_kept_and_its_task_goes_to_people(env: BoardEnv) -> None:
     apply_autonomy(env, _OBSERVE)
     claim = observe(env)

@@ -27,6 +27,7 @@ def test_it_shows_what_waits_and_counts_it(sign_in_as: Browse, web_env: BoardEnv
     assert 'id="part-inbox"' in live and "<html" not in live
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("account", ["cus", "eng", "lead", "pm", "officer", "admin", "audit"])
 def test_every_role_has_a_start_page(sign_in_as: Browse, web_env: BoardEnv, account: str) -> None:
     IssueScenario(web_env).waiting()

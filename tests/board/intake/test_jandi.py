@@ -106,6 +106,7 @@ def deliver_all(env: BoardEnv, settings: Settings) -> None:
         deliver(env.board, settings, number)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", [TOPIC, OLD_TOPIC, TEAM], ids=["topic", "2017", "team"])
 def test_each_form_opens_an_issue_and_is_answered_with_a_card(
     env: BoardEnv, room: TestClient, jandi: Jandi, form: dict[str, Any]

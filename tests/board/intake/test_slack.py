@@ -217,6 +217,7 @@ def test_a_slash_command_answers_only_who_gave_it(env: BoardEnv, room: Slack) ->
     assert room.send(room.command("정지")).json()["text"].startswith("전체 정지했습니다")
 
 
+@pytest.mark.slow
 def test_the_stop_word_works_in_every_form(env: BoardEnv, room: Slack) -> None:
     watch_talk(env)
     officer = PersonInfo(id="sec", name="보안", title="관", role="security_officer")

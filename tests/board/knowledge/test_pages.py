@@ -31,6 +31,7 @@ def docs(web_env: Any, tmp_path: Path) -> DocumentEnv:
     return DocumentEnv(web_env.board, tmp_path / "home" / "artifacts")
 
 
+@pytest.mark.slow
 def test_a_document_is_written_reviewed_and_read(sign_in_as: SignIn, docs: DocumentEnv) -> None:
     engineer, lead, customer = (sign_in_as(one) for one in ("eng", "lead", "cus"))
     fields = {"title": "점검 지침", "text": TEXT, "audience": "all", "then": "submit"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 from board_env import CUSTOMER, ENGINEER, BoardEnv
 from page_env import PageClient, recorded_statements
 
@@ -76,6 +77,7 @@ def test_outsiders_find_nothing_and_auditors_only_read(
     )
 
 
+@pytest.mark.slow
 def test_the_form_counts_servers_and_keeps_what_was_entered(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:

@@ -203,6 +203,7 @@ def test_an_order_compares_the_arguments_unless_it_says_otherwise() -> None:
     assert broken(rule(terms), first) is None
 
 
+@pytest.mark.slow
 @given(st.lists(st.floats(0.01, 48), max_size=6), st.integers(1, 4), st.integers(1, 24))
 def test_a_limit_counts_the_last_hours_and_says_when_it_permits(
     hours: list[float], most: int, within: int

@@ -153,6 +153,7 @@ def _let_pauses_end(given: Hooks) -> None:
         session.execute(text(past + " where next_at is not null"))
 
 
+@pytest.mark.slow
 def test_a_receiver_that_never_accepts_is_disabled_with_a_notice(
     given: Hooks, monkeypatch: pytest.MonkeyPatch
 ) -> None:

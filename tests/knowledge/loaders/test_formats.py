@@ -45,6 +45,7 @@ def test_markdown_keeps_headings_tables_and_code() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_docx_keeps_headings_tables_merged_cells_and_notes() -> None:
     from docx import Document
 

@@ -74,6 +74,7 @@ def test_a_password_of_hancom_office_is_noticed(sandbox: Sandbox) -> None:
     assert found.problem == "encrypted"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a.hwp", "a.hwpx", "a.pdf", "a.docx", "a.pptx", "a.xlsx"])
 def test_noise_after_a_true_beginning_is_damaged(
     sandbox: Sandbox, tmp_path: Path, name: str

@@ -85,6 +85,7 @@ def probe_path() -> str:
     return "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", ["/health", "/actuator/health", "/"])
 def test_the_first_health_path_that_answers_is_found(
     env: BoardEnv, start_sshd: Callable[..., Any], path: str

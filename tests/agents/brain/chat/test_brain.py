@@ -70,6 +70,7 @@ def test_a_valid_answer_of_the_model_is_used(server: ModelServer) -> None:
     }
 
 
+@pytest.mark.slow
 def test_a_runbook_is_chosen_from_those_found(
     server: ModelServer, found: tuple[RunbookMatch, ...]
 ) -> None:

@@ -148,6 +148,7 @@ FAILURES: dict[str, tuple[CannedReply, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failure", FAILURES)
 def test_each_failure_falls_back_after_one_question_and_says_so(
     provider: ChatProvider, server: ModelServer, failure: str
@@ -236,6 +237,7 @@ def test_without_its_library_it_says_what_to_install(
 # --- second attempts --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [429, 503])
 def test_a_server_that_names_a_moment_is_asked_once_more(
     provider: ChatProvider, server: ModelServer, status: int
@@ -257,6 +259,7 @@ def test_it_is_asked_no_third_time(provider: ChatProvider, server: ModelServer) 
     assert len(server.paths) == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("first", PROVIDERS, ids=lambda provider: f"after-{provider.name}")
 def test_models_of_two_protocols_are_asked_in_order(
     provider: ChatProvider, server: ModelServer, first: ChatProvider, tmp_path: Path
