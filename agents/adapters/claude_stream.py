@@ -168,5 +168,5 @@ def _token_count(value: object) -> int:
 
 def _micro_usd(cost: object) -> int | None:
     """Convert dollars to millionths of a dollar, because the audit log has no fractions."""
-    known = isinstance(cost, int | float) and 0 <= cost <= _MAX_USD
+    known = isinstance(cost, int | float) and not isinstance(cost, bool) and 0 <= cost <= _MAX_USD
     return round(cost * 1_000_000) if known else None  # type: ignore[operator]

@@ -196,4 +196,4 @@ def _code(answer: httpx.Response) -> int:
     except ValueError:
         return answer.status_code
     code = found.get("code") if isinstance(found, dict) else None
-    return code if isinstance(code, int) else answer.status_code
+    return code if type(code) is int else answer.status_code

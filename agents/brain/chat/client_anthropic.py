@@ -93,5 +93,5 @@ def _usage(usage: object) -> TokenUsage:
     plain = read_usage(usage, "input_tokens", "output_tokens")
     cached = read_usage(usage, "cache_creation_input_tokens", "cache_read_input_tokens")
     parts = (plain.tokens_in, cached.tokens_in or 0, cached.tokens_out or 0)
-    total = sum(p for p in parts if isinstance(p, int))
-    return TokenUsage(total if all(isinstance(p, int) for p in parts) else None, plain.tokens_out)
+    total = sum(p for p in parts if type(p) is int)
+    return TokenUsage(total if all(type(p) is int for p in parts) else None, plain.tokens_out)

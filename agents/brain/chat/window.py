@@ -74,7 +74,7 @@ def _read(base_url: str, model: str, key: SecretStr | None) -> int | None:
     for entry in listed if isinstance(listed, list) else ():
         if isinstance(entry, dict) and entry.get("id") == model:
             length = entry.get("max_model_len")
-            return length if isinstance(length, int) and length > 0 else None
+            return length if type(length) is int and length > 0 else None
     return None
 
 

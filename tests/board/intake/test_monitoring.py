@@ -216,6 +216,12 @@ def test_no_body_breaks_a_channel(
     assert alerts.rows("select 1 from tb_alert where unsettled") == []
 
 
+def test_a_truth_value_is_no_number_of_alerts(alerts: AlertsEnv) -> None:
+    answer = alerts.post("alertmanager", {**group(alert("A1")), "truncatedAlerts": True})
+    assert answer.status_code == 200
+    alerts.settle()
+
+
 def test_a_source_that_sends_more_than_can_be_kept_is_asked_to_send_again(
     alerts: AlertsEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
