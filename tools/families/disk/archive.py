@@ -60,7 +60,8 @@ open_log() {
 # a writer continues at its offset, whether it appends or not, and loses nothing. The state file
 # marks the copy as complete and is written just before the hole: if the script is killed at any
 # point, either the original or the copy is complete. On a file system without holes, truncate only
-# a file that no process has open for writing.
+# a file that no process has open for writing. Whether there are holes is tried so far beyond the
+# end that no writer gets there meanwhile: a terabyte, or what a small file system can address.
 _ARCHIVE = Script(
     "disk.archive",
     _OPENED
@@ -82,7 +83,8 @@ done
 if [ "$from" -gt 0 ] && ! zero 0 "$from" "$source"; then from=0; fi
 bytes=$((length - from))
 way=hole
-if ! why=$(fallocate -p -o "$((length + 1048576))" -l 4096 -- "$source" 2>&1); then
+probe() { fallocate -p -o "$((length + $1))" -l 4096 -- "$source" 2>&1; }
+if ! why=$(probe 1099511627776) && ! why=$(probe 1073741824); then
   way=truncate
   [ "$(id -u)" = 0 ] || fail "this file system releases no parts of a file ($why)"
   writers=$({ find -L /proc/[0-9]*/fd -maxdepth 1 -samefile "$source" 2>/dev/null || true; } |
