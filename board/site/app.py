@@ -136,7 +136,6 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
         responses=errors(),
         lifespan=_lifespan,
         dependencies=[Depends(permissions.require_permission)],
-        routes=list(_routes()),
     )
     app.state.board, app.state.settings = board, settings
     app.state.rules = dict(permissions.ROUTES)
@@ -148,6 +147,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     _add_middleware(app, settings)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(intake_routes.router(board, settings))
+    app.router.routes.extend(_routes())
     web_errors.install(app)
     return app
 
