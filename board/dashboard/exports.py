@@ -7,7 +7,7 @@ import io
 from datetime import date, datetime
 from typing import Any
 
-from guardia.board.cmdb.imports.workbook import looks_like_formula
+from guardia.board.cmdb.imports.workbook import mark_formula
 from guardia.board.core.labels import SEOUL, format_time
 from guardia.board.dashboard.cards import CardTable, Cell
 
@@ -54,7 +54,7 @@ def _csv_cell(value: Cell) -> str:
         return value.isoformat()
     if isinstance(value, (int, float)):
         return str(value)
-    return f"'{value}" if looks_like_formula(value) else value
+    return mark_formula(value)
 
 
 def _excel_cell(sheet: Any, value: Cell, *, bold: bool = False) -> Any:

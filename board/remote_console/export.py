@@ -7,7 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator
 
-from guardia.board.cmdb.imports.workbook import looks_like_formula
+from guardia.board.cmdb.imports.workbook import mark_formula
 from guardia.board.core.labels import format_time
 from guardia.board.remote_console.view import RemoteRunView, RunTargetView
 from guardia.i18n import t
@@ -34,8 +34,7 @@ def as_csv(rows: Iterable[RunTargetView]) -> Iterator[str]:
 
 def _csv_line(cells: Iterable[str]) -> str:
     buffer = io.StringIO(newline="")
-    safe = [f"'{cell}" if looks_like_formula(cell) else cell for cell in cells]
-    csv.writer(buffer, lineterminator="\r\n").writerow(safe)
+    csv.writer(buffer, lineterminator="\r\n").writerow(map(mark_formula, cells))
     return buffer.getvalue()
 
 

@@ -19,7 +19,7 @@ from guardia.board.cmdb.imports.columns import (
     header_form,
 )
 from guardia.board.cmdb.imports.decoding import ImportFile, decode
-from guardia.board.cmdb.imports.workbook import looks_like_formula, workbook_rows
+from guardia.board.cmdb.imports.workbook import looks_like_formula, mark_formula, workbook_rows
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.text import trim
@@ -170,4 +170,4 @@ def _cell(column: TableColumn, entry: dict[str, Any]) -> str:
     if inner:
         value = value.get(inner, "") if isinstance(value, dict) else ""
     text = column.write(value) if value not in ("", None, []) else ""
-    return f"'{text}" if looks_like_formula(text) else text
+    return mark_formula(text)

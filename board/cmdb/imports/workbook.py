@@ -27,6 +27,11 @@ def looks_like_formula(text: str) -> bool:
     return text.lstrip("'").startswith(_FORMULA_SIGNS)
 
 
+def mark_formula(text: str) -> str:
+    """Return a cell whose text no spreadsheet runs: an apostrophe precedes a likely formula."""
+    return f"'{text}" if looks_like_formula(text) else text
+
+
 def workbook_rows(file: ImportFile) -> Iterator[tuple[int, list[str]]]:
     """Yield line number and cells of the first sheet. Raises `Invalid` for a damaged file."""
     from openpyxl import load_workbook
@@ -75,7 +80,7 @@ def _text(cell: Any) -> str:
         return _time_text(value)
     text = trim(str(value)[:_MAX_CELL])
     # A text that only looks like a formula is marked as exports mark it.
-    return f"'{text}" if looks_like_formula(text) and cell.data_type != "f" else text
+    return text if cell.data_type == "f" else mark_formula(text)
 
 
 def _time_text(value: date | time) -> str:

@@ -8,6 +8,13 @@ from pathlib import Path
 from guardia.errors import Invalid
 from guardia.i18n import t
 
+_REASONS: dict[type[OSError], str] = {
+    FileNotFoundError: "none",
+    NotADirectoryError: "none",
+    IsADirectoryError: "folder",
+    PermissionError: "no_right",
+}
+
 
 def read_text(file: Path) -> str:
     """Return the text of a file with its line breaks as they are; `-` is standard input.
@@ -28,11 +35,3 @@ def _why(error: OSError) -> str:
         if isinstance(error, kind):
             return t(f"cli.file.{key}")
     return error.strerror or type(error).__name__
-
-
-_REASONS: dict[type[OSError], str] = {
-    FileNotFoundError: "none",
-    NotADirectoryError: "none",
-    IsADirectoryError: "folder",
-    PermissionError: "no_right",
-}
