@@ -122,6 +122,22 @@ def test_a_form_that_is_sent_after_the_end_is_not_lost(
     refusals.clear()
 
 
+def test_a_person_who_is_quicker_than_the_script_loses_nothing(
+    sign_in: SignIn, web_env: BoardEnv, site: str, refusals: list[str]
+) -> None:
+    page = sign_in("eng", "/issues/new")
+    page.get_by_label("제목").fill("스크립트보다 빠른 제목")
+    rest(web_env, minutes=31)
+    page.route("**/session*.js*", lambda route: route.abort())
+    page.get_by_role("button", name="접수").click()
+    expect(page.get_by_text("로그인 시간이 끝나")).to_be_visible()
+    page.unroute_all()
+    sign_in_again(page)
+    page.wait_for_url(f"{site}/issues/new")
+    expect(page.get_by_label("제목")).to_have_value("스크립트보다 빠른 제목")
+    refusals.clear()
+
+
 def test_another_person_sees_nothing_of_what_was_typed(
     sign_in: SignIn, web_env: BoardEnv, site: str, tab: Page, refusals: list[str]
 ) -> None:

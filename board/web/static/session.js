@@ -89,8 +89,13 @@ function put(field, value) {
   for (const name of ["input", "change"]) field.dispatchEvent(new Event(name, { bubbles: true }));
 }
 
-function restore() {
-  const all = read().filter((one) => one.ended);
+// A person may be quicker than the script of the page for signing in, which notes the end.
+function cameFromSigningIn() {
+  return document.referrer !== "" && new URL(document.referrer).pathname === "/login";
+}
+
+function restore(signedIn) {
+  const all = read().filter((one) => one.ended || signedIn);
   const mine = all.find((one) => one.place === here && one.person === person);
   const rest = [];
   if (mine) {
@@ -103,7 +108,7 @@ function restore() {
     if (rest.length < mine.fields.length) document.getElementById("session-restored").hidden = false;
     mine.fields = rest;
   }
-  write(all.filter((one) => one.fields.length));
+  write(all.filter((one) => one.fields.length).map((one) => ({ ...one, ended: true })));
 }
 
 const here = place();
@@ -119,9 +124,9 @@ if (!person) {
   }
   write(all.map((one) => ({ ...one, ended: true })));
 } else {
-  restore();
+  restore(cameFromSigningIn());
   // Parts of a page that are loaded later have forms, too.
-  document.addEventListener("htmx:afterSwap", () => read().length && restore());
+  document.addEventListener("htmx:afterSwap", () => read().length && restore(false));
 }
 
 // --- the remaining time --------------------------------------------------------------------------

@@ -233,10 +233,10 @@ class TestRestart:
         control = tmp_path / "ctl"
         control.write_text(
             f"#!/bin/bash\n{budget.control} stop\nsetsid sleep 598 </dev/null >/dev/null 2>&1 &\n"
-            f"echo $! > {budget.root}/run/budget.pid\nsleep 597\n"
+            f"echo $! > {budget.root}/run/budget.pid\ntouch {tmp_path}/started\nsleep 597\n"
         )
         control.chmod(0o755)
-        before, cancel = budget.pid, threading.Event()
+        cancel = threading.Event()
         host = sshd.host(budget.service().model_copy(update={"control": str(control)}))
         call = ToolCall(tool="service.restart", args={"service": "budget"})
         tool, _, command = planning.prepare(call, host)
@@ -245,7 +245,7 @@ class TestRestart:
                 running = threads.submit(
                     connections.run, host, command, timeout=tool.timeout, cancel=cancel
                 )
-                assert wait_until(lambda: budget.pid != before)
+                assert wait_until((tmp_path / "started").exists)
                 cancel.set()
                 assert running.result(PATIENCE).exit_reason is ExitReason.CANCELLED
             assert Path(f"/proc/{budget.pid}/cmdline").read_bytes().startswith(b"sleep")
