@@ -38,6 +38,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import receiving
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats as run_beats
+from guardia.board.runs import ticks
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.engine import Database
 from guardia.db.migrate import upgrade
@@ -190,7 +191,7 @@ def tick() -> None:
         before = cpu_by_part(b, os.getpid(), alone=True)
         began, count = time.perf_counter(), 2000
         for n in range(count):
-            run_beats.tick(b.board, b.names[n % 100], start + timedelta(minutes=n))
+            ticks.tick(b.board, b.names[n % 100], start + timedelta(minutes=n))
         took = time.perf_counter() - began
         parts = {n: v - before[n] for n, v in cpu_by_part(b, os.getpid(), alone=True).items()}
         each = 1000 * sum(parts.values()) / count
@@ -333,12 +334,12 @@ def claim() -> None:
         with bench(100, "{every: 1d}") as b:
             _insert_tasks(b, 100_000, waiting)
             agent, moment = "agent-1", b.board.clock()
-            ticks = [_timed(partial(run_beats.tick, b.board, agent, moment)) for _ in range(20)]
+            tick_times = [_timed(partial(ticks.tick, b.board, agent, moment)) for _ in range(20)]
             b.wake(agent)
             begun = run_beats.begin(b.board, agent)
             assert begun is not None
             claims = [_timed(partial(run_beats.claim_task, b.board, begun)) for _ in range(20)]
-            tick_ms, claim_ms = (1000 * statistics.median(t) for t in (ticks, claims))
+            tick_ms, claim_ms = (1000 * statistics.median(t) for t in (tick_times, claims))
             print(f"100,000 tasks, {waiting} open: tick {tick_ms:.1f} ms, claim {claim_ms:.1f} ms")
 
 

@@ -39,7 +39,7 @@ from guardia.board.organization import chart as org_chart
 from guardia.board.remote_console import changes as remote_changes
 from guardia.board.rights import history
 from guardia.board.rollouts import progress as rollouts
-from guardia.board.runs import beats, graph_steps
+from guardia.board.runs import graph_steps, ticks
 from guardia.board.search import retention
 from guardia.board.service_levels import due as service_due
 from guardia.board.standing import ending
@@ -145,7 +145,7 @@ class HeartbeatScheduler:
 
     def catch_up(self) -> None:
         """Fire the ticks that no host has fired, as each agent's policy says."""
-        last, now = beats.last_ticks(self._board), self._board.clock()
+        last, now = ticks.last_ticks(self._board), self._board.clock()
         for job in self._agent_jobs():
             trigger: HeartbeatTrigger = job.trigger
             policy, since = trigger.heartbeat.catch_up, last.get(trigger.agent_id)
@@ -153,7 +153,7 @@ class HeartbeatScheduler:
                 continue
             missed = trigger.between(since, now - trigger.delay)
             for moment in missed if policy == "all" else missed[-1:]:
-                beats.tick(self._board, trigger.agent_id, moment)
+                ticks.tick(self._board, trigger.agent_id, moment)
 
     def _agent_jobs(self) -> list[Job]:
         return [j for j in self._scheduler.get_jobs() if j.id.startswith(_JOB_PREFIX)]
@@ -262,11 +262,11 @@ class HeartbeatScheduler:
 def _fire(board: BoardContext, trigger: HeartbeatTrigger) -> None:
     moment = trigger.last(board.clock())
     if moment is not None:
-        beats.tick(board, trigger.agent_id, moment)
+        ticks.tick(board, trigger.agent_id, moment)
 
 
 def _delete_old(board: BoardContext, keep_steps: timedelta) -> None:
-    beats.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
+    ticks.delete_old_ticks(board, board.clock() - _KEEP_TICKS)
     context_rules.delete_old_lines(board)
     forget_old_mails(board)
     events.delete_old(board)

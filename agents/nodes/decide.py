@@ -7,7 +7,7 @@ from langgraph.runtime import Runtime
 from guardia.agents import change_request, plan_guard, procedure
 from guardia.agents.prechecks import run_prechecks
 from guardia.agents.state import AgentContext, OperateState
-from guardia.board.approvals import requests
+from guardia.board.approvals import start_time
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Citation, Plan
 from guardia.board.core.planner import ReadEvidence
@@ -82,7 +82,7 @@ def _nothing_new(state: OperateState, rule: str, guidance: PlanGuidance) -> Oper
 
 def _scheduled(context: AgentContext, plan: Plan, guidance: PlanGuidance) -> Plan:
     """Return a plan with the start that people asked for, if they did."""
-    zone = requests.company_zone_of(context.board)
+    zone = start_time.company_zone_of(context.board)
     now = context.board.clock().astimezone(zone)
     start = change_request.requested_start(guidance.requests, now)
     if start is None and guidance.starts_at is not None and guidance.starts_at > now:

@@ -13,7 +13,7 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import deciding_roles, requests, start_time
 from guardia.board.approvals.model import Acceptance
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
@@ -76,7 +76,7 @@ def request_acceptance(session: Session, issue: Issue, task: Task, now: datetime
         )
     )
     session.flush()
-    at = requests.format_local(session, due)
+    at = start_time.format_local(session, due)
     text = t(f"board.acceptance.{asked_of}", sr=issue.sr_id, at=at, server=task.target_server)
     if asked_of == REQUESTER:
         reply_to_room(session, issue, text, now)
@@ -137,7 +137,7 @@ def _may_accept(
     if person.id in excluded or person.id in humans:
         return False
     roles = {ENGINEER, *({_ESCALATED_ROLE} if row.escalated_at else set())}
-    found = requests.approver_roles(session, person, now, issue.inst_id, task.target_server)
+    found = deciding_roles.approver_roles(session, person, now, issue.inst_id, task.target_server)
     return any(role.role in roles for role in found)
 
 

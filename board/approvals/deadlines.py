@@ -15,7 +15,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from guardia.board.approvals import acceptance, requests
+from guardia.board.approvals import acceptance, requests, start_time
 from guardia.board.approvals.model import Acceptance, Approval
 from guardia.board.audit import log as audit_log
 from guardia.board.audit.kinds import EntryKind
@@ -126,7 +126,7 @@ def _process_step(board: BoardContext, approval_id: int) -> bool:
 def _remind(session: Session, issue: Issue, task: Task, step: Approval, now: datetime) -> None:
     _schedule_check(session, task, step, now)
     names = requests.notify(session, issue, task, step, "reminder", now)
-    at = requests.format_local(session, step.due_at or now)
+    at = start_time.format_local(session, step.due_at or now)
     reply_to_room(
         session, issue, t("board.reminder", sr=issue.sr_id, who=names, at=at), now, public=""
     )
@@ -184,7 +184,7 @@ def _process_task(board: BoardContext, task_id: int) -> bool:
 
 def _next_start(session: Session, issue: Issue, task: Task, now: datetime) -> datetime | None:
     decisions = requests.decisions_on(session, requests.active_steps(session, task))
-    return requests.approved_start(session, issue, task, decisions, now)
+    return start_time.approved_start(session, issue, task, decisions, now)
 
 
 @repeat_on_conflict

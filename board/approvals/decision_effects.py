@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import requests, start_time
 from guardia.board.approvals.decision_request import DecisionRequest
 from guardia.board.approvals.model import Decision
 from guardia.board.approvals.policy import (
@@ -60,7 +60,7 @@ def advance(
         terms = requests.policy_for(session, task.category)
         requests.open_next(session, issue, task, task.plan_hash or "", terms, new.now)
         return State(task.status)
-    later = requests.approved_start(session, issue, task, after.given, new.now)
+    later = start_time.approved_start(session, issue, task, after.given, new.now)
     return move_task(
         session, task, Move.APPROVE, actor=ActorKind.PERSON, now=new.now, run_after=later
     )
@@ -99,7 +99,7 @@ def notify(
     kind = NoticeKind.REJECTED if ends else NoticeKind.PROGRESS
     reply_to_room(session, issue, requester_text(issue, new), new.now, notice=kind)
     if task.run_after is not None and state is State.APPROVED:
-        at = requests.format_local(session, task.run_after)
+        at = start_time.format_local(session, task.run_after)
         key = "runs_after" if new.request.run_after else "runs_later"
         reply_to_room(session, issue, t(f"board.{key}", sr=issue.sr_id, at=at), new.now)
 

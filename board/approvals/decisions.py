@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import decision_effects, policy, requests
+from guardia.board.approvals import deciding_roles, decision_effects, policy, requests
 from guardia.board.approvals.decision_effects import NewDecision
 from guardia.board.approvals.decision_request import DecisionRequest
 from guardia.board.approvals.model import Approval, Decision
@@ -151,7 +151,7 @@ def _permitted_decision(
 
     Raises `Forbidden` if the person may not decide, `Stale` if no step is open.
     """
-    approver_roles = requests.approver_roles(
+    approver_roles = deciding_roles.approver_roles(
         session, person, now, issue.inst_id, task.target_server
     )
     if not approver_roles:

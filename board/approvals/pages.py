@@ -9,7 +9,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Form, Request, Response
 
-from guardia.board.approvals import delegations, requests
+from guardia.board.approvals import delegations, start_time
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -47,7 +47,7 @@ def create(
 
     def act() -> None:
         with board.database.reading() as session:
-            zone = requests.company_zone(session)
+            zone = start_time.company_zone(session)
         ends = _parse_time(until, zone)
         if ends is None:
             raise Missing(what=t("web.delegation.until"))

@@ -9,7 +9,7 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, aliased
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import deciding_roles, requests
 from guardia.board.approvals.model import Approval, Decision
 from guardia.board.approvals.policy import ApproverRole
 from guardia.board.audit.passkey_signatures import DEMANDED
@@ -104,7 +104,7 @@ def pending_steps(board: BoardContext, viewer: PersonInfo) -> PendingSteps:
 
 def pending_steps_within(session: Session, viewer: PersonInfo, now: datetime) -> PendingSteps:
     """Return the same within a larger transaction."""
-    scoped_roles = requests.scoped_roles(session, viewer, now)
+    scoped_roles = deciding_roles.scoped_roles(session, viewer, now)
     if not scoped_roles:
         return PendingSteps()
     accounts = [

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta, tzinfo
+from dataclasses import replace
+from datetime import datetime
 
 from sqlalchemy import ARRAY, BigInteger, Text, any_, bindparam, literal, select, update
 from sqlalchemy.orm import Session
@@ -17,15 +17,11 @@ from guardia.board.approvals.policy import (
     ApproverRole,
     DecisionVerdict,
     StepDecision,
-    calendar_for,
-    earliest_demanded,
     evaluate_chain,
-    next_opening,
 )
 from guardia.board.audit.passkey_signatures import DEMANDED
 from guardia.board.core import outbox
 from guardia.board.core.actors import Actor
-from guardia.board.core.context import BoardContext
 from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.lookup import get_issue
 from guardia.board.core.model import Issue, Task
@@ -39,16 +35,12 @@ from guardia.org.access import is_allowed
 from guardia.org.approvals import ApprovalPolicy, ApprovalStep
 from guardia.org.approver_assignments import (
     ENGINEER,
-    RoleCoverage,
     approvers,
-    engineer_coverage,
-    role_coverage,
 )
 from guardia.org.directory import PersonInfo
 
 ACTIVE_STATES = ("WAITING", "APPROVED")
 """States of steps that still count."""
-_RECHECK = timedelta(days=1)
 # Built once: composing them takes longer than running them.
 _ACTIVE_STEPS = (
     select(Approval)
@@ -228,64 +220,6 @@ def is_satisfied(
     ).complete
 
 
-@dataclass(frozen=True, slots=True)
-class ScopedApproverRole:
-    """A role in which a person may decide, with the institutions that it covers."""
-
-    approver_role: ApproverRole
-    coverage: RoleCoverage
-
-
-def scoped_roles(
-    session: Session, person: PersonInfo, now: datetime
-) -> tuple[ScopedApproverRole, ...]:
-    """Return the roles in which a person may decide now, own and delegated, with their coverage.
-
-    The chart's approver assignments determine who holds a role; the account's own role applies if
-    the chart assigns no one. Engineers hold theirs for the servers that they own.
-    """
-    duties = revisions.running_chart(session).duties
-    parties: list[tuple[PersonInfo, str | None]] = []
-    own: list[ScopedApproverRole] = []
-    if is_allowed(person, "approval.decide"):
-        parties.append((person, None))
-    if is_allowed(person, "approval.decide_own"):
-        own.append(ScopedApproverRole(ApproverRole(ENGINEER), engineer_coverage(session, person)))
-    if is_allowed(person, "approval.answer"):
-        given = delegation.principals(session, person.id, now)
-        parties += [(p, p.id) for p in given if is_allowed(p, "approval.decide")]
-    return (
-        *own,
-        *(
-            ScopedApproverRole(ApproverRole(role, principal), coverage)
-            for party, principal in parties
-            for role, coverage in role_coverage(session, duties, party, now).items()
-        ),
-    )
-
-
-def approver_roles(
-    session: Session,
-    person: PersonInfo,
-    now: datetime,
-    institution: str | None,
-    server: str | None,
-) -> tuple[ApproverRole, ...]:
-    """Return the roles in which a person may decide now on work on an institution's server."""
-    return roles_on(scoped_roles(session, person, now), institution, server)
-
-
-def roles_on(
-    scoped: Iterable[ScopedApproverRole], institution: str | None, server: str | None
-) -> tuple[ApproverRole, ...]:
-    """Return those of a person's roles that cover a server."""
-    return tuple(
-        scoped_role.approver_role
-        for scoped_role in scoped
-        if scoped_role.coverage.is_responsible_for(institution, server)
-    )
-
-
 def policy_for(session: Session, category: str | None) -> ApprovalPolicy:
     """Return the running policy of a category, or the default if the chart no longer has it."""
     return revisions.running_chart(session).approvals.get(category or "") or ApprovalPolicy()
@@ -390,52 +324,3 @@ def _name(person: PersonInfo, principal: PersonInfo | None) -> str:
 def _role(step: Approval) -> str:
     role = t(f"org.role.{step.role}")
     return t("board.quorum", role=role, quorum=step.quorum) if step.quorum > 1 else role
-
-
-def format_local(session: Session, moment: datetime) -> str:
-    """Format a time in the company's time zone."""
-    return moment.astimezone(company_zone(session)).strftime("%Y-%m-%d %H:%M")
-
-
-def company_zone(session: Session) -> tzinfo:
-    """Return the company's time zone."""
-    return revisions.running_chart(session).company.zone
-
-
-def company_zone_of(board: BoardContext) -> tzinfo:
-    """Return the company's time zone, outside of a transaction."""
-    with board.database.reading() as session:
-        return company_zone(session)
-
-
-def earliest_start(session: Session, issue: Issue, category: str, now: datetime) -> datetime | None:
-    """Return when approved work of a category may start, or `None` if at once.
-
-    A calendar that never opens is checked again every day, because the chart may change.
-    """
-    running = revisions.running_chart(session)
-    policy = running.approvals.get(category) or ApprovalPolicy()
-    when = calendar_for(policy, running.freezes, running.company.zone, category, issue.inst_id)
-    moment = next_opening(when, now)
-    if moment == now:
-        return None
-    return moment or now + _RECHECK
-
-
-def approved_start(
-    session: Session,
-    issue: Issue,
-    task: Task,
-    decisions: Collection[StepDecision],
-    now: datetime,
-) -> datetime | None:
-    """Return when a task's approved plan may start, or `None` if at once.
-
-    The latest of what the decisions on it demand, what the plan itself says, and the next window.
-    """
-    demanded = earliest_demanded(decisions)
-    planned = (task.plan or {}).get("not_before")
-    wanted = [m for m in (demanded, datetime.fromisoformat(planned) if planned else None) if m]
-    base = max([now, *wanted])
-    opens = earliest_start(session, issue, task.category or "", base)
-    return opens or (base if base > now else None)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import requests, start_time
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core import bundle, plan_versions
@@ -36,7 +36,7 @@ def store_root(
     bound = _take_plan(session, task, move, plan, author, now)
     version = plan_versions.add_version(session, task, plan, bound, author, now, "")
     if not policy.steps:
-        task.run_after = requests.approved_start(session, issue, task, (), now)
+        task.run_after = start_time.approved_start(session, issue, task, (), now)
     requests.request_approvals(session, issue, task, bound, policy, now)
     log.append(
         session,

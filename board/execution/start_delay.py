@@ -8,7 +8,7 @@ from datetime import datetime
 from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import requests
+from guardia.board.approvals import start_time
 from guardia.board.approvals.policy import StepDecision
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
@@ -42,7 +42,7 @@ def find_delay(
     however long it waits.
     """
     issue = get_issue(session, task.sr_id)
-    task.run_after = requests.approved_start(session, issue, task, decisions, now)
+    task.run_after = start_time.approved_start(session, issue, task, decisions, now)
     if task.run_after is None:
         task.run_after = _permitted_start(session, planner, task, plan, now)
     if task.run_after is not None:

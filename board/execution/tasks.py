@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import acceptance, proofs, requests
+from guardia.board.approvals import acceptance, proofs, requests, start_time
 from guardia.board.approvals.policy import StepDecision
 from guardia.board.assignment import proposals as assignment
 from guardia.board.assignment.understanding import Understanding, keep_understanding
@@ -152,7 +152,7 @@ def store_plan(
         run_after=None,
     )
     if not policy.steps:
-        task.run_after = requests.approved_start(session, issue, task, (), now)
+        task.run_after = start_time.approved_start(session, issue, task, (), now)
     version = plan_versions.add_version(session, task, plan, bound, author, now, reason)
     results = None if checks is None else [asdict(result) for result in checks]
     if results is not None:

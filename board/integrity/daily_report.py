@@ -23,7 +23,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.integrity import verification
 from guardia.board.integrity.lost_witnesses import is_of_witness
 from guardia.board.integrity.verification import VerificationResult
-from guardia.board.runs import beats
+from guardia.board.runs import ticks
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import Misconfigured
 from guardia.i18n import t_default
@@ -121,7 +121,7 @@ def start_daily_verification(board: BoardContext) -> None:
     with board.database.reading() as session:
         auditors = registry.auditors(session)
     for auditor in auditors:
-        beats.tick(board, auditor, midnight, DAILY)
+        ticks.tick(board, auditor, midnight, DAILY)
 
 
 @repeat_on_conflict

@@ -9,32 +9,27 @@ from typing import Any, NamedTuple
 from sqlalchemy import (
     ARRAY,
     BigInteger,
-    ColumnElement,
     Select,
     all_,
-    and_,
     bindparam,
-    delete,
     func,
-    or_,
     select,
-    true,
     update,
 )
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy.orm import Session
 
 from guardia.board.core.claims import Claim
 from guardia.board.core.context import BoardContext
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lookup import lock_tasks
 from guardia.board.core.model import Task
-from guardia.board.core.run_model import Run, Tick, Wake
+from guardia.board.core.run_model import Run
 from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import stall_issue, wake
 from guardia.board.costs import daily_totals
-from guardia.board.runs import claiming, goal_work, mention_replies, worker_crashes
-from guardia.board.runs.claiming import AGENT, CHECK_TASKS, ROLLBACK_TASKS
+from guardia.board.runs import claiming, due_work, mention_replies, worker_crashes
+from guardia.board.runs.claiming import AGENT
 from guardia.db import events, jobs
 from guardia.db.engine import driver_connection, repeat_on_conflict
 from guardia.db.jobs import JobAttempt
@@ -81,37 +76,6 @@ class _Taken(NamedTuple):
     cause: dict[str, Any]
 
 
-def _has_rollback() -> ColumnElement[bool]:
-    """Return whether a row of `Agent` has a rollback to do by a person's directive."""
-    undo = select(Task.task_id).where(
-        Task.agent_id == Agent.agent_id, Task.task_id.in_(ROLLBACK_TASKS)
-    )
-    return undo.exists()
-
-
-def _has_checks() -> ColumnElement[bool]:
-    """Return whether a row of `Agent` has pre-checks of people's plans to run."""
-    checks = select(Task.task_id).where(
-        Task.agent_id == Agent.agent_id, Task.task_id.in_(CHECK_TASKS)
-    )
-    return checks.exists()
-
-
-def _has_work() -> ColumnElement[bool]:
-    """Return whether a row of `Agent` has work: one lookup over small indexes."""
-    goal = and_(Agent.duty == "dispatch", goal_work.has_goal_work())
-    return or_(
-        Agent.duty == "audit",
-        claiming.has_claimable_task(Agent.agent_id),
-        _has_rollback(),
-        _has_checks(),
-        goal,
-    )
-
-
-# Built once: composing the statements takes longer than running them.
-
-
 class _AgentAtStart(NamedTuple):
     """What a beat has to know of its agent, in one look."""
 
@@ -132,20 +96,10 @@ def _select_agent() -> Select[Any]:
         Agent.spec,
         revision.label("revision"),
         unfinished.exists().label("unfinished"),
-        _has_work().label("has_work"),
-        _has_rollback().label("has_rollback"),
-        _has_checks().label("has_checks"),
+        due_work.has_work().label("has_work"),
+        due_work.has_rollback().label("has_rollback"),
+        due_work.has_checks().label("has_checks"),
     ).where(Agent.agent_id == AGENT)
-
-
-def _record_tick() -> Select[Any]:
-    """Return the statement that stores a tick; a row, with whether work is due, if it is new."""
-    named: dict[str, Any] = {"agent_id": bindparam("series"), "tick": bindparam("moment")}
-    row = insert(Tick).values(named).on_conflict_do_nothing()
-    first = row.returning(Tick.agent_id).cte("first")
-    kept = select(Wake.wake_id).where(Wake.agent_id == Agent.agent_id)
-    due = and_(Agent.state == "active", or_(_has_work(), kept.exists()))
-    return select(due).join(first, true()).where(Agent.agent_id == AGENT)
 
 
 # The attempt is checked, and kept, before any reason is taken.
@@ -163,8 +117,8 @@ _TAKE = f"""
 _IS_OVER = f"""
     select {jobs.LOST_WAIT} or not exists (select from tb_wake where agent_id = %(agent)s)
 """
+# Built once: composing the statements takes longer than running them.
 _SELECT_AGENT = Statement(_select_agent())
-_TICK = Statement(_record_tick())
 _UNFINISHED = Statement(
     select(Run.run_id).where(Run.agent_id == AGENT, Run.ended_at.is_(None)).limit(1)
 )
@@ -385,26 +339,6 @@ def end(
 
 
 @repeat_on_conflict
-def tick(
-    board: BoardContext, agent_id: str, moment: datetime, reason: WakeReason = WakeReason.SCHEDULE
-) -> bool:
-    """Record one scheduled tick, once across all hosts, and wake the agent if work waits.
-
-    A single statement without work: an idle agent is not woken. Returns `False` without work, or
-    if another host has recorded the tick.
-    """
-    now, daily = board.clock(), reason is not WakeReason.SCHEDULE
-    series = f"{agent_id}:{reason}" if daily else agent_id
-    parameters = {"agent": agent_id, "now": now, "series": series, "moment": moment}
-    with board.database.transaction() as session:
-        found = _TICK.first(session, parameters)
-        if found is None or not (found or daily):
-            return False
-        wake(session, agent_id, reason, now, cause={"tick": moment.isoformat()})
-        return True
-
-
-@repeat_on_conflict
 def requeue(board: BoardContext, agent_id: str) -> None:
     """Wake the agent again so that another worker continues: this one is shutting down."""
     with board.database.transaction() as session:
@@ -432,20 +366,3 @@ def has_lost_jobs(board: BoardContext) -> bool:
 def is_over(board: BoardContext, agent_id: str) -> bool:
     """Return whether an agent's job may end: no reason is left, or lost jobs come first."""
     return bool(board.database.glance(_IS_OVER, {"agent": agent_id})[0])
-
-
-def last_ticks(board: BoardContext) -> dict[str, datetime]:
-    """Return the latest recorded tick of every series."""
-    query = select(Tick.agent_id, func.max(Tick.tick)).group_by(Tick.agent_id)
-    with board.database.reading() as session:
-        return {row[0]: row[1] for row in session.execute(query)}
-
-
-@repeat_on_conflict
-def delete_old_ticks(board: BoardContext, before: datetime) -> int:
-    """Delete old ticks, but never a series' latest, from which missed ticks are caught up."""
-    other = aliased(Tick)
-    newer = select(other.tick).where(other.agent_id == Tick.agent_id, other.tick > Tick.tick)
-    old = delete(Tick).where(Tick.tick < before, newer.exists()).returning(Tick.tick)
-    with board.database.transaction() as session:
-        return len(session.scalars(old).all())

@@ -7,8 +7,8 @@ from datetime import datetime
 
 from sqlalchemy.orm import Session
 
+from guardia.board.approvals import deciding_roles, start_time
 from guardia.board.approvals import policy as approval_policy
-from guardia.board.approvals import requests
 from guardia.board.approvals.policy import Denial, StepDecision, evaluate_chain
 from guardia.board.audit import log
 from guardia.board.audit.kinds import EntryKind
@@ -53,7 +53,7 @@ def set_limits(
             number=number,
             times=limits.per_day,
             hours=f"{limits.begins:%H:%M}~{limits.ends:%H:%M}",
-            until=requests.format_local(session, limits.until),
+            until=start_time.format_local(session, limits.until),
             who=f"{person.name} {person.title}",
         )
         return terms.hash
@@ -136,7 +136,7 @@ def _permitted(
     session: Session, found: proofs.Standing, person: PersonInfo, now: datetime
 ) -> StepDecision:
     """Return the decision that a person may make in their own name."""
-    own = requests.approver_roles(session, person, now, found.terms.routine.institution, None)
+    own = deciding_roles.approver_roles(session, person, now, found.terms.routine.institution, None)
     roles = [role for role in own if role.principal is None]
     one = StepDecision(1, person.id, roles[0]) if roles else None
     chain = proofs.chain_of(session, found.terms, (*found.decisions, *([one] if one else [])))

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from guardia.board.approvals import acceptance, requests
+from guardia.board.approvals import acceptance, deciding_roles
 from guardia.board.approvals import view as approval_view
 from guardia.board.approvals.acceptance import AcceptanceView
 from guardia.board.artifacts.attachments import AttachmentView, list_attachments
@@ -202,7 +202,7 @@ def _tasks(
 ) -> tuple[TaskDetail, ...]:
     if not staff:
         return task_details.progress(tasks)
-    scoped = requests.scoped_roles(session, viewer, board.clock())
+    scoped = deciding_roles.scoped_roles(session, viewer, board.clock())
     return tuple(task_details.task_details(session, board, viewer, scoped, found, tasks, guard))
 
 

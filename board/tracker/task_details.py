@@ -9,9 +9,9 @@ from datetime import datetime
 from sqlalchemy import select
 from sqlalchemy.orm import Session, aliased
 
-from guardia.board.approvals import requests, view
+from guardia.board.approvals import deciding_roles, requests, view
+from guardia.board.approvals.deciding_roles import ScopedApproverRole
 from guardia.board.approvals.model import Approval
-from guardia.board.approvals.requests import ScopedApproverRole
 from guardia.board.approvals.view import ApprovalStepView
 from guardia.board.control import directive_options, directives
 from guardia.board.control.directive_options import DirectiveOption
@@ -134,7 +134,7 @@ def task_details(
     for task in tasks:
         plan = Plan.model_validate(task.plan) if task.plan else None
         chain = view.latest_steps(approvals, task)
-        roles = requests.roles_on(scoped_roles, issue.inst_id, task.target_server)
+        roles = deciding_roles.roles_on(scoped_roles, issue.inst_id, task.target_server)
         steps = tuple(view.step_views(session, roles, viewer, issue, task, chain))
         is_undoing = task.task_id in undoing
         form = guard.form(f"decision-{task.task_id}", task.plan_hash or "")

@@ -23,7 +23,7 @@ from guardia.board.goals import decisions, planning
 from guardia.board.goals import view as goal_view
 from guardia.board.issues import view
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs import beats
+from guardia.board.runs import ticks
 from guardia.heartbeat.beat import beat
 from guardia.org import chart
 
@@ -84,7 +84,7 @@ def test_a_decision_is_paid_for_and_an_idle_beat_is_not(
         assert (paid.calls, paid.tokens_in, paid.cost) == (1, 30, 42_000)
     for moment in range(5):
         at = agents_env.env.board.clock().replace(microsecond=moment)
-        beats.tick(agents_env.env.board, "dispatcher", at)
+        ticks.tick(agents_env.env.board, "dispatcher", at)
         dispatch(agents_env)
     assert len(server.paths) == len(calls(agents_env)) == 1
     beat(agents_env.env.board, lambda: agents_env.team, "db-agent")

@@ -21,7 +21,7 @@ from waiting import wait_until
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs import beats
+from guardia.board.runs import beats, ticks
 from guardia.heartbeat import schedule
 from guardia.heartbeat.listener import CHART_KINDS, Reaction, listen
 from guardia.org import chart
@@ -182,7 +182,7 @@ def test_missed_ticks_are_made_up_for_as_the_chart_says(
     start = audit_env.board.clock()
     ten = timedelta(minutes=10)
     last = start - (start - datetime(1970, 1, 1, tzinfo=UTC)) % ten
-    assert beats.tick(audit_env.board, "dispatcher", last)
+    assert ticks.tick(audit_env.board, "dispatcher", last)
     beats.begin(audit_env.board, "dispatcher")
     scheduler = schedule.HeartbeatScheduler(replace(audit_env.board, clock=lambda: last + 3 * ten))
     scheduler.reload()

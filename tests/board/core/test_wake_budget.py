@@ -17,7 +17,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.issues import comments
 from guardia.board.organization import chart as organization_chart
 from guardia.board.runs import beats as run_beats
-from guardia.board.runs import clear_stall
+from guardia.board.runs import clear_stall, ticks
 from guardia.errors import Forbidden, Invalid
 from guardia.org import chart
 
@@ -95,7 +95,7 @@ def test_a_stalled_issue_wakes_no_agent_until_a_person_acts(
     run_beats.end(env.board, begun_of(claim), "x", task_id=None, steps=0)
     for _ in range(wake_budget.MAX_WAKES + 1):
         comments.add_comment(env.board, claim.sr_id, Actor.agent("auditor"), "@db-agent")
-    assert not run_beats.tick(env.board, "was-agent", env.board.clock())
+    assert not ticks.tick(env.board, "was-agent", env.board.clock())
     begun = run_beats.begin(env.board, "db-agent")
     assert begun is not None and not begun.has_work
     comments.add_comment(env.board, claim.sr_id, Actor.person(LEAD.id), "@db-agent 왜 멈췄나요?")

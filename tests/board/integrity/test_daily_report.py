@@ -11,7 +11,7 @@ from audit_env import AuditEnv
 from guardia.board.core.actors import Actor
 from guardia.board.integrity import daily_report
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs import beats
+from guardia.board.runs import beats, ticks
 from guardia.errors import Misconfigured
 from guardia.org import chart
 
@@ -87,7 +87,7 @@ def test_each_day_is_verified_once_across_hosts(audit_env: AuditEnv) -> None:
     assert reasons(now) == ("daily",)
     assert reasons(now) == ()
     # The hourly tick at the same time is a different one.
-    assert beats.tick(now.board, "auditor", midnight(audit_env, 1))
+    assert ticks.tick(now.board, "auditor", midnight(audit_env, 1))
 
 
 def test_the_first_day_needs_no_report(audit_env: AuditEnv) -> None:

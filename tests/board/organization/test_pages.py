@@ -10,7 +10,7 @@ from page_env import IssueScenario, PageClient
 from guardia.board.core.actors import Actor
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs import beats
+from guardia.board.runs import ticks
 from guardia.org import chart, chart_edit
 
 Browse = Callable[[str], PageClient]
@@ -81,7 +81,7 @@ def test_the_last_beat_is_a_run_or_a_tick_without_work(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
     assert "최근 실행" not in sign_in_as("lead").get_page("/org").text
-    beats.tick(web_env.board, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
+    ticks.tick(web_env.board, "was-agent", datetime(2030, 1, 2, 3, 4, tzinfo=UTC))
     assert "01-02 12:04" in sign_in_as("lead").get_page("/org").text
 
 

@@ -1,10 +1,9 @@
-"""Beats: wakes with their causes, ticks without work, quiet hours, paused agents."""
+"""Beats: wakes with their causes, quiet hours, paused agents."""
 
 from __future__ import annotations
 
-import threading
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -20,7 +19,7 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.execution import tasks
 from guardia.board.organization import agent_control
 from guardia.board.organization import chart as organization_chart
-from guardia.board.runs import beats
+from guardia.board.runs import beats, ticks
 from guardia.org import chart
 
 MOMENT = datetime(2026, 11, 23, tzinfo=UTC)
@@ -34,39 +33,6 @@ def rows(env: BoardEnv, query: str) -> list[Any]:
 def wake(env: BoardEnv, agent: str, reason: WakeReason = WakeReason.MANUAL, **more: Any) -> bool:
     with env.board.database.transaction() as session:
         return wakes.wake(session, agent, reason, env.board.clock(), **more)
-
-
-def test_an_idle_agent_is_not_woken_and_a_tick_counts_once(env: BoardEnv) -> None:
-    assert not beats.tick(env.board, "db-agent", MOMENT)
-    assert rows(env, "select agent_id, tick from tb_tick") == [("db-agent", MOMENT)]
-    assert rows(env, "select from tb_wake") == []
-    assert rows(env, "select from procrastinate_jobs where task_name = 'beat'") == []
-    env.create_issue()
-    beats.begin(env.board, "dispatcher")
-    later = MOMENT + timedelta(minutes=10)
-    ticked: list[bool] = []
-    hosts = [
-        threading.Thread(target=lambda: ticked.append(beats.tick(env.board, "dispatcher", later)))
-        for _ in range(4)
-    ]
-    for host in hosts:
-        host.start()
-    for host in hosts:
-        host.join()
-    assert sorted(ticked) == [False, False, False, True]
-    query = "select reason, cause from tb_wake"
-    assert rows(env, query) == [("schedule", {"tick": later.isoformat()})]
-
-
-def test_old_ticks_are_deleted_except_the_latest(env: BoardEnv) -> None:
-    for agent, days in (("db-agent", (30, 20, 1)), ("was-agent", (30, 20))):
-        for day in days:
-            beats.tick(env.board, agent, MOMENT - timedelta(days=day))
-    assert beats.delete_old_ticks(env.board, MOMENT - timedelta(days=7)) == 3
-    assert beats.last_ticks(env.board) == {
-        "db-agent": MOMENT - timedelta(days=1),
-        "was-agent": MOMENT - timedelta(days=20),
-    }
 
 
 def test_a_run_stores_its_causes_and_its_chart_revision(env: BoardEnv) -> None:
@@ -194,7 +160,7 @@ def test_delayed_wakes_start_one_beat_at_the_end_of_quiet_hours(env: BoardEnv) -
         wake(night, "db-agent", WakeReason.SCHEDULE)
     morning = datetime(2026, 11, 23, 22, tzinfo=UTC)
     day = replace(night, board=replace(night.board, clock=lambda: morning))
-    assert beats.tick(day.board, "db-agent", morning)
+    assert ticks.tick(day.board, "db-agent", morning)
     assert queued(env) == 1
     assert beats.begin(day.board, "db-agent") is not None
     assert rows(env, "select from tb_wake") == []

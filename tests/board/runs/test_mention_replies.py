@@ -15,7 +15,7 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.model import Comment
 from guardia.board.core.run_model import Run, Wake
 from guardia.board.issues import comments
-from guardia.board.runs import beats, view
+from guardia.board.runs import beats, ticks, view
 
 LEADER = Actor.of(LEAD)
 
@@ -81,6 +81,6 @@ def test_a_beat_that_dies_after_its_reply_does_not_reply_again(env: BoardEnv) ->
     other = env.create_issue()
     comments.add_comment(env.board, other, LEADER, "@db-agent 이것도 봅니까?")
     assert beats.begin(env.board, "db-agent") is not None, "it works on what it holds"
-    beats.tick(env.board, "db-agent", env.board.clock())
+    ticks.tick(env.board, "db-agent", env.board.clock())
     assert beats.begin(env.board, "db-agent") is not None, "the run before is lost"
     assert len(answers(env, "db-agent")) == 1
