@@ -97,6 +97,7 @@ from guardia.board.site import (
     readiness,
     web_settings,
 )
+from guardia.board.site.rates import Rates
 from guardia.board.site.readiness import CachedReadiness
 from guardia.board.site_rules import pages as rule_pages
 from guardia.board.standing import pages as standing_pages
@@ -143,7 +144,7 @@ def create_app(board: BoardContext, settings: Settings) -> FastAPI:
     app.state.recent_visitors = RecentVisitors()
     app.state.readiness = CachedReadiness(lambda: readiness.check(board, settings))
     app.state.feed = live.LiveFeed(board, live.StreamBounds.of(settings))
-    app.state.rates = permissions.Rates(settings)
+    app.state.rates = Rates(settings)
     _add_middleware(app, settings)
     app.mount("/static", GZipMiddleware(_Static(directory=STATIC)))
     app.include_router(intake_routes.router(board, settings))

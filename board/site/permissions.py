@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import time
-
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from guardia.board.github_api.routes import ROUTES as GITHUB_ROUTES
 from guardia.board.intake.registry import CHANNELS
-from guardia.board.web.rates import RateLimit
-from guardia.board.web.session import Visitor, current_visitor, require_csrf_token
+from guardia.board.web.session import current_visitor, require_csrf_token
 from guardia.board.webhooks.routes import ROUTES as WEBHOOK_ROUTES
-from guardia.errors import Forbidden, PasswordChangeNeeded, TooOften
+from guardia.errors import Forbidden, PasswordChangeNeeded
 from guardia.org.access import require_permission as require
 from guardia.org.account_policy import PASSWORD_CHANGE
-from guardia.org.tokens import TOKEN_PREFIX
-from guardia.settings import Settings
 
 PUBLIC = "open"
 """Needs no permission: sign-in, harmless data, and channels with tokens of their own."""
@@ -25,11 +19,6 @@ PUBLIC = "open"
 AGENT_TOKEN = "agent"
 """Needs the token of an external agent's session, which `external_agents.api` checks."""
 
-STOP = "control.kill"
-_UNCOUNTED = "/api/v3/rate_limit"
-"""Asking for the limit counts as no call."""
-OPENING = frozenset({"issue.create", "goal.give"})
-"""Actions that open an issue, and so make work for agents."""
 
 ROUTES: dict[tuple[str, str], str] = {
     ("GET", "/healthz"): PUBLIC,
@@ -394,39 +383,6 @@ ROUTES: dict[tuple[str, str], str] = {
     **GITHUB_ROUTES,
     **WEBHOOK_ROUTES,
 }
-
-
-class Rates:
-    """How much a minute a token may call, and a person may submit and file."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._calls, self._forms, self._requests = (
-            RateLimit(number, time.monotonic)
-            for number in (
-                settings.api_calls_per_token,
-                settings.forms_per_person,
-                settings.requests_per_sender,
-            )
-        )
-
-    def check(self, request: Request, action: str, visitor: Visitor) -> None:
-        """Count a request. Raises `TooOften`; stopping is never refused."""
-        request.state.rate = self._forms.state(visitor.person.id, time.time())
-        if action == STOP:
-            return
-        changes = request.method not in {"GET", "HEAD"}
-        seconds = 0
-        if visitor.token.startswith(TOKEN_PREFIX):
-            key = hashlib.sha256(visitor.token.encode()).hexdigest()
-            if request.url.path != _UNCOUNTED:
-                seconds = self._calls.take(key)
-            request.state.rate = self._calls.state(key, time.time())
-        elif changes:
-            seconds = self._forms.take(visitor.person.id)
-        if changes and action in OPENING:
-            seconds = seconds or self._requests.take(visitor.person.id)
-        if seconds:
-            raise TooOften(seconds=seconds)
 
 
 async def require_permission(request: Request) -> None:

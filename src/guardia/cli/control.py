@@ -52,11 +52,12 @@ def directive(
     """Give a directive to every task of an issue that accepts it now."""
     from guardia.board.control import directives
     from guardia.board.control.directive_context import DirectiveRequest
+    from guardia.board.control.directive_handlers import VERBS
     from guardia.board.control.verbs import DIRECTIVE_VERBS
 
     sr_id = parse_issue_number(number)
-    if verb not in directives.VERBS:
-        raise Invalid(what=verb, why=", ".join(directives.VERBS))
+    if verb not in VERBS:
+        raise Invalid(what=verb, why=", ".join(VERBS))
     sys.stdout.write(t(DIRECTIVE_VERBS[verb].consequence) + "\n")
     with open_installation(Settings()) as installation, installation.board() as board:
         person = authenticate(board, who)

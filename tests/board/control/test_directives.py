@@ -18,6 +18,7 @@ from waiting import PATIENCE
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
 from guardia.board.control import directives, kill_switch, rollback
+from guardia.board.control.directive_handlers import VERBS
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.core.actors import Actor
 from guardia.board.core.claims import Claim
@@ -224,7 +225,7 @@ def test_a_paused_agent_carries_out_rollbacks_and_nothing_else(env: BoardEnv) ->
 
 def test_directives_need_a_permission_and_a_known_verb(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
-    for verb in directives.VERBS:
+    for verb in VERBS:
         with pytest.raises(Forbidden):
             directives.issue_directive(
                 env.board, CUSTOMER, claim.task_id, DirectiveRequest(verb, "x")

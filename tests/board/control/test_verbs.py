@@ -6,6 +6,7 @@ import pytest
 from board_env import LEAD, BoardEnv
 
 from guardia.board.control import directives
+from guardia.board.control.directive_handlers import VERBS
 from guardia.board.control.directives import DirectiveRequest
 from guardia.board.control.verbs import DIRECTIVE_VERBS
 from guardia.board.core.lifecycle import OPEN_STATES, State
@@ -14,7 +15,7 @@ from guardia.i18n import t
 
 
 def test_the_table_has_exactly_the_verbs_that_can_be_given() -> None:
-    assert set(DIRECTIVE_VERBS) == {*directives.VERBS, "change"}
+    assert set(DIRECTIVE_VERBS) == {*VERBS, "change"}
 
 
 @pytest.mark.parametrize("name", DIRECTIVE_VERBS)
