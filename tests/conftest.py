@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import os
 import shutil
@@ -11,12 +12,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 import pytest
 import sql_cache
 from board_env import BoardEnv, open_env, seeded_env
 from hypothesis import settings
 from machines_env import machine, machines, old_machine
 
+from guardia.db import roles
 from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
 from guardia.tools.lab.running_fleet import RunningFleet
 
@@ -43,6 +46,11 @@ _database_numbers = itertools.count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the browser's tests last: Playwright leaves an event loop running in their process."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the collection has made out of the garbage collector's rounds: it stays."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -110,19 +118,28 @@ class Dsns:
     superuser: str
 
 
+@pytest.fixture(scope="session")
+def superuser(cluster: Cluster) -> Iterator[roles.Connection]:
+    """Keep one connection that creates and drops databases: signing in costs as much as either."""
+    with psycopg.connect(cluster.dsn(cluster.superuser, "postgres"), autocommit=True) as connection:
+        yield connection
+
+
 @pytest.fixture
-def database(request: pytest.FixtureRequest, cluster: Cluster, template: str) -> Iterator[Dsns]:
+def database(
+    request: pytest.FixtureRequest, cluster: Cluster, superuser: roles.Connection, template: str
+) -> Iterator[Dsns]:
     """Create a migrated database for one test."""
     name = f"test_{next(_database_numbers)}"
     origin = SEEDED if "seeded_template" in request.fixturenames else template
-    cluster.create_database(name, owner=OWNER_ROLE, template=origin)
+    roles.create_database(superuser, name, OWNER_ROLE, origin)
     yield Dsns(
         name,
         cluster.dsn(OWNER_ROLE, name),
         cluster.dsn(APPLICATION_ROLE, name),
         cluster.dsn(cluster.superuser, name),
     )
-    cluster.drop_database(name)
+    roles.drop_database(superuser, name)
 
 
 @pytest.fixture

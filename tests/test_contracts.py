@@ -235,6 +235,7 @@ RULES: dict[str, tuple[Callable[[str, ast.Module], bool], tuple[str, str]]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rule", RULES)
 def test_every_module_keeps_the_rule(rule: str) -> None:
     breaks, _ = RULES[rule]
@@ -362,6 +363,7 @@ def test_packages_are_seen_through_the_links() -> None:
         assert (ROOT / package / "__init__.py").is_file(), f"{package} is not a package"
 
 
+@pytest.mark.slow
 def test_no_module_imports_itself_through_others() -> None:
     """There is no import cycle anywhere, imports inside functions included."""
     known = {

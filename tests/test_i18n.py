@@ -168,6 +168,7 @@ def test_every_key_that_a_declaration_or_a_template_names_exists() -> None:
     assert not [(where, key) for where, key in named if key not in texts("ko")]
 
 
+@pytest.mark.slow
 def test_every_placeholder_is_filled() -> None:
     """A missing value would show its braces to the reader."""
     unfilled = []

@@ -99,11 +99,13 @@ def classes(trees: dict[str, ast.Module]) -> dict[str, list[str]]:
     return found
 
 
+@pytest.mark.slow
 def test_class_names_are_unique_in_the_board() -> None:
     found = classes({p: t for p, t in sources(("board",)).items() if p.startswith("board/")})
     assert {name: paths for name, paths in found.items() if len(paths) > 1} == {}
 
 
+@pytest.mark.slow
 def test_no_class_name_differs_only_by_a_letter() -> None:
     """`RowA` and `RowB` would be unique, too."""
     names = [name for name in classes(sources(PACKAGES)) if re.search(r"[a-z][A-Z2-9]$", name)]

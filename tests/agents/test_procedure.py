@@ -211,6 +211,7 @@ def hostile_case(draw: st.DrawFn) -> tuple[dict[str, Any], dict[str, Any]]:
 
 @settings(deadline=None)
 @given(hostile_case())
+@pytest.mark.slow
 def test_hostile_findings_choose_no_tool_and_break_nothing(
     given_case: tuple[dict[str, Any], dict[str, Any]],
 ) -> None:

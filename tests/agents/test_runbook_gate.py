@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from triage_directory import read_directory
 
 from guardia.agents.brain.triage.classify import triage
@@ -24,12 +25,14 @@ def chosen(text: str) -> str | None:
     return kept[0].runbook.id if kept else None
 
 
+@pytest.mark.slow
 def test_reports_of_anything_else_go_to_people() -> None:
     texts = NONE.read_text("utf-8").splitlines()
     misled = [(text, found) for text in texts if (found := chosen(text))]
     assert len(texts) >= 70 and len(misled) <= 0.1 * len(texts), misled
 
 
+@pytest.mark.slow
 def test_the_right_runbooks_stay() -> None:
     rows = [json.loads(line) for line in RIGHT.read_text("utf-8").splitlines()]
     found = [(row["runbook"], LIBRARY.find(row["text"], limit=1), row["text"]) for row in rows]

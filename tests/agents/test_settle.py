@@ -129,6 +129,7 @@ def test_an_error_after_a_change_is_settled_and_named(env: BoardEnv, raised: Exc
     assert "found_unknown" in kinds
 
 
+@pytest.mark.slow
 def test_what_the_server_shows_decides_a_change_of_unknown_result(env: BoardEnv) -> None:
     """The answer to the change was nonsense; the read shows that its effect is there."""
     transport = BrokenTransport(RecursionError(), answer='{"present": false, "state": null}')

@@ -60,6 +60,7 @@ def test_a_document_is_added_reviewed_changed_and_removed(
     assert json.loads(output("document", "list", "--json")) == []
 
 
+@pytest.mark.slow
 def test_an_archive_is_imported_with_a_report_of_bad_files(
     docs: DocumentEnv, tmp_path: Path
 ) -> None:

@@ -51,7 +51,7 @@ class Hook(BaseHTTPRequestHandler):
 @pytest.fixture
 def room() -> Iterator[Room]:
     with Room() as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True).start()
         yield found
         found.shutdown()
 

@@ -71,6 +71,7 @@ def test_an_error_beside_the_beat_is_not_lost(env: BoardEnv) -> None:
         beat(env.board, lambda: team, "db-agent")  # type: ignore[arg-type,return-value]
 
 
+@pytest.mark.slow
 def test_a_takeover_keeps_its_claim_while_it_looks_for_pre_checks(env: BoardEnv) -> None:
     """After a lost run the beat looks for pre-checks that are due, beside the running task."""
     parsed(env, 2)

@@ -53,6 +53,7 @@ def test_the_shipped_runbooks_pass_the_checks_of_edited_ones() -> None:
     assert {one.id: found for one in shipped() if (found := runbook_checks.problems(one))} == {}
 
 
+@pytest.mark.slow
 def test_a_published_edit_is_followed_and_begun_work_keeps_its_version(
     docs: DocumentEnv, current: ReviewedRunbooks
 ) -> None:

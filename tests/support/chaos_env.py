@@ -333,7 +333,7 @@ def open_chaos_run(
         targets[name] = Target(name, folder / name)
         targets[name].make()
     services = TargetServer(targets)
-    threading.Thread(target=services.serve_forever, daemon=True).start()
+    threading.Thread(target=services.serve_forever, args=(0.02,), daemon=True).start()
     database = Database(dsn, pool_size=4)
     made = ChaosRun(
         cluster,

@@ -52,6 +52,6 @@ class _Handler(BaseHTTPRequestHandler):
 def running_gateway() -> Iterator[GatewayServer]:
     """Run a gateway while the block lasts."""
     with GatewayServer() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         yield server
         server.shutdown()

@@ -197,6 +197,6 @@ def _is_valid(body: dict[str, Any]) -> bool:
 def mattermost_api() -> Iterator[MattermostApi]:
     """Serve the API on loopback."""
     with MattermostApi() as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True).start()
         yield found
         found.shutdown()

@@ -248,7 +248,7 @@ class Slack:
 def slack_api() -> Iterator[SlackApi]:
     """Serve the Web API on loopback."""
     with SlackApi() as found:
-        thread = threading.Thread(target=found.serve_forever, daemon=True)
+        thread = threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True)
         thread.start()
         yield found
         found.shutdown()

@@ -6,6 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, get_args
 
+import pytest
 from agents_env import open_agents_env
 from board_env import seeded_env
 from sqlalchemy import select
@@ -109,6 +110,7 @@ def test_what_was_understood_stays_although_no_server_is_named(
             assert entry.detail["category"] == "ACCOUNT"
 
 
+@pytest.mark.slow
 def test_a_server_in_the_title_of_a_form_is_found(database: Any, tmp_path: Path) -> None:
     with open_agents_env(database.owner, database.app, tmp_path) as found:
         titled = found.env.create_issue(

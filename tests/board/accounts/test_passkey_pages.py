@@ -72,6 +72,7 @@ def test_a_person_registers_renames_and_removes_their_own(
     assert browser.submit_form("/account/passkeys/remove", "/account", number=number).status_code
 
 
+@pytest.mark.slow
 def test_an_old_sign_in_needs_the_password(web_env: BoardEnv, sign_in_as: Browse) -> None:
     browser = sign_in_as("lead")
     sign_in_long_ago(web_env)

@@ -56,6 +56,7 @@ def test_a_page_knows_how_long_its_session_lasts(office: Office) -> None:
     assert left(admin) == {"seconds": 390, "warning": 300, "extendable": True}
 
 
+@pytest.mark.slow
 def test_only_actions_begin_the_time_again(office: Office) -> None:
     browser = office.sign_in("eng")
     token = browser.token()
@@ -88,6 +89,7 @@ def test_the_longest_time_of_a_session_cannot_be_extended(office: Office) -> Non
     assert "data-extend>" not in page
 
 
+@pytest.mark.slow
 def test_short_time_outs_are_renewed_by_actions(office: Office) -> None:
     browser = office.sign_in("eng", idle_minutes=1)
     office.rest(seconds=50)

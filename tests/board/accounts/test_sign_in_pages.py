@@ -16,6 +16,7 @@ def _cookies(answer: object) -> dict[str, str]:
     return {c.split("=", 1)[0]: c for c in found}
 
 
+@pytest.mark.slow
 def test_signing_in_opens_a_session_that_scripts_cannot_read(anonymous: PageClient) -> None:
     answer = anonymous.submit_form("/login", "/login", account="lead", password=PASSWORD)
     assert (answer.status_code, answer.headers["location"]) == (303, "/issues")

@@ -57,6 +57,7 @@ def test_a_window_is_declared_shown_and_ended_on_the_page(
 @pytest.mark.parametrize(
     "wrong", [{}, {"ends": "23:59"}, {"ends": "x", "reason": "r"}, {"ends": "23:59", "server": "X"}]
 )
+@pytest.mark.slow
 def test_a_wrong_window_keeps_what_was_filled_in(sign_in_as: SignIn, wrong: dict[str, str]) -> None:
     answer = sign_in_as("eng").submit_form(WINDOW, "/alerts", **wrong)
     assert 400 <= answer.status_code < 500

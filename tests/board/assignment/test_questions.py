@@ -160,6 +160,7 @@ def test_no_question_without_need_or_requester(
     assert question(found.env, sr_id) is None and task(found.env, sr_id).status != "RECEIVED"
 
 
+@pytest.mark.slow
 def test_the_only_server_of_its_kind_needs_no_question(found: AgentsEnv) -> None:
     sr_id = asked(found, "기재부 DB가 너무 느립니다. 장애입니다")
     assert task(found.env, sr_id).target_server == "MOF-DB-01"

@@ -20,6 +20,7 @@ values = st.recursive(
 
 
 @given(values)
+@pytest.mark.slow
 def test_cleaned_values_survive_json_and_keep_their_bytes(value: Any) -> None:
     try:
         held = clean(value)

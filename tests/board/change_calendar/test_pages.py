@@ -52,6 +52,7 @@ def shown(env: BoardEnv, **words: str) -> list[str]:
     return [*found, *(entry.key for entry in page.without_time)]
 
 
+@pytest.mark.slow
 def test_changes_windows_and_freezes_are_in_one_calendar(env: BoardEnv) -> None:
     soon, untimed = planned(env, 5), planned(env)
     until = NOW + timedelta(hours=3)

@@ -81,6 +81,7 @@ def test_the_issue_of_the_page_is_kept(web_env: BoardEnv, sign_in_as: SignIn) ->
     assert one(web_env, "select status from tb_sr_request") == "MANUAL"
 
 
+@pytest.mark.slow
 def test_history_shows_only_ones_own(web_env: BoardEnv, sign_in_as: SignIn) -> None:
     lead, engineer = sign_in_as("lead"), sign_in_as("eng")
     lead.submit_form("/console", "/console", q="서버 목록 보여줘")

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import psycopg
+import pytest
 from board_env import CUSTOMER, LEAD, BoardEnv
 from page_env import OTHER_CUSTOMER, IssueScenario, PageClient
 from pytest import raises
@@ -33,6 +34,7 @@ def fail_a_command(env: BoardEnv, output: str = OUTPUT) -> IssueScenario:
     return scenario.fail()
 
 
+@pytest.mark.slow
 def test_a_failure_leads_to_the_output_of_its_command(
     web_env: BoardEnv, sign_in_as: Callable[[str], PageClient]
 ) -> None:

@@ -55,6 +55,7 @@ def test_a_card_says_which_filter_it_does_not_follow(web_env: BoardEnv, sign_in_
     assert "적용되지 않습니다" not in other
 
 
+@pytest.mark.slow
 def test_a_customer_finds_only_the_own_card(web_env: BoardEnv, sign_in_as: Browse) -> None:
     IssueScenario(web_env).waiting()
     own, other = sign_in_as("cus"), sign_in_as("cus2")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from board_env import CUSTOMER, ENGINEER, LEAD, LEAD2, OFFICER, PM, BoardEnv
 from page_env import ADMIN, AUDITOR, IssueScenario, realistic_plan
 from sqlalchemy import text
@@ -21,6 +22,7 @@ def approve(web_env: BoardEnv, scenario: IssueScenario, person: PersonInfo) -> N
     decisions.decide(web_env.board, person, task, approve=True, plan_hash=bound)
 
 
+@pytest.mark.slow
 def test_approvals_wait_for_the_approver_of_the_due_step(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env, plan=realistic_plan("DEPLOY_SECURE")).waiting()
     everyone = (LEAD, LEAD2, PM, OFFICER, ENGINEER, CUSTOMER, AUDITOR, ADMIN)

@@ -279,6 +279,7 @@ def test_a_rule_that_cannot_be_read_forbids(env: BoardEnv) -> None:
         tasks.file_plan(env.board, env.create_parsed_task(), plan())
 
 
+@pytest.mark.slow
 def test_loosening_takes_a_second_person_and_tightening_none(env: BoardEnv) -> None:
     add(env.board, "once", {"kind": "limit", "at_most": 2, "within_hours": 3})
     stricter = site_rule("once", {"kind": "limit", "at_most": 1, "within_hours": 3})

@@ -38,6 +38,7 @@ def app(web_env: BoardEnv, tmp_path: Path) -> Any:
     return page_app(web_env.board, home=tmp_path / "home", **settings)
 
 
+@pytest.mark.slow
 def test_every_route_has_a_summary_and_its_errors(app: Any) -> None:
     paths = app.openapi()["paths"]
     operations = [

@@ -30,6 +30,7 @@ def test_each_topic_is_written_and_links_to_pages_that_exist(language: str) -> N
     assert {path.stem for path in (FOLDER / language).iterdir()} == {"common", *ROLES}
 
 
+@pytest.mark.slow
 def test_the_help_is_reached_from_every_page_and_before_signing_in(
     anonymous: PageClient, sign_in_as: Browse
 ) -> None:

@@ -82,6 +82,7 @@ def test_an_unknown_cost_is_not_shown_as_zero(env: BoardEnv, prices: str, why: s
     assert found.monthly_won is None and why in found.estimate_basis
 
 
+@pytest.mark.slow
 def test_a_cost_beyond_the_remaining_budget_is_shown(env: BoardEnv) -> None:
     charter(env, PRICES + COMPANY % 1)
     pay_calls(env, env.create_parsed_task())

@@ -84,7 +84,7 @@ class _Hook(BaseHTTPRequestHandler):
 @pytest.fixture
 def jandi() -> Iterator[Jandi]:
     with Jandi() as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True).start()
         yield found
         found.shutdown()
 

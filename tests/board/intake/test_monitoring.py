@@ -261,6 +261,7 @@ def zabbix(alerts: AlertsEnv, **more: str) -> None:
     alerts.settle("zabbix")
 
 
+@pytest.mark.slow
 def test_a_problem_of_zabbix_opens_folds_and_resolves(alerts: AlertsEnv) -> None:
     zabbix(alerts)
     (row,) = alerts.alerts()

@@ -114,6 +114,7 @@ def test_every_broken_promise_is_found() -> None:
 @pytest.mark.parametrize(
     "path", [path for channel in registry.CHANNELS for path in channel.endpoints]
 )
+@pytest.mark.slow
 def test_every_endpoint_refuses_a_sender_without_proof(env: BoardEnv, path: str) -> None:
     app = FastAPI()
     app.include_router(routes.router(env.board, Settings(messenger_token="열쇠")))  # type: ignore[arg-type]
@@ -175,7 +176,7 @@ class Hook(BaseHTTPRequestHandler):
 @pytest.fixture
 def gateway() -> Iterator[Gateway]:
     with Gateway() as found:
-        threading.Thread(target=found.serve_forever, daemon=True).start()
+        threading.Thread(target=found.serve_forever, args=(0.02,), daemon=True).start()
         yield found
         found.shutdown()
 

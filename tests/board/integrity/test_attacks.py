@@ -540,6 +540,7 @@ def test_the_decision_key_is_replaced_while_boards_run(grown: AuditEnv) -> None:
     assert audit_env.verify().intact
 
 
+@pytest.mark.slow
 def test_a_decision_under_a_key_that_was_never_announced(grown: AuditEnv) -> None:
     audit_env, store = kept_decision_key(grown)
     decided(audit_env)

@@ -180,6 +180,7 @@ def test_several_issues_are_changed_after_a_confirmation(
     assert shown(lead, "/issues?q=assignee:eng+is:open") == others[::-1]
 
 
+@pytest.mark.slow
 def test_changes_of_several_issues_need_the_permission(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

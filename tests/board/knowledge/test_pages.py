@@ -63,6 +63,7 @@ def test_an_error_keeps_what_was_entered_and_is_at_its_field(sign_in_as: SignIn)
     assert 'value="점검 지침"' in page.text and "서버를 **매일**" in page.text
 
 
+@pytest.mark.slow
 def test_several_files_are_uploaded_and_a_bad_one_stops_none(
     sign_in_as: SignIn, docs: DocumentEnv
 ) -> None:

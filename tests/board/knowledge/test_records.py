@@ -32,6 +32,7 @@ def docs(env: Any, tmp_path: Path) -> DocumentEnv:
     return DocumentEnv(env.board, tmp_path / "store")
 
 
+@pytest.mark.slow
 def test_a_version_is_read_reviewed_by_another_person_and_published(docs: DocumentEnv) -> None:
     number = docs.add(TEXT, submit=True)
     with pytest.raises(Refused, match="읽는 중"):

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 from urllib.parse import unquote
 
+import pytest
 from board_env import CUSTOMER, LEAD, SERVER, BoardEnv
 from openpyxl import load_workbook
 from page_env import ADMIN, IssueScenario, PageClient
@@ -48,6 +49,7 @@ def table_of(paper: dict[str, Any], title: str) -> list[dict[str, Any]]:
     return [dict(zip(heads, row, strict=True)) for row in part["table"]["rows"]]
 
 
+@pytest.mark.slow
 def test_the_plan_before_its_approval(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(requester_id=CUSTOMER.id, institution="MOF")
     at = f"/issues/{scenario.sr_id}/papers"
@@ -118,6 +120,7 @@ def test_result_and_incident_report_of_what_has_ended(
     assert len(table_of(report, "재발방지대책")) == 3
 
 
+@pytest.mark.slow
 def test_customers_take_only_what_they_may_see(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(requester_id=CUSTOMER.id, institution="MOF")
     at, api = f"/issues/{scenario.sr_id}/papers", f"/api/v3/papers/issues/{scenario.sr_id}"
@@ -142,6 +145,7 @@ def test_customers_take_only_what_they_may_see(sign_in_as: Browse, web_env: Boar
     assert sign_in_as("audit").get(f"{api}/work_plan").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_month_of_an_institution(sign_in_as: Browse, web_env: BoardEnv) -> None:
     ended = completed(web_env)
     waiting = IssueScenario(web_env).waiting(institution="MOF")
@@ -186,6 +190,7 @@ def test_the_checklist_of_a_server(sign_in_as: Browse, web_env: BoardEnv) -> Non
     assert sign_in_as("cus").get(checklist).status_code == 403
 
 
+@pytest.mark.slow
 def test_an_institution_edits_its_template(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(institution="MOF")
     admin = sign_in_as("admin")

@@ -53,6 +53,7 @@ def ended(env: BoardEnv) -> int:
     return number
 
 
+@pytest.mark.slow
 def test_outsiders_find_nothing_and_auditors_only_read(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_run_shows_its_servers_escaped_and_exports_no_formula(
     assert f"{number}번의 실패한 서버" in page and "MOF-WAS-01" in page
 
 
+@pytest.mark.slow
 def test_a_change_is_looked_at_and_confirmed_on_its_page(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:

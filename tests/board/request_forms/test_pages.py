@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from board_env import BoardEnv
 from page_env import PageClient
 
@@ -18,6 +19,7 @@ UNLOCK = {
 }
 
 
+@pytest.mark.slow
 def test_a_customer_searches_and_files(sign_in_as: Browse) -> None:
     browser = sign_in_as("cus")
     assert "방화벽" in browser.get_page("/requests/new").text
@@ -45,6 +47,7 @@ def test_a_customer_searches_and_files(sign_in_as: Browse) -> None:
     assert browser.get("/requests/new/no-such").status_code == 404
 
 
+@pytest.mark.slow
 def test_every_shipped_form_is_shown(sign_in_as: Browse, web_env: BoardEnv) -> None:
     browser = sign_in_as("eng")
     for form in catalogue.parse(catalogue.shipped_text()).forms:

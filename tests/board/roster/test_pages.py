@@ -31,6 +31,7 @@ def change_count(env: BoardEnv) -> int:
         return session.query(AuditEntry).filter_by(kind="cmdb_changed").count()
 
 
+@pytest.mark.slow
 def test_a_duty_is_entered_changed_removed_and_restored(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:
@@ -81,6 +82,7 @@ FAULTS: list[tuple[str, dict[str, Any], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_fault_is_shown_at_its_field(web_env: BoardEnv, sign_in_as: Browse) -> None:
     lead = sign_in_as("lead")
     for kind, given, field in FAULTS:
@@ -93,6 +95,7 @@ def test_a_fault_is_shown_at_its_field(web_env: BoardEnv, sign_in_as: Browse) ->
             assert not value or f'value="{value}"' in page.text, name  # nothing entered is lost
 
 
+@pytest.mark.slow
 def test_people_skills_and_absences_are_entered_and_ended(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:
@@ -119,6 +122,7 @@ def test_people_skills_and_absences_are_entered_and_ended(
     assert ended.status_code == 303 and "휴가" not in lead.get_page("/roster").text
 
 
+@pytest.mark.slow
 def test_only_those_who_may_change_it_and_an_outsider_finds_nothing(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:

@@ -115,6 +115,7 @@ def test_after_and_between_are_inverse(
 
 @given(CALENDARS, st.tuples(MOMENTS, MOMENTS, MOMENTS))
 @settings(max_examples=60, deadline=None)
+@pytest.mark.slow
 def test_time_adds_up_and_never_runs_backwards(
     calendar: BusinessCalendar, moments: tuple[datetime, ...]
 ) -> None:

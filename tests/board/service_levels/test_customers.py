@@ -80,6 +80,7 @@ def test_after_a_week_it_opens_one_linked_request(env: BoardEnv) -> None:
             unresolved.report_unresolved(env.board, person, sr_id, "남의 요청")
 
 
+@pytest.mark.slow
 def test_a_requester_reads_when_it_is_done_and_who_has_it(env: BoardEnv) -> None:
     for _ in range(5):
         completed(env)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from datetime import date, timedelta
 
+import pytest
 from board_env import BoardEnv
 from page_env import PageClient
 from service_env import completed
@@ -35,6 +36,7 @@ def test_the_report_is_for_staff(sign_in_as: Browse, web_env: BoardEnv) -> None:
     assert sign_in_as("cus").get("/service-levels").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_customer_rates_and_reopens_on_the_page(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = completed(web_env)
     browser = sign_in_as("cus")

@@ -200,6 +200,7 @@ def test_readiness_tells_every_part(anonymous: PageClient) -> None:
     assert all(checks[name]["ok"] for name in ("database", "audit", "chart", "stop"))
 
 
+@pytest.mark.slow
 def test_the_api_is_described_without_the_pages(anonymous: PageClient) -> None:
     paths = anonymous.get("/openapi.json").json()["paths"]
     assert {"/healthz", "/intake/mattermost"} <= set(paths)

@@ -106,6 +106,7 @@ def unclean_entrances(app: FastAPI) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 def test_every_field_of_every_route_gives_clean_text(app: FastAPI) -> None:
     assert unclean_entrances(app) == []
     texts = {name for name, kind in entrances(app) if passed(kind) is not None}

@@ -197,6 +197,7 @@ def test_a_rejected_proposal_is_over_and_needs_a_reason(env: BoardEnv) -> None:
 # --- using ------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_covered_plan_is_approved_carried_out_and_named(env: BoardEnv) -> None:
     number = in_force(env)
     claim = file(env)
@@ -279,6 +280,7 @@ def test_a_forged_row_permits_nothing(env: BoardEnv) -> None:
     assert state(env, file(env).task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_a_row_without_any_entry_permits_nothing_and_cannot_be_approved(env: BoardEnv) -> None:
     number = propose(env)
     terms = terms_of(env, number).as_dict()

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
+import pytest
 from board_env import BoardEnv
 from fastapi import FastAPI
 from page_env import PageClient
@@ -32,6 +33,7 @@ def attach(env: BoardEnv, app: FastAPI, home: Path) -> BlobStore:
     return store
 
 
+@pytest.mark.slow
 def test_a_file_is_a_download_and_never_a_page(
     app: FastAPI, web_env: BoardEnv, sign_in_as: Callable[[str], PageClient], tmp_path: Path
 ) -> None:

@@ -88,6 +88,7 @@ def test_a_row_shows_people_title_and_servers(web_env: BoardEnv) -> None:
     assert (row.category, row.priority) == ("DB", "P2")
 
 
+@pytest.mark.slow
 def test_the_number_of_queries_does_not_grow_with_the_list(web_env: BoardEnv) -> None:
     IssueScenario(web_env).waiting()
     with recorded_statements(web_env.board) as few:

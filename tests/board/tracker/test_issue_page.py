@@ -135,6 +135,7 @@ def test_a_step_is_offered_to_exactly_the_people_who_may_decide_it(
         assert offered is allowed, person
 
 
+@pytest.mark.slow
 def test_evidence_before_and_after_the_plan_is_distinguished(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     decisions.decide(

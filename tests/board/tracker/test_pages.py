@@ -251,6 +251,7 @@ def test_an_invalid_number_is_not_found(sign_in_as: Browse, number: str) -> None
     assert sign_in_as("lead").get_page(f"/issues/{number}").status_code == 404
 
 
+@pytest.mark.slow
 def test_untrusted_text_is_escaped_everywhere(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env, plan=realistic_plan().model_copy(update={"because": ATTACK}))
     scenario.receive(ATTACK, sender=ATTACK, room=ATTACK).parse()
@@ -424,6 +425,7 @@ def pages_built(statements: list[str]) -> int:
     return sum("count(tb_comment.comment_id)" in statement for statement in statements)
 
 
+@pytest.mark.slow
 def test_a_form_that_is_accepted_does_not_build_the_page(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

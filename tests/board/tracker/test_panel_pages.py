@@ -37,6 +37,7 @@ def stored(env: BoardEnv, sr_id: int) -> Issue:
         return session.get_one(Issue, sr_id)
 
 
+@pytest.mark.slow
 def test_each_field_has_a_form_and_its_change_an_entry(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_refused_field_keeps_what_was_entered(
     assert 'role="alert"' in answer.text and kept in answer.text
 
 
+@pytest.mark.slow
 def test_outsiders_find_no_issue_and_customers_no_panel(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -127,6 +129,7 @@ def test_a_server_is_changed_only_before_work_began(web_env: BoardEnv, sign_in_a
     assert put_field(browser, other.sr_id, "server", value="MOF-WAS-01").status_code == 409
 
 
+@pytest.mark.slow
 def test_a_comment_is_edited_deleted_and_linked(sign_in_as: Browse, web_env: BoardEnv) -> None:
     sr_id = web_env.create_issue(institution="MOF")
     browser = sign_in_as("eng")
@@ -159,6 +162,7 @@ def test_a_preview_is_drawn_as_the_comment_will_be(sign_in_as: Browse, web_env: 
     assert "<script>" not in shown and '<a href="/issues/1"' in shown and "checkbox" in shown
 
 
+@pytest.mark.slow
 def test_names_and_numbers_are_completed_by_what_one_may_see(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -187,6 +191,7 @@ def attach(browser: PageClient, sr_id: int, name: str, content: bytes) -> Any:
     return browser.put(f"/attachments/{sr_id}", params=query, content=content, headers=headers)
 
 
+@pytest.mark.slow
 def test_pictures_are_shown_and_everything_else_is_downloaded(
     app: FastAPI, sign_in_as: Browse, web_env: BoardEnv, tmp_path: Path
 ) -> None:
@@ -219,6 +224,7 @@ def test_pictures_are_shown_and_everything_else_is_downloaded(
     assert "파일 첨부: 화면 [1].png" in sign_in_as("lead").get_page(f"/issues/{sr_id}").text
 
 
+@pytest.mark.slow
 def test_an_issue_is_closed_with_a_reason(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).receive().parse()
     browser, path = sign_in_as("eng"), f"/issues/{scenario.sr_id}/close"
@@ -234,6 +240,7 @@ def test_an_issue_is_closed_with_a_reason(sign_in_as: Browse, web_env: BoardEnv)
     assert stored(web_env, other).status == State.ABORTED
 
 
+@pytest.mark.slow
 def test_sub_issues_show_their_progress_and_order(sign_in_as: Browse, web_env: BoardEnv) -> None:
     top = web_env.create_issue(institution="MOF")
     browser = sign_in_as("eng")

@@ -71,6 +71,7 @@ def given(web_env: BoardEnv, tmp_path: Path) -> Iterator[Hooks]:
         yield Hooks(web_env, FileCredentialStore(tmp_path / "secrets"), receiver)
 
 
+@pytest.mark.slow
 def test_changes_are_sent_signed_in_githubs_format(given: Hooks) -> None:
     given.create()
     board, lead = given.env.board, given.person("lead")

@@ -60,6 +60,7 @@ FILES = {
 
 
 @pytest.mark.parametrize("problem", FILES)
+@pytest.mark.slow
 def test_each_problem_is_named(sandbox: Sandbox, tmp_path: Path, problem: str) -> None:
     content, name = FILES[problem]
     path = tmp_path / "blob"
@@ -85,6 +86,7 @@ def test_noise_after_a_true_beginning_is_damaged(
     assert sandbox.read(path, name).problem == "damaged"
 
 
+@pytest.mark.slow
 def test_a_file_cut_off_at_any_point_is_read_or_refused(sandbox: Sandbox, tmp_path: Path) -> None:
     whole = (CASES / "sample_document.hwp").read_bytes()
     path = tmp_path / "blob"
@@ -168,6 +170,7 @@ def ends_alone(
         sandbox.close()
 
 
+@pytest.mark.slow
 def test_the_process_gets_no_secret_and_writes_no_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +188,7 @@ def test_the_process_gets_no_secret_and_writes_no_file(
         sandbox.close()
 
 
+@pytest.mark.slow
 def test_the_process_is_started_again_after_its_end(sandbox: Sandbox, tmp_path: Path) -> None:
     path = tmp_path / "a"
     path.write_text("문서", "utf-8")

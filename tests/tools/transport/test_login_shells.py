@@ -111,6 +111,7 @@ class TestStartUpFiles:
             "head -c 3000000 /dev/zero | tr '\\0' x; echo",
         ],
     )
+    @pytest.mark.slow
     def test_what_they_print_is_no_output_of_the_command(self, talkative: Any, text: str) -> None:
         output = self.run(talkative, text)
         assert (output.exit, output.stdout, output.truncated) == (0, "one\n", False)

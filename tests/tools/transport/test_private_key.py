@@ -64,6 +64,7 @@ def test_every_usual_form_is_read(tmp_path: Path, kind: str) -> None:
         ((*GENPKEY, "X25519"), "Ed25519, ECDSA"),
     ],
 )
+@pytest.mark.slow
 def test_a_key_that_cannot_be_used_says_why(
     tmp_path: Path, words: tuple[str, ...], reason: str
 ) -> None:

@@ -82,6 +82,7 @@ def test_a_runbook_is_chosen_from_those_found(
     assert enum["enum"] == ["db-lock-chain", "was-hung", "NONE"]
 
 
+@pytest.mark.slow
 def test_the_model_may_choose_none(server: ModelServer, found: tuple[RunbookMatch, ...]) -> None:
     server.replies(CannedReply({"reason": "증상이 다릅니다.", "runbook": "NONE"}))
     assert chat_brain(server).choose(TEXT, found).answer.runbook is None

@@ -72,6 +72,7 @@ def test_the_key_comes_from_the_settings(
 
 
 @pytest.mark.parametrize("finish", ["content_filter", "tool_calls"])
+@pytest.mark.slow
 def test_an_answer_that_did_not_stop_by_itself_is_none(server: ModelServer, finish: str) -> None:
     server.replies(CannedReply(GOOD_ANSWER, finish=finish))
     assert_fell_back(chat_brain(server).triage(TEXT, DIRECTORY), "형식이 올바르지 않습니다")

@@ -35,12 +35,21 @@ QUICK = 0.5
 USED_ELSEWHERE = "sk-of-someone-else"
 OUR_OWN = "sk-of-our-own-servers"
 OPTIONAL = pytest.mark.parametrize(
-    "provider", [p for p in PROVIDERS if p.extra], ids=lambda p: p.name, indirect=True
+    "provider",
+    [pytest.param(p, id=p.name, marks=pytest.mark.slow) for p in PROVIDERS if p.extra],
+    indirect=True,
 )
 """Return the providers whose library comes with an extra of GUARDiA."""
 
 
-@pytest.fixture(params=PROVIDERS, ids=lambda provider: provider.name)
+EACH = [
+    # Loading the library of an extra takes seconds.
+    pytest.param(p, id=p.name, marks=pytest.mark.slow if p.extra else ())
+    for p in PROVIDERS
+]
+
+
+@pytest.fixture(params=EACH)
 def provider(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> ChatProvider:

@@ -7,6 +7,7 @@ import re
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -45,6 +46,7 @@ def request_in(data: str) -> str:
 
 @settings(deadline=None)
 @given(st.text() | st.from_regex(r"(</?(request|directory)>|<\|im_end\|>|\[/?INST\]|\n)+"))
+@pytest.mark.slow
 def test_no_text_leaves_its_section(text: str) -> None:
     data = prompts.triage_prompt(text, DIRECTORY).data
     assert request_in(data) == text
