@@ -11,17 +11,35 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict, Field
-from sqlalchemy import select
+from sqlalchemy import any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Session
 
+from guardia.db.statement import Statement
 from guardia.org.directory import PersonInfo
-from guardia.org.model import Delegation, Person, Server
+from guardia.org.model import INFO_COLUMNS, Delegation, Person, Server, person_info
 from guardia.org.ownership import owned_servers
 from guardia.text import CleanStr
 
 ENGINEER = "engineer"
 """The role of an approval step that the owners of the server hold; the chart assigns it to no
 one."""
+
+_NAMES = ARRAY(Person.person_id.type)
+_OWNED = owned_servers()
+_OWNERS = select(_OWNED.c.owner_id).where(_OWNED.c.server_id == bindparam("server"))
+_HOLDERS = Statement(
+    select(*INFO_COLUMNS)
+    .where(
+        Person.active,
+        (
+            (Person.role == any_(bindparam("roles", type_=_NAMES)))
+            & ((Person.role != ENGINEER) | Person.person_id.in_(_OWNERS))
+        )
+        | (Person.person_id == any_(bindparam("named", type_=_NAMES))),
+    )
+    .order_by(Person.person_id)
+)
 
 
 class ApproverAssignment(BaseModel):
@@ -100,7 +118,7 @@ def approvers(
     institution: str | None,
     now: datetime,
     server: str | None = None,
-) -> list[Person]:
+) -> list[PersonInfo]:
     """Return the accounts that hold one of these roles now, including absent ones.
 
     The role `engineer` is held by the engineers who own the server.
@@ -114,14 +132,8 @@ def approvers(
             unassigned.add(role)
         else:
             named |= _assignees(assignment, available)
-    owned = owned_servers()
-    owners = select(owned.c.owner_id).where(owned.c.server_id == server)
-    by_role = Person.role.in_(unassigned) & (
-        (Person.role != ENGINEER) | Person.person_id.in_(owners)
-    )
-    holds_role = by_role | Person.person_id.in_(named)
-    query = select(Person).where(holds_role, Person.active)
-    return list(session.scalars(query.order_by(Person.person_id)))
+    values = {"roles": sorted(unassigned), "named": sorted(named), "server": server}
+    return [person_info(*row) for row in _HOLDERS.run(session, values)]
 
 
 def engineer_coverage(session: Session, person: PersonInfo) -> RoleCoverage:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import cast
 
-from sqlalchemy import DateTime, bindparam, select
-from sqlalchemy.orm import Session, aliased
+from sqlalchemy import DateTime, any_, bindparam, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Session
 
 from guardia.db.statement import Statement
 from guardia.org.directory import PersonInfo
@@ -26,13 +26,14 @@ _PRINCIPALS = Statement(
     .where(Delegation.delegate_id == bindparam("delegate"), Person.active, *_IS_ACTIVE)
     .order_by(Delegation.delegation_id)
 )
-_DELEGATE = aliased(Person)
-_DELEGATES = (
-    select(Delegation.principal_id, Delegation.absent, _DELEGATE)
-    .outerjoin(_DELEGATE, _DELEGATE.person_id == Delegation.delegate_id)
+_DELEGATES = Statement(
+    select(Delegation.principal_id, Delegation.absent, *INFO_COLUMNS)
+    .select_from(Delegation)
+    .outerjoin(Person, Person.person_id == Delegation.delegate_id)
     .where(
-        Delegation.principal_id.in_(bindparam("people", expanding=True)),
-        Delegation.delegate_id.is_(None) | _DELEGATE.active,
+        Delegation.principal_id
+        == any_(bindparam("people", type_=ARRAY(Delegation.principal_id.type))),
+        Delegation.delegate_id.is_(None) | Person.active,
         *_IS_ACTIVE,
     )
     .order_by(Delegation.delegation_id)
@@ -49,23 +50,20 @@ def principals(session: Session, delegate_id: str, now: datetime) -> list[Person
 
 
 def people_who_may_act(
-    session: Session, people: Sequence[Person], now: datetime
+    session: Session, people: Sequence[PersonInfo], now: datetime
 ) -> list[tuple[PersonInfo, PersonInfo | None]]:
     """Return everyone who may act now for the holders of a role, with the principal or `None`.
 
     An absent holder is left out; their delegate, if there is one, is included.
     """
-    ids = [p.person_id for p in people]
-    found = session.execute(_DELEGATES, {"people": ids, "now": now}).all()
-    # An outer join: an absence may be without a substitute.
-    delegations = cast(Sequence[tuple[str, bool, Person | None]], found)
-    away = {principal for principal, absent, _ in delegations if absent}
-    holders = {p.person_id: p.as_info() for p in people}
+    holders = {p.id: p for p in people}
+    delegations = _DELEGATES.run(session, {"people": list(holders), "now": now}).fetchall()
+    away = {principal for principal, absent, *_ in delegations if absent}
     return [
         *((holder, None) for holder in holders.values() if holder.id not in away),
         *(
-            (proxy.as_info(), holders[principal])
-            for principal, _, proxy in delegations
-            if proxy is not None
+            (person_info(*delegate), holders[principal])
+            for principal, _, *delegate in delegations
+            if delegate[0] is not None  # an absence may be without a substitute
         ),
     ]

@@ -295,8 +295,8 @@ def notify(
     people = [
         p
         for p in approvers(session, duties, roles, issue.inst_id, now, task.target_server)
-        if is_allowed(p.as_info(), "approval.decide")
-        or (ENGINEER in roles and is_allowed(p.as_info(), "approval.decide_own"))
+        if is_allowed(p, "approval.decide")
+        or (ENGINEER in roles and is_allowed(p, "approval.decide_own"))
     ]
     for person, principal in delegation.people_who_may_act(session, people, now):
         if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & excluded:

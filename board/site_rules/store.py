@@ -14,11 +14,12 @@ from guardia.board.audit.canonical import canonical
 from guardia.board.site_rules.model import SiteRuleRow
 from guardia.board.site_rules.policy import RuleVersion
 from guardia.board.site_rules.terms import EVERYWHERE, SiteRule
+from guardia.db.statement import Statement
 from guardia.org.model import Server
 
 _INSTITUTION = select(Server.inst_id).where(Server.server_id == bindparam("server"))
 # One statement, found by one index: most servers have no rules, and each change asks.
-_IN_FORCE = (
+_IN_FORCE = Statement(
     select(
         SiteRuleRow.name,
         SiteRuleRow.version,
@@ -47,7 +48,7 @@ def rules_of_server(session: Session, server: str) -> list[RuleVersion]:
     """Return the rules in force on a server, by name."""
     return [
         RuleVersion(name, version, sentence, digest, parse_stored(body))
-        for name, version, sentence, digest, body in session.execute(_IN_FORCE, {"server": server})
+        for name, version, sentence, digest, body in _IN_FORCE.run(session, {"server": server})
     ]
 
 

@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import psycopg
+import pytest
 from argon2 import PasswordHasher
 from board_env import SERVER, BoardEnv, assignment
 from fastapi import FastAPI
-from sqlalchemy import event, update
+from sqlalchemy import update
 from starlette.testclient import TestClient
 from waiting import PATIENCE, wait_until
 
@@ -254,20 +256,31 @@ class PageClient(TestClient):
         return self.post(path, data=data, headers=PAGE, follow_redirects=False)
 
 
+class RecordedStatement(str):
+    """A statement that has run."""
+
+    rows: int
+    """Number of rows that it returned or changed."""
+
+
 @contextmanager
-def recorded_statements(board: BoardContext) -> Iterator[list[str]]:
-    """Record the SQL statements of the block."""
-    statements: list[str] = []
+def recorded_statements(board: BoardContext) -> Iterator[list[RecordedStatement]]:
+    """Record what the block sends to the board's database, whatever composed it."""
+    statements: list[RecordedStatement] = []
+    name = board.database.engine.url.database
+    execute = psycopg.Cursor.execute
 
-    def record(_c: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
-        statements.append(statement)
+    def record(cursor: psycopg.Cursor[Any], query: Any, *words: Any, **more: Any) -> Any:
+        found = execute(cursor, query, *words, **more)
+        if cursor.connection.info.dbname == name:
+            statement = RecordedStatement(query)
+            statement.rows = cursor.rowcount
+            statements.append(statement)
+        return found
 
-    engine = board.database.engine
-    event.listen(engine, "before_cursor_execute", record)
-    try:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(psycopg.Cursor, "execute", record)
         yield statements
-    finally:
-        event.remove(engine, "before_cursor_execute", record)
 
 
 def page_app(board: BoardContext, **settings: object) -> FastAPI:

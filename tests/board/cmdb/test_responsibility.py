@@ -106,7 +106,7 @@ def test_institutions_groups_and_teams_own_servers(env: BoardEnv) -> None:
         engineer = person("eng")
         assert engineer_coverage(session, engineer).is_responsible_for("MOF", "MOF-WAS-01")
         holders = approvers(session, (), ["engineer"], "MOF", DAY, "MOF-WAS-01")
-        assert [p.person_id for p in holders] == ["eng"]
+        assert [p.id for p in holders] == ["eng"]
 
 
 def test_duty_comes_first_and_only_in_its_hours(env: BoardEnv) -> None:
@@ -153,7 +153,7 @@ def test_an_absence_without_a_substitute_stops_notices(env: BoardEnv) -> None:
     request = AbsenceRequest("lead", today - timedelta(days=1), today + timedelta(days=2))
     absences.set_absences(env.board, BY, [request])
     with env.board.database.reading() as session:
-        rows = [session.get_one(Person, p) for p in ("lead", "lead2")]
+        rows = [session.get_one(Person, p).as_info() for p in ("lead", "lead2")]
         assert [p.id for p, _ in people_who_may_act(session, rows, now)] == ["lead2"]
 
 

@@ -8,9 +8,10 @@ from datetime import timedelta
 
 import pytest
 from board_env import LEAD, LEAD2, OFFICER, PM, TERMINATE, BoardEnv, open_env, plan
+from page_env import recorded_statements
 from policy_env import Clock
 from rules_env import SENTENCE, add, begun, freeze_from, plan_hash, site_rule
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from guardia.board.approvals import decisions
 from guardia.board.audit import log
@@ -339,13 +340,6 @@ def test_ten_thousand_rules_elsewhere_are_neither_read_nor_felt(env: BoardEnv) -
         session.execute(text("analyze tb_site_rule"))
     claim = begun(env)
     add(env.board, "never", {"kind": "never", "actions": ["service.restart"]})
-    rows: list[int] = []
-
-    def count(_c: object, cursor: object, statement: str, *_: object) -> None:
-        if "tb_site_rule" in statement:
-            rows.append(cursor.rowcount)  # type: ignore[attr-defined]
-
-    event.listen(env.board.database.engine, "after_cursor_execute", count)
-    attempt(env, claim)
-    event.remove(env.board.database.engine, "after_cursor_execute", count)
-    assert rows == [1]
+    with recorded_statements(env.board) as sent:
+        attempt(env, claim)
+    assert [one.rows for one in sent if "tb_site_rule" in one] == [1]
