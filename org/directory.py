@@ -146,10 +146,6 @@ class Host(_Value):
         """Return the service of that name. Raises `KeyError` if the CMDB has none."""
         return next((s for s in self.services if s.name == name), None) or _raise_missing(name)
 
-    def service_of_kind(self, kind: str) -> Service | None:
-        """Return the first service of that kind, or `None`."""
-        return next((s for s in self.services if s.kind == kind), None)
-
 
 def _raise_missing(name: str) -> Service:
     raise KeyError(name)

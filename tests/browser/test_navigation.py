@@ -50,7 +50,7 @@ def test_a_telephone_has_the_daily_places_within_reach(
     page.evaluate("scrollTo(0, document.documentElement.scrollHeight)")
     foot = page.locator("footer").evaluate("e => e.getBoundingClientRect().bottom")
     assert foot <= bar.evaluate("e => e.getBoundingClientRect().top") + 1
-    # The buttons of a decision stay above it, wherever the page is read.
+    # The buttons of a decision stay above it at every scroll position.
     page.goto(f"{site}/issues/{scenario.sr_id}")
     edge = bar.evaluate("e => e.getBoundingClientRect().top")
     for button in page.locator(".decide-bar button").all():

@@ -23,7 +23,7 @@ def look(page: Page, name: str) -> None:
     """Check that a page fits on a telephone; with `SCREENSHOTS`, keep pictures of both sizes."""
     for width in (1440, 390):
         page.set_viewport_size({"width": width, "height": 900})
-        # A page is laid out anew after the size of its window changed.
+        # The browser needs a moment for a new layout after the size of its window changed.
         page.wait_for_function("most => document.documentElement.scrollWidth <= most", arg=width)
         if SHOTS:
             page.screenshot(path=Path(SHOTS) / f"{name}-{width}.png", full_page=True)

@@ -60,8 +60,8 @@ open_log() {
 # a writer continues at its offset, whether it appends or not, and loses nothing. The state file
 # marks the copy as complete and is written just before the hole: if the script is killed at any
 # point, either the original or the copy is complete. On a file system without holes, truncate only
-# a file that no process has open for writing. Whether there are holes is tried so far beyond the
-# end that no writer gets there meanwhile: a terabyte, or what a small file system can address.
+# a file that no process has open for writing. The test for holes is made 1 TiB beyond the end, or
+# as far as a small file system can address, where no writer can arrive during the test.
 _ARCHIVE = Script(
     "disk.archive",
     _OPENED
