@@ -2,12 +2,15 @@
 
     make bench NAME=ssh ARGS="--hosts 50 200"
 
-The hosts are loopback addresses of real sshd processes, fifteen each. All ways run in one go, each
-in a process of its own, with the same number at once. GUARDiA's figures include all that the others
-do without: pinned keys, supervised commands, a confirmed end. Its warm rounds reuse kept
-connections, as do those of plain paramiko and, by ControlPersist, of Ansible. Client and servers
-share the cores here: wall shows both, the client's processor time is what carries over. What the
-gate adds, its grant and audit entries, is not in these figures.
+The hosts are loopback addresses of real sshd processes, fifteen each; with root, commands run as an
+ordinary account there, as they should on every server. All ways run in one go, each in a process of
+its own, with the same number at once. GUARDiA's figures include all that the others do without:
+pinned keys, supervised commands, a confirmed end. `paramiko, supervised` sends the same supervising
+shell by plain paramiko: the difference to `paramiko threads` is the price of a certain end of each
+command, the difference to `GUARDiA` is our own code. Warm rounds reuse kept connections, as do
+those of plain paramiko and, by ControlPersist, of Ansible. Client and servers share the cores here:
+wall shows both, the client's processor time is what carries over. What the gate adds, its grant and
+audit entries, is measured by `benchmarks/gate.py`.
 """
 
 from __future__ import annotations
@@ -32,16 +35,19 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from account_server import AccountServer
 from openssh_server import OpenSSH
 
 from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.transport.connections import Connections
 from guardia.tools.transport.limits import TransportLimits
+from guardia.tools.transport.supervised_shell import SupervisedCommand
 
 TRUE = Command.of("true")
 PER_SERVER = 15
 """Addresses of one sshd: it takes sixteen, one of which is its own."""
+ACCOUNT = "ops"
 PEERS = ("ansible-core", "pyinfra")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "guardia-benchmark-peers"
 
@@ -77,6 +83,7 @@ class Keys:
 def farm(count: int) -> Iterator[tuple[list[Host], Path, list[int]]]:
     """Start the servers; yield their hosts, the private key and their processes."""
     folder = Path(tempfile.mkdtemp(prefix="gb-"))
+    folder.chmod(0o711)
     servers: list[OpenSSH] = []
     hosts: list[Host] = []
     try:
@@ -84,17 +91,25 @@ def farm(count: int) -> Iterator[tuple[list[Host], Path, list[int]]]:
             number = len(servers)
             places = [f"127.1.{number}.{n}" for n in range(1, PER_SERVER + 1)]
             lines = "\n".join(f"ListenAddress {place}" for place in places)
-            server = OpenSSH(folder / f"s{number}", more=f"MaxSessions 100\n{lines}")
+            server = _server(folder / f"s{number}", f"MaxSessions 100\n{lines}")
             if servers:
                 shutil.copy(servers[0].folder / "authorized_keys", server.folder)
             servers.append(server)
-            hosts += [server.host(server_id=place, address=place) for place in places]
+            account = {"account": ACCOUNT} if isinstance(server, AccountServer) else {}
+            hosts += [server.host(server_id=place, address=place, **account) for place in places]
         processes = [server.process.pid for server in servers]
         yield hosts[:count], servers[0].folder / "user", processes
     finally:
         for server in servers:
             server.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _server(folder: Path, more: str) -> OpenSSH:
+    """Start a server with an ordinary account, or without root one for the present account."""
+    if os.geteuid() == 0:
+        return AccountServer(folder, {ACCOUNT: "/bin/bash"}, more=more)
+    return OpenSSH(folder, more=more)
 
 
 # --- clients of this process: run by `--client`, so that each is measured alone ---
@@ -111,7 +126,12 @@ def guardia(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None
     return run
 
 
-def paramiko_threads(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None]:
+def paramiko_threads(
+    hosts: list[Host],
+    key: Path,
+    at_once: int,
+    line: Callable[[], str] = lambda: "true",
+) -> Callable[[Host], None]:
     """paramiko as most scripts use it, with connections kept open."""
     private = paramiko.Ed25519Key.from_private_key_file(str(key))
     kept: dict[str, paramiko.SSHClient] = {}
@@ -136,14 +156,23 @@ def paramiko_threads(hosts: list[Host], key: Path, at_once: int) -> Callable[[Ho
 
     def run(host: Host) -> None:
         client = kept.get(host.server_id) or connect(host)
-        _, stdout, _ = client.exec_command("true", timeout=60)
+        _, stdout, _ = client.exec_command(line(), timeout=60)
         assert stdout.channel.recv_exit_status() == 0
         stdout.channel.close()
 
     return run
 
 
-CLIENTS = {"GUARDiA": guardia, "paramiko threads": paramiko_threads}
+def supervised_threads(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None]:
+    """The same with our supervising shell around the command."""
+    return paramiko_threads(hosts, key, at_once, lambda: SupervisedCommand(TRUE, 60).line)
+
+
+CLIENTS = {
+    "GUARDiA": guardia,
+    "paramiko threads": paramiko_threads,
+    "paramiko, supervised": supervised_threads,
+}
 
 
 def run_client(name: str, at_once: int, rounds: int) -> None:
@@ -353,7 +382,7 @@ def main() -> None:
     bin_ = peers() if chosen.peers_up_to else None
     if not chosen.json:
         print(
-            f"{'way':20}{'hosts':>6} {'':5}{'seconds':>9}{'CPU-ms/host':>12}{'server':>8}{'MB':>7}"
+            f"{'way':22}{'hosts':>6} {'':5}{'seconds':>9}{'CPU-ms/host':>12}{'server':>8}{'MB':>7}"
         )
     for count in chosen.hosts:
         for f in figures(count, chosen, bin_):
@@ -362,7 +391,7 @@ def main() -> None:
                 continue
             failed = f"  {f.failed} failed" if f.failed else ""
             server = "-" if f.server_cpu_ms is None else f"{f.server_cpu_ms:.2f}"
-            print(f"{f.way:20}{f.hosts:6} {f.round:5}{f.seconds:9.2f}{f.cpu_ms:12.2f}"
+            print(f"{f.way:22}{f.hosts:6} {f.round:5}{f.seconds:9.2f}{f.cpu_ms:12.2f}"
                   f"{server:>8}{f.megabytes:7.0f}{failed}", flush=True)  # fmt: skip
 
 

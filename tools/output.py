@@ -88,6 +88,8 @@ def decode(raw: bytes) -> str:
     CP949 includes EUC-KR, which many Korean servers still write. Bytes that are neither are shown
     as escapes, never as U+FFFD, because evidence must not hide what was there.
     """
+    if not raw:
+        return ""
     try:
         return sanitize(raw.decode("utf-8"))
     except UnicodeDecodeError:
