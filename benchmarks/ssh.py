@@ -36,6 +36,7 @@ from typing import Any
 
 import paramiko
 from account_server import AccountServer
+from group_cpu import CpuGroup, seconds_of
 from openssh_server import OpenSSH
 
 from guardia.org.directory import Host
@@ -63,7 +64,7 @@ class Figure:
     cpu_ms: float
     """Processor time of the client, for each host."""
     server_cpu_ms: float | None
-    """The same of the servers' sessions and what they ran; with other programs it is unknown."""
+    """The same of the servers, sessions and what they ran; `None` without control groups."""
     megabytes: float
     """Largest memory of the client's processes together."""
     failed: int = 0
@@ -80,12 +81,13 @@ class Keys:
 
 
 @contextmanager
-def farm(count: int) -> Iterator[tuple[list[Host], Path, list[int]]]:
-    """Start the servers; yield their hosts, the private key and their processes."""
+def farm(count: int) -> Iterator[tuple[list[Host], Path, str]]:
+    """Start the servers; yield their hosts, the private key and where their time is counted."""
     folder = Path(tempfile.mkdtemp(prefix="gb-"))
     folder.chmod(0o711)
     servers: list[OpenSSH] = []
     hosts: list[Host] = []
+    group = CpuGroup("guardia-bench")
     try:
         while len(hosts) < count:
             number = len(servers)
@@ -95,13 +97,14 @@ def farm(count: int) -> Iterator[tuple[list[Host], Path, list[int]]]:
             if servers:
                 shutil.copy(servers[0].folder / "authorized_keys", server.folder)
             servers.append(server)
+            group.add(server.process.pid)
             account = {"account": ACCOUNT} if isinstance(server, AccountServer) else {}
             hosts += [server.host(server_id=place, address=place, **account) for place in places]
-        processes = [server.process.pid for server in servers]
-        yield hosts[:count], servers[0].folder / "user", processes
+        yield hosts[:count], servers[0].folder / "user", group.path
     finally:
         for server in servers:
             server.stop()
+        group.close()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -156,9 +159,11 @@ def paramiko_threads(
 
     def run(host: Host) -> None:
         client = kept.get(host.server_id) or connect(host)
-        _, stdout, _ = client.exec_command(line(), timeout=60)
+        # What is not kept is closed, and the end of the input ends a supervised command.
+        stdin, stdout, stderr = client.exec_command(line(), timeout=60)
         assert stdout.channel.recv_exit_status() == 0
         stdout.channel.close()
+        del stdin, stderr
 
     return run
 
@@ -191,11 +196,11 @@ def run_client(name: str, at_once: int, rounds: int) -> None:
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(lambda _: time.sleep(0.01), range(at_once)))  # threads exist beforehand
         for _ in range(1 + rounds):
-            servers = _processor_time(given["servers"])
+            servers = _settled(given["servers"])
             wall, cpu = time.perf_counter(), time.process_time()
             list(pool.map(one, hosts))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            servers = _processor_time(given["servers"]) - servers
+            servers = _settled(given["servers"]) - servers
             print(json.dumps([wall, cpu, servers, len(failed)]))
     for reason in failed[:2]:
         print(reason, file=sys.stderr)
@@ -204,6 +209,15 @@ def run_client(name: str, at_once: int, rounds: int) -> None:
 
 
 # --- measuring ---
+
+
+def _settled(group: str) -> float:
+    """Return the processor time of the servers once they do nothing any more."""
+    before, now = -1.0, seconds_of(group) if group else 0.0
+    while group and now - before > 0.001:
+        time.sleep(0.1)
+        before, now = now, seconds_of(group)
+    return now
 
 
 class Memory(threading.Thread):
@@ -219,22 +233,17 @@ class Memory(threading.Thread):
             self.most = max(self.most, sum(_pss(Path("/proc") / str(pid)) for pid in found))
 
 
-def _with_descendants(roots: list[int]) -> dict[int, float]:
-    """Map processes and all below them to their processor time, with that of ended children."""
-    parents, used = {}, {}
+def _with_descendants(roots: list[int]) -> set[int]:
+    """Return processes and all below them."""
+    parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             fields = (entry / "stat").read_text().rpartition(") ")[2].split()
             parents[int(entry.name)] = int(fields[1])
-            used[int(entry.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     found = set(roots)
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
-    return {pid: used.get(pid, 0.0) for pid in found}
-
-
-def _processor_time(roots: list[int]) -> float:
-    return sum(_with_descendants(roots).values())
+    return found
 
 
 def _pss(process: Path) -> float:
@@ -267,7 +276,7 @@ def _children_cpu() -> float:
 
 
 def own_figures(
-    name: str, hosts: list[Host], key: Path, servers: list[int], chosen: Any
+    name: str, hosts: list[Host], key: Path, servers: str, chosen: Any
 ) -> Iterator[Figure]:
     dumped = [host.model_dump(mode="json") for host in hosts]
     given = {"hosts": dumped, "key": str(key), "servers": servers}
@@ -280,9 +289,10 @@ def own_figures(
     for kind, of_kind in ((kind, found) for kind, found in shown if found):
         # Others use the same cores: the least of each is nearest to the truth.
         wall, cpu, _, failed = (min(column) for column in zip(*of_kind, strict=True))
-        server = sum(one[2] for one in of_kind) / len(of_kind)  # known in steps of 10 ms only
+        server = min(one[2] for one in of_kind)
         per_host = 1000 / count
-        yield Figure(name, count, kind, wall, per_host * cpu, per_host * server, memory, failed)
+        shown_server = per_host * server if servers else None
+        yield Figure(name, count, kind, wall, per_host * cpu, shown_server, memory, failed)
 
 
 # --- peers ---
@@ -302,7 +312,7 @@ def peers() -> Path | None:
 
 
 def ansible_figures(
-    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path
+    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path, servers: str
 ) -> Iterator[Figure]:
     inventory = folder / "inventory"
     lines = [f"{h.address} ansible_port={h.port} ansible_user={h.account}" for h in hosts]
@@ -321,16 +331,18 @@ def ansible_figures(
     }
     words = [str(bin_ / "ansible"), "all", "-i", str(inventory), "-m", "raw", "-a", "true"]
     for kind in ("cold", "warm"):
+        before = _settled(servers)
         printed, wall, cpu, memory = measured(words, env={**os.environ, **settings})
         failed = len(hosts) - printed.count("| CHANGED")
+        server = 1000 * (_settled(servers) - before) / len(hosts) if servers else None
         per_host = 1000 * cpu / len(hosts)
-        yield Figure("Ansible (raw)", len(hosts), kind, wall, per_host, None, memory, failed)
+        yield Figure("Ansible (raw)", len(hosts), kind, wall, per_host, server, memory, failed)
     for socket in folder.iterdir():
         subprocess.run(["ssh", "-S", socket, "-O", "exit", "x"], capture_output=True, check=False)
 
 
 def pyinfra_figures(
-    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path
+    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path, servers: str
 ) -> Iterator[Figure]:
     data = {
         h.address: {
@@ -349,23 +361,26 @@ def pyinfra_figures(
     (folder / "deploy.py").write_text(deploy)
     words = [str(bin_ / "pyinfra"), "-y", "--parallel", str(chosen.at_once)]
     words += [str(folder / "inventory.py"), str(folder / "deploy.py")]
+    before = _settled(servers)
     printed, wall, cpu, memory = measured(words)
+    server = 1000 * (_settled(servers) - before) / len(hosts) if servers else None
     total = re.search(r"Grand total\s+\d+\s+(\d+)", printed)
     failed = len(hosts) - (int(total[1]) if total else 0)
     per_host = 1000 * cpu / len(hosts)
-    yield Figure("pyinfra", len(hosts), "cold", wall, per_host, None, memory, failed)
+    yield Figure("pyinfra", len(hosts), "cold", wall, per_host, server, memory, failed)
 
 
 def figures(count: int, chosen: Any, bin_: Path | None) -> Iterator[Figure]:
     """Measure every way in turn on the same servers."""
     with farm(count) as (hosts, key, servers):
+        list(own_figures("paramiko threads", hosts, key, servers, chosen))  # the first is slower
         for name in CLIENTS:
             yield from own_figures(name, hosts, key, servers, chosen)
         if bin_ is None or count > chosen.peers_up_to:
             return
         for way in (pyinfra_figures, ansible_figures):
             with tempfile.TemporaryDirectory(prefix="gb-") as folder:
-                yield from way(bin_, hosts, key, chosen, Path(folder))
+                yield from way(bin_, hosts, key, chosen, Path(folder), servers)
 
 
 def main() -> None:
