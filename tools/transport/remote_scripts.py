@@ -117,8 +117,20 @@ SUPERVISE: str = on_one_line(
     r"""
 id=$1 n=$(($2 ^ $3))x$(($3 ^ $4)) t=$6 v=$7 c=$8 i= k= d= u=0 a= m=
 if [ "$9" = 1 ]; then c=$(printf %b "$8"); fi
-if [ "$5" -gt 0 ]; then printf "\036%s:ready\036" "$n" >&2; i=$(timeout "$t" head -c "$5"); fi
-if [ "${#i}" -ne "$5" ]; then printf "\036%s:1:1:0:0:0\036" "$n" >&2; exit 1; fi
+if [ "$5" -gt 0 ]; then
+  printf "\036%s:ready\036" "$n" >&2
+  i=$(timeout "$t" head -c "$5") || u=$?
+  if [ "$5" -gt 1 ]; then
+    command -v base64 >/dev/null || { echo "base64: not found" >&2; u=127 i=; }
+  fi
+fi
+if [ "${#i}" -ne "$5" ]; then
+  case $u in
+    126|127) printf "\036%s:%s:0:0:0:0\036" "$n" "$u" >&2 ;;
+    *) printf "\036%s:1:1:0:0:0\036" "$n" >&2 ;;
+  esac
+  exit 1
+fi
 i=${i%.} e=GUARDIA_RUN=$id
 printf "\036%s:begin\036" "$n"
 exec 3<&0
