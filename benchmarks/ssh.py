@@ -2,12 +2,15 @@
 
     make bench NAME=ssh ARGS="--hosts 50 200"
 
-The hosts are loopback addresses of real sshd processes, fifteen each. All ways run in one go, each
-in a process of its own, with the same number at once. GUARDiA's figures include all that the others
-do without: pinned keys, supervised commands, a confirmed end. Its warm rounds reuse kept
-connections, as do those of plain paramiko and, by ControlPersist, of Ansible. Client and servers
-share the cores here: wall shows both, the client's processor time is what carries over. What the
-gate adds, its grant and audit entries, is not in these figures.
+The hosts are loopback addresses of real sshd processes, fifteen each; with root, commands run as an
+ordinary account there, as they should on every server. All ways run in one go, each in a process of
+its own, with the same number at once. GUARDiA's figures include all that the others do without:
+pinned keys, supervised commands, a confirmed end. `paramiko, supervised` sends the same supervising
+shell by plain paramiko: the difference to `paramiko threads` is the price of a certain end of each
+command, the difference to `GUARDiA` is our own code. Warm rounds reuse kept connections, as do
+those of plain paramiko and, by ControlPersist, of Ansible. Client and servers share the cores here:
+wall shows both, the client's processor time is what carries over. What the gate adds, its grant and
+audit entries, is measured by `benchmarks/gate.py`.
 """
 
 from __future__ import annotations
@@ -32,16 +35,20 @@ from pathlib import Path
 from typing import Any
 
 import paramiko
+from account_server import AccountServer
+from group_cpu import CpuGroup, seconds_of
 from openssh_server import OpenSSH
 
 from guardia.org.directory import Host
 from guardia.tools.command import Command
 from guardia.tools.transport.connections import Connections
 from guardia.tools.transport.limits import TransportLimits
+from guardia.tools.transport.supervised_shell import SupervisedCommand
 
 TRUE = Command.of("true")
 PER_SERVER = 15
 """Addresses of one sshd: it takes sixteen, one of which is its own."""
+ACCOUNT = "ops"
 PEERS = ("ansible-core", "pyinfra")
 CACHE = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "guardia-benchmark-peers"
 
@@ -57,7 +64,7 @@ class Figure:
     cpu_ms: float
     """Processor time of the client, for each host."""
     server_cpu_ms: float | None
-    """The same of the servers' sessions and what they ran; with other programs it is unknown."""
+    """The same of the servers, sessions and what they ran; `None` without control groups."""
     megabytes: float
     """Largest memory of the client's processes together."""
     failed: int = 0
@@ -74,27 +81,38 @@ class Keys:
 
 
 @contextmanager
-def farm(count: int) -> Iterator[tuple[list[Host], Path, list[int]]]:
-    """Start the servers; yield their hosts, the private key and their processes."""
+def farm(count: int) -> Iterator[tuple[list[Host], Path, str]]:
+    """Start the servers; yield their hosts, the private key and where their time is counted."""
     folder = Path(tempfile.mkdtemp(prefix="gb-"))
+    folder.chmod(0o711)
     servers: list[OpenSSH] = []
     hosts: list[Host] = []
+    group = CpuGroup("guardia-bench")
     try:
         while len(hosts) < count:
             number = len(servers)
             places = [f"127.1.{number}.{n}" for n in range(1, PER_SERVER + 1)]
             lines = "\n".join(f"ListenAddress {place}" for place in places)
-            server = OpenSSH(folder / f"s{number}", more=f"MaxSessions 100\n{lines}")
+            server = _server(folder / f"s{number}", f"MaxSessions 100\n{lines}")
             if servers:
                 shutil.copy(servers[0].folder / "authorized_keys", server.folder)
             servers.append(server)
-            hosts += [server.host(server_id=place, address=place) for place in places]
-        processes = [server.process.pid for server in servers]
-        yield hosts[:count], servers[0].folder / "user", processes
+            group.add(server.process.pid)
+            account = {"account": ACCOUNT} if isinstance(server, AccountServer) else {}
+            hosts += [server.host(server_id=place, address=place, **account) for place in places]
+        yield hosts[:count], servers[0].folder / "user", group.path
     finally:
         for server in servers:
             server.stop()
+        group.close()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _server(folder: Path, more: str) -> OpenSSH:
+    """Start a server with an ordinary account, or without root one for the present account."""
+    if os.geteuid() == 0:
+        return AccountServer(folder, {ACCOUNT: "/bin/bash"}, more=more)
+    return OpenSSH(folder, more=more)
 
 
 # --- clients of this process: run by `--client`, so that each is measured alone ---
@@ -111,7 +129,12 @@ def guardia(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None
     return run
 
 
-def paramiko_threads(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None]:
+def paramiko_threads(
+    hosts: list[Host],
+    key: Path,
+    at_once: int,
+    line: Callable[[], str] = lambda: "true",
+) -> Callable[[Host], None]:
     """paramiko as most scripts use it, with connections kept open."""
     private = paramiko.Ed25519Key.from_private_key_file(str(key))
     kept: dict[str, paramiko.SSHClient] = {}
@@ -136,14 +159,25 @@ def paramiko_threads(hosts: list[Host], key: Path, at_once: int) -> Callable[[Ho
 
     def run(host: Host) -> None:
         client = kept.get(host.server_id) or connect(host)
-        _, stdout, _ = client.exec_command("true", timeout=60)
+        # What is not kept is closed, and the end of the input ends a supervised command.
+        stdin, stdout, stderr = client.exec_command(line(), timeout=60)
         assert stdout.channel.recv_exit_status() == 0
         stdout.channel.close()
+        del stdin, stderr
 
     return run
 
 
-CLIENTS = {"GUARDiA": guardia, "paramiko threads": paramiko_threads}
+def supervised_threads(hosts: list[Host], key: Path, at_once: int) -> Callable[[Host], None]:
+    """The same with our supervising shell around the command."""
+    return paramiko_threads(hosts, key, at_once, lambda: SupervisedCommand(TRUE, 60).line)
+
+
+CLIENTS = {
+    "GUARDiA": guardia,
+    "paramiko threads": paramiko_threads,
+    "paramiko, supervised": supervised_threads,
+}
 
 
 def run_client(name: str, at_once: int, rounds: int) -> None:
@@ -162,11 +196,11 @@ def run_client(name: str, at_once: int, rounds: int) -> None:
     with ThreadPoolExecutor(at_once) as pool:
         list(pool.map(lambda _: time.sleep(0.01), range(at_once)))  # threads exist beforehand
         for _ in range(1 + rounds):
-            servers = _processor_time(given["servers"])
+            servers = _settled(given["servers"])
             wall, cpu = time.perf_counter(), time.process_time()
             list(pool.map(one, hosts))
             wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-            servers = _processor_time(given["servers"]) - servers
+            servers = _settled(given["servers"]) - servers
             print(json.dumps([wall, cpu, servers, len(failed)]))
     for reason in failed[:2]:
         print(reason, file=sys.stderr)
@@ -175,6 +209,15 @@ def run_client(name: str, at_once: int, rounds: int) -> None:
 
 
 # --- measuring ---
+
+
+def _settled(group: str) -> float:
+    """Return the processor time of the servers once they do nothing any more."""
+    before, now = -1.0, seconds_of(group) if group else 0.0
+    while group and now - before > 0.001:
+        time.sleep(0.1)
+        before, now = now, seconds_of(group)
+    return now
 
 
 class Memory(threading.Thread):
@@ -190,22 +233,17 @@ class Memory(threading.Thread):
             self.most = max(self.most, sum(_pss(Path("/proc") / str(pid)) for pid in found))
 
 
-def _with_descendants(roots: list[int]) -> dict[int, float]:
-    """Map processes and all below them to their processor time, with that of ended children."""
-    parents, used = {}, {}
+def _with_descendants(roots: list[int]) -> set[int]:
+    """Return processes and all below them."""
+    parents = {}
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):
             fields = (entry / "stat").read_text().rpartition(") ")[2].split()
             parents[int(entry.name)] = int(fields[1])
-            used[int(entry.name)] = sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
     found = set(roots)
     while more := {pid for pid, parent in parents.items() if parent in found} - found:
         found |= more
-    return {pid: used.get(pid, 0.0) for pid in found}
-
-
-def _processor_time(roots: list[int]) -> float:
-    return sum(_with_descendants(roots).values())
+    return found
 
 
 def _pss(process: Path) -> float:
@@ -238,7 +276,7 @@ def _children_cpu() -> float:
 
 
 def own_figures(
-    name: str, hosts: list[Host], key: Path, servers: list[int], chosen: Any
+    name: str, hosts: list[Host], key: Path, servers: str, chosen: Any
 ) -> Iterator[Figure]:
     dumped = [host.model_dump(mode="json") for host in hosts]
     given = {"hosts": dumped, "key": str(key), "servers": servers}
@@ -251,9 +289,10 @@ def own_figures(
     for kind, of_kind in ((kind, found) for kind, found in shown if found):
         # Others use the same cores: the least of each is nearest to the truth.
         wall, cpu, _, failed = (min(column) for column in zip(*of_kind, strict=True))
-        server = sum(one[2] for one in of_kind) / len(of_kind)  # known in steps of 10 ms only
+        server = min(one[2] for one in of_kind)
         per_host = 1000 / count
-        yield Figure(name, count, kind, wall, per_host * cpu, per_host * server, memory, failed)
+        shown_server = per_host * server if servers else None
+        yield Figure(name, count, kind, wall, per_host * cpu, shown_server, memory, failed)
 
 
 # --- peers ---
@@ -273,7 +312,7 @@ def peers() -> Path | None:
 
 
 def ansible_figures(
-    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path
+    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path, servers: str
 ) -> Iterator[Figure]:
     inventory = folder / "inventory"
     lines = [f"{h.address} ansible_port={h.port} ansible_user={h.account}" for h in hosts]
@@ -292,16 +331,18 @@ def ansible_figures(
     }
     words = [str(bin_ / "ansible"), "all", "-i", str(inventory), "-m", "raw", "-a", "true"]
     for kind in ("cold", "warm"):
+        before = _settled(servers)
         printed, wall, cpu, memory = measured(words, env={**os.environ, **settings})
         failed = len(hosts) - printed.count("| CHANGED")
+        server = 1000 * (_settled(servers) - before) / len(hosts) if servers else None
         per_host = 1000 * cpu / len(hosts)
-        yield Figure("Ansible (raw)", len(hosts), kind, wall, per_host, None, memory, failed)
+        yield Figure("Ansible (raw)", len(hosts), kind, wall, per_host, server, memory, failed)
     for socket in folder.iterdir():
         subprocess.run(["ssh", "-S", socket, "-O", "exit", "x"], capture_output=True, check=False)
 
 
 def pyinfra_figures(
-    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path
+    bin_: Path, hosts: list[Host], key: Path, chosen: Any, folder: Path, servers: str
 ) -> Iterator[Figure]:
     data = {
         h.address: {
@@ -320,23 +361,26 @@ def pyinfra_figures(
     (folder / "deploy.py").write_text(deploy)
     words = [str(bin_ / "pyinfra"), "-y", "--parallel", str(chosen.at_once)]
     words += [str(folder / "inventory.py"), str(folder / "deploy.py")]
+    before = _settled(servers)
     printed, wall, cpu, memory = measured(words)
+    server = 1000 * (_settled(servers) - before) / len(hosts) if servers else None
     total = re.search(r"Grand total\s+\d+\s+(\d+)", printed)
     failed = len(hosts) - (int(total[1]) if total else 0)
     per_host = 1000 * cpu / len(hosts)
-    yield Figure("pyinfra", len(hosts), "cold", wall, per_host, None, memory, failed)
+    yield Figure("pyinfra", len(hosts), "cold", wall, per_host, server, memory, failed)
 
 
 def figures(count: int, chosen: Any, bin_: Path | None) -> Iterator[Figure]:
     """Measure every way in turn on the same servers."""
     with farm(count) as (hosts, key, servers):
+        list(own_figures("paramiko threads", hosts, key, servers, chosen))  # the first is slower
         for name in CLIENTS:
             yield from own_figures(name, hosts, key, servers, chosen)
         if bin_ is None or count > chosen.peers_up_to:
             return
         for way in (pyinfra_figures, ansible_figures):
             with tempfile.TemporaryDirectory(prefix="gb-") as folder:
-                yield from way(bin_, hosts, key, chosen, Path(folder))
+                yield from way(bin_, hosts, key, chosen, Path(folder), servers)
 
 
 def main() -> None:
@@ -353,7 +397,7 @@ def main() -> None:
     bin_ = peers() if chosen.peers_up_to else None
     if not chosen.json:
         print(
-            f"{'way':20}{'hosts':>6} {'':5}{'seconds':>9}{'CPU-ms/host':>12}{'server':>8}{'MB':>7}"
+            f"{'way':22}{'hosts':>6} {'':5}{'seconds':>9}{'CPU-ms/host':>12}{'server':>8}{'MB':>7}"
         )
     for count in chosen.hosts:
         for f in figures(count, chosen, bin_):
@@ -362,7 +406,7 @@ def main() -> None:
                 continue
             failed = f"  {f.failed} failed" if f.failed else ""
             server = "-" if f.server_cpu_ms is None else f"{f.server_cpu_ms:.2f}"
-            print(f"{f.way:20}{f.hosts:6} {f.round:5}{f.seconds:9.2f}{f.cpu_ms:12.2f}"
+            print(f"{f.way:22}{f.hosts:6} {f.round:5}{f.seconds:9.2f}{f.cpu_ms:12.2f}"
                   f"{server:>8}{f.megabytes:7.0f}{failed}", flush=True)  # fmt: skip
 
 

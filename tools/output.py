@@ -30,6 +30,13 @@ _SHELLS = {
     "lshell": r"\*\*\* (forbidden|unknown)",
     "csh": r"Command not found\.$",
 }
+_NOT_RUN = (126, 127)
+_MISSING = (
+    r"(?:^|\s)([\w./+-]{1,100}): (?:command )?not found$",
+    r"^setsid: failed to execute ([\w./+-]{1,100}):",
+    r"^(?:setsid|timeout): .*?['‘\"]([\w./+-]{1,100})['’\"]",
+)
+"""What is said of a program that is not there, by every common shell and in every language."""
 _KOREAN = re.compile(r"[\x00-\x7f\u3000-\u318e\uac00-\ud7a3]*")
 
 
@@ -88,6 +95,8 @@ def decode(raw: bytes) -> str:
     CP949 includes EUC-KR, which many Korean servers still write. Bytes that are neither are shown
     as escapes, never as U+FFFD, because evidence must not hide what was there.
     """
+    if not raw:
+        return ""
     try:
         return sanitize(raw.decode("utf-8"))
     except UnicodeDecodeError:
@@ -125,12 +134,22 @@ def require_success(tool: str, output: Output) -> str:
         raise CommandFailed(tool=tool, exit=output.exit or "-", output=describe_shell(output))
     if output.exit_reason is not ExitReason.EXITED:
         raise CommandFailed(tool=tool, exit="-", output=t(f"tools.output.{output.exit_reason}"))
+    if output.exit in _NOT_RUN and (program := missing_program(output.stderr)):
+        what = t("tools.output.missing", program=program)
+        raise CommandFailed(tool=tool, exit=output.exit, output=what)
     if output.exit != 0:
         printed = output.stderr.strip() or output.stdout.strip()
         raise CommandFailed(tool=tool, exit=output.exit, output=printed[-ERROR_CHARACTERS:])
     if output.truncated:
         raise CommandFailed(tool=tool, exit=0, output=t("tools.output.truncated"))
     return output.stdout
+
+
+def missing_program(errors: str) -> str:
+    """Return the program that could not be started because it is not there, or nothing."""
+    last = errors.strip().rpartition("\n")[2]
+    found = next((m for text in _MISSING if (m := re.search(text, last))), None)
+    return found[1] if found else ""
 
 
 def describe_shell(output: Output) -> str:

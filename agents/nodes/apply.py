@@ -24,7 +24,10 @@ def apply(state: OperateState, runtime: Runtime[AgentContext]) -> OperateState:
     board, gate = context.board, context.gate
     filed = view.plan_state(board, context.claim.task_id)
     enter = tasks.begin_execution if filed.approved else grants.resume_execution
-    grant, plan = enter(board, context.claim), filed.plan
+    try:
+        grant, plan = enter(board, context.claim), filed.plan
+    except RuleBroken as error:  # made after the approval, or for a plan of a person
+        return {"ending": "manual", "report": str(error)}
     assert plan is not None and grant.plan_hash is not None
     tried = commands.attempted_actions(board, context.claim, grant.plan_hash)
     for ordinal, action in enumerate(plan.actions):

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from guardia.board.audit.canonical import digest
-from guardia.board.core.plan import Citation, Plan
+from guardia.board.core.plan import Citation, Plan, RuleException
 
 DOCUMENT = "rollout"
 """Name by which a root plan cites the list of its plans."""
@@ -40,8 +40,17 @@ def passage_of(terms: Sequence[str], plans: Sequence[BundledPlan]) -> str:
     return "\n".join((*terms, *lines))
 
 
-def root_plan(category: str, title: str, because: str, passage: str) -> Plan:
-    """Return the plan that is approved for all of them. It has no action of its own."""
+def root_plan(
+    category: str,
+    title: str,
+    because: str,
+    passage: str,
+    exceptions: tuple[RuleException, ...] = (),
+) -> Plan:
+    """Return the plan that is approved for all of them. It has no action of its own.
+
+    It names every exception of theirs, so that its approvals are those that they take.
+    """
     return Plan(
         server="",
         category=category,
@@ -50,6 +59,7 @@ def root_plan(category: str, title: str, because: str, passage: str) -> Plan:
             document=DOCUMENT, title=title, version=1, sha256=digest(passage), passage=passage
         ),
         actions=(),
+        exceptions=exceptions,
     )
 
 
@@ -60,6 +70,9 @@ def lists(root: Plan, plan: Plan) -> bool:
         return False
     # The chain of the root plan is that of work that can be undone.
     if plan.category != root.category or plan.irreversible:
+        return False
+    permitted = {(one.rule, one.version, one.hash) for one in root.exceptions}
+    if any((one.rule, one.version, one.hash) not in permitted for one in plan.exceptions):
         return False
     found = {(server, sha256) for _, server, sha256 in _LINE.findall(cited.passage)}
     return (plan.server, content_hash(plan)) in found

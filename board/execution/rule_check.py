@@ -23,7 +23,6 @@ from guardia.board.execution import rule_history
 from guardia.board.site_rules import policy, store
 from guardia.board.site_rules.policy import (
     Break,
-    History,
     PastStep,
     RuleVersion,
     ServerChange,
@@ -106,15 +105,39 @@ class Schedule:
 
 def rule_on(session: Session, planner: Planner, task: Task, plan: Plan, at: datetime) -> Ruling:
     """Return what the rules say to a plan that would begin at a time."""
-    found = _load(session, planner, task, plan, at)
+    found = _load(session, planner, task.task_id, plan, at)
     return found.at(at) if found else Ruling()
+
+
+def rule_on_bundle(
+    session: Session, planner: Planner, plans: Sequence[tuple[int, Plan]], at: datetime
+) -> list[Ruling]:
+    """Return what the rules say to plans of several servers that would begin at a time.
+
+    Each comes with its batch: what earlier batches change counts as completed.
+    """
+    ruled = store.servers_with_rules(session, {plan.server for _, plan in plans})
+    if not ruled:
+        return [Ruling()] * len(plans)
+    before: list[tuple[int, ServerChange]] = []
+    rulings = []
+    for batch, plan in plans:
+        host = registry.host(session, plan.server)
+        found = _load(session, planner, None, plan, at) if plan.server in ruled else None
+        if found is not None:
+            earlier = tuple((number < batch, change) for number, change in before)
+            rulings.append(replace(found, earlier=earlier).at(at))
+        else:
+            rulings.append(Ruling())
+        before += [(batch, _change(planner, host, action.call)) for action in plan.actions]
+    return rulings
 
 
 def schedule(
     session: Session, planner: Planner, task: Task, plan: Plan, wanted: datetime
 ) -> Schedule:
     """Return what the rules say at a time, and the first time from then on that they permit."""
-    found = _load(session, planner, task, plan, wanted)
+    found = _load(session, planner, task.task_id, plan, wanted)
     return _schedule(found, wanted) if found else Schedule(Ruling(), wanted)
 
 
@@ -169,7 +192,7 @@ def require_permitted(
     session: Session, planner: Planner, task: Task, plan: Plan, ordinal: int, now: datetime
 ) -> list[str]:
     """Raise `RuleBroken` if a rule forbids an action now; return the rules that it may break."""
-    found = _load(session, planner, task, plan, now, locking=True)
+    found = _load(session, planner, task.task_id, plan, now, locking=True)
     if found is None:
         return []
     excepted = []
@@ -187,8 +210,7 @@ def required_reads(board: BoardContext, task_id: int, plan: Plan, ordinal: int) 
     """Return the reads that rules demand before an action and that have not succeeded lately."""
     now = board.clock()
     with board.database.reading() as session:
-        task = session.get(Task, task_id)
-        found = _load(session, board.planner, task, plan, now) if task else None
+        found = _load(session, board.planner, task_id, plan, now)
     if found is None:
         return []
     calls = []
@@ -241,6 +263,8 @@ class _Loaded:
     rules: Sequence[RuleVersion]
     changes: Sequence[ServerChange]
     base: Setting
+    earlier: Sequence[tuple[bool, ServerChange]] = ()
+    """Changes of other plans that run before, and whether they are completed by then."""
 
     def setting(self, at: datetime) -> Setting:
         return replace(self.base, at=at)
@@ -255,7 +279,7 @@ class _Loaded:
                 continue
             found = []
             for ordinal, change in enumerate(self.changes):
-                before = self._with_earlier(ordinal, moment)
+                before = self._with_earlier(ordinal, moment, version.rule)
                 broken = policy.find_break(version, change, before)
                 if broken is not None:
                     own = version.rule is not None and _counts_itself(self, version, ordinal)
@@ -267,14 +291,26 @@ class _Loaded:
             policy.applies_to(rule, change) for change in self.changes
         )
 
-    def _with_earlier(self, ordinal: int, moment: datetime) -> Setting:
-        earlier = [
-            PastStep(c.server, c.tool, c.args, moment, services=c.services)
-            for c in self.changes[:ordinal]
+    def _with_earlier(self, ordinal: int, moment: datetime, rule: SiteRule | None) -> Setting:
+        """Return the setting after the earlier actions; of other plans those that a rule counts."""
+        own = [_step(change, moment) for change in self.changes[:ordinal]]
+        done = [_step(change, moment) for is_done, change in self.earlier if is_done]
+        counted = [
+            _step(change, moment)
+            for _, change in self.earlier
+            if rule is not None and policy.applies_to(rule, change)
         ]
         known = self.base.history
-        history = History([*known.completed, *earlier], [*known.attempted, *earlier], known.reads)
+        history = replace(
+            known,
+            completed=[*known.completed, *done, *own],
+            attempted=[*known.attempted, *counted, *own],
+        )
         return replace(self.base, at=moment, history=history)
+
+
+def _step(change: ServerChange, at: datetime) -> PastStep:
+    return PastStep(change.server, change.tool, change.args, at, services=change.services)
 
 
 def _counts_itself(found: _Loaded, version: RuleVersion, ordinal: int) -> bool:
@@ -291,7 +327,7 @@ def _counts_itself(found: _Loaded, version: RuleVersion, ordinal: int) -> bool:
 def _load(
     session: Session,
     planner: Planner,
-    task: Task,
+    task_id: int | None,
     plan: Plan,
     now: datetime,
     *,
@@ -309,7 +345,7 @@ def _load(
     zone = revisions.running_chart(session).company.zone
     resolver = planner.resolving_read(("/",))
     history = rule_history.load_history(
-        session, rules, plan.server, task.task_id, now, resolver.tool if resolver else ""
+        session, rules, plan.server, task_id, now, resolver.tool if resolver else ""
     )
     changes = [_change(planner, host, action.call) for action in plan.actions]
     return _Loaded(plan.exceptions, rules, changes, Setting(now, zone, history))

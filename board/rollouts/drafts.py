@@ -21,10 +21,11 @@ from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import move_task, update_issue_state
 from guardia.board.execution import bundles
 from guardia.board.issues.receiving import NewIssue, open_issue, open_task
+from guardia.board.rollouts import rulings
 from guardia.board.rollouts.model import Rollout, RolloutFront, RolloutServer
 from guardia.board.rollouts.moves import lock, move
 from guardia.board.rollouts.policy import Options, RolloutState, ServerState, assign_batches
-from guardia.board.rollouts.server_steps import StepRow, fronts_of, servers_of, steps_of
+from guardia.board.rollouts.server_steps import StepRow, ordered_steps, servers_of, steps_of
 from guardia.db.engine import repeat_on_conflict
 from guardia.errors import IllegalMove, Invalid, Refused
 from guardia.i18n import t, t_default
@@ -213,9 +214,15 @@ def reorder(board: BoardContext, person: PersonInfo, number: int, options: Optio
 
 
 @repeat_on_conflict
-def submit(board: BoardContext, person: PersonInfo, number: int) -> int:
-    """File the root plan of a draft and request its approvals; return the issue's number."""
+def submit(board: BoardContext, person: PersonInfo, number: int, exception: str = "") -> int:
+    """File the root plan of a draft and request its approvals; return the issue's number.
+
+    `exception` is the reason to ask for exceptions from the rules of the site that the plans break.
+    Raises `RuleBroken` if they break one and there is no reason.
+    """
     require_permission(person, "rollout.plan")
+    if exception:
+        require_permission(person, "directive.force")
     board.sign_checkpoint()
     now, by = board.clock(), Actor.of(person)
     with board.database.transaction() as session:
@@ -224,6 +231,7 @@ def submit(board: BoardContext, person: PersonInfo, number: int) -> int:
         if row.state != RolloutState.DRAFT:
             word = t(f"rollouts.state.{row.state}")
             raise IllegalMove(state=word, move=t("rollouts.submit"))
+        exceptions = rulings.require_kept(session, board.planner, number, exception, now)
         text = t_default("rollouts.because", title=row.title, count=len(servers))
         new = NewIssue(
             text=text,
@@ -252,7 +260,8 @@ def submit(board: BoardContext, person: PersonInfo, number: int) -> int:
             channel=CHANNEL,
             who=person.name,
         )
-        root = bundle.root_plan(row.category, row.title, text, passage(session, row))
+        listed = passage(session, row)
+        root = bundle.root_plan(row.category, row.title, text, listed, exceptions)
         bundles.store_root(session, issue, task, root, by, now)
         move(session, row, RolloutState.PENDING, by, now, "")
         return issue.sr_id
@@ -301,14 +310,7 @@ def passage(session: Session, row: Rollout) -> str:
         f"on_interruption {options.on_interruption}",
         f"canary {options.canary} {options.pause_after_canary}",
     )
-    fronts = fronts_of(session, row.rollout_id)
-    plans = []
-    for server in servers_of(session, row.rollout_id):
-        own = fronts.get(server.server_id, [])
-        out = [one for one in own if one.step == "out"]
-        back = [one for one in own if one.step == "back"]
-        steps: list[StepRow] = [*out, server, *back]
-        plans += [_bundled(server.batch, one) for one in steps]
+    plans = [_bundled(batch, one) for batch, one in ordered_steps(session, row.rollout_id)]
     return bundle.passage_of(terms, plans)
 
 

@@ -14,7 +14,7 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.cmdb import server_list
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
-from guardia.board.rollouts import candidates, drafts, forms, progress, requests, view
+from guardia.board.rollouts import candidates, drafts, forms, progress, requests, rulings, view
 from guardia.board.rollouts.forms import EnteredRollout
 from guardia.board.rollouts.policy import Options, RolloutState
 from guardia.board.web import actions, render
@@ -162,13 +162,19 @@ def options(
 
 
 @router.post("/rollouts/{number}/submit")
-def submit(request: Request, board: BoardDep, visitor: CurrentVisitor, number: Number) -> Response:
-    """Request the approval of a draft."""
+def submit(
+    request: Request,
+    board: BoardDep,
+    visitor: CurrentVisitor,
+    number: Number,
+    exception: Annotated[Reason, Form()] = "",
+) -> Response:
+    """Request the approval of a draft, with exceptions from rules if there is a reason."""
     return actions.submit(
         request,
-        lambda: drafts.submit(board, visitor.person, number),
+        lambda: drafts.submit(board, visitor.person, number, exception),
         on_success=f"/rollouts/{number}",
-        on_refusal=partial(_page, request, board, visitor, number),
+        on_refusal=partial(_page, request, board, visitor, number, typed={"exception": exception}),
     )
 
 
@@ -189,7 +195,7 @@ def order(
         "back": lambda: progress.roll_back(board, person, number, reason),
         "cancel": lambda: drafts.cancel(board, person, number, reason),
     }
-    again = partial(_page, request, board, visitor, number, reason=reason)
+    again = partial(_page, request, board, visitor, number, typed={"reason": reason})
     return actions.submit(request, acts[verb], on_success=f"/rollouts/{number}", on_refusal=again)
 
 
@@ -200,7 +206,7 @@ def _page(
     number: int,
     *,
     entered: Mapping[str, str] | None = None,
-    reason: str = "",
+    typed: Mapping[str, str] | None = None,
     status: int = 200,
     notice: str = "",
     field: str = "",
@@ -215,7 +221,8 @@ def _page(
         one=one,
         files=view.files_of(board, store, one),
         form={**forms.shown_options(one.options), **(entered or {})},
-        reason=reason,
+        typed=typed or {},
+        rules=rulings.rules_of(board, number, one.state),
         notice=notice,
         field=field,
     )

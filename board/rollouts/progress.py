@@ -129,7 +129,9 @@ def _move(
     if step.reason == "canary":
         row.canary_paused_at = now
     _end_root(session, row, step.to, now)
-    move(session, row, step.to, CLOCK, now, _reason(step, seen))
+    # What led to a rollback is still the reason at its end.
+    kept = row.reason if step.to is RolloutState.ROLLED_BACK else ""
+    move(session, row, step.to, CLOCK, now, _reason(step, seen) or kept)
 
 
 def _go_between_stages(

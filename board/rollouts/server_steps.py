@@ -67,6 +67,18 @@ def fronts_of(session: Session, number: int) -> dict[str, list[RolloutFront]]:
     return found
 
 
+def ordered_steps(session: Session, number: int) -> list[tuple[int, StepRow]]:
+    """Return all steps with their batches, each server's in the order in which they run."""
+    fronts = fronts_of(session, number)
+    found: list[tuple[int, StepRow]] = []
+    for server in servers_of(session, number):
+        own = fronts.get(server.server_id, [])
+        out: list[StepRow] = [one for one in own if one.step == "out"]
+        back: list[StepRow] = [one for one in own if one.step == "back"]
+        found += [(server.batch, one) for one in (*out, server, *back)]
+    return found
+
+
 def steps_of(session: Session, number: int) -> list[ServerSteps]:
     """Return the servers of a rollout in their order, with the states of their steps."""
     servers, fronts = servers_of(session, number), fronts_of(session, number)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from guardia.board.artifacts import changes
 from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.artifacts.changes import FileComparison
 from guardia.board.artifacts.model import Artifact
 from guardia.board.audit import log
+from guardia.board.audit.kinds import EntryKind
+from guardia.board.audit.model import AuditEntry
 from guardia.board.core.bundle import content_hash
 from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
@@ -27,6 +30,9 @@ from guardia.errors import NotFound
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
+
+_FAILED = frozenset({ServerState.RESTORED, ServerState.BROKEN, ServerState.UNDOING})
+_ENDINGS = (EntryKind.FAILED, EntryKind.HANDED_OVER)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +63,8 @@ class ServerView:
     task_id: int | None
     fronts: tuple[FrontView, ...]
     """Its steps on load balancers of other servers, in their order."""
+    why: str = ""
+    """What its agent reported of a change that was not made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +144,8 @@ def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> 
         if row is None:
             raise NotFound(what=t("rollouts.number", number=number))
         names = display_names_of(session, [row.created_by])
+        steps = steps_of(session, number)
+        reports = _reports(session, steps)
         return RolloutView(
             number=number,
             title=row.title,
@@ -151,12 +161,31 @@ def get_rollout(board: BoardContext, viewer: PersonInfo | None, number: int) -> 
             request=Request.model_validate(row.request) if row.request else None,
             left_out=row.findings.get("left_out", {}),
             running=row.findings.get("running"),
-            servers=tuple(map(_server, steps_of(session, number))),
+            servers=tuple(_server(one, reports) for one in steps),
         )
 
 
-def _server(steps: ServerSteps) -> ServerView:
+def _reports(session: Session, steps: Sequence[ServerSteps]) -> dict[int, str]:
+    """Return by task what its agent said at the end of a step that is not done."""
+    failed = [
+        row.task_id
+        for one in steps
+        for rows, states in zip(one.rows, one.states, strict=True)
+        for row, state in zip(rows, states, strict=True)
+        if row.task_id is not None and state in _FAILED
+    ]
+    if not failed:
+        return {}
+    query = select(AuditEntry.task_id, AuditEntry.detail["text"].as_string()).where(
+        AuditEntry.task_id.in_(failed), AuditEntry.kind.in_(_ENDINGS)
+    )
+    found = session.execute(query.order_by(AuditEntry.seq))
+    return {task: (text or "").partition("\n")[0] for task, text in found}
+
+
+def _server(steps: ServerSteps, reports: Mapping[int, str]) -> ServerView:
     one = steps.row
+    own = (row.task_id or 0 for rows in steps.rows for row in rows)
     plan = Plan.model_validate(one.plan)
     return ServerView(
         server=one.server_id,
@@ -168,6 +197,7 @@ def _server(steps: ServerSteps) -> ServerView:
         hash=content_hash(plan),
         task_id=one.task_id,
         fronts=tuple(_fronts(steps)),
+        why=next((reports[task] for task in own if reports.get(task)), ""),
     )
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import lru_cache
 from typing import Any
 
 from pydantic import ValidationError
-from sqlalchemy import any_, bindparam, literal, select
+from sqlalchemy import any_, bindparam, exists, literal, select
 from sqlalchemy.dialects.postgresql import array
 from sqlalchemy.orm import Session
 
@@ -50,6 +51,18 @@ def rules_of_server(session: Session, server: str) -> list[RuleVersion]:
         RuleVersion(name, version, sentence, digest, parse_stored(body))
         for name, version, sentence, digest, body in _IN_FORCE.run(session, {"server": server})
     ]
+
+
+def servers_with_rules(session: Session, servers: Collection[str]) -> set[str]:
+    """Return those of some servers on which any rule is in force."""
+    places = (
+        literal(EVERYWHERE),
+        literal("server:") + Server.server_id,
+        literal("institution:") + Server.inst_id,
+    )
+    ruled = exists().where(SiteRuleRow.state == "ACTIVE", SiteRuleRow.scope.in_(places))
+    query = select(Server.server_id).where(Server.server_id.in_(servers), ruled)
+    return set(session.scalars(query))
 
 
 def version_of(row: SiteRuleRow) -> RuleVersion:

@@ -22,7 +22,6 @@ from guardia.tools.transport.remote_scripts import GONE, SUPERVISE, TERMINATE
 
 _GRACE_SECONDS = 10
 """Seconds after the command's own limit until the server ends it even if the input stays open."""
-_DECODE = 'eval "$(printf %b "$9")"'
 _ESCAPES = {ord(c): f"\\0{ord(c):03o}" for c in "\\'!\n\r\t"}
 _MARK_BITS = 30
 """Bits of each number behind the word of the marks: arithmetic of a 32-bit shell holds them."""
@@ -91,9 +90,11 @@ class SupervisedCommand:
         name = self.fence_guard.tag if self.fence_guard else "guardia"
         leaves = int(self.command.leaves_children)
         figures = (*self.numbers, len(self.payload), bound, leaves)
-        texts = (_encoded(self.command.render()), _encoded(SUPERVISE))
-        words = ("sh", "-c", _DECODE, name, self.id, *map(str, figures), *texts)
-        return ("exec " if self.may_exec else "") + shlex.join(words)
+        rendered = self.command.render()
+        text = _encoded(rendered)
+        words = (name, self.id, *map(str, figures), text, str(int(text != rendered)))
+        start = "exec sh -c" if self.may_exec else "sh -c"
+        return f"{start} '{SUPERVISE}' {shlex.join(words)}"
 
     @property
     def payload(self) -> bytes:

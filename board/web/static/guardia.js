@@ -56,6 +56,7 @@ const kept = new Map();
 const CONTROLS = "textarea[id], select[id], input[id]:not([type=hidden])";
 
 function isTouched(control) {
+  if ("entered" in control.dataset) return true; // of a form that was refused
   if (control.type === "checkbox" || control.type === "radio") {
     return control.checked !== control.defaultChecked;
   }

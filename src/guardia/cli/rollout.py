@@ -100,12 +100,16 @@ def edit(  # noqa: PLR0917 (the options of a command)
 
 
 @app.command("submit", help=t("rollouts.cli.submit"))
-def submit(number: _Number, who: _As) -> None:
+def submit(
+    number: _Number,
+    who: _As,
+    exception: Annotated[str, typer.Option("--exception", help=t("rollouts.exception_hint"))] = "",
+) -> None:
     """Request the approval of a draft."""
     from guardia.board.rollouts import drafts
 
     with _signed_in(who) as (board, person):
-        sr_id = drafts.submit(board, person, number)
+        sr_id = drafts.submit(board, person, number, exception)
     sys.stdout.write(t("rollouts.cli.submitted", sr=sr_id) + "\n")
 
 
@@ -130,10 +134,15 @@ def list_(
 @app.command("show", help=t("rollouts.cli.show"))
 def show(number: _Number) -> None:
     """Print a rollout with its servers."""
-    from guardia.board.rollouts import view
+    from guardia.board.rollouts import rulings, view
 
     with open_installation(Settings()) as installation, installation.board() as board:
-        _print(view.get_rollout(board, None, number))
+        one = view.get_rollout(board, None, number)
+        _print(one)
+        for rule in rulings.rules_of(board, number, one.state):
+            said = f"[{t(f'rules.status.{rule.status.state}')}] {rule.status.rule.sentence}"
+            line = " ".join(filter(None, (said, rule.status.why, ", ".join(rule.servers))))
+            console().print(f"  {line}", markup=False, highlight=False)
 
 
 @app.command("pause", help=t("rollouts.cli.pause"))

@@ -8,6 +8,7 @@ from typing import Any, cast
 import pytest
 from board_env import LEAD, BoardEnv, action, plan
 from full_stack import LIBRARY
+from rules_env import add
 from signing_env import SilentNotary
 
 from guardia.agents import graph
@@ -105,3 +106,11 @@ def test_undo_does_not_sign_again(env: BoardEnv, proven: list[int]) -> None:
     assert gate.changes == [(0, "do"), (1, "do"), (1, "undo"), (0, "undo")]
     assert signatures(env) == before + 1
     assert len(proven) == 1 + 2
+
+
+def test_a_rule_made_after_the_approval_gives_the_plan_to_people(env: BoardEnv) -> None:
+    claim = approved(env)
+    add(env.board, "look-only", {"kind": "investigate"})
+    gate = RecordingGate(env.board)
+    assert execute(env, gate, claim) is State.MANUAL
+    assert gate.changes == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from board_env import LEAD, LEAD2, OFFICER, PM, TERMINATE, BoardEnv, open_env, plan
@@ -22,6 +22,7 @@ from guardia.board.core.planner import ActionDraft
 from guardia.board.execution import commands, grants, rule_check, tasks, view
 from guardia.board.execution.commands import CommandResult, PlanStep
 from guardia.board.site_rules import changes
+from guardia.board.site_rules.policy import History, RuleVersion, ServerChange, Setting
 from guardia.errors import Forbidden, Invalid, Refused, RuleBroken, Stale
 
 DO = PlanStep(0, "do")
@@ -343,3 +344,17 @@ def test_ten_thousand_rules_elsewhere_are_neither_read_nor_felt(env: BoardEnv) -
     with recorded_statements(env.board) as sent:
         attempt(env, claim)
     assert [one.rows for one in sent if "tb_site_rule" in one] == [1]
+
+
+def test_a_link_that_was_found_is_shown_before_anyone_approves() -> None:
+    rule = site_rule("audit", {"kind": "never", "paths": ["/data/audit"]})
+    version = RuleVersion("audit", 1, SENTENCE, rule.hash, rule)
+    change = ServerChange("A", "MOF", "config.set", {}, paths=("/app/conf",))
+    at = datetime(2026, 11, 20, 3, tzinfo=UTC)
+    states = []
+    for lead in ("/data/audit/app", "/app/conf"):
+        real = {"/app/conf": lead, "/data/audit": "/data/audit"}
+        setting = Setting(at, UTC, History(real_paths=real))
+        loaded = rule_check._Loaded((), [version], [change, change], setting)
+        states += [status.state for status in loaded.at(at).rules]
+    assert states == ["broken", "kept"]

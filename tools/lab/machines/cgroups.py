@@ -5,6 +5,7 @@ Without them, the init of every machine would put `nginx.service` into the same 
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shlex
 from contextlib import suppress
@@ -27,6 +28,11 @@ def hierarchies() -> tuple[Path, ...]:
         ):
             found.append(Path(place.split()[4]))
     return tuple(found)
+
+
+def group_name(home: Path) -> str:
+    """Return the name of the group that holds the machines of one folder."""
+    return hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

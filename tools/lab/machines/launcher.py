@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import hashlib
 import os
 import signal
 import sys
@@ -24,7 +23,7 @@ from guardia.tools.lab import namespace
 from guardia.tools.lab.machines import requirements
 from guardia.tools.lab.machines.build_steps import NSPAWN_FILES
 from guardia.tools.lab.machines.builder import ImageCache, lock_image
-from guardia.tools.lab.machines.cgroups import ControlGroup
+from guardia.tools.lab.machines.cgroups import ControlGroup, group_name
 from guardia.tools.lab.machines.inventory import FILE_NAME
 from guardia.tools.lab.machines.order import OCCUPIED, Order
 from guardia.tools.lab.machines.recipes import RECIPES
@@ -46,7 +45,7 @@ def main(home: Path, order: Order) -> int:
     found = {name: cache.obtain(RECIPES[name]) for name in sorted(images)}
     for image in found.values():
         lock_image(image, fcntl.LOCK_SH)
-    group = hashlib.sha256(os.fsencode(home)).hexdigest()[:12]
+    group = group_name(home)
     _remove_leftovers(home, group)
     alive, ours = os.pipe()
     NSPAWN_FILES.mkdir(parents=True, exist_ok=True)

@@ -12,6 +12,7 @@ import pytest
 from command_line import environment, start_process
 from machine_ssh import ssh
 from machines_env import Machine, require_machines, started_machines
+from remote_processes import processes_with, unique_seconds
 from waiting import PATIENCE, hang_guard, wait_until
 
 from guardia.errors import Refused
@@ -76,22 +77,21 @@ def test_two_fleets_side_by_side(machine: Machine) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["term", "kill"])
 def test_nothing_is_left(number: signal.Signals) -> None:
-    before = _traces()
     with started_machines("web") as running:
-        running.run_as_root("web-1", "setsid sleep 86399 </dev/null >/dev/null 2>&1 &")
-        home = running.home
-        assert wait_until(lambda: _traces() != before)
+        mark, home = unique_seconds(), running.home
+        running.run_as_root("web-1", f"setsid sleep {mark} </dev/null >/dev/null 2>&1 &")
+        assert _groups(home)
         os.kill(running.pid, number)
         assert wait_until(lambda: not running.is_alive())
         assert wait_until(lambda: not (home / FILE_NAME).exists())
-        assert wait_until(lambda: not _of("sleep 86399"))
-        assert wait_until(lambda: _traces() == before), (_traces(), before)
+        assert wait_until(lambda: not processes_with(mark))
+        assert wait_until(lambda: not _traces(home)), _traces(home)
 
 
 def test_they_end_with_the_command(tmp_path: Path) -> None:
     """`guardia lab up --machines` is killed and can do nothing about it itself."""
     require_machines()
-    before = _traces()
+    home = tmp_path / "machines"
     child = start_process(
         "lab", "up", "--machines", "--role", "web", "--json",
         env=environment(tmp_path), stdout=subprocess.PIPE, text=True,
@@ -99,21 +99,26 @@ def test_they_end_with_the_command(tmp_path: Path) -> None:
     assert child.stdout is not None
     with hang_guard("the machines start", minutes=20):
         assert '"fingerprint":' in child.stdout.readline()
+    assert _groups(home)
     child.kill()
     child.communicate(timeout=PATIENCE)
     assert wait_until(lambda: not _of(str(tmp_path)))
-    assert wait_until(lambda: _traces() == before)
+    assert wait_until(lambda: not _traces(home)), _traces(home)
 
 
 def _of(text: str) -> list[str]:
     return [process.command for process in list_processes() if text in process.command]
 
 
-def _traces() -> tuple[set[str], set[str], set[str]]:
-    """Return what machines could leave on this host: control groups, mounts, folders."""
-    groups = {
-        str(path) for mount in cgroups.hierarchies() for path in mount.glob("guardia-machines/*/*")
-        if path.is_dir()
+def _traces(home: Path) -> set[str]:
+    """Return what the machines of one folder have left on this host, where others may run too."""
+    mounts = Path("/proc/self/mountinfo").read_text("utf-8").splitlines()
+    return _groups(home) | {line for line in mounts if str(home) in line}
+
+
+def _groups(home: Path) -> set[str]:
+    name = cgroups.group_name(home)
+    return {
+        str(path) for mount in cgroups.hierarchies()
+        for path in mount.glob(f"guardia-machines/{name}") if path.is_dir()
     }  # fmt: skip
-    mounts = set(Path("/proc/self/mountinfo").read_text("utf-8").splitlines())
-    return groups, mounts, {*os.listdir("/run/systemd/nspawn")} - {"locks", "propagate"}
