@@ -15,7 +15,7 @@ from guardia.board.command.lexicon import lexicon
 from guardia.board.command.names import Names
 from guardia.board.command.reading import Act, LineReading, Mood
 from guardia.board.command.recipients import recipient, servers, superior
-from guardia.board.command.structure import NONE, Command, Situation, clarify
+from guardia.board.command.structure import DESTRUCTIVE, NONE, Command, Situation, clarify
 from guardia.text import hide_lookalikes
 
 Reader = Callable[[LineReading], Command | None]
@@ -28,10 +28,18 @@ def parse(line: str, situation: Situation, names: Names) -> Command:
         return NONE
     if (found := emergency.read(reading)) is not None:
         return found
-    if reading.ends("reported") and not reading.commands("comment"):
+    taken_back = reading.ends("reported") or reading.ends("revoked")
+    if taken_back and not reading.commands("comment"):
         return NONE
     found = next((c for read in _READERS if (c := read(reading)) is not None), None)
+    if found is not None and found.action in DESTRUCTIVE and _is_of_others(reading):
+        return NONE
     return found or query.read(reading, servers(reading)) or _unclear(reading)
+
+
+def _is_of_others(reading: LineReading) -> bool:
+    """Return whether a line only repeats what others said, or asks or forbids in English."""
+    return reading.ends("spoken_by_others") or reading.ends("foreign_negation")
 
 
 def _on_issue(reading: LineReading, build: Callable[[int], Command]) -> Command:

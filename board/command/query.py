@@ -30,7 +30,7 @@ def _is_about_ways(reading: LineReading) -> bool:
     return (
         (reading.asks("how") and not reading.asks("lists"))
         or (Mood.QUESTION in moods and not reading.asks("counts"))
-        or (Mood.TOLD in moods and reading.asks("tell_me_when"))
+        or (Mood.SUPPOSED in moods and not reading.asks("lists"))
     )
 
 

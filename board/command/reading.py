@@ -12,6 +12,7 @@ from guardia.board.command import times
 from guardia.board.command.compact import Compact, Mark
 from guardia.board.command.lexicon import lexicon
 from guardia.board.command.names import Names
+from guardia.board.command.respelling import respell
 from guardia.board.command.structure import Situation
 
 _QUOTES = re.compile(
@@ -51,10 +52,14 @@ class Mood(StrEnum):
     COMMAND = "command"
     NEGATED = "negated"
     QUESTION = "question"
+    SUPPOSED = "supposed"
+    """For the case that something happens."""
+    PAST = "past"
+    """As done, or whether it is."""
     UNSURE = "unsure"
     """What follows is not known to make it a command: enough to ask back, not to act."""
     TOLD = "told"
-    """As past, as a condition, as a part of a name: nothing is asked for."""
+    """As planned, or as a part of a name: nothing is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +81,9 @@ _MOODS = (
     ("negated", Mood.NEGATED),
     ("object", Mood.TOLD),
     ("polite", Mood.COMMAND),
-    ("past", Mood.TOLD),
+    ("past", Mood.PAST),
     ("deferred", Mood.TOLD),
-    ("conditional", Mood.TOLD),
+    ("conditional", Mood.SUPPOSED),
     ("adnominal", Mood.TOLD),
     ("nominal", Mood.TOLD),
     ("question", Mood.QUESTION),
@@ -101,6 +106,7 @@ class LineReading:
         compact = self.compact
         compact.replace(_QUOTES, self._quoted)
         self.names.mark(compact)
+        respell(compact)
         compact.replace(_PRIORITY, _priority)
         times.mark(compact, self.situation.now)
         compact.replace(
@@ -129,7 +135,10 @@ class LineReading:
         """The issue numbers, each once; only the chosen one if there were several."""
         if (chosen := self.situation.answered("sr")) is not None:
             return [int(chosen)]
-        return list(dict.fromkeys(self.values("N")))
+        wrong = lexicon().words["corrected"]
+        marks = [i for i, sign in enumerate(self.text) if sign == "N"]
+        kept = [i for i in marks if not wrong.match(self.text, i + 1)]
+        return list(dict.fromkeys(self.compact.mark_at(i).value for i in kept))
 
     @property
     def names_issue(self) -> bool:
@@ -157,21 +166,36 @@ class LineReading:
                     continue
                 if not shares:
                     taken[begin:end] = [True] * (end - begin)
-                found.append(Act(name, begin, end, self._mood(name, end)))
+                found.append(Act(name, begin, end, self._mood(name, begin, end)))
         return sorted(found, key=lambda act: act.begin)
 
-    def _mood(self, name: str, end: int) -> Mood:
+    def _mood(self, name: str, begin: int, end: int) -> Mood:
         """Return how an act is meant, by what follows it.
 
-        What ends, undoes or changes something must be asked for in words that are known to ask.
+        What ends, undoes or changes something must be asked for in words that are known to ask,
+        and at once: an order for the case that something happens is none yet.
         """
         tail, tails = self.text[end:], lexicon().tails
         mood = next((m for tail_name, m in _MOODS if tails[tail_name].search(tail)), Mood.COMMAND)
         known = ["firm"] if name in _DANGEROUS else []
         known = ["firm", "firm_work"] if name in lexicon().works else known
-        if mood is Mood.COMMAND and known and not any(tails[k].search(tail) for k in known):
-            return Mood.UNSURE
-        return mood
+        if mood is not Mood.COMMAND or not known:
+            return mood
+        if self._is_conditional(begin):
+            return Mood.SUPPOSED
+        firm = any(tails[k].search(tail) for k in known)
+        return Mood.COMMAND if firm or self._is_insisted(tail) else Mood.UNSURE
+
+    def _is_conditional(self, begin: int) -> bool:
+        """Return whether the sentence makes a condition before this place, and no courtesy."""
+        words = lexicon().words
+        before = re.split("[.!?]", self.text[:begin])[-1]
+        return words["condition"].search(words["courtesy"].sub("", before)) is not None
+
+    def _is_insisted(self, tail: str) -> bool:
+        """Return whether an order is repeated with emphasis: "I said, roll back!"."""
+        insisted = lexicon().tails["insisted"].match(tail) is not None
+        return insisted and self.says("urged")
 
     def commands(self, *names: str) -> list[Act]:
         """Return the acts of these names that are meant as commands, in order."""
