@@ -12,6 +12,7 @@ from typing import Any
 
 from guardia.board.command import emergency, query
 from guardia.board.command.lexicon import lexicon
+from guardia.board.command.mail import own_words
 from guardia.board.command.names import Names
 from guardia.board.command.reading import Act, LineReading, Mood
 from guardia.board.command.recipients import recipient, servers, superior
@@ -23,7 +24,16 @@ Reader = Callable[[LineReading], Command | None]
 
 def parse(line: str, situation: Situation, names: Names) -> Command:
     """Return the command that a line means."""
-    reading = LineReading(hide_lookalikes(line), situation, names)
+    return command_of(reading_of(line, situation, names))
+
+
+def reading_of(line: str, situation: Situation, names: Names) -> LineReading:
+    """Return what a line says, without what it quotes and what only looks like a name."""
+    return LineReading(hide_lookalikes(own_words(line)), situation, names)
+
+
+def command_of(reading: LineReading) -> Command:
+    """Return the command that a line means, from what it says."""
     if not reading.text or reading.ends("unreal"):
         return NONE
     if (found := emergency.read(reading)) is not None:
@@ -112,7 +122,9 @@ def _reassign(reading: LineReading) -> Command | None:
         return _on_issue(reading, lambda sr: clarify(target.params["about"], sr))
     if target is not None:
         return _on_issue(reading, lambda sr: Command("reassign", sr, target))
-    return _on_issue(reading, lambda sr: clarify("person", sr)) if reading.names_issue else None
+    if reading.names_issue or reading.says("names_assignee"):
+        return _on_issue(reading, lambda sr: clarify("person", sr))
+    return None
 
 
 def _escalate(reading: LineReading) -> Command | None:
@@ -147,6 +159,9 @@ def _reason(reading: LineReading) -> str | None:
     if stated is not None:
         body = reading.compact.original_from(stated.start("body"))
         return re.sub(r"(?:입니다|이에요|예요|임)?[.!\s]*$", "", body).strip(" '\"“”") or None
+    after = lexicon().words["reason_after"].search(reading.text)
+    if after is not None:
+        return reading.compact.original_of(after, "body").strip(" '\"“”") or None
     because = lexicon().words["because"].search(reading.text)
     return reading.compact.original_of(because, "body").strip(" ,") or None if because else None
 
