@@ -9,7 +9,7 @@ _ORIGINAL = re.compile(
     r"|(?:from|보낸 ?사람|발신)\s*:.*|on .{5,80} wrote:\s*|.{4,60}님이 작성:\s*)$",
     re.IGNORECASE,
 )
-"""From here on, somebody else's text follows."""
+"""From here on, the text of another person follows."""
 _QUOTED = re.compile(r"(?m)^\s*>.*$")
 _SUBJECT = re.compile(
     r"\s*(?:(?:re|fw|fwd|회신|전달)\s*:|\[(?:전달|회신|fw|fwd|re)\]|제목\s*:|subject\s*:).*\n",
