@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from guardia.i18n import t
 
 _COLD_FACTOR = 4
-TriageField = Literal["kind", "category", "priority", "action_type", "institution"]
+TriageField = Literal["kind", "category", "priority", "action_type", "institution", "command"]
 
 
 class _Entry(BaseModel):
@@ -73,9 +73,11 @@ class BrainChoice(_Entry):
         "priority",
         "action_type",
         "institution",
+        "command",
     )
-    """What a model may fill of a request's triage where the rules are unsure; empty: nothing, it is
-    asked and its differences are shown only (shadow mode)."""
+    """What a model may fill where the rules are unsure: fields of a request's triage, and the
+    reading of a command; empty: nothing, it is asked and its differences are shown only (shadow
+    mode)."""
     limit: float = Field(default=120.0, gt=0, le=600)
     """Seconds for all models of one decision together; then the embedded brain decide."""
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from guardia.agents.brain.goals.breakdown import GoalPiece, divide
 from guardia.agents.brain.protocol import BrainResult, RunbookChoice
 from guardia.agents.brain.triage.classify import Triage, triage
+from guardia.board.command.names import Names
+from guardia.board.command.parser import parse
+from guardia.board.command.structure import Command, Situation
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
 from guardia.org.directory import Directory
@@ -18,6 +21,10 @@ class EmbeddedBrain:
     def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
         """Classify by the rules, with the words that matched as reasons."""
         return BrainResult(triage(text, directory), NAME)
+
+    def command(self, line: str, situation: Situation, names: Names) -> BrainResult[Command]:
+        """Read an operator's line by the grammar."""
+        return BrainResult(parse(line, situation, names), NAME)
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Split into list items, sentences and clauses."""

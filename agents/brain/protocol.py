@@ -7,6 +7,8 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.triage.classify import Triage
+from guardia.board.command.names import Names
+from guardia.board.command.structure import Command, Situation
 from guardia.i18n import t
 from guardia.knowledge.library import RunbookMatch
 from guardia.org.directory import Directory
@@ -50,6 +52,10 @@ class Brain(Protocol):
 
     def triage(self, text: str, directory: Directory) -> BrainResult[Triage]:
         """Classify a request; `text` is untrusted."""
+        ...
+
+    def command(self, line: str, situation: Situation, names: Names) -> BrainResult[Command]:
+        """Read an operator's line; `line` is untrusted."""
         ...
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:

@@ -75,6 +75,15 @@ class Compact:
 
     def put(self, marks: Iterable[Mark]) -> None:
         """Replace what each mark covers by its sign; what overlaps an earlier one is left."""
+        self._rewrite((mark.begin, mark.end, mark.sign, mark) for mark in marks)
+
+    def respell(self, pattern: re.Pattern[str], spelling: str) -> None:
+        """Write every match in another way; each new letter has its place in the original."""
+        if pattern.search(self.text) is not None:
+            self._rewrite((*match.span(), spelling, None) for match in pattern.finditer(self.text))
+
+    def _rewrite(self, changes: Iterable[tuple[int, int, str, Mark | None]]) -> None:
+        """Replace spans of the text by other letters, the first of which may be a mark's sign."""
         text: list[str] = []
         places: list[int] = []
         at: dict[int, Mark] = {}
@@ -87,14 +96,15 @@ class Compact:
                 text.append(self.text[position])
                 places.append(self.places[position])
 
-        for mark in marks:
-            if mark.begin < last:
+        for begin, end, letters, mark in changes:
+            if begin < last:
                 continue
-            keep(last, mark.begin)
-            at[len(text)] = mark
-            text.append(mark.sign)
-            places.append(self.places[mark.begin])
-            last = mark.end
+            keep(last, begin)
+            if mark is not None:
+                at[len(text)] = mark
+            text.extend(letters)
+            places.extend(self.places[min(begin + i, end - 1)] for i in range(len(letters)))
+            last = end
         keep(last, len(self.text))
         self.text, self.places, self._at = "".join(text), places, at
 

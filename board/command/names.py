@@ -214,7 +214,9 @@ def _servers(directory: Directory) -> Iterable[Spelling]:
     for host in directory.servers:
         plain = _squeeze(host.server_id)
         yield Spelling(plain, "H", (host.server_id,))
-        yield Spelling(plain.replace("-", ""), "H", (host.server_id,))
+        for short in {plain, re.sub(r"-0+(?=\d+$)", "-", plain)}:
+            for joint in ("", "_", "-"):
+                yield Spelling(short.replace("-", joint), "H", (host.server_id,))
         names = institutions.get(host.institution, [])
         for alias in map(_squeeze, host.aliases):
             yield Spelling(alias, "H", (host.server_id,))

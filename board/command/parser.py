@@ -12,10 +12,11 @@ from typing import Any
 
 from guardia.board.command import emergency, query
 from guardia.board.command.lexicon import lexicon
+from guardia.board.command.mail import own_words
 from guardia.board.command.names import Names
 from guardia.board.command.reading import Act, LineReading, Mood
 from guardia.board.command.recipients import recipient, servers, superior
-from guardia.board.command.structure import NONE, Command, Situation, clarify
+from guardia.board.command.structure import DESTRUCTIVE, NONE, Command, Situation, clarify
 from guardia.text import hide_lookalikes
 
 Reader = Callable[[LineReading], Command | None]
@@ -23,15 +24,32 @@ Reader = Callable[[LineReading], Command | None]
 
 def parse(line: str, situation: Situation, names: Names) -> Command:
     """Return the command that a line means."""
-    reading = LineReading(hide_lookalikes(line), situation, names)
+    return command_of(reading_of(line, situation, names))
+
+
+def reading_of(line: str, situation: Situation, names: Names) -> LineReading:
+    """Return what a line says, without what it quotes and what only looks like a name."""
+    return LineReading(hide_lookalikes(own_words(line)), situation, names)
+
+
+def command_of(reading: LineReading) -> Command:
+    """Return the command that a line means, from what it says."""
     if not reading.text or reading.ends("unreal"):
         return NONE
     if (found := emergency.read(reading)) is not None:
         return found
-    if reading.ends("reported") and not reading.commands("comment"):
+    taken_back = reading.ends("reported") or reading.ends("revoked")
+    if taken_back and not reading.commands("comment"):
         return NONE
     found = next((c for read in _READERS if (c := read(reading)) is not None), None)
+    if found is not None and found.action in DESTRUCTIVE and _is_of_others(reading):
+        return NONE
     return found or query.read(reading, servers(reading)) or _unclear(reading)
+
+
+def _is_of_others(reading: LineReading) -> bool:
+    """Return whether a line only repeats what others said, or asks or forbids in English."""
+    return reading.ends("spoken_by_others") or reading.ends("foreign_negation")
 
 
 def _on_issue(reading: LineReading, build: Callable[[int], Command]) -> Command:
@@ -104,7 +122,9 @@ def _reassign(reading: LineReading) -> Command | None:
         return _on_issue(reading, lambda sr: clarify(target.params["about"], sr))
     if target is not None:
         return _on_issue(reading, lambda sr: Command("reassign", sr, target))
-    return _on_issue(reading, lambda sr: clarify("person", sr)) if reading.names_issue else None
+    if reading.names_issue or reading.says("names_assignee"):
+        return _on_issue(reading, lambda sr: clarify("person", sr))
+    return None
 
 
 def _escalate(reading: LineReading) -> Command | None:
@@ -139,6 +159,9 @@ def _reason(reading: LineReading) -> str | None:
     if stated is not None:
         body = reading.compact.original_from(stated.start("body"))
         return re.sub(r"(?:입니다|이에요|예요|임)?[.!\s]*$", "", body).strip(" '\"“”") or None
+    after = lexicon().words["reason_after"].search(reading.text)
+    if after is not None:
+        return reading.compact.original_of(after, "body").strip(" '\"“”") or None
     because = lexicon().words["because"].search(reading.text)
     return reading.compact.original_of(because, "body").strip(" ,") or None if because else None
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from guardia.board.command.lexicon import lexicon
 from guardia.board.command.reading import LineReading, Mood
-from guardia.board.command.structure import Command, clarify
+from guardia.board.command.structure import DESTRUCTIVE, Command, clarify
+
+AUDITED = frozenset({*lexicon().works, *DESTRUCTIVE})
+"""Acts whose past a question may be about."""
 
 
 def read(reading: LineReading, servers: list[str]) -> Command | None:
@@ -30,7 +33,7 @@ def _is_about_ways(reading: LineReading) -> bool:
     return (
         (reading.asks("how") and not reading.asks("lists"))
         or (Mood.QUESTION in moods and not reading.asks("counts"))
-        or (Mood.TOLD in moods and reading.asks("tell_me_when"))
+        or (Mood.SUPPOSED in moods and not reading.asks("lists"))
     )
 
 
@@ -66,9 +69,18 @@ def _is_about_approvals(reading: LineReading) -> bool:
 
 
 def _is_about_the_past(reading: LineReading) -> bool:
+    if _is_whether_done(reading):
+        return True
     if not reading.asks("audit") or reading.asks("not_audit"):
         return False
     return reading.asks("past") or not reading.asks("who")
+
+
+def _is_whether_done(reading: LineReading) -> bool:
+    """Return whether a line asks if something was done: "was the backup taken yesterday?"."""
+    done = any(act.mood is Mood.PAST and act.name in AUDITED for act in reading.acts)
+    asked = done and reading.asks("whether_done")
+    return asked and not (reading.asks("health") or reading.asks("lists") or reading.asks("tasks"))
 
 
 def _is_own(reading: LineReading, person: str | None) -> bool:

@@ -12,6 +12,7 @@ from guardia.board.command import times
 from guardia.board.command.compact import Compact, Mark
 from guardia.board.command.lexicon import lexicon
 from guardia.board.command.names import Names
+from guardia.board.command.respelling import respell
 from guardia.board.command.structure import Situation
 
 _QUOTES = re.compile(
@@ -25,7 +26,8 @@ _MENTION = re.compile(
 _PRIORITY = re.compile(
     r"p(?P<p>[1-4])(?![0-9])|(?P<rank>[1-4])(?:순위|등급|급)|"
     r"(?:우선순위|중요도|긴급도)(?:를|을|는|은|좀)?(?P<word>긴급|최우선|최상|높음|상|보통|중간|중|낮음|최하|하)(?=으로|로|급|$)|(?P<top>최우선|긴급(?=(?:건)?으로))"
-    r"|우선순위(?:를|을)?(?P<digit>[1-4])(?=(?:으)?로)"
+    r"|(?:우선순위|중요도|긴급도)(?:를|을|는|은)?(?:제일|가장|최대한)?(?:(?P<most>높게|높이|급하게)|(?P<least>낮게))"
+    r"|(?:우선순위|중요도|긴급도)(?:를|을)?(?P<digit>[1-4])(?:등급|급|순위)?(?=(?:으)?로|[.!]*$)"
 )
 _RANKS = {"긴급": 1, "최우선": 1, "최상": 1, "높음": 2, "상": 2, "보통": 3, "중간": 3, "중": 3,
           "낮음": 4, "하": 4, "최하": 4}  # fmt: skip
@@ -33,7 +35,7 @@ _NUMBER = re.compile(
     r"(?:(?:sr|이슈|티켓|일감|접수번호|접수|요청번호|건번호|번호|no\.?|ticket|issue)[-_#:]?|#)(?P<marked>\d{1,9})"
     r"(?:번(?!째|서버|호기))?(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?:번)?(?!수))?"
     r"|^(?P<first>\d{2,9})(?=[PUAO](?:님|씨)?(?:으로|로|한테|에게|께))"
-    r"|(?<![\d.:/-])(?P<plain>\d{1,9})번(?!째|서버|호기|포트|정도|만|이나|씩|넘게)(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?!수))?"
+    r"|(?<![\d:/-])(?<!\d\.)(?P<plain>\d{1,9})번(?!째|서버|호기|포트|정도|만|이나|씩|넘게)(?:(?:건|작업|이슈|티켓|sr|일감|요청|장애)(?!수))?"
 )
 _DEICTIC = re.compile(
     r"(?:이|그|저|해당|본|요|현재|지금이|지금|방금)(?:작업|건(?!수)|sr|이슈|요청건|요청|티켓|일감|장애)(?!들)|(?:이|요|그)거(?!말고)|이것|그것|이걸|얘(?!기|네)"
@@ -51,10 +53,14 @@ class Mood(StrEnum):
     COMMAND = "command"
     NEGATED = "negated"
     QUESTION = "question"
+    SUPPOSED = "supposed"
+    """For the case that something happens."""
+    PAST = "past"
+    """As done, or whether it is."""
     UNSURE = "unsure"
     """What follows is not known to make it a command: enough to ask back, not to act."""
     TOLD = "told"
-    """As past, as a condition, as a part of a name: nothing is asked for."""
+    """As planned, or as a part of a name: nothing is asked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +82,9 @@ _MOODS = (
     ("negated", Mood.NEGATED),
     ("object", Mood.TOLD),
     ("polite", Mood.COMMAND),
-    ("past", Mood.TOLD),
+    ("past", Mood.PAST),
     ("deferred", Mood.TOLD),
-    ("conditional", Mood.TOLD),
+    ("conditional", Mood.SUPPOSED),
     ("adnominal", Mood.TOLD),
     ("nominal", Mood.TOLD),
     ("question", Mood.QUESTION),
@@ -101,6 +107,7 @@ class LineReading:
         compact = self.compact
         compact.replace(_QUOTES, self._quoted)
         self.names.mark(compact)
+        respell(compact)
         compact.replace(_PRIORITY, _priority)
         times.mark(compact, self.situation.now)
         compact.replace(
@@ -129,7 +136,10 @@ class LineReading:
         """The issue numbers, each once; only the chosen one if there were several."""
         if (chosen := self.situation.answered("sr")) is not None:
             return [int(chosen)]
-        return list(dict.fromkeys(self.values("N")))
+        wrong = lexicon().words["corrected"]
+        marks = [i for i, sign in enumerate(self.text) if sign == "N"]
+        kept = [i for i in marks if not wrong.match(self.text, i + 1)]
+        return list(dict.fromkeys(self.compact.mark_at(i).value for i in kept))
 
     @property
     def names_issue(self) -> bool:
@@ -157,21 +167,36 @@ class LineReading:
                     continue
                 if not shares:
                     taken[begin:end] = [True] * (end - begin)
-                found.append(Act(name, begin, end, self._mood(name, end)))
+                found.append(Act(name, begin, end, self._mood(name, begin, end)))
         return sorted(found, key=lambda act: act.begin)
 
-    def _mood(self, name: str, end: int) -> Mood:
+    def _mood(self, name: str, begin: int, end: int) -> Mood:
         """Return how an act is meant, by what follows it.
 
-        What ends, undoes or changes something must be asked for in words that are known to ask.
+        What ends, undoes or changes something must be asked for in words that are known to ask,
+        and at once: an order for the case that something happens is none yet.
         """
         tail, tails = self.text[end:], lexicon().tails
         mood = next((m for tail_name, m in _MOODS if tails[tail_name].search(tail)), Mood.COMMAND)
         known = ["firm"] if name in _DANGEROUS else []
         known = ["firm", "firm_work"] if name in lexicon().works else known
-        if mood is Mood.COMMAND and known and not any(tails[k].search(tail) for k in known):
-            return Mood.UNSURE
-        return mood
+        if mood is not Mood.COMMAND or not known:
+            return mood
+        if self._is_conditional(begin):
+            return Mood.SUPPOSED
+        firm = any(tails[k].search(tail) for k in known)
+        return Mood.COMMAND if firm or self._is_insisted(tail) else Mood.UNSURE
+
+    def _is_conditional(self, begin: int) -> bool:
+        """Return whether the sentence makes a condition before this place, and no courtesy."""
+        words = lexicon().words
+        before = re.split("[.!?]", self.text[:begin])[-1]
+        return words["condition"].search(words["courtesy"].sub("", before)) is not None
+
+    def _is_insisted(self, tail: str) -> bool:
+        """Return whether an order is repeated with emphasis: "I said, roll back!"."""
+        insisted = lexicon().tails["insisted"].match(tail) is not None
+        return insisted and self.says("urged")
 
     def commands(self, *names: str) -> list[Act]:
         """Return the acts of these names that are meant as commands, in order."""
@@ -202,7 +227,8 @@ def _priority(match: re.Match[str]) -> Mark:
     if match["word"]:
         rank = _RANKS[match["word"]]
     else:
-        rank = 1 if match["top"] else int(match["p"] or match["rank"] or match["digit"])
+        extreme = 1 if match["top"] or match["most"] else 4 if match["least"] else 0
+        rank = extreme or int(match["p"] or match["rank"] or match["digit"])
     return Mark("R", f"P{rank}", *match.span())
 
 

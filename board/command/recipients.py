@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from guardia.board.command.compact import Mark
 from guardia.board.command.lexicon import lexicon
 from guardia.board.command.names import UnclearKind
 from guardia.board.command.reading import LineReading
 from guardia.board.command.structure import Command, clarify
+
+
+def _wanted(reading: LineReading, signs: str) -> Iterator[Mark]:
+    """Yield the marks of these kinds that a line does not exclude: "not this one but that"."""
+    excluded = lexicon().words["excluded"]
+    for position, sign in enumerate(reading.text):
+        if sign in signs and not excluded.match(reading.text, position + 1):
+            yield reading.compact.mark_at(position)
 
 
 def recipient(reading: LineReading) -> str | Command | None:
@@ -54,7 +64,7 @@ def servers(reading: LineReading) -> list[str]:
         return [chosen]
     found: dict[str, None] = {}
     institution: str | None = None
-    for mark in reading.compact.all("IHK"):
+    for mark in _wanted(reading, "IHK"):
         if mark.sign == "I":
             institution = mark.value[0]
         elif isinstance(mark.value, UnclearKind):

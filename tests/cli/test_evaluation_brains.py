@@ -127,3 +127,53 @@ def test_a_brain_gains_on_goals_what_the_rules_do_not_see(
         given = ("eval", "goals", file, "--directory", DIRECTORY, "--json", *options)
         found = json.loads(output(*given))
     assert (found["won"], found["lost"], found["exact"]) == expected and found["calls"] == 1
+
+
+UNCLEAR = "#31 이거 알아서 잘 부탁드려요"
+NOTHING = dict.fromkeys(("sr_id", "target", "work", "priority", "mode", "about"), "NONE")
+
+
+def command_examples(folder: Path, text: str, expect: dict[str, Any]) -> str:
+    path = folder / "commands.jsonl"
+    context = {"sr_id": None, "user": "u-lead-1", "channel": "web"}
+    row = {"id": "1", "text": text, "context": context, "expect": expect}
+    path.write_text(json.dumps(row), "utf-8")
+    return str(path)
+
+
+def evaluate_commands(folder: Path, file: str, answer: dict[str, Any]) -> dict[str, Any]:
+    with ModelServer(window=4_096) as model:
+        model.replies(CannedReply(NOTHING | answer))
+        options = ("--brain", "dispatcher", "--chart", chart(folder, model.url))
+        given = ("eval", "commands", file, "--directory", DIRECTORY, "--json", *options)
+        found: dict[str, Any] = json.loads(output(*given))
+        return found
+
+
+def test_a_brain_reads_a_command_of_which_the_grammar_is_unsure(tmp_path: Path) -> None:
+    file = command_examples(tmp_path, UNCLEAR, {"action": "resume", "sr_id": 31})
+    found = evaluate_commands(tmp_path, file, {"action": "resume", "sr_id": "31"})
+    assert (found["exact"], found["won"], found["lost"]) == (100.0, 1, 0)
+    assert found["by"] == {f"chat:{MODEL}": 1}
+    assert (found["calls"], found["tokens_in"], found["tokens_out"]) == (1, 30, 12)
+    assert found["sr_id"] == 100.0 and found["seconds"] > 0
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        (UNCLEAR, {"action": "rollback", "sr_id": "31"}),
+        (UNCLEAR, {"action": "resume", "sr_id": "99"}),
+        (UNCLEAR, {"action": "kill_all"}),
+        ("#31 롤백하지 마세요", {"action": "rollback", "sr_id": "31"}),
+        ("MOF-WAS-01 재시작하면 세션이 끊기나요?", {"action": "run_action", "target": "MOF-WAS-01",
+                                       "work": "RESTART"}),
+    ],
+    ids=["not seen", "another issue", "everything", "forbidden", "only asked"],
+)  # fmt: skip
+def test_a_brain_makes_nothing_destructive_that_the_grammar_did_not_see(
+    tmp_path: Path, text: str, answer: dict[str, Any]
+) -> None:
+    file = command_examples(tmp_path, text, {"action": "none"})
+    found = evaluate_commands(tmp_path, file, answer)
+    assert found["destructive_false_positives"] == 0 and found["won"] == 0

@@ -16,11 +16,15 @@ from guardia.agents.brain.chat.breaker import CircuitBreaker, breaker_for
 from guardia.agents.brain.chat.clients import NO_USAGE, ChatReply, TokenUsage
 from guardia.agents.brain.chat.model import ChatModel, system_prompt, time_limit
 from guardia.agents.brain.chat.prompts import Prompt
+from guardia.agents.brain.embedded import NAME as GRAMMAR
 from guardia.agents.brain.goals import scope
 from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.metering import UsageMeter
 from guardia.agents.brain.protocol import Brain, BrainResult, RunbookChoice
 from guardia.agents.brain.triage.classify import Triage
+from guardia.board.command.names import Names
+from guardia.board.command.openings import read_with_openings
+from guardia.board.command.structure import NONE, Command, Situation
 from guardia.board.costs.budget_accounts import BudgetRefusal
 from guardia.errors import Misconfigured, ModelError
 from guardia.i18n import t
@@ -84,6 +88,20 @@ class ChatBrain:
             rules.answer, result.answer, text, directory, self._choice.decides
         )
         return replace(result, answer=merged)
+
+    def command(self, line: str, situation: Situation, names: Names) -> BrainResult[Command]:
+        """Read a line by the grammar, and let a model choose only where the grammar is unsure.
+
+        A model never makes anything of a line that ends, undoes or permits something which the
+        grammar did not see in it.
+        """
+        grammar, found = read_with_openings(line, situation, names)
+        sure = BrainResult(grammar, GRAMMAR)
+        if found is None:
+            return sure
+        result = self._ask_models(prompts.command_prompt(line, found), otherwise=lambda: sure)
+        decides = "command" in self._choice.decides and result.answer != NONE
+        return replace(result, answer=result.answer if decides else grammar)
 
     def divide(self, text: str, directory: Directory) -> BrainResult[tuple[GoalPiece, ...]]:
         """Let a model split a goal within the scope of its own words.

@@ -19,6 +19,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, Validation
 from guardia.agents.brain.goals.breakdown import GoalPiece
 from guardia.agents.brain.protocol import RunbookChoice
 from guardia.agents.brain.triage.classify import Triage, triage
+from guardia.board.command.openings import Openings
+from guardia.board.command.structure import Command
 from guardia.errors import ModelError
 from guardia.i18n import t
 from guardia.org.directory import Directory, Host, InstitutionInfo
@@ -90,6 +92,16 @@ class _DivisionAnswer(_Answer):
     pieces: Annotated[list[_PieceAnswer], Field(max_length=MAX_PIECES)]
 
 
+class _CommandAnswer(_Answer):
+    action: str
+    sr_id: str
+    target: str
+    work: str
+    priority: str
+    mode: Literal["manual", "auto", "NONE"]
+    about: Literal["tasks", "approvals", "workload", "audit", "servers", "agents", "sr", "NONE"]
+
+
 class _SentenceAnswer(_Answer):
     text: Annotated[str, StringConstraints(pattern=r"^.{2,300}$")]
     passage: str
@@ -102,9 +114,29 @@ class _ComposedAnswer(_Answer):
 
 A = TypeVar("A", bound=_Answer)
 
+_ABOUT = ("tasks", "approvals", "workload", "audit", "servers", "agents", "sr")
+_PARTS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "reassign": (("sr_id", "target"), ()),
+    "set_mode": (("sr_id", "mode"), ()),
+    "reanalyze": (("sr_id",), ()),
+    "abort": (("sr_id",), ()),
+    "rollback": (("sr_id",), ()),
+    "pause": (("sr_id",), ()),
+    "resume": (("sr_id",), ()),
+    "approve": (("sr_id",), ()),
+    "reject": (("sr_id",), ()),
+    "set_priority": (("sr_id", "priority"), ()),
+    "run_action": (("target", "action_type"), ()),
+    "wake": (("target",), ()),
+    "escalate": (("sr_id", "target"), ()),
+    "query": (("about",), ("sr_id", "target")),
+}
+"""What each command must have, and may have."""
+
 TRIAGE_BASE_SCHEMA = json.dumps(_TriageAnswer.model_json_schema(), sort_keys=True)
 DIVISION_BASE_SCHEMA = json.dumps(_DivisionAnswer.model_json_schema(), sort_keys=True)
 COMPOSED_BASE_SCHEMA = json.dumps(_ComposedAnswer.model_json_schema(), sort_keys=True)
+COMMAND_BASE_SCHEMA = json.dumps(_CommandAnswer.model_json_schema(), sort_keys=True)
 CHOICE_BASE_SCHEMA = json.dumps(_ChoiceAnswer.model_json_schema(), sort_keys=True)
 """The schemas without what is offered: they change with this file only."""
 
@@ -252,6 +284,45 @@ def parse_choice(text: str, runbooks: Sequence[str]) -> RunbookChoice:
     _require_offered("runbook", [answer.runbook], {NONE, *runbooks})
     chosen = None if answer.runbook == NONE else answer.runbook
     return RunbookChoice(chosen, " ".join(_korean_reasons([answer.reason])))
+
+
+def command_schema(found: Openings) -> Any:
+    """Return the schema of a command out of exactly what a line may mean."""
+    return _object_schema(
+        action=_enum_schema(found.actions),
+        sr_id=_enum_schema([*map(str, found.issues), NONE]),
+        target=_enum_schema([*found.targets, NONE]),
+        work=_enum_schema([*found.works, NONE]),
+        priority=_enum_schema([*get_args(Priority), NONE]),
+        mode=_enum_schema(["manual", "auto", NONE]),
+        about=_enum_schema([*_ABOUT, NONE]),
+    )
+
+
+def parse_command(text: str, found: Openings) -> Command:
+    """Parse a command. Raises `ModelError` for what was not offered or lacks a part."""
+    answer = _parse(text, _CommandAnswer)
+    _require_offered("action", [answer.action], found.actions)
+    _require_offered("sr_id", [answer.sr_id], {NONE, *map(str, found.issues)})
+    _require_offered("target", [answer.target], {NONE, *found.targets})
+    _require_offered("work", [answer.work], {NONE, *found.works})
+    _require_offered("priority", [answer.priority], {NONE, *get_args(Priority)})
+    if answer.action not in _PARTS:
+        return Command(answer.action)
+    given = {
+        "sr_id": answer.sr_id,
+        "target": answer.target,
+        "action_type": answer.work,
+        "priority": answer.priority,
+        "mode": answer.mode,
+        "about": answer.about,
+    }
+    needed, possible = _PARTS[answer.action]
+    if missing := [name for name in needed if given[name] == NONE]:
+        raise ModelError(why=t("brain.not_valid", place=missing[0]), answered=True)
+    kept = {n: given[n] for n in (*needed, *possible) if given[n] != NONE}
+    number, target = kept.pop("sr_id", None), kept.pop("target", None)
+    return Command(answer.action, int(number) if number else None, target, dict(kept))
 
 
 def _object_schema(**properties: Any) -> dict[str, Any]:

@@ -21,6 +21,8 @@ from guardia.agents.brain.goals.scope import GoalScope
 from guardia.agents.brain.protocol import RunbookChoice
 from guardia.agents.brain.triage.classify import Triage, mentioned_servers, relevant_text
 from guardia.agents.brain.triage.names import index_of
+from guardia.board.command.openings import Openings
+from guardia.board.command.structure import Command
 from guardia.knowledge.library import RunbookMatch
 from guardia.org.directory import Directory, Host, InstitutionInfo
 
@@ -94,6 +96,24 @@ def triage_prompt(text: str, directory: Directory) -> Prompt[Triage]:
         schema=parsing.triage_schema(servers, institutions),
         parse=lambda answer: parsing.parse_triage(answer, servers, institutions),
         base_schema=parsing.TRIAGE_BASE_SCHEMA,
+        build=build,
+    )
+
+
+def command_prompt(line: str, found: Openings) -> Prompt[Command]:
+    """Build the prompt to read an operator's line; only what the line names can be chosen."""
+    offered = {"issues": list(map(str, found.issues)), "targets": list(found.targets)}
+
+    def build(share: float) -> str:
+        return _sections(named=offered, request=_kept(line, share))
+
+    return Prompt(
+        name="command",
+        instructions=_instructions("command"),
+        data=build(1),
+        schema=parsing.command_schema(found),
+        parse=lambda answer: parsing.parse_command(answer, found),
+        base_schema=parsing.COMMAND_BASE_SCHEMA,
         build=build,
     )
 

@@ -82,6 +82,8 @@ def _incident(facts: RequestFacts) -> Judgement | None:
     """Match a problem that exists now; what must be killed holds up others."""
     if facts.action == "KILL_QUERY":
         return _judge("INCIDENT", "fault", [*facts.faults, *facts.asked])
+    if facts.action == "HEALTH_CHECK" and facts.reading.all("calm.precaution"):
+        return None
     strong = [h for h in facts.faults if h.concept not in ("fault.weak", "fault.waiting")]
     if facts.action == "DISK_CLEANUP" and facts.reading.facts("calm.noimpact"):
         # Files pile up, but there is room: "아직 여유가 있으니 정리 부탁드립니다".
@@ -264,10 +266,18 @@ def _degraded(facts: RequestFacts) -> Judgement:
     ):
         if found:
             return _judge("P3", because, found)
+    if facts.topic == "ACCOUNT" and _is_of_one_account(facts):
+        return _judge("P3", "one", facts.faults)
     if facts.topic == "GENERAL" and facts.topics:
         # An office device serves a room, not a service.
         return _judge("P3", "office", facts.topics)
     return _judge("P2", "degraded", facts.faults)
+
+
+def _is_of_one_account(facts: RequestFacts) -> bool:
+    """Return whether an account is locked or refused and nothing speaks of more than one."""
+    several = facts.reading.facts("scope.wide", "scope.heavy", "scope.some")
+    return not (several or facts.kinds or facts.times("when.urgent"))
 
 
 def _is_component(facts: RequestFacts, hit: ConceptHit) -> bool:

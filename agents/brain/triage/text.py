@@ -19,6 +19,17 @@ _RULE = re.compile(r"^[^\S\n]*+(?:[-=_*~─━]{3,}.*|#{3,}[^\S\n]*)$", re.MULTI
 _QUOTE = re.compile(
     r"^[^\S\n]*+(?:>|From:|보낸\s?사람:|-++[^\S\n]*(?:Original|원본)).*$", re.MULTILINE
 )
+_MARK_OF_QUOTE = re.compile(r"^[^\S\n]*+(?:>[^\S\n]*)+", re.MULTILINE)
+_PASSED_ON = re.compile(
+    r"^\s*(?:(?:fw|fwd|전달)\s*:|\[(?:fw|fwd|전달)\])|(?:아래|하기)(?:와|의|에|로|\s)?\s?"
+    r"(?:같이|내용|메일|문의|요청|건)|전달\s?(?:드|합니다|해\s?드|하오니)|포워드|forward",
+    re.IGNORECASE,
+)
+"""Words by which a mail is only passed on: what it quotes is the request."""
+_TAG = re.compile(
+    r"^\s*\[(?:관제|모니터링|알림|공지|공문|회신|접수|요청|문의|신청)\]\s*", re.MULTILINE
+)
+"""The place or kind of a notice, which says nothing about the matter."""
 _BLANKS = re.compile(r"[^\S\n]{4,}")
 _BLANK_LINES = re.compile(r"\n{3,}")
 _BLOCK = re.compile(
@@ -69,7 +80,19 @@ _MISSPELT = tuple(
         (r"나심(?=\s)", "나시면"),
         (r"아녜요", "아니에요"),
         (r"(?<=[세해돼에어아네죠])용(?=[\s~!.,?]|$)", "요"),
-        (r"니당(?=[\s~!.,?]|$)", "니다"),
+        (r"니(?:당|더)(?=[\s~!.,?]|$)", "니다"),
+        # Endings of Gyeongsang.
+        (r"이소(?:예)?(?=[\s~!.,?]|$)", "세요"),
+        (r"(?<=[네게까지])예(?=[\s~!.,?]|$)", "요"),
+        (r"(?<=[았었했됐있는])(?:노|능교|는교)(?=[\s~!.,?]|$)", "나요"),
+        (r"는교(?=[\s~!.,?]|$)", "나요"),
+        (r"우[예째찌]", "어떻게"),
+        (r"억수로", "매우"),
+        (r"퍼뜩", "빨리"),
+        (r"맹글", "만들"),
+        (r"갈[카켜]", "가르쳐 "),
+        (r"괘[안않](?=[심찮았])", "괜찮"),
+        (r"다꼬(?=\s)", "다고"),
         (r"시스탬", "시스템"),
         (r"써버", "서버"),
         (r"쎄션", "세션"),
@@ -83,12 +106,20 @@ _SIGNER = re.compile(rf"[가-힣A-Za-z]{{1,20}}(?:{_UNITS}|{_TITLES})|[가-힣]{
 def strip_noise(text: str, injection_patterns: Sequence[re.Pattern[str]]) -> str:
     """Return what the sender requests; `injection_patterns` match words to the machine."""
     text = _BLOCK.sub("\n", _bounded(text))
-    text = _QUOTE.sub("", _above_rule(text))
+    text = _TAG.sub("", _without_quotes(_above_rule(text)))
     lines = [
         _without_injections(line, injection_patterns)
         for line in _until_injection(text, injection_patterns)
     ]
     return _spelled("\n".join(_without_courtesies(lines)))
+
+
+def _without_quotes(text: str) -> str:
+    """Remove quoted lines, unless the own ones only pass them on."""
+    own = _QUOTE.sub("", text)
+    if own.strip() and _PASSED_ON.search(own):
+        return _QUOTE.sub("", _MARK_OF_QUOTE.sub("", text))
+    return own
 
 
 def _spelled(text: str) -> str:

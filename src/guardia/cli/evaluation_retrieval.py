@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from guardia.cli import evaluation_brains
+from guardia.cli import evaluation_commands
 from guardia.cli.evaluation import show
 from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from guardia.knowledge.retrieval.evaluation import Example
     from guardia.knowledge.retrieval.searcher import Searcher
 
-app = evaluation_brains.app
+app = evaluation_commands.app
 
 
 @app.command("retrieval", help=t("retrieval.cli.help"))

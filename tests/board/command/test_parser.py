@@ -41,7 +41,7 @@ HELD_OUT = [
     for path in sorted(CASES.glob("held_out*.jsonl"))
     for line in path.read_text("utf-8").splitlines()
 ]
-MISREAD = {"k054", "m001", "m053", "n005", "n064"}
+MISREAD = {"k054", "m001", "m053", "n064"}
 """Lines of the held-out files that are not read exactly; none of them is dangerous."""
 
 
@@ -57,6 +57,13 @@ def test_lines_of_other_people_are_read_and_none_becomes_dangerous() -> None:
             dangerous.add(example["text"])
     assert not dangerous
     assert misread <= MISREAD
+
+
+def test_talk_around_dangerous_words_becomes_nothing_dangerous() -> None:
+    """What is forbidden, asked, reported, quoted, supposed or planned in the words of orders."""
+    lines = (CASES / "talk.txt").read_text("utf-8").splitlines()
+    found = {line: read(line.replace("\\n", "\n"), 77).action for line in lines}
+    assert not {line for line, action in found.items() if action in DESTRUCTIVE}
 
 
 DANGEROUS_VERBS = [

@@ -12,6 +12,7 @@ from json_grammar import emitted
 
 from guardia.agents.brain.chat import parsing, prompts
 from guardia.agents.brain.goals.scope import goal_scope
+from guardia.board.command.openings import Openings
 from guardia.errors import ModelError
 from guardia.org.directory import Directory, Host, InstitutionInfo
 
@@ -23,6 +24,10 @@ PROMPTS = {
     "triage": prompts.triage_prompt("기재부 운영DB 느려요", DIRECTORY),
     "odd names": prompts.triage_prompt("따옴표 느려요", ODD),
     "divide": prompts.goal_prompt("기재부 점검", goal_scope("기재부 점검", DIRECTORY)),
+    "command": prompts.command_prompt(
+        "#31 처리 부탁",
+        Openings(("resume", "run_action", "none"), (31,), ("MOF-DB-01",), ("BACKUP",)),
+    ),
     "compose": prompts.composed_prompt("인증서 갱신", ["만료 30일 전에 갱신합니다.", "둘째"]),
 }
 SCHEMAS: dict[str, dict[str, Any]] = {
@@ -52,7 +57,8 @@ def test_what_a_decoder_may_write_can_be_parsed(name: str) -> None:
         try:
             PROMPTS[name].parse(text)
         except ModelError as error:
-            assert name in ("divide", "compose"), (text, error.detail)  # not sure, or not Korean
+            # Not sure, not Korean, or a part of a command is missing.
+            assert name in ("divide", "compose", "command"), (text, error.detail)
 
     written()
 
@@ -69,4 +75,10 @@ def test_a_pattern_that_permits_a_quote_is_found() -> None:
 
 def test_every_schema_of_a_decoder_is_tested_here() -> None:
     built = {n for n in vars(parsing) if n.endswith("_schema") and not n.startswith("_")}
-    assert built == {"triage_schema", "division_schema", "choice_schema", "composed_schema"}
+    assert built == {
+        "triage_schema",
+        "command_schema",
+        "division_schema",
+        "choice_schema",
+        "composed_schema",
+    }
