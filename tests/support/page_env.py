@@ -265,7 +265,7 @@ class RecordedStatement(str):
 
 @contextmanager
 def recorded_statements(board: BoardContext) -> Iterator[list[RecordedStatement]]:
-    """Record what the block sends to the board's database, whatever composed it."""
+    """Record what the block sends to the board's database, by any library."""
     statements: list[RecordedStatement] = []
     name = board.database.engine.url.database
     execute = psycopg.Cursor.execute

@@ -299,11 +299,11 @@ def decline_proposal(env: BoardEnv) -> Act:
 REASONS: dict[str, tuple[str, Callable[[BoardEnv], Act]]] = {
     "reject": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "reject")),
     "changes": ("board/approvals/decisions.py:submit_decision", lambda env: _decide(env, "change")),
-    "complete": ("board/control/directives.py:_complete", complete),
-    "rollback": ("board/control/directives.py:_rollback", rollback),
-    "override": ("board/control/directives.py:_override", override),
+    "complete": ("board/control/directive_handlers.py:_complete", complete),
+    "rollback": ("board/control/directive_handlers.py:_rollback", rollback),
+    "override": ("board/control/directive_handlers.py:_override", override),
     "reopen task": (
-        "board/control/directives.py:_reopen",
+        "board/control/directive_handlers.py:_reopen",
         lambda env: _directive(env, _aborted(env), "reopen"),
     ),
     "reopen": ("board/control/reopening.py:reopen", reopen),
