@@ -15,7 +15,7 @@ from guardia.tools import enabled
 from guardia.tools.catalog import CATALOG
 from guardia.tools.tool import Tool
 
-_TYPES = {"integer": "number", "number": "number", "boolean": "yes or no"}
+_TYPES = {"integer": "number", "number": "number", "boolean": "flag"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _kind(field: dict[str, Any]) -> str:
     facts = options[0]
     if "enum" in facts:
         return " | ".join(map(str, facts["enum"]))
-    words = [_TYPES.get(str(facts.get("type")), "text")]
+    words = [t(f"catalog.values.{_TYPES.get(str(facts.get('type')), 'text')}")]
     low = facts.get("minimum", facts.get("exclusiveMinimum"))
     high = facts.get("maximum", facts.get("exclusiveMaximum"))
     if low is not None or high is not None:
