@@ -1,4 +1,4 @@
-"""The remote console in a real browser: choose, run, watch, repeat, export, while a worker reads."""
+"""The remote console in a real browser: choose, run, watch, repeat, export; a worker reads."""
 
 from __future__ import annotations
 

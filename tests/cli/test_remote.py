@@ -1,4 +1,4 @@
-"""`guardia remote` with a worker of its own: run, again, show, stop, and a worker that is killed."""
+"""`guardia remote` with its own worker: run, again, show, stop, and a worker that is killed."""
 
 from __future__ import annotations
 
