@@ -21,6 +21,12 @@ _HINTS = {
     "42703": "not_migrated",
 }
 """What to do, by the error code of PostgreSQL."""
+_TEMPORARY = (
+    "25P03",  # a session that idled in a transaction was ended
+    "25P04",  # a transaction that took too long was ended
+    "25006",  # the database is, or has just become, one that only reads
+)
+"""Codes of errors that pass, of a class in which other errors do not."""
 
 
 _REFUSALS = (
@@ -54,6 +60,16 @@ def find_fault(error: BaseException) -> DatabaseFault | None:
     if not isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
         return None
     return DatabaseFault("unreachable_why", (text.splitlines() or [""])[0][:_MAX])
+
+
+def is_temporary(error: BaseException) -> bool:
+    """Return whether an error passes by itself: the same request may succeed a moment later."""
+    if isinstance(error, exc.TimeoutError):
+        return True
+    cause = error.orig if isinstance(error, exc.DBAPIError) else error
+    if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError):
+        return True
+    return isinstance(cause, psycopg.Error) and cause.sqlstate in _TEMPORARY
 
 
 def _key_of_refusal(text: str) -> str | None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from guardia.board.core.labels import label
 from guardia.board.core.plan import Risk
 from guardia.board.core.planner import ToolEntry
 from guardia.i18n import catalogue, language, t
@@ -13,7 +15,7 @@ from guardia.tools import enabled
 from guardia.tools.catalog import CATALOG
 from guardia.tools.tool import Tool
 
-_TYPES = {"integer": "number", "number": "number", "boolean": "yes or no"}
+_TYPES = {"integer": "number", "number": "number", "boolean": "flag"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,22 +28,23 @@ class Argument:
     required: bool
 
 
-def entries() -> tuple[ToolEntry, ...]:
+def entries(place: Callable[[str], str] | None = None) -> tuple[ToolEntry, ...]:
     """Return every tool, in the order of the catalogue."""
-    return tuple(entry(tool) for tool in CATALOG.values())
+    return tuple(entry(tool, place) for tool in CATALOG.values())
 
 
-def entry(tool: Tool[Any]) -> ToolEntry:
-    """Describe one tool in the reader's language."""
+def entry(tool: Tool[Any], place: Callable[[str], str] | None = None) -> ToolEntry:
+    """Describe one tool in the reader's language; `place` writes what an argument's place shows."""
+    place = place or _named_place
     is_read = tool.risk is Risk.READ
     return ToolEntry(
         name=tool.name,
         family=tool.name.partition(".")[0],
         risk=tool.risk.name,
         title=t(f"tools.{tool.name}.title"),
-        effect=_text(tool, "effect"),
-        impact="" if is_read else _text(tool, "impact"),
-        checks=() if is_read else _sentences(tool),
+        effect=_text(tool, "effect", place),
+        impact="" if is_read else _text(tool, "impact", place),
+        checks=() if is_read else _sentences(tool, place),
         undo=tool.undo is not None,
         irreversible=t(tool.irreversible) if tool.irreversible else "",
         kinds=tool.kinds,
@@ -66,7 +69,7 @@ def _kind(field: dict[str, Any]) -> str:
     facts = options[0]
     if "enum" in facts:
         return " | ".join(map(str, facts["enum"]))
-    words = [_TYPES.get(str(facts.get("type")), "text")]
+    words = [t(f"catalog.values.{_TYPES.get(str(facts.get('type')), 'text')}")]
     low = facts.get("minimum", facts.get("exclusiveMinimum"))
     high = facts.get("maximum", facts.get("exclusiveMaximum"))
     if low is not None or high is not None:
@@ -74,17 +77,28 @@ def _kind(field: dict[str, Any]) -> str:
     return " ".join(words)
 
 
-def _sentences(tool: Tool[Any]) -> tuple[str, ...]:
+def _sentences(tool: Tool[Any], place: Callable[[str], str]) -> tuple[str, ...]:
     """Return the sentences of a tool's checks that are texts of its own."""
     family, _, verb = tool.name.partition(".")
     keys = catalogue(language.get(), "tools")[family][verb]
-    return tuple(_text(tool, key) for key in keys if key.startswith(("precheck", "verify")))
+    found = (key for key in keys if key.startswith(("precheck", "verify")))
+    return tuple(_text(tool, key, place) for key in found)
 
 
-def _text(tool: Tool[Any], key: str) -> str:
-    """Return a text of a tool with the names of its arguments as their values."""
-    shown = {name: f"<{name}>" for name in (*tool.args.model_fields, "server")}
-    return t(f"tools.{tool.name}.{key}", **shown)
+def _named_place(name: str) -> str:
+    """Return the place of an argument in a sentence for people."""
+    return f"[{label('web.field', name)}]"
+
+
+def _text(tool: Tool[Any], key: str, place: Callable[[str], str]) -> str:
+    """Return a text of a tool with the places of its arguments."""
+    found = t(f"tools.{tool.name}.{key}", **_places(tool, place))
+    # What a tool computes for a plan has no value here either.
+    return re.sub(r"\{(\w+)\}", lambda match: place(match[1]), found)
+
+
+def _places(tool: Tool[Any], place: Callable[[str], str]) -> dict[str, str]:
+    return {name: place(name) for name in (*tool.args.model_fields, "server")}
 
 
 def markdown() -> str:
@@ -97,7 +111,7 @@ def markdown() -> str:
 
 
 def _lines() -> Iterator[str]:
-    found = entries()
+    found = entries("<{}>".format)
     changes = sum(one.risk != Risk.READ.name for one in found)
     yield f"{len(found)} tools, {changes} of them changes."
     family = ""

@@ -51,18 +51,27 @@ def fill(session: Session, row: Person, given: PersonInfo) -> None:
     """Write a person's values into an account. Raises `Invalid` for a bad one."""
     if given.role == "customer" and not given.institution:
         raise Invalid(what=given.id, why=t("board.person.homeless"), field="institution")
-    if given.institution and session.get(Institution, given.institution) is None:
-        why = t("board.person.institution")
-        raise Invalid(what=given.institution, why=why, field="institution")
+    institution = _institution_id(session, given.institution) if given.institution else None
     row.name = _validated(given.name, t("board.person.name"), "name")
     row.title = trim(given.title)
     row.role, row.inst_id, row.skills = (
         known_role(given.role),
-        given.institution,
+        institution,
         list(given.skills),
     )
     if given.identity:
         row.identity = validated_identity(given.identity)
+
+
+def _institution_id(session: Session, text: str) -> str:
+    """Return the institution of this id, or of this name. Raises `Invalid` if there is none."""
+    if session.get(Institution, text) is not None:
+        return text
+    named = select(Institution.inst_id).where(Institution.inst_name == text).limit(2)
+    found = session.scalars(named).all()
+    if len(found) != 1:
+        raise Invalid(what=text, why=t("board.person.institution"), field="institution")
+    return found[0]
 
 
 def known_role(role: str) -> str:

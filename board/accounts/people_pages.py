@@ -96,9 +96,18 @@ def show_list(
 
 
 @router.get(f"{PATH}/new")
-def new(request: Request, visitor: CurrentVisitor) -> Response:
+def new(request: Request, board: BoardDep, visitor: CurrentVisitor) -> Response:
     """Show the form for a new account."""
-    return _new_page(request, visitor, AccountForm())
+    return _new_page(request, board, visitor, AccountForm())
+
+
+@router.get(f"{PATH}/new/institutions")
+def suggest_institutions(
+    request: Request, board: BoardDep, visitor: CurrentVisitor, institution: _Word = ""
+) -> Response:
+    """Return the institutions that complete what is entered in a form of an account."""
+    found = people_view.institutions_like(board, institution)
+    return render.page(request, "accounts/institutions.html", visitor=visitor, institutions=found)
 
 
 @router.post(PATH)
@@ -131,7 +140,7 @@ def add(request: Request, board: BoardDep, visitor: CurrentVisitor, form: _Given
         request,
         act,
         on_success=f"{PATH}/{form.account}",
-        on_refusal=partial(_new_page, request, visitor, form),
+        on_refusal=partial(_new_page, request, board, visitor, form),
     )
     if answer.status_code != 303:
         return answer
@@ -140,6 +149,7 @@ def add(request: Request, board: BoardDep, visitor: CurrentVisitor, form: _Given
 
 def _new_page(
     request: Request,
+    board: BoardContext,
     visitor: Visitor,
     form: AccountForm,
     *,
@@ -156,6 +166,7 @@ def _new_page(
         notice=notice,
         field=field,
         roles=ROLES,
+        institutions=people_view.institutions_like(board, form.institution),
     )
 
 
@@ -296,17 +307,19 @@ def _page(
 ) -> Response:
     found = people_view.account(board, visitor.person, account)
     manages = is_allowed(visitor.person, "person.manage")
+    form = form or _form_of(found)
     return render.page(
         request,
         "accounts/person.html",
         status=status,
         visitor=visitor,
         found=found,
-        form=form or _form_of(found),
+        form=form,
         made=made,
         notice=notice,
         field=field,
         roles=ROLES,
+        institutions=people_view.institutions_like(board, form.institution) if manages else [],
         sessions=sessions.list_sessions(board, visitor.person, account) if manages else [],
         sign_ins=sessions.sign_ins(board, visitor.person, account),
     )

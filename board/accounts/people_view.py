@@ -25,6 +25,7 @@ from guardia.org.model import ChannelAccount, Institution, Person
 
 READ = "person.read"
 PAGE = 50
+_SUGGESTED = 20
 STATES = ("open", "closed", "locked", "expiring", "must_change", "vendor")
 
 
@@ -102,6 +103,15 @@ def _row(
         state.signed_in_at if state else None,
         institution or "",
     )
+
+
+def institutions_like(board: BoardContext, text: str) -> list[tuple[str, str]]:
+    """Return the ids and names of the first institutions whose id or name contains a text."""
+    columns = (Institution.inst_id, Institution.inst_name)
+    found = or_(*(column.icontains(text.strip(), autoescape=True) for column in columns))
+    query = select(*columns).where(found).order_by(Institution.inst_name).limit(_SUGGESTED)
+    with board.database.reading() as session:
+        return [(row.inst_id, row.inst_name) for row in session.execute(query)]
 
 
 def _conditions(wanted: PeopleFilter, now: datetime) -> list[ColumnElement[bool]]:

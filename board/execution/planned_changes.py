@@ -87,22 +87,34 @@ def conflicts_of(
     group, with a service of the same name, or the server through which the other is reached.
     Without a time a change collides with everything that has none either.
     """
-    here = session.get(Server, server) if server else None
-    if here is None:
-        return ()
+    return conflicts_on(session, [server] if server else [], begins, own).get(server or "", ())
+
+
+def conflicts_on(
+    session: Session, servers: Sequence[str], begins: datetime | None, own: Iterable[int] = ()
+) -> dict[str, tuple[ChangeConflict, ...]]:
+    """Return what `conflicts_of` does for each of several servers that has any."""
+    named = session.scalars(select(Server).where(Server.server_id.in_(servers))).all()
     near: ColumnElement[bool] = _STARTS.is_(None)
     if begins is not None:
         ends = begins + EXPECTED_LENGTH
         near = or_(near, and_(ends > _STARTS, begins < _STARTS + EXPECTED_LENGTH))
-    query = _planned().add_columns(Server).where(Server.inst_id == here.inst_id, near)
+    query = (
+        _planned()
+        .add_columns(Server)
+        .where(Server.inst_id.in_({one.inst_id for one in named}), near)
+    )
     excluded = list(own)
     if excluded:
         query = query.where(Task.task_id.not_in(excluded))
-    found = []
-    for row in session.execute(query.order_by(_STARTS, Task.task_id).limit(_MOST)):
-        relation = relation_of(here, row.Server)
-        if relation is not None:
-            found.append(ChangeConflict(_change(row), relation))
+    rows = session.execute(query.order_by(_STARTS, Task.task_id).limit(_MOST)).all()
+    each = {here.server_id: _conflicts(here, rows) for here in named} if rows else {}
+    return {server: found for server, found in each.items() if found}
+
+
+def _conflicts(here: Server, rows: Sequence[Row[*tuple[Any, ...]]]) -> tuple[ChangeConflict, ...]:
+    related = ((row, relation_of(here, row.Server)) for row in rows if row.inst_id == here.inst_id)
+    found = [ChangeConflict(_change(row), relation) for row, relation in related if relation]
     found.sort(key=lambda one: one.relation != "same")
     return tuple(found[:_MOST_SHOWN])
 

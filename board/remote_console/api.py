@@ -93,6 +93,8 @@ class TargetOut(BaseModel):
     why: str
     rules: str
     effect: str
+    conflicts: list[int]
+    """Issues whose planned changes collide with a draft."""
     task: int | None
 
 
@@ -205,5 +207,6 @@ def target_out(one: view.RunTargetView) -> TargetOut:
         why=one.why,
         rules=one.rules,
         effect=one.action.effect if one.action else "",
+        conflicts=[other.change.sr_id for other in one.conflicts],
         task=one.task_id,
     )

@@ -14,8 +14,15 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.remote_console import changes, export, forms, records, runs, targets, view
-from guardia.board.remote_console.policy import STOPPABLE, RunKind, RunState, TargetState
+from guardia.board.remote_console.policy import (
+    OPEN_RUNS,
+    STOPPABLE,
+    RunKind,
+    RunState,
+    TargetState,
+)
 from guardia.board.remote_console.targets import RunLimits
+from guardia.board.runs.worker_view import has_worker
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Invalid, NotFound
@@ -278,6 +285,7 @@ def _run_words(board: BoardContext, visitor: Visitor, number: int, shown: _Shown
         "stoppable": run.state in STOPPABLE,
         "is_draft": run.state is RunState.DRAFT,
         "mine": run.author == str(Actor.of(visitor.person)),
+        "is_stuck": run.state in OPEN_RUNS and not has_worker(board),
     }
 
 

@@ -52,6 +52,7 @@ OPEN = frozenset({TargetState.WAITING, TargetState.RUNNING})
 AGAIN = frozenset(TargetState) - OPEN - {TargetState.OK}
 """States of servers that "only the failed ones again" takes."""
 ENDS = frozenset({RunState.DONE, RunState.STOPPED, RunState.CANCELLED})
+OPEN_RUNS = frozenset({RunState.RUNNING, RunState.STOPPING})
 STOPPABLE = frozenset({RunState.DRAFT, RunState.PENDING, RunState.RUNNING})
 Counts = Mapping[TargetState, int]
 

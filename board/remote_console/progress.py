@@ -22,15 +22,13 @@ from guardia.board.core.plan import ToolCall
 from guardia.board.execution.commands import MAX_OUTPUT, hashable
 from guardia.board.remote_console import records
 from guardia.board.remote_console.model import RemoteRun, RemoteTarget
-from guardia.board.remote_console.policy import RunKind, RunState, TargetState, end_of
+from guardia.board.remote_console.policy import OPEN_RUNS, RunKind, RunState, TargetState, end_of
 from guardia.board.remote_console.runs import JOB, job_lock
 from guardia.db import jobs
 from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t_default
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Person
-
-_ACTIVE = (RunState.RUNNING, RunState.STOPPING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +60,7 @@ def begin(board: BoardContext, number: int) -> Work | None:
     now = board.clock()
     with board.database.transaction() as session:
         row = records.lock(session, number)
-        if row.kind != RunKind.READ or RunState(row.state) not in _ACTIVE:
+        if row.kind != RunKind.READ or RunState(row.state) not in OPEN_RUNS:
             return None
         row.fence += 1
         work = Work(
@@ -184,7 +182,7 @@ def finish(board: BoardContext, work: Work) -> None:
     with board.database.transaction() as session:
         stopped = kill_switch_is_on(session)
         row = records.lock(session, work.number)
-        if row.fence != work.fence or RunState(row.state) not in _ACTIVE:
+        if row.fence != work.fence or RunState(row.state) not in OPEN_RUNS:
             return
         if stopped and row.state == RunState.RUNNING:
             row.state, row.why = RunState.STOPPING.value, t_default("remote.switch")

@@ -96,7 +96,11 @@ def by_name(board: BoardContext, person: PersonInfo, names: Sequence[str], most:
 
 def _require_number(found: int, most: int) -> None:
     if not 0 < found <= most:
-        why = t("remote.too_many", found=found, most=most) if found else t("remote.no_server")
+        why = (
+            t("remote.too_many", found=f"{found:,}", most=f"{most:,}")
+            if found
+            else t("remote.no_server")
+        )
         raise Invalid(what=t("remote.servers"), why=why, field="servers")
 
 

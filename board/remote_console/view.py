@@ -15,6 +15,8 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.display_names import display_names_of
 from guardia.board.core.keyset import Keyset, Slice, read_slice
 from guardia.board.core.plan import Action, Plan, ToolCall
+from guardia.board.execution import planned_changes
+from guardia.board.execution.planned_changes import ChangeConflict
 from guardia.board.remote_console import records
 from guardia.board.remote_console.model import RemoteRun, RemoteTarget
 from guardia.board.remote_console.policy import AGAIN, OPEN, RunKind, RunState, TargetState
@@ -90,6 +92,8 @@ class RunTargetView:
     action: Action | None
     """What a change does there."""
     task_id: int | None
+    conflicts: tuple[ChangeConflict, ...] = ()
+    """Other changes that are planned for about now, as long as this one is a draft."""
 
     @property
     def summary(self) -> str:
@@ -158,13 +162,14 @@ def targets_of(
         query = query.where(RemoteTarget.ordinal > after).order_by(RemoteTarget.ordinal)
     with board.database.reading() as session:
         found = list(session.scalars(query.limit(size + 1)))
+        conflicts = _conflicts(session, board, number, found)
     more, rows = len(found) > size, found[:size]
     if before is not None:
         rows = rows[::-1]
     earlier = more if before is not None else after > 0
     later = more if before is None else True
     return TargetPage(
-        tuple(_target(row) for row in rows),
+        tuple(_target(row, conflicts.get(row.server_id, ())) for row in rows),
         rows[0].ordinal if rows and earlier else None,
         rows[-1].ordinal if rows and later else None,
     )
@@ -214,7 +219,17 @@ def _views(session: Session, rows: list[RemoteRun]) -> Iterator[RemoteRunView]:
         )
 
 
-def _target(row: RemoteTarget) -> RunTargetView:
+def _conflicts(
+    session: Session, board: BoardContext, number: int, rows: list[RemoteTarget]
+) -> dict[str, tuple[ChangeConflict, ...]]:
+    """Return what collides with the servers of a draft, which would be changed from now on."""
+    planned = [row.server_id for row in rows if row.plan and row.state == TargetState.WAITING]
+    if not planned or session.get_one(RemoteRun, number).state != RunState.DRAFT:
+        return {}
+    return planned_changes.conflicts_on(session, planned, board.current_time())
+
+
+def _target(row: RemoteTarget, conflicts: tuple[ChangeConflict, ...] = ()) -> RunTargetView:
     plan = Plan.model_validate(row.plan) if row.plan else None
     return RunTargetView(
         ordinal=row.ordinal,
@@ -230,4 +245,5 @@ def _target(row: RemoteTarget) -> RunTargetView:
         rules=row.rules,
         action=plan.actions[0] if plan else None,
         task_id=row.task_id,
+        conflicts=conflicts,
     )

@@ -25,6 +25,10 @@ _WORKERS = text(f"""
     left join procrastinate_jobs as j on j.worker_id = w.id and j.status = 'doing'
     group by w.id order by w.id limit 200
 """)
+_IS_SERVED = f"""
+    select exists (select from procrastinate_workers
+                   where last_heartbeat > now() - interval '{SILENT_SECONDS} s')
+"""
 _QUEUE = text("""
     select task_name, status::text as status, count(*) as jobs,
         min(scheduled_at) as next_at, max(attempts) as attempts
@@ -78,6 +82,11 @@ class QueueView:
     workers: tuple[WorkerRow, ...]
     queue: tuple[QueueRow, ...]
     failed: tuple[FailedJob, ...]
+
+
+def has_worker(board: BoardContext) -> bool:
+    """Return whether any worker process is alive now."""
+    return bool(board.database.glance(_IS_SERVED, {})[0])
 
 
 def read_queue(board: BoardContext, by: PersonInfo | Actor) -> QueueView:

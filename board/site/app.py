@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from functools import cache
+from mimetypes import guess_type
 
 from fastapi import APIRouter, Depends, FastAPI
 from starlette.middleware.gzip import GZipMiddleware
@@ -105,11 +106,11 @@ from guardia.board.tracker import attachment_pages, comment_pages, panel_pages, 
 from guardia.board.tracker import pages as tracker_pages
 from guardia.board.web import errors as web_errors
 from guardia.board.web.body_limits import BodyLimitMiddleware
+from guardia.board.web.bundles import BUNDLES, STATIC, content
 from guardia.board.web.error_bodies import errors
 from guardia.board.web.fair_queue import FairQueueMiddleware
 from guardia.board.web.proxies import ProxyMiddleware
 from guardia.board.web.recent_visitors import RecentVisitors
-from guardia.board.web.render import STATIC
 from guardia.board.web.security_headers import SecurityHeadersMiddleware
 from guardia.board.web.session import SESSION_COOKIE, require_csrf_token
 from guardia.board.webhooks import api as webhook_api
@@ -268,11 +269,14 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
 
 
 class _Static(StaticFiles):
-    """Static files: versioned addresses are cached forever, others are revalidated."""
+    """Static files and bundles: versioned addresses are cached forever, others revalidated."""
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         """Return a file or 404, with its cache header."""
-        response = await super().get_response(path, scope)
+        if path in BUNDLES and scope["method"] in {"GET", "HEAD"}:
+            response = Response(content(path), media_type=guess_type(path)[0])
+        else:
+            response = await super().get_response(path, scope)
         for_ever = scope.get("query_string", b"").startswith(b"v=")
         response.headers["cache-control"] = (
             "public, max-age=31536000, immutable" if for_ever else "no-cache"

@@ -346,6 +346,7 @@ ROUTES: dict[tuple[str, str], str] = {
     ("POST", "/agents/{agent_id}/control"): "agent.read",
     ("GET", "/people"): "person.read",
     ("GET", "/people/new"): "person.manage",
+    ("GET", "/people/new/institutions"): "person.manage",
     ("POST", "/people"): "person.manage",
     ("GET", "/people/{account}"): "person.read",
     ("POST", "/people/{account}"): "person.manage",

@@ -17,7 +17,7 @@ import psycopg
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, RedirectResponse
-from sqlalchemy.exc import DataError, OperationalError, SQLAlchemyError, TimeoutError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError, TimeoutError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
@@ -28,6 +28,7 @@ from guardia.board.web import render
 from guardia.board.web.caller import is_fragment
 from guardia.board.web.security_headers import HEADERS
 from guardia.board.web.session import NotOurForm, SignInNeeded, Visitor, current_visitor
+from guardia.db.faults import is_temporary
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
 
@@ -68,6 +69,8 @@ _FIXED_WORDS = {
 _DOCS = "/docs"
 _LOGGED_PATH = 200
 _LONGEST_PLACE = 400
+_RETRY_AFTER = "5"
+"""Seconds until another attempt, while the database does not answer."""
 
 
 def install(app: FastAPI) -> None:
@@ -77,9 +80,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(GuardiaError, _guardia_error)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(OperationalError, _database)
-    app.add_exception_handler(psycopg.OperationalError, _database)
-    app.add_exception_handler(TimeoutError, _database)
+    for database_error in (DBAPIError, TimeoutError, psycopg.Error):
+        app.add_exception_handler(database_error, _database)
     app.add_exception_handler(ClientDisconnect, _gone)
     for kind in (DataError, UnicodeError, RecursionError):
         app.add_exception_handler(kind, _unreadable)
@@ -247,8 +249,14 @@ def _problem(kind: str) -> str:
 
 
 async def _database(request: Request, error: Exception) -> Response:
-    log.error("the database does not answer: %s", type(error).__name__)
-    return error_response(request, 503)
+    """Answer an error of the database: one that passes asks for another attempt."""
+    if not is_temporary(error):
+        return _internal_error(request, error)
+    cause = getattr(error, "orig", None) or error
+    log.error("the database does not answer: %s", type(cause).__name__)
+    response = error_response(request, 503)
+    response.headers["retry-after"] = _RETRY_AFTER
+    return response
 
 
 async def _gone(_request: Request, _error: Exception) -> Response:

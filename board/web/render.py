@@ -24,6 +24,7 @@ from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Risk, ToolCall
 from guardia.board.web import findings, navigation, session
+from guardia.board.web.bundles import asset
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
 from guardia.board.web.time_left import time_left
@@ -32,7 +33,6 @@ from guardia.org.access import SessionInfo, is_allowed
 from guardia.org.budgets import format_won
 from guardia.settings import Settings
 
-STATIC = Path(__file__).parent / "static"
 _NEW = timedelta(minutes=2)
 """How long the sign-in before this one is shown."""
 # The name of each language in that language.
@@ -253,10 +253,3 @@ def as_json(value: object) -> str:
 def iso(value: datetime) -> str:
     """Return a time in ISO 8601."""
     return value.astimezone(labels.SEOUL).isoformat(timespec="seconds")
-
-
-@cache
-def asset(path: str) -> str:
-    """Return the address of a static file, with a content hash for unlimited caching."""
-    digest = hashlib.sha256((STATIC / path).read_bytes()).hexdigest()[:12]
-    return f"/static/{path}?v={digest}"

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import axe_playwright_python.base as axe
 import pytest
-from board_env import BoardEnv
+from board_env import ENGINEER, BoardEnv
+from document_env import DocumentEnv
 from page_env import IssueScenario
 from playwright.sync_api import Page
 
+from guardia.board.cmdb.server_list import ServerFilter
+from guardia.board.remote_console import progress, runs
+from guardia.board.remote_console.policy import TargetState
+from guardia.board.remote_console.progress import ReadResult
+from guardia.board.remote_console.targets import RunLimits
 from guardia.board.web.navigation import NAVIGATION_ITEMS
 
 pytestmark = [pytest.mark.slow, pytest.mark.browser]
@@ -56,5 +63,40 @@ def test_axe_finds_nothing_serious(
         if answer.status == 200:
             found += serious(page)
             assert page.evaluate("document.documentElement.scrollWidth") <= width, path
+    refusals.clear()  # the rules of our pages refuse the styles of axe itself
+    assert not found, "\n".join(found)
+
+
+FURTHER = (
+    "/reports", "/papers/templates", "/papers/templates/month", "/help", "/help/team_lead",
+    "/remote", "/remote/new?tool=service.health&institution=MOF", "/remote/1",
+    "/remote/1/servers/1", "/documents", "/documents/new", "/documents/upload", "/documents/1",
+    "/documents/review",
+)  # fmt: skip
+
+
+def test_axe_finds_nothing_serious_on_further_pages(
+    web_env: BoardEnv, site: str, sign_in: Callable[..., Page], refusals: list[str], tmp_path: Path
+) -> None:
+    asked = runs.RunRequest(tool="host.load", wanted=ServerFilter(institution="MOF"))
+    number = runs.start(web_env.board, ENGINEER, asked, RunLimits(10, 10))
+    work = progress.begin(web_env.board, number)
+    assert work is not None
+    for ordinal, _ in progress.take(web_env.board, work, 1):
+        result = ReadResult(TargetState.FAILED, 1234, {"cores": 4}, "출력", why="접속 실패")
+        progress.settle(web_env.board, work, ordinal, result)
+    DocumentEnv(web_env.board, tmp_path).add("# 점검\n\n내용", submit=True)
+    page = sign_in("pm", "/")
+    found = []
+    for path in FURTHER:
+        answer = page.goto(f"{site}{path}")
+        assert answer is not None and answer.status == 200, path
+        for scheme in ("light", "dark"):
+            page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+            for width in (390, 1440):
+                page.set_viewport_size({"width": width, "height": 900})
+                page.wait_for_timeout(250)  # colours change with a transition
+                found += [f"{scheme} {width} {fault}" for fault in serious(page)]
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, path
     refusals.clear()  # the rules of our pages refuse the styles of axe itself
     assert not found, "\n".join(found)

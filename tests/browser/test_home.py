@@ -19,6 +19,7 @@ def test_a_lead_sees_what_waits_and_arranges_the_cards(
     page = sign_in("lead", "/")
     expect(page).to_have_title("(1) 내 할 일 · GUARDiA")
     expect(page.locator(".inbox").get_by_role("link", name=f"SR-{scenario.sr_id}")).to_be_visible()
+    page.locator(".chart").first.scroll_into_view_if_needed()
     expect(page.locator(".chart[data-drawn] canvas").first).to_be_visible()
     page.set_viewport_size({"width": 390, "height": 844})
     assert page.evaluate("document.documentElement.scrollWidth") == 390
@@ -29,6 +30,7 @@ def test_a_lead_sees_what_waits_and_arranges_the_cards(
     page.get_by_role("button", name="저장").click()
     first = page.locator(".cards h2").first
     expect(first).to_have_text("시간대별 업무량")
+    page.locator(".chart").first.scroll_into_view_if_needed()
     page.locator(".chart canvas").first.wait_for()
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from guardia.board.core.plan import Risk
-from guardia.i18n import LANGUAGES, catalogue
+from guardia.i18n import LANGUAGES, catalogue, language
 from guardia.tools import catalog, reference
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "tools.md"
@@ -37,6 +38,24 @@ def test_every_tool_is_described_with_its_arguments() -> None:
     assert arguments["service"].required
     generated = reference.arguments(catalog.find("storage.clean_files"))
     assert "id" not in {a.name for a in generated}
+
+
+@pytest.mark.parametrize("code", LANGUAGES)
+def test_the_places_of_arguments_are_named_for_people(code: str) -> None:
+    token = language.set(code)
+    try:
+        texts = [
+            text for one in reference.entries() for text in (one.effect, one.impact, *one.checks)
+        ]
+        one = reference.entry(catalog.find("database.session"))
+    finally:
+        language.reset(token)
+    assert len(texts) > 100
+    for text in texts:
+        for place in re.findall(r"[<{]\w+[>}]|\[(\w+)\]", text):
+            assert place and (code == "en" or not place.isascii()), text
+    if code == "ko":
+        assert one.effect.startswith("[서버]의 [서비스] DB에 세션 [프로세스 ID]")
 
 
 def test_a_change_by_a_manual_is_off_until_it_is_enabled(monkeypatch: pytest.MonkeyPatch) -> None:

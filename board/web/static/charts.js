@@ -51,17 +51,34 @@ function options(given, element) {
   };
 }
 
-async function draw() {
+function draw() {
   for (const [element, chart] of drawn) {
     if (!element.isConnected) {
       chart.dispose();
       drawn.delete(element);
     }
   }
-  const waiting = [...document.querySelectorAll(".chart:not([data-drawn])")];
+  for (const element of document.querySelectorAll(".chart:not([data-drawn])")) {
+    element.dataset.awaited = "true";
+    seen.observe(element);
+  }
+}
+
+// The library is larger than all the rest of a page: it is loaded when a chart comes into view.
+const seen = new IntersectionObserver((entries) => {
+  show(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
+});
+
+async function show(waiting) {
   if (!waiting.length) return;
-  await load();
+  try {
+    await load();
+  } catch {
+    for (const element of waiting) delete element.dataset.awaited;
+    return;
+  }
   for (const element of waiting) {
+    seen.unobserve(element);
     if (element.dataset.drawn || !element.isConnected) continue;
     element.dataset.drawn = "true";
     const chart = echarts.init(element, null, { renderer: "canvas" });

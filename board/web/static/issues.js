@@ -78,6 +78,10 @@ if (field) {
   field.addEventListener("keydown", (event) => {
     if (event.isComposing) return;
     if (event.key === "ArrowDown" && list.hidden) return ask();
+    if (event.key === "Escape" && list.hidden) {
+      event.preventDefault(); // a browser would clear the filter
+      return field.blur();
+    }
     if (list.hidden) return;
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
     if (step) move(step);

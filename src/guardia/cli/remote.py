@@ -247,6 +247,9 @@ def _print(one: RemoteRunView, rows: list[RunTargetView], *, with_output: bool =
     for row in rows:
         spent = "" if row.milliseconds is None else f"{row.milliseconds / 1000:.1f}"
         text = row.action.effect if row.action and not (row.why or row.task_id) else row.summary
+        if row.conflicts:
+            others = ", ".join(f"SR-{other.change.sr_id}" for other in row.conflicts)
+            text = f"{text}\n{t('changes.conflict.title')}: {others}"
         table.add_row(row.server, t(f"remote.target.{row.state}"), spent, text)
     screen.print(table)
     if with_output:

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 from board_env import CUSTOMER, ENGINEER, BoardEnv
-from page_env import PageClient, recorded_statements
+from page_env import IssueScenario, PageClient, recorded_statements
+from sqlalchemy import text
 
 from guardia.board.accounts import tokens
 from guardia.board.cmdb import servers
@@ -19,6 +20,7 @@ from guardia.board.remote_console.progress import ReadResult
 from guardia.board.remote_console.runs import RunRequest
 from guardia.board.remote_console.targets import RunLimits
 from guardia.org.directory import Host, PersonInfo, Service
+from guardia.org.model import Server
 
 Browse = Callable[[str], PageClient]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8Ht8Z3j6yDWPBHQtOp/R9rjWvfMYo3MSA/K6q8D86r"
@@ -140,9 +142,12 @@ def test_a_change_is_looked_at_and_confirmed_on_its_page(
     )
     web = Host(
         server_id="MOF-WEB-11", institution="MOF", kind="WEB", address="192.0.2.1",
-        account="ops", credential="key", host_key=KEY, services=(service,),
+        account="ops", credential="key", host_key=KEY, services=(service,), groups=("portal",),
     )  # fmt: skip
     servers.enrol(web_env.board, Actor.operator("test"), web)
+    other = IssueScenario(web_env).waiting()
+    with web_env.board.database.transaction() as session:
+        session.get_one(Server, "MOF-DB-01").groups = ["portal"]
     lead, form = sign_in_as("lead"), "/remote/new"
     args = {"arg-service": "minwon", "arg-level": "DEBUG", "arg-previous": "INFO"}
     given = {"institution": "MOF", "tool": "service.set_log_level", "expected": "3", **args}
@@ -153,6 +158,9 @@ def test_a_change_is_looked_at_and_confirmed_on_its_page(
     path = str(done.headers["location"])
     html = lead.get_page(path).text
     assert "변경할 서버 1대를 확인하세요" in html and "원복" in html and "실행 안 함" in html
+    assert "겹치는 변경 1" in html and "같은 그룹" in html and f"/issues/{other.sr_id}" in html
+    (chosen,) = [one for one in view.every_target(web_env.board, 1) if one.conflicts]
+    assert chosen.server == "MOF-WEB-11"
     assert lead.submit_form(f"{path}/confirm", path).status_code == 422  # not ticked
     other = sign_in_as("pm")
     assert other.submit_form(f"{path}/confirm", path, seen="yes").status_code == 409
@@ -161,7 +169,8 @@ def test_a_change_is_looked_at_and_confirmed_on_its_page(
     assert run.state is RunState.PENDING and run.sr_id is not None
     issue = lead.get_page(f"/issues/{run.sr_id}").text
     assert "MOF-WEB-11" in issue and "점검" in issue
-    assert "승인 대기" in lead.get_page(path).text
+    html = lead.get_page(path).text
+    assert "승인 대기" in html and "겹치는 변경" not in html  # its own plan is filed by now
 
 
 def test_programs_start_read_repeat_and_stop(web_env: BoardEnv, app: Any) -> None:
@@ -202,3 +211,47 @@ def test_a_page_costs_the_same_for_many_servers(web_env: BoardEnv, sign_in_as: B
     read(web_env)
     both = read(web_env)
     assert (cost(f"/remote/{both}"), cost("/remote")) == few
+
+
+def test_a_run_says_that_no_worker_carries_it_out(web_env: BoardEnv, sign_in_as: Browse) -> None:
+    number = read(web_env)
+    page = sign_in_as("eng").get_page(f"/remote/{number}").text
+    assert "작업 프로세스(guardia worker)가 없어" in page
+    with web_env.board.database.transaction() as session:
+        session.execute(text("insert into procrastinate_workers (last_heartbeat) values (now())"))
+    assert "가 없어" not in sign_in_as("eng").get_page(f"/remote/{number}").text
+
+
+MANY = """
+    insert into tb_server_info
+    select (jsonb_populate_record(null::tb_server_info, to_jsonb(s) || jsonb_build_object(
+        'server_id', 'MOF-BULK-' || lpad(n::text, 5, '0'), 'groups', jsonb_build_array('bulk'),
+        'address', '10.0.' || n / 250 || '.' || n % 250))).*
+    from tb_server_info as s, generate_series(1, 10000) as n where server_id = 'MOF-DB-01'
+"""
+
+
+@pytest.mark.slow
+def test_ten_thousand_servers_are_counted_not_listed(web_env: BoardEnv, sign_in_as: Browse) -> None:
+    engineer = sign_in_as("eng")
+
+    def cost(path: str) -> tuple[int, int]:
+        with recorded_statements(web_env.board) as statements:
+            answer = engineer.get_page(path)
+        assert answer.status_code == 200
+        return len(statements), len(answer.content)
+
+    one = f"/remote/{read(web_env)}"
+    few = cost("/remote/new?tool=host.load")[0]
+    with web_env.board.database.transaction() as session:
+        session.execute(text(MANY))
+    statements, size = cost("/remote/new?tool=host.load")
+    assert statements == few and size < 100_000
+    html = engineer.get_page("/remote/new?group=bulk&tool=host.load").text
+    assert "조건에 맞는 서버 10,000대" in html and "외 9,980대" in html and "넘습니다" in html
+    wanted = ServerFilter(group="bulk")
+    asked = RunRequest(tool="host.load", wanted=wanted, expected=10_000)
+    number = runs.start(web_env.board, ENGINEER, asked, RunLimits(reads=10_000, changes=5))
+    statements, size = cost(f"/remote/{number}")
+    assert size < 100_000 and statements == cost(one)[0]
+    assert "MOF-BULK-00051" in engineer.get_page(f"/remote/{number}?after=50").text

@@ -158,10 +158,13 @@ def test_pages_name_no_other_host_and_hold_no_script_of_their_own(
 
 def test_static_files_are_cached_forever_only_with_a_version(anonymous: PageClient) -> None:
     html = anonymous.get_page("/login").text
-    versioned = html.split('href="/static/guardia.css')[1].split('"')[0]
-    kept = anonymous.get(f"/static/guardia.css{versioned}")
-    assert kept.status_code == 200
-    assert "immutable" in kept.headers["cache-control"]
+    for name, kind in (("every-page.css", "text/css"), ("dark.css", "text/css")):
+        versioned = html.split(f'href="/static/{name}')[1].split('"')[0]
+        kept = anonymous.get(f"/static/{name}{versioned}")
+        assert kept.status_code == 200 and kept.headers["content-type"].startswith(kind)
+        assert "immutable" in kept.headers["cache-control"]
+        assert anonymous.post(f"/static/{name}").status_code == 405
+        assert anonymous.get(f"/static/{name}").headers["cache-control"] == "no-cache"
     assert anonymous.get("/static/guardia.css").headers["cache-control"] == "no-cache"
     packed = anonymous.get("/static/guardia.css", headers={"accept-encoding": "gzip"})
     assert packed.headers["content-encoding"] == "gzip"

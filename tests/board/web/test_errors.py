@@ -1,14 +1,20 @@
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 
 import pytest
+from board_env import BoardEnv
 from fastapi import FastAPI
 from page_env import PAGE, PageClient
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+from waiting import wait_until
 
 from guardia import errors
 from guardia.board.site import permissions
 from guardia.board.web import errors as web_errors
+from guardia.db.engine import driver_connection
 from guardia.errors import GuardiaError
 
 SECRET = "postgresql://guardia_app:hunter2@10.0.0.1/guardia"
@@ -75,6 +81,76 @@ def test_operator_errors_are_shown_without_detail(
     # The reference shown to the person leads the operator to the trace.
     assert data.json()["reference"] in caplog.text
     assert "hunter2" in caplog.text
+
+
+def failing(env: BoardEnv, act: Callable[[Session], object]) -> Callable[[], None]:
+    """Return a route that acts in a transaction of the real database."""
+
+    def fail() -> None:
+        with env.board.database.transaction() as session:
+            act(session)
+
+    return fail
+
+
+def end_idle_session(session: Session) -> None:
+    session.execute(text("set local idle_in_transaction_session_timeout = '20ms'"))
+    assert wait_until(lambda: ended(session))
+    session.execute(text("select 1"))
+
+
+def ended(session: Session) -> bool:
+    """Return whether the server has sent the end of the session: nothing else is to be read."""
+    return bool(select.select([driver_connection(session).pgconn.socket], [], [], 0)[0])
+
+
+TEMPORARY: dict[str, Callable[[Session], object]] = {
+    "25P03 idle in a transaction": end_idle_session,
+    "25006 read only": lambda s: [
+        s.execute(text("set transaction read only")),
+        s.execute(text("insert into tb_tick default values")),
+    ],
+    "57014 canceled": lambda s: [
+        s.execute(text("set local statement_timeout = 1")),
+        s.execute(text("select pg_sleep(5)")),
+    ],
+    "57P01 shut down": lambda s: s.execute(text("select pg_terminate_backend(pg_backend_pid())")),
+    "connection closed": lambda s: [driver_connection(s).close(), s.execute(text("select 1"))],
+    **{
+        f"{code} raised": lambda s, code=code: s.execute(  # type: ignore[misc]
+            text(f"do $$ begin raise exception using errcode = '{code}'; end $$")
+        )
+        for code in (
+            "08006",
+            "40001",
+            "40P01",
+            "53100",
+            "53200",
+            "53300",
+            "55P03",
+            "57P03",
+            "58030",
+        )
+    },
+}
+
+
+@pytest.mark.parametrize("name", TEMPORARY)
+def test_what_passes_asks_for_another_attempt(app: FastAPI, web_env: BoardEnv, name: str) -> None:
+    app.add_api_route("/fail", failing(web_env, TEMPORARY[name]))
+    app.state.rules["GET", "/fail"] = permissions.PUBLIC
+    browser = PageClient(app, raise_server_exceptions=False)
+    for answer in (browser.get("/fail"), browser.get_page("/fail")):
+        assert (answer.status_code, answer.headers.get("retry-after")) == (503, "5"), answer.text
+
+
+@pytest.mark.parametrize("code", ["25P02", "42P01", "23505", "XX001", "P0001"])
+def test_what_does_not_pass_is_a_fault(app: FastAPI, web_env: BoardEnv, code: str) -> None:
+    raised = f"do $$ begin raise exception using errcode = '{code}'; end $$"
+    app.add_api_route("/fail", failing(web_env, lambda s: s.execute(text(raised))))
+    app.state.rules["GET", "/fail"] = permissions.PUBLIC
+    answer = PageClient(app, raise_server_exceptions=False).get("/fail")
+    assert answer.status_code == 500 and answer.json()["reference"]
 
 
 def test_every_error_has_a_status() -> None:

@@ -7,7 +7,7 @@ import pytest
 from guardia.board.core import labels
 from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Risk, ToolCall
-from guardia.board.web import render
+from guardia.board.web import bundles, render
 from guardia.i18n import LANGUAGES, catalogue, language
 
 
@@ -70,9 +70,15 @@ def test_arguments_come_with_their_names_in_order() -> None:
 
 
 def test_an_address_changes_with_its_file() -> None:
-    address = render.asset("guardia.css")
-    assert address.startswith("/static/guardia.css?v=")
-    assert address != render.asset("guardia.js")
+    address = bundles.asset("home.css")
+    assert address.startswith("/static/home.css?v=")
+    assert address.partition("=")[2] != bundles.asset("keys.css").partition("=")[2]
+
+
+def test_a_bundle_has_all_of_its_files_in_order() -> None:
+    for name, files in bundles.BUNDLES.items():
+        places = [bundles.content(name).find(bundles.content(file)) for file in files]
+        assert -1 not in places and places == sorted(places), name
 
 
 @pytest.mark.parametrize("code", LANGUAGES)

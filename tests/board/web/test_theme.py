@@ -6,7 +6,7 @@ import re
 
 from page_env import PageClient
 
-from guardia.board.web.render import STATIC
+from guardia.board.web.bundles import STATIC
 
 TOKENS = STATIC / "vendor/krds-uiux/resources/css/token/krds_tokens.css"
 _LIGHT = re.compile(r"(--krds-light-color-[a-z0-9-]+):")
