@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
+from guardia.board.knowledge import change_proposals
 from guardia.board.knowledge.model import Document, DocumentFinding, DocumentVersion, PassageRating
 from guardia.board.organization.note_model import Note
 from guardia.db.engine import repeat_on_conflict
@@ -80,6 +81,8 @@ def _look_at_runbooks(session: Session, now: datetime) -> None:
         key = f"{reason}:{note.sr_id}:{note.server}"
         found = NewFinding(reason, key, note.server or "", note.sr_id)
         _add(session, number, version, found, now)
+        if reason == "verification" and note.sr_id is not None:
+            change_proposals.note_failure(session, number, note.sr_id, now)
 
 
 def _look_at_servers(session: Session, now: datetime) -> None:

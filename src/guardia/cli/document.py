@@ -148,19 +148,25 @@ def show(
     as_json: _Json = False,
 ) -> None:
     """Print a document with its versions."""
-    from guardia.board.knowledge import view
+    from guardia.board.core.issue_ref import issue_ref
+    from guardia.board.knowledge import change_view, view
 
     with opened() as (board, _):
         found = view.get_document(board, None, number, version)
+        sources = change_view.sources_of(board, None, number, found.shown.version)
         body = view.body_of(board, None, number, found.shown.version) if text or as_json else ""
     if as_json:
-        _print({**dataclasses.asdict(found), "body": body})
+        more = {"body": body, "sources": [dataclasses.asdict(one) for one in sources]}
+        _print({**dataclasses.asdict(found), **more})
         return
     sys.stdout.write(f"{t('documents.number', number=number)}: {found.line.title}\n")
     for one in found.versions:
         state = t(f"documents.review.{one.review}")
         read = one.problem or t(f"documents.reading.{one.reading}")
         sys.stdout.write(f"  {t('documents.version', version=one.version)}  {state}  {read}\n")
+    for source in sources:
+        why = t(f"documents.change.reason.{source.reason}")
+        sys.stdout.write(f"  {issue_ref(source.sr_id)}  {source.title}  {why}\n")
     if text:
         sys.stdout.write(f"\n{body}\n")
 
