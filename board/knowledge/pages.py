@@ -14,7 +14,7 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
-from guardia.board.knowledge import change_view, records, review, suggestion_view, use_view, view
+from guardia.board.knowledge import change_view, records, review, stated_view, use_view, view
 from guardia.board.knowledge.view import DocumentFilter, DocumentView
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -321,7 +321,7 @@ def document_page(
         notice=notice,
         note=entered.note,
         use=use,
-        suggested=suggestion_view.suggested(board, visitor.person, found),
+        stated=stated_view.of_document(board, visitor.person, number),
         rating=rating,
         roles=ROLES,
         is_own=shown.author_id == str(Actor.of(visitor.person)),

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.knowledge import change_proposals, entries, policy
+from guardia.board.knowledge import change_proposals, entries, policy, stated
 from guardia.board.knowledge.model import Document, DocumentVersion
 from guardia.board.knowledge.records import find_version, lock_document
 from guardia.db.engine import repeat_on_conflict
@@ -56,6 +56,7 @@ def publish(
         _decide(found, "PUBLISHED", person, now, note)
         row.state, row.published_id, row.updated_at = "PUBLISHED", found.version_id, now
         withdrawn = change_proposals.withdraw(session, number, found.version_id)
+        stated.read_within(session, row, now)
         more = {"withdrawn": withdrawn} if withdrawn else {}
         _record(session, EntryKind.DOCUMENT_PUBLISHED, person, now, row, found, **more)
 

@@ -202,6 +202,8 @@ def _form_page(
         visitor=visitor,
         form=texts,
         kinds=KINDS,
+        action="",
+        back="",
         fields=forms.FIELDS_OF_KIND.get(kind, ()),
         errors={field: notice} if field else {},
         notice="" if field else notice,

@@ -31,6 +31,8 @@ from guardia.board.knowledge.model import DocumentChange, Passage
 from guardia.board.knowledge.solved_issues import SolvedIssue
 from guardia.org.directory import PersonInfo
 
+pytestmark = pytest.mark.slow
+
 RUNBOOKS = Path(knowledge.__file__).parent / "runbooks"
 FRONT = "---\nowner: was\n---\n"
 TEXT = f"{FRONT}# 점검\n\n머리말\n\n## 재기동\n\n재기동합니다.\n\n## 기록\n\n적습니다.\n"
