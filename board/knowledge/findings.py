@@ -36,9 +36,8 @@ _SOFTWARE = {
 }
 """Other names of software in documents; of everything else its own name."""
 _VERSION = r"(?:[\s:(-]|linux|리눅스|enterprise|server|release|version|버전|v)*(\d+(?:\.\d+){0,3})"
-_NOT_COUNTED = (
-    r"(?![\d.]*\s*(?:대|개|번|명|건|호|일|월|년|시|분|초|%|포트|port|MB|GB|라이선스|license))"
-)
+_UNITS = "대|개|번|명|건|호|일|월|년|시|분|초|%|포트|port|MB|GB|라이선스|license"
+_NOT_COUNTED = rf"(?![\d.]*\s*(?:{_UNITS}))"
 _MOST_ALONE = 50
 """A number without a point that is larger is a port or a size, not a version."""
 
