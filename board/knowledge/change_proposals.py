@@ -23,7 +23,7 @@ from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
 from guardia.board.knowledge import contents, records
-from guardia.board.knowledge.change_text import Lesson, changed
+from guardia.board.knowledge.change_text import IssueLesson, changed
 from guardia.board.knowledge.model import (
     Document,
     DocumentChange,
@@ -170,15 +170,15 @@ def _draft(
     )
 
 
-def _lesson(session: Session, document: Document, sr_id: int, reason: str) -> Lesson | None:
-    """Return what an issue taught; `None` if it taught nothing, or may not be told in there."""
+def _lesson(session: Session, document: Document, sr_id: int, reason: str) -> IssueLesson | None:
+    """Return what an issue taught; `None` if it taught nothing, or the document may not tell of it."""
     issue = read_issue(session, session.get_one(Issue, sr_id))
-    is_told = bool(issue.steps or issue.result or issue.failures)
-    if (reason == "otherwise" and not issue.is_by_people) or not is_told:
+    is_known = bool(issue.steps or issue.result or issue.failures)
+    if (reason == "otherwise" and not issue.is_by_people) or not is_known:
         return None
     if not _may_tell(document, issue.institution):
         return None
-    return Lesson(issue, reason, _cited_section(session, document, sr_id))
+    return IssueLesson(issue, reason, _cited_section(session, document, sr_id))
 
 
 def _may_tell(document: Document, institution: str | None) -> bool:

@@ -17,7 +17,7 @@ _FIRST_LEVEL = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
+class IssueLesson:
     """What an issue taught about a document."""
 
     issue: SolvedIssue
@@ -27,7 +27,7 @@ class Lesson:
     """The section that was cited."""
 
 
-def changed(text: str, lessons: Sequence[Lesson]) -> str:
+def changed(text: str, lessons: Sequence[IssueLesson]) -> str:
     """Return a text with a section for each lesson, at the end of the section it is about."""
     for lesson in lessons:
         lines = text.splitlines()
@@ -48,7 +48,7 @@ def quoted(text: str) -> str:
     return "\n".join(f"> {line}" if line.strip() else ">" for line in text.strip().splitlines())
 
 
-def _section(lesson: Lesson, level: int) -> list[str]:
+def _section(lesson: IssueLesson, level: int) -> list[str]:
     issue, ref = lesson.issue, issue_ref(lesson.issue.sr_id)
     title = t_default(f"documents.change.heading.{lesson.reason}", ref=ref)
     day = f"{issue.closed_at.astimezone(SEOUL):%Y-%m-%d}" if issue.closed_at else ""

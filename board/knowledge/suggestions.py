@@ -43,7 +43,7 @@ class StatedSentence:
 
     @property
     def digest(self) -> str:
-        """Identify what is stated: kind, place and words, whatever their spaces and marks."""
+        """Identify what is stated: kind, place and words, without spaces and marks."""
         place = self.fields.get("server") or self.fields.get("institution") or ""
         words = re.sub(r"[\W_]+", "", self.sentence).casefold()
         return hashlib.sha256(f"{self.kind}\n{place}\n{words}".encode()).hexdigest()

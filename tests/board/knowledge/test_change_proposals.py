@@ -26,7 +26,7 @@ from guardia.board.knowledge import (
     usage,
     view,
 )
-from guardia.board.knowledge.change_text import Lesson, changed
+from guardia.board.knowledge.change_text import IssueLesson, changed
 from guardia.board.knowledge.model import DocumentChange, Passage
 from guardia.board.knowledge.solved_issues import SolvedIssue
 from guardia.org.directory import PersonInfo
@@ -178,7 +178,7 @@ def test_the_section_goes_to_the_end_of_what_was_cited(
     path: tuple[str, ...], before: str, heading: str
 ) -> None:
     fenced = TEXT.replace("재기동합니다.", "재기동합니다.\n\n```\n## 기록\n```")
-    lines = changed(fenced, [Lesson(OTHERWISE, "otherwise", path)]).splitlines()
+    lines = changed(fenced, [IssueLesson(OTHERWISE, "otherwise", path)]).splitlines()
     added = [at for at, line in enumerate(lines) if line.startswith("#") and "SR-" in line]
     assert len(added) == 1 and lines[added[0]].startswith(heading)
     rest = [line for line in lines[added[0] + 1 :] if line.startswith("#")]
