@@ -171,7 +171,7 @@ def _draft(
 
 
 def _lesson(session: Session, document: Document, sr_id: int, reason: str) -> IssueLesson | None:
-    """Return what an issue taught; `None` if it taught nothing, or the document may not tell of it."""
+    """Return what an issue taught; `None`: nothing, or nothing that the document may say."""
     issue = read_issue(session, session.get_one(Issue, sr_id))
     is_known = bool(issue.steps or issue.result or issue.failures)
     if (reason == "otherwise" and not issue.is_by_people) or not is_known:
