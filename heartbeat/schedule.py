@@ -33,7 +33,7 @@ from guardia.board.dashboard import totals
 from guardia.board.intake import context_rules, events
 from guardia.board.intake.mail.retention import forget_old_mails
 from guardia.board.integrity import daily_report
-from guardia.board.knowledge import findings, proposals, usage
+from guardia.board.knowledge import change_proposals, findings, proposals, stated, usage
 from guardia.board.notifications import digests, on_call
 from guardia.board.organization import chart as org_chart
 from guardia.board.remote_console import changes as remote_changes
@@ -213,6 +213,7 @@ class HeartbeatScheduler:
             "figures:fold": totals.fold,
             "webhooks:old": webhook_deliveries.remove_old,
             "documents:cited": usage.settle_citations,
+            "documents:stated": stated.read_due,
             "documents:lost": retention.fail_lost,
         }
         for name, sweep in sweeps.items():
@@ -233,8 +234,12 @@ class HeartbeatScheduler:
         self._add_recurring("webhooks", soon, partial(webhook_deliveries.queue_due, self._board))
         hourly = IntervalTrigger(seconds=_HOUR, timezone=UTC)
         if self._store is not None:
-            propose = partial(proposals.propose_due, self._board, self._store)
-            self._add_recurring("documents:proposed", hourly, propose, misfire_grace_time=_HOUR)
+            for name, propose in (
+                ("documents:proposed", proposals.propose_due),
+                ("documents:changes", change_proposals.propose_due),
+            ):
+                work = partial(propose, self._board, self._store)
+                self._add_recurring(name, hourly, work, misfire_grace_time=_HOUR)
         self._add_recurring(
             "forget",
             hourly,

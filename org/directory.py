@@ -109,6 +109,8 @@ class Facts(_Value):
     """Absolute paths of the programs that tools use and that were found."""
     encoding: str = ""
     """The character set of the account's locale."""
+    versions: tuple[tuple[str, str], ...] = ()
+    """Software that was found, each with its version: `("nginx", "1.24.0")`."""
     gathered_at: datetime | None = None
 
     def program(self, name: str) -> str:

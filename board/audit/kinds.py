@@ -210,6 +210,8 @@ class EntryKind(StrEnum):
     DOCUMENT_REJECTED = "document_rejected"
     DOCUMENT_REMOVED = "document_removed"
     DOCUMENT_RATED = "document_rated"
+    STATEMENT_ACCEPTED = "statement_accepted"
+    STATEMENT_REFUSED = "statement_refused"
 
     # Servers, and who is responsible for them
     CMDB_CHANGED = "cmdb_changed"

@@ -75,28 +75,41 @@ def edit(
     Key and block are changed by `host_keys` only. Raises `Stale` if the entry is no longer the one
     whose `version_of` is `seen`.
     """
+    with board.database.transaction() as session:
+        return edit_within(session, board, by, server_id, changes, seen=seen)
+
+
+def edit_within(
+    session: Session,
+    board: BoardContext,
+    by: PersonInfo | Actor,
+    server_id: str,
+    changes: dict[str, Any],
+    *,
+    seen: str | None = None,
+) -> tuple[str, ...]:
+    """Change fields of a server in the caller's transaction, as `edit` does."""
     unknown = changes.keys() - _EDITABLE
     if unknown:
         raise Invalid(what=", ".join(sorted(unknown)), why=t("cmdb.rule.not_editable"))
-    with board.database.transaction() as session:
-        row = _locked(session, server_id)
-        before = registry.host_of(row)
-        actor = require_actor(by, EDIT, institution=before.institution)
-        if seen is not None and seen != version_of(before):
-            raise Stale(what=server_id)
-        after = policy.validated_host(Host.model_validate({**before.model_dump(), **changes}))
-        if after.institution != before.institution:
-            require_actor(by, EDIT, institution=after.institution)
-            if session.get(Institution, after.institution) is None:
-                raise NotFound(what=after.institution)
-        found = _differences(before, after)
-        if not found:
-            return ()
-        _require_free(session, after, besides=server_id)
-        registry.fill_server(row, after)
-        _note(session, board, actor, before, after)
-        _record(session, board, actor, EntryKind.SERVER_CHANGED, after, found)
-        return tuple(found)
+    row = _locked(session, server_id)
+    before = registry.host_of(row)
+    actor = require_actor(by, EDIT, institution=before.institution)
+    if seen is not None and seen != version_of(before):
+        raise Stale(what=server_id)
+    after = policy.validated_host(Host.model_validate({**before.model_dump(), **changes}))
+    if after.institution != before.institution:
+        require_actor(by, EDIT, institution=after.institution)
+        if session.get(Institution, after.institution) is None:
+            raise NotFound(what=after.institution)
+    found = _differences(before, after)
+    if not found:
+        return ()
+    _require_free(session, after, besides=server_id)
+    registry.fill_server(row, after)
+    _note(session, board, actor, before, after)
+    _record(session, board, actor, EntryKind.SERVER_CHANGED, after, found)
+    return tuple(found)
 
 
 @repeat_on_conflict

@@ -13,7 +13,8 @@ from starlette.concurrency import run_in_threadpool
 
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
 from guardia.board.core.keyset import Keyset
-from guardia.board.knowledge import contents, forms, ratings, records, review, view
+from guardia.board.knowledge import change_view, contents, forms, ratings, records, review, view
+from guardia.board.knowledge.change_view import ChangeSource
 from guardia.board.knowledge.policy import STAFF_ROLES, DocumentDetails
 from guardia.board.knowledge.records import NewFile
 from guardia.board.knowledge.view import DocumentFilter, DocumentView
@@ -78,6 +79,14 @@ class DocumentPassageOut(BaseModel):
     text: str
 
 
+class ChangeSourceOut(BaseModel):
+    """An issue from which an agent proposed a version."""
+
+    issue: int
+    title: str
+    reason: str
+
+
 class DocumentFullOut(DocumentOut):
     """A document with its versions and a page of passages of one of them."""
 
@@ -86,6 +95,8 @@ class DocumentFullOut(DocumentOut):
     published: int | None
     shown: int
     versions: list[VersionOut]
+    sources: list[ChangeSourceOut]
+    """Issues from which an agent proposed the shown version."""
     passages: list[DocumentPassageOut]
     more: int | None
 
@@ -177,7 +188,8 @@ def show(
     start: _Version = 1,
 ) -> DocumentFullOut:
     """Return a document; 404 if the caller may not read it."""
-    return _full(view.get_document(board, caller, number, version, start))
+    found = view.get_document(board, caller, number, version, start)
+    return _full(found, change_view.sources_of(board, caller, number, found.shown.version))
 
 
 async def _received(request: Request, board: BoardDep, _caller: Caller) -> AsyncIterator[Incoming]:
@@ -346,7 +358,7 @@ def remove(board: BoardDep, caller: Caller, number: Number) -> None:
     records.remove(board, caller, number)
 
 
-def _full(found: DocumentView) -> DocumentFullOut:
+def _full(found: DocumentView, sources: tuple[ChangeSource, ...]) -> DocumentFullOut:
     line = DocumentOut.model_validate(found.line, from_attributes=True)
     return DocumentFullOut(
         **line.model_dump(),
@@ -355,6 +367,7 @@ def _full(found: DocumentView) -> DocumentFullOut:
         published=found.published,
         shown=found.shown.version,
         versions=[VersionOut.model_validate(v, from_attributes=True) for v in found.versions],
+        sources=[ChangeSourceOut(issue=s.sr_id, title=s.title, reason=s.reason) for s in sources],
         passages=[
             DocumentPassageOut.model_validate(p, from_attributes=True) for p in found.passages
         ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
 from guardia.board.core.context import BoardContext
+from guardia.board.knowledge import change_proposals
 from guardia.board.knowledge.model import Document, DocumentFinding, DocumentVersion, PassageRating
 from guardia.board.organization.note_model import Note
 from guardia.db.engine import repeat_on_conflict
@@ -26,8 +27,19 @@ _AT_ONCE = 200
 _SINCE = timedelta(hours=26)
 """What is new is looked at again each time, so that a day without a worker leaves nothing out."""
 _OS_NAMES = {"rhel": r"rhel|red\s*hat", "ol": r"oracle\s*linux", "sles": r"sles|suse"}
+_SOFTWARE = {
+    "postgresql": r"postgresql|postgres|포스트그레스(?:큐엘)?",
+    "java": r"java|jdk|openjdk|jre|자바",
+    "apache": r"apache(?:\s*httpd)?|httpd|아파치",
+    "python": r"python|파이썬",
+    "node": r"node(?:\.js)?",
+}
+"""Other names of software in documents; of everything else its own name."""
 _VERSION = r"(?:[\s:(-]|linux|리눅스|enterprise|server|release|version|버전|v)*(\d+(?:\.\d+){0,3})"
-_NOT_COUNTED = r"(?![\d.]*\s*(?:대|개|번|명|건|호|일|월|년|시|분|%))"
+_UNITS = "대|개|번|명|건|호|일|월|년|시|분|초|%|포트|port|MB|GB|라이선스|license"
+_NOT_COUNTED = rf"(?![\d.]*\s*(?:{_UNITS}))"
+_MOST_ALONE = 50
+"""A number without a point that is larger is a port or a size, not a version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +92,8 @@ def _look_at_runbooks(session: Session, now: datetime) -> None:
         key = f"{reason}:{note.sr_id}:{note.server}"
         found = NewFinding(reason, key, note.server or "", note.sr_id)
         _add(session, number, version, found, now)
+        if reason == "verification" and note.sr_id is not None:
+            change_proposals.note_failure(session, number, note.sr_id, now)
 
 
 def _look_at_servers(session: Session, now: datetime) -> None:
@@ -97,6 +111,7 @@ def _look_at_servers(session: Session, now: datetime) -> None:
         .execution_options(yield_per=_AT_ONCE)
     )
     for number, version, body, server in session.execute(query).all():
+        now_true = set()
         for name, actual in versions_of(server.facts).items():
             other = differing(body, name, actual)
             if other:
@@ -104,6 +119,14 @@ def _look_at_servers(session: Session, now: datetime) -> None:
                 detail = t_default("documents.finding.versions", **words)
                 found = NewFinding("server_version", f"server_version:{actual}", detail)
                 _add(session, number, version, found, now)
+                now_true.add(found.key)
+        session.execute(
+            delete(DocumentFinding).where(
+                DocumentFinding.version_id == version,
+                DocumentFinding.reason == "server_version",
+                DocumentFinding.key.not_in(now_true),
+            )
+        )
 
 
 def versions_of(facts: Mapping[str, Any]) -> dict[str, str]:
@@ -111,7 +134,11 @@ def versions_of(facts: Mapping[str, Any]) -> dict[str, str]:
     name, system = str(facts.get("os") or ""), str(facts.get("os_version") or "")
     found = {_OS_NAMES.get(name, re.escape(name)): system} if name and system else {}
     kernel = re.match(r"\d+(?:\.\d+)*", str(facts.get("kernel") or ""))
-    return {**found, "kernel|커널": kernel[0]} if kernel else found
+    if kernel:
+        found["kernel|커널"] = kernel[0]
+    for software, version in facts.get("versions") or ():
+        found[_SOFTWARE.get(software, re.escape(software))] = version
+    return found
 
 
 def differing(text: str, name: str, actual: str) -> str:
@@ -120,7 +147,10 @@ def differing(text: str, name: str, actual: str) -> str:
     A shorter version is the same as a longer one that begins with it: 9 is 9.4.
     """
     pattern = rf"(?<![^\W\d_])(?:{name}){_VERSION}{_NOT_COUNTED}"
-    written = [found[1] for found in re.finditer(pattern, text, re.IGNORECASE)]
+    named: Iterable[str] = (found[1] for found in re.finditer(pattern, text, re.IGNORECASE))
+    if "java" in name:  # Java 8 calls itself 1.8
+        named = (one.removeprefix("1.") for one in named)
+    written = [one for one in named if "." in one or int(one) < _MOST_ALONE]
     known = actual.split(".")
     for one in written:
         if all(mine == real for mine, real in zip(one.split("."), known, strict=False)):

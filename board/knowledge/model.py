@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import CheckConstraint, ForeignKey, Identity, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
@@ -46,6 +47,13 @@ class Document(Base):
             "updated_at",
             postgresql_where=text("published_id is not null"),
         ),
+        Index(
+            "ix_tb_document_unstated",
+            "document_id",
+            postgresql_where=text(
+                "state = 'PUBLISHED' and stated_id is distinct from published_id"
+            ),
+        ),
     )
 
     document_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
@@ -67,6 +75,8 @@ class Document(Base):
     state: Mapped[str] = mapped_column(default="DRAFT", server_default="DRAFT")
     published_id: Mapped[int | None]
     """The version that is searched and cited; `None`: none yet."""
+    stated_id: Mapped[int | None]
+    """The published version whose rules and facts were read."""
     source: Mapped[str] = mapped_column(default="", server_default="")
     """Where it came from, such as `attachment:12`; empty: a person wrote or uploaded it."""
     created_by: Mapped[str]
@@ -242,6 +252,73 @@ class DocumentFinding(Base):
     detail: Mapped[str] = mapped_column(default="", server_default="")
     sr_id: Mapped[int | None]
     found_at: Mapped[datetime]
+
+
+class DocumentChange(Base):
+    """An ended issue that cites a document and may lead to a change of it."""
+
+    __tablename__ = "tb_document_change"
+    __table_args__ = (
+        CheckConstraint("reason in ('otherwise', 'verification')", name="reason"),
+        Index("ix_tb_document_change_sr_id", "sr_id"),
+        Index(
+            "ix_tb_document_change_open",
+            "document_id",
+            "sr_id",
+            postgresql_where=text("settled_at is null"),
+        ),
+        Index(
+            "ix_tb_document_change_version_id",
+            "version_id",
+            postgresql_where=text("version_id is not null"),
+        ),
+    )
+
+    document_id: Mapped[int] = mapped_column(
+        ForeignKey(_DOCUMENT_ID), primary_key=True, autoincrement=False
+    )
+    sr_id: Mapped[int] = mapped_column(
+        ForeignKey(ISSUE_ID, ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    reason: Mapped[str] = mapped_column(primary_key=True)
+    """`otherwise`: people solved it in another way; `verification`: its runbook failed."""
+    noted_at: Mapped[datetime]
+    settled_at: Mapped[datetime | None]
+    """When it was decided whether it leads to a version."""
+    version_id: Mapped[int | None] = mapped_column(ForeignKey("tb_document_version.version_id"))
+    """The version that was proposed from it."""
+
+
+class StatedRow(Base):
+    """A rule or a fact that a published document states, and what people made of it."""
+
+    __tablename__ = "tb_stated_sentence"
+    __table_args__ = (
+        CheckConstraint("kind in ('never', 'freeze', 'fact')", name="kind"),
+        CheckConstraint("state in ('PROPOSED', 'ACCEPTED', 'REFUSED')", name="state"),
+        UniqueConstraint("document_id", "digest"),
+        Index("ix_tb_stated_sentence_digest", "digest"),
+        Index("ix_tb_stated_sentence_state", "state", "sentence_id"),
+    )
+
+    sentence_id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    document_id: Mapped[int] = mapped_column(ForeignKey(_DOCUMENT_ID))
+    version_id: Mapped[int] = mapped_column(ForeignKey("tb_document_version.version_id"))
+    ordinal: Mapped[int]
+    """The passage with the sentence."""
+    digest: Mapped[str]
+    """Of kind, place and words: what was decided is never proposed again."""
+    kind: Mapped[str]
+    sentence: Mapped[str]
+    fields: Mapped[dict[str, Any]] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
+    """What was read: fields of a rule, or the server, service and value of a fact."""
+    state: Mapped[str] = mapped_column(default="PROPOSED", server_default="PROPOSED")
+    result: Mapped[str] = mapped_column(default="", server_default="")
+    """What it has become: `rule:NAME` or `server:ID`."""
+    reason: Mapped[str] = mapped_column(default="", server_default="")
+    found_at: Mapped[datetime]
+    decided_by: Mapped[str | None]
+    decided_at: Mapped[datetime | None]
 
 
 class AnswerDay(Base):

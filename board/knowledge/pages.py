@@ -14,8 +14,8 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
-from guardia.board.knowledge import records, review, suggestion_view, use_view, view
-from guardia.board.knowledge.view import DocumentFilter
+from guardia.board.knowledge import change_view, records, review, stated_view, use_view, view
+from guardia.board.knowledge.view import DocumentFilter, DocumentView
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import ROLES
@@ -30,6 +30,7 @@ _Word = Annotated[str, Query(max_length=100), FOLDED]
 _Start = Annotated[int, Query(ge=1, le=2**31 - 1)]
 _Version = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
 _PAGE = 30
+_FIRST_LINES = 200
 _CHOICE = re.compile(r"([0-9]{1,15})-([0-9]{1,9})")
 
 
@@ -303,22 +304,38 @@ def document_page(
     use = use_view.uses_of(
         board, number, [one.passage_id for one in found.passages], found.published_id
     )
+    shown = found.shown
+    waits = shown.review == "IN_REVIEW"
     return render.page(
         request,
         "knowledge/document.html",
         status=status,
         visitor=visitor,
         found=found,
-        shown=found.shown,
+        shown=shown,
+        sources=change_view.sources_of(board, visitor.person, number, shown.version)
+        if waits
+        else (),
+        lines=_difference(board, visitor, found) if waits else (),
         start=start,
         notice=notice,
         note=entered.note,
         use=use,
-        suggested=suggestion_view.suggested(board, visitor.person, found),
+        stated=stated_view.of_document(board, visitor.person, number),
         rating=rating,
         roles=ROLES,
-        is_own=found.shown.author_id == str(Actor.of(visitor.person)),
+        is_own=shown.author_id == str(Actor.of(visitor.person)),
     )
+
+
+def _difference(
+    board: BoardContext, visitor: Visitor, found: DocumentView
+) -> tuple[tuple[str, str], ...]:
+    """Return the first lines in which a version differs from the published one."""
+    if found.published is None or found.published == found.shown.version:
+        return ()
+    number, shown = found.line.number, found.shown.version
+    return view.difference(board, visitor.person, number, found.published, shown)[:_FIRST_LINES]
 
 
 def _queue(

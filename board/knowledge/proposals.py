@@ -2,47 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from sqlalchemy import select
-from sqlalchemy.orm import Session
 
 from guardia.board.artifacts.blob_store import BlobStore, Incoming
-from guardia.board.audit.kinds import EntryKind
-from guardia.board.audit.model import AuditEntry
-from guardia.board.core.actors import Actor, stored_prefix
+from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
-from guardia.board.core.lifecycle import ActorKind, State
-from guardia.board.core.model import Comment, Issue
+from guardia.board.core.lifecycle import State
+from guardia.board.core.model import Issue
 from guardia.board.knowledge import contents, records
+from guardia.board.knowledge.change_text import quoted
 from guardia.board.knowledge.model import DocumentGap
 from guardia.board.knowledge.policy import DocumentDetails
 from guardia.board.knowledge.records import NewFile
+from guardia.board.knowledge.solved_issues import SolvedIssue, read_issue
 from guardia.db.engine import repeat_on_conflict
 from guardia.i18n import t_default
-from guardia.org.model import Person
 from guardia.personal_numbers import mask_resident_numbers
 from guardia.text import MAX_TITLE, trim
 
 _AT_ONCE = 20
-_MOST_COMMENTS = 20
-_MOST_TEXT = 4000
-_AGENT = "dispatcher"
-
-
-@dataclass(frozen=True, slots=True)
-class SolvedIssue:
-    """A solved issue with what a document can be made of."""
-
-    sr_id: int
-    title: str
-    request: str
-    steps: tuple[str, ...]
-    """What the staff wrote, the earliest first."""
-    result: str
-    institution: str | None
-    agent: str
 
 
 def propose_due(board: BoardContext, store: BlobStore) -> None:
@@ -57,7 +36,7 @@ def propose(board: BoardContext, store: BlobStore, sr_id: int) -> int | None:
     `None` if there is nothing to write, or if one was proposed already.
     """
     with board.database.reading() as session:
-        solved = _read(session, session.get_one(Issue, sr_id))
+        solved = read_issue(session, session.get_one(Issue, sr_id))
     content = mask_resident_numbers(text_of(solved)).encode()
     if not solved.steps and not solved.result:
         return _add(board, store, solved, None)
@@ -69,9 +48,9 @@ def text_of(solved: SolvedIssue) -> str:
     """Return the text of a document about an issue, in Markdown, with its source. Pure."""
     ref = issue_ref(solved.sr_id)
     parts = [
-        (t_default("documents.proposal.symptom"), _quoted(solved.request)),
-        (t_default("documents.proposal.steps"), "\n\n".join(map(_quoted, solved.steps))),
-        (t_default("documents.proposal.result"), _quoted(solved.result)),
+        (t_default("documents.proposal.symptom"), quoted(solved.request)),
+        (t_default("documents.proposal.steps"), "\n\n".join(map(quoted, solved.steps))),
+        (t_default("documents.proposal.result"), quoted(solved.result)),
         (t_default("documents.proposal.source"), f"- [{ref}](/issues/{solved.sr_id})"),
     ]
     sections = [f"## {title}\n\n{text}\n" for title, text in parts if text]
@@ -88,34 +67,6 @@ def _due(board: BoardContext) -> list[int]:
     )
     with board.database.reading() as session:
         return list(session.scalars(query))
-
-
-def _read(session: Session, issue: Issue) -> SolvedIssue:
-    steps = (
-        select(Comment.body)
-        .join(Person, Comment.author == stored_prefix(ActorKind.PERSON) + Person.person_id)
-        .where(
-            Comment.sr_id == issue.sr_id, Comment.deleted_at.is_(None), Person.role != "customer"
-        )
-        .order_by(Comment.comment_id)
-        .limit(_MOST_COMMENTS)
-    )
-    ending = (
-        select(AuditEntry.detail)
-        .where(AuditEntry.sr_id == issue.sr_id, AuditEntry.kind == EntryKind.COMPLETED.value)
-        .order_by(AuditEntry.seq.desc())
-        .limit(1)
-    )
-    detail = session.scalar(ending) or {}
-    return SolvedIssue(
-        sr_id=issue.sr_id,
-        title=issue.title,
-        request=issue.body[:_MOST_TEXT],
-        steps=tuple(body[:_MOST_TEXT] for body in session.scalars(steps) if body.strip()),
-        result=str(detail.get("text") or detail.get("reason") or "")[:_MOST_TEXT],
-        institution=issue.inst_id,
-        agent=issue.agent_id or _AGENT,
-    )
 
 
 @repeat_on_conflict
@@ -138,8 +89,3 @@ def _add(
         return records.add_within(
             session, store, Actor.agent(solved.agent), details, file, incoming, now, submit=True
         )
-
-
-def _quoted(text: str) -> str:
-    """Return foreign text that stays text: its headings and front matter mean nothing here."""
-    return "\n".join(f"> {line}" if line.strip() else ">" for line in text.strip().splitlines())

@@ -121,20 +121,27 @@ def add_version(
         row = lock_document(session, person, number)
         if based_on is not None and based_on != _newest(session, number):
             raise Stale(what=row.title)
-        contents.keep(session, store, incoming, now)
-        version = _add_version(
-            session, row, Actor.of(person), file, incoming.sha256, incoming.size, now, submit=submit
-        )
-        _record(
-            session,
-            EntryKind.DOCUMENT_VERSION_ADDED,
-            person,
-            now,
-            row,
-            version=version,
-            sha256=incoming.sha256,
-        )
-        return version
+        by = Actor.of(person)
+        return add_version_within(session, store, by, row, file, incoming, now, submit=submit)
+
+
+def add_version_within(
+    session: Session,
+    store: BlobStore,
+    by: Actor,
+    row: Document,
+    file: NewFile,
+    incoming: Incoming,
+    now: datetime,
+    *,
+    submit: bool,
+) -> int:
+    """Add a version of a locked document in the caller's transaction; return its number."""
+    contents.keep(session, store, incoming, now)
+    sha256, size = incoming.sha256, incoming.size
+    version = _add_version(session, row, by, file, sha256, size, now, submit=submit)
+    _record(session, EntryKind.DOCUMENT_VERSION_ADDED, by, now, row, version=version, sha256=sha256)
+    return version
 
 
 @repeat_on_conflict

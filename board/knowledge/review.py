@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from guardia.board.audit.kinds import EntryKind
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.knowledge import entries, policy
+from guardia.board.knowledge import change_proposals, entries, policy, stated
 from guardia.board.knowledge.model import Document, DocumentVersion
 from guardia.board.knowledge.records import find_version, lock_document
 from guardia.db.engine import repeat_on_conflict
@@ -55,7 +55,10 @@ def publish(
         session.execute(update(DocumentVersion).where(*published).values(review="SUPERSEDED"))
         _decide(found, "PUBLISHED", person, now, note)
         row.state, row.published_id, row.updated_at = "PUBLISHED", found.version_id, now
-        _record(session, EntryKind.DOCUMENT_PUBLISHED, person, now, row, found)
+        withdrawn = change_proposals.withdraw(session, number, found.version_id)
+        stated.read_within(session, row, now)
+        more = {"withdrawn": withdrawn} if withdrawn else {}
+        _record(session, EntryKind.DOCUMENT_PUBLISHED, person, now, row, found, **more)
 
 
 @repeat_on_conflict
@@ -100,6 +103,7 @@ def _record(
     now: datetime,
     row: Document,
     version: DocumentVersion,
+    **more: list[int],
 ) -> None:
     entries.record(
         session,
@@ -111,4 +115,5 @@ def _record(
         sha256=version.sha256,
         author=version.author,
         note=version.review_note,
+        **more,
     )

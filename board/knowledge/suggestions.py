@@ -1,16 +1,17 @@
-"""Read rules and facts about servers out of passages: proposals that only people accept. Pure.
-
-Nothing is applied: a proposal is a filled form, with the sentence that it comes from.
-"""
+"""Read rules and facts about servers out of passages: proposals that only people accept. Pure."""
 
 from __future__ import annotations
 
+import hashlib
 import re
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import urlencode
 
-_MOST = 20
+from guardia.board.knowledge.stated_facts import read_fact
+from guardia.board.knowledge.stated_periods import read_periods
+from guardia.org.directory import Host
+
+_MOST = 50
 _MOST_SENTENCE = 300
 _SENTENCE = re.compile(r"[^.!?\n]+(?:[.!?](?!\s|$)[^.!?\n]*)*[.!?]?")
 _FORBIDDEN = re.compile(
@@ -23,10 +24,9 @@ _ACTIONS = (
     (re.compile("배포|deploy", re.IGNORECASE), "deploy.*"),
 )
 _TOUCHED = re.compile("삭제|변경|수정|지우|건드리|delete|change|touch", re.IGNORECASE)
-_FROZEN = re.compile("기간|매월|매주|월말|말일|마감|결산|동결|freeze", re.IGNORECASE)
+_FROZEN = re.compile("기간|매월|매주|매년|월말|말일|마감|결산|동결|freeze", re.IGNORECASE)
 _PATH = re.compile(r"(?<![\w:/.])/[\w.-]*\w(?:/[\w.-]*\w)*", re.ASCII)
 _SERVER = re.compile(r"(?<![\w-])[A-Za-z0-9]+(?:-[A-Za-z0-9]+)+(?![\w-])", re.ASCII)
-_FACT = re.compile("포트|port|버전|version|설치|경로|용도|별칭|이중화|운영체제|주소", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,15 @@ class StatedSentence:
     sentence: str
     ordinal: int
     """The passage with the sentence."""
-    path: str
-    """The form with what was read; a person completes and saves it."""
+    fields: Mapping[str, str]
+    """Fields of a rule; server, service, field and value of a fact."""
+
+    @property
+    def digest(self) -> str:
+        """Identify what is stated: kind, place and words, without spaces and marks."""
+        place = self.fields.get("server") or self.fields.get("institution") or ""
+        words = re.sub(r"[\W_]+", "", self.sentence).casefold()
+        return hashlib.sha256(f"{self.kind}\n{place}\n{words}".encode()).hexdigest()
 
 
 def servers_in(texts: Iterable[str]) -> set[str]:
@@ -51,32 +58,36 @@ def suggestions(
     passages: Iterable[tuple[int, str]],
     institution: str,
     server: str,
-    servers: Collection[str],
+    servers: Mapping[str, Host],
 ) -> tuple[StatedSentence, ...]:
     """Return the rules and facts that passages state; `servers` are those that exist."""
     found: dict[str, StatedSentence] = {}
     for ordinal, text in passages:
         for sentence in _sentences(text):
-            for one in _read(sentence, ordinal, institution, server, servers):
-                found.setdefault(one.sentence, one)
+            one = _read(sentence, ordinal, institution, server, servers)
+            if one is not None:
+                found.setdefault(one.digest, one)
+        if len(found) >= _MOST:
+            break
     return tuple(found.values())[:_MOST]
 
 
 def _read(
-    sentence: str, ordinal: int, institution: str, server: str, servers: Collection[str]
-) -> Iterator[StatedSentence]:
-    named = sorted({one.upper() for one in _SERVER.findall(sentence)} & set(servers))
+    sentence: str, ordinal: int, institution: str, server: str, servers: Mapping[str, Host]
+) -> StatedSentence | None:
+    named = sorted({one.upper() for one in _SERVER.findall(sentence)} & servers.keys())
     if _FORBIDDEN.search(sentence):
         fields = _rule_of(sentence)
-        if fields:
-            place = {"server": named[0] if named else server}
-            if not place["server"]:
-                place = {"institution": institution}
-            given = {**fields, **place, "sentence": sentence}
-            query = urlencode({name: value for name, value in given.items() if value})
-            yield StatedSentence(fields["kind"], sentence, ordinal, f"/rules/new?{query}")
-    elif named and _FACT.search(sentence) and re.search(r"\d|/", _SERVER.sub("", sentence)):
-        yield StatedSentence("fact", sentence, ordinal, f"/servers/{named[0]}")
+        if not fields:
+            return None
+        place = {"server": named[0] if len(named) == 1 else server}
+        if not place["server"]:
+            place = {"institution": institution}
+        given = {name: value for name, value in {**fields, **place}.items() if value}
+        return StatedSentence(fields["kind"], sentence, ordinal, given)
+    about = named[0] if len(named) == 1 else server if not named else ""
+    fact = read_fact(_SERVER.sub("", sentence), servers[about]) if about in servers else None
+    return StatedSentence("fact", sentence, ordinal, fact) if fact else None
 
 
 def _rule_of(sentence: str) -> dict[str, str]:
@@ -86,7 +97,8 @@ def _rule_of(sentence: str) -> dict[str, str]:
         return {"kind": "never", "paths": "\n".join(paths)}
     actions = [name for words, name in _ACTIONS if words.search(sentence)]
     if _FROZEN.search(sentence):
-        return {"kind": "freeze", "actions": "\n".join(actions)}
+        periods = "\n".join(read_periods(sentence))
+        return {"kind": "freeze", "actions": "\n".join(actions), "periods": periods}
     return {"kind": "never", "actions": "\n".join(actions)} if actions else {}
 
 

@@ -14,6 +14,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
 from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Issue
+from guardia.board.knowledge import change_proposals
 from guardia.board.knowledge.model import (
     AnswerDay,
     Document,
@@ -132,6 +133,7 @@ def settle_citations(board: BoardContext) -> None:
             .values(outcome=outcome)
             .returning(IssueCitation.passage_id, IssueCitation.outcome)
         ).all()
+        change_proposals.note(session, numbers, board.current_time())
         uses: tuple[Use, ...] = ("helped", "unhelped")
         for use in uses:
             counts = Counter(row[0] for row in settled if row[1] == use)

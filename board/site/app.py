@@ -67,7 +67,7 @@ from guardia.board.issue_views import pages as list_pages
 from guardia.board.knowledge import api as document_api
 from guardia.board.knowledge import form_pages as document_form_pages
 from guardia.board.knowledge import pages as document_pages
-from guardia.board.knowledge import rating_pages
+from guardia.board.knowledge import rating_pages, stated_api, stated_pages
 from guardia.board.notifications import pages as notification_pages
 from guardia.board.organization import agent_pages, chart_pages
 from guardia.board.organization import pages as organization_pages
@@ -168,6 +168,7 @@ def _routes() -> tuple[BaseRoute, ...]:
     routes.include_router(service_api.router)
     for api in (*GITHUB_ROUTERS, webhook_api.router):
         routes.include_router(api)
+    routes.include_router(stated_api.router)
     routes.include_router(document_api.router)
     routes.include_router(form_api.router)
     routes.include_router(paper_api.router)
@@ -223,6 +224,7 @@ def _routes() -> tuple[BaseRoute, ...]:
         institution_pages.router,
         artifact_pages.router,
         document_form_pages.router,
+        stated_pages.router,
         document_pages.router,
         rating_pages.router,
         rule_pages.router,

@@ -42,15 +42,27 @@ def add_rule(board: BoardContext, person: PersonInfo, rule: SiteRule, reason: st
 
     Raises `Invalid` if it names what does not exist, `Refused` if the name is taken.
     """
-    require_permission(person, "rule.edit")
     why, now = require_reason(reason), board.clock()
     with board.database.transaction() as session:
-        _require_known(session, board.planner, rule)
-        if _lock(session, rule.name, RuleState.ACTIVE) is not None:
-            raise Refused(why=t("rules.taken", name=rule.name))
-        row = _add_version(session, rule, RuleState.ACTIVE, person, why, now)
-        _record(session, EntryKind.RULE_ADDED, row, person, now)
-        return row.version
+        return add_within(session, board, person, rule, why, now)
+
+
+def add_within(
+    session: Session,
+    board: BoardContext,
+    person: PersonInfo,
+    rule: SiteRule,
+    why: str,
+    now: datetime,
+) -> int:
+    """Add a rule in the caller's transaction; return its version."""
+    require_permission(person, "rule.edit")
+    _require_known(session, board.planner, rule)
+    if _lock(session, rule.name, RuleState.ACTIVE) is not None:
+        raise Refused(why=t("rules.taken", name=rule.name))
+    row = _add_version(session, rule, RuleState.ACTIVE, person, why, now)
+    _record(session, EntryKind.RULE_ADDED, row, person, now)
+    return row.version
 
 
 @repeat_on_conflict

@@ -16,14 +16,13 @@ from guardia.board.site_rules.terms import KINDS
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
-from guardia.text import CLEANED, FOLDED, CleanStr, Reason
+from guardia.text import FOLDED, CleanStr, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 _Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 _Place = Annotated[str, Query(max_length=100), FOLDED]
 _Word = Annotated[str, Query(max_length=64), FOLDED]
-_Line = Annotated[str, Query(max_length=300), CLEANED]
 _Version = Annotated[int, Form(ge=1, le=2**31 - 1)]
 _FormReason = Annotated[Reason, Form()]
 _TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
@@ -54,26 +53,11 @@ def show_list(
     )
 
 
-def _given(
-    kind: _Word = "",
-    sentence: _Line = "",
-    institution: _Place = "",
-    server: _Place = "",
-    actions_: Annotated[str, Query(alias="actions", max_length=300), CLEANED] = "",
-    paths: Annotated[str, Query(max_length=2000), CLEANED] = "",
-) -> dict[str, str]:
-    """Return the fields with which the form of a new rule begins, such as from a document."""
-    texts = {"institution": institution, "server": server, "actions": actions_, "paths": paths}
-    return {"kind": kind, "sentence": sentence, **texts}
-
-
 @router.get("/rules/new")
-def new_rule(
-    request: Request, visitor: CurrentVisitor, given: Annotated[dict[str, str], Depends(_given)]
-) -> Response:
+def new_rule(request: Request, visitor: CurrentVisitor, kind: _Word = "") -> Response:
     """Show the form of a new rule of one kind."""
     require_permission(visitor.person, "rule.edit")
-    return _form_page(request, visitor, given)
+    return _form_page(request, visitor, {"kind": kind})
 
 
 @router.post("/rules")
@@ -202,6 +186,8 @@ def _form_page(
         visitor=visitor,
         form=texts,
         kinds=KINDS,
+        action="",
+        back="",
         fields=forms.FIELDS_OF_KIND.get(kind, ()),
         errors={field: notice} if field else {},
         notice="" if field else notice,

@@ -15,7 +15,7 @@ from guardia.tools.enrolment import proposals
 from guardia.tools.enrolment.endpoint_facts import MAX_ENDPOINTS, EndpointFindings
 from guardia.tools.enrolment.report import ProbeReport, ProposedService
 from guardia.tools.enrolment.socket_facts import SocketFindings
-from guardia.tools.enrolment.system_facts import SystemFindings
+from guardia.tools.enrolment.system_facts import SystemFindings, software_versions
 from guardia.tools.gate import Gate
 
 _ALWAYS = (
@@ -78,6 +78,7 @@ def _facts(system: SystemFindings, now: datetime) -> Facts:
         shell=system.shell,
         programs=tuple(dict.fromkeys(system.programs)),
         encoding=system.encoding,
+        versions=software_versions(system.versions),
         gathered_at=now,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
@@ -73,6 +74,12 @@ version java java -version
 version nginx nginx -v
 version apache apache2 -v
 version apache httpd -v
+version php php --version
+version python python3 --version
+version node node --version
+version docker docker --version
+version redis redis-server --version
+version haproxy haproxy -v
 version openssl openssl version
 version bash bash --version
 exit 0
@@ -169,6 +176,23 @@ def _encoding(found: Sections) -> str:
     named = _assignments(found.lines("locales"))
     tail = (named.get("LANG") or "").partition(".")[2]
     return (tail or charmap).lower()[:40]
+
+
+_VERSION = re.compile(r"(?<![\w.])v?(\d+(?:\.\d+)+)")
+_SINGLE = re.compile(r"\b(?:version|openjdk|java)\W+(\d+)\b")
+
+
+def software_versions(lines: Iterable[str]) -> tuple[tuple[str, str], ...]:
+    """Return each program with its version, read from the first line that it printed."""
+    found: dict[str, str] = {}
+    for line in lines:
+        name, _, text = line.partition(" ")
+        text = text.partition("Distrib")[2] or text  # MariaDB's client, after its own version
+        match = _VERSION.search(re.sub(r'[/"]', " ", text)) or _SINGLE.search(text)
+        if match:
+            # Java 8 calls itself 1.8.0.
+            found.setdefault(name, match[1].removeprefix("1.") if name == "java" else match[1])
+    return tuple(found.items())
 
 
 def _disks(found: Sections) -> list[dict[str, Any]]:

@@ -29,6 +29,7 @@ from guardia.cli import (
     demo,
     do,
     document,
+    document_stated,
     document_use,
     duty,
     evaluation_retrieval,
@@ -125,6 +126,9 @@ app.add_typer(document.app, name="document", help=t("documents.cli.help"))
 app.add_typer(remote.app, name="remote", help=t("remote.cli.help"))
 document.app.command("edit", help=t("documents.cli.edit"))(document_use.edit)
 document.app.command("rate", help=t("documents.cli.rate"))(document_use.rate)
+document.app.command("stated", help=t("documents.cli.stated"))(document_stated.stated)
+document.app.command("accept", help=t("documents.cli.accept"))(document_stated.accept)
+document.app.command("refuse", help=t("documents.cli.refuse"))(document_stated.refuse)
 document.app.command("related", help=t("documents.cli.related"))(document_use.related)
 app.add_typer(rollout.app, name="rollout", help=t("rollouts.cli.help"))
 app.add_typer(token.app, name="token", help=t("cli.token.help"))

@@ -99,7 +99,7 @@ def import_(
         lines = (f"{name}\t{why}\n" for name, why in found.failed)
         report.write_text("".join(lines), encoding="utf-8")
     if as_json:
-        _print(dataclasses.asdict(found))
+        print_json(dataclasses.asdict(found))
     else:
         document_import.show(found)
     if found.failed:
@@ -129,7 +129,7 @@ def list_(
     with opened() as (board, _):
         found = view.list_documents(board, None, wanted, Keyset(before=before, size=limit))
     if as_json:
-        _print([dataclasses.asdict(one) for one in found.rows])
+        print_json([dataclasses.asdict(one) for one in found.rows])
         return
     for one in found.rows:
         words = (one.number, t(f"documents.state.{one.state}"), one.field or "-", one.title)
@@ -148,19 +148,25 @@ def show(
     as_json: _Json = False,
 ) -> None:
     """Print a document with its versions."""
-    from guardia.board.knowledge import view
+    from guardia.board.core.issue_ref import issue_ref
+    from guardia.board.knowledge import change_view, view
 
     with opened() as (board, _):
         found = view.get_document(board, None, number, version)
+        sources = change_view.sources_of(board, None, number, found.shown.version)
         body = view.body_of(board, None, number, found.shown.version) if text or as_json else ""
     if as_json:
-        _print({**dataclasses.asdict(found), "body": body})
+        more = {"body": body, "sources": [dataclasses.asdict(one) for one in sources]}
+        print_json({**dataclasses.asdict(found), **more})
         return
     sys.stdout.write(f"{t('documents.number', number=number)}: {found.line.title}\n")
     for one in found.versions:
         state = t(f"documents.review.{one.review}")
         read = one.problem or t(f"documents.reading.{one.reading}")
         sys.stdout.write(f"  {t('documents.version', version=one.version)}  {state}  {read}\n")
+    for source in sources:
+        why = t(f"documents.change.reason.{source.reason}")
+        sys.stdout.write(f"  {issue_ref(source.sr_id)}  {source.title}  {why}\n")
     if text:
         sys.stdout.write(f"\n{body}\n")
 
@@ -236,7 +242,7 @@ def publish_all(who: _As, as_json: _Json = False) -> None:
                 break
             before = page.older
     if as_json:
-        _print({"published": done, "refused": {f"{n}-{v}": w for (n, v), w in refused.items()}})
+        print_json({"published": done, "refused": {f"{n}-{v}": w for (n, v), w in refused.items()}})
         return
     sys.stdout.write(t("documents.published_some", count=done) + "\n")
     for (number, version), why in refused.items():
@@ -279,7 +285,7 @@ def difference(number: _Number, old: _Version, new: _Version, as_json: _Json = F
     with opened() as (board, _):
         lines = view.difference(board, None, number, old, new)
     if as_json:
-        _print([{"mark": mark, "text": text} for mark, text in lines])
+        print_json([{"mark": mark, "text": text} for mark, text in lines])
         return
     for mark, text in lines:
         sys.stdout.write(f"{mark}{text}\n")
@@ -322,7 +328,7 @@ def queue(
     with opened() as (board, _):
         found = view.review_queue(board, authenticate(board, who), Keyset(size=limit))
     if as_json:
-        _print([dataclasses.asdict(one) for one in found.rows])
+        print_json([dataclasses.asdict(one) for one in found.rows])
         return
     for one in found.rows:
         words = (one.number, t("documents.version", version=one.version), one.author, one.title)
@@ -366,7 +372,7 @@ def runbooks(who: _As, as_json: _Json = False) -> None:
             if found is not None:
                 added.append({"runbook": one.id, "number": found[0], "version": found[1]})
     if as_json:
-        _print(added)
+        print_json(added)
         return
     for words in added:
         sys.stdout.write(f"{words['runbook']}  {t('documents.cli.version_added', **words)}\n")
@@ -399,15 +405,17 @@ def _details(
     return EnteredDetails("", field, institution, server, owner, audience, given, expires).parsed()
 
 
-def say(words: dict[str, int], sentence: str, as_json: bool) -> None:
+def say(words: dict[str, Any], sentence: str, as_json: bool) -> None:
     """Print a result, as JSON or as a sentence."""
     if as_json:
-        _print(words)
+        print_json(words)
     else:
         sys.stdout.write(sentence + "\n")
 
 
-def _print(what: Any) -> None:
+def print_json(what: Any) -> None:
+    """Print a result as one line of JSON."""
+
     def plain(value: object) -> object:
         return value.isoformat() if isinstance(value, datetime) else str(value)
 

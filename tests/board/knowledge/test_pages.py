@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -175,9 +174,11 @@ def test_a_rule_of_a_document_is_entered_by_a_person_only(
     sign_in_as: SignIn, docs: DocumentEnv
 ) -> None:
     docs.published("업무 시간에는 MOF-DB-01 재기동을 금지합니다.")
-    path = re.search(r'href="(/rules/new[^"]+)"', sign_in_as("lead").get_page("/documents/1").text)
+    path = re.search(
+        r'href="(/documents/stated/[0-9]+)"', sign_in_as("lead").get_page("/documents/1").text
+    )
     assert path is not None
-    form = sign_in_as("lead").get_page(html.unescape(path[1])).text
+    form = sign_in_as("lead").get_page(path[1]).text
     assert "service.restart" in form and 'value="MOF-DB-01"' in form
-    assert "/rules/new" not in sign_in_as("eng").get_page("/documents/1").text
+    assert path[1] not in sign_in_as("eng").get_page("/documents/1").text
     assert "재기동을 금지" not in sign_in_as("lead").get_page("/rules").text

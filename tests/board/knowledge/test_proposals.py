@@ -13,7 +13,8 @@ from document_env import DocumentEnv
 from guardia.board.core.actors import Actor
 from guardia.board.issues import comments
 from guardia.board.knowledge import proposals, review, usage, view
-from guardia.board.knowledge.proposals import SolvedIssue, text_of
+from guardia.board.knowledge.proposals import text_of
+from guardia.board.knowledge.solved_issues import SolvedIssue
 
 pytestmark = pytest.mark.slow
 

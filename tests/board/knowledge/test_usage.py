@@ -116,6 +116,13 @@ def test_each_reason_marks_the_published_version_only(env: BoardEnv) -> None:
         server: ("server_version",),
         expired: ("expired",),
     }
+    run(
+        env,
+        'update tb_server_info set facts = facts || \'{"os_version": "8.6"}\''
+        " where server_id = 'MOF-DB-01'",
+    )
+    findings.look(env.board)
+    assert server not in stale(env)  # the server is what the document says again
     run(env, "update tb_document set published_id = 0 where document_id = %s", runbook)
     assert runbook not in stale(env)
 
@@ -136,6 +143,28 @@ def test_each_reason_marks_the_published_version_only(env: BoardEnv) -> None:
 )
 def test_a_version_differs_only_if_no_mention_agrees(text: str, other: str) -> None:
     assert findings.differing(text, "rocky", "9.4") == other
+
+
+@pytest.mark.parametrize(
+    ("text", "software", "actual", "other"),
+    [
+        ("nginx 1.18에서", "nginx", "1.24.0", "1.18"),
+        ("nginx 1.24를 씁니다", "nginx", "1.24.0", ""),
+        ("nginx 80, 443 포트", "nginx", "1.24.0", ""),
+        ("nginx 8080 사용", "nginx", "1.24.0", ""),
+        ("PostgreSQL 14 기준", "postgresql", "16.2", "14"),
+        ("Java 1.8에서", "java", "8.0", ""),
+        ("JDK 11", "java", "17.0.9", "11"),
+        ("Apache 2.0 라이선스", "apache", "2.4.58", ""),
+        ("Apache Tomcat 9.0", "apache", "2.4.58", ""),
+        ("아파치 2.2", "apache", "2.4.58", "2.2"),
+    ],
+)
+def test_the_version_of_a_service_is_compared(
+    text: str, software: str, actual: str, other: str
+) -> None:
+    ((pattern, version),) = findings.versions_of({"versions": [[software, actual]]}).items()
+    assert version == actual and findings.differing(text, pattern, version) == other
 
 
 def test_questions_are_bounded_and_end(env: BoardEnv, monkeypatch: pytest.MonkeyPatch) -> None:

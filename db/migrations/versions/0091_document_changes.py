@@ -1,0 +1,23 @@
+"""Changes that issues propose for documents, and what documents state about the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from alembic import op
+
+revision = "0091"
+down_revision = "0086"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Run the SQL beside this file: plain statements are the clearest schema to review."""
+    sql = Path(__file__).with_suffix(".sql").read_text("utf-8")
+    op.get_bind().exec_driver_sql(sql)
+
+
+def downgrade() -> None:
+    """Refuse: migrations only go forward."""
+    raise NotImplementedError("restore a backup instead")
