@@ -17,7 +17,6 @@ from guardia.board.audit.kinds import EntryKind
 from guardia.board.cmdb import servers
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
-from guardia.board.core.reasons import require_reason
 from guardia.board.knowledge import entries, rights
 from guardia.board.knowledge.model import Document, DocumentVersion, Passage, StatedRow
 from guardia.board.knowledge.stated_facts import changes_of
@@ -30,7 +29,7 @@ from guardia.org import registry
 from guardia.org.access import is_allowed, require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Server
-from guardia.text import trim
+from guardia.text import MAX_REASON, trim
 
 RIGHTS = {"never": "rule.edit", "freeze": "rule.edit", "fact": "server.edit"}
 """Who may accept or refuse a sentence, by its kind."""
@@ -107,7 +106,7 @@ def accept(
         else:
             texts = {**row.fields, "sentence": row.sentence, **given, "kind": row.kind}
             rule = forms.parse_rule(texts, board.planner.reads())
-            why = require_reason(reason or t("documents.stated.because", **_place(row, version)))
+            why = trim(reason, MAX_REASON) or t("documents.stated.because", **_place(row, version))
             changes.add_within(session, board, person, rule, why, now)
             result = f"rule:{rule.name}"
         _decide(session, row, "ACCEPTED", person, now, reason, result)
