@@ -129,7 +129,8 @@ def loads_the_web_stack(path: str, tree: ast.Module) -> bool:
     """Return whether a module that a worker may load imports the web framework or the page kit."""
     name = path.rsplit("/", 1)[-1]
     allowed = path.startswith(WEB_PACKAGES) or (
-        path.startswith("board/") and (name in {"pages.py", "api.py"} or name.endswith(("_pages.py", "_api.py")))
+        path.startswith("board/")
+        and (name in {"pages.py", "api.py"} or name.endswith(("_pages.py", "_api.py")))
     )
     return not allowed and bool(_below(imported(tree), WEB))
 
