@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from guardia.board.cmdb.changes import problem_of
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.directory import Host, Service
@@ -71,7 +72,8 @@ def _service(texts: Mapping[str, str], number: int, known: Mapping[str, Service]
     try:
         return Service.model_validate(fields)
     except ValidationError as error:
-        raise Invalid(what=name or "-", why=error.errors()[0]["msg"]) from None
+        found = problem_of(0, error.errors()[0])
+        raise Invalid(what=name or "-", why=f"{found.what}. {found.remedy}") from None
 
 
 def parse_host(texts: Mapping[str, str]) -> Host:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import socket
 import time
@@ -30,6 +31,11 @@ from guardia.tools.transport.sockets import (
     open_hop,
     open_socket,
 )
+
+# It logs each failed attempt with a traceback, on standard error if there is no handler. What went
+# wrong is in our own errors.
+logging.getLogger("paramiko").addHandler(logging.NullHandler())
+logging.getLogger("paramiko").propagate = False
 
 CONNECTION_ERRORS = (paramiko.SSHException, EOFError, OSError)
 """Raised by paramiko when a connection breaks."""

@@ -7,7 +7,6 @@ is never sent again; `run` then returns what is known of its end.
 from __future__ import annotations
 
 import hashlib
-import logging
 import random
 import re
 import threading
@@ -53,9 +52,6 @@ _REFUSED_FOR = 900.0
 after some failures within a quarter of an hour."""
 _REFUSED_AT_MOST = 86_400.0
 _REFUSED_SECRETS = frozenset({"refused_password", "refused_further", "expired_password"})
-
-# Without a handler, paramiko would log to standard error.
-logging.getLogger("paramiko").addHandler(logging.NullHandler())
 
 
 class Connections:

@@ -22,7 +22,12 @@ def last_hop(host: Host) -> Host:
 
 
 def require_passable(host: Host) -> None:
-    """Raise `Unreachable` if the way leads in circles, or over an unknown or blocked server."""
+    """Raise `Unreachable` if the way leads in circles, or over an unknown or blocked server.
+
+    Nor does it lead to a server without an address: that would be this machine.
+    """
+    if not all(one.address.strip() for one in (*host.hops, host)):
+        raise unreachable(host, "without_address")
     ids = [hop.server_id for hop in host.hops]
     before_first = host.hops[0].login.bastions if host.hops else ()
     unknown = [name for name in (*before_first, *host.login.bastions) if name not in ids]

@@ -213,7 +213,9 @@ def _object(text: str, option: str) -> dict[str, Any]:
 def _first_line(error: Exception) -> str:
     from pydantic import ValidationError
 
+    from guardia.board.cmdb.changes import problem_of
+
     if isinstance(error, ValidationError):
-        first = error.errors()[0]
-        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+        found = problem_of(0, error.errors()[0])
+        return f"{found.what}. {found.remedy}"
     return str(error)

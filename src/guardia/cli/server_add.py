@@ -14,7 +14,7 @@ import typer
 
 from guardia.cli import server_checks, server_env
 from guardia.cli.operator import CLI_OPERATOR
-from guardia.errors import Invalid, Missing
+from guardia.errors import Invalid
 from guardia.i18n import t
 
 if TYPE_CHECKING:
@@ -195,7 +195,8 @@ class _HostKeyChoice:
         offered = host_key_scan.scan(draft)
         shown = host_key.fingerprint(offered)
         if quiet or not server_env.is_interactive():
-            raise Missing(what=t("cli.server.confirm_needed", fingerprint=shown))
+            why = t("cli.server.confirm_needed", fingerprint=shown)
+            raise Invalid(what="--fingerprint", why=why)
         kind = offered.split()[0]
         words = {"address": f"{draft.address}:{draft.port}", "kind": kind, "fingerprint": shown}
         typer.confirm(t("cli.server.confirm_fingerprint", **words), abort=True)

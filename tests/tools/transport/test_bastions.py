@@ -122,6 +122,12 @@ class TestRefusal:
         blocked = sshd.host(server_id="B-1", blocked="host key")
         assert "차단" in self.why(sshd, behind(sshd, blocked))
 
+    def test_a_server_without_an_address(self, sshd: Any) -> None:
+        """It would be this machine."""
+        assert "주소가 등록되어 있지 않습니다" in self.why(sshd, sshd.host(address=" "))
+        hop = sshd.host(server_id="B-1", address="")
+        assert "주소가 등록되어 있지 않습니다" in self.why(sshd, behind(sshd, hop))
+
     def test_a_hop_that_forwards_nothing(self, start_sshd: Callable[..., Any]) -> None:
         server = start_sshd(more="AllowTcpForwarding no")
         assert "AllowTcpForwarding" in self.why(
