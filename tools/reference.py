@@ -78,11 +78,16 @@ def _kind(field: dict[str, Any]) -> str:
 
 
 def _sentences(tool: Tool[Any], place: Callable[[str], str]) -> tuple[str, ...]:
-    """Return the sentences of a tool's checks that are texts of its own."""
+    """Return the sentences of a tool's checks: texts of its own, or those that it shares."""
     family, _, verb = tool.name.partition(".")
     keys = catalogue(language.get(), "tools")[family][verb]
     found = (key for key in keys if key.startswith(("precheck", "verify")))
-    return tuple(_text(tool, key, place) for key in found)
+    own = tuple(_text(tool, key, place) for key in found)
+    if own or tool.risk is Risk.READ:
+        return own
+    args = tool.args.model_construct(**_places(tool, place))
+    checks = (*tool.precheck(args), *tool.verify(args))
+    return tuple(dict.fromkeys(check.sentence for check in checks if check.sentence))
 
 
 def _named_place(name: str) -> str:

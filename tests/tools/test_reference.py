@@ -72,7 +72,8 @@ def test_there_is_enough_for_operators() -> None:
     changes = [one for one in entries if one.risk != Risk.READ.name]
     assert len(entries) >= 45 and len(changes) >= 15
     for one in changes:
-        assert one.impact and (one.undo or one.irreversible), one.name
+        assert one.effect and one.impact and one.checks, one.name
+        assert one.undo or one.irreversible, one.name
 
 
 @pytest.mark.parametrize("code", LANGUAGES)
