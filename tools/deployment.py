@@ -75,13 +75,16 @@ def plan_server(host: Host, wanted: Deployment, read: Read) -> Plan:
     """
     service = service_on(host, wanted.service)
     calls = _LAYOUTS.get(_layout(service), _no_layout)(host, service, wanted, read)
+    changing = calls[-1]
     if balancers.is_drained_locally(service):
         # Undone in the reverse order: the server gets no traffic until it is as before.
         ends = (ToolCall(tool=f"deploy.{v}", args={"service": service.name}) for v in _TRAFFIC)
         first, last = ends
         calls = [first, *calls, last]
     actions = tuple(planning.propose(call, host) for call in calls)
-    return _plan(host, wanted, actions, _gate(service, wanted.gate))
+    # A plan that does not start is done only if the server runs what it was to deploy.
+    deployed = next(one.verify for one in actions if one.call.tool == changing.tool)
+    return _plan(host, wanted, actions, (*deployed, *_gate(service, wanted.gate)))
 
 
 def _gate(service: Service, gate: HealthGate) -> tuple[Check, ...]:

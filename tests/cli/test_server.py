@@ -17,7 +17,7 @@ from waiting import wait_until
 
 from guardia.board.audit import log
 from guardia.board.cmdb import view
-from guardia.errors import Invalid, Misconfigured, Missing, NotFound, Unreachable
+from guardia.errors import Invalid, Misconfigured, NotFound, Unreachable
 from guardia.org import host_key
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
@@ -91,7 +91,7 @@ def test_without_a_confirmed_key_nothing_happens(env: BoardEnv, sshd: OpenSSH) -
     key = ("--key", sshd.folder / "user")
     with pytest.raises(AssertionError):
         output(*words(sshd, *key))
-    error = refusal(Missing, *words(sshd, *key))
+    error = refusal(Invalid, *words(sshd, *key))
     assert fingerprint(sshd) in str(error)
     other = "SHA256:" + "A" * 43
     refusal(Invalid, *words(sshd, *key, "--fingerprint", other))
