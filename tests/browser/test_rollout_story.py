@@ -1,4 +1,4 @@
-"""A rollout on real services in a real browser: canary, failure, rollback, the failed ones again."""
+"""A rollout on real services in a real browser: canary, failure, rollback, the failed again."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_a_rollout_from_the_upload_to_the_second_try(
     page.get_by_role("button", name="승인 요청").click()
     expect(page.get_by_text("승인 대기", exact=True)).to_be_visible()
     approve(web_env, 1)
-    # Nobody loads the page again: it follows.
+    # The page follows without being loaded again.
     expect(page.get_by_text("카나리 확인 대기")).to_be_visible()
     shoot(page, "canary")
     assert running(services) == ["2.0.0", "3.1.0", "3.1.0"]
