@@ -1,4 +1,4 @@
-"""What checks on record have measured on a server in a month: the newest value of each tool.
+"""What recorded checks have measured on a server in a month: the newest value of each tool.
 
 Nothing is measured for the paper itself. A value has the moment at which it was read; what no check
 has read stays empty.
