@@ -15,7 +15,12 @@ from guardia.board.papers.paper import (
     PaperTable,
     Value,
 )
-from guardia.board.papers.template import PaperTemplate, TemplateSection, TemplateTable
+from guardia.board.papers.template import (
+    PaperTemplate,
+    TemplateCell,
+    TemplateSection,
+    TemplateTable,
+)
 from guardia.i18n import t
 from guardia.text import mask_secrets
 
@@ -60,11 +65,15 @@ def _table(table: TemplateTable, facts: PaperFacts) -> PaperTable | None:
         for entry in known[:MOST_ROWS]
     ]
     if len(known) > MOST_ROWS:
-        rows.append(_padded([t("papers.more", count=f"{len(known) - MOST_ROWS:,}")], table))
-    rows += [_padded(list(item), table) for item in table.items]
+        rows.append(_padded([t("papers.more", most=f"{MOST_ROWS:,}")], table))
+    rows += [_padded([_cell(one, facts) for one in item], table) for item in table.items]
     rows += [_padded([], table)] * (table.blank - len(rows))
     columns = tuple(PaperColumn(one.label, one.width, one.align) for one in table.columns)
     return PaperTable(columns, tuple(rows))
+
+
+def _cell(cell: str | TemplateCell, facts: PaperFacts) -> Value:
+    return _shown(facts.values.get(cell.fact)) if isinstance(cell, TemplateCell) else cell or None
 
 
 def _padded(cells: list[Any], table: TemplateTable) -> tuple[Value, ...]:

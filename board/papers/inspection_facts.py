@@ -9,6 +9,7 @@ from guardia.board.alerts.model import Alert
 from guardia.board.core.context import BoardContext
 from guardia.board.core.model import Issue, Task
 from guardia.board.papers import report_lists
+from guardia.board.papers.measured_facts import measured
 from guardia.board.papers.paper import PaperFacts, Value
 from guardia.board.papers.periods import ReportMonth, read_month
 from guardia.board.papers.wording import at_minute
@@ -23,7 +24,7 @@ _PERMISSION = "server.read"
 
 
 def read_facts(board: BoardContext, viewer: PersonInfo, server: str, month: str) -> PaperFacts:
-    """Read what is known of a server in a month; what people measure is not.
+    """Read what is known of a server in a month: records, and what checks have measured.
 
     Raises `NotFound` for an unknown server.
     """
@@ -58,6 +59,7 @@ def read_facts(board: BoardContext, viewer: PersonInfo, server: str, month: str)
             "month": period.name,
             "last_change": lists["changes"][-1]["at"] if lists["changes"] else None,
             **_counts(session, server, period),
+            **measured(session, server, period),
         }
     return PaperFacts(f"{server} {period.name}", values, lists)
 

@@ -53,7 +53,9 @@ def read_facts(board: BoardContext, viewer: PersonInfo, institution: str, month:
             "month": period.name,
         }
         lists = _lists(session, period, institution)
-        values["changes"] = _count(len(lists["change_list"]))
+        own = Issue.inst_id == institution
+        changed = report_lists.count_changes(session, period.begins, period.ends, own)
+        values["changes"] = _count(changed)
     lists["levels"] = [_level(line) for line in levels.lines]
     return PaperFacts(f"{row.inst_name} {period.name}", values, lists)
 

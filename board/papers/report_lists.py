@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.actors import Actor
@@ -47,6 +47,23 @@ def requests(session: Session, *conditions: ColumnElement[bool]) -> list[dict[st
     return [_request(row, names) for row in rows]
 
 
+def count_changes(
+    session: Session, begins: datetime, ends: datetime, where: ColumnElement[bool]
+) -> int:
+    """Return how many planned changes ended in a period."""
+    query = select(func.count()).select_from(Task).join(Issue, Task.sr_id == Issue.sr_id)
+    return session.scalar(query.where(*_is_change(begins, ends), where)) or 0
+
+
+def _is_change(begins: datetime, ends: datetime) -> tuple[ColumnElement[bool], ...]:
+    return (
+        Task.plan.is_not(None),
+        Task.status.in_(_ENDED),
+        Issue.closed_at >= begins,
+        Issue.closed_at < ends,
+    )
+
+
 def changes(
     session: Session, begins: datetime, ends: datetime, where: ColumnElement[bool]
 ) -> list[dict[str, Value]]:
@@ -54,13 +71,7 @@ def changes(
     query = (
         select(Issue.sr_id, Issue.title, Task)
         .join(Task, Task.sr_id == Issue.sr_id)
-        .where(
-            Task.plan.is_not(None),
-            Task.status.in_(_ENDED),
-            Issue.closed_at >= begins,
-            Issue.closed_at < ends,
-            where,
-        )
+        .where(*_is_change(begins, ends), where)
         .order_by(Issue.closed_at, Task.task_id)
         .limit(MOST_ROWS + 1)
     )

@@ -51,14 +51,20 @@ class TemplateColumn(_Entry):
     align: Alignment = "left"
 
 
+class TemplateCell(_Entry):
+    """A cell of a fixed row that shows a fact; empty as long as it is not known."""
+
+    fact: FactName
+
+
 class TemplateTable(_Entry):
     """A table of facts, of fixed rows, or of empty rows."""
 
     of: FactName = ""
     """The list whose entries are its rows."""
     columns: tuple[TemplateColumn, ...] = Field(min_length=1, max_length=12)
-    items: tuple[tuple[Text, ...], ...] = Field(default=(), max_length=200)
-    """Fixed rows: the texts of the first columns."""
+    items: tuple[tuple[Text | TemplateCell, ...], ...] = Field(default=(), max_length=200)
+    """Fixed rows: the texts, or the facts, of the first columns."""
     blank: int = Field(default=0, ge=0, le=_MOST_BLANK)
     """Rows that it has at least, empty where nothing is known."""
 
@@ -110,6 +116,12 @@ class PaperTemplate(_Entry):
                 one.fact for one in section.fields if one.fact and one.fact not in VALUES[self.kind]
             )
             table = section.table
+            cells = [cell for item in table.items for cell in item] if table else []
+            yield from (
+                cell.fact
+                for cell in cells
+                if isinstance(cell, TemplateCell) and cell.fact not in VALUES[self.kind]
+            )
             if table is not None and table.of:
                 columns = LISTS[self.kind].get(table.of)
                 if columns is None:

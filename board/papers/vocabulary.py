@@ -88,6 +88,16 @@ _INSPECTION = _MADE | {
     "last_change",
     "inspected_at",
     "month",
+    "load",
+    "memory",
+    "disk",
+    "processes",
+    "backup",
+    "certificate",
+    "patches",
+    "locks",
+    "clock",
+    "replication",
 }
 
 _STEP = frozenset(

@@ -66,18 +66,18 @@ function draw() {
 
 // The library is larger than all the rest of a page: it is loaded when a chart comes into view.
 const seen = new IntersectionObserver((entries) => {
-  show(entries.filter((entry) => entry.isIntersecting).map((entry) => entry.target));
+  if (entries.some((entry) => entry.isIntersecting)) show();
 });
 
-async function show(waiting) {
-  if (!waiting.length) return;
+async function show() {
+  const waiting = () => document.querySelectorAll(".chart[data-awaited]:not([data-drawn])");
   try {
     await load();
   } catch {
-    for (const element of waiting) delete element.dataset.awaited;
+    for (const element of waiting()) delete element.dataset.awaited;
     return;
   }
-  for (const element of waiting) {
+  for (const element of waiting()) {
     seen.unobserve(element);
     if (element.dataset.drawn || !element.isConnected) continue;
     element.dataset.drawn = "true";

@@ -13,10 +13,13 @@ from page_env import PASSWORD, PageClient, page_app, recorded_statements
 from second_person import waiting_requests
 from sqlalchemy import func, select, text, update
 
-from guardia.board.accounts import expiry, people, people_view, sign_in
+from guardia.board.accounts import expiry, people, people_view, reviews, sign_in
 from guardia.board.accounts.people_view import PeopleFilter
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.actors import Actor
+from guardia.board.core.model import OutboxEntry
+from guardia.board.rights import history
+from guardia.board.rights.history import ChangedRight
 from guardia.org.account_model import AccountState
 from guardia.org.account_policy import AccountPolicy
 from guardia.org.directory import PersonInfo
@@ -258,6 +261,29 @@ def test_a_review_confirms_and_revokes_but_not_ones_own(
         assert not session.get_one(Person, "eng").active
 
 
+def test_reviewers_are_reminded_once_when_a_period_begins_and_before_it_ends(
+    web_env: BoardEnv,
+) -> None:
+    board = web_env.board
+    period = reviews.period_of(board.clock(), board.accounts.review_months)
+
+    def reminders(at: datetime) -> list[str]:
+        for _ in range(2):  # each is sent once
+            reviews.process_due(replace(board, clock=lambda: at))
+        query = select(OutboxEntry.text).where(OutboxEntry.text.contains("권한 점검("))
+        with board.database.reading() as session:
+            return list(session.scalars(query.order_by(OutboxEntry.outbox_id)))
+
+    assert reminders(period.begins + timedelta(days=3)) == []  # it has given no rights before
+    with board.database.transaction() as session:
+        given = ChangedRight("lead", "role", "engineer", "team_lead")
+        history.record(session, given, "person:admin", period.begins - timedelta(days=200))
+    assert len(reminders(period.begins + timedelta(days=3))) == 1
+    begun, ending = reminders(period.ends - timedelta(days=10))
+    assert period.name in begun and "시작해" in begun and "기한" in ending and "남은 계정" in ending
+    assert "시작해" in reminders(period.ends + timedelta(days=3))[2]  # the next period
+
+
 @pytest.mark.slow
 def test_the_list_of_ten_thousand_people_is_read_by_keyset(web_env: BoardEnv) -> None:
     board = web_env.board
@@ -297,3 +323,21 @@ def test_earlier_passwords_are_not_used_again_and_old_ones_expire(web_env: Board
     later = replace(board, clock=lambda: board.clock() + timedelta(days=91))
     with pytest.raises(Exception, match="비밀번호를 변경해야"):
         sign_in.authenticate(later, "n", "첫번째-긴-암호-1")
+
+
+def test_the_institution_is_completed_and_taken_by_name(
+    sign_in_as: Browse, web_env: BoardEnv
+) -> None:
+    admin = sign_in_as("admin")
+    assert "<datalist" in admin.get_page("/people/new").text
+    found = admin.get("/people/new/institutions", params={"institution": "기획"}).text
+    assert '<option value="MOF">기획재정부 (MOF)</option>' in found and found.count("<option") == 1
+    assert admin.get("/people/new/institutions", params={"institution": "100%"}).text.strip() == ""
+    assert sign_in_as("lead").get("/people/new/institutions").status_code == 403
+    invite(admin, "named", role="customer", institution="기획재정부")
+    with web_env.board.database.reading() as session:
+        assert session.get_one(Person, "named").inst_id == "MOF"
+    fields = {**FIELDS, "role": "customer", "account": "x", "institution": "없는 기관"}
+    wrong = admin.submit_form("/people", "/people/new", **fields)
+    assert wrong.status_code == 422 and "등록된 기관이 아닙니다" in wrong.text
+    assert 'value="없는 기관"' in wrong.text and 'id="institution-error"' in wrong.text

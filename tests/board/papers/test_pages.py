@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from board_env import CUSTOMER, LEAD, SERVER, BoardEnv
+from board_env import CUSTOMER, ENGINEER, LEAD, SERVER, BoardEnv
 from openpyxl import load_workbook
 from page_env import ADMIN, IssueScenario, PageClient
 from service_env import completed
@@ -17,6 +17,10 @@ from sqlalchemy import select
 from guardia.board.approvals import decisions
 from guardia.board.audit.model import AuditEntry
 from guardia.board.papers import template
+from guardia.board.remote_console import progress, runs
+from guardia.board.remote_console.policy import TargetState
+from guardia.board.remote_console.progress import ReadResult
+from guardia.board.remote_console.targets import RunLimits
 from guardia.org.directory import PersonInfo
 
 Browse = Callable[[str], PageClient]
@@ -175,6 +179,15 @@ def test_the_month_of_an_institution(sign_in_as: Browse, web_env: BoardEnv) -> N
     assert taken(web_env)[-1][2]["institution"] == "MOF"
 
 
+def measure(env: BoardEnv, findings: dict[str, Any], state: TargetState = TargetState.OK) -> None:
+    """Read the load of the server by the remote console."""
+    asked = runs.RunRequest(tool="host.load", servers=[SERVER.server_id])
+    work = progress.begin(env.board, runs.start(env.board, ENGINEER, asked, RunLimits(9, 9)))
+    assert work is not None and progress.take(env.board, work, 1)
+    progress.settle(env.board, work, 1, ReadResult(state, 5, findings))
+    progress.finish(env.board, work)
+
+
 def test_the_checklist_of_a_server(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(institution="MOF")
     browser = sign_in_as("eng")
@@ -183,8 +196,27 @@ def test_the_checklist_of_a_server(sign_in_as: Browse, web_env: BoardEnv) -> Non
     assert known["서버"] == SERVER.server_id and known["처리 중인 요청"] == "1건"
     assert known["점검자"] == "" and known["운영체제"] is None
     items = table_of(paper, "점검 항목")
-    assert len(items) == 18 and {row["측정값"] for row in items} == {None}
+    assert len(items) == 18
+    read = {row["점검 항목"]: row["측정값"] for row in items if row["측정값"] is not None}
+    assert list(read) == ["세션·잠금 대기"]  # an agent has read it for the request
+    assert read["세션·잠금 대기"].startswith("budgetdb: 잠금 대기 세션 2개 (")
     assert [r["번호"] for r in table_of(paper, "요청·장애")] == [f"SR-{scenario.sr_id}"]
+    measure(web_env, {"load1": 0.5, "load5": 0.4, "cores": 4, "memory_percent": 12})
+    measure(web_env, {"load1": 0.75, "cores": 4, "memory_percent": 9})
+    measure(web_env, {"load1": 8, "memory_percent": 99}, TargetState.FAILED)
+    address = f"/api/v3/papers/inspections/{SERVER.server_id}"
+    filled = {
+        r["점검 항목"]: r["측정값"] for r in table_of(browser.get(address).json(), "점검 항목")
+    }
+    known = {name: value for name, value in filled.items() if value is not None}
+    assert set(known) == {"CPU 사용률", "메모리 사용률", "세션·잠금 대기"}
+    assert known["CPU 사용률"].startswith("부하(1분) 0.75, 코어 4 (")
+    assert known["메모리 사용률"].startswith("9% (")
+    measure(web_env, {"cores": 4})  # what a check has not found is not made up
+    unknown = table_of(browser.get(address).json(), "점검 항목")
+    assert [r["점검 항목"] for r in unknown if r["측정값"] is not None] == ["세션·잠금 대기"]
+    past = table_of(browser.get(f"{address}?month=2020-02").json(), "점검 항목")
+    assert {row["측정값"] for row in past} == {None}
     assert browser.get("/reports/inspection?server=nothing").status_code == 404
     checklist = f"/reports/inspection?server={SERVER.server_id}"
     assert sign_in_as("cus").get(checklist).status_code == 403
