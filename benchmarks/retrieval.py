@@ -171,7 +171,7 @@ def p50(work: Callable[[str], Any]) -> float:
 
 
 def each(work: Callable[[Any], Any], inputs: Any) -> float:
-    """Return the median milliseconds of processor time of a call, whatever else runs."""
+    """Return the median milliseconds of processor time of a call."""
     times = []
     for one in inputs:
         begun = time.process_time()
