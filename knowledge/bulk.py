@@ -16,7 +16,7 @@ from guardia.knowledge.loaders.reading_job import MAX_BYTES
 
 _MOST_FILES = 100_000
 _MOST_BYTES = 16 << 30
-_UTF8_NAME = 0x800
+_UTF8_NAME, _ENCRYPTED = 0x800, 1
 _ERRORS = (zipfile.BadZipFile, tarfile.TarError, zlib.error, OSError, EOFError, RuntimeError)
 
 
@@ -61,6 +61,9 @@ def _of_zip(source: Path) -> Iterator[FoundFile]:
         for entry in archive.infolist():
             name = _name(entry)
             if entry.is_dir() or _is_hidden(name):
+                continue
+            if entry.flag_bits & _ENCRYPTED:
+                yield FoundFile(name, problem=t("documents.problem.encrypted"))
                 continue
             try:
                 yield _file(name, lambda most, entry=entry: archive.open(entry).read(most))

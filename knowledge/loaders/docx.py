@@ -5,12 +5,14 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from guardia.knowledge.loaders.archives import open_archive, require_no_macro
 from guardia.knowledge.loaders.reading import damaged_if_it_fails
 from guardia.knowledge.passages import Block
 
+_MOST_STYLES = 10
 _HEADING = re.compile(r"(?:heading|제목|개요)\s*([1-9])", re.IGNORECASE)
 _W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
 _SKIPPED = {f"{_W}del", f"{_W}moveFrom", f"{_W}instrText"}
@@ -28,45 +30,60 @@ def blocks(data: bytes, name: str = "") -> list[Block]:
     with damaged_if_it_fails():
         document = Document(io.BytesIO(data))
         found: list[Block] = []
+        styles = _Styles()
         for part in document.iter_inner_content():
             if isinstance(part, Table):
                 found.extend(_table(part))
             elif isinstance(part, Paragraph):
-                found.extend(_paragraph(part))
+                found.extend(_paragraph(part, styles))
         found.extend(_notes(document))
     return found
 
 
-def _paragraph(paragraph: Any) -> Iterator[Block]:
+class _Styles:
+    """The styles of paragraphs with those that they are based on, each looked up once."""
+
+    def __init__(self) -> None:
+        self._known: dict[str | None, tuple[Any, ...]] = {}
+
+    def of(self, paragraph: Any) -> tuple[Any, ...]:
+        """Return the style of a paragraph and those that it is based on, the nearest first."""
+        name = paragraph._p.style
+        if name not in self._known:
+            self._known[name] = tuple(islice(_chain(paragraph.style), _MOST_STYLES))
+        return self._known[name]
+
+
+def _chain(style: Any) -> Iterator[Any]:
+    while style is not None:
+        yield style
+        style = style.base_style
+
+
+def _paragraph(paragraph: Any, styles: _Styles) -> Iterator[Block]:
     text = _text(paragraph._p).strip()
     if not text:
         return
-    level = _level(paragraph)
+    inherited = styles.of(paragraph)
+    level = _level(paragraph, inherited)
     if level:
         yield Block("heading", text, level=level)
         return
-    yield Block("text", f"- {text}" if _is_listed(paragraph) else text)
+    yield Block("text", f"- {text}" if _is_listed(paragraph, inherited) else text)
 
 
-def _is_listed(paragraph: Any) -> bool:
+def _is_listed(paragraph: Any, styles: tuple[Any, ...]) -> bool:
     """Return whether a paragraph, or its style, has a bullet or number."""
-    elements = [paragraph._p]
-    style = paragraph.style
-    while style is not None and len(elements) < 10:
-        elements.append(style.element)
-        style = style.base_style
+    elements = [paragraph._p, *(style.element for style in styles)]
     return any(one.find(f"{_W}pPr/{_W}numPr") is not None for one in elements)
 
 
-def _level(paragraph: Any) -> int:
+def _level(paragraph: Any, styles: tuple[Any, ...]) -> int:
     """Return the outline level of a paragraph or of its style; 0: it is text."""
     own = paragraph._p.find(f"{_W}pPr/{_W}outlineLvl")
     if own is not None:
         return _outline(own)
-    style = paragraph.style
-    for _ in range(10):
-        if style is None:
-            return 0
+    for style in styles:
         if style.name == "Title":
             return 1
         if match := _HEADING.search(style.name or ""):
@@ -74,7 +91,6 @@ def _level(paragraph: Any) -> int:
         own = style.element.find(f"{_W}pPr/{_W}outlineLvl")
         if own is not None:
             return _outline(own)
-        style = style.base_style
     return 0
 
 

@@ -20,6 +20,7 @@ _BOMS = (
 _ISO_2022_KR = b"\x1b$)C"
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _MOST_CONTROL = 0.01
+_LEAST_USUAL = 0.7
 _SEPARATED = (("\t", ".tsv"), (",", ".csv"))
 _RULE = re.compile(r"^\s*[=\-~^*]{3,}\s*$")
 
@@ -59,7 +60,11 @@ def _wide(data: bytes) -> str | None:
     even, odd = sample[::2].count(0), sample[1::2].count(0)
     if max(even, odd) < 4 * min(even, odd) or max(even, odd) == 0:
         return None
-    return "utf-16-le" if odd > even else "utf-16-be"
+    wide = "utf-16-le" if odd > even else "utf-16-be"
+    # A few zeros among bytes of another kind would make Chinese characters of ASCII.
+    read = sample.decode(wide, "replace")
+    usual = sum(one.isprintable() if one.isascii() else _is_usual(one) for one in read)
+    return wide if usual + sum(map(read.count, "\r\n\t")) >= _LEAST_USUAL * len(read) else None
 
 
 def _plausibility(text: str) -> float:

@@ -6,15 +6,16 @@ import json
 import os
 import zipfile
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from command_line import command_env, invoke, output, refusal, running_worker
-from document_env import DocumentEnv
+from document_env import PLAIN, DocumentEnv
 from waiting import PATIENCE
 
-from guardia.errors import Invalid
+from guardia.errors import Invalid, Refused
 
 
 @pytest.fixture
@@ -58,6 +59,24 @@ def test_a_document_is_added_reviewed_changed_and_removed(
     assert "만료" in output("document", "list", "--state", "expired")
     output("document", "remove", 1, "--as", "lead")
     assert json.loads(output("document", "list", "--json")) == []
+
+
+@pytest.mark.slow
+def test_what_a_document_states_is_accepted_or_refused(docs: DocumentEnv) -> None:
+    text = "업무 시간에는 재기동을 금지합니다.\n\n매월 25일부터 말일까지 배포 금지.\n"
+    docs.published(text, details=replace(PLAIN, institution="MOF"))
+    rows = json.loads(output("document", "stated", "--as", "lead", "--json"))
+    found = {one["kind"]: one["sentence_id"] for one in rows}
+    accepted = output(
+        *("document", "accept", found["freeze"], "--as", "lead", "--name", "month-end", "--json")
+    )
+    assert json.loads(accepted) == {"sentence": found["freeze"], "result": "rule:month-end"}
+    assert "매월 25일부터" in output("rule", "show", "month-end")
+    assert "다시 제안하지" in output("document", "refuse", found["never"], "--as", "lead")
+    assert "해당하는 문장이 없습니다" in output("document", "stated", "--as", "lead")
+    kept = output("document", "stated", "--as", "lead", "--state", "refused")
+    assert "업무 시간에는" in kept
+    refusal(Refused, "document", "accept", found["never"], "--as", "lead", "--name", "a")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import psycopg
 import pytest
 from board_env import ENGINEER, LEAD, BoardEnv
 from document_env import PLAIN, DocumentEnv
+from page_env import PageClient
 from sqlalchemy import select
 
 from guardia import knowledge
@@ -93,6 +95,21 @@ def test_what_people_did_otherwise_is_proposed_published_and_not_repeated(
     propose(docs)
     assert view.get_document(env.board, ENGINEER, number).published == 2
     assert view.get_document(env.board, LEAD, number).line.version == 2
+
+
+def test_the_reviewer_sees_the_issue_and_the_difference(
+    docs: DocumentEnv, web_env: BoardEnv, sign_in_as: Callable[[str], PageClient]
+) -> None:
+    number = docs.published(TEXT)
+    sr_id = cite(web_env, number, 2)
+    propose(docs)
+    browser = sign_in_as("lead")
+    page = browser.get_page(f"/documents/{number}?version=2").text
+    assert f'<a href="/issues/{sr_id}">' in page and "문서와 다르게 해결" in page
+    assert "<ins>" in page and "캐시를 비워 해결" in page
+    shown = browser.get(f"/api/v3/documents/{number}?version=2").json()
+    assert [one["issue"] for one in shown["sources"]] == [sr_id]
+    assert "<ins>" not in browser.get_page(f"/documents/{number}").text
 
 
 def test_a_rejected_change_does_not_come_again_and_one_of_an_older_text_is_made_anew(
