@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 
@@ -81,8 +80,3 @@ def title_of(file_name: str) -> str:
     """Return the title of an uploaded file: its name without the ending."""
     name = file_name.replace("\\", "/").rpartition("/")[2]
     return (name.rpartition(".")[0] or name).replace("_", " ").strip()[:200]
-
-
-def filter_of(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return the conditions of a list without surrounding blanks."""
-    return {name: value.strip() for name, value in texts.items()}

@@ -14,7 +14,15 @@ from guardia.board.artifacts.blob_store import BlobStore
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
-from guardia.board.knowledge import change_view, records, review, stated_view, use_view, view
+from guardia.board.knowledge import (
+    change_view,
+    records,
+    review,
+    review_view,
+    stated_view,
+    use_view,
+    view,
+)
 from guardia.board.knowledge.view import DocumentFilter, DocumentView
 from guardia.board.web import actions, render
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
@@ -353,7 +361,7 @@ def _queue(
         "knowledge/review.html",
         status=status,
         visitor=visitor,
-        listing=view.review_queue(board, visitor.person, page),
+        listing=review_view.review_queue(board, visitor.person, page),
         refused=refused or {},
         done=done,
     )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select, true
+from sqlalchemy import ColumnElement, Select, and_, or_, select, true
 from sqlalchemy.orm import Session, defer
 
 from guardia.board.core.actors import Actor
@@ -20,7 +19,6 @@ from guardia.board.knowledge.rights import readable_by
 from guardia.board.knowledge.use_view import needs_update
 from guardia.errors import NotFound
 from guardia.i18n import t
-from guardia.org.access import require_permission
 from guardia.org.directory import PersonInfo
 from guardia.org.model import Institution
 
@@ -125,22 +123,6 @@ class DocumentView:
     """Ordinal with which the next page of passages begins."""
     headings: tuple[tuple[int, str], ...]
     """Ordinal and innermost heading of where each section begins."""
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewLine:
-    """A version that waits for review."""
-
-    version_id: int
-    number: int
-    version: int
-    title: str
-    kind: str
-    format: str
-    reading: str
-    author: str
-    is_own: bool
-    submitted_at: datetime | None
 
 
 def list_documents(
@@ -259,49 +241,6 @@ def difference(
     return tuple((line[:1], "" if line.startswith("@") else line[1:]) for line in lines)
 
 
-def review_queue(board: BoardContext, viewer: PersonInfo, page: Keyset) -> Slice[ReviewLine]:
-    """Return one page of versions that wait for review, the newest first."""
-    require_permission(viewer, "document.edit")
-    with board.database.reading() as session:
-        query = (
-            select(DocumentVersion, Document.title, Document.kind)
-            .options(defer(DocumentVersion.body))
-            .join(Document, Document.document_id == DocumentVersion.document_id)
-            .where(DocumentVersion.review == "IN_REVIEW", readable_by(viewer))
-        )
-        found = read_slice(
-            session, query, DocumentVersion.version_id, page, key=lambda row: int(row[0].version_id)
-        )
-        names = display_names_of(session, [row[0].author for row in found.rows])
-    lines = tuple(
-        ReviewLine(
-            version_id=row[0].version_id,
-            number=row[0].document_id,
-            version=row[0].number,
-            title=row[1],
-            kind=row[2],
-            format=row[0].format,
-            reading=row[0].reading,
-            author=names.get(row[0].author, row[0].author),
-            is_own=row[0].author == str(Actor.of(viewer)),
-            submitted_at=row[0].submitted_at,
-        )
-        for row in found.rows
-    )
-    return Slice(lines, found.newer, found.older)
-
-
-def known_digests(board: BoardContext, person: PersonInfo) -> frozenset[str]:
-    """Return the digests of the newest versions that a person may read, for repeated imports."""
-    with board.database.reading() as session:
-        query = (
-            select(DocumentVersion.sha256)
-            .join(Document, Document.document_id == DocumentVersion.document_id)
-            .where(Document.state != "REMOVED", readable_by(person))
-        )
-        return frozenset(session.scalars(query))
-
-
 def _readable(viewer: PersonInfo | None) -> ColumnElement[bool]:
     return true() if viewer is None else readable_by(viewer)
 
@@ -413,26 +352,6 @@ def _headings(rows: list[tuple[int, list[str]]]) -> tuple[tuple[int, str], ...]:
             found.append((ordinal, path[-1]))
         last = path
     return tuple(found[:300])
-
-
-def unread(board: BoardContext, numbers: Collection[int]) -> int:
-    """Return how many of these documents have a version that was not read yet."""
-    query = (
-        select(func.count(DocumentVersion.document_id.distinct()))
-        .where(DocumentVersion.document_id.in_(numbers), DocumentVersion.reading == "WAITING")
-    )  # fmt: skip
-    with board.database.reading() as session:
-        return int(session.scalar(query) or 0)
-
-
-def unreadable(board: BoardContext, numbers: Collection[int]) -> tuple[tuple[int, str, str], ...]:
-    """Return number, file name and problem of those documents that could not be read."""
-    query = select(
-        DocumentVersion.document_id, DocumentVersion.file_name, DocumentVersion.problem
-    ).where(DocumentVersion.document_id.in_(numbers), DocumentVersion.reading == "UNREADABLE")
-    with board.database.reading() as session:
-        found = session.execute(query.order_by(DocumentVersion.version_id))
-        return tuple((row[0], row[1], row[2]) for row in found)
 
 
 def institutions(board: BoardContext) -> tuple[tuple[str, str], ...]:

@@ -227,14 +227,14 @@ def publish(
 def publish_all(who: _As, as_json: _Json = False) -> None:
     """Publish all versions that wait for review and are not the reviewer's own."""
     from guardia.board.core.keyset import Keyset
-    from guardia.board.knowledge import review, view
+    from guardia.board.knowledge import review, review_view
 
     done: int = 0
     refused: dict[tuple[int, int], str] = {}
     with opened() as (board, _):
         person, before = authenticate(board, who), None
         while True:
-            page = view.review_queue(board, person, Keyset(before=before, size=100))
+            page = review_view.review_queue(board, person, Keyset(before=before, size=100))
             pairs = [(one.number, one.version) for one in page.rows if not one.is_own]
             failed = review.publish_many(board, person, pairs)
             done, refused = done + len(pairs) - len(failed), {**refused, **failed}
@@ -323,10 +323,10 @@ def queue(
 ) -> None:
     """Print the versions that wait for review."""
     from guardia.board.core.keyset import Keyset
-    from guardia.board.knowledge import view
+    from guardia.board.knowledge import review_view
 
     with opened() as (board, _):
-        found = view.review_queue(board, authenticate(board, who), Keyset(size=limit))
+        found = review_view.review_queue(board, authenticate(board, who), Keyset(size=limit))
     if as_json:
         print_json([dataclasses.asdict(one) for one in found.rows])
         return

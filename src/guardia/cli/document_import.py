@@ -46,10 +46,10 @@ def run(
     submit: bool,
 ) -> ImportResult:
     """Add every file of a folder or archive; a repeated import adds only what is new."""
-    from guardia.board.knowledge import view
+    from guardia.board.knowledge import import_view
     from guardia.knowledge import bulk
 
-    known = set(view.known_digests(board, person))
+    known = set(import_view.known_digests(board, person))
     found = ImportResult()
     skipped = 0
     for file in bulk.files(source):
@@ -91,15 +91,16 @@ def _add(
 
 def wait(board: BoardContext, found: ImportResult, seconds: float) -> ImportResult:
     """Wait until a worker has read the files; add those that are unreadable to the report."""
-    from guardia.board.knowledge import view
+    from guardia.board.knowledge import import_view
 
     deadline = time.monotonic() + seconds
-    unread = view.unread(board, found.added)
+    unread = import_view.unread(board, found.added)
     while unread and time.monotonic() < deadline:
         time.sleep(_LOOK_EVERY)
-        unread = view.unread(board, found.added)
+        unread = import_view.unread(board, found.added)
     failed = [
-        (f"{name} ({number})", why) for number, name, why in view.unreadable(board, found.added)
+        (f"{name} ({number})", why)
+        for number, name, why in import_view.unreadable(board, found.added)
     ]
     return dataclasses.replace(found, failed=[*found.failed, *failed], unread=unread)
 

@@ -15,7 +15,7 @@ from sqlalchemy import select
 
 from guardia.board.audit.model import AuditEntry
 from guardia.board.core.keyset import Keyset
-from guardia.board.knowledge import records, review, view
+from guardia.board.knowledge import records, review, review_view, view
 from guardia.board.knowledge.model import Document, Passage
 from guardia.board.knowledge.policy import DocumentDetails
 from guardia.board.knowledge.rights import in_force, readable_by, usable_for
@@ -70,7 +70,7 @@ def test_a_rejected_version_needs_a_reason_and_can_be_handed_in_again(docs: Docu
         review.reject(docs.board, LEAD, number, 1, " ")
     review.reject(docs.board, LEAD, number, 1, "표가 빠졌습니다")
     review.submit(docs.board, ENGINEER, number, 1)
-    assert view.review_queue(docs.board, LEAD, Keyset(size=5)).rows[0].number == number
+    assert review_view.review_queue(docs.board, LEAD, Keyset(size=5)).rows[0].number == number
 
 
 def test_a_new_version_changes_nothing_until_it_is_published(docs: DocumentEnv) -> None:
