@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from guardia.cli.installation import open_installation
+from guardia.cli.document_session import opened, print_json, say
 from guardia.cli.issue import authenticate
 from guardia.i18n import t
-from guardia.settings import Settings
 
 if TYPE_CHECKING:
-    from guardia.board.artifacts.blob_store import BlobStore
-    from guardia.board.core.context import BoardContext
     from guardia.board.knowledge.policy import DocumentDetails
 
 app = typer.Typer(no_args_is_help=True)
@@ -379,16 +372,6 @@ def runbooks(who: _As, as_json: _Json = False) -> None:
     sys.stdout.write(t("documents.uploaded", count=len(added)) + "\n")
 
 
-@contextmanager
-def opened() -> Iterator[tuple[BoardContext, BlobStore]]:
-    """Open the board and its store of files."""
-    from guardia.board.artifacts.blob_store import BlobStore
-
-    settings = Settings()
-    with open_installation(settings) as installation, installation.board() as board:
-        yield board, BlobStore.of(settings)
-
-
 def _details(
     field: str,
     institution: str,
@@ -403,20 +386,3 @@ def _details(
 
     given = tuple(roles) if roles else STAFF_ROLES
     return EnteredDetails("", field, institution, server, owner, audience, given, expires).parsed()
-
-
-def say(words: dict[str, Any], sentence: str, as_json: bool) -> None:
-    """Print a result, as JSON or as a sentence."""
-    if as_json:
-        print_json(words)
-    else:
-        sys.stdout.write(sentence + "\n")
-
-
-def print_json(what: Any) -> None:
-    """Print a result as one line of JSON."""
-
-    def plain(value: object) -> object:
-        return value.isoformat() if isinstance(value, datetime) else str(value)
-
-    sys.stdout.write(json.dumps(what, ensure_ascii=False, default=plain) + "\n")

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from guardia.cli.document import opened, print_json, say
+from guardia.cli.document_session import opened, print_json, say
 from guardia.cli.issue import authenticate
 from guardia.i18n import t
 

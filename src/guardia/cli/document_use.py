@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from guardia.cli.document import opened, say
+from guardia.cli.document_session import opened, say
 from guardia.cli.issue import authenticate, parse_issue_number
 from guardia.i18n import t
 
