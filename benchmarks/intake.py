@@ -6,8 +6,8 @@
 A real board process over a PostgreSQL of its own. Clients send messages as Mattermost and as Slack
 do, each a new request of another sender. Then Slack goes on while the board is killed (SIGKILL)
 and started again, and repeats what got no 2xx, as Slack does. The report is JSON: answers a
-second, milliseconds (p50, p95, p99, most), the board's processor time for one, and for the restart how
-many messages have no issue (`lost`) or several (`doubled`), and how many replies are missing.
+second, milliseconds (p50, p95, p99, most), the board's processor time for one, and for the restart
+how many messages have no issue (`lost`) or several (`doubled`), and how many replies are missing.
 """
 
 from __future__ import annotations

@@ -22,7 +22,8 @@ def openings(line: str) -> Openings | None:
     "line",
     [
         "#12 롤백해줘", "전체 정지", "#12 롤백하지 마세요", "#12 롤백하면 데이터가 날아가요?",
-        "고생하셨어요", "고객이 #12 롤백해 달래요", "#12 중단했어요", "#12에 '다 멈춰' 라고 써있어요",
+        "고생하셨어요", "고객이 #12 롤백해 달래요", "#12 중단했어요",
+        "#12에 '다 멈춰' 라고 써있어요",
     ],
 )  # fmt: skip
 def test_what_the_grammar_understands_is_open_for_nothing(line: str) -> None:
