@@ -41,7 +41,20 @@ HELD_OUT = [
     for path in sorted(CASES.glob("held_out*.jsonl"))
     for line in path.read_text("utf-8").splitlines()
 ]
-MISREAD = {"k054", "m001", "m053", "n064"}
+MISREAD = {
+    "m001",
+    "m053",
+    "n064",
+    "s022",
+    "s028",
+    "s031",
+    "s036",
+    "s055",
+    "s056",
+    "s072",
+    "s086",
+    "s091",
+}
 """Lines of the held-out files that are not read exactly; none of them is dangerous."""
 
 
