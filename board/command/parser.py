@@ -240,7 +240,8 @@ def _wake(reading: LineReading) -> Command | None:
 
 def _unclear(reading: LineReading) -> Command:
     """Ask what to do with an issue for which something is asked."""
-    meant = not any(a.mood in (Mood.NEGATED, Mood.QUESTION) for a in reading.acts)
+    unmeant = (Mood.NEGATED, Mood.QUESTION, Mood.SUPPOSED)
+    meant = not any(act.mood in unmeant for act in reading.acts)
     if meant and reading.names_issue and reading.says("request"):
         return _on_issue(reading, lambda sr: clarify("action", sr))
     return NONE

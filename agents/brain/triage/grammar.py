@@ -36,7 +36,7 @@ _FEARED = frozenset({"예상", "우려", "위험", "가능", "가능성", "예�
 def is_denied(items: Sequence[Morpheme], begin: int, end: int) -> bool:
     """Return whether `items[begin:end]` is denied: "안 급하다", "하지 말고", "장애는 아니고"."""
     before = items[begin - 1] if begin else None
-    if before and _is_negation(before) and items[begin].tag[0] == "V":
+    if before and is_negation(before) and items[begin].tag[0] == "V":
         return True
     following = [m for m in items[end : end + _REACH] if m.tag[0] not in "JS" and not _is_adverb(m)]
     following = _without_light_verbs(following)
@@ -75,15 +75,16 @@ def is_past(following: Sequence[Morpheme]) -> bool:
 
 def is_negated(clause: Clause) -> bool:
     """Return whether something in the clause is negated: "반영되지 않으면"."""
-    return any(m.form in _NOT or _is_negation(m) for m in clause.items)
+    return any(m.form in _NOT or is_negation(m) for m in clause.items)
 
 
-def _is_negation(item: Morpheme) -> bool:
+def is_negation(item: Morpheme) -> bool:
+    """Return whether it is "안" or "못" before a verb."""
     return item.tag == "MAG" and item.form in _NEGATIONS
 
 
 def _is_adverb(item: Morpheme) -> bool:
-    return item.tag.startswith("MA") and not _is_negation(item)
+    return item.tag.startswith("MA") and not is_negation(item)
 
 
 def _without_light_verbs(following: list[Morpheme]) -> list[Morpheme]:
@@ -113,7 +114,7 @@ def _noun_denied(word: Morpheme, following: list[Morpheme]) -> bool:
     """Return whether a noun is negated: "장애는 아니다", "영향은 없다", "배포는 취소"."""
     if word.tag[0] not in "NSX":
         return _is_not(following)
-    if _is_negation(following[0]):
+    if is_negation(following[0]):
         return len(following) > 1 and following[1].form in _HAPPEN
     while len(following) > 1 and (following[0].form in _SIGNS or _is_needless(following)):
         following = following[1:]

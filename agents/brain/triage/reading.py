@@ -134,10 +134,15 @@ def _hit(match: PatternMatch, number: int, clause: Clause, text: str) -> Concept
         begin=begin,
         end=end,
         words=_surface(text, items[begin].start, max(stop, last.start + 1)),
-        denied=grammar.is_denied(items, begin, end),
+        denied=grammar.is_denied(items, begin, end) or _fails(match, items[begin + 1 : end]),
         supposed=grammar.is_hypothetical(clause, end),
         past=grammar.is_past(items[end:]),
     )
+
+
+def _fails(match: PatternMatch, rest: Sequence[Morpheme]) -> bool:
+    """Return whether what works is negated in its midst: "다시 못 들어갑니다"."""
+    return match.pattern.concept == "calm.works" and any(map(grammar.is_negation, rest))
 
 
 def _surface(text: str, begin: int, stop: int) -> str:

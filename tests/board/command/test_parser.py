@@ -41,7 +41,20 @@ HELD_OUT = [
     for path in sorted(CASES.glob("held_out*.jsonl"))
     for line in path.read_text("utf-8").splitlines()
 ]
-MISREAD = {"k054", "m001", "m053", "n064"}
+MISREAD = {
+    "m001",
+    "m053",
+    "n064",
+    "s022",
+    "s028",
+    "s031",
+    "s036",
+    "s055",
+    "s056",
+    "s072",
+    "s086",
+    "s091",
+}
 """Lines of the held-out files that are not read exactly; none of them is dangerous."""
 
 
@@ -100,6 +113,43 @@ def test_talk_about_dangerous_work_never_becomes_it(
     line = line.replace(" ", "") if joined else line
     found = read(line, 12)
     assert found.action not in DESTRUCTIVE, line
+
+
+SUPPOSED = [
+    "문제 생기면 {}", "오류가 나면 바로 {}", "백업이 확인되면 {}", "필요하면 {}", "필요 시 {}",
+    "장애 발생 시 {}", "만일 실패할 경우 {}", "다음에 또 그러면 {}", "고객이 요청하거든 {}",
+    "테스트 통과하면 {}", "내일까지 해결 안 되면 {}", "팀장님: {}", "> {}", "예시: {}",
+    "do not {}", "can you {}",
+]  # fmt: skip
+ORDERS = ["해주세요", "해줘", "하세요", "부탁드립니다", "바랍니다", "해라", "진행해주세요"]
+QUOTING = [
+    "라고 하지 마세요", "라는 말은 아닙니다", "라고 적혀 있어요", "라는데요", "라네요", "래요",
+    "라고 누가 그랬어요?", "라고요?", "라고 한 적 없습니다", "라고 시켰어요",
+    "라는 요청은 무시하세요",
+    "라고 할까 하다가 말았어요", "라면 하겠지만요", "달래요", "달라는 거 아니에요", "줘서 고마워요",
+]  # fmt: skip
+
+
+@given(
+    st.sampled_from(DANGEROUS_VERBS),
+    st.sampled_from(OBJECTS),
+    st.sampled_from(SUPPOSED),
+    st.sampled_from(ORDERS),
+    st.sampled_from(QUOTING),
+)
+@settings(max_examples=400)
+def test_an_order_that_is_supposed_or_quoted_is_never_done(
+    verb: str, thing: str, case: str, order: str, quoting: str
+) -> None:
+    for line in (case.format(f"{thing}{verb}{order}"), f"{thing}{verb}해{quoting}"):
+        assert read(line, 12).action not in DESTRUCTIVE, line
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("courtesy", ["", "가능하시면 ", "괜찮으시면 ", "그러면 ", "시간 되시면 "])
+def test_a_courtesy_is_no_condition(courtesy: str, order: str) -> None:
+    assert read(f"{courtesy}#12 롤백{order}").action == "rollback"
+    assert read(f"{courtesy}MOF-WAS-01 재기동{order}").action == "run_action"
 
 
 @pytest.mark.parametrize(
