@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 from guardia.agents.brain.triage import grammar
 from guardia.agents.brain.triage.lexicon import Lexicon
-from guardia.agents.brain.triage.reading import ConceptHit, RequestReading
+from guardia.agents.brain.triage.reading import ConceptHit, RequestReading, covered_hits
 
 _KIND_WEIGHT = 5.0
 """A named server counts for its kind as much as a nearly decisive word."""
@@ -284,15 +283,15 @@ class RequestFacts:
     @property
     def action(self) -> str | None:
         """The requested action type."""
-        return _suffix(self.asked[0]) if self.asked else None
+        return self.asked[0].suffix if self.asked else None
 
     def _means_other_work(self, hit: ConceptHit) -> bool:
         """Return whether other work is meant: a schedule, a platform upgrade, a locked account."""
         if self._recurs(hit):
             return True
-        if _suffix(hit) == "DEPLOY" and "배포" not in hit.words:
+        if hit.suffix == "DEPLOY" and "배포" not in hit.words:
             return bool(self.reading.all("change.platform"))
-        if _suffix(hit) != "KILL_QUERY":
+        if hit.suffix != "KILL_QUERY":
             return False
         account = "DB" not in self.kinds and bool(self.reading.all("topic.ACCOUNT"))
         return account or bool(self.reading.facts("fault.waiting"))
@@ -303,7 +302,7 @@ class RequestFacts:
         return any(m.form in recurring for m in self.reading.items(hit))
 
     def _fits_topic(self, hit: ConceptHit) -> bool:
-        return self.lexicon.categories[_suffix(hit)] == self.topic and self.is_requested(hit)
+        return self.lexicon.categories[hit.suffix] == self.topic and self.is_requested(hit)
 
     # --- topics ------------------------------------------------------------------------------
 
@@ -341,7 +340,7 @@ class RequestFacts:
 
     def category_of(self, hit: ConceptHit) -> str:
         """Return the category of a topic word; `SAME` means that of the named server."""
-        category = _suffix(hit)
+        category = hit.suffix
         return self.kinds[0] if category == "SAME" else category
 
     def _weight(self, hit: ConceptHit) -> float:
@@ -349,7 +348,7 @@ class RequestFacts:
         # ("와이파이 인증서는 어떻게 …").
         place = -0.05 if self.questions and not (self.requests or self.asks_politely) else 0.05
         weight = self.lexicon.weights[hit.concept] + place * hit.begin
-        weight -= _OFFICE_PENALTY if _suffix(hit) == "GENERAL" else 0
+        weight -= _OFFICE_PENALTY if hit.suffix == "GENERAL" else 0
         return weight * (2 if hit.clause in self._main_clauses else 1)
 
     @cached_property
@@ -365,7 +364,7 @@ class RequestFacts:
         if self.reading.items(hit)[hit.begin].form == "복구" and self.faults:
             # "복구해 주세요" asks to remedy a problem.
             return True
-        return _suffix(hit) == ("GENERAL" if self.kinds else "SAME")
+        return hit.suffix == ("GENERAL" if self.kinds else "SAME")
 
     def _is_fine(self, hit: ConceptHit) -> bool:
         if hit.clause in self._fault_clauses or self.reading.clauses[hit.clause].conditional:
@@ -420,23 +419,3 @@ class RequestFacts:
             return False
         rest = self.reading.items(hit)[hit.begin : hit.end + 4]
         return not any(m.form in ("때", "면", "으면", "시") for m in rest)
-
-
-def covered_hits(hits: Iterable[ConceptHit], others: Iterable[ConceptHit]) -> set[ConceptHit]:
-    """Return the hits that a longer one of `others` covers."""
-    by_clause: dict[int, set[tuple[int, int]]] = defaultdict(set)
-    for other in others:
-        by_clause[other.clause].add((other.begin, other.end))
-    return {
-        h
-        for h in hits
-        if any(
-            begin <= h.begin and end >= h.end and (begin, end) != (h.begin, h.end)
-            for begin, end in by_clause[h.clause]
-        )
-    }
-
-
-def _suffix(hit: ConceptHit) -> str:
-    """Return `DEPLOY` for `action.DEPLOY`."""
-    return hit.concept.split(".")[1]

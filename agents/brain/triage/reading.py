@@ -34,6 +34,11 @@ class ConceptHit:
         """Whether it is stated as a fact."""
         return not self.denied and not self.supposed
 
+    @property
+    def suffix(self) -> str:
+        """`DEPLOY` of `action.DEPLOY`."""
+        return self.concept.split(".")[1]
+
 
 @dataclass(frozen=True)
 class RequestReading:
@@ -85,6 +90,21 @@ def read_request(text: str, lexicon: Lexicon) -> RequestReading:
     ]
     hits += _across(parts, spelled, text, lexicon)
     return RequestReading(parts, tuple(_after_conditions(_distinct(hits), parts)))
+
+
+def covered_hits(hits: Iterable[ConceptHit], others: Iterable[ConceptHit]) -> set[ConceptHit]:
+    """Return the hits that a longer one of `others` covers."""
+    by_clause: dict[int, set[tuple[int, int]]] = defaultdict(set)
+    for other in others:
+        by_clause[other.clause].add((other.begin, other.end))
+    return {
+        h
+        for h in hits
+        if any(
+            begin <= h.begin and end >= h.end and (begin, end) != (h.begin, h.end)
+            for begin, end in by_clause[h.clause]
+        )
+    }
 
 
 def _across(
