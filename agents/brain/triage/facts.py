@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -24,8 +25,7 @@ _KEPT = ("두", "놓", "있", "오", "버리")
 """Auxiliary verbs of a lasting result: "백업 받아둔 것"."""
 _JOINING = ("어서", "아서")
 _BEFORE_MOMENT = ("XSV", "XSA", "EP", "ETM", "ETN", "JKB")
-_MOMENT_REACH = 5
-_LABEL_REACH = 4
+_MOMENT_REACH, _LABEL_REACH = 5, 4
 _GOING_ON = ("쓰", "나가", "올라가", "내려가")
 
 
@@ -399,8 +399,6 @@ class RequestFacts:
         last = clause + 1 == len(self.reading.clauses)
         ends = last or part.items[-1].tag in ("EF", "EC", "SF")
         return (telling or grammar.is_negated(part)) and predicate and ends
-
-    # --- scope and time ----------------------------------------------------------------------
 
     @cached_property
     def wide(self) -> list[ConceptHit]:
