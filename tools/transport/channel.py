@@ -123,6 +123,7 @@ class RunningCommand:
             self.is_unanswered = silent and not cancel.is_set() and not self._is_flooded()
             if fence_guard is not None and not self._may_start:
                 raise CommandNotStarted("no_answer" if silent else "lost") from error
+            self._drain()  # what a shell said that ended before it took the input
             return False
         return True
 
@@ -131,11 +132,13 @@ class RunningCommand:
         deadline = time.monotonic() + self._limits.connect
         while "ready" not in self._stderr.marks:
             left = deadline - time.monotonic()
-            if self._channel.closed or left <= 0 or cancel.is_set() or self._is_flooded():
-                if not self._channel.closed:
-                    raise CommandNotStarted("no_answer")
+            if self._channel.closed:
                 self._drain()
+                if "ready" in self._stderr.marks:
+                    break  # and has already ended, as where a program is missing
                 raise CommandNotStarted("no_shell", self._stderr.finish() or self._stdout.finish())
+            if left <= 0 or cancel.is_set() or self._is_flooded():
+                raise CommandNotStarted("no_answer")
             self._wake.rearm()
             more = self._drain()
             if "ready" not in self._stderr.marks and not more:

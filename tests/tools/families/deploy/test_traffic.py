@@ -75,7 +75,8 @@ def test_each_layout_has_its_plan_with_drain_and_gate() -> None:
         "deploy.drain", "deploy.stage", "deploy.activate", "deploy.undrain"
     ]  # fmt: skip
     assert not found.irreversible
-    (check,) = found.verify
+    *deployed, check = found.verify
+    assert tuple(deployed) == found.actions[2].verify != ()
     assert check.call.args == {"service": "app", "seconds": 5, "body": "ok"}
     assert "failed_percent <= `1`" in check.expect and "p95_milliseconds <= `800`" in check.expect
     war = Service(**common, layout="webapps", root="/var/lib/tomcat10")
