@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -104,6 +106,24 @@ def test_an_edit_of_an_old_version_is_refused(docs: DocumentEnv) -> None:
     docs.version(number, "둘", based_on=1)
     with pytest.raises(Stale):
         docs.version(number, "셋", based_on=1)
+
+
+def test_of_several_edits_at_once_one_is_kept_and_no_upload_is_lost(docs: DocumentEnv) -> None:
+    number = docs.published(TEXT)
+
+    def edit(at: int) -> int | None:
+        with suppress(Stale):
+            return docs.version(number, f"{TEXT}{at}", based_on=1)
+        return None
+
+    with ThreadPoolExecutor(4) as people:
+        added = list(people.map(lambda _: docs.add(TEXT), range(4)))
+        edits = list(people.map(edit, range(4)))
+    assert sorted(edits, key=lambda one: one or 0) == [None, None, None, 2]
+    docs.read()
+    assert len({number, *added}) == 5
+    for one in added:
+        assert view.body_of(docs.board, ENGINEER, one, 1) == TEXT.strip()
 
 
 def test_an_unreadable_file_is_never_published(docs: DocumentEnv) -> None:
