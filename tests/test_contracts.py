@@ -60,12 +60,14 @@ def copy(tmp_path: Path) -> Iterator[Path]:
     yield tmp_path
 
 
+@pytest.mark.slow
 def test_every_contract_holds() -> None:
     ended = lint(ROOT)
     assert ended.returncode == 0, ended.stdout + ended.stderr
     assert len(verdicts(ended.stdout)) == len(VIOLATIONS)
 
 
+@pytest.mark.slow
 def test_each_contract_breaks_on_a_violation(copy: Path) -> None:
     before = verdicts(lint(copy).stdout)
     assert set(before.values()) == {"KEPT"}
@@ -78,6 +80,7 @@ def test_each_contract_breaks_on_a_violation(copy: Path) -> None:
 
 
 @pytest.mark.parametrize("path", ["src/guardia/utils.py", "board/desk/__init__.py"])
+@pytest.mark.slow
 def test_a_module_without_a_place_in_the_stack_is_refused(copy: Path, path: str) -> None:
     (copy / path).parent.mkdir(exist_ok=True)
     (copy / path).write_text("")

@@ -46,6 +46,7 @@ def test_weak_matches_and_lessons_of_other_servers_change_nothing() -> None:
     st.lists(st.floats(0.1, 100), min_size=1, max_size=4),
     st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["worked", "failed", "unfit"]))),
 )
+@pytest.mark.slow
 def test_no_runbook_is_lost_or_gained(scores: list[float], known: list[tuple[int, str]]) -> None:
     hits = found(*sorted(scores, reverse=True))
     given_order = order(hits, *(lesson(*k) for k in known))

@@ -23,6 +23,7 @@ def agents_env(database: Any, tmp_path: Path) -> Iterator[AgentsEnv]:
         yield found
 
 
+@pytest.mark.slow
 def test_a_server_that_does_not_answer_is_said_and_asked_once(agents_env: AgentsEnv) -> None:
     env = agents_env.env
     env.create_issue()

@@ -276,6 +276,7 @@ def stays_inside(plan: Plan, book: Runbook, rule: DecisionRule, at: Situation) -
 
 @settings(deadline=None)
 @given(st.text(), st.text(max_size=30))
+@pytest.mark.slow
 def test_findings_are_text_and_never_placeholders(before: str, hostile: str) -> None:
     rule = books()["was-hung"].decide[0].model_copy(update={"because": "A {a} B {b} C"})
     at = situation(HUNG, {"a": "{b}" + before, "b": hostile})

@@ -138,6 +138,7 @@ def test_what_the_server_shows_decides_a_change_of_unknown_result(env: BoardEnv)
     assert "found_done" in [entry.kind for entry in entries(env, claim)]
 
 
+@pytest.mark.slow
 def test_an_unreadable_answer_to_a_change_is_unknown_not_failed(env: BoardEnv) -> None:
     claim = carry_out(env, BrokenTransport(None, answer="[" * 30_000))
     assert states(env, claim) == ["UNKNOWN"]
@@ -145,6 +146,7 @@ def test_an_unreadable_answer_to_a_change_is_unknown_not_failed(env: BoardEnv) -
     assert "DB에서 잠금을 점유한 세션" in said(env, claim)
 
 
+@pytest.mark.slow
 def test_an_error_outside_of_the_gate_names_the_change(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +185,7 @@ def outage(*_: Any) -> None:
     raise OperationalError("x", {}, Exception("the database is gone"))
 
 
+@pytest.mark.slow
 def test_the_gate_runs_no_change_that_an_operator_has_disabled(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

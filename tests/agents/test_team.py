@@ -75,6 +75,7 @@ def team_with(env: BoardEnv, saver: InMemorySaver) -> Team:
 
 
 @pytest.mark.parametrize("at", [1, 2, 3])
+@pytest.mark.slow
 def test_it_ends_wherever_its_first_worker_dies(env: BoardEnv, at: int) -> None:
     sr_id = env.create_issue()
     assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))
@@ -87,6 +88,7 @@ def test_it_ends_wherever_its_first_worker_dies(env: BoardEnv, at: int) -> None:
     assert issue_view.issue(env.board, sr_id).state is State.MANUAL
 
 
+@pytest.mark.slow
 def test_a_task_that_a_person_takes_right_after_its_end_has_ended(
     env: BoardEnv,
 ) -> None:

@@ -76,6 +76,7 @@ def test_retrieval_is_measured_by_style_and_retriever(tmp_path: Path, passages: 
         ({"query": "x", "relevant": "cert"}, "query"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_line_is_named(
     tmp_path: Path, passages: Path, row: dict[str, Any], why: str
 ) -> None:

@@ -113,9 +113,11 @@ def test_a_damaged_state_file_is_named_with_what_to_do(env: AuditEnv) -> None:
 @pytest.mark.parametrize(
     "words", [("verify", "--export", "x"), ("verify", "--export", "x", "--key", "y"), ("key",)]
 )
+@pytest.mark.slow
 def test_missing_arguments_or_files_are_reported(env: AuditEnv, words: tuple[str, ...]) -> None:
     refusal(Invalid, "audit", *words)
 
 
+@pytest.mark.slow
 def test_an_export_into_a_missing_folder_is_refused(env: AuditEnv, tmp_path: Path) -> None:
     refusal(Invalid, "audit", "export", tmp_path / "no" / "where")

@@ -106,6 +106,7 @@ def test_an_archive_is_imported_with_a_report_of_bad_files(
     assert (again["added"], again["skipped"]) == ([], 7)
 
 
+@pytest.mark.slow
 def test_a_folder_is_imported_without_its_links(docs: DocumentEnv, tmp_path: Path) -> None:
     folder = tmp_path / "문서"
     folder.mkdir()

@@ -171,6 +171,7 @@ def test_a_brain_reads_a_command_of_which_the_grammar_is_unsure(tmp_path: Path) 
     ],
     ids=["not seen", "another issue", "everything", "forbidden", "only asked"],
 )  # fmt: skip
+@pytest.mark.slow
 def test_a_brain_makes_nothing_destructive_that_the_grammar_did_not_see(
     tmp_path: Path, text: str, answer: dict[str, Any]
 ) -> None:

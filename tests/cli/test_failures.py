@@ -53,6 +53,7 @@ def test_a_wrong_password(run: Run, database: Any, cluster: Any) -> None:
     assert code == 1 and "비밀번호" in text
 
 
+@pytest.mark.slow
 def test_a_database_that_does_not_exist(run: Run, database: Any) -> None:
     code, text = run("runs", GUARDIA_DSN=database.app.replace(f"/{database.name}?", "/none?"))
     assert code == 1 and "데이터베이스 이름" in text
@@ -75,6 +76,7 @@ def test_a_database_of_a_newer_program(run: Run, database: Any, words: tuple[str
     assert versions() == [("9999",)]
 
 
+@pytest.mark.slow
 def test_a_port_in_use(run: Run, database: Any) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
@@ -83,6 +85,7 @@ def test_a_port_in_use(run: Run, database: Any) -> None:
 
 
 @pytest.mark.parametrize("port", ["abc", "99999", "-1"])
+@pytest.mark.slow
 def test_a_setting_that_is_not_valid(run: Run, port: str) -> None:
     code, text = run("runs", GUARDIA_PORT=port)
     assert code == 1 and "GUARDIA_PORT" in text

@@ -122,6 +122,7 @@ def test_agents_are_paused_resumed_and_woken(env: BoardEnv) -> None:
     refusal(NotFound, "agent", "pause", "nobody")
 
 
+@pytest.mark.slow
 def test_the_published_schema_accepts_the_shipped_chart_and_refuses_a_bad_one() -> None:
     schema = json.loads(invoke("org", "schema").output)
     data = YAML(typ="safe").load(SHIPPED)

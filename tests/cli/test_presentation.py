@@ -37,6 +37,7 @@ def test_every_command_has_one_group_in_the_help() -> None:
 
 
 @pytest.mark.parametrize("words", [(), ("queue",), ("queue", "list"), ("show",)])
+@pytest.mark.slow
 def test_the_help_is_korean(words: tuple[str, ...]) -> None:
     text = invoke(*words, "--help").output
     assert "옵션" in text and "도움말 표시" in text

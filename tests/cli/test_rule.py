@@ -109,6 +109,7 @@ def test_paths_are_tried_as_the_command_names_them(env: BoardEnv) -> None:
         ("nosuch", "1"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_rule_is_refused_with_what_to_do(env: BoardEnv, field: str, text: str) -> None:
     refusal(Invalid, *FREEZE, "--set", f"{field}={text}")
 

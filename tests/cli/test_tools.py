@@ -74,6 +74,7 @@ class TestDryRun:
         assert kinds(env) == before
 
     @pytest.mark.parametrize("word", ["service", "colour=red", "pid=x"])
+    @pytest.mark.slow
     def test_wrong_arguments(self, env: BoardEnv, word: str) -> None:
         words = ("run", "database.session", "--server", SERVER, "--arg", word, "--dry-run")
         assert refusal(Invalid, "tools", *words)
@@ -84,6 +85,7 @@ class TestRun:
         words = ("run", "database.vacuum", "--server", SERVER)
         assert "변경 도구" in refusal(Refused, "tools", *words)
 
+    @pytest.mark.slow
     def test_a_read_is_run_and_recorded(self, env: BoardEnv, tmp_path: Path) -> None:
         server = OpenSSH(tmp_path / "sshd")
         try:

@@ -26,6 +26,7 @@ from guardia.i18n import language
         ("show 1 2", "필요 없는 값이 더 있습니다: 2"),
     ],
 )
+@pytest.mark.slow
 def test_a_wrong_command_line_is_explained(words: str, expected: str) -> None:
     result = invoke(*words.split())
     assert result.exit_code == 2

@@ -66,6 +66,7 @@ def test_upgrading_twice_changes_nothing(database: Any) -> None:
     assert migrate.current(database.owner) == migrate.head()
 
 
+@pytest.mark.slow
 def test_an_installation_with_an_audit_log_is_upgraded(cluster: Cluster, empty: str) -> None:
     owner, app = cluster.dsn(OWNER_ROLE, empty), cluster.dsn(APPLICATION_ROLE, empty)
     migrate._apply_engine(owner)
@@ -96,6 +97,7 @@ def test_no_role_can_rewrite_checkpoints(database: Any, word: str) -> None:
             connection.execute(sql)
 
 
+@pytest.mark.slow
 def test_filed_plans_of_before_are_numbered(cluster: Cluster, empty: str) -> None:
     owner = cluster.dsn(OWNER_ROLE, empty)
     migrate._apply_engine(owner)
@@ -123,6 +125,7 @@ def test_filed_plans_of_before_are_numbered(cluster: Cluster, empty: str) -> Non
     assert found == [(1, "h1", "agent:db"), (2, "h2", "agent:db")]
 
 
+@pytest.mark.slow
 def test_an_ended_issue_of_before_is_not_done_if_one_of_its_servers_is_not(
     cluster: Cluster, empty: str
 ) -> None:

@@ -64,6 +64,7 @@ def test_tasks_go_on_beside_one_whose_server_is_silent(env: BoardEnv) -> None:
     assert team.first is not None and team.order[-1] == team.first.sr_id
 
 
+@pytest.mark.slow
 def test_an_error_beside_the_beat_is_not_lost(env: BoardEnv) -> None:
     parsed(env, 2)
     team = WaitingTeam(env, others=1, error=RuntimeError("x"))

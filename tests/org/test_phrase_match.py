@@ -75,6 +75,7 @@ def test_no_phrase_finds_nothing_and_signs_are_no_words() -> None:
 
 
 @given(st.text(max_size=300), PHRASES)
+@pytest.mark.slow
 def test_no_text_breaks_it(text: str, phrase: str) -> None:
     assert contains_phrase(text, [phrase]) in (True, False)
 

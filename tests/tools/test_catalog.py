@@ -114,6 +114,7 @@ LITERALS = {
 
 @pytest.mark.parametrize("path", FAMILIES, ids=lambda p: str(p.stem))
 class TestFamilies:
+    @pytest.mark.slow
     def test_shell_text_is_constant(self, path: Path) -> None:
         """No script is assembled: its text is a sum of literals at the top of modules."""
         tree = ast.parse(path.read_text())

@@ -76,6 +76,7 @@ def test_a_scan_returns_the_key_that_the_server_has(
         host_key_scan.scan(server.host())
 
 
+@pytest.mark.slow
 def test_a_hop_with_another_key_is_blocked_and_not_the_server_behind_it(
     env: BoardEnv, start_sshd: Callable[..., Any]
 ) -> None:

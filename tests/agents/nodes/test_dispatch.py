@@ -122,6 +122,7 @@ def test_a_server_in_the_title_of_a_form_is_found(database: Any, tmp_path: Path)
             assert task.target_server == "MOF-DB-01"
 
 
+@pytest.mark.slow
 def test_a_text_never_replaces_the_requesters_own_institution(
     database: Any, tmp_path: Path
 ) -> None:

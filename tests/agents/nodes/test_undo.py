@@ -53,6 +53,7 @@ def failed(env: BoardEnv, attempted: Plan) -> Grant:
 
 
 @pytest.mark.parametrize("unchanged", [True, False])
+@pytest.mark.slow
 def test_a_refused_irreversible_action_is_lost_only_if_the_server_changed(
     env: BoardEnv, unchanged: bool
 ) -> None:

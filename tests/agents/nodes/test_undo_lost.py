@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pytest
 from agents_env import AgentsEnv, open_agents_env
 from board_env import LEAD, SERVER, plan
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -68,6 +69,7 @@ def undone(found: AgentsEnv, *, began: bool) -> UndoResult:
     return undo_actions(env.board, found.gate, grant, filed)
 
 
+@pytest.mark.slow
 def test_a_server_that_is_lost_is_not_called_undone(database: Any, tmp_path: Path) -> None:
     with open_agents_env(database.owner, database.app, tmp_path) as found:
         _store_key(tmp_path)
@@ -75,6 +77,7 @@ def test_a_server_that_is_lost_is_not_called_undone(database: Any, tmp_path: Pat
         assert (done.restored, len(done.failed), done.lost) == ([], 1, True), done.failed
 
 
+@pytest.mark.slow
 def test_without_a_change_nothing_was_undone(database: Any, tmp_path: Path) -> None:
     with open_agents_env(database.owner, database.app, tmp_path) as found:
         done = undone(found, began=False)

@@ -72,6 +72,7 @@ def logged_line(env: BoardEnv, request: receiving.NewIssue) -> Issue:
 
 
 @pytest.mark.parametrize("linked", ["before", "after", "to another account of theirs"])
+@pytest.mark.slow
 def test_a_requester_in_a_room_cannot_approve(env: BoardEnv, linked: str) -> None:
     whose = "cus" if linked.startswith("to") else "lead"
     if whose == "cus":
@@ -88,6 +89,7 @@ def test_a_requester_in_a_room_cannot_approve(env: BoardEnv, linked: str) -> Non
     assert approve(env, LEAD2, task) is State.APPROVED
 
 
+@pytest.mark.slow
 def test_a_request_of_an_unknown_requester_cannot_be_approved(env: BoardEnv) -> None:
     shipped = chart.shipped_chart_path().read_text("utf-8")
     stricter = shipped.replace("MAINTENANCE: {", "MAINTENANCE: {known_requester: true, ")
@@ -123,6 +125,7 @@ def test_a_customers_request_in_a_room_belongs_to_their_institution(env: BoardEn
 
 
 @pytest.mark.parametrize("who", ["known", "closed", "unknown", "nameless"])
+@pytest.mark.slow
 def test_anyone_may_stop_and_is_logged_as_the_actor(env: BoardEnv, who: str) -> None:
     messenger_links.link(env.board, BY, "cus", "mattermost", "u1")
     if who == "closed":

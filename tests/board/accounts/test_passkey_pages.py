@@ -116,6 +116,7 @@ def test_no_token_registers_or_removes_passkeys(web_env: BoardEnv) -> None:
             tokens.create_token(web_env.board, LEAD2, "스크립트", [action], 1)
 
 
+@pytest.mark.slow
 def test_what_is_no_credential_is_refused(sign_in_as: Browse) -> None:
     browser = sign_in_as("lead")
     for credential in ("", "[]", "{", '{"response": {}}', "[" * 9000):

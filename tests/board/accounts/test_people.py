@@ -73,6 +73,7 @@ def test_the_requester_cannot_approve_under_another_account(env: BoardEnv) -> No
     assert approve(env, LEAD2, task) is State.APPROVED
 
 
+@pytest.mark.slow
 def test_the_plans_author_cannot_approve_under_another_account(env: BoardEnv) -> None:
     held, filed, _ = env.create_filed_plan()
     replace_plan(env.board, held.task_id, filed, ENGINEER)
@@ -80,6 +81,7 @@ def test_the_plans_author_cannot_approve_under_another_account(env: BoardEnv) ->
     refused(env, LEAD, (held.task_id, tasks.plan_hash(held.task_id, filed)))
 
 
+@pytest.mark.slow
 def test_one_human_fills_one_step_and_counts_once_in_a_quorum(env: BoardEnv) -> None:
     steps = "steps: [team_lead, pm, {role: security_officer, quorum: 2}]"
     text = chart.shipped_chart_path().read_text("utf-8")
@@ -101,6 +103,7 @@ def test_one_human_fills_one_step_and_counts_once_in_a_quorum(env: BoardEnv) -> 
     assert waiting_for(env.board, second) == 0
 
 
+@pytest.mark.slow
 def test_approvals_that_turn_out_to_be_one_humans_start_nothing(env: BoardEnv) -> None:
     task = waits(env, None, "DEPLOY_SECURE")
     boss = PersonInfo(id="boss", name="윤서준", title="부장", role="admin")
@@ -139,6 +142,7 @@ def test_joining_two_of_several_accounts_joins_them_all(env: BoardEnv) -> None:
     assert found["officer"] is None
 
 
+@pytest.mark.slow
 def test_every_account_change_is_logged_and_bad_input_changes_nothing(
     env: BoardEnv,
 ) -> None:

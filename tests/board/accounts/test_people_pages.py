@@ -325,6 +325,7 @@ def test_earlier_passwords_are_not_used_again_and_old_ones_expire(web_env: Board
         sign_in.authenticate(later, "n", "첫번째-긴-암호-1")
 
 
+@pytest.mark.slow
 def test_the_institution_is_completed_and_taken_by_name(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -79,6 +79,7 @@ def test_an_extension_needs_a_page_of_the_session(office: Office) -> None:
     assert browser.post("/session/extend", headers=JSON).status_code == 403
 
 
+@pytest.mark.slow
 def test_the_longest_time_of_a_session_cannot_be_extended(office: Office) -> None:
     browser = office.sign_in("eng")
     with office.env.board.database.transaction() as session:

@@ -12,6 +12,7 @@ from guardia.errors import Throttled
 from guardia.org import access, known_devices
 
 
+@pytest.mark.slow
 def test_a_session_lasts_from_sign_in_to_sign_out(env: BoardEnv) -> None:
     enrol_page_users(env)
 
@@ -98,6 +99,7 @@ def attempts(env: BoardEnv) -> list[str]:
         return list(session.scalars(text("select key from tb_attempt")))
 
 
+@pytest.mark.slow
 def test_a_device_has_a_bound_too_and_belongs_to_one_account(env: BoardEnv) -> None:
     enrol_page_users(env)
     device = known_device(env, "lead")

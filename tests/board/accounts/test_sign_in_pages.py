@@ -52,6 +52,7 @@ def test_control_characters_in_the_account_are_a_wrong_account(anonymous: PageCl
     assert answer.status_code == 401
 
 
+@pytest.mark.slow
 def test_guessing_is_slowed_down_even_with_the_right_password(anonymous: PageClient) -> None:
     for _ in range(5):
         anonymous.submit_form("/login", "/login", account="lead", password="틀림")
@@ -90,6 +91,7 @@ def test_throttling_is_shared_by_processes_and_hides_which_accounts_exist(
         ("/issues\r\nset-cookie: x=1", "/"),
     ],
 )
+@pytest.mark.slow
 def test_signing_in_redirects_to_our_own_pages_only(
     anonymous: PageClient, wish: str, leads_to: str
 ) -> None:

@@ -22,6 +22,7 @@ def alerts(env: BoardEnv) -> AlertsEnv:
     return AlertsEnv(env)
 
 
+@pytest.mark.slow
 def test_an_alert_opens_one_issue_for_its_server(alerts: AlertsEnv) -> None:
     alerts.send(alert())
     (issue,) = alerts.issues()
@@ -34,6 +35,7 @@ def test_an_alert_opens_one_issue_for_its_server(alerts: AlertsEnv) -> None:
     assert entry["detail"]["alerts"][0]["rule"] == "HighLoad"
 
 
+@pytest.mark.slow
 def test_repeats_are_counted_without_comment_or_entry(alerts: AlertsEnv) -> None:
     alerts.send(alert())
     seen = len(alerts.rows("select seq from tb_audit_log"))
@@ -55,6 +57,7 @@ def test_the_same_delivery_sent_again_counts_once(alerts: AlertsEnv) -> None:
     assert len(alerts.issues()) == 1
 
 
+@pytest.mark.slow
 def test_a_worse_severity_and_a_further_alert_of_the_rule_join_the_issue(
     alerts: AlertsEnv,
 ) -> None:
@@ -103,6 +106,7 @@ def test_a_resolved_alert_closes_an_issue_that_has_not_begun(alerts: AlertsEnv) 
     assert alerts.alerts()[0]["state"] == "RESOLVED"
 
 
+@pytest.mark.slow
 def test_an_issue_stays_open_until_all_its_alerts_are_resolved(alerts: AlertsEnv) -> None:
     one, other = {"fingerprint": "a"}, {"fingerprint": "b"}
     alerts.send(alert(**one), alert(**other))
@@ -129,6 +133,7 @@ def test_an_issue_on_which_an_agent_works_gets_a_comment(alerts: AlertsEnv) -> N
     assert "여전히 필요한지" in alerts.comments(1)[-1]
 
 
+@pytest.mark.slow
 def test_an_alert_that_fires_again_reopens_the_issue_it_closed(alerts: AlertsEnv) -> None:
     alerts.send(alert())
     alerts.send(alert(status="resolved"))
@@ -167,6 +172,7 @@ def test_a_flapping_alert_keeps_its_issue_open_and_does_not_wake_agents_without_
 
 
 @pytest.mark.parametrize("later", [0, 30])
+@pytest.mark.slow
 def test_a_late_report_of_a_resolved_episode_changes_nothing(alerts: AlertsEnv, later: int) -> None:
     alerts.send(alert())
     alerts.send(alert(status="resolved"))
@@ -190,6 +196,7 @@ def test_a_resolution_without_an_alert_is_recorded_only(alerts: AlertsEnv) -> No
     assert alerts.issues() == [] and alerts.alerts()[0]["state"] == "RESOLVED"
 
 
+@pytest.mark.slow
 def test_an_alert_that_fires_on_after_its_issue_was_completed_opens_another(
     alerts: AlertsEnv,
 ) -> None:
@@ -234,6 +241,7 @@ def test_a_storm_opens_few_issues_and_loses_no_alert(env: BoardEnv) -> None:
     assert {issue["status"] for issue in alerts.issues()} == {"ABORTED"}
 
 
+@pytest.mark.slow
 def test_a_storm_costs_a_bounded_number_of_statements_and_comments(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -247,6 +255,7 @@ def test_a_storm_costs_a_bounded_number_of_statements_and_comments(
     assert len(alerts.comments(3)) == 4  # when their number has doubled
 
 
+@pytest.mark.slow
 def test_an_issue_that_an_agent_has_handed_to_people_is_closed_until_one_acts(
     alerts: AlertsEnv,
 ) -> None:

@@ -42,6 +42,7 @@ def declare(alerts: AlertsEnv, by: PersonInfo | Actor = ENGINEER, **more: Any) -
     return maintenance.declare_window(alerts.env.board, by, WindowRequest(**{**given, **more}))
 
 
+@pytest.mark.slow
 def test_an_alert_during_our_change_is_recorded_on_its_issue(alerts: AlertsEnv) -> None:
     start_change(alerts)
     alerts.wait(seconds=30)
@@ -58,6 +59,7 @@ def test_an_alert_during_our_change_is_recorded_on_its_issue(alerts: AlertsEnv) 
     assert alerts.comments(1) == before
 
 
+@pytest.mark.slow
 def test_what_fires_on_after_the_change_opens_an_issue_without_another_report(
     alerts: AlertsEnv,
 ) -> None:
@@ -74,6 +76,7 @@ def test_what_fires_on_after_the_change_opens_an_issue_without_another_report(
     assert "SR-1 변경 작업이 끝난 뒤에도" in second["body"]
 
 
+@pytest.mark.slow
 def test_what_the_change_resolved_opens_nothing(alerts: AlertsEnv) -> None:
     claim = start_change(alerts)
     alerts.send(alert())
@@ -93,6 +96,7 @@ def test_what_the_change_resolved_opens_nothing(alerts: AlertsEnv) -> None:
         {"started": BEGIN - timedelta(minutes=30)},  # of before the change
     ],
 )
+@pytest.mark.slow
 def test_a_change_silences_only_what_it_may_have_caused(
     alerts: AlertsEnv, other: dict[str, Any]
 ) -> None:
@@ -101,6 +105,7 @@ def test_a_change_silences_only_what_it_may_have_caused(
     assert len(alerts.issues()) == 2
 
 
+@pytest.mark.slow
 def test_a_plan_that_has_sent_no_command_silences_nothing(alerts: AlertsEnv) -> None:
     begun(alerts.env)
     alerts.send(alert())
@@ -108,6 +113,7 @@ def test_a_plan_that_has_sent_no_command_silences_nothing(alerts: AlertsEnv) -> 
 
 
 @pytest.mark.parametrize("scope", [{"server": "MOF-DB-01"}, {"institution": "MOF"}, {}])
+@pytest.mark.slow
 def test_a_maintenance_window_silences_until_its_end(
     alerts: AlertsEnv, scope: dict[str, str]
 ) -> None:

@@ -73,6 +73,7 @@ def test_without_the_rule_nothing_is_asked(env: BoardEnv) -> None:
     assert state(env) == ""
 
 
+@pytest.mark.slow
 def test_the_requester_accepts_and_no_one_else(env: BoardEnv) -> None:
     task_id = completed(env, REQUESTER, requester_id="cus", institution="MOF")
     [seen] = issue_page.get_issue(env.board, CUSTOMER, 1).acceptances
@@ -103,6 +104,7 @@ def test_silence_of_the_requester_is_consent(env: BoardEnv, clock: Clock) -> Non
     assert state(env) == "LAPSED" and deadlines.process_due(env.board) == 0
 
 
+@pytest.mark.slow
 def test_an_engineer_of_the_server_accepts_or_it_escalates(env: BoardEnv, clock: Clock) -> None:
     task_id = completed(env, BY_ENGINEER)
     for person in (LEAD, LEAD2, CUSTOMER):

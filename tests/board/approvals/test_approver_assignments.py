@@ -80,6 +80,7 @@ def test_another_institutions_duty_changes_nothing_here(env: BoardEnv) -> None:
     assert may_decide(env, LEAD, held.task_id, bound)
 
 
+@pytest.mark.slow
 def test_an_assigned_person_holds_the_role_regardless_of_their_account(env: BoardEnv) -> None:
     name_people(env, "role: team_lead, people: [pm]")
     held, _, bound = env.create_filed_plan()
@@ -96,6 +97,7 @@ def test_an_assignee_without_permission_leaves_the_role_empty(env: BoardEnv, peo
         assert not may_decide(env, person, held.task_id, bound)
 
 
+@pytest.mark.slow
 def test_a_substitute_acts_only_while_all_are_away(env: BoardEnv) -> None:
     name_people(env, "role: team_lead, people: [lead], substitutes: [lead2]")
     held, _, bound = env.create_filed_plan()
@@ -109,6 +111,7 @@ def test_a_substitute_acts_only_while_all_are_away(env: BoardEnv) -> None:
     assert state is State.APPROVED
 
 
+@pytest.mark.slow
 def test_a_duty_is_a_role_that_can_approve_and_named_once() -> None:
     for duty in ("role: engineer, people: [eng]", "role: pm, people: []"):
         with pytest.raises(Misconfigured):

@@ -75,6 +75,7 @@ def test_invalid_input_is_shown_on_the_page_and_changes_nothing(
     assert delegations.overview(web_env.board, LEAD).given == ()
 
 
+@pytest.mark.slow
 def test_an_administrator_sets_and_ends_others_and_sees_all(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

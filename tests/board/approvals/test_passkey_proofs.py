@@ -84,6 +84,7 @@ def test_a_signature_made_before_the_key_was_removed_stays_valid(env: BoardEnv) 
 
 
 @pytest.mark.parametrize("dropped", ["signature", "head", "content"])
+@pytest.mark.slow
 def test_an_entry_whose_signature_does_not_fit_permits_nothing(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch, dropped: str
 ) -> None:
@@ -103,6 +104,7 @@ def test_an_entry_whose_signature_does_not_fit_permits_nothing(
         tasks.begin_execution(env.board, env.claim("db-agent"))
 
 
+@pytest.mark.slow
 def test_a_challenge_of_an_unknown_head_is_not_proven(
     env: BoardEnv, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -69,6 +69,7 @@ def eager(draw: st.DrawFn) -> tuple[ApprovalChain, list[StepDecision]]:
 
 
 @given(eager())
+@pytest.mark.slow
 def test_fewer_distinct_persons_than_demanded_never_approve(
     case: tuple[ApprovalChain, list[StepDecision]],
 ) -> None:
@@ -104,6 +105,7 @@ def test_order_roles_and_authority_are_never_violated(
 
 
 @given(eager())
+@pytest.mark.slow
 def test_a_refusal_that_counts_is_the_last_word(
     case: tuple[ApprovalChain, list[StepDecision]],
 ) -> None:

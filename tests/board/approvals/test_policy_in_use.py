@@ -87,6 +87,7 @@ def other_plan() -> Plan:
 # Quorum, delegation, separation --------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_quorum_takes_two_persons_and_says_how_far_it_is(env: BoardEnv) -> None:
     rule(env, "[{role: team_lead, quorum: 2}]")
     held, _, bound = env.create_filed_plan()
@@ -232,6 +233,7 @@ def test_reminder_then_escalation_then_expiry(env: BoardEnv, clock: Clock) -> No
         approve(env, LEAD, held.task_id, bound)
 
 
+@pytest.mark.slow
 def test_who_it_escalated_to_can_approve_and_the_work_may_start(
     env: BoardEnv, clock: Clock
 ) -> None:
@@ -327,6 +329,7 @@ def test_a_reader_of_the_audit_log_cannot_decide(env: BoardEnv) -> None:
             verdict(env.board, auditor, held.task_id, plan_hash=bound, reason="x", **words)  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_a_change_that_cannot_be_undone_takes_more(env: BoardEnv) -> None:
     rule(env, "{steps: [team_lead], irreversible: [pm]}")
     claim, _, bound = env.create_filed_plan(plan())

@@ -72,6 +72,7 @@ def room(env: BoardEnv) -> list[str]:
         ("QUESTION", "again", State.PARSED),
     ],
 )
+@pytest.mark.slow
 def test_the_decider_chooses_and_an_incident_stays_open_without_a_choice(
     env: BoardEnv, kind: str, then: str | None, state: State
 ) -> None:
@@ -101,6 +102,7 @@ def test_the_requester_reads_other_words_than_the_log(env: BoardEnv) -> None:
 
 
 @pytest.mark.parametrize("then", ["manual", "again", "close"])
+@pytest.mark.slow
 def test_without_words_for_the_requester_a_neutral_sentence_is_sent(
     env: BoardEnv, then: str
 ) -> None:
@@ -109,6 +111,7 @@ def test_without_words_for_the_requester_a_neutral_sentence_is_sent(
     assert room(env)[-1].startswith("[SR-1] ") and "업무 시간" not in room(env)[-1]
 
 
+@pytest.mark.slow
 def test_a_customer_reads_the_words_for_them_on_the_page(env: BoardEnv) -> None:
     env.create_issue(requester_id="cus", institution="MOF")
     assignments.file_triage(env.board, env.claim("dispatcher"), assignment("MOF-DB-01"))

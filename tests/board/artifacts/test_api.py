@@ -102,6 +102,7 @@ def _person(env: Any, person_id: str) -> PersonInfo:
         return session.get_one(Person, person_id).as_info()
 
 
+@pytest.mark.slow
 def test_the_connection_of_a_client_that_goes_away_leaves_nothing(
     web_env: Any, tmp_path: Path
 ) -> None:

@@ -119,6 +119,7 @@ def test_the_commands_do_the_same(
         assert (engineer["reassigned"], engineer["minutes"]) == (1, None)
 
 
+@pytest.mark.slow
 def test_the_choice_of_the_dispatcher_is_measured_too(env: BoardEnv) -> None:
     from guardia.board.assignment import view
 

@@ -131,6 +131,7 @@ def test_silence_goes_to_a_person(found: AgentsEnv) -> None:
         ("감사합니다", {}),
     ],
 )
+@pytest.mark.slow
 def test_other_lines_are_no_answers(found: AgentsEnv, text: str, more: dict[str, str]) -> None:
     sr_id = asked(found)
     assert say(found, text, **more) is None
@@ -153,6 +154,7 @@ def test_outside_of_the_thread_a_named_server_answers(found: AgentsEnv) -> None:
         (UNCLEAR, {"channel": "alerts", "account": ""}),
     ],
 )
+@pytest.mark.slow
 def test_no_question_without_need_or_requester(
     found: AgentsEnv, text: str, more: dict[str, str]
 ) -> None:

@@ -43,5 +43,6 @@ def test_several_phrases_are_still_small_talk(lines: list[str]) -> None:
 
 
 @given(st.text(max_size=80))
+@pytest.mark.slow
 def test_any_text_is_read_without_an_error(text: str) -> None:
     kind_of(text)

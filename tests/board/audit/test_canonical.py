@@ -60,6 +60,7 @@ def _in_order(value: Any) -> Any:
 
 
 @given(unclean)
+@pytest.mark.slow
 def test_the_encoder_that_sorts_gives_the_same_bytes(value: Any) -> None:
     try:
         expected: bytes | type[Exception] = _composed_key_by_key(value)

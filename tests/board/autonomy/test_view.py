@@ -79,6 +79,7 @@ def test_every_way_in_which_people_may_go_on_is_told_apart(env: BoardEnv) -> Non
     assert found.rows[3].did == (reversible_plan().actions[0].effect,)
 
 
+@pytest.mark.slow
 def test_what_was_started_but_has_no_result_is_not_a_change(env: BoardEnv) -> None:
     apply_autonomy(env, _OBSERVE)
     claim = observe(env, reversible_plan())
@@ -104,6 +105,7 @@ def test_a_plan_observed_again_replaces_the_first_and_returning_reopens(env: Boa
     assert counts(env) == {Comparison.NOTHING: 1}
 
 
+@pytest.mark.slow
 def test_pages_and_the_period_cut_the_list_but_not_the_counts(env: BoardEnv) -> None:
     clock = Clock()
     env.board = replace(env.board, clock=clock)

@@ -131,6 +131,7 @@ def test_the_decision_shows_what_collides(sign_in_as: Browse, web_env: BoardEnv)
     assert "겹치는 변경" not in sign_in_as("lead").get_page(f"/issues/{scenario.sr_id}").text
 
 
+@pytest.mark.slow
 def test_the_page_in_every_shape(sign_in_as: Browse, web_env: BoardEnv) -> None:
     browser = sign_in_as("lead")
     assert "예정된 변경이 없습니다" in browser.get_page("/changes").text
@@ -146,6 +147,7 @@ def test_the_page_in_every_shape(sign_in_as: Browse, web_env: BoardEnv) -> None:
     assert found == [] or found[0]["relation"] == "same"
 
 
+@pytest.mark.slow
 def test_the_feed_has_a_token_of_its_own(
     sign_in_as: Browse, anonymous: PageClient, web_env: BoardEnv
 ) -> None:

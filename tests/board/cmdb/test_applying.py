@@ -99,6 +99,7 @@ def test_a_confirmed_key_is_not_replaced_by_a_file(env: BoardEnv) -> None:
     assert view.server(env.board, "MOF-DB-01").host_key == second
 
 
+@pytest.mark.slow
 def test_references_must_exist(env: BoardEnv) -> None:
     owner = {"person": "eng", "server": "NONE-01", "skill": "DB", "proficiency": 3}
     lost = ChangeSet([Draft("owner", 7, owner)], source="owners.csv")
@@ -169,6 +170,7 @@ def test_what_a_list_does_not_name_is_removed(env: BoardEnv) -> None:
         ),
     ],
 )
+@pytest.mark.slow
 def test_a_bad_file_changes_nothing(env: BoardEnv, text: str, problem: str) -> None:
     before = text_of(env)
     with pytest.raises(Invalid, match=problem):

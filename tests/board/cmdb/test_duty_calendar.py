@@ -45,6 +45,7 @@ def test_a_night_belongs_to_the_day_on_which_it_begins() -> None:
     assert on_duty(friday, "2026-12-04T03:00") == []
 
 
+@pytest.mark.slow
 def test_holidays_are_those_of_korea() -> None:
     assert is_public_holiday(date(2026, 10, 3)) and is_public_holiday(date(2026, 9, 25))
     assert not is_public_holiday(date(2026, 11, 30))

@@ -40,6 +40,7 @@ def ticks(html: str) -> set[str]:
     return set(boxes)
 
 
+@pytest.mark.slow
 def test_an_administrator_compares_and_confirms(
     web_env: BoardEnv, sign_in_as: Browse, offers: dict[str, str]
 ) -> None:

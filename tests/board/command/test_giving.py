@@ -117,6 +117,7 @@ def test_a_right_that_is_lost_before_the_confirmation_is_missed_then(env: BoardE
         "전체 정지 풀어줘", "MOE-DB-01 재시작해줘",
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_a_customer_directs_nothing(env: BoardEnv, words: str) -> None:
     sr = env.create_parsed_task().sr_id
     reply = say(env, words.format(sr=sr), CUSTOMER)
@@ -256,6 +257,7 @@ def test_what_a_state_does_not_permit_is_said_with_the_state(env: BoardEnv) -> N
         "MOF-DB-01 변경 이력 보여줘", "내 작업 목록 보여줘", "기획재정부 작업 뭐 있어?",
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_questions_are_answered(env: BoardEnv, words: str) -> None:
     env.create_filed_plan(plan())
     reply = say(env, words)

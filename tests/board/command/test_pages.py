@@ -93,6 +93,7 @@ def test_history_shows_only_ones_own(web_env: BoardEnv, sign_in_as: SignIn) -> N
     assert lead.get(f"/console/commands/{number}").status_code == 200
 
 
+@pytest.mark.slow
 def test_the_last_word_is_completed(web_env: BoardEnv, sign_in_as: SignIn) -> None:
     sr = web_env.create_parsed_task().sr_id
     browser = sign_in_as("lead")
@@ -117,6 +118,7 @@ def test_a_customer_is_shown_no_names_of_others(
     assert "MOE" not in str(rows) and "김철수" not in str(rows) and "교육부" not in str(rows)
 
 
+@pytest.mark.slow
 def test_the_api_previews_asks_and_carries_out(web_env: BoardEnv, sign_in_as: SignIn) -> None:
     from board_env import LEAD
 

@@ -138,6 +138,7 @@ QUOTING = [
     st.sampled_from(QUOTING),
 )
 @settings(max_examples=400)
+@pytest.mark.slow
 def test_an_order_that_is_supposed_or_quoted_is_never_done(
     verb: str, thing: str, case: str, order: str, quoting: str
 ) -> None:

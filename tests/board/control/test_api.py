@@ -65,6 +65,7 @@ def test_one_program_stops_everything_and_another_releases_it(
     assert program(app, lift).post(release, json={"reason": "확인"}).json()["on"] is False
 
 
+@pytest.mark.slow
 def test_a_token_opens_only_its_rights_and_never_a_decision(
     app: FastAPI, web_env: BoardEnv
 ) -> None:

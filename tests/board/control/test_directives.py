@@ -160,6 +160,7 @@ def test_a_completed_task_is_rolled_back_by_its_agent_once_it_is_verified(env: B
     assert rollback.finish_rollback(env.board, order, ["- 로그"], []) is State.ROLLED_BACK
 
 
+@pytest.mark.slow
 def test_a_rollback_that_fails_is_never_silent(env: BoardEnv) -> None:
     claim = completed(env, LEVEL)
     give(env, claim, "rollback")
@@ -205,6 +206,7 @@ def test_an_urgent_one_is_claimed_first_and_running_work_is_left_running(env: Bo
         give(env, running, "priority", argument="P9")
 
 
+@pytest.mark.slow
 def test_a_paused_agent_carries_out_rollbacks_and_nothing_else(env: BoardEnv) -> None:
     claim = started(env)
     agent_control.pause(env.board, "db-agent", Actor.operator("test"))

@@ -103,6 +103,7 @@ def test_claims_and_grants_are_invalid_after_the_stop(env: BoardEnv) -> None:
     assert rows(env, "select status from tb_ops_task") == [("IN_PROGRESS",)]
 
 
+@pytest.mark.slow
 def test_nothing_is_claimed_while_it_is_on_also_not_by_another_process(env: BoardEnv) -> None:
     env.create_parsed_task()
     env.create_issue()
@@ -148,6 +149,7 @@ def test_a_rollback_grant_permits_undo_and_reads_and_nothing_else(env: BoardEnv)
         commands.record_intent(env.board, forged, READ, "…")
 
 
+@pytest.mark.slow
 def test_stopped_work_is_undone_and_reported_once(env: BoardEnv) -> None:
     claim, _ = running(env)
     done = control_kill_switch.kill(env.board, PM, "오동작")
@@ -168,6 +170,7 @@ def test_stopped_work_is_undone_and_reported_once(env: BoardEnv) -> None:
     assert any("원복 완료" in str(note) for note in notes)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_undone_ends_with_people_and_an_alert(env: BoardEnv) -> None:
     claim, _ = running(env)
     control_kill_switch.kill(env.board, PM, "오동작")
@@ -180,6 +183,7 @@ def test_what_cannot_be_undone_ends_with_people_and_an_alert(env: BoardEnv) -> N
     assert "서버가 응답하지 않음" in str(alerts)
 
 
+@pytest.mark.slow
 def test_an_interrupted_rollback_is_claimed_again(env: BoardEnv) -> None:
     running(env)
     control_kill_switch.kill(env.board, PM, "오동작")

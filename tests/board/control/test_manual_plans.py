@@ -155,6 +155,7 @@ def paused(env: BoardEnv) -> Claim:
 
 
 @pytest.mark.parametrize("begin", [waiting, approved, sent_back, taken_over, paused])
+@pytest.mark.slow
 def test_a_changed_plan_needs_new_approvals_without_its_author(
     env: BoardEnv, begin: object
 ) -> None:
@@ -214,6 +215,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("case", WRONG)
+@pytest.mark.slow
 def test_an_invalid_change_is_refused_and_changes_nothing(env: BoardEnv, case: str) -> None:
     draft, fault = WRONG[case]
     claim = waiting(env)
@@ -241,6 +243,7 @@ def test_an_invalid_change_is_refused_and_changes_nothing(env: BoardEnv, case: s
     assert kinds(env) == before
 
 
+@pytest.mark.slow
 def test_what_has_no_plan_or_has_ended_cannot_be_changed(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     with pytest.raises((Stale, Refused)):
@@ -275,6 +278,7 @@ def test_an_approval_and_a_change_at_once_never_leave_an_unseen_plan_approved(
 # While it runs -------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_running_work_is_taken_from_its_agent_and_undone_before_anyone_is_asked(
     env: BoardEnv,
 ) -> None:
@@ -294,6 +298,7 @@ def test_running_work_is_taken_from_its_agent_and_undone_before_anyone_is_asked(
     commands.record_intent(env.board, grant, SECOND, "…", PlanStep(0, "do"))
 
 
+@pytest.mark.slow
 def test_what_both_plans_begin_with_is_kept_and_not_done_again(env: BoardEnv) -> None:
     claim = running(env, FIRST, SECOND, done=2)
     change(env, claim, FIRST, THIRD)
@@ -309,6 +314,7 @@ def test_what_both_plans_begin_with_is_kept_and_not_done_again(env: BoardEnv) ->
     commands.record_intent(env.board, grant, THIRD, "…", PlanStep(1, "do"))
 
 
+@pytest.mark.slow
 def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
     env: BoardEnv,
 ) -> None:
@@ -322,6 +328,7 @@ def test_what_cannot_be_undone_goes_to_people_and_the_changed_plan_is_not_asked(
     assert change(env, claim, SECOND) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_the_kill_switch_outranks_a_change_and_keeps_nothing(env: BoardEnv) -> None:
     claim = running(env, FIRST, SECOND, done=2)
     change(env, claim, FIRST, THIRD)
@@ -398,6 +405,7 @@ def test_forcing_an_action_needs_permission_and_a_reason(env: BoardEnv) -> None:
     assert kinds(env) == before
 
 
+@pytest.mark.slow
 def test_a_chart_without_a_forced_policy_allows_no_forced_action(env: BoardEnv) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     line = next(x for x in text.splitlines() if x.strip().startswith("FORCED:"))
@@ -410,6 +418,7 @@ def test_a_chart_without_a_forced_policy_allows_no_forced_action(env: BoardEnv) 
     assert rows(env, "select count(*) from tb_ops_task") == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_forced_action_that_is_done_can_be_rolled_back(env: BoardEnv) -> None:
     sr_id = env.create_issue()
     task_id = force(env, sr_id, draft=ActionDraft.of(FIRST))

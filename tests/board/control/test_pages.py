@@ -38,6 +38,7 @@ def test_staff_stop_everything_with_one_confirmed_button(
     assert "이상 동작" not in sign_in_as("cus").get_page("/issues").text
 
 
+@pytest.mark.slow
 def test_what_is_merely_approved_is_not_counted_as_running(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

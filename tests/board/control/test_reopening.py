@@ -57,6 +57,7 @@ def failed(env: BoardEnv) -> int:
 
 
 @pytest.mark.parametrize("end", [completed, rejected, aborted, failed], ids=lambda f: f.__name__)
+@pytest.mark.slow
 def test_every_end_can_be_reopened_and_starts_over(
     env: BoardEnv, end: Callable[[BoardEnv], int]
 ) -> None:
@@ -73,6 +74,7 @@ def test_every_end_can_be_reopened_and_starts_over(
         assert session.scalars(query).one().detail["reason"] == "아직 느립니다"
 
 
+@pytest.mark.slow
 def test_the_same_plan_may_run_again_after_reopening_with_a_new_approval(env: BoardEnv) -> None:
     task_id = completed(env)
     reopening.reopen(env.board, LEAD, 1, "다시 잠김")
@@ -103,6 +105,7 @@ def test_the_requester_reopens_and_no_other_customer_does(env: BoardEnv) -> None
     assert reopening.reopen(env.board, CUSTOMER, 1, "안 됨") is State.PARSED
 
 
+@pytest.mark.slow
 def test_without_a_server_a_person_takes_the_reopened_issue(env: BoardEnv) -> None:
     env.create_issue()
     claim = env.claim("dispatcher")
@@ -113,6 +116,7 @@ def test_without_a_server_a_person_takes_the_reopened_issue(env: BoardEnv) -> No
     assert reopening.reopen(env.board, PM, 1, "그대로입니다") is State.MANUAL
 
 
+@pytest.mark.slow
 def test_one_task_is_reopened_by_a_directive(env: BoardEnv) -> None:
     task_id = completed(env)
     state = directives.issue_directive(
@@ -122,6 +126,7 @@ def test_one_task_is_reopened_by_a_directive(env: BoardEnv) -> None:
     assert issue_view.issue(env.board, 1).state is State.PARSED
 
 
+@pytest.mark.slow
 def test_a_task_that_is_being_rolled_back_is_not_reopened(env: BoardEnv) -> None:
     task_id = completed(env)
     with env.board.database.transaction() as session:

@@ -146,6 +146,7 @@ def test_the_ends_that_can_be_reopened_are_all_ends() -> None:
 
 
 @given(moves, moves)
+@pytest.mark.slow
 def test_reopened_work_needs_a_new_approval_before_it_starts(
     steps: list[tuple[Move, ActorKind]], more: list[tuple[Move, ActorKind]]
 ) -> None:

@@ -104,6 +104,7 @@ def test_the_application_cannot_lift_it(raw: Any, statement: str) -> None:
         max_size=4,
     )
 )
+@pytest.mark.slow
 def test_the_database_and_the_board_agree_on_the_state_of_several_tasks(
     raw: Any, walks: list[tuple[str | None, list[tuple[str, str]]]]
 ) -> None:

@@ -106,6 +106,7 @@ def test_an_order_needs_no_room_on_the_disk(full_disk: Path) -> None:
     assert not local.is_pressed()
 
 
+@pytest.mark.slow
 def test_writing_and_reading_at_once_never_looks_damaged(local: LocalStop) -> None:
     order, done = StopOrder.of(LEAD, "가" * 900), threading.Event()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from board_env import LEAD, PM, TERMINATE, BoardEnv, action, plan, replace_plan
 from sqlalchemy import select
 
@@ -25,6 +26,7 @@ def versions(env: BoardEnv, task_id: int) -> tuple[PlanVersionView, ...]:
         return plan_history.plan_history(session, env.board.planner, [task_id])[task_id]
 
 
+@pytest.mark.slow
 def test_a_request_and_its_answer_stay_with_the_numbered_plan(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     decisions.ask_changes(

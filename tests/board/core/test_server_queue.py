@@ -74,6 +74,7 @@ def state(env: BoardEnv, task_id: int) -> State:
     return view.task(env.board, task_id).state
 
 
+@pytest.mark.slow
 def test_the_second_waits_visibly_and_goes_on_when_the_first_ends(env: BoardEnv) -> None:
     first, second = approved(env), approved(env, "was-agent")
     claim = start(env)
@@ -170,6 +171,7 @@ def test_reads_and_plans_without_a_change_are_free(env: BoardEnv) -> None:
     assert start(env, "was-agent").task_id == reading.task_id
 
 
+@pytest.mark.slow
 def test_another_server_is_free(env: BoardEnv) -> None:
     approved(env)
     start(env)
@@ -217,6 +219,7 @@ def test_a_paused_one_ahead_holds_no_one_up(env: BoardEnv, hold_up: str) -> None
     assert start(env, "sec-agent").task_id == third
 
 
+@pytest.mark.slow
 def test_a_person_can_override_with_a_reason_and_it_is_audited(env: BoardEnv) -> None:
     approved(env)
     second = approved(env, "was-agent")

@@ -88,6 +88,7 @@ def test_an_agents_own_comment_never_wakes_it(env: BoardEnv) -> None:
     assert rows(env, query) == [("was-agent", "mention", {"comment": 1})]
 
 
+@pytest.mark.slow
 def test_a_stalled_issue_wakes_no_agent_until_a_person_acts(
     env: BoardEnv,
 ) -> None:
@@ -110,6 +111,7 @@ def begun_of(claim: Any) -> Any:
     return Begun
 
 
+@pytest.mark.slow
 def test_a_person_clears_the_stall_and_agents_continue(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     run_beats.end(env.board, begun_of(claim), "x", task_id=None, steps=0)
@@ -129,6 +131,7 @@ def test_a_person_clears_the_stall_and_agents_continue(env: BoardEnv) -> None:
     ]
 
 
+@pytest.mark.slow
 def test_a_directive_clears_the_stall_too(env: BoardEnv) -> None:
     sr_id = exhausted(env)
     task = rows(env, "select task_id from tb_ops_task")[0][0]

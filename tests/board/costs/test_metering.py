@@ -82,6 +82,7 @@ def state(board: BoardContext, agent: str = "db-agent") -> str:
 # --- one call ---------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_a_call_is_booked_on_every_account(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env)
     claim = env.create_parsed_task()
@@ -157,6 +158,7 @@ def _claim_only_task(env: BoardEnv, board: BoardContext) -> Claim:
     return Claim(task.task_id, task.sr_id, "db-agent", task.run_id, task.fence)
 
 
+@pytest.mark.slow
 def test_a_later_price_does_not_change_what_was_spent(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env)
     claim = env.create_parsed_task()
@@ -169,6 +171,7 @@ def test_a_later_price_does_not_change_what_was_spent(env: BoardEnv, board: Boar
     assert account(board).spent_cost == 20_000 * 2 + third.cost
 
 
+@pytest.mark.slow
 def test_overtaken_work_spends_nothing(env: BoardEnv, board: BoardContext) -> None:
     claim = env.create_parsed_task()
     with pytest.raises(Stale):
@@ -191,6 +194,7 @@ def test_a_dead_workers_reservation_counts_at_its_worst(env: BoardEnv, board: Bo
 # --- caps -------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_at_the_cap_nothing_more_is_sent_and_people_are_alerted_once(
     env: BoardEnv, board: BoardContext
 ) -> None:
@@ -315,6 +319,7 @@ def paused_claim(env: BoardEnv, board: BoardContext) -> Iterator[Claim]:
     yield claim
 
 
+@pytest.mark.slow
 def test_an_agent_is_paused_until_people_raise_its_budget(
     env: BoardEnv, board: BoardContext, paused_claim: Claim
 ) -> None:
@@ -389,6 +394,7 @@ def test_a_raise_needs_the_permission(board: BoardContext, paused_claim: Claim) 
 # --- external agents --------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_an_external_agent_reports_its_usage(env: BoardEnv, board: BoardContext) -> None:
     apply_budget_chart(env, "{tokens: 3000, won: 10}")
     claim = env.create_parsed_task()
@@ -410,6 +416,7 @@ def test_an_external_agent_reports_its_usage(env: BoardEnv, board: BoardContext)
 @pytest.mark.parametrize(
     "wrong", [(-1, 0, None), (0, 10**9, None), (1, 1, -1), (1, 1, 10**10), (10**30, 0, 0)]
 )
+@pytest.mark.slow
 def test_an_impossible_report_is_refused(env: BoardEnv, board: BoardContext, wrong: Any) -> None:
     claim = env.create_parsed_task()
     tokens_in, tokens_out, won = wrong
@@ -436,6 +443,7 @@ def test_what_is_reserved_is_measured_with_what_earlier_calls_used(env: BoardEnv
     assert most_in(replace(BID, prompt_version="f" * 12)) == 600
 
 
+@pytest.mark.slow
 def test_guesses_and_failures_measure_nothing(env: BoardEnv) -> None:
     apply_budget_chart(env)
     claim = env.create_parsed_task()

@@ -50,6 +50,7 @@ def test_a_failure_leads_to_the_output_of_its_command(
     assert sign_in_as("cus2").get_page(link).status_code == 404
 
 
+@pytest.mark.slow
 def test_a_changed_output_is_noticed(web_env: BoardEnv, database: Any) -> None:
     scenario = fail_a_command(web_env)
     where = (web_env.board, LEAD, scenario.sr_id, scenario.claim.task_id)

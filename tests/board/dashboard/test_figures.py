@@ -154,6 +154,7 @@ def test_a_fold_and_a_rebuild_lose_nothing_of_a_transaction_that_is_open(web_env
     assert kept(web_env) == counted(web_env)
 
 
+@pytest.mark.slow
 def test_a_comment_on_an_ended_issue_does_not_move_its_end(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     History(web_env, 0)._order(scenario.claim.task_id, "abort")
@@ -163,6 +164,7 @@ def test_a_comment_on_an_ended_issue_does_not_move_its_end(web_env: BoardEnv) ->
     assert ended is not None and one(web_env, "select closed_at from tb_sr_request") == ended
 
 
+@pytest.mark.slow
 def test_figures_are_limited_to_what_a_person_may_see(web_env: BoardEnv) -> None:
     IssueScenario(web_env).waiting()
     board = web_env.board

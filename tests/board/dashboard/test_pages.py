@@ -36,6 +36,7 @@ def test_every_card_has_a_page_and_files(web_env: BoardEnv, sign_in_as: Browse) 
     assert browser.get("/dashboard/requests/export?format=pdf").status_code == 422
 
 
+@pytest.mark.slow
 def test_filters_stay_in_the_address_and_in_every_link(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:

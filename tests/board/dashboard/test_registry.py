@@ -87,6 +87,7 @@ def test_every_broken_promise_is_found() -> None:
     ]
 
 
+@pytest.mark.slow
 def test_one_file_and_one_line_add_a_card(
     monkeypatch: pytest.MonkeyPatch, sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -56,6 +56,7 @@ def test_the_row_of_a_broken_entry_is_marked(web_env: BoardEnv, database: Any, h
     }
 
 
+@pytest.mark.slow
 def test_an_entry_rewritten_with_its_own_hash_is_marked(web_env: BoardEnv, database: Any) -> None:
     history(web_env)
     board = web_env.board
@@ -78,6 +79,7 @@ def test_an_entry_rewritten_with_its_own_hash_is_marked(web_env: BoardEnv, datab
         assert entry_marks.broken(session, [newest, broken]) == {broken}
 
 
+@pytest.mark.slow
 def test_the_last_entry_is_compared_with_the_head(web_env: BoardEnv, database: Any) -> None:
     history(web_env)
     with web_env.board.database.reading() as session:
@@ -88,6 +90,7 @@ def test_the_last_entry_is_compared_with_the_head(web_env: BoardEnv, database: A
         assert entry_marks.broken(session, [last, 1]) == {last}
 
 
+@pytest.mark.slow
 def test_a_server_has_a_timeline_of_its_own(web_env: BoardEnv) -> None:
     history(web_env)
     for server, number in (("MOF-DB-01", 3), ("MOF-WAS-01", 0)):

@@ -55,6 +55,7 @@ def test_a_step_of_a_replaced_plan_is_not_shown(web_env: BoardEnv) -> None:
     assert waiting(web_env, LEAD) == []
 
 
+@pytest.mark.slow
 def test_the_most_urgent_approval_comes_first(web_env: BoardEnv) -> None:
     calm, urgent = IssueScenario(web_env).waiting(), IssueScenario(web_env).waiting()
     with web_env.board.database.transaction() as session:

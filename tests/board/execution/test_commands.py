@@ -42,6 +42,7 @@ def test_a_read_leaves_intent_result_and_evidence(env: BoardEnv) -> None:
     assert found == ({"waiting": 3, "seconds": "1.5"},)
 
 
+@pytest.mark.slow
 def test_a_hostile_servers_output_is_stored_as_it_was_hashed(env: BoardEnv) -> None:
     hostile = "각\u202e가\x00\x1b[31m\ud800"
     claim = env.create_parsed_task()

@@ -46,6 +46,7 @@ def forge_decision(env: BoardEnv) -> None:
         connection.execute("update tb_decision set person_id = 'lead2'")
 
 
+@pytest.mark.slow
 def test_the_grant_of_a_started_execution_is_read_without_signing(audit_env: AuditEnv) -> None:
     claim = audit_env.approved()
     grant = tasks.begin_execution(audit_env.board, claim)
@@ -72,6 +73,7 @@ def test_an_execution_that_has_not_started_gives_no_grant(env: BoardEnv, enter: 
 
 
 @pytest.mark.parametrize("enter", [grants.execution_grant, grants.resume_execution])
+@pytest.mark.slow
 def test_an_approved_task_must_be_started_first(audit_env: AuditEnv, enter: object) -> None:
     claim = audit_env.approved()
     with pytest.raises(Refused):
@@ -79,6 +81,7 @@ def test_an_approved_task_must_be_started_first(audit_env: AuditEnv, enter: obje
 
 
 @pytest.mark.parametrize("enter", [grants.execution_grant, grants.resume_execution])
+@pytest.mark.slow
 def test_only_the_current_claim_gets_the_grant(audit_env: AuditEnv, enter: object) -> None:
     first: Claim = audit_env.approved()
     tasks.begin_execution(audit_env.board, first)
@@ -87,6 +90,7 @@ def test_only_the_current_claim_gets_the_grant(audit_env: AuditEnv, enter: objec
         enter(audit_env.board, first)  # type: ignore[operator]
 
 
+@pytest.mark.slow
 def test_a_takeover_signs_the_checkpoint_that_a_crashed_worker_missed(audit_env: AuditEnv) -> None:
     claim = audit_env.approved()
     with pytest.raises(SystemExit):
@@ -100,6 +104,7 @@ def test_a_takeover_signs_the_checkpoint_that_a_crashed_worker_missed(audit_env:
     commands.record_intent(audit_env.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
+@pytest.mark.slow
 def test_a_forged_decision_is_refused_at_a_takeover_and_before_each_change(
     audit_env: AuditEnv,
 ) -> None:
@@ -114,6 +119,7 @@ def test_a_forged_decision_is_refused_at_a_takeover_and_before_each_change(
         commands.record_intent(audit_env.board, grant, TERMINATE, "psql …", PlanStep(0, "do"))
 
 
+@pytest.mark.slow
 def test_approvals_missing_from_the_tables_give_no_grant(audit_env: AuditEnv) -> None:
     claim = audit_env.approved()
     tasks.begin_execution(audit_env.board, claim)

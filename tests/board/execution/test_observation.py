@@ -59,6 +59,7 @@ def test_reads_still_run_and_other_categories_are_not_concerned(env: BoardEnv) -
     assert state(env, claim.task_id) is State.APPROVED
 
 
+@pytest.mark.slow
 def test_a_plan_without_changes_is_observed_too_where_everything_is(env: BoardEnv) -> None:
     apply_autonomy(env, "[{institution: MOF, mode: observe}]")
     empty = Plan.model_validate({**dict(plan("READ_ONLY")), "actions": ()})
@@ -90,6 +91,7 @@ def test_plans_of_people_are_not_observed(env: BoardEnv) -> None:
     assert state(env, claim.task_id) is State.PENDING_APPROVAL
 
 
+@pytest.mark.slow
 def test_a_task_forged_to_approved_does_not_start_its_observed_plan(env: BoardEnv) -> None:
     apply_autonomy(env, "[{category: READ_ONLY, mode: observe}]")
     claim = observe(env, plan("READ_ONLY"))

@@ -39,6 +39,7 @@ def test_patterns_match_one_tool_a_family_or_all(
     assert agent_permissions.allows_tool(patterns, "database.locks") is allowed
 
 
+@pytest.mark.slow
 def test_a_tool_without_permission_never_reaches_a_server(env: BoardEnv) -> None:
     give(env, tools=["service.*"])
     claim = env.create_parsed_task()
@@ -64,6 +65,7 @@ def test_a_person_cannot_plan_a_tool_that_the_agent_lacks(env: BoardEnv) -> None
         replace_plan(env.board, claim.task_id, other, LEAD)
 
 
+@pytest.mark.slow
 def test_a_beat_continues_under_the_revision_it_started_with(env: BoardEnv) -> None:
     claim = env.create_parsed_task()
     give(env, tools=["service.*"], autonomy=["READ_ONLY"])
@@ -71,6 +73,7 @@ def test_a_beat_continues_under_the_revision_it_started_with(env: BoardEnv) -> N
     tasks.file_plan(env.board, claim, plan())
 
 
+@pytest.mark.slow
 def test_work_outside_the_agents_permissions_goes_to_people(env: BoardEnv) -> None:
     give(env, autonomy=["READ_ONLY"])
     claim = env.create_parsed_task()
@@ -79,6 +82,7 @@ def test_work_outside_the_agents_permissions_goes_to_people(env: BoardEnv) -> No
     assert tasks.file_plan(env.board, claim, plan(Category.READ_ONLY)), "waived, and its own"
 
 
+@pytest.mark.slow
 def test_an_approved_plan_is_not_started_after_permission_is_withdrawn(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)

@@ -59,6 +59,7 @@ def excepted(env: BoardEnv, task_id: int) -> str:
     return bound
 
 
+@pytest.mark.slow
 def test_an_agent_cannot_file_a_plan_that_a_rule_forbids(env: BoardEnv) -> None:
     add(env.board, "look-only", INVESTIGATE, scope={"server": "MOF-DB-01"})
     claim = env.create_parsed_task()
@@ -68,6 +69,7 @@ def test_an_agent_cannot_file_a_plan_that_a_rule_forbids(env: BoardEnv) -> None:
 
 
 @pytest.mark.parametrize("place", [{"server": "MOF-WAS-01"}, {"server": "MOF-DB-01"}])
+@pytest.mark.slow
 def test_a_rule_that_begins_after_the_start_stops_the_next_action(
     env: BoardEnv, place: dict[str, str]
 ) -> None:
@@ -93,6 +95,7 @@ def test_a_freeze_that_begins_meanwhile_stops_the_action_until_it_ends(
     attempt(env, claim)
 
 
+@pytest.mark.slow
 def test_an_approved_plan_waits_for_the_end_of_a_freeze(env: BoardEnv, clock: Clock) -> None:
     claim, _, bound = env.create_filed_plan()
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)
@@ -118,6 +121,7 @@ def test_an_undo_is_never_subject_to_rules(env: BoardEnv) -> None:
     commands.record_intent(env.board, grant, undo, "…", PlanStep(0, "undo"))
 
 
+@pytest.mark.slow
 def test_an_exception_takes_the_approvals_of_forced_and_lets_exactly_one_plan_through(
     env: BoardEnv,
 ) -> None:
@@ -163,6 +167,7 @@ def _claim_of(env: BoardEnv, task_id: int) -> Claim:
     return claim
 
 
+@pytest.mark.slow
 def test_a_maintenance_plan_with_an_exception_needs_both_chains(
     env: BoardEnv, clock: Clock
 ) -> None:
@@ -175,6 +180,7 @@ def test_a_maintenance_plan_with_an_exception_needs_both_chains(
     assert commands.attempted_actions(env.board, again, bound) == {(0, "do"): "INTENT"}
 
 
+@pytest.mark.slow
 def test_an_exception_ends_with_the_rule_that_it_was_given_for(env: BoardEnv, clock: Clock) -> None:
     begins = clock.now
     add(env.board, "settlement", freeze_from(begins, 2, TOOL))
@@ -219,6 +225,7 @@ def test_people_are_bound_too(env: BoardEnv) -> None:
         tasks.begin_execution(env.board, _claim_of(env, task_id))
 
 
+@pytest.mark.slow
 def test_an_order_wants_the_other_server_to_be_completed_first(env: BoardEnv) -> None:
     terms = {"kind": "order", "after": "MOF-DB-01", "within_hours": 24}
     add(env.board, "second-first", terms, scope={"server": "MOF-WAS-01"})
@@ -236,6 +243,7 @@ def test_an_order_wants_the_other_server_to_be_completed_first(env: BoardEnv) ->
     assert rule_check.schedule_of(env.board, first.task_id, other).start is not None
 
 
+@pytest.mark.slow
 def test_a_limit_delays_the_next_change(env: BoardEnv, clock: Clock) -> None:
     add(env.board, "once", {"kind": "limit", "at_most": 1, "within_hours": 3})
     claim = begun(env)
@@ -247,6 +255,7 @@ def test_a_limit_delays_the_next_change(env: BoardEnv, clock: Clock) -> None:
     clock.later(hours=4)
 
 
+@pytest.mark.slow
 def test_a_read_that_comes_first_is_named_and_then_suffices(env: BoardEnv) -> None:
     terms = {
         "kind": "first",
@@ -271,6 +280,7 @@ def test_a_read_that_comes_first_is_named_and_then_suffices(env: BoardEnv) -> No
     attempt(env, claim)
 
 
+@pytest.mark.slow
 def test_a_rule_that_cannot_be_read_forbids(env: BoardEnv) -> None:
     add(env.board, "look-only", INVESTIGATE, scope={"server": "MOF-WAS-01"})
     with env.board.database.transaction() as session:
@@ -327,6 +337,7 @@ def test_a_rule_names_only_what_exists(
         add(env.board, "wrong", terms, scope=scope)
 
 
+@pytest.mark.slow
 def test_ten_thousand_rules_elsewhere_are_neither_read_nor_felt(env: BoardEnv) -> None:
     add(env.board, "look-only", INVESTIGATE, scope={"server": "MOF-WAS-01"})
     with env.board.database.transaction() as session:

@@ -25,6 +25,7 @@ def sql(env: BoardEnv, text: str, *values: object) -> list[tuple[object, ...]]:
         return connection.execute(text, values).fetchall()  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_several_servers_make_several_tasks_and_the_issue_follows_them(env: BoardEnv) -> None:
     claim = env.create_parsed_task("MOF-DB-01", "MOF-WAS-01")
     rows = sql(env, "select target_server, status from tb_ops_task order by task_id")
@@ -60,6 +61,7 @@ def test_a_category_that_the_chart_does_not_know_is_refused(env: BoardEnv) -> No
         tasks.file_plan(env.board, claim, plan("WHATEVER"))
 
 
+@pytest.mark.slow
 def test_read_only_plans_are_waived_and_others_cannot_start_unapproved(env: BoardEnv) -> None:
     claim, _, _ = env.create_filed_plan()
     with pytest.raises(Refused):
@@ -69,6 +71,7 @@ def test_read_only_plans_are_waived_and_others_cannot_start_unapproved(env: Boar
     assert tasks.begin_execution(env.board, other).category == "READ_ONLY"
 
 
+@pytest.mark.slow
 def test_a_plan_that_was_changed_in_the_table_does_not_start(env: BoardEnv) -> None:
     claim, _, bound = env.create_filed_plan()
     decisions.decide(env.board, LEAD, claim.task_id, approve=True, plan_hash=bound)

@@ -76,6 +76,7 @@ def test_a_model_costs_what_its_peers_have_used(env: BoardEnv) -> None:
 
 
 @pytest.mark.parametrize(("prices", "why"), [("", "단가가 없어"), (PRICES, "실적이 없어")])
+@pytest.mark.slow
 def test_an_unknown_cost_is_not_shown_as_zero(env: BoardEnv, prices: str, why: str) -> None:
     charter(env, prices)
     found = asked(env)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from board_env import CUSTOMER, ENGINEER, LEAD, PM, SERVER, BoardEnv
 from page_env import AUDITOR, OTHER_CUSTOMER, IssueScenario
 from sqlalchemy import text
@@ -45,18 +46,21 @@ def test_a_proposal_waits_for_the_one_who_is_asked(env: BoardEnv) -> None:
     assert kinds(env, ENGINEER) == [("proposed", f"/issues/{sr_id}")]
 
 
+@pytest.mark.slow
 def test_nothing_waits_for_anyone_on_an_empty_board(env: BoardEnv) -> None:
     for person in (CUSTOMER, ENGINEER, LEAD, PM, AUDITOR):
         found = read_inbox(env.board, person)
         assert (found.items, found.total, found.by_kind) == ((), 0, ())
 
 
+@pytest.mark.slow
 def test_an_approval_waits_for_its_approver_only(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     assert kinds(web_env, LEAD) == [("decision", f"/issues/{scenario.sr_id}")]
     assert kinds(web_env, ENGINEER) == kinds(web_env, CUSTOMER) == kinds(web_env, AUDITOR) == []
 
 
+@pytest.mark.slow
 def test_work_waits_for_its_engineer_and_unassigned_work_for_all(env: BoardEnv) -> None:
     mine, open_one = handed_over(env, ENGINEER.id), handed_over(env)
     assert kinds(env, ENGINEER) == [
@@ -67,6 +71,7 @@ def test_work_waits_for_its_engineer_and_unassigned_work_for_all(env: BoardEnv) 
     assert kinds(env, AUDITOR) == kinds(env, CUSTOMER) == []
 
 
+@pytest.mark.slow
 def test_an_issue_that_waits_for_two_reasons_is_counted_once(env: BoardEnv) -> None:
     number = handed_over(env, ENGINEER.id)
     change(env, "update tb_sr_request set stalled_at = now() where sr_id = :sr", sr=number)
@@ -75,6 +80,7 @@ def test_an_issue_that_waits_for_two_reasons_is_counted_once(env: BoardEnv) -> N
     assert kinds(env, LEAD) == [("stalled", f"/issues/{number}")]
 
 
+@pytest.mark.slow
 def test_the_most_urgent_is_first(env: BoardEnv) -> None:
     calm, urgent = handed_over(env), handed_over(env)
     change(env, "update tb_sr_request set priority = 'P1' where sr_id = :sr", sr=urgent)

@@ -50,6 +50,7 @@ def test_all_cards_are_shown_with_and_without_work(sign_in_as: Browse, web_env: 
         assert f'id="part-{part}"' in empty and f'id="part-{part}"' in full
 
 
+@pytest.mark.slow
 def test_cards_are_chosen_and_reset(sign_in_as: Browse) -> None:
     browser = sign_in_as("eng")
     browser.submit_form("/home/cards", "/home/cards", card=["hours", "failures"])
@@ -60,6 +61,7 @@ def test_cards_are_chosen_and_reset(sign_in_as: Browse) -> None:
     assert "part-requests" in browser.get_page("/").text
 
 
+@pytest.mark.slow
 def test_only_administrators_set_the_cards_of_a_role(sign_in_as: Browse) -> None:
     fields = {"role": "engineer", "card": ["hours"]}
     assert sign_in_as("lead").submit_form("/home/cards", "/home/cards", **fields).status_code == 403
@@ -69,6 +71,7 @@ def test_only_administrators_set_the_cards_of_a_role(sign_in_as: Browse) -> None
     assert "part-requests" not in sign_in_as("eng").get_page("/").text
 
 
+@pytest.mark.slow
 def test_an_outsider_sees_nothing_of_another_institution(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

@@ -136,6 +136,7 @@ def test_one_post_is_one_line_however_often_it_is_delivered(
     assert logged(board) == [(context_rules.REQUEST_RULE, 1)]
 
 
+@pytest.mark.slow
 def test_a_rule_offers_once_in_a_room_per_cooldown(board: BoardContext, clock: Clock) -> None:
     apply(board, "rooms: [ops-talk]", "rooms: [ops-talk, 다른방]")
     with ThreadPoolExecutor(8) as pool:

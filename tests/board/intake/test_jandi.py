@@ -151,6 +151,7 @@ def test_each_form_opens_an_issue_and_is_answered_with_a_card(
         ({"text": "가디아 느려요", "data": {"text": "x"}}, "SR-1로 접수했습니다"),
     ],
 )
+@pytest.mark.slow
 def test_the_words_after_the_keyword_count(
     room: TestClient, change: dict[str, Any], said: str
 ) -> None:

@@ -246,6 +246,7 @@ def test_the_stop_word_stops_without_the_database(
     database.close()
 
 
+@pytest.mark.slow
 def test_an_offer_is_taken_with_its_button(env: BoardEnv, room: Slack) -> None:
     watch_talk(env)
     said = room.say("WAS 디스크 꽉 찼어요 <!channel>", TALK)
@@ -329,6 +330,7 @@ def test_only_listed_hosts_are_called(url: str, allowed: bool) -> None:
     assert slack_messages.is_allowed(url, ("hooks.slack.com", "http://10.0.0.1:8080")) is allowed
 
 
+@pytest.mark.slow
 def test_a_line_in_the_thread_of_an_issue_is_added_to_it(env: BoardEnv, room: Slack) -> None:
     messenger_links.link(env.board, Actor.operator("test"), CUSTOMER.id, "slack", "U0LEE")
     root = room.say(REQUEST)
@@ -360,6 +362,7 @@ def queued(env: BoardEnv, room: str = ROOM) -> int:
     return int(rows(env, "select max(outbox_id) from tb_outbox")[0][0])
 
 
+@pytest.mark.slow
 def test_what_slack_refuses_for_now_is_sent_again(env: BoardEnv, api: SlackApi) -> None:
     api.messages[ROOM] = []
     settings = Settings(**configured(api))

@@ -235,6 +235,7 @@ def without(place: str) -> Callable[[AuditEnv], None]:
         ("copies", (12, "rewritten")),
     ],
 )
+@pytest.mark.slow
 def test_the_whole_chain_recomputed_after_an_edit(
     audit_env: AuditEnv, lost: str, expected: Outcome
 ) -> None:
@@ -249,6 +250,7 @@ def test_the_whole_chain_recomputed_after_an_edit(
     assert outcome(audit_env) == expected
 
 
+@pytest.mark.slow
 def test_a_recomputed_chain_is_not_signed_and_nothing_privileged_runs_on_it(
     audit_env: AuditEnv,
 ) -> None:
@@ -481,6 +483,7 @@ def test_the_old_key_signs_nothing_more(grown: AuditEnv) -> None:
 
 
 @pytest.mark.parametrize("step", ["announced", "sealed", "placed"])
+@pytest.mark.slow
 def test_an_interrupted_rotation_is_finished_by_the_next_signature(
     grown: AuditEnv, step: str
 ) -> None:
@@ -652,6 +655,7 @@ def test_an_intent_without_a_result(audit_env: AuditEnv) -> None:
 
 
 @pytest.mark.parametrize("which", ["never", "twice"])
+@pytest.mark.slow
 def test_a_result_without_an_intent(audit_env: AuditEnv, which: str) -> None:
     seq = read_once(audit_env)
     links = audit_env.links()
@@ -676,6 +680,7 @@ EVIDENCE = {
 
 
 @pytest.mark.parametrize("how", EVIDENCE)
+@pytest.mark.slow
 def test_kept_outputs(audit_env: AuditEnv, how: str) -> None:
     result = read_once(audit_env) + 1
     assert audit_env.verify().intact

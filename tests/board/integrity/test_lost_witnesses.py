@@ -88,6 +88,7 @@ LOSSES: dict[str, tuple[Callable[[AuditEnv], object], str]] = {
 
 
 @pytest.mark.parametrize("which", LOSSES)
+@pytest.mark.slow
 def test_a_lost_witness_is_named_and_stops_signing_until_acknowledged(
     grown: AuditEnv, which: str
 ) -> None:
@@ -112,6 +113,7 @@ def test_a_lost_witness_is_named_and_stops_signing_until_acknowledged(
         acknowledge_loss(grown.board, OPERATOR, "다시")
 
 
+@pytest.mark.slow
 def test_entries_that_presuppose_a_checkpoint_prove_that_there_was_one(
     audit_env: AuditEnv,
 ) -> None:

@@ -66,6 +66,7 @@ def test_a_host_without_the_key_creates_no_second_one(audit_env: AuditEnv) -> No
     assert not audit_env.witness_files.key.exists()
 
 
+@pytest.mark.slow
 def test_a_checkpoint_comes_before_the_first_command(audit_env: AuditEnv) -> None:
     claim = audit_env.approved()
     tasks.begin_execution(audit_env.board, claim)
@@ -85,6 +86,7 @@ def covered(audit_env: AuditEnv) -> list[str]:
     return [link.kind for link in found if link is not None]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_comes_before_each_privileged_action(audit_env: AuditEnv) -> None:
     board = audit_env.board
     claim, _, bound = audit_env.env.create_filed_plan()
@@ -97,6 +99,7 @@ def test_a_checkpoint_comes_before_each_privileged_action(audit_env: AuditEnv) -
     assert covered(audit_env)[2:] == ["kill_report"]
 
 
+@pytest.mark.slow
 def test_stopping_work_neither_waits_for_a_signature_nor_fails_without_one(
     audit_env: AuditEnv,
 ) -> None:
@@ -127,6 +130,7 @@ def test_stopping_work_neither_waits_for_a_signature_nor_fails_without_one(
     assert sum("서명하지 못했습니다" in alert for alert in alerts(audit_env)) == 1
 
 
+@pytest.mark.slow
 def test_a_lost_second_copy_alerts_once_and_stops_nothing(audit_env: AuditEnv) -> None:
     shutil.rmtree(audit_env.witness_files.copies[1])
     claim = audit_env.approved()

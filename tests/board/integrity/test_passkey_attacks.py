@@ -224,6 +224,7 @@ def test_each_attack_on_an_export_is_found(audit_env: AuditEnv) -> None:
     assert not missed
 
 
+@pytest.mark.slow
 def test_a_signature_counts_only_with_the_key_that_was_registered_then(
     audit_env: AuditEnv,
 ) -> None:

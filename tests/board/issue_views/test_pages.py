@@ -145,6 +145,7 @@ def test_a_team_shares_its_views(web_env: BoardEnv, team: str) -> None:
     assert kinds.count("issue_view_changed") == 2
 
 
+@pytest.mark.slow
 def test_the_board_shows_issues_by_state(sign_in_as: Browse, web_env: BoardEnv) -> None:
     waiting = IssueScenario(web_env).waiting()
     web_env.create_issue()
@@ -238,6 +239,7 @@ def test_all_that_match_are_bounded(web_env: BoardEnv, monkeypatch: pytest.Monke
         ("lead", '"is:open', [], []),
     ],
 )
+@pytest.mark.slow
 def test_the_palette_finds_what_a_person_may_open(
     sign_in_as: Browse,
     web_env: BoardEnv,

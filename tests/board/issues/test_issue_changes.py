@@ -140,6 +140,7 @@ def test_labels_are_created_by_those_who_may_and_set_by_those_who_operate(
     assert kinds(web_env, None)[-2:] == ["label_changed", "label_removed"]
 
 
+@pytest.mark.slow
 def test_sub_issues_are_linked_without_circles_and_kept_in_order(web_env: BoardEnv) -> None:
     board = web_env.board
     top, one, two, below = (web_env.create_issue(institution="MOF") for _ in range(4))

@@ -120,6 +120,7 @@ def test_a_hostile_text_is_shown_as_text(sign_in_as: SignIn, docs: DocumentEnv) 
     assert "{{ 1+1 }}" in body
 
 
+@pytest.mark.slow
 def test_a_file_of_an_issue_becomes_a_document_of_its_institution(
     sign_in_as: SignIn, docs: DocumentEnv, web_env: Any
 ) -> None:
@@ -142,6 +143,7 @@ def test_a_file_of_an_issue_becomes_a_document_of_its_institution(
         attached.take_over(web_env.board, docs.store, ENGINEER, sr_id, 99)
 
 
+@pytest.mark.slow
 def test_the_api_does_what_the_pages_do(sign_in_as: SignIn, docs: DocumentEnv) -> None:
     engineer, lead, outsider = (sign_in_as(one) for one in ("eng", "lead", "cus2"))
     base = "/api/v3/documents"
@@ -170,6 +172,7 @@ def test_the_api_does_what_the_pages_do(sign_in_as: SignIn, docs: DocumentEnv) -
     assert engineer.get(f"{base}/{number}").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_rule_of_a_document_is_entered_by_a_person_only(
     sign_in_as: SignIn, docs: DocumentEnv
 ) -> None:

@@ -95,6 +95,7 @@ def test_the_plan_before_its_approval(sign_in_as: Browse, web_env: BoardEnv) -> 
     assert {entry[:2] for entry in taken(web_env)} == {("person:eng", scenario.sr_id)}
 
 
+@pytest.mark.slow
 def test_result_and_incident_report_of_what_has_ended(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -188,6 +189,7 @@ def measure(env: BoardEnv, findings: dict[str, Any], state: TargetState = Target
     progress.finish(env.board, work)
 
 
+@pytest.mark.slow
 def test_the_checklist_of_a_server(sign_in_as: Browse, web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting(institution="MOF")
     browser = sign_in_as("eng")

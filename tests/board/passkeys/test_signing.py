@@ -230,6 +230,7 @@ def test_another_accounts_key_does_not_sign(env: BoardEnv, device: SoftAuthentic
     refused(lambda: at.submit(signature, LEAD), "다른 계획")
 
 
+@pytest.mark.slow
 def test_one_person_has_only_so_many_open_challenges(
     env: BoardEnv, device: SoftAuthenticator
 ) -> None:

@@ -110,6 +110,7 @@ def test_the_form_counts_servers_and_keeps_what_was_entered(
     assert "실패한 서버만 다시 실행" in engineer.get_page("/remote/1").text
 
 
+@pytest.mark.slow
 def test_a_run_shows_its_servers_escaped_and_exports_no_formula(
     web_env: BoardEnv, sign_in_as: Browse
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import pytest
 from page_env import PageClient
 
 from guardia.board.request_forms import catalogue
@@ -20,6 +21,7 @@ forms:
 """
 
 
+@pytest.mark.slow
 def test_a_catalogue_is_planned_applied_and_taken_back(sign_in_as: Browse) -> None:
     pm = sign_in_as("pm")
     assert "기본 제공 양식입니다" in pm.get_page(PATH).text
@@ -35,6 +37,7 @@ def test_a_catalogue_is_planned_applied_and_taken_back(sign_in_as: Browse) -> No
     assert pm.get_page(f"{PATH}?revision=9").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_wrong_text_is_refused_with_its_line_and_stays(sign_in_as: Browse) -> None:
     pm = sign_in_as("pm")
     wrong = OWN.replace("group: 시설", "grup: 시설")
@@ -45,6 +48,7 @@ def test_a_wrong_text_is_refused_with_its_line_and_stays(sign_in_as: Browse) -> 
         assert pm.submit_form(PATH, PATH, act="apply", text=broken, seen="0").status_code == 422
 
 
+@pytest.mark.slow
 def test_two_edits_at_once_lose_nothing(sign_in_as: Browse) -> None:
     pm, admin = sign_in_as("pm"), sign_in_as("admin")
     text = catalogue.shipped_text()

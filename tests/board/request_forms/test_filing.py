@@ -158,6 +158,7 @@ def test_a_ticket_files_once(own: BoardEnv) -> None:
         filing.file_request(own.board, CUSTOMER, "vpn-access", VPN)
 
 
+@pytest.mark.slow
 def test_the_catalogue_is_planned_applied_and_rolled_back(own: BoardEnv) -> None:
     board = own.board
     text = OWN.replace("title: VPN 신청", "title: 원격접속 신청").replace(

@@ -146,6 +146,7 @@ def test_accounts_of_one_human_are_not_parted_to_decide_for_oneself(board: Any) 
     assert len(waiting_requests(board)) == 1, "leaving out the name that it has already"
 
 
+@pytest.mark.slow
 def test_a_password_of_an_approver_is_not_replaced_by_one_person(board: Any) -> None:
     for by in (ADMIN, OPERATOR):
         with pytest.raises(SecondPersonNeeded):
@@ -157,6 +158,7 @@ def test_a_password_of_an_approver_is_not_replaced_by_one_person(board: Any) -> 
     assert people.set_password(board, ADMIN, "eng"), "an engineer's needs no one"
 
 
+@pytest.mark.slow
 def test_a_chart_names_approvers_only_with_a_second_person(board: Any) -> None:
     text = chart.shipped_chart_path().read_text("utf-8")
     named = text + "duties:\n  - {role: security_officer, people: [lead], substitutes: [pm]}\n"

@@ -165,6 +165,7 @@ def check(client: PageClient, kind: str, name: str, content: bytes) -> Any:
 
 
 @pytest.mark.parametrize("form", ["csv", "cp949", "xlsx"])
+@pytest.mark.slow
 def test_a_table_is_checked_first_and_then_imported(
     web_env: BoardEnv, sign_in_as: Browse, form: str
 ) -> None:

@@ -28,6 +28,7 @@ def state(env: BoardEnv, sr_id: int) -> str:
         return session.get_one(Issue, sr_id).status
 
 
+@pytest.mark.slow
 def test_the_requester_rates_once_and_may_change_it_for_a_week(env: BoardEnv) -> None:
     sr_id = completed(env)
     satisfaction.rate(env.board, CUSTOMER, sr_id, 4, "빨랐습니다")

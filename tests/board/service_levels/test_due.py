@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
+import pytest
 from board_env import CUSTOMER, ENGINEER, LEAD, PM, SERVER, BoardEnv
 from sqlalchemy import select, text
 
@@ -146,6 +147,7 @@ def test_the_scheduler_reads_only_what_is_due(env: BoardEnv) -> None:
     assert any("ix_tb_service_clock_next_at" in line for line in plan)
 
 
+@pytest.mark.slow
 def test_the_report_and_the_usual_time(env: BoardEnv) -> None:
     begin(env)
     for hours in (1, 2, 3, 4, 30):

@@ -16,6 +16,7 @@ from guardia.board.service_levels import due
 Browse = Callable[[str], PageClient]
 
 
+@pytest.mark.slow
 def test_a_day_is_added_and_removed(sign_in_as: Browse) -> None:
     browser = sign_in_as("lead")
     page, act = "/service-levels", "/service-levels/days"

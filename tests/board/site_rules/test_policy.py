@@ -131,6 +131,7 @@ def test_a_freeze_opens_at_the_first_time_that_is_in_none_of_its_periods(
 
 
 @given(PERIODS, TIMES, st.sampled_from(["service.restart", "disk.archive"]))
+@pytest.mark.slow
 def test_a_freeze_binds_only_its_actions(
     period: dict[str, object], at: datetime, tool: str
 ) -> None:

@@ -137,6 +137,7 @@ def test_open_closed_and_all(web_env: BoardEnv) -> None:
         ("", [2, 1]),
     ],
 )
+@pytest.mark.slow
 def test_search_finds_titles_texts_servers_people_and_numbers(
     web_env: BoardEnv, words: str, found: list[int]
 ) -> None:

@@ -445,6 +445,7 @@ def test_a_form_that_is_accepted_does_not_build_the_page(
         assert pages_built(statements) == 0, path
 
 
+@pytest.mark.slow
 def test_a_refused_form_builds_the_page_once_and_for_api_clients_never(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:

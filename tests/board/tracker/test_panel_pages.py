@@ -85,6 +85,7 @@ def test_each_field_has_a_form_and_its_change_an_entry(
         ("server", {"value": "MOE-DB-01", "reason": "그 사유"}, "그 사유"),
     ],
 )
+@pytest.mark.slow
 def test_a_refused_field_keeps_what_was_entered(
     sign_in_as: Browse, web_env: BoardEnv, name: str, fields: dict[str, str], kept: str
 ) -> None:
@@ -115,6 +116,7 @@ def test_outsiders_find_no_issue_and_customers_no_panel(
     assert customer.get_page("/labels").status_code == 403
 
 
+@pytest.mark.slow
 def test_a_server_is_changed_only_before_work_began(web_env: BoardEnv, sign_in_as: Browse) -> None:
     scenario = IssueScenario(web_env).waiting()
     sr_id, browser = scenario.sr_id, sign_in_as("eng")
@@ -277,6 +279,7 @@ def test_references_and_labels_are_shown_to_those_who_may_see_them(
     assert "내부분류" not in customer
 
 
+@pytest.mark.slow
 def test_customers_read_plain_states_and_the_resolution(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -300,6 +303,7 @@ def test_customers_read_plain_states_and_the_resolution(
     assert "psql" not in page and "pg_locks" not in page
 
 
+@pytest.mark.slow
 def test_labels_are_managed_on_their_page(sign_in_as: Browse) -> None:
     lead, engineer = sign_in_as("lead"), sign_in_as("eng")
     assert "새 라벨" in lead.get_page("/labels").text

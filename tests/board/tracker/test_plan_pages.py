@@ -104,6 +104,7 @@ def test_an_invalid_form_is_shown_again_with_its_input(
         ({"1.level": "WARN", "reason": " "}, "reason"),
     ],
 )
+@pytest.mark.slow
 def test_an_error_is_at_its_field_which_has_the_focus(
     sign_in_as: Browse, web_env: BoardEnv, claim: Claim, wrong: dict[str, str], field: str
 ) -> None:

@@ -121,6 +121,7 @@ def test_pages_of_a_long_timeline_count_and_show_everything_once(web_env: BoardE
     assert seen == [f"의견 {n}" for n in range(1, 101)]
 
 
+@pytest.mark.slow
 def test_a_permalink_leads_to_the_page_with_its_place(
     sign_in_as: Browse, web_env: BoardEnv
 ) -> None:
@@ -139,6 +140,7 @@ def test_a_permalink_leads_to_the_page_with_its_place(
 @pytest.mark.parametrize(
     "query", ["show=x", "before=x", "before=9-9-9", "at=entry-x", "before=1-0"]
 )
+@pytest.mark.slow
 def test_a_strange_address_is_refused_or_shows_the_newest_page(
     sign_in_as: Browse, web_env: BoardEnv, query: str
 ) -> None:
@@ -147,6 +149,7 @@ def test_a_strange_address_is_refused_or_shows_the_newest_page(
     assert answer.status_code == (422 if query.startswith("show") else 200)
 
 
+@pytest.mark.slow
 def test_views_show_only_their_kinds(web_env: BoardEnv) -> None:
     scenario = IssueScenario(web_env).waiting()
     comments.add_comment(web_env.board, scenario.sr_id, Actor.person("eng"), "확인")

@@ -155,6 +155,7 @@ def test_without_sudo_locale_and_date_the_rest_is_read(tmp_path: Path) -> None:
     assert found["clock"] > 0 and found["disks"]
 
 
+@pytest.mark.slow
 def test_a_process_cannot_pretend_to_be_another_section(tmp_path: Path) -> None:
     forged = "x\ntcp\t0100007F:0001 0 9\nfailed\tforged"
     words = [sys.executable, "-c", "import time; time.sleep(3600)", forged]

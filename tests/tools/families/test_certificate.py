@@ -159,6 +159,7 @@ def test_an_intermediate_certificate_that_ends_first(
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "127.0.0.9", "0.0.0.0", "::1", "::"])
+@pytest.mark.slow
 def test_health_and_certificate_find_the_service_alike(
     ask: Ask, sshd: Any, homepage: Any, tmp_path: Path, address: str
 ) -> None:

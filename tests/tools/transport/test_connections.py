@@ -240,6 +240,7 @@ class TestConcurrency:
             ]
         assert len({output.stdout.rsplit(" ", 1)[0] for output in ran}) == 1
 
+    @pytest.mark.slow
     def test_paramiko_writes_nothing_to_standard_error(
         self, own: Any, capfd: pytest.CaptureFixture[str]
     ) -> None:

@@ -117,6 +117,7 @@ def model(server: ModelServer, **more: Any) -> ModelChoice:
     return ModelChoice(base_url=server.url, model=MODEL, timeout=PATIENCE, **more)
 
 
+@pytest.mark.slow
 def test_models_are_asked_in_order_until_one_answers(server: ModelServer) -> None:
     with ModelServer() as second, ModelServer() as third:
         server.replies(CannedReply(status=500))
@@ -134,6 +135,7 @@ def test_models_are_asked_in_order_until_one_answers(server: ModelServer) -> Non
             assert len(one.paths) == 2
 
 
+@pytest.mark.slow
 def test_a_skipped_server_costs_nothing(server: ModelServer) -> None:
     with ModelServer() as second:
         server.replies(CannedReply(status=500))
@@ -146,6 +148,7 @@ def test_a_skipped_server_costs_nothing(server: ModelServer) -> None:
         assert len(meter.reserved) == len(meter.settled) == 8
 
 
+@pytest.mark.slow
 def test_all_models_together_take_no_longer_than_the_limit(server: ModelServer) -> None:
     import langchain_openai  # noqa: F401 - the first import takes seconds
 

@@ -201,6 +201,7 @@ def test_an_answer_that_the_provider_withholds_is_none(
     [CannedReply(GOOD_ANSWER, delay=AN_HOUR), CannedReply(GOOD_ANSWER, drip=0.1, padding=100_000)],
     ids=["slow", "drips"],
 )
+@pytest.mark.slow
 def test_an_answer_that_takes_hours_is_not_waited_for(
     provider: ChatProvider, server: ModelServer, said: CannedReply
 ) -> None:
@@ -222,6 +223,7 @@ def test_where_nobody_listens_nothing_is_used(provider: ChatProvider) -> None:
 
 
 @pytest.mark.parametrize("url", ["nonsense", "http://", "ftp://127.0.0.1/v1", "http://[::1"])
+@pytest.mark.slow
 def test_an_address_that_is_none_falls_back(provider: ChatProvider, url: str) -> None:
     assert_fell_back(provider.brain(url).triage(TEXT, DIRECTORY), "모델", provider.model)
 
@@ -261,6 +263,7 @@ def test_a_server_that_names_a_moment_is_asked_once_more(
     assert [e.outcome for e in meter.settled] == ["used"]
 
 
+@pytest.mark.slow
 def test_it_is_asked_no_third_time(provider: ChatProvider, server: ModelServer) -> None:
     server.replies(CannedReply(status=503, headers={"retry-after": "0.1"}))
     result = provider.brain(server).triage(TEXT, DIRECTORY)
@@ -287,6 +290,7 @@ def test_models_of_two_protocols_are_asked_in_order(
 # --- keys are never shown ---------------------------------------------------------------------
 
 
+@pytest.mark.slow
 def test_the_key_is_sent_and_shown_nowhere(
     provider: ChatProvider,
     server: ModelServer,
@@ -347,6 +351,7 @@ def test_nothing_but_the_question_leaves_the_process(
     assert provider.headers(KEY).items() <= server.headers[0].items()
 
 
+@pytest.mark.slow
 def test_its_library_gets_our_limits_for_connecting_and_reading(
     provider: ChatProvider, server: ModelServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -36,6 +36,7 @@ def asked(server: ModelServer, text: str, **answer: Any) -> Any:
     return chat_brain(server).triage(text, WIDE)
 
 
+@pytest.mark.slow
 def test_a_model_overrules_nothing_that_the_rules_are_sure_of(server: ModelServer) -> None:
     result = asked(server, TEXT)
     own = triage(TEXT, WIDE)

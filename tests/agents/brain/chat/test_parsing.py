@@ -195,6 +195,7 @@ def test_a_choice_is_one_of_the_runbooks_or_none() -> None:
 
 @settings(deadline=None)
 @given(values(triage_schema(SERVERS, INSTITUTIONS)))
+@pytest.mark.slow
 def test_any_answer_of_the_schema_is_parsed(answer: Any) -> None:
     check_triage(parse_triage(json.dumps(answer), SERVERS, INSTITUTIONS))
 

@@ -94,6 +94,7 @@ ORDERS = (
 
 
 @pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.slow
 def test_injections_change_nothing(order: str, directory: Directory) -> None:
     for row in cases("held"):
         alone = answer(triage(row["text"], directory))

@@ -117,6 +117,7 @@ def test_the_index_finds_what_a_pattern_for_each_name_finds(names: Directory, te
     assert [tuple(m) for m in find_mentions(text, names)] == [tuple(m) for m in expected]
 
 
+@pytest.mark.slow
 def test_work_does_not_grow_with_the_directory() -> None:
     text = "MOF-WAS-01 조회가 느립니다. 기재부 와스 2호기와 교육부 디비도 확인 부탁드립니다."
 

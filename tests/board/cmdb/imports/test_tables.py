@@ -249,6 +249,7 @@ def test_what_is_exported_reads_the_same(servers: list[dict[str, object]]) -> No
 
 
 @given(st.binary(max_size=300) | _TEXT.map(str.encode))
+@pytest.mark.slow
 def test_any_content_is_read_or_refused(content: bytes) -> None:
     for name in ("a.csv", "a.xlsx", "hosts", "a.yml"):
         try:

@@ -118,6 +118,7 @@ def test_raw_bytes_in_any_field_are_read(name: str, value: bytes) -> None:
 
 
 @given(st.binary(max_size=400), st.sampled_from(sorted(EXPECTED)), st.integers(0, 3000))
+@pytest.mark.slow
 def test_no_damaged_mail_fails(noise: bytes, name: str, place: int) -> None:
     raw = (CASES / f"{name}.eml").read_bytes()
     mail = parse_mail(raw[:place] + noise + raw[place + len(noise) :])
@@ -136,6 +137,7 @@ def test_of_a_thousand_files_some_are_listed_and_all_are_counted() -> None:
 
 
 @given(st.text(max_size=300))
+@pytest.mark.slow
 def test_a_file_name_is_always_safe(name: str) -> None:
     found = safe_name(name)
     assert not set('/\\:*?"<>|\r\n\x00') & set(found) and found not in {".", ".."}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ numbers = st.integers(1, 10**17)
 
 
 @given(numbers, numbers)
+@pytest.mark.slow
 def test_only_unchanged_ids_of_the_same_key_are_ours(sr_id: int, outbox_id: int) -> None:
     mail = OurMail(sr_id, outbox_id)
     found = threads.message_id(KEY, mail, "mof.go.kr")

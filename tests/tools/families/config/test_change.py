@@ -61,6 +61,7 @@ def host(sshd: Any, file: Path) -> Host:
          NGINX.replace("768", "1024")),
     ],
 )  # fmt: skip
+@pytest.mark.slow
 def test_a_key_is_set_in_place(
     ask: Ask, host: Host, file: Path, style: str, section: str, key: str, previous: str,
     value: str, before: str, after: str,

@@ -81,6 +81,7 @@ def test_a_war_is_replaced_and_restored(deployer: Deploy, webapps: Path) -> None
     assert [path.name for path in webapps.iterdir()] == ["portal"]
 
 
+@pytest.mark.slow
 def test_only_the_planned_one_is_replaced(deployer: Deploy, webapps: Path) -> None:
     on = deployer(service(webapps))
     (webapps / "portal.war").write_bytes(b"by hand")

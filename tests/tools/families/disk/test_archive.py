@@ -128,6 +128,7 @@ class TestArchive:
                 assert (log.read_bytes(), archived(root)) == (b"", data)
 
     @pytest.mark.parametrize("name", ["예산 집행.log", ".hidden", "old/app.log", "$(id) `x`'.log"])
+    @pytest.mark.slow
     def test_any_name(self, ask: Ask, host: Host, root: Path, name: str) -> None:
         log = root / "logs" / name
         log.parent.mkdir(exist_ok=True)

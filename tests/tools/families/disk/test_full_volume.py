@@ -86,6 +86,7 @@ class TestFullVolume:
         ask("disk.restore", host, service="minwon", name="runaway.log", id=ID)
         assert log.read_bytes() == data
 
+    @pytest.mark.slow
     def test_what_filled_the_volume_is_not_restored_to_it(
         self, ask: Ask, host: Host, small: tuple[Path, Path]
     ) -> None:
