@@ -6,18 +6,18 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
-from pydantic import TypeAdapter
 
 from guardia.board.cmdb import forms, host_keys, readings, server_list, servers
 from guardia.board.cmdb.readings import Reading
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
+from guardia.board.web.form_texts import form_texts
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.errors import Stale
 from guardia.org import host_key
 from guardia.org.access import require_permission
 from guardia.org.directory import Facts, Host, Service
-from guardia.text import CLEANED, FOLDED, CleanStr, Reason
+from guardia.text import CLEANED, FOLDED, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -27,17 +27,7 @@ _ReadingId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Word = Annotated[str, Query(max_length=100), FOLDED]
 _FormReason = Annotated[Reason, Form()]
 _FormKey = Annotated[str, Form(max_length=2000), CLEANED]
-_TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
-
-
-async def _form_texts(request: Request) -> dict[str, str]:
-    """Return all text fields of a form; which there are depends on the services."""
-    form = await request.form(max_fields=forms.MAX_SERVICES * 24)
-    texts = {name: text for name, text in form.items() if isinstance(text, str)}
-    return {name: text[:2000] for name, text in _TEXTS.validate_python(texts).items()}
-
-
-_Texts = Annotated[dict[str, str], Depends(_form_texts)]
+_Texts = Annotated[dict[str, str], Depends(form_texts(forms.MAX_SERVICES * 24, 2000))]
 
 
 @router.get("/servers")

@@ -6,33 +6,23 @@ from functools import partial
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
-from pydantic import TypeAdapter
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.knowledge import stated, stated_view
 from guardia.board.site_rules import forms
 from guardia.board.web import actions, render
+from guardia.board.web.form_texts import form_texts
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.i18n import t
-from guardia.text import CleanStr, Reason
+from guardia.text import Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Sentence = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 _PAGE = 30
-_TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
-
-
-async def _form_texts(request: Request) -> dict[str, str]:
-    """Return all text fields of a form; which there are depends on the kind of sentence."""
-    form = await request.form(max_fields=40)
-    texts = {name: text for name, text in form.items() if isinstance(text, str)}
-    return {name: text[:5000] for name, text in _TEXTS.validate_python(texts).items()}
-
-
-_Texts = Annotated[dict[str, str], Depends(_form_texts)]
+_Texts = Annotated[dict[str, str], Depends(form_texts(40, 5000))]
 
 
 @router.get("/documents/stated")

@@ -7,16 +7,16 @@ from functools import partial
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
-from pydantic import TypeAdapter
 
 from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.site_rules import changes, forms, view
 from guardia.board.site_rules.terms import KINDS
 from guardia.board.web import actions, render
+from guardia.board.web.form_texts import form_texts
 from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
 from guardia.org.access import require_permission
-from guardia.text import FOLDED, CleanStr, Reason
+from guardia.text import FOLDED, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
@@ -25,17 +25,7 @@ _Place = Annotated[str, Query(max_length=100), FOLDED]
 _Word = Annotated[str, Query(max_length=64), FOLDED]
 _Version = Annotated[int, Form(ge=1, le=2**31 - 1)]
 _FormReason = Annotated[Reason, Form()]
-_TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
-
-
-async def _form_texts(request: Request) -> dict[str, str]:
-    """Return all text fields of a form; which there are depends on the kind of rule."""
-    form = await request.form(max_fields=40)
-    texts = {name: text for name, text in form.items() if isinstance(text, str)}
-    return {name: text[:5000] for name, text in _TEXTS.validate_python(texts).items()}
-
-
-_Texts = Annotated[dict[str, str], Depends(_form_texts)]
+_Texts = Annotated[dict[str, str], Depends(form_texts(40, 5000))]
 
 
 @router.get("/rules")

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Form, Path, Request, Response
-from pydantic import TypeAdapter
 
 from guardia.board.control import manual_plans
 from guardia.board.control.manual_plans import PlanRevision
@@ -16,25 +15,16 @@ from guardia.board.issues import visibility
 from guardia.board.tracker import plan_form
 from guardia.board.tracker.plan_form import PlannedTask
 from guardia.board.web import actions, render
+from guardia.board.web.form_texts import form_texts
 from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
 from guardia.errors import NotFound, UserError
 from guardia.org.access import require_permission
-from guardia.text import CLEANED, FOLDED, CleanStr, Reason
+from guardia.text import CLEANED, FOLDED, Reason
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
-_TEXTS = TypeAdapter(dict[CleanStr, CleanStr])
-
-
-async def read_form_texts(request: Request) -> dict[str, str]:
-    """Return all text fields of a form; their names depend on the plan."""
-    form = await request.form()
-    texts = {name: text for name, text in form.items() if isinstance(text, str)}
-    return _TEXTS.validate_python(texts)
-
-
-FormTexts = Annotated[dict[str, str], Depends(read_form_texts)]
+FormTexts = Annotated[dict[str, str], Depends(form_texts())]
 
 
 @router.get("/issues/{sr_id}/tasks/{task_id}/plan")
