@@ -20,7 +20,7 @@ from sqlalchemy.types import TypeEngine
 
 from guardia.db.engine import driver_connection
 
-_DIALECT = create_dialect()  # type: ignore[no-untyped-call]
+DIALECT = create_dialect()  # type: ignore[no-untyped-call]
 _Converter = Callable[[Any], Any]
 
 
@@ -50,7 +50,7 @@ class Statement:
     @cached_property
     def _compiled(self) -> tuple[str, Mapping[str, Any], tuple[tuple[str, _Converter], ...]]:
         """Return the text, values that are always the same, and how values are converted."""
-        found = self._composed.compile(dialect=_DIALECT)
+        found = self._composed.compile(dialect=DIALECT)
         assert isinstance(found, SQLCompiler)
         assert not found.post_compile_params, f"any(...) instead of in: {found}"
         constants: dict[str, Any] = {}
@@ -58,7 +58,7 @@ class Statement:
         for parameter, name in found.bind_names.items():
             if not parameter.required:
                 constants[name] = parameter.effective_value
-            convert = parameter.type.dialect_impl(_DIALECT).bind_processor(_DIALECT)
+            convert = parameter.type.dialect_impl(DIALECT).bind_processor(DIALECT)
             if convert is not None:
                 converters[name] = convert
         for column in found.insert_prefetch:  # columns of a new row that the statement leaves out

@@ -43,7 +43,9 @@ _DISPATCHER = Statement(
     .order_by(Agent.state, Agent.agent_id)
     .limit(1)
 )
-_INSTITUTION = Statement(select(Server.inst_id).where(Server.server_id == bindparam("server")))
+_CLASS = Statement(
+    select(Server.inst_id, Server.kind).where(Server.server_id == bindparam("server"))
+)
 
 
 def host_of(row: Server) -> Host:
@@ -151,8 +153,13 @@ def institution_ids(session: Session) -> list[str]:
 
 def institution_of(session: Session, server_id: str | None) -> str | None:
     """Return the institution of a server, or `None` if the server or its institution is unknown."""
-    found: str | None = _INSTITUTION.first(session, {"server": server_id})
-    return found
+    return class_of(session, server_id)[0]
+
+
+def class_of(session: Session, server_id: str | None) -> tuple[str | None, str | None]:
+    """Return institution and kind of a server, `None` for what is unknown."""
+    found = _CLASS.run(session, {"server": server_id}).fetchone()
+    return (found[0], found[1]) if found is not None else (None, None)
 
 
 def dispatcher(session: Session) -> str | None:

@@ -32,6 +32,7 @@ from guardia.board.core.reasons import require_reason
 from guardia.board.passkeys import signing
 from guardia.board.passkeys.signing import DecisionSubject, PasskeySignature
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.entities import Insertion, write_pending
 from guardia.errors import Forbidden, PasskeyNeeded, PasskeyRejected, Stale
 from guardia.i18n import t, t_default
 from guardia.org.access import require_permission
@@ -42,6 +43,7 @@ _KIND = {
     DecisionVerdict.REJECT: EntryKind.REJECTED,
     DecisionVerdict.CHANGE: EntryKind.CHANGES_ASKED,
 }
+_NEW_DECISION = Insertion(Decision)
 _STATE = {DecisionVerdict.REJECT: "REJECTED", DecisionVerdict.CHANGE: "CHANGES"}
 
 
@@ -108,7 +110,7 @@ def submit_decision(
         row = _add_row(session, step, new_decision)
         after = policy.evaluate_chain(chain, (*before.given, decision))
         _settle_step(step, new_decision, after)
-        session.flush()
+        write_pending(session, step)
         state = decision_effects.advance(session, issue, task, after, new_decision)
         decision_effects.notify(session, issue, task, new_decision, state, row)
         given = sum(d.step == step.step for d in after.given)
@@ -189,8 +191,7 @@ def _add_row(session: Session, step: Approval, new_decision: NewDecision) -> Dec
         message=new_decision.request.message,
         decided_at=new_decision.now,
     )
-    session.add(row)
-    return row
+    return _NEW_DECISION.store(session, row)
 
 
 def _settle_step(step: Approval, new_decision: NewDecision, after: ApprovalProgress) -> None:

@@ -28,6 +28,7 @@ from guardia.board.core.model import Issue, Task
 from guardia.board.core.notice_kinds import NoticeKind
 from guardia.board.core.outbox import reply_to_room
 from guardia.board.core.plan import Category, Plan
+from guardia.db.entities import Entities, Insertion
 from guardia.db.statement import Statement
 from guardia.i18n import t
 from guardia.org import chart, delegation, identity, revisions
@@ -42,15 +43,17 @@ from guardia.org.directory import PersonInfo
 ACTIVE_STATES = ("WAITING", "APPROVED")
 """States of steps that still count."""
 # Built once: composing them takes longer than running them.
-_ACTIVE_STEPS = (
+_ACTIVE_STEPS = Entities(
+    Approval,
     select(Approval)
     .where(
         Approval.task_id == bindparam("task"),
         Approval.plan_hash == bindparam("plan_hash"),
-        Approval.state.in_(ACTIVE_STATES),
+        Approval.state == any_(literal(list(ACTIVE_STATES), ARRAY(Text()))),
     )
-    .order_by(Approval.step)
+    .order_by(Approval.step),
 )
+_NEW_STEP = Insertion(Approval)
 _DECISIONS = Statement(
     select(
         Decision.approval_id,
@@ -133,7 +136,7 @@ def void(session: Session, task: Task) -> None:
 def active_steps(session: Session, task: Task) -> list[Approval]:
     """Return the active steps for the task's present plan, in order."""
     values = {"task": task.task_id, "plan_hash": task.plan_hash}
-    return list(session.scalars(_ACTIVE_STEPS, values))
+    return _ACTIVE_STEPS.all(session, values)
 
 
 def decisions_on(session: Session, steps: Iterable[Approval]) -> list[StepDecision]:
@@ -261,8 +264,8 @@ def _open(
     """Open a step, and store it with the other steps that are `new`."""
     step.opened_at, step.due_at = now, now + policy.expires
     step.look_at = min(now + policy.remind, step.due_at) if policy.remind else step.due_at
-    session.add_all(new)
-    session.flush()
+    for one in new:
+        _NEW_STEP.store(session, one)
     names = notify(session, issue, task, step, "due", now, steps=list(new) or None)
     because = (task.plan or {}).get("because", "")
     words = {"sr": issue.sr_id, "server": task.target_server, "because": because}
@@ -290,7 +293,7 @@ def notify(
     decisions = decisions_on(session, known) if steps is None else []
     chain = requested_chain(session, issue, task, known, decisions)
     excluded = chain.humans_behind(_decided_parties(decisions) | chain.excluded)
-    names = []
+    names, parties = [], dict[str | None, list[str]]()
     duties = revisions.running_chart(session).duties
     people = [
         p
@@ -301,18 +304,20 @@ def notify(
     for person, principal in delegation.people_who_may_act(session, people, now):
         if chain.humans_behind({person.id, *([principal.id] if principal else [])}) & excluded:
             continue
-        text = t(f"board.notice.{kind}", sr=issue.sr_id, title=issue.title, role=_role(step))
+        parties.setdefault(principal.id if principal else None, []).append(person.id)
+        names.append(_name(person, principal))
+    text = t(f"board.notice.{kind}", sr=issue.sr_id, title=issue.title, role=_role(step))
+    for principal_id, named in parties.items():
         outbox.notify(
             session,
             NoticeKind(kind),
             text,
-            [person.id],
+            named,
             now,
             sr_id=issue.sr_id,
             approval_id=step.approval_id,
-            principal_id=principal.id if principal else None,
+            principal_id=principal_id,
         )
-        names.append(_name(person, principal))
     return ", ".join(dict.fromkeys(names)) or t("board.nobody")
 
 

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -60,12 +61,17 @@ class Checkpoint:
 
     def identity(self) -> str:
         """Return the name by which the next checkpoint refers to this one (SHA-256, hex)."""
-        return hashlib.sha256(self.signed_bytes()).hexdigest()
+        return _identity(self)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields as JSON-compatible values."""
         fields = {name: getattr(self, name) for name in self.__slots__}
         return {**fields, "time": to_microseconds(self.time)}
+
+
+@lru_cache(maxsize=64)  # each signature compares the same two with all witnesses
+def _identity(checkpoint: Checkpoint) -> str:
+    return hashlib.sha256(checkpoint.signed_bytes()).hexdigest()
 
 
 def parse_checkpoint(data: Any) -> Checkpoint:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from itertools import islice
 from typing import Any
@@ -91,13 +92,20 @@ _ANNOUNCEMENTS = f"""
     order by seq
 """
 _LOCK_HEAD = f"select head from tb_audit_head where chain = '{CHAIN}' for update"
-_NEWEST = f"""
+# One statement for what a checkpoint is signed from: the end of the chain, the newest checkpoint,
+# whether a key was ever announced, and the first entries after that checkpoint.
+_UNSIGNED = f"""
     select end_.size, end_.head, end_.last_at, last.chain, last.size, last.head, last.time,
-        last.previous, last.key, last.signature
+        last.previous, last.key, last.signature,
+        exists (select from tb_audit_log
+            where kind = '{SUCCESSION_KIND.value}' and detail ->> 'use' = %s),
+        added.*
     from tb_audit_head as end_ left join lateral (
         select * from tb_audit_checkpoint as c where c.chain = end_.chain
         order by c.size desc limit 1) as last on true
-    where end_.chain = '{CHAIN}'
+    left join lateral (
+        {_COLUMNS} where seq > coalesce(last.size, 0) order by seq limit {_BATCH}) as added on true
+    where end_.chain = '{CHAIN}' order by added.seq
 """
 _ADD_CHECKPOINT = """
     insert into tb_audit_checkpoint (chain, size, head, time, previous, key, signature)
@@ -294,12 +302,36 @@ def last_checkpoint(session: Session, until: int | None = None) -> Checkpoint | 
     return Checkpoint(**row._mapping) if row else None
 
 
-def newest(session: Session) -> tuple[ChainPosition, Checkpoint | None]:
-    """Return the end of the chain, and the newest signed checkpoint."""
-    row = driver_connection(session).execute(_NEWEST).fetchone()
-    if row is None:
+@dataclass(frozen=True, slots=True)
+class UnsignedPart:
+    """What the log has beyond its newest signed checkpoint."""
+
+    end: ChainPosition
+    last: Checkpoint | None
+    announced: bool
+    """Whether an entry announces another key for checkpoints."""
+    _first: Sequence[Any]
+    """The first entries after the checkpoint, as they are stored."""
+
+    def entries(self, session: Session) -> Iterator[StoredEntry]:
+        """Yield the entries after the checkpoint, like `recomputed_entries`."""
+        yield from map(_recomputed, self._first)
+        if len(self._first) == _BATCH:
+            yield from recomputed_entries(session, self._first[-1][0])
+
+
+def unsigned_part(session: Session, use: str) -> UnsignedPart:
+    """Return the end of the chain, its newest checkpoint, and what follows that one.
+
+    `use` is that of the keys whose announcements are looked for.
+    """
+    rows = driver_connection(session).execute(_UNSIGNED, (use,)).fetchall()
+    if not rows:
         raise ProgrammerError(why="the chain has no head")
-    return ChainPosition(*row[:3]), Checkpoint(*row[3:]) if row[3] is not None else None
+    row = rows[0]
+    last = Checkpoint(*row[3:10]) if row[3] is not None else None
+    added = [row[11:] for row in rows if row[11] is not None]
+    return UnsignedPart(ChainPosition(*row[:3]), last, row[10], added)
 
 
 def add_checkpoint(session: Session, signed: Checkpoint) -> bool:

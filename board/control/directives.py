@@ -117,10 +117,12 @@ def _carry_out(
         issue = get_issue(session, task.sr_id)
         ctx = DirectiveContext(session, task, issue, request, Actor.of(person), now)
         wake_budget.renew(session, task.sr_id, ctx.issued_by, now)
-        use = standing_proofs.use_of(session, task.task_id, task.plan_hash)
+        overrides = request.verb in OVERRIDES and task.plan_hash is not None
+        # Looked up first: the directive may take the plan away.
+        use = overrides and standing_proofs.use_of(session, task.task_id, task.plan_hash)
         directive = handler(ctx)
         session.flush()
-        if use is not None and request.verb in OVERRIDES:
+        if use:
             ending.revoke_for_task(session, task, "override", ctx.issued_by, now, use)
         _announce(ctx)
         if request.verb in _STOPPING:

@@ -35,11 +35,13 @@ from guardia.board.execution.tasks import store_plan, stored_plan
 from guardia.board.runs.beats import RunContext, is_current, release_tasks
 from guardia.board.runs.claiming import ROLLBACK_TASKS
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.entities import Insertion
 from guardia.db.statement import Statement
 from guardia.errors import Stale
 from guardia.i18n import t, t_default
 from guardia.org import registry
 
+_NEW_DIRECTIVE = Insertion(Directive)
 _UNDOING = Statement(
     select(Directive.directive_id).where(
         Directive.task_id == bindparam("task"), Directive.state == "UNDOING"
@@ -78,8 +80,6 @@ def create_directive(
     detail: dict[str, Any] | None = None,
 ) -> Directive:
     """Revoke the claim on a task and store a directive; `undo` wakes its agent."""
-    task.fence += 1
-    task.run_id = None
     directive = Directive(
         task_id=task.task_id,
         sr_id=task.sr_id,
@@ -93,8 +93,10 @@ def create_directive(
         ordered_at=now,
         ended_at=None if undo else now,
     )
-    session.add(directive)
-    session.flush()
+    _NEW_DIRECTIVE.store(session, directive)
+    # Written with the move that follows, if there is one.
+    task.fence += 1
+    task.run_id = None
     if undo and task.agent_id:
         cause = {"directive": directive.directive_id, "verb": verb}
         wake(

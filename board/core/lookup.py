@@ -8,18 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from sqlalchemy import BigInteger, ColumnElement, bindparam, select
+from sqlalchemy import ColumnElement, bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.model import Issue, Task
+from guardia.db.entities import Entities
 from guardia.errors import NotFound
 
-_TASK = (
-    select(Task)
-    .where(Task.task_id == bindparam("task", type_=BigInteger()))
-    .with_for_update(key_share=True)
+_TASK = Entities(
+    Task,
+    select(Task).where(Task.task_id == bindparam("task")).with_for_update(key_share=True),
 )
+_ISSUE = Entities(Issue, select(Issue).where(Issue.sr_id == bindparam("issue")))
 
 
 def lock_task(session: Session, task_id: int) -> Task:
@@ -28,7 +29,7 @@ def lock_task(session: Session, task_id: int) -> Task:
     Rows that only refer to it (command output, directives) can still be written; a stronger lock
     would deadlock transactions that lock task and issue in different orders.
     """
-    task: Task | None = session.scalar(_TASK, {"task": task_id})
+    task = _TASK.first(session, {"task": task_id})
     if task is None:
         raise NotFound(what=f"task {task_id}")
     return task
@@ -56,7 +57,7 @@ def get_task(session: Session, task_id: int) -> Task:
 
 def get_issue(session: Session, sr_id: int) -> Issue:
     """Return an issue. Raises `NotFound` if there is none."""
-    issue = session.get(Issue, sr_id)
+    issue = _ISSUE.known(session, sr_id) or _ISSUE.first(session, {"issue": sr_id})
     if issue is None:
         raise NotFound(what=issue_ref(sr_id))
     # A session forgets what nothing else refers to, and would load it again.

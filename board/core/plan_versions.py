@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import ARRAY, Text, any_, bindparam, func, literal, select, update
 from sqlalchemy.orm import Session
@@ -15,14 +16,21 @@ from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.plan_model import PlanVersion
+from guardia.db.entities import Entities, Insertion
 from guardia.db.statement import Statement
 
 RETURNED_TO_AGENT = ("change", "again")
 """Ways of returning a plan that its agent has to answer."""
 # Built once: composing them takes longer than running them.
 _OF_TASK = PlanVersion.task_id == bindparam("task")
-_LATEST = select(PlanVersion).where(_OF_TASK).order_by(PlanVersion.number.desc()).limit(1)
-_NEXT = Statement(select(func.coalesce(func.max(PlanVersion.number), 0) + 1).where(_OF_TASK))
+_LATEST = Entities(
+    PlanVersion,
+    select(PlanVersion).where(_OF_TASK).order_by(PlanVersion.number.desc()).limit(1),
+)
+_LAST = select(func.coalesce(func.max(PlanVersion.number), 0)).where(
+    PlanVersion.task_id == bindparam("task_id")
+)
+_NEXT = Insertion(PlanVersion, number=_LAST.scalar_subquery() + 1)
 _ANSWER = Statement(
     update(PlanVersion.__table__)  # type: ignore[arg-type]
     .where(
@@ -43,20 +51,27 @@ def versions(session: Session, task_ids: Sequence[int]) -> list[PlanVersion]:
 
 def latest(session: Session, task: Task) -> PlanVersion | None:
     """Return the task's last filed plan, or `None` if none was filed."""
-    found: PlanVersion | None = session.scalar(_LATEST, {"task": task.task_id})
-    return found
+    return _LATEST.first(session, {"task": task.task_id})
 
 
 def add_version(
-    session: Session, task: Task, plan: Plan, bound: str, author: Actor, now: datetime, reason: str
+    session: Session,
+    task: Task,
+    plan: Plan,
+    bound: str,
+    author: Actor,
+    now: datetime,
+    *,
+    reason: str = "",
+    checks: list[dict[str, Any]] | None = None,
 ) -> PlanVersion:
     """Add a filed plan with the next number, its hash `bound`, and why a person changed it.
 
-    Its pre-checks are due if a person wrote it: an agent has run them before it files a plan.
+    Its pre-checks are due if a person wrote it: an agent has run them before it files a plan, and
+    `checks` are their results.
     """
     row = PlanVersion(
         task_id=task.task_id,
-        number=_NEXT.first(session, {"task": task.task_id}),
         attempt=task.attempt,
         plan_hash=bound,
         plan=plan.model_dump(mode="json"),
@@ -65,9 +80,9 @@ def add_version(
         filed_at=now,
         checks_due=author.kind is ActorKind.PERSON and any(a.precheck for a in plan.actions),
     )
-    session.add(row)
-    session.flush()
-    return row
+    if checks is not None:
+        row.checks = checks
+    return _NEXT.store(session, row)
 
 
 def mark_returned(

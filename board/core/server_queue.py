@@ -36,7 +36,7 @@ _LEADS = """
 # One statement for each use: a start and an end of work pay for a lock and one look.
 _LOOK = Statement.of(
     f"""
-    select own.overridden_by, own.task_id is not null as waits,
+    select own.overridden_by, own.task_id is not null as waits, own.holder_id as before,
         (select holder.task_id from tb_ops_task holder
           where holder.target_server = :server and holder.task_id <> :task and {_HOLDS}
           order by holder.task_id limit 1) as holder,
@@ -100,22 +100,23 @@ def lock_server(session: Session, server: str | None) -> None:
         _LOCK.run(session, {"server": server})
 
 
-def enter(session: Session, task: Task, now: datetime) -> int | None:
+def enter(session: Session, task: Task, now: datetime) -> tuple[int | None, int | None]:
     """Let an approved task start its change, or put it into the queue of its server.
 
-    Returns the task that it waits for, or `None` if it may start now.
+    Returns the task that it waits for, or `None` if it may start now, and the one that it waited
+    for before.
     """
     lock_server(session, task.target_server)
     words = {"server": task.target_server, "task": task.task_id, "now": now}
     found = _LOOK.run(session, words).fetchone()
     assert found is not None
-    overridden_by, waits, holder, leader = found
+    overridden_by, waits, before, holder, leader = found
     blocker: int | None = None if overridden_by else holder or leader
     if blocker is not None:
         _WAIT.run(session, {**words, "holder": blocker})
     elif waits:
         _FORGET.run(session, {"task": task.task_id})
-    return blocker
+    return blocker, before
 
 
 def leave(session: Session, task: Task, now: datetime, *, keeps_place: bool = False) -> None:

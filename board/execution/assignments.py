@@ -20,8 +20,8 @@ from guardia.board.core.wakes import wake
 from guardia.board.issues.receiving import open_task
 from guardia.board.organization import agent_memory, handover
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.entities import write_pending
 from guardia.i18n import t_default
-from guardia.org.model import Agent
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
     """File the triage (RECEIVED -> PARSED), one task per server, and wake the specialist."""
     now = board.clock()
     with board.database.transaction() as session:
-        handover.require_assignable(session, assignment.agent_id)
+        title = handover.require_assignable(session, assignment.agent_id)
         task = claimed_task(session, claim)
         issue = get_issue(session, claim.sr_id)
         # The requester's own institution decides who sees it: no reading of a text replaces it.
@@ -64,6 +64,7 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
         # Keep an assignee whom a person has chosen since the triage began.
         engineer = issue.assignee_id or assignment.engineer_id
         issue.agent_id, issue.assignee_id = assignment.agent_id, engineer
+        write_pending(session, issue)
         proposals.record_delegation(session, issue.sr_id, assignment.chosen, claim.actor, now)
         move_task(
             session,
@@ -125,7 +126,5 @@ def file_triage(board: BoardContext, claim: Claim, assignment: Assignment) -> No
             kind_name=log_label("triage.kind", assignment.kind),
             category=log_label("triage.category", assignment.category),
             priority=assignment.priority,
-            agent=agent.title
-            if (agent := session.get(Agent, assignment.agent_id))
-            else assignment.agent_id,
+            agent=title,
         )

@@ -34,7 +34,7 @@ def store_root(
     policy = requests.required_policy(session, plan)
     move = Move.ASK if policy.steps else Move.WAIVE
     bound = _take_plan(session, task, move, plan, author, now)
-    version = plan_versions.add_version(session, task, plan, bound, author, now, "")
+    version = plan_versions.add_version(session, task, plan, bound, author, now)
     if not policy.steps:
         task.run_after = start_time.approved_start(session, issue, task, (), now)
     requests.request_approvals(session, issue, task, bound, policy, now)
@@ -75,7 +75,7 @@ def store_bundled(
         raise Refused(why=t("board.not_approved"))
     tasks.require_permitted(session, task, plan, author)
     bound = _take_plan(session, task, Move.WAIVE, plan, author, now)
-    version = plan_versions.add_version(session, task, plan, bound, author, now, "")
+    version = plan_versions.add_version(session, task, plan, bound, author, now)
     version.checks_due = False
     if task.agent_id:
         wake(session, task.agent_id, WakeReason.DIRECTIVE, now, task.sr_id, by=author)

@@ -70,9 +70,8 @@ def keep_observed(
         run_after=None,
         run_id=None,
     )
-    version = plan_versions.add_version(session, task, plan, bound, author, now, "")
     results = None if checks is None else [asdict(result) for result in checks]
-    version.checks = results
+    version = plan_versions.add_version(session, task, plan, bound, author, now, checks=results)
     actions = " ".join(action.effect for action in plan.actions) or t("board.observed_nothing")
     text = t("board.observed", because=plan.because, actions=actions)
     session.add(Comment(sr_id=task.sr_id, author=str(author), body=text, created_at=now))

@@ -50,8 +50,7 @@ def find_delay(
         return Stale(what=issue.ref)
     if not plan.actions:
         return None
-    before = waiting_for(session, task.task_id)
-    holder_id = server_queue.enter(session, task, now)
+    holder_id, before = server_queue.enter(session, task, now)
     if holder_id is None:
         return None
     holder = issue_ref(get_task(session, holder_id).sr_id)

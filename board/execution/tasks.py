@@ -153,10 +153,10 @@ def store_plan(
     )
     if not policy.steps:
         task.run_after = start_time.approved_start(session, issue, task, (), now)
-    version = plan_versions.add_version(session, task, plan, bound, author, now, reason)
     results = None if checks is None else [asdict(result) for result in checks]
-    if results is not None:
-        version.checks = results
+    version = plan_versions.add_version(
+        session, task, plan, bound, author, now, reason=reason, checks=results
+    )
     requests.request_approvals(session, issue, task, bound, policy, now)
     if cover is not None:
         uses.announce(session, issue, cover, now)

@@ -36,11 +36,15 @@ class _Turn:
 
 
 class CopyUpdater:
-    """Keeps one copy up to date in a thread, because a dead network mount hangs forever."""
+    """Keeps one copy up to date: in a thread, because a dead network mount hangs forever.
 
-    def __init__(self, folder: Path, *, create: bool) -> None:
+    The installation's own copy needs none: it lies beside the memory of the witnesses, which is
+    read and written without a thread as well.
+    """
+
+    def __init__(self, folder: Path, *, own: bool) -> None:
         self.folder = folder
-        self._create = create
+        self._is_own = own
         self._copy = CheckpointCopy(folder)
         self._turns: SimpleQueue[_Turn] = SimpleQueue()
         self._turn: _Turn | None = None
@@ -80,6 +84,9 @@ class CopyUpdater:
 
     def _waits_for(self, act: Callable[[], None]) -> bool:
         """Return whether `act` ended in time. While an earlier one hangs, none is begun."""
+        if self._is_own:
+            self._try(act)
+            return True
         if self._turn is None or self._turn.done.is_set():
             self._turn = _Turn(act)
             with self._starting:
@@ -103,11 +110,14 @@ class CopyUpdater:
                         self._has_thread = False
                         return
                 continue
-            try:
-                turn.act()
-            except Exception:
-                log.exception("checkpoint copy %s", self.folder)
+            self._try(turn.act)
             turn.done.set()
+
+    def _try(self, act: Callable[[], None]) -> None:
+        try:
+            act()
+        except Exception:
+            log.exception("checkpoint copy %s", self.folder)
 
     def _check(self, known: CopyEnd) -> None:
         try:
@@ -118,7 +128,7 @@ class CopyUpdater:
     def _run(self, board: BoardContext, newest: Checkpoint | None) -> None:
         self._why = None
         try:
-            if self._create:
+            if self._is_own:
                 self.folder.mkdir(mode=0o755, parents=True, exist_ok=True)
             self.end = self._copy.extend(lambda last: _missing(board, last, newest))
         except OSError as error:

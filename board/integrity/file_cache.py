@@ -26,3 +26,10 @@ class FileCache(Generic[_T]):
             # Read after `stat`: a file that changes in between is read again the next time.
             self._known = known = (version, self._read(path))
         return known[1]
+
+    def find(self, path: Path) -> _T | None:
+        """Return the file's value, or `None` without a file."""
+        try:
+            return self.get(path)
+        except FileNotFoundError:
+            return None

@@ -15,11 +15,7 @@ from guardia.board.audit import log
 from guardia.board.audit.chain import ChainVerdict
 from guardia.board.audit.checkpoint import Checkpoint
 from guardia.board.audit.witness_files import WitnessFiles
-from guardia.board.integrity.witness_memory import (
-    CopyEnd,
-    WitnessMemory,
-    load_verifier_state,
-)
+from guardia.board.integrity.witness_memory import CopyEnd, VerifierState, WitnessMemory
 from guardia.board.integrity.witnesses import CheckpointCopy
 
 
@@ -63,9 +59,10 @@ def find_missing_checkpoint(
     return None
 
 
-def find_lost_memory(files: WitnessFiles, memory: WitnessMemory | None) -> WitnessFault | None:
+def find_lost_memory(
+    files: WitnessFiles, memory: WitnessMemory | None, state: VerifierState | None
+) -> WitnessFault | None:
     """Return which of verifier state and memory is gone although the other one has known it."""
-    state = load_verifier_state(files.verifier_state)
     if state is None and memory is not None and memory.verified:
         return WitnessFault("memory_lost", str(files.verifier_state), memory.size)
     if memory is None and state is not None and state.witnessed:

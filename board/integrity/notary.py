@@ -58,8 +58,10 @@ class Notary:
         self.witness_files = witness_files
         self._lock = threading.Lock()
         self._updaters = [
-            CopyUpdater(f, create=f == witness_files.copies[0]) for f in witness_files.copies
+            CopyUpdater(f, own=f == witness_files.copies[0]) for f in witness_files.copies
         ]
+        self._memory = FileCache(witness_memory.load_memory)
+        self._verifier_state = FileCache(witness_memory.load_verifier_state)
         self._last_reported: str | None = None
         self._root = FileCache(lambda path: checkpoints.load_public_key(path.read_text("ascii")))
         self._own = FileCache(_read_key)
@@ -96,8 +98,9 @@ class Notary:
         files = self.witness_files
         if files.finding.exists():
             raise Refused(why=t("audit.open_finding"))
-        memory = witness_memory.load_memory(files.memory)
-        if (lost := find_lost_memory(files, memory)) is not None:
+        memory = self._memory.find(files.memory)
+        state = self._verifier_state.find(files.verifier_state)
+        if (lost := find_lost_memory(files, memory, state)) is not None:
             raise _lost_witness(lost)
         for updater in self._updaters:
             known = memory.copies.get(str(updater.path)) if memory else None
@@ -118,14 +121,12 @@ class Notary:
                 return replace(memory, copies=copies)
             return replace(memory, size=newest.size, identity=newest.identity(), copies=copies)
 
-        witness_memory.update_memory(self.witness_files, change)
+        witness_memory.update_memory(self.witness_files, change, self._memory.find)
 
     def root_key(self) -> Ed25519PublicKey | None:
         """Return the first key, root of the succession, or `None` before any exists."""
         try:
-            return self._root.get(self.witness_files.public)
-        except FileNotFoundError:
-            return None
+            return self._root.find(self.witness_files.public)
         except (OSError, ValueError) as error:
             why = t("audit.bad_key")
             raise Misconfigured(what=str(self.witness_files.public), why=why) from error
@@ -150,7 +151,8 @@ class Notary:
         for _ in range(_ATTEMPTS):
             try:
                 with board.database.transaction(snapshot=True) as session:
-                    end, last = audit_log.newest(session)
+                    part = audit_log.unsigned_part(session, CHECKPOINT_KEYS)
+                    end, last = part.end, part.last
                     if not acknowledged:
                         self._require_checkpoints(session, last, memory)
                     if end == CHAIN_START:
@@ -160,7 +162,7 @@ class Notary:
                     if last and wanted is not None and wanted <= last.size < end.size:
                         return last  # another host has signed everything up to the requested size
                     wanted = wanted or end.size
-                    signed = self._signed(session, board, last, end)
+                    signed = self._signed(session, board, part)
                     added = audit_log.add_checkpoint(session, signed)
             except psycopg.errors.SerializationFailure:
                 continue  # another host has signed since the snapshot
@@ -171,19 +173,15 @@ class Notary:
         raise Stale(what=audit_log.CHAIN)
 
     def _signed(
-        self, session: Session, board: BoardContext, last: Checkpoint | None, end: ChainPosition
+        self, session: Session, board: BoardContext, part: audit_log.UnsignedPart
     ) -> Checkpoint:
         """Return the checkpoint of the chain's end. Raises `Refused` if it does not follow."""
+        end, last = part.end, part.last
         start = ChainPosition(last.size, last.head) if last else CHAIN_START
-        verdict = verify(
-            audit_log.recomputed_entries(session, after=start.size),
-            size=end.size,
-            head=end.head,
-            start=start,
-        )
+        verdict = verify(part.entries(session), size=end.size, head=end.head, start=start)
         if not verdict.intact:
             raise _refusal(verdict)
-        announced = audit_log.announcements(session, CHECKPOINT_KEYS)
+        announced = audit_log.announcements(session, CHECKPOINT_KEYS) if part.announced else []
         key = self._key(last, self._succession(a for a in announced if a[0] <= start.size))
         fresh = (a for a in announced if a[0] > start.size)
         if (forged := _first_forged(key, fresh)) is not None:

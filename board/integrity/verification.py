@@ -146,7 +146,9 @@ def _look(
     if found.intact:
         with board.database.reading() as session:
             lost = find_missing_checkpoint(session, last, memory, files, lambda: key is not None)
-        lost = lost or find_lost_copy(files, memory) or find_lost_memory(files, memory)
+        lost = lost or find_lost_copy(files, memory)
+        state = witness_memory.load_verifier_state(files.verifier_state)
+        lost = lost or find_lost_memory(files, memory, state)
         if lost is not None:
             found = replace(found, verdict=_name_witness(found.verdict, lost))
     return found, last

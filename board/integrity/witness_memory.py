@@ -89,12 +89,16 @@ def load_memory(path: Path) -> WitnessMemory | None:
     return _build(path, WitnessMemory, {**found, "copies": ends})
 
 
-def update_memory(files: WitnessFiles, change: Callable[[WitnessMemory], WitnessMemory]) -> None:
+def update_memory(
+    files: WitnessFiles,
+    change: Callable[[WitnessMemory], WitnessMemory],
+    load: Callable[[Path], WitnessMemory | None] = load_memory,
+) -> None:
     """Change what is known of the witnesses; processes of this host take turns."""
     path = files.memory
     path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_suffix(".lock")):
-        before = load_memory(path)
+        before = load(path)
         after = change(before or WitnessMemory())
         if after != before:
             write_json(path, asdict(after))

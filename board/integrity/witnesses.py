@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,6 +18,8 @@ from guardia.db.private_files import fsync_folder
 
 _TAIL_BYTES = 65536
 """Bytes at a copy's end that contain the beginning of its last line."""
+_LAST_LINES = 4096
+"""Bytes at a copy's end that contain it as a rule."""
 _ORDER = {True: "copy_repeated", False: "copy_damaged"}
 
 
@@ -39,16 +42,17 @@ class CheckpointCopy:
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
+            found = _last_line(file)
+            end = None if found is None else found[1]
             written = False
-            for batch in missing(_last_checkpoint(file)):
-                text = "".join(json.dumps(c.to_dict()) + "\n" for c in batch)
-                _write(file, text.encode())
+            for batch in missing(None if found is None else found[0]):
+                end = _append(file, batch)
                 written = True
             if written:
                 os.fsync(file.fileno())
             if fresh:
                 fsync_folder(self.path.parent)
-            return _last_line(file)
+            return end
 
     def find_fault(self, known: CopyEnd | None) -> str | None:
         """Return how the file differs from when its end was last known, or `None`.
@@ -135,6 +139,7 @@ def _position(file: BinaryIO, until: int, after: int) -> int:
     return low
 
 
+@lru_cache(maxsize=16)  # the last line is looked at before each signature and again after it
 def _parse(line: bytes) -> Checkpoint:
     try:
         return checkpoints.parse_checkpoint(json.loads(line))
@@ -147,29 +152,39 @@ def _write(file: BinaryIO, data: bytes) -> None:
         data = data[os.write(file.fileno(), data) :]
 
 
-def _last_checkpoint(file: BinaryIO) -> Checkpoint | None:
+def _append(file: BinaryIO, batch: list[Checkpoint]) -> CopyEnd:
+    """Append checkpoints at the file's end; return where the last one is."""
+    lines = [f"{json.dumps(one.to_dict())}\n".encode() for one in batch]
+    _write(file, b"".join(lines))
+    end, last = file.seek(0, os.SEEK_END), batch[-1]
+    return CopyEnd(last.size, last.identity(), end - len(lines[-1]), end)
+
+
+def _last_line(file: BinaryIO) -> tuple[Checkpoint, CopyEnd] | None:
+    """Return the last checkpoint and where it is; removes a line cut short."""
     end, start, whole, torn = _tail(file)
     if torn:
-        file.truncate(end - len(torn))
+        end -= len(torn)
+        file.truncate(end)
     if not whole:
         if start:
             raise ValueError("the last line has no beginning")
         return None
-    return _parse(whole.rpartition(b"\n")[2])
-
-
-def _last_line(file: BinaryIO) -> CopyEnd | None:
-    end, _, whole, _ = _tail(file)
-    if not whole:
-        return None
     line = whole.rpartition(b"\n")[2]
     last = _parse(line)
-    return CopyEnd(last.size, last.identity(), end - len(line) - 1, end)
+    return last, CopyEnd(last.size, last.identity(), end - len(line) - 1, end)
 
 
 def _tail(file: BinaryIO) -> tuple[int, int, bytes, bytes]:
     """Return the file's end, where reading began, its complete lines and what follows them."""
     end = file.seek(0, os.SEEK_END)
-    start = file.seek(max(0, end - _TAIL_BYTES))
-    whole, _, torn = file.read().rpartition(b"\n")
+    start, whole, torn = _lines_after(file, end - _LAST_LINES)
+    if start and b"\n" not in whole:
+        start, whole, torn = _lines_after(file, end - _TAIL_BYTES)
     return end, start, whole, torn
+
+
+def _lines_after(file: BinaryIO, start: int) -> tuple[int, bytes, bytes]:
+    start = file.seek(max(0, start))
+    whole, _, torn = file.read().rpartition(b"\n")
+    return start, whole, torn

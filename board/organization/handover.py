@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy import and_, bindparam, delete, func, select, update
 from sqlalchemy.orm import Session
 
 from guardia.board.audit import log
@@ -26,12 +26,18 @@ from guardia.board.core.wake_reasons import WakeReason
 from guardia.board.core.wakes import wake
 from guardia.board.organization import agent_memory
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.statement import Statement
 from guardia.errors import Stale
 from guardia.i18n import t_default
 from guardia.org.chart_model import OrgChart
 from guardia.org.model import Agent
 
 _OPEN = [state.value for state in OPEN_STATES]
+_ASSIGNABLE = Statement(
+    select(Agent.state, Agent.title)
+    .where(Agent.agent_id == bindparam("agent"))
+    .with_for_update(read=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,13 +161,15 @@ def open_tasks(session: Session, agents: list[str]) -> dict[str, int]:
     return {str(agent): count for agent, count in rows}
 
 
-def require_assignable(session: Session, agent_id: str) -> None:
-    """Raise `Stale` unless the agent can be assigned work; locks it until commit, so that it
-    cannot be fired.
+def require_assignable(session: Session, agent_id: str) -> str:
+    """Return the title of an agent that can be assigned work, otherwise raise `Stale`.
+
+    Locks it until commit, so that it cannot be fired.
     """
-    query = select(Agent.state).where(Agent.agent_id == agent_id).with_for_update(read=True)
-    if session.scalar(query) not in {"active", "paused"}:
+    found = _ASSIGNABLE.run(session, {"agent": agent_id}).fetchone()
+    if found is None or found[0] not in {"active", "paused"}:
         raise Stale(what=agent_id)
+    return str(found[1])
 
 
 @repeat_on_conflict

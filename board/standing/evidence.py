@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import bindparam, select
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from guardia.board.audit.kinds import EntryKind
@@ -15,8 +15,7 @@ from guardia.board.core.lifecycle import ActorKind
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.standing.policy import Routine, counted
-from guardia.db.statement import Statement
-from guardia.org.model import Server
+from guardia.org import registry
 
 OVERRIDES = frozenset({"abort", "manual", "return", "reanalyze", "change", "rollback", "reopen"})
 """Directives by which a person overrides a plan."""
@@ -44,18 +43,13 @@ class Evidence:
     """Tools of the changes that succeeded."""
 
 
-_CLASS = Statement(
-    select(Server.inst_id, Server.kind).where(Server.server_id == bindparam("server"))
-)
-
-
 def routine_of(session: Session, plan: Plan) -> Routine | None:
     """Return the routine of a plan, or `None` if its server belongs to no class."""
-    found = _CLASS.run(session, {"server": plan.server}).fetchone()
-    if found is None or not all(found):
+    institution, kind = registry.class_of(session, plan.server)
+    if not institution or not kind:
         return None
     cited = plan.citation
-    return Routine(cited.document, cited.version, cited.sha256, plan.category, *found)
+    return Routine(cited.document, cited.version, cited.sha256, plan.category, institution, kind)
 
 
 def started_detail(session: Session, task: Task, plan: Plan) -> dict[str, Any]:
