@@ -89,6 +89,7 @@ CONNECTION_OPTIONS: Mapping[str, Any] = MappingProxyType(
 """libpq parameters of every long-lived connection: both sides notice a vanished host within seconds
 instead of a quarter of an hour."""
 
+_DRIVER = "db.driver_connection"
 _PING_AFTER = 1.0
 """Seconds for which a connection must have been unused to be asked whether it still works."""
 
@@ -96,8 +97,9 @@ _PING_AFTER = 1.0
 class Database:
     """A pool of connections under one role.
 
-    `transaction` is the only place that commits: one short transaction per use case, rolled back on
-    any error. `reading` gives a read-only snapshot for pages.
+    `transaction` is the place that commits: one short transaction per use case, rolled back on any
+    error. `reading` gives a read-only snapshot for pages. `statements` is for those few that are
+    each complete by themselves.
     """
 
     def __init__(self, dsn: str, *, pool_size: int = 8) -> None:
@@ -114,15 +116,13 @@ class Database:
         _ping_after_idling(self.engine)
 
     @contextmanager
-    def transaction(self, *, snapshot: bool = False) -> Iterator[Session]:
-        """Open the transaction of one use case: commits at the end, rolls back on any error.
-
-        With `snapshot`, all its statements see the database as the first did; it fails with a
-        conflict where another one has changed what it writes.
-        """
-        with Session(self.engine, expire_on_commit=False) as session, session.begin():
-            if snapshot:
-                session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    def transaction(self) -> Iterator[Session]:
+        """Open the transaction of one use case: commits at the end, rolls back on any error."""
+        with (
+            Session(self.engine, expire_on_commit=False) as session,
+            session.begin(),
+            _one_connection(session),
+        ):
             yield session
 
     @contextmanager
@@ -135,6 +135,14 @@ class Database:
                     "isolation_level": "REPEATABLE READ",
                 }
             )
+            with _one_connection(session):
+                yield session
+
+    @contextmanager
+    def statements(self) -> Iterator[Session]:
+        """Open a session whose statements each take effect at once, without a transaction."""
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.connection(execution_options={"isolation_level": "AUTOCOMMIT"})
             yield session
 
     def glance(self, query: str, values: Mapping[str, Any]) -> Any:
@@ -210,8 +218,23 @@ def _ping_after_idling(engine: Engine) -> None:
             raise exc.DisconnectionError(str(error)) from error
 
 
+@contextmanager
+def _one_connection(session: Session) -> Iterator[None]:
+    """Let a session know its psycopg connection, once asked for, as long as its transaction."""
+    session.info[_DRIVER] = None
+    try:
+        yield
+    finally:
+        del session.info[_DRIVER]
+
+
 def driver_connection(session: Session) -> psycopg.Connection[Any]:
     """Return the psycopg connection of a session, for libraries that join its transaction."""
+    known: psycopg.Connection[Any] | None = session.info.get(_DRIVER)
+    if known is not None:
+        return known
     connection = session.connection().connection.driver_connection
     assert isinstance(connection, psycopg.Connection)
+    if _DRIVER in session.info:
+        session.info[_DRIVER] = connection
     return connection

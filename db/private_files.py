@@ -56,15 +56,16 @@ def read_json(path: Path) -> dict[str, Any]:
     return found
 
 
-def write_json(path: Path, value: dict[str, Any]) -> None:
-    """Replace a file by this object, readable by our account only."""
-    replace_file(path, json.dumps(value).encode("utf-8"))
+def write_json(path: Path, value: dict[str, Any], *, new: bool = True) -> None:
+    """Replace a file by this object, readable by our account only; see `replace_file`."""
+    replace_file(path, json.dumps(value).encode("utf-8"), new=new)
 
 
-def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
+def replace_file(path: Path, content: bytes, mode: int = 0o600, *, new: bool = True) -> None:
     """Replace a file as a whole: after a power failure it holds either the old or the new content.
 
-    The content is on the disk before the file gets its name, and the name before this returns.
+    The content is on the disk before the file gets its name, and, if that must be `new`, the name
+    before this returns.
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -77,7 +78,8 @@ def replace_file(path: Path, content: bytes, mode: int = 0o600) -> None:
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    fsync_folder(path.parent)
+    if new:
+        fsync_folder(path.parent)
 
 
 def fsync_folder(folder: Path) -> None:

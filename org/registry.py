@@ -43,6 +43,7 @@ _DISPATCHER = Statement(
     .order_by(Agent.state, Agent.agent_id)
     .limit(1)
 )
+_DUTY = Statement(select(Agent.duty).where(Agent.agent_id == bindparam("agent")))
 _CLASS = Statement(
     select(Server.inst_id, Server.kind).where(Server.server_id == bindparam("server"))
 )
@@ -156,10 +157,23 @@ def institution_of(session: Session, server_id: str | None) -> str | None:
     return class_of(session, server_id)[0]
 
 
+def duty_of(session: Session, agent_id: str | None) -> str | None:
+    """Return the duty of an agent, or `None` if there is none."""
+    found: str | None = _DUTY.first(session, {"agent": agent_id}) if agent_id else None
+    return found
+
+
 def class_of(session: Session, server_id: str | None) -> tuple[str | None, str | None]:
-    """Return institution and kind of a server, `None` for what is unknown."""
-    found = _CLASS.run(session, {"server": server_id}).fetchone()
-    return (found[0], found[1]) if found is not None else (None, None)
+    """Return institution and kind of a server, `None` for what is unknown.
+
+    A transaction reads it once: a use case that asks several times has one answer.
+    """
+    place = f"server:{server_id}"
+    known: tuple[str | None, str | None] | None = session.info.get(place)
+    if known is None:
+        row = _CLASS.run(session, {"server": server_id}).fetchone()
+        session.info[place] = known = (row[0], row[1]) if row is not None else (None, None)
+    return known
 
 
 def dispatcher(session: Session) -> str | None:

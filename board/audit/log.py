@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import psycopg
@@ -315,9 +315,10 @@ class UnsignedPart:
 
     def entries(self, session: Session) -> Iterator[StoredEntry]:
         """Yield the entries after the checkpoint, like `recomputed_entries`."""
-        yield from map(_recomputed, self._first)
+        rows = iter(self._first)
         if len(self._first) == _BATCH:
-            yield from recomputed_entries(session, self._first[-1][0])
+            rows = chain(rows, _rows(session, self._first[-1][0], self.end.size))
+        yield from map(_recomputed, rows)
 
 
 def unsigned_part(session: Session, use: str) -> UnsignedPart:

@@ -99,8 +99,8 @@ def _reanalyze(ctx: DirectiveContext) -> Directive:
 
 
 def _require_agent(ctx: DirectiveContext) -> None:
-    agent = ctx.session.get(Agent, ctx.task.agent_id) if ctx.task.agent_id else None
-    if ctx.task.target_server is None or agent is None or agent.duty != "operate":
+    duty = registry.duty_of(ctx.session, ctx.task.agent_id)
+    if ctx.task.target_server is None or duty != "operate":
         raise ctx.refusal("nobody_to_return_to")
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from sqlalchemy import select
+from sqlalchemy import BigInteger, select
 from sqlalchemy.orm import Session
 
 from guardia.board.control import kill_report, rollback
@@ -23,11 +23,11 @@ from guardia.board.core.lifecycle import ENDED_STATES, OPEN_STATES, State
 from guardia.board.core.lookup import get_issue, lock_task, lock_tasks
 from guardia.board.core.model import Directive, Task
 from guardia.board.core.outbox import reply_to_room, schedule_checkpoint
-from guardia.board.execution.start_delay import waiting_for
 from guardia.board.standing import ending
 from guardia.board.standing import proofs as standing_proofs
 from guardia.board.standing.evidence import OVERRIDES
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.statement import Statement
 from guardia.errors import IllegalMove, NotFound, Stale
 from guardia.i18n import t
 from guardia.org.access import require_permission
@@ -36,6 +36,14 @@ from guardia.text import MAX_REASON, trim
 
 _BEFORE_WORK = (State.RECEIVED, State.PARSED, State.PENDING_APPROVAL, State.APPROVED)
 _ON_SERVER = (State.APPROVED, State.IN_PROGRESS, State.COMPLETED)
+_HINDRANCES = Statement.of(
+    """
+    select
+        exists (select from tb_directive where task_id = :task and state = 'UNDOING'),
+        exists (select from tb_server_wait where task_id = :task and holder_id is not null)
+""",
+    task=BigInteger(),
+)
 _STOPPING = frozenset({"abort", "pause", "manual"})
 """Directives that only stop work do not wait for a checkpoint: the log is signed afterwards."""
 
@@ -109,10 +117,10 @@ def _carry_out(
         task = _lock(session, task_id, request.verb)
         if task.status in _ON_SERVER:
             server_queue.lock_server(session, task.target_server)
-        undoing = rollback.is_undoing(session, task_id)
+        undoing, waiting = _hindrances(session, task_id)
         if request.seen not in ("", seen_state(State(task.status), undoing=undoing)):
             raise Stale(what=issue_ref(task.sr_id))
-        if request.verb not in _allowed_verbs(session, task, undoing=undoing):
+        if request.verb not in _allowed_verbs(task, undoing=undoing, waiting=waiting):
             raise IllegalMove(state=t(f"state.{task.status}"), move=t(f"board.verb.{request.verb}"))
         issue = get_issue(session, task.sr_id)
         ctx = DirectiveContext(session, task, issue, request, Actor.of(person), now)
@@ -146,22 +154,29 @@ def eligible_tasks(board: BoardContext, sr_id: int, verb: str) -> list[int]:
     with board.database.reading() as session:
         get_issue(session, sr_id)
         rows = session.scalars(select(Task).where(Task.sr_id == sr_id).order_by(Task.task_id))
-        return [
-            task.task_id
-            for task in rows.all()
-            if verb
-            in _allowed_verbs(session, task, undoing=rollback.is_undoing(session, task.task_id))
-        ]
+        return [task.task_id for task in rows.all() if verb in _allowed_now(session, task)]
 
 
-def _allowed_verbs(session: Session, task: Task, *, undoing: bool) -> tuple[str, ...]:
+def _allowed_now(session: Session, task: Task) -> tuple[str, ...]:
+    undoing, waiting = _hindrances(session, task.task_id)
+    return _allowed_verbs(task, undoing=undoing, waiting=waiting)
+
+
+def _allowed_verbs(task: Task, *, undoing: bool, waiting: bool) -> tuple[str, ...]:
     return allowed_verbs(
         State(task.status),
         paused=task.paused,
         undoing=undoing,
         planned=task.plan is not None,
-        waiting=waiting_for(session, task.task_id) is not None,
+        waiting=waiting,
     )
+
+
+def _hindrances(session: Session, task_id: int) -> tuple[bool, bool]:
+    """Return whether a task is being rolled back, and whether it waits for its server."""
+    found = _HINDRANCES.run(session, {"task": task_id}).fetchone()
+    assert found is not None
+    return found[0], found[1]
 
 
 def _announce(ctx: DirectiveContext) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from guardia.board.approvals import start_time
@@ -19,12 +18,8 @@ from guardia.board.core.lookup import get_issue, get_task
 from guardia.board.core.model import Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.planner import Planner
-from guardia.board.core.run_model import ServerWait
 from guardia.board.execution import rule_check
-from guardia.db.statement import Statement
 from guardia.errors import RuleBroken, ServerBusy, Stale
-
-_HOLDER = Statement(select(ServerWait.holder_id).where(ServerWait.task_id == bindparam("task")))
 
 
 def find_delay(
@@ -77,9 +72,3 @@ def _permitted_start(
     if found.start is None:
         raise RuleBroken(why="\n".join(found.ruling.sentences))
     return found.start if found.start > now else None
-
-
-def waiting_for(session: Session, task_id: int) -> int | None:
-    """Return the task that a task waits for before it may change its server, or `None`."""
-    found: int | None = _HOLDER.first(session, {"task": task_id})
-    return found

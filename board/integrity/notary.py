@@ -14,7 +14,6 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from sqlalchemy.orm import Session
 
@@ -149,23 +148,23 @@ class Notary:
     ) -> Checkpoint | None:
         wanted: int | None = None
         for _ in range(_ATTEMPTS):
-            try:
-                with board.database.transaction(snapshot=True) as session:
-                    part = audit_log.unsigned_part(session, CHECKPOINT_KEYS)
-                    end, last = part.end, part.last
-                    if not acknowledged:
-                        self._require_checkpoints(session, last, memory)
-                    if end == CHAIN_START:
-                        return last
-                    if last and (last.size, last.head) == (end.size, end.head):
-                        return last
-                    if last and wanted is not None and wanted <= last.size < end.size:
-                        return last  # another host has signed everything up to the requested size
-                    wanted = wanted or end.size
-                    signed = self._signed(session, board, part)
-                    added = audit_log.add_checkpoint(session, signed)
-            except psycopg.errors.SerializationFailure:
-                continue  # another host has signed since the snapshot
+            # No transaction: nothing that was read can change, and what is stored must follow the
+            # checkpoint that it names.
+            with board.database.statements() as session:
+                part = audit_log.unsigned_part(session, CHECKPOINT_KEYS)
+                end, last = part.end, part.last
+                if not acknowledged:
+                    self._require_checkpoints(session, last, memory)
+                if end == CHAIN_START:
+                    return last
+                if last and (last.size, last.head) == (end.size, end.head):
+                    return last
+                if last and wanted is not None and wanted <= last.size < end.size:
+                    return last  # another host has signed everything up to the requested size
+                wanted = wanted or end.size
+                signed = self._signed(session, board, part)
+                # Otherwise another host has signed in the meantime.
+                added = audit_log.add_checkpoint(session, signed)
             if added:
                 if last is None:
                     self._publish(self._own_key(self.witness_files.key).public_key())
@@ -181,7 +180,11 @@ class Notary:
         verdict = verify(part.entries(session), size=end.size, head=end.head, start=start)
         if not verdict.intact:
             raise _refusal(verdict)
-        announced = audit_log.announcements(session, CHECKPOINT_KEYS) if part.announced else []
+        announced = (
+            audit_log.announcements(session, CHECKPOINT_KEYS, until=end.size)
+            if part.announced
+            else []
+        )
         key = self._key(last, self._succession(a for a in announced if a[0] <= start.size))
         fresh = (a for a in announced if a[0] > start.size)
         if (forged := _first_forged(key, fresh)) is not None:

@@ -96,12 +96,15 @@ def update_memory(
 ) -> None:
     """Change what is known of the witnesses; processes of this host take turns."""
     path = files.memory
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.parent.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
     with locked(path.with_suffix(".lock")):
         before = load(path)
         after = change(before or WitnessMemory())
         if after != before:
-            write_json(path, asdict(after))
+            # A new file must survive a power failure, because the verifier state will say that it
+            # exists. If its replacement does not, the former content is true as well, of less.
+            write_json(path, asdict(after), new=before is None)
 
 
 def _build(path: Path, kind: type[_T], values: Any) -> _T:
