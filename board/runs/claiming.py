@@ -29,6 +29,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.model import Directive, Issue, Task
 from guardia.board.core.plan_model import PlanVersion
 from guardia.board.core.run_model import ServerWait
+from guardia.db.entities import Entities
 from guardia.db.statement import Statement, constant
 from guardia.org.model import Agent
 
@@ -71,7 +72,7 @@ def next_task(session: Session, parameters: Mapping[str, Any]) -> Task | None:
     Waits for a person who is writing to it: a skipped task would not be looked at again.
     """
     while (task_id := _NEXT.first(session, parameters)) is not None:
-        task: Task | None = session.scalar(_LOCK, {**parameters, "task": task_id})
+        task = _LOCK.first(session, {**parameters, "task": task_id})
         if task is not None:
             return task
     return None
@@ -135,4 +136,4 @@ def _lock() -> Select[Any]:
 
 
 # Built once: composing the statements takes longer than running them.
-_NEXT, _LOCK = Statement(_next()), _lock()
+_NEXT, _LOCK = Statement(_next()), Entities(Task, _lock())
