@@ -11,6 +11,11 @@ from sqlalchemy.types import TypeDecorator
 from guardia.text import clean, clean_json
 
 
+def cleaned(value: str | None) -> str | None:
+    """Return a text in the form in which it is stored."""
+    return None if value is None else clean(value)
+
+
 class CleanText(TypeDecorator[str]):
     """Text. Values in comparisons are cleaned as well, so they match what was stored."""
 
@@ -19,7 +24,7 @@ class CleanText(TypeDecorator[str]):
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Clean a value that is stored or compared."""
-        return None if value is None else clean(value)
+        return cleaned(value)
 
 
 class CleanJsonb(TypeDecorator[Any]):

@@ -107,15 +107,17 @@ def pending_values(changed: Base) -> dict[str, Any]:
     return {name: changed.__dict__[name] for name in names}
 
 
+def write(session: Session, changed: _E, **values: Any) -> None:
+    """Set values on an object and write them at once."""
+    keys = {f"_{c.key}": changed.__dict__[str(c.key)] for c in _table(type(changed)).primary_key}
+    take_as_written(changed, values)
+    _update(type(changed), tuple(values)).run(session, {**values, **keys})
+
+
 def write_pending(session: Session, changed: Base) -> None:
     """Write what has been set on an object."""
-    new = pending_values(changed)
-    if not new:
-        return
-    key = _table(type(changed)).primary_key
-    keys = {f"_{c.key}": changed.__dict__[str(c.key)] for c in key}
-    take_as_written(changed, new)
-    _update(type(changed), tuple(new)).run(session, {**new, **keys})
+    if new := pending_values(changed):
+        write(session, changed, **new)
 
 
 def take_as_written(changed: Base, values: Mapping[str, Any]) -> None:

@@ -18,6 +18,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.types import TypeEngine
 
+from guardia.db.columns import CleanText, cleaned
 from guardia.db.engine import driver_connection
 
 DIALECT = create_dialect()  # type: ignore[no-untyped-call]
@@ -31,6 +32,13 @@ def constant(value: str) -> ColumnElement[str]:
     """
     assert value.isidentifier(), value
     return literal_column(f"'{value}'", Text())
+
+
+def _converter(kind: TypeEngine[Any]) -> _Converter | None:
+    """Return how values of a type are converted: a text needs only to be cleaned."""
+    if isinstance(kind, CleanText):
+        return cleaned
+    return kind.dialect_impl(DIALECT).bind_processor(DIALECT)
 
 
 class Statement:
@@ -58,7 +66,7 @@ class Statement:
         for parameter, name in found.bind_names.items():
             if not parameter.required:
                 constants[name] = parameter.effective_value
-            convert = parameter.type.dialect_impl(DIALECT).bind_processor(DIALECT)
+            convert = _converter(parameter.type)
             if convert is not None:
                 converters[name] = convert
         for column in found.insert_prefetch:  # columns of a new row that the statement leaves out

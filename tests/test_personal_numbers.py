@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from guardia import personal_numbers
 from guardia.personal_numbers import (
     has_resident_number,
     mask_hyphenated_numbers,
@@ -181,3 +182,9 @@ def test_outputs_that_a_program_reads_keep_bare_digits() -> None:
     assert mask_hyphenated_numbers("size 9001011234567 900101-1234567") == (
         "size 9001011234567 900101-1******"
     )
+
+
+def test_characters_that_are_passed_over_stand_for_no_digit_or_dash() -> None:
+    every = "".join(map(chr, (*range(0x80), *range(0xAC00, 0xD7A4)))) + "·…→"
+    assert personal_numbers._UNCHANGED.fullmatch(every)
+    assert "".join(map(personal_numbers._plain, every[0x80:])) == every[0x80:]

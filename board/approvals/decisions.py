@@ -32,7 +32,7 @@ from guardia.board.core.reasons import require_reason
 from guardia.board.passkeys import signing
 from guardia.board.passkeys.signing import DecisionSubject, PasskeySignature
 from guardia.db.engine import repeat_on_conflict
-from guardia.db.entities import Insertion, write_pending
+from guardia.db.entities import Insertion, write
 from guardia.errors import Forbidden, PasskeyNeeded, PasskeyRejected, Stale
 from guardia.i18n import t, t_default
 from guardia.org.access import require_permission
@@ -109,8 +109,8 @@ def submit_decision(
         step = steps[decision.step - 1]
         row = _add_row(session, step, new_decision)
         after = policy.evaluate_chain(chain, (*before.given, decision))
-        _settle_step(step, new_decision, after)
-        write_pending(session, step)
+        if after.refused or after.current != step.step:  # otherwise its quorum is incomplete
+            _close_step(session, step, new_decision)
         state = decision_effects.advance(session, issue, task, after, new_decision)
         decision_effects.notify(session, issue, task, new_decision, state, row)
         given = sum(d.step == step.step for d in after.given)
@@ -194,17 +194,17 @@ def _add_row(session: Session, step: Approval, new_decision: NewDecision) -> Dec
     return _NEW_DECISION.store(session, row)
 
 
-def _settle_step(step: Approval, new_decision: NewDecision, after: ApprovalProgress) -> None:
-    """Close the row of a step, unless its quorum is incomplete."""
-    if not after.refused and after.current == step.step:
-        return
-    step.state = _STATE.get(new_decision.decision.verdict, "APPROVED")
-    step.decided_by, step.reason, step.decided_at = (
-        new_decision.person.id,
-        new_decision.request.reason,
-        new_decision.now,
+def _close_step(session: Session, step: Approval, new_decision: NewDecision) -> None:
+    """Close the row of a step."""
+    write(
+        session,
+        step,
+        state=_STATE.get(new_decision.decision.verdict, "APPROVED"),
+        decided_by=new_decision.person.id,
+        reason=new_decision.request.reason,
+        decided_at=new_decision.now,
+        look_at=None,
     )
-    step.look_at = None
 
 
 def _log_decision(

@@ -80,16 +80,22 @@ def canonical(value: Any) -> bytes:
 
 def _is_sorted_by_code_points(value: Any) -> bool:
     """Return whether a value has only plain types and ASCII keys, so that order is beyond doubt."""
-    kind = type(value)
-    if kind is dict:
-        if not all(type(key) is str and key.isascii() for key in value):
+    found = [value]
+    for each in found:  # grows meanwhile: one call for each entry would cost more than its work
+        kind = type(each)
+        if kind is dict:
+            try:
+                plain = "".join(each).isascii()
+            except TypeError:
+                return False
+            if not plain:
+                return False
+            found.extend(each.values())
+        elif kind is list:
+            found.extend(each)
+        elif kind not in _SIMPLE:
             return False
-        inner = value.values()
-    elif kind is list:
-        inner = value
-    else:
-        return kind in _SIMPLE
-    return all(type(each) in _SIMPLE or _is_sorted_by_code_points(each) for each in inner)
+    return True
 
 
 def _sorted(value: Any) -> Any:
@@ -110,8 +116,15 @@ def digest(value: Any) -> str:
 
     Only the Unicode form is normalized: two plans that differ in one character differ.
     """
-    even = _map_text(value, _normalize)
-    return hashlib.sha256(_VALUE_DOMAIN + canonical(even)).hexdigest()
+    whole = _SORTING.encode(value) if _is_sorted_by_code_points(value) else None
+    # Most values are normalized. No mark combines with a quote, so their text shows it as a whole.
+    if whole is None or not unicodedata.is_normalized("NFC", whole):
+        return _digest(canonical(_map_text(value, _normalize)))
+    return _digest(whole.encode("utf-8"))
+
+
+def _digest(canonical_bytes: bytes) -> str:
+    return hashlib.sha256(_VALUE_DOMAIN + canonical_bytes).hexdigest()
 
 
 def to_microseconds(moment: datetime) -> int:

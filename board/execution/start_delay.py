@@ -37,10 +37,12 @@ def find_delay(
     however long it waits.
     """
     issue = get_issue(session, task.sr_id)
-    task.run_after = start_time.approved_start(session, issue, task, decisions, now)
-    if task.run_after is None:
-        task.run_after = _permitted_start(session, planner, task, plan, now)
-    if task.run_after is not None:
+    start = start_time.approved_start(session, issue, task, decisions, now)
+    if start is None:
+        start = _permitted_start(session, planner, task, plan, now)
+    if start != task.run_after:
+        task.run_after = start
+    if start is not None:
         server_queue.leave(session, task, now)
         return Stale(what=issue.ref)
     if not plan.actions:

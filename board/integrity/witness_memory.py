@@ -61,6 +61,10 @@ class WitnessMemory:
     copies: dict[str, CopyEnd] = field(default_factory=dict)
     """The end of each copy, by its path."""
 
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields as JSON-compatible values; `asdict` would copy each value."""
+        return _fields(self) | {"copies": {p: _fields(end) for p, end in self.copies.items()}}
+
 
 def load_verifier_state(path: Path) -> VerifierState | None:
     """Return the saved state, or `None`. Raises `Misconfigured` if it is damaged."""
@@ -104,7 +108,7 @@ def update_memory(
         if after != before:
             # A new file must survive a power failure, because the verifier state will say that it
             # exists. If its replacement does not, the former content is true as well, of less.
-            write_json(path, asdict(after), new=before is None)
+            write_json(path, after.to_dict(), new=before is None)
 
 
 def _build(path: Path, kind: type[_T], values: Any) -> _T:
@@ -119,6 +123,10 @@ def _build(path: Path, kind: type[_T], values: Any) -> _T:
         if type(value) is not _TYPES.get(name, int) or (isinstance(value, int) and value < 0):
             raise _damaged(path)
     return made
+
+
+def _fields(value: WitnessMemory | CopyEnd) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__slots__}
 
 
 _TYPES: dict[str, type] = {

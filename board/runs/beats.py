@@ -32,7 +32,7 @@ from guardia.board.runs import claiming, due_work, mention_replies, worker_crash
 from guardia.board.runs.claiming import AGENT
 from guardia.db import events, jobs
 from guardia.db.engine import driver_connection, repeat_on_conflict
-from guardia.db.entities import write_pending
+from guardia.db.entities import write
 from guardia.db.jobs import JobAttempt
 from guardia.db.statement import Statement
 from guardia.org.chart_model import AgentEntry, parse_entry
@@ -306,9 +306,8 @@ def claim_task(
             task = claiming.next_task(session, parameters)
             if task is None:
                 return None
-            task.fence += 1
-            task.run_id, task.lost_at = run_context.run_id, None
-            write_pending(session, task)
+            fence, run_id = task.fence + 1, run_context.run_id
+            write(session, task, fence=fence, run_id=run_id, lost_at=None)
             return Claim(
                 task.task_id, task.sr_id, run_context.agent_id, run_context.run_id, task.fence
             )

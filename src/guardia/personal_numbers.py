@@ -20,6 +20,7 @@ _DASHES = frozenset("\u02d7\u2043\u2212\u2500\u2501\u2796\u30fc\u3161")
 _DIGITS = frozenset("0123456789")
 _MONTHS = range(1, 13)
 _LEAP_YEAR = 2000
+_RESIDENT_DIGITS = 13
 _BIRTH_DIGITS = 6
 _SHOWN = 7
 """Digits of a resident number that stay: date of birth and the digit after it."""
@@ -27,6 +28,8 @@ _WEIGHTS = (2, 3, 4, 5, 6, 7, 8, 9, 2, 3, 4, 5)
 _MILLISECONDS = range(1_500_000_000_000, 2_100_000_000_000)
 """Timestamps of the years 2017 to 2036."""
 _LOOK_BACK = 24
+_UNCHANGED = re.compile(r"[\x00-\x7f가-힣·…→]*")
+"""Texts in which no character stands for a digit, a dash or nothing: most Korean ones."""
 _MAY_BE_ONE = re.compile(r"[0-9](?:[\x00 ]?[0-9]){5}|[0-9][0-9][.\-/][0-9][0-9][.\-/][0-9][0-9]")
 _RESIDENT_WORD = re.compile(r"주민|외국인|등록\s?번호|민번|jumin|rrn|resident|ssn", re.IGNORECASE)
 _PASSPORT_WORD = re.compile(r"여권|passport", re.IGNORECASE)
@@ -82,7 +85,7 @@ def mask_resident_numbers(text: str) -> str:
 
     Masking a masked text changes nothing.
     """
-    if _MAY_BE_ONE.search(_readable(text)) is None:
+    if len(text) < _RESIDENT_DIGITS or _MAY_BE_ONE.search(_readable(text)) is None:
         return text
     for pattern in (_RESIDENT, _DATED, _SPACED):
         text = _mask(text, pattern, _is_resident, _SHOWN)
@@ -155,7 +158,7 @@ def _starred(text: str, found: re.Match[str], hidden: frozenset[int]) -> str:
 
 def _readable(text: str) -> str:
     """Return `text` with every digit and dash in ASCII, each character in its place."""
-    if text.isascii():
+    if text.isascii() or _UNCHANGED.fullmatch(text):
         return text
     return text.translate({ord(c): _plain(c) for c in set(text) if not c.isascii()})
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import unicodedata
 from datetime import UTC, datetime
@@ -57,6 +58,34 @@ def _in_order(value: Any) -> Any:
     if isinstance(value, float):
         raise TypeError
     return value
+
+
+marks = st.text(st.sampled_from('ae"\\n\u0301\u0303\u0338가\u1100\u1161\u11a8\n'), max_size=6)
+marked = st.recursive(
+    st.integers() | marks,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(marks, inner, max_size=4),
+    max_leaves=8,
+)
+
+
+def _normalized(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_normalized(key): _normalized(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_normalized(each) for each in value]
+    return unicodedata.normalize("NFC", value) if isinstance(value, str) else value
+
+
+@given(marked)
+@pytest.mark.slow
+def test_a_digest_is_that_of_the_normalized_value(value: Any) -> None:
+    try:
+        found = digest(value)
+    except TypeError as error:
+        assert "same text" in str(error)
+        return
+    whole = b"guardia.value.v1\n" + canonical(_normalized(value))
+    assert found == hashlib.sha256(whole).hexdigest()
 
 
 @given(unclean)
