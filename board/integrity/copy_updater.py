@@ -38,7 +38,7 @@ class _Turn:
 class CopyUpdater:
     """Keeps one copy up to date: in a thread, because a dead network mount hangs forever.
 
-    The installation's own copy needs none: it lies beside the memory of the witnesses, which is
+    The installation's own copy needs none: it is beside the memory of the witnesses, which is
     read and written without a thread as well.
     """
 

@@ -29,7 +29,7 @@ _MILLISECONDS = range(1_500_000_000_000, 2_100_000_000_000)
 """Timestamps of the years 2017 to 2036."""
 _LOOK_BACK = 24
 _UNCHANGED = re.compile(r"[\x00-\x7f가-힣·…→]*")
-"""Texts in which no character stands for a digit, a dash or nothing: most Korean ones."""
+"""Texts without a character that is read as a digit, a dash or nothing: most Korean ones."""
 _MAY_BE_ONE = re.compile(r"[0-9](?:[\x00 ]?[0-9]){5}|[0-9][0-9][.\-/][0-9][0-9][.\-/][0-9][0-9]")
 _RESIDENT_WORD = re.compile(r"주민|외국인|등록\s?번호|민번|jumin|rrn|resident|ssn", re.IGNORECASE)
 _PASSPORT_WORD = re.compile(r"여권|passport", re.IGNORECASE)
