@@ -41,12 +41,14 @@ def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[s
 
 @pytest.fixture(scope="session")
 def browser_context_args(browser_context_args: dict[str, Any]) -> dict[str, Any]:
-    """Use the language, time zone and screen of a Korean office."""
+    """Use the language, time zone and screen of a Korean office, without animations."""
     return {
         **browser_context_args,
         "locale": "ko-KR",
         "timezone_id": "Asia/Seoul",
         "viewport": VIEWPORT,
+        # What is measured is at rest, however slow the machine is.
+        "reduced_motion": "reduce",
     }
 
 
