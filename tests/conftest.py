@@ -48,9 +48,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
+# What the collection makes stays: the garbage collector need not look at it, now or later.
+gc.disable()
+
+
 def pytest_collection_finish() -> None:
-    """Keep what the collection has made out of the garbage collector's rounds: it stays."""
+    """Let the garbage collector work from here on, on what the tests make."""
     gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(scope="session")
