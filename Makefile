@@ -111,10 +111,10 @@ octokit: dev
 	  && cp .ci/octokit/package-lock.json $(OCTOKIT)/installed; \
 	} || echo "Octokit을 내려받지 못했습니다. 해당 테스트는 실패합니다. (not fetched: its test will fail)" >&2
 
-# Three processes, because tests mostly wait for real services. Each file stays in one process, in
+# Four processes, because tests often wait for real services. Each file stays in one process, in
 # order: by default, files with few but long tests would all run last.
 test: dev debian claude octokit
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Apache Superset in an environment of its own (830 MB), and the test that runs it.
 superset: dev
