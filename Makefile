@@ -74,10 +74,12 @@ dev:
 demo: install
 	@exec "$(VENV)/bin/guardia" demo $(ARGS)
 
-# Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, nginx, TLS, ps;
-# Dovecot's mailboxes; OpenLDAP's directory; strace shows where a program connects to; debootstrap and systemd-nspawn run whole machines.
-DEBIAN = chromium-headless-shell debootstrap dovecot-imapd dovecot-lmtpd fonts-noto-cjk nginx-light openssh-client openssh-server openssl \
-  procps prometheus-alertmanager slapd strace sudo systemd-container
+# Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, nginx, TLS, ps,
+# sudo; Dovecot's mailboxes; OpenLDAP's directory; MariaDB's client; strace shows where a program
+# connects to; debootstrap and systemd-nspawn run whole machines.
+DEBIAN = chromium-headless-shell debootstrap dovecot-imapd dovecot-lmtpd fonts-noto-cjk \
+  mariadb-client nginx-light openssh-client openssh-server openssl procps prometheus-alertmanager \
+  slapd strace sudo systemd-container
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=; for package in $(DEBIAN); do \
