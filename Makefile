@@ -74,10 +74,12 @@ dev:
 demo: install
 	@exec "$(VENV)/bin/guardia" demo $(ARGS)
 
-# Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, nginx, TLS, ps;
-# Dovecot's mailboxes; OpenLDAP's directory; strace shows where a program connects to; debootstrap and systemd-nspawn run whole machines.
-DEBIAN = chromium debootstrap dovecot-imapd dovecot-lmtpd fonts-noto-cjk nginx-light openssh-client openssh-server openssl \
-  procps prometheus-alertmanager slapd strace systemd-container
+# Programs that the tests use for real: a browser with Korean fonts, OpenSSH's server, nginx, TLS, ps,
+# sudo; Dovecot's mailboxes; OpenLDAP's directory; MariaDB's client; strace shows where a program
+# connects to; debootstrap and systemd-nspawn run whole machines.
+DEBIAN = chromium-headless-shell debootstrap dovecot-imapd dovecot-lmtpd fonts-noto-cjk \
+  mariadb-client nginx-light openssh-client openssh-server openssl procps prometheus-alertmanager \
+  slapd strace sudo systemd-container
 debian:
 	@if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 	  missing=; for package in $(DEBIAN); do \
@@ -111,10 +113,10 @@ octokit: dev
 	  && cp .ci/octokit/package-lock.json $(OCTOKIT)/installed; \
 	} || echo "Octokit을 내려받지 못했습니다. 해당 테스트는 실패합니다. (not fetched: its test will fail)" >&2
 
-# Three processes, because tests mostly wait for real services. Each file stays in one process, in
+# Four processes, because tests often wait for real services. Each file stays in one process, in
 # order: by default, files with few but long tests would all run last.
 test: dev debian claude octokit
-	@$(PY) -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(PY) -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 # Apache Superset in an environment of its own (830 MB), and the test that runs it.
 superset: dev

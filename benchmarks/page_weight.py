@@ -27,7 +27,7 @@ from guardia.board.issues import comments
 from guardia.db.embedded import APPLICATION_ROLE, OWNER_ROLE, Cluster
 from guardia.db.migrate import upgrade
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 
 
 def _measure_all(dsn: str, runs: int, chromium: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import logging
 import threading
 import time
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, NoReturn, Protocol
 
@@ -170,11 +170,11 @@ class RecordedCommands:
             cancelled = output.exit_reason is ExitReason.CANCELLED
             findings = {} if cancelled else _parse(tool, host, command, output)
         except (Unreachable, Stale) as error:
-            self._conclude(intent, started, _failure(str(error)))
+            self._conclude(intent, started, _not_started(str(error)))
             raise
         except OUTAGE_ERRORS as error:
             # The claim could not be confirmed, so the command did not start.
-            self._conclude(intent, started, _failure(type(error).__name__))
+            self._conclude(intent, started, _not_started(type(error).__name__))
             raise
         except Exception as error:
             self._conclude_failed(intent, started, output, error)
@@ -222,9 +222,7 @@ class RecordedCommands:
     ) -> None:
         """Record a result, or keep it until the board can take it."""
         milliseconds = round((time.monotonic() - started) * 1000)
-        result = CommandResult(
-            outcome.ok, outcome.findings, outcome.output, milliseconds, outcome.is_known
-        )
+        result = replace(outcome, milliseconds=milliseconds)
         try:
             self._record(intent, result)
         except OUTAGE_ERRORS:
@@ -263,6 +261,10 @@ def _parse(tool: Tool[Any], host: Host, command: Command, output: Output) -> dic
 
 def _failure(why: str, *, is_known: bool = True) -> CommandResult:
     return CommandResult(False, {}, why, 0, is_known)
+
+
+def _not_started(why: str) -> CommandResult:
+    return CommandResult(False, {}, why, 0, started=False)
 
 
 def interruption_text(output: Output) -> str:

@@ -75,7 +75,11 @@ def attempted_effects(board: BoardContext, claim: Claim) -> list[str]:
     if filed.plan is None or filed.plan_hash is None:
         return []
     attempts = commands.attempted_actions(board, claim, filed.plan_hash)
-    return [a.effect for n, a in enumerate(filed.plan.actions) if (n, "do") in attempts]
+    return [
+        a.effect
+        for n, a in enumerate(filed.plan.actions)
+        if commands.may_have_changed(attempts.get((n, "do")))
+    ]
 
 
 def undo_actions(
@@ -89,7 +93,7 @@ def undo_actions(
     attempts = commands.attempted_actions(board, grant.claim, grant.plan_hash)
     done = UndoResult([], [])
     for ordinal in range(len(plan.actions) - 1, kept - 1, -1):
-        if (ordinal, "do") not in attempts:
+        if not commands.may_have_changed(attempts.get((ordinal, "do"))):
             continue
         action = plan.actions[ordinal]
         report = _undo_attempted(board, gate, grant, ordinal, action, attempts)

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from guardia.board.accounts import people_view
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, require_visitor
 from guardia.org.access import is_allowed
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 
 @router.get("/admin")

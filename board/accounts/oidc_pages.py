@@ -13,7 +13,7 @@ from guardia.board.accounts.oidc import OpenIdClient, SignInRequest
 from guardia.board.accounts.sign_in import Client
 from guardia.board.accounts.sign_in_pages import render_form
 from guardia.board.web import session
-from guardia.board.web.session import BoardDep
+from guardia.board.web.caller import BoardDep
 from guardia.errors import NotFound, SignInRefused, SignInUnavailable, UserError
 from guardia.text import CleanStr
 

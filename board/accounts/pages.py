@@ -16,12 +16,13 @@ from guardia.board.passkeys import credentials
 from guardia.board.passkeys.credentials import PasskeyInfo
 from guardia.board.passkeys.relying_party import RelyingParty, relying_party
 from guardia.board.web import actions, errors, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import PasskeyUnavailable
 from guardia.org.access import is_allowed
 from guardia.text import TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/account"
 FRESH = timedelta(minutes=10)

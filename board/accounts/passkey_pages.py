@@ -13,12 +13,13 @@ from guardia.board.passkeys import credentials, registration
 from guardia.board.passkeys.answers import parse_answer
 from guardia.board.passkeys.relying_party import relying_party
 from guardia.board.web import actions
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import PasskeyRejected
 from guardia.i18n import t
 from guardia.text import CLEANED, TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = f"{pages.PATH}/passkeys"
 _Name = Annotated[str, Form(max_length=80), TRIMMED]

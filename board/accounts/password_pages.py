@@ -12,12 +12,13 @@ from guardia.addresses import source_of
 from guardia.board.accounts import pages, passwords, sessions, sign_in
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render, session
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.account_policy import PASSWORD_CHANGE
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = f"{pages.PATH}/password"
 _Secret = Annotated[str, Form(max_length=256)]

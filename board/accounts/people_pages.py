@@ -16,14 +16,15 @@ from guardia.board.accounts.people_view import PeopleFilter
 from guardia.board.core.context import BoardContext
 from guardia.board.core.labels import SEOUL
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.org.access import ROLES, is_allowed
 from guardia.org.directory import PersonInfo
 from guardia.text import CLEANED, FOLDED, TRIMMED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/people"
 _Word = Annotated[str, Query(max_length=100), FOLDED]

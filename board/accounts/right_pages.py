@@ -12,10 +12,11 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.rights import history
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import CLEANED, FOLDED, TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/rights"
 _MOST = 2**63 - 1

@@ -12,16 +12,11 @@ from fastapi import APIRouter, Depends
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.session_use import note_use
-from guardia.board.web.session import (
-    TIME_LEFT,
-    BoardDep,
-    CurrentVisitor,
-    Visitor,
-    current_visitor,
-)
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import TIME_LEFT, CurrentVisitor, Visitor, require_visitor
 from guardia.board.web.time_left import time_left
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 
 @router.get(TIME_LEFT)

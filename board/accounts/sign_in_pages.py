@@ -15,7 +15,7 @@ from guardia.board.accounts import sign_in as account_sign_in
 from guardia.board.accounts.password_checks import PasswordChecks
 from guardia.board.accounts.sign_in import Client, Directory
 from guardia.board.web import render, session
-from guardia.board.web.session import BoardDep
+from guardia.board.web.caller import BoardDep
 from guardia.errors import SignInUnavailable, Throttled
 from guardia.settings import Settings
 from guardia.text import CLEANED, FOLDED, CleanStr

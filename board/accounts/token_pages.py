@@ -12,12 +12,13 @@ from guardia.board.accounts import tokens
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import PERMISSIONS, is_allowed
 from guardia.org.tokens import SESSION_ONLY_ACTIONS
 from guardia.text import FOLDED, TRIMMED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/tokens"
 _MOST = 2**63 - 1

@@ -13,10 +13,11 @@ from guardia.board.alerts.policy import AlertState
 from guardia.board.approvals import start_time
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _Word = Annotated[str, Query(max_length=100), FOLDED]
 _Field = Annotated[str, Field(max_length=100), FOLDED]

@@ -21,7 +21,8 @@ _CHANGES = text("""
       from tb_ops_task t
       cross join lateral (
         select min(r.intent_at) as began, max(coalesce(r.result_at, r.intent_at)) as last
-          from tb_action_run r where r.task_id = t.task_id and r.plan_hash = t.plan_hash) runs
+          from tb_action_run r where r.task_id = t.task_id and r.plan_hash = t.plan_hash
+           and r.state <> 'NOT_STARTED') runs
      where t.target_server = any(:servers) and t.created_at > :horizon and runs.began is not null
        and (t.status = 'IN_PROGRESS' or runs.last > :past
             or exists (select from tb_directive d

@@ -12,12 +12,13 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from guardia.board.approvals import delegations, start_time
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.text import FOLDED, TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _PATH = "/delegations"
 _Id = Annotated[str, Form(max_length=64), FOLDED]

@@ -14,11 +14,12 @@ from guardia.board.passkeys import signing
 from guardia.board.passkeys.relying_party import relying_party
 from guardia.board.passkeys.signing import DecisionSubject
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, require_visitor
 from guardia.errors import PasskeyMissing, Stale
 from guardia.text import CLEANED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _REGISTER = "/account#passkeys"
 """Where the page leads a person who has no passkey."""

@@ -12,11 +12,11 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.issues import visibility
 from guardia.board.web import actions, render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import CLEANED, FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _MAX = 2**63 - 1
 Cursor = Annotated[int | None, Query(ge=0, le=_MAX)]

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from guardia.board.autonomy import view
 from guardia.board.autonomy.policy import Comparison
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, require_visitor
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 

@@ -10,10 +10,11 @@ from fastapi.responses import RedirectResponse
 from guardia.board.change_calendar import feed, view
 from guardia.board.core.context import BoardContext
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import CLEANED, FOLDED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 feed_router = APIRouter(include_in_schema=False)
 
 _Word = Annotated[str, Query(max_length=100), FOLDED]

@@ -11,12 +11,13 @@ from guardia.board.cmdb import offered_keys
 from guardia.board.cmdb.imports.decoding import ImportFile, decode
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.text import CLEANED, MAX_REASON, TRIMMED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _PATH = "/host-keys"
 _MAX_LIST = 4_000_000

@@ -11,11 +11,12 @@ from fastapi import APIRouter, Depends, Form, Path, Query, Request, Response
 from guardia.board.cmdb import forms, institutions, server_list
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.directory import InstitutionInfo
 from guardia.text import FOLDED, TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _Word = Annotated[str, Query(max_length=100), FOLDED]
 _Line = Annotated[str, Form(max_length=200), TRIMMED]

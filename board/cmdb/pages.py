@@ -11,15 +11,16 @@ from guardia.board.cmdb import forms, host_keys, readings, server_list, servers
 from guardia.board.cmdb.readings import Reading
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
+from guardia.board.web.caller import BoardDep
 from guardia.board.web.form_texts import form_texts
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Stale
 from guardia.org import host_key
 from guardia.org.access import require_permission
 from guardia.org.directory import Facts, Host, Service
 from guardia.text import CLEANED, FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 KINDS = ("WEB", "WAS", "DB", "SECURITY")
 _ServerId = Annotated[str, Path(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$"), FOLDED]

@@ -10,10 +10,11 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from guardia.board.cmdb import teams
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/teams"
 _Line = Annotated[str, Form(max_length=2000), TRIMMED]

@@ -17,10 +17,11 @@ from guardia.board.command.records import MAX_WORDS, TypedLine
 from guardia.board.command.replies import CommandReply
 from guardia.board.core.context import BoardContext
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import CLEANED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 CHANNEL = "web"
 _MAX = 2**63 - 1

@@ -158,6 +158,7 @@ def _reason(reading: LineReading) -> str | None:
     stated = lexicon().words["reason"].search(reading.text)
     if stated is not None:
         body = reading.compact.original_from(stated.start("body"))
+        body = body if "(" in body else body.rstrip(") ")  # of "반려 (사유: ...)"
         return re.sub(r"(?:입니다|이에요|예요|임)?[.!\s]*$", "", body).strip(" '\"“”") or None
     after = lexicon().words["reason_after"].search(reading.text)
     if after is not None:

@@ -15,7 +15,7 @@ from guardia.board.control.directive_context import DirectiveContext
 from guardia.board.core import server_queue
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.lifecycle import Move, State
-from guardia.board.core.model import ActionRun, Directive
+from guardia.board.core.model import NOT_STARTED, ActionRun, Directive
 from guardia.board.core.reasons import require_reason
 from guardia.board.core.run_model import ServerWait
 from guardia.board.core.wake_reasons import WakeReason
@@ -153,6 +153,7 @@ def _rollback(ctx: DirectiveContext) -> Directive:
                 ActionRun.task_id == ctx.task.task_id,
                 ActionRun.plan_hash == ctx.task.plan_hash,
                 ActionRun.phase == "do",
+                ActionRun.state != NOT_STARTED,
             )
         )
     )

@@ -14,13 +14,13 @@ from guardia.board.core import kill_switch, labels
 from guardia.board.core.context import BoardContext
 from guardia.board.core.form_guard import FormGuard
 from guardia.board.web import actions, render
-from guardia.board.web.caller import is_fragment
+from guardia.board.web.caller import BoardDep, is_fragment
 from guardia.board.web.form_guard import Guard
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import require_permission
 from guardia.text import Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _Reason = Annotated[Reason, Form()]
 _PAGE, _LIVE = "control/control.html", "control/control_live.html"

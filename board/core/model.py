@@ -210,13 +210,19 @@ class Task(Base):
     updated_at: Mapped[datetime]
 
 
+NOT_STARTED = "NOT_STARTED"
+"""State of an attempt whose command certainly never ran on its server."""
+
+
 class ActionRun(Base):
     """One attempt at one action; the primary key prevents a second one."""
 
     __tablename__ = "tb_action_run"
     __table_args__ = (
         CheckConstraint("phase in ('do', 'undo')", name="phase"),
-        CheckConstraint("state in ('INTENT', 'DONE', 'FAILED', 'UNKNOWN')", name="state"),
+        CheckConstraint(
+            "state in ('INTENT', 'DONE', 'FAILED', 'UNKNOWN', 'NOT_STARTED')", name="state"
+        ),
         Index("ix_tb_action_run_intent_at", "intent_at"),
     )
 

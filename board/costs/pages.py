@@ -12,12 +12,13 @@ from guardia.board.core.context import BoardContext
 from guardia.board.costs import budgets, report
 from guardia.board.costs.report import BudgetStatus, CostLine, next_month
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import require_permission
 from guardia.org.budgets import format_won
 from guardia.text import CLEANED, FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Month = Annotated[str | None, Query(pattern=r"^20\d\d-(0[1-9]|1[0-2])$")]
 _Amount = Annotated[str, Form(max_length=20), FOLDED]

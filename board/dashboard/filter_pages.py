@@ -18,7 +18,7 @@ _MOST_CHOICES = 1000
 _Word = Annotated[str, Query(max_length=60), FOLDED]
 
 
-def chosen_filters(
+async def chosen_filters(
     days: Annotated[int, Query(ge=1, le=90)] = 30, institution: _Word = "", server: _Word = ""
 ) -> CardFilters:
     """Return the filters in the address; a period that is not offered becomes the next longer."""

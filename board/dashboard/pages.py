@@ -14,12 +14,12 @@ from guardia.board.dashboard.cards import PERIODS, CardContent, CardFilters, Car
 from guardia.board.dashboard.filter_pages import Filters, offered
 from guardia.board.dashboard.registry import allowed_cards, find_card, read_card
 from guardia.board.web import render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.i18n import t
 from guardia.text import FOLDED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _Name = Annotated[str, Path(max_length=40), FOLDED]
 _Number = Annotated[int, Path(ge=1, le=2**63 - 1)]

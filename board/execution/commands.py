@@ -24,7 +24,7 @@ from guardia.board.core.context import BoardContext
 from guardia.board.core.issue_ref import issue_ref
 from guardia.board.core.kill_switch import kill_switch_is_on
 from guardia.board.core.lifecycle import State
-from guardia.board.core.model import ActionRun, Directive, Task
+from guardia.board.core.model import NOT_STARTED, ActionRun, Directive, Task
 from guardia.board.core.plan import Action, Plan, ToolCall
 from guardia.board.costs import daily_totals
 from guardia.board.execution import permissions, rule_check
@@ -95,6 +95,15 @@ class CommandResult:
     milliseconds: int
     is_known: bool = True
     """Whether it is known what the command did; if not, it did not succeed either."""
+    started: bool = True
+    """Whether it may have run at all; if not, nothing was changed."""
+
+    @property
+    def state(self) -> str:
+        """State of the attempt that it ends."""
+        if not self.started:
+            return NOT_STARTED
+        return "DONE" if self.ok else "FAILED" if self.is_known else "UNKNOWN"
 
 
 @repeat_on_conflict
@@ -223,8 +232,7 @@ def record_result(board: BoardContext, intent: Intent, outcome: CommandResult) -
             )
             session.flush()
         else:
-            state = "DONE" if outcome.ok else "FAILED" if outcome.is_known else "UNKNOWN"
-            _set_state(session, intent, state, now)
+            _set_state(session, intent, outcome.state, now)
             if not outcome.ok:
                 session.add(
                     FailedOutput(
@@ -290,6 +298,11 @@ def attempted_actions(
             )
         )
         return {(r.ordinal, r.phase): r.state for r in rows}
+
+
+def may_have_changed(state: str | None) -> bool:
+    """Return whether an attempt in this state, `None` for none, may have changed something."""
+    return state not in {None, NOT_STARTED}
 
 
 def completed_prefix(session: Session, task: Task, plan: Plan) -> int:

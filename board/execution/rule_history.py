@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Select, or_, select
 from sqlalchemy.orm import Session
 
 from guardia.board.core.lifecycle import State
-from guardia.board.core.model import ActionRun, Task
+from guardia.board.core.model import NOT_STARTED, ActionRun, Task
 from guardia.board.core.plan import Plan
 from guardia.board.execution.model import CommandOutput
 from guardia.board.site_rules.policy import History, PastStep, RuleVersion
@@ -150,7 +150,7 @@ def _runs(since: datetime) -> Select[ActionRun, Task]:
     return (
         select(ActionRun, Task)
         .join(Task, Task.task_id == ActionRun.task_id)
-        .where(ActionRun.intent_at > since, ActionRun.phase == "do")
+        .where(ActionRun.intent_at > since, ActionRun.phase == "do", ActionRun.state != NOT_STARTED)
         .order_by(ActionRun.intent_at.desc())
         .limit(_MOST)
     )

@@ -17,13 +17,13 @@ from guardia.board.goals import decisions, planning, view
 from guardia.board.hiring import requests
 from guardia.board.hiring import view as hiring_view
 from guardia.board.web import actions, forms, render
-from guardia.board.web.caller import is_fragment
+from guardia.board.web.caller import BoardDep, is_fragment
 from guardia.board.web.form_guard import Guard
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, CleanStr, Reason, Title
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _MAX = 2**63 - 1
 _NEW = "goals/goal_new.html"

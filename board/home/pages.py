@@ -15,12 +15,12 @@ from guardia.board.dashboard.registry import CARDS, allowed_cards, read_cards
 from guardia.board.home import layouts
 from guardia.board.home.inbox import read_inbox
 from guardia.board.web import actions, render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import ROLES, is_allowed
 from guardia.text import FOLDED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 
 @router.get("/")

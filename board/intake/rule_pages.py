@@ -12,12 +12,13 @@ from guardia.board.intake import rule_editing, rule_trials
 from guardia.board.intake.rule_trials import DryRunResult, TriedRule
 from guardia.board.organization import chart as organization_chart
 from guardia.board.web import actions, errors, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import GuardiaError
 from guardia.org.chat_rules import ChatRules
 from guardia.text import CLEANED, TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/talk-rules"
 _Section = Annotated[str, Form(max_length=60_000), CLEANED]

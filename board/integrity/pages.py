@@ -20,12 +20,13 @@ from guardia.board.integrity import daily_report, export, log_view
 from guardia.board.integrity.log_view import LogFilter
 from guardia.board.integrity.verification import VerificationResult
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.text import CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/audit"
 _MOST = 2**63 - 1

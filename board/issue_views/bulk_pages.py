@@ -14,13 +14,14 @@ from guardia.board.issue_views.bulk_acts import BulkAct
 from guardia.board.issues.model import Label
 from guardia.board.tracker.issue_list import IssueQuery, States
 from guardia.board.web import errors, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import UserError
 from guardia.org.access import PERMISSIONS
 from guardia.org.model import Person, Team
 from guardia.text import CLEANED, FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _MAX = 2**63 - 1
 _SHOWN = 20

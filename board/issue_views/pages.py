@@ -22,13 +22,13 @@ from guardia.board.tracker.filter_terms import FilterProblem
 from guardia.board.tracker.filter_values import value_label
 from guardia.board.tracker.issue_list import IssueQuery, States
 from guardia.board.web import render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.i18n import t
 from guardia.org.directory import PersonInfo
 from guardia.text import CLEANED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _MAX = 2**63 - 1
 _CURSOR = r"^(?:[^~\n]{0,80}~)?[0-9]{1,18}$"

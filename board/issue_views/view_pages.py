@@ -12,10 +12,11 @@ from guardia.board.issue_views import saved_views
 from guardia.board.issue_views.columns import COLUMNS, chosen_columns
 from guardia.board.issue_views.saved_views import NewView, SavedView
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import CLEANED, FOLDED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _MAX = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=_MAX)]

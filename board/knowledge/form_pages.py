@@ -17,14 +17,15 @@ from guardia.board.knowledge.forms import EnteredDetails
 from guardia.board.knowledge.pages import document_page
 from guardia.board.knowledge.records import NewFile
 from guardia.board.web import actions, errors, render
+from guardia.board.web.caller import BoardDep
 from guardia.board.web.markup import markdown
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid, UserError
 from guardia.i18n import t
 from guardia.org.access import ROLES
 from guardia.text import CLEANED, TRIMMED, CleanStr, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Line = Annotated[str, Form(max_length=300), TRIMMED]

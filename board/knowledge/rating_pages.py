@@ -10,11 +10,11 @@ from fastapi import APIRouter, Depends, Form, Path, Request, Response
 from guardia.board.knowledge import ratings
 from guardia.board.knowledge.pages import Entered, Number, OpenRating, document_page
 from guardia.board.web import actions, render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, require_visitor
 from guardia.text import Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Ordinal = Annotated[int, Path(ge=1, le=2**31 - 1)]
 

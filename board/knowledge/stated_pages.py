@@ -12,12 +12,13 @@ from guardia.board.core.keyset import Keyset
 from guardia.board.knowledge import stated, stated_view
 from guardia.board.site_rules import forms
 from guardia.board.web import actions, render
+from guardia.board.web.caller import BoardDep
 from guardia.board.web.form_texts import form_texts
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.i18n import t
 from guardia.text import Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Sentence = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]

@@ -12,11 +12,12 @@ from guardia.board.core.context import BoardContext
 from guardia.board.notifications import delivery_view, inbox, on_call
 from guardia.board.notifications.policy import Preference
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import is_allowed
 from guardia.text import TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/notifications"
 _Field = Annotated[str, StringConstraints(max_length=200), TRIMMED]

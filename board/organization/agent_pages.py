@@ -12,11 +12,12 @@ from guardia.board.core.actors import Actor
 from guardia.board.core.context import BoardContext
 from guardia.board.organization import agent_control, agent_memory, agent_view
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import require_permission
 from guardia.text import CLEANED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 AgentId = Annotated[str, Path(max_length=64), CLEANED]
 NoteNumber = Annotated[int, Path(ge=1, le=2**63 - 1)]

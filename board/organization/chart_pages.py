@@ -12,12 +12,13 @@ from guardia.board.core.context import BoardContext
 from guardia.board.organization import chart
 from guardia.board.organization.chart import ChartPreview
 from guardia.board.web import actions, errors, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import GuardiaError, Invalid, Misconfigured
 from guardia.org.access import require_permission
 from guardia.text import CLEANED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/org/edit"
 MAX_TEXT = 400_000

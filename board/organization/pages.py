@@ -9,11 +9,11 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from guardia.board.core.keyset import Keyset
 from guardia.board.organization import chart, view
 from guardia.board.web import render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, require_visitor
 from guardia.org.chart_diff import ChartChange
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _PAGE_SIZE = 20
 _Number = Annotated[int, Path(ge=1, le=2**63 - 1)]

@@ -13,11 +13,12 @@ from guardia.board.papers import choices, issuing
 from guardia.board.papers.issuing import PaperRequest
 from guardia.board.papers.paper import PaperKind
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import is_allowed, require_permission
 from guardia.text import CLEANED, FOLDED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 IssuePaper = Literal["work_plan", "work_result", "incident"]

@@ -12,12 +12,12 @@ from guardia.board.papers import choices, preview, revisions, template
 from guardia.board.papers.paper import KINDS, Paper, PaperKind
 from guardia.board.papers.vocabulary import LISTS, VALUES
 from guardia.board.web import actions, render
-from guardia.board.web.caller import board_of
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, board_of
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/papers/templates"
 _MOST = 2**63 - 1

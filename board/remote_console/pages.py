@@ -24,13 +24,14 @@ from guardia.board.remote_console.policy import (
 from guardia.board.remote_console.targets import RunLimits
 from guardia.board.runs.worker_view import has_worker
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import language, t
 from guardia.org.access import is_allowed
 from guardia.text import CleanStr, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]

@@ -11,12 +11,13 @@ from guardia.board.core.context import BoardContext
 from guardia.board.request_forms import catalogue, revisions
 from guardia.board.request_forms.revisions import CatalogueChange
 from guardia.board.web import actions, errors, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import GuardiaError
 from guardia.org.access import require_permission
 from guardia.text import CLEANED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/requests/catalogue"
 _MOST = 2**63 - 1

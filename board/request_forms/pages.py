@@ -15,13 +15,13 @@ from guardia.board.core.context import BoardContext
 from guardia.board.issues import visibility
 from guardia.board.request_forms import checklist, filing, revisions
 from guardia.board.web import actions, render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, FOLDED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 FormId = Annotated[str, Path(max_length=40), CLEANED]

@@ -18,13 +18,14 @@ from guardia.board.rollouts import candidates, drafts, forms, progress, requests
 from guardia.board.rollouts.forms import EnteredRollout
 from guardia.board.rollouts.policy import Options, RolloutState
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Refused
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.text import FOLDED, CleanStr, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Cursor = Annotated[int | None, Query(ge=0, le=2**63 - 1)]
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]

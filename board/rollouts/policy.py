@@ -112,7 +112,7 @@ class Step:
 def server_state(status: str | None, *, undoing: bool, changed: bool) -> ServerState:
     """Return the state of a server from that of its task; `None`: it has none yet.
 
-    `changed` says whether an action of its plan was ever attempted.
+    `changed` says whether an action of its plan may have changed something.
     """
     if status is None:
         return ServerState.WAITING

@@ -154,7 +154,9 @@ def _go_between_stages(
 def _reason(step: Step, seen: Sequence[ServerProgress]) -> str:
     if not step.reason:
         return ""
-    names = [s.server for s in seen if s.state in {ServerState.RESTORED, ServerState.BROKEN}]
+    left = {ServerState.BROKEN}  # after a rollback, the others are as before
+    named = left if step.to is RolloutState.FAILED else left | {ServerState.RESTORED}
+    names = [s.server for s in seen if s.state in named]
     return t_default(f"rollouts.why.{step.reason}", servers=", ".join(names) or "-")
 
 

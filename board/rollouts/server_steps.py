@@ -17,7 +17,7 @@ from guardia.board.core import server_queue
 from guardia.board.core.actors import Actor
 from guardia.board.core.lifecycle import State
 from guardia.board.core.lookup import get_issue, lock_task
-from guardia.board.core.model import ActionRun, Directive, Task
+from guardia.board.core.model import NOT_STARTED, ActionRun, Directive, Task
 from guardia.board.core.plan import Plan
 from guardia.board.core.transitions import update_issue_state
 from guardia.board.execution import bundles
@@ -100,7 +100,9 @@ def steps_of(session: Session, number: int) -> list[ServerSteps]:
 
 
 def _states(session: Session, tasks: Sequence[int]) -> dict[int, ServerState]:
-    changed = exists().where(ActionRun.task_id == Task.task_id, ActionRun.phase == "do")
+    changed = exists().where(
+        ActionRun.task_id == Task.task_id, ActionRun.phase == "do", ActionRun.state != NOT_STARTED
+    )
     undoing = exists().where(Directive.task_id == Task.task_id, Directive.state == "UNDOING")
     query = select(Task.task_id, Task.status, changed, undoing).where(Task.task_id.in_(tasks))
     return {

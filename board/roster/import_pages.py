@@ -17,13 +17,14 @@ from guardia.board.roster import uploads
 from guardia.board.roster.fields import IMPORTED
 from guardia.board.roster.uploads import MAX_BYTES, ImportReport
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Invalid, UserError
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, FOLDED, TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/roster/import"
 _Word = Annotated[str, Query(max_length=40), FOLDED]

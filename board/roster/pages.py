@@ -15,11 +15,12 @@ from guardia.board.core.context import BoardContext
 from guardia.board.roster import editing, fields, view
 from guardia.board.roster.fields import FIELDS
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import require_permission
 from guardia.text import FOLDED, CleanStr
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/roster"
 _Kind = Annotated[fields.Kind, Path()]

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Depends, Request, Response
 
 from guardia.board.runs import worker_view
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, require_visitor
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 
 @router.get("/workers")

@@ -12,10 +12,11 @@ from guardia.board.search import opening, questions, view
 from guardia.board.search.questions import MOST_CHARACTERS
 from guardia.board.search.view import AnswerView
 from guardia.board.web import render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import CLEANED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _SECONDS = 2.0

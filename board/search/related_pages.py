@@ -8,10 +8,10 @@ from fastapi import APIRouter, Depends, Path, Request, Response
 
 from guardia.board.search import related, related_view
 from guardia.board.web import render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, require_visitor
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 

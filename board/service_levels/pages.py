@@ -19,11 +19,11 @@ from guardia.board.service_levels import (
 )
 from guardia.board.service_levels.days import NewDay
 from guardia.board.web import actions, render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.text import FOLDED, CleanStr, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _Word = Annotated[str, Query(max_length=100), FOLDED]

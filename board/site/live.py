@@ -30,7 +30,8 @@ from guardia.board.remote_console.records import require_reader
 from guardia.board.runs.beats import BEAT
 from guardia.board.site import replay
 from guardia.board.site.capacity import most_streams
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor, signed_in_person
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, require_visitor, signed_in_person
 from guardia.db import events
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.org.access import is_allowed
@@ -38,7 +39,7 @@ from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
 
 log = logging.getLogger(__name__)
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _PAUSE = 0.3
 """Seconds between two messages to one page: a burst of events is one message."""

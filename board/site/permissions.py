@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 
 from guardia.board.github_api.routes import ROUTES as GITHUB_ROUTES
 from guardia.board.intake.registry import CHANNELS
-from guardia.board.web.session import current_visitor, require_csrf_token
+from guardia.board.web.session import require_csrf_token, require_visitor
 from guardia.board.webhooks.routes import ROUTES as WEBHOOK_ROUTES
 from guardia.errors import Forbidden, PasswordChangeNeeded
 from guardia.org.access import require_permission as require
@@ -402,7 +401,7 @@ async def require_permission(request: Request) -> None:
     if action not in {PUBLIC, AGENT_TOKEN}:
         # A changing request must come from one of our pages before anything else is checked.
         await require_csrf_token(request)
-        visitor = await run_in_threadpool(current_visitor, request)
+        visitor = await require_visitor(request)
         request.app.state.rates.check(request, action, visitor)
         if visitor.person.allowed_actions == PASSWORD_CHANGE and action not in PASSWORD_CHANGE:
             raise PasswordChangeNeeded()

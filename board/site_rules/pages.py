@@ -13,12 +13,13 @@ from guardia.board.core.context import BoardContext
 from guardia.board.site_rules import changes, forms, view
 from guardia.board.site_rules.terms import KINDS
 from guardia.board.web import actions, render
+from guardia.board.web.caller import BoardDep
 from guardia.board.web.form_texts import form_texts
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.org.access import require_permission
 from guardia.text import FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 _Place = Annotated[str, Query(max_length=100), FOLDED]

@@ -10,12 +10,13 @@ from starlette.concurrency import run_in_threadpool
 
 from guardia.board.artifacts import attachments, screening
 from guardia.board.artifacts.blob_store import BlobStore
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, require_visitor
 from guardia.errors import Invalid, NotFound
 from guardia.i18n import t
 from guardia.text import CLEANED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 _MEGABYTE = 1 << 20

@@ -11,11 +11,12 @@ from guardia.board.issues import changing, labels, own_comments, view
 from guardia.board.tracker import suggestions, text_history
 from guardia.board.tracker.panel_pages import done, show_form
 from guardia.board.web import actions, errors, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import UserError
 from guardia.text import CLEANED, FOLDED, Body
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 LABELS = "/labels"

@@ -29,14 +29,15 @@ from guardia.board.tracker.decision_form import DecisionForm
 from guardia.board.tracker.issue_page import IssueDetail
 from guardia.board.tracker.timeline import TimelineQuery, View
 from guardia.board.web import actions, forms, render
+from guardia.board.web.caller import BoardDep
 from guardia.board.web.form_guard import Guard
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, FOLDED, Body, Reason, Title, is_blank, trim
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 CHANNEL = "web"
 _NEW = "tracker/issue_new.html"
@@ -96,7 +97,7 @@ class FormError:
     values: dict[str, str] = field(default_factory=dict)
 
 
-def read_timeline_query(
+async def read_timeline_query(
     show: View = "all",
     before: Annotated[str, Query(max_length=64), CLEANED] = "",
     at: Annotated[str, Query(max_length=64), CLEANED] = "",

@@ -15,12 +15,12 @@ from guardia.board.issues.following import Following
 from guardia.board.tracker import panel, text_history
 from guardia.board.tracker.panel import Field, FieldForm, FieldInput
 from guardia.board.web import actions, errors, render
-from guardia.board.web.caller import is_fragment
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep, is_fragment
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.errors import UserError
 from guardia.text import CLEANED, Body, Reason, Title
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 _MAX = 2**63 - 1
 Number = Annotated[int, Path(ge=1, le=_MAX)]

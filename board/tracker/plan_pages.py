@@ -15,13 +15,14 @@ from guardia.board.issues import visibility
 from guardia.board.tracker import plan_form
 from guardia.board.tracker.plan_form import PlannedTask
 from guardia.board.web import actions, render
+from guardia.board.web.caller import BoardDep
 from guardia.board.web.form_texts import form_texts
-from guardia.board.web.session import BoardDep, CurrentVisitor, current_visitor
+from guardia.board.web.session import CurrentVisitor, require_visitor
 from guardia.errors import NotFound, UserError
 from guardia.org.access import require_permission
 from guardia.text import CLEANED, FOLDED, Reason
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 Number = Annotated[int, Path(ge=1, le=2**63 - 1)]
 FormTexts = Annotated[dict[str, str], Depends(form_texts())]

@@ -34,7 +34,7 @@ def is_fragment(request: Request) -> bool:
     return request.headers.get("hx-request") == "true"
 
 
-def caller(request: Request) -> PersonInfo:
+async def caller(request: Request) -> PersonInfo:
     """Return the person who is signed in or whose token the request carries."""
     found: PersonInfo | None = getattr(request.state, "person", None)
     if found is None:
@@ -48,5 +48,10 @@ def board_of(request: Request) -> BoardContext:
     return board
 
 
+async def _served_board(request: Request) -> BoardContext:
+    return board_of(request)
+
+
+# Coroutines, because FastAPI sends each dependency that is a plain function to a thread.
 Caller = Annotated[PersonInfo, Depends(caller)]
-BoardDep = Annotated[BoardContext, Depends(board_of)]
+BoardDep = Annotated[BoardContext, Depends(_served_board)]

@@ -27,7 +27,7 @@ from guardia import errors
 from guardia.board.web import render
 from guardia.board.web.caller import is_fragment
 from guardia.board.web.security_headers import HEADERS
-from guardia.board.web.session import NotOurForm, SignInNeeded, Visitor, current_visitor
+from guardia.board.web.session import NotOurForm, SignInNeeded, Visitor, require_visitor
 from guardia.db.faults import is_temporary
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t
@@ -168,7 +168,7 @@ async def _framed(request: Request, status: int, *args: Any, **words: Any) -> Re
     visitor = None
     if wants_page(request) and status in _FRAMED:
         with suppress(GuardiaError, SQLAlchemyError):
-            visitor = await run_in_threadpool(current_visitor, request)
+            visitor = await require_visitor(request)
     return await run_in_threadpool(error_response, request, status, *args, visitor=visitor, **words)
 
 

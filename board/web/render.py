@@ -25,6 +25,7 @@ from guardia.board.core.lifecycle import State
 from guardia.board.core.plan import Risk, ToolCall
 from guardia.board.web import findings, navigation, session
 from guardia.board.web.bundles import asset
+from guardia.board.web.caller import board_of
 from guardia.board.web.markup import markdown
 from guardia.board.web.session import Visitor
 from guardia.board.web.time_left import time_left
@@ -115,11 +116,11 @@ def _base_context(request: Request, visitor: Visitor | None) -> dict[str, Any]:
         "csrf": session.csrf_token(request),
         "person": visitor.person if visitor else None,
         "may": _may(visitor),
-        "switch": kill_switch.active_kill_switch(session.board_of(request)) if visitor else None,
-        "signed_in": _new_session(session.board_of(request), visitor),
-        "time_left": time_left(session.board_of(request), visitor),
+        "switch": kill_switch.active_kill_switch(board_of(request)) if visitor else None,
+        "signed_in": _new_session(board_of(request), visitor),
+        "time_left": time_left(board_of(request), visitor),
         "answers_form": request.method != "GET",
-        "warnings": _warnings(session.board_of(request)) if visitor else [],
+        "warnings": _warnings(board_of(request)) if visitor else [],
     }
 
 

@@ -14,11 +14,12 @@ from datetime import timedelta
 from typing import Annotated
 
 from fastapi import Depends, Request, Response
+from fastapi.concurrency import run_in_threadpool
 
 from guardia.board.core.context import BoardContext
 from guardia.board.core.session_use import note_use
 from guardia.board.web import caller
-from guardia.board.web.caller import is_fragment
+from guardia.board.web.caller import board_of, is_fragment
 from guardia.board.web.recent_visitors import RecentVisitors
 from guardia.db.engine import OUTAGE_ERRORS
 from guardia.errors import UserError
@@ -66,12 +67,6 @@ class Visitor:
     """The session's secret; never shown."""
     session: SessionInfo | None = None
     """The session; `None` for an access token, or while the database is away."""
-
-
-def board_of(request: Request) -> BoardContext:
-    """Return the context of the board that this application serves."""
-    board: BoardContext = request.app.state.board
-    return board
 
 
 def signed_in_person(board: BoardContext, token: str) -> PersonInfo | None:
@@ -157,8 +152,13 @@ def _limited_to_address(request: Request, person: PersonInfo) -> PersonInfo:
     return person.model_copy(update={"allowed_actions": held - ADMINISTRATION})
 
 
-CurrentVisitor = Annotated[Visitor, Depends(current_visitor)]
-BoardDep = Annotated[BoardContext, Depends(board_of)]
+async def require_visitor(request: Request) -> Visitor:
+    """Return `current_visitor`, looked up in a thread unless that has been done."""
+    known: Visitor | None = getattr(request.state, "visitor", None)
+    return await run_in_threadpool(current_visitor, request) if known is None else known
+
+
+CurrentVisitor = Annotated[Visitor, Depends(require_visitor)]
 
 
 def csrf_token(request: Request) -> str:

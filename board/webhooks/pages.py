@@ -13,14 +13,15 @@ from guardia.board.cmdb import view as cmdb_view
 from guardia.board.core.context import BoardContext
 from guardia.board.core.keyset import Keyset
 from guardia.board.web import actions, render
-from guardia.board.web.session import BoardDep, CurrentVisitor, Visitor, current_visitor
+from guardia.board.web.caller import BoardDep
+from guardia.board.web.session import CurrentVisitor, Visitor, require_visitor
 from guardia.board.webhooks import hooks, policy, view
 from guardia.board.webhooks.hooks import HookDraft
 from guardia.org.access import is_allowed
 from guardia.org.credential_store import FileCredentialStore
 from guardia.text import TRIMMED
 
-router = APIRouter(include_in_schema=False, dependencies=[Depends(current_visitor)])
+router = APIRouter(include_in_schema=False, dependencies=[Depends(require_visitor)])
 
 PATH = "/webhooks"
 ONE = PATH + "/{hook_id}"

@@ -31,6 +31,7 @@ def look(page: Page, name: str) -> None:
 
 def printed(page: Page, name: str) -> list[str]:
     """Print a page as its reader would and return the text of each sheet, which is A4."""
+    page.wait_for_load_state()  # a new window: its style sheet says how large a sheet is
     content = page.pdf(prefer_css_page_size=True)
     if SHOTS:
         (Path(SHOTS) / f"{name}.pdf").write_bytes(content)

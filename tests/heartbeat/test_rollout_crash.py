@@ -70,7 +70,9 @@ def draft(made: ChaosRun, rule: Policy) -> int:
         gate, plans = Gate(made.board, connections), []
         for name in SERVERS:
             host = cmdb.server(made.board, name)
-            wanted = Deployment(content, "app", lambda _n, _v: None, gate=HealthGate(seconds=1))
+            # How fast this machine answers says nothing.
+            healthy = HealthGate(seconds=1, milliseconds=60_000)
+            wanted = Deployment(content, "app", lambda _n, _v: None, gate=healthy)
             plan = plan_server(host, wanted, partial(gate.inspect, engineer, host))
             plans.append(ServerPlan("app", plan))
     options = Options(tiers=("WAS",), on_interruption=rule)

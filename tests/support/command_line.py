@@ -20,6 +20,7 @@ from waiting import PATIENCE
 from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.integrity.notary import Notary
 from guardia.cli import app
+from guardia.cli.named_command import narrowed
 from guardia.errors import GuardiaError
 from guardia.settings import Settings
 
@@ -54,7 +55,8 @@ def invoke(
     *words: object, answer: str | None = None, env: Mapping[str, str] | None = None
 ) -> Result:
     """Run a command; `answer` is its standard input."""
-    return CliRunner().invoke(app, [str(word) for word in words], input=answer, env=env)
+    texts = [str(word) for word in words]
+    return CliRunner().invoke(narrowed(app, texts), texts, input=answer, env=env)
 
 
 def output(*words: object, **more: Any) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import quote
 
-from fastapi import FastAPI
+from fastapi import FastAPI, params
 from fastapi.routing import APIRoute
 
 DEEP = 30_000
@@ -155,19 +155,13 @@ class HostileRequest:
         return f"{self.method} {self.route} [{self.place}: {self.value}]"
 
     @property
-    def is_due(self) -> bool:
-        """Whether it depends on its route, or is one that this route tries for all others."""
-        own = self.place.startswith(_OWN_PLACES) and self.place not in _COMMON_PLACES
-        return own or _crc(self) % _SPREAD == 0
+    def is_drawn(self) -> bool:
+        """Whether it is one of those that are sent where many routes read alike."""
+        return zlib.crc32(str(self).encode("utf-8", "replace")) % _SPREAD == 0
 
 
-_OWN_PLACES = ("path ", "query ", "form ", "json ")
-_COMMON_PLACES = ("query lang", "query unknown")
-_SPREAD = 6
-
-
-def _crc(one: HostileRequest) -> int:
-    return zlib.crc32(str(one).encode("utf-8", "replace"))
+_SPREAD = 30
+"""What many routes read alike is tried in each by one request in so many."""
 
 
 @dataclass
@@ -189,46 +183,86 @@ def routes(app: Any) -> Iterator[APIRoute]:
             yield route
 
 
-def fields(route: APIRoute) -> tuple[list[str], list[str]]:
-    """The names of all query parameters and of all fields of the body."""
-
-    def walk(dependant: Any) -> Iterator[Any]:
-        yield dependant
-        for inner in dependant.dependencies:
-            yield from walk(inner)
-
-    query = [f.alias for d in walk(route.dependant) for f in d.query_params]
-    body = [f.alias for d in walk(route.dependant) for f in d.body_params]
-    return list(dict.fromkeys(query)), list(dict.fromkeys(body))
-
-
 def requests_for(app: FastAPI) -> list[HostileRequest]:
     """The requests that the tables above give for the routes of `app`.
 
-    A route's own fields get every value. What every route reads in the same way (headers, unknown
-    fields, bodies that are no form of it) is spread: a route gets some, a value meets many routes.
+    Each kind of field (a name with a type) gets every value in one route. What further routes read
+    in the same way is spread (the same kind of field, headers, unknown fields, bodies that are no
+    form of theirs): a route gets some, a value meets many routes.
     """
-    return [one for route in routes(app) for one in _of_route(route) if one.is_due]
+    seen: set[str] = set()
+    return [one for route in routes(app) for one in _of_route(route, seen)]
 
 
-def _of_route(route: APIRoute) -> Iterator[HostileRequest]:
-    query_fields, body_fields = fields(route)
+def _of_route(route: APIRoute, seen: set[str]) -> Iterator[HostileRequest]:
+    fields = _Fields.of(route)
+    own: set[str] = set()
+    for place, kind in fields.kinds():
+        if kind not in seen:
+            own.add(place)
+            seen.add(kind)
     for method in sorted(route.methods or ()):
         plain = HostileRequest(method, route.path, "", "", _path(route.path))
-        for name in re.findall(r"{(\w+)", route.path):
-            for value, text in TEXTS.items():
-                path = _path(route.path, {name: text})
-                yield replace(plain, place=f"path {name}", value=value, path=path)
-        for name in (*query_fields, "lang", "unknown"):
-            for value, text in TEXTS.items():
-                yield replace(plain, place=f"query {name}", value=value, query=_pair(name, text))
-        for value in ("%", "%zz", "%ff", "%00=%00", "&&==", "a" * 9000, "lang=%ed%a0%80"):
-            yield replace(plain, place="query", value=value[:10], query=value)
-        for name, text in HEADERS.items():
-            header = (name.strip().encode(), text.encode("latin-1"))
-            yield replace(plain, place="header", value=name, headers=(header,))
-        if method != "GET":
-            yield from _bodies(plain, body_fields)
+        for one in _with_values(plain, fields):
+            if one.place in own or one.is_drawn:
+                yield one
+
+
+@dataclass(frozen=True)
+class _Fields:
+    """What a route reads by name, with types."""
+
+    path: dict[str, str]
+    query: dict[str, str]
+    body: dict[str, str]
+    encoding: str
+    """How its body is encoded: `form` or `json`."""
+
+    @classmethod
+    def of(cls, route: APIRoute) -> _Fields:
+        found = list(_dependants(route.dependant))
+        body = [f for d in found for f in d.body_params]
+        form = any(isinstance(f.field_info, params.Form) for f in body)
+        return cls(
+            {f.alias: _type(f) for d in found for f in d.path_params},
+            {f.alias: _type(f) for d in found for f in d.query_params},
+            {f.alias: _type(f) for f in body},
+            "form" if form else "json",
+        )
+
+    def kinds(self) -> Iterator[tuple[str, str]]:
+        """Each place of a value and the kind of its field."""
+        named = (("path", self.path), ("query", self.query), (self.encoding, self.body))
+        for where, fields in named:
+            for name, type_ in fields.items():
+                yield f"{where} {name}", f"{where} {name} {type_}"
+
+
+def _dependants(dependant: Any) -> Iterator[Any]:
+    yield dependant
+    for inner in dependant.dependencies:
+        yield from _dependants(inner)
+
+
+def _type(field: Any) -> str:
+    return f"{field.field_info.annotation} {field.field_info.metadata}"
+
+
+def _with_values(plain: HostileRequest, fields: _Fields) -> Iterator[HostileRequest]:
+    for name in re.findall(r"{(\w+)", plain.route):
+        for value, text in TEXTS.items():
+            path = _path(plain.route, {name: text})
+            yield replace(plain, place=f"path {name}", value=value, path=path)
+    for name in (*fields.query, "lang", "unknown"):
+        for value, text in TEXTS.items():
+            yield replace(plain, place=f"query {name}", value=value, query=_pair(name, text))
+    for value in ("%", "%zz", "%ff", "%00=%00", "&&==", "a" * 9000, "lang=%ed%a0%80"):
+        yield replace(plain, place="query", value=value[:10], query=value)
+    for name, text in HEADERS.items():
+        header = (name.strip().encode(), text.encode("latin-1"))
+        yield replace(plain, place="header", value=name, headers=(header,))
+    if plain.method != "GET":
+        yield from _bodies(plain, list(fields.body))
 
 
 def _bodies(plain: HostileRequest, names: list[str]) -> Iterator[HostileRequest]:
@@ -247,16 +281,6 @@ def _bodies(plain: HostileRequest, names: list[str]) -> Iterator[HostileRequest]
     for value, body in MULTIPART.items():
         headers = _content("multipart/form-data; boundary=b")
         yield replace(plain, place="multipart", value=value, headers=headers, body=body)
-
-
-def sampled(found: list[HostileRequest], one_in: int) -> list[HostileRequest]:
-    """A part of the requests, the same in each run, and at least three for each route."""
-    kept = [one for one in found if _crc(one) // _SPREAD % one_in == 0]
-    for route in {(one.method, one.route) for one in found}:
-        known = [one for one in kept if (one.method, one.route) == route]
-        rest = [one for one in found if (one.method, one.route) == route and one not in known]
-        kept += rest[: max(0, 3 - len(known))]
-    return kept
 
 
 def _path(pattern: str, values: dict[str, str] | None = None) -> str:

@@ -26,7 +26,7 @@ from guardia.cli.demo_run import DemoRun
 from guardia.org.directory import PersonInfo
 from guardia.settings import Settings
 
-CHROMIUM = "/usr/bin/chromium"
+CHROMIUM = "/usr/bin/chromium-headless-shell"
 WIDTHS = (1440, 390)
 SCHEMES = ("light", "dark")
 _REQUESTS = (

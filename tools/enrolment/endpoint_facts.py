@@ -42,11 +42,9 @@ answer() {
     head -c 2000 <&3' bash "$address" "$port" "$path" 2>/dev/null |
     tr -d '\r' | grep -i -E '^(HTTP/|server:)' | head -n 2
 }
-for endpoint; do
-  address=${endpoint%/*}
-  port=${endpoint##*/}
+ask() {
+  local endpoint=$1 address=${1%/*} port=${1##*/} to scheme=http certificate path seen n
   case $address in *:*) to="[$address]:$port" ;; *) to=$address:$port ;; esac
-  scheme=http
   if type -P openssl >/dev/null; then
     certificate=$(limit 3 openssl s_client -connect "$to" 2>/dev/null </dev/null |
       sed -n '/^-----BEGIN CERT/,/^-----END CERT/p' | head -n 80 | tr '\n' '|')
@@ -68,6 +66,16 @@ for endpoint; do
       break
     fi
   done
+}
+# Side by side, since a port that does not answer takes its full time.
+pipes=()
+for endpoint; do
+  exec {pipe}< <(ask "$endpoint")
+  pipes+=("$pipe")
+done
+for pipe in "${pipes[@]}"; do
+  cat <&"$pipe"
+  exec {pipe}<&-
 done
 for log in $logs; do
   if [ -f "$log" ]; then printf 'file %s\n' "$log" | emit log

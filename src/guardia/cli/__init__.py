@@ -73,6 +73,7 @@ from guardia.cli import (
     webhook,
 )
 from guardia.cli.console import console
+from guardia.cli.named_command import narrowed
 from guardia.errors import UserError
 from guardia.i18n import t
 
@@ -161,6 +162,12 @@ for _name, _group in (
 app.add_typer(lab.app, name="lab", help=t("cli.lab.help"))
 
 
+@app.callback()
+def _program() -> None:
+    # With a callback, a program of one command still takes its name: see `named_command`.
+    pass
+
+
 @app.command("version", help=t("cli.version.help"))
 def version() -> None:
     """Print the version."""
@@ -177,7 +184,7 @@ command_permissions.enforce_permissions(app)
 def main() -> None:
     """Run the command; expected errors print one Korean sentence instead of a traceback."""
     try:
-        app()
+        narrowed(app, sys.argv[1:])()
     except Exception as error:
         text = failures.describe(error)
         if text is None:

@@ -66,6 +66,21 @@ def test_a_change_is_attempted_once_only(env: BoardEnv) -> None:
         commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
 
 
+def test_an_attempt_that_never_started_has_changed_nothing(env: BoardEnv) -> None:
+    claim, grant = started(env)
+    intent = commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
+    refused = CommandResult(False, {}, "연결이 거부되었습니다", 0, started=False)
+    commands.record_result(env.board, intent, refused)
+
+    assert grant.plan_hash is not None
+    states = commands.attempted_actions(env.board, claim, grant.plan_hash)
+    assert states == {(0, "do"): "NOT_STARTED"}
+    assert not commands.may_have_changed(states[0, "do"])
+    assert commands.may_have_changed("FAILED") and commands.may_have_changed("UNKNOWN")
+    with pytest.raises(Refused, match="이미"):
+        commands.record_intent(env.board, grant, TERMINATE, "psql …", DO)
+
+
 def test_a_call_that_is_not_the_plans_is_refused(env: BoardEnv) -> None:
     _, grant = started(env)
     other = ToolCall(tool=TERMINATE.tool, args={**TERMINATE.args, "pid": 8})

@@ -25,10 +25,10 @@ from guardia.board.rollouts import drafts, progress, requests, view
 from guardia.board.rollouts.drafts import ServerPlan
 from guardia.board.rollouts.policy import Options, RolloutState, ServerState
 from guardia.board.rollouts.view import RolloutView
-from guardia.errors import Forbidden, IllegalMove, Invalid, Refused
+from guardia.errors import Forbidden, IllegalMove, Invalid, Refused, Unreachable
 from guardia.heartbeat import rollout_plans
 from guardia.org.credential_store import FileCredentialStore
-from guardia.org.directory import PersonInfo
+from guardia.org.directory import Host, PersonInfo
 from guardia.tools import planning
 from guardia.tools.deployment import Content, Deployment, HealthGate, plan_server
 from guardia.tools.transport.connections import Connections
@@ -42,6 +42,8 @@ SERVERS = {
     "MOE-WEB-01": "homepage",
 }
 OPTIONS = Options(tiers=("WEB", "WAS"))
+SLOWEST = 60_000
+"""Milliseconds of an answer that is good enough here: how fast this machine is says nothing."""
 
 
 @dataclass
@@ -74,7 +76,7 @@ class Rollouts:
         plans = []
         for server, service in (servers or SERVERS).items():
             host = self.stack.fleet.inventory.host(server)
-            gate = HealthGate(seconds=1)
+            gate = HealthGate(seconds=1, milliseconds=SLOWEST)
             wanted = Deployment(content, service, lambda _n, _v: None, gate=gate)
             read = partial(self.stack.gate.inspect, self.engineer, server)
             plans.append(ServerPlan(service, plan_server(host, wanted, read)))
@@ -297,6 +299,26 @@ def test_the_approval_is_bound_to_everything(rollouts: Rollouts, database: Any) 
     rollouts.run(number)
     shown = rollouts.show(number)
     assert shown.state is RolloutState.PAUSED and "승인한 내용" in shown.reason
+    assert rollouts.current() == before
+
+
+def test_a_server_whose_transfer_never_started_is_as_before(
+    rollouts: Rollouts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number, before = rollouts.draft(rollouts.artifact("9.6.0")), rollouts.current()
+    rollouts.approve(number)
+    run = Connections.run
+
+    def lossy(connections: Connections, host: Host, *words: Any, **more: Any) -> Any:
+        if host.server_id == "MOF-WAS-01" and more.get("fence_guard"):  # a change
+            raise Unreachable(server=host.server_id, why="연결이 거부되었습니다")
+        return run(connections, host, *words, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Connections, "run", lossy)
+        rollouts.run(number)
+    assert rollouts.show(number).state is RolloutState.ROLLED_BACK
+    assert rollouts.states(number)["MOF-WAS-01"] is ServerState.RESTORED
     assert rollouts.current() == before
 
 

@@ -69,6 +69,7 @@ def _run(command: list[str], environment: dict[str, str]) -> None:
         stderr=subprocess.STDOUT,
         env={**os.environ, **environment, "LC_ALL": "C.UTF-8"},
         check=False,
+        umask=0o022,
     )
     if done.returncode != 0:
         tail = done.stdout.decode("utf-8", "replace").strip()[-600:]

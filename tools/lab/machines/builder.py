@@ -104,7 +104,8 @@ def lock_image(image: Path, how: int = fcntl.LOCK_SH) -> int | None:
 def _complete_or_nothing(image: Path) -> Iterator[Path]:
     """Create a folder that gets the image's name only if the block succeeds."""
     folder = image.with_name(f".building-{image.name}")
-    folder.mkdir(mode=0o755)
+    folder.mkdir()
+    folder.chmod(0o755)  # whatever the umask: it is the root folder of every account in there
     try:
         yield folder
         os.sync()
