@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from sqlalchemy import Select, Table, bindparam, insert, inspect, update
+from sqlalchemy import Column, Select, Table, bindparam, insert, inspect, update
 from sqlalchemy.orm import Mapper, Session, make_transient_to_detached
 from sqlalchemy.orm.attributes import set_committed_value
 
@@ -75,7 +75,7 @@ class Insertion(Generic[_E]):
         self._returned = [
             name
             for name, column in self._columns.items()
-            if column.identity is not None or name in computed
+            if column.identity is not None or name in computed or _is_filled_in(column)
         ]
         self._defaults = {n: c.default for n, c in self._columns.items() if c.default is not None}
         self._statements: dict[tuple[str, ...], Statement] = {}
@@ -140,6 +140,11 @@ def _table(model: type[Base]) -> Table:
     table = _mapper(model).local_table
     assert isinstance(table, Table)
     return table
+
+
+def _is_filled_in(column: Column[Any]) -> bool:
+    """Return whether the database alone determines the value of a new row."""
+    return column.server_default is not None and column.default is None
 
 
 def _value(default: Any) -> Any:

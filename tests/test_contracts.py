@@ -177,11 +177,12 @@ def _database_calls(tree: ast.Module, names: set[str]) -> bool:
     )
 
 
+_WRITING = {"statements", "transaction"}
+
+
 def opens_a_session(path: str, tree: ast.Module) -> bool:
     """Return whether a module outside board and database opens a session of its own."""
-    return not path.startswith(("board/", "db/")) and _database_calls(
-        tree, {"reading", "transaction"}
-    )
+    return not path.startswith(("board/", "db/")) and _database_calls(tree, {"reading", *_WRITING})
 
 
 def writes_from_a_reader(path: str, tree: ast.Module) -> bool:
@@ -189,7 +190,7 @@ def writes_from_a_reader(path: str, tree: ast.Module) -> bool:
     name = path.rsplit("/", 1)[-1]
     reader = name in {"pages.py", "api.py", "view.py"} or name.endswith(("_pages.py", "_view.py"))
     inside = path.startswith(("board/site/", "board/web/", "board/tracker/")) or reader
-    return path.startswith("board/") and inside and _database_calls(tree, {"transaction"})
+    return path.startswith("board/") and inside and _database_calls(tree, _WRITING)
 
 
 CLEANERS = {"clean", "clean_json"}

@@ -22,11 +22,13 @@ from guardia.board.core.wakes import wake
 from guardia.board.issues import references
 from guardia.board.issues.system_model import IssueSystem
 from guardia.db.engine import repeat_on_conflict
+from guardia.db.entities import Insertion
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.org import identity, registry
 from guardia.text import MAX_BODY, MAX_TITLE, CleanObject, CleanStr, first_line, trim
 
+_NEW_ISSUE, _NEW_TASK = Insertion(Issue), Insertion(Task)
 _TITLE = 80
 """Characters of a title that is the first line of the text."""
 
@@ -109,8 +111,7 @@ def open_issue(session: Session, new_issue: NewIssue, now: datetime) -> Issue:
         created_at=now,
         updated_at=now,
     )
-    session.add(issue)
-    session.flush()
+    _NEW_ISSUE.store(session, issue)
     if new_issue.server:
         session.add(IssueSystem(sr_id=issue.sr_id, server_id=new_issue.server))
     references.note(session, issue.sr_id, f"{issue.title}\n{issue.body}", now)
@@ -139,9 +140,7 @@ def open_task(
         created_at=now,
         updated_at=now,
     )
-    session.add(task)
-    session.flush()
-    return task
+    return _NEW_TASK.store(session, task)
 
 
 @repeat_on_conflict

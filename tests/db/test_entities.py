@@ -69,6 +69,13 @@ def test_a_new_object_has_its_number_and_defaults(env: BoardEnv) -> None:
         assert (row.comment_id, row.body) == (made.comment_id, "가나")
 
 
+def test_what_the_database_fills_in_is_returned(env: BoardEnv) -> None:
+    words = {"title": "t", "body": "b", "channel": "web", "created_at": NOW, "updated_at": NOW}
+    with env.board.database.transaction() as session:
+        opened = Insertion(Issue).store(session, Issue(status="RECEIVED", **words))
+        assert (opened.closed_at, opened.triage, opened.room) == (None, {}, "")
+
+
 def test_columns_can_be_computed_by_the_statement(env: BoardEnv) -> None:
     number = env.create_issue()
     loud = Insertion(Comment, body=func.upper(literal("abc")))
