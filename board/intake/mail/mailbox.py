@@ -20,8 +20,8 @@ _BEGINNING = 262_144
 """Bytes that are read of a mail that is too large."""
 _SLICE = 1.0
 _RENEW_AFTER = 30.0
-"""Seconds after which we look again: the server may have announced a mail while we read another one,
-and firewalls forget idle connections."""
+"""Seconds after which we look again: the server may have announced a mail while another one was
+read, and firewalls forget idle connections."""
 _MEGABYTE = 1 << 20
 
 
