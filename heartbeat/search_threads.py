@@ -17,7 +17,6 @@ from guardia.board.core.context import BoardContext
 from guardia.board.search import index_store, questions, related, similarity
 from guardia.board.search.questions import FoundAnswer, FoundPassage, WaitingQuestion
 from guardia.board.search.related import RelatedWork
-from guardia.db import events
 from guardia.db.engine import CONNECTION_OPTIONS, OUTAGE_ERRORS
 from guardia.heartbeat.passage_index import PassageIndex
 from guardia.settings import Settings
@@ -72,8 +71,8 @@ class SearchThreads:
         self._closing.set()
         self._has_changed.set()
         # The listener looks at nothing but messages.
-        with suppress(*OUTAGE_ERRORS), self._board.database.transaction() as session:
-            events.send(session, index_store.CHANNEL, "")
+        with suppress(*OUTAGE_ERRORS):
+            index_store.announce(self._board)
         for thread in self._threads:
             thread.join(_GRACE)
         self._composing.shutdown(wait=False, cancel_futures=True)

@@ -44,17 +44,8 @@ _database_numbers = itertools.count(1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run the files with the longest tests first, and those with a browser last.
-
-    Playwright leaves an event loop running in their process.
-    """
-    items.sort(key=_turn)
-
-
-def _turn(item: pytest.Item) -> int:
-    if item.get_closest_marker("browser"):
-        return 2
-    return 0 if item.get_closest_marker("machines") else 1
+    """Run the browser's tests last: Playwright leaves an event loop running in their process."""
+    items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 # What the collection makes stays: the garbage collector need not look at it, now or later.

@@ -81,13 +81,14 @@ def _sentences(tool: Tool[Any], place: Callable[[str], str]) -> tuple[str, ...]:
     """Return the sentences of a tool's checks: texts of its own, or those that it shares."""
     family, _, verb = tool.name.partition(".")
     keys = catalogue(language.get(), "tools")[family][verb]
-    found = (key for key in keys if key.startswith(("precheck", "verify")))
-    own = tuple(_text(tool, key, place) for key in found)
-    if own or tool.risk is Risk.READ:
-        return own
-    args = tool.args.model_construct(**_places(tool, place))
-    checks = (*tool.precheck(args), *tool.verify(args))
-    return tuple(dict.fromkeys(check.sentence for check in checks if check.sentence))
+    found: list[str] = []
+    for phase, checks in (("precheck", tool.precheck), ("verify", tool.verify)):
+        own = [_text(tool, key, place) for key in keys if key.startswith(phase)]
+        if not own and tool.risk is not Risk.READ:
+            args = tool.args.model_construct(**_places(tool, place))
+            own = [check.sentence for check in checks(args) if check.sentence]
+        found += own
+    return tuple(dict.fromkeys(found))
 
 
 def _named_place(name: str) -> str:

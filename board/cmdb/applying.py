@@ -17,6 +17,7 @@ from guardia.board.cmdb.changes import (
     CmdbDifference,
     Draft,
     compare,
+    in_file_order,
 )
 from guardia.board.cmdb.records import KINDS
 from guardia.board.cmdb.references import Existing, drop_broken
@@ -170,6 +171,7 @@ def _compare(state: _CmdbState, given: ChangeSet) -> CmdbComparison:
         current, state.people, state.busy_servers, state.homes, lines, given.replaces_keys
     )
     drop_broken(found, existing)
+    found.problems = in_file_order(found.problems)
     return found
 
 

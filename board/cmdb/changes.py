@@ -65,6 +65,11 @@ class BadLine:
         return t(key, line=self.line, what=self.what, remedy=self.remedy)
 
 
+def in_file_order(problems: Iterable[BadLine]) -> list[BadLine]:
+    """Return bad lines as their reader meets them in the file."""
+    return sorted(problems, key=lambda bad: bad.line)
+
+
 @dataclass(frozen=True, slots=True)
 class CmdbDifference:
     """One entry that is added, changed or removed."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from guardia.board.approvals import absences
 from guardia.board.approvals.absences import AbsenceRequest
 from guardia.board.cmdb import applying, revisions
-from guardia.board.cmdb.changes import BadLine
+from guardia.board.cmdb.changes import BadLine, in_file_order
 from guardia.board.cmdb.imports.decoding import ImportFile, require_readable
 from guardia.board.cmdb.imports.layouts import ABSENCES
 from guardia.board.cmdb.imports.reading import read_records
@@ -102,7 +102,7 @@ def _check_absences(board: BoardContext, file: ImportFile) -> ImportReport:
         )
         for one in wanted
     )
-    return ImportReport(shown, tuple(table.problems), table.bad, 0, file.sha256)
+    return ImportReport(shown, tuple(in_file_order(table.problems)), table.bad, 0, file.sha256)
 
 
 def _absences(board: BoardContext, file: ImportFile) -> tuple[TableRows, Sequence[AbsenceRequest]]:

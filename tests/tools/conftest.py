@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -39,6 +41,15 @@ def start_sshd(short_folder: Path) -> Iterator[Callable[..., Any]]:
     yield start
     for server in servers:
         server.stop()
+
+
+@pytest.fixture
+def login_folder() -> Iterator[Path]:
+    """Hold the folder in which each session of this account begins, against other processes."""
+    name = f"guardia-test-login-{os.getuid()}.lock"
+    with (Path(tempfile.gettempdir()) / name).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield Path.home()
 
 
 @pytest.fixture(scope="session")

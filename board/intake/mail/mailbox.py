@@ -19,8 +19,9 @@ _TIMEOUT = SocketTimeout(connect=10, read=60)
 _BEGINNING = 262_144
 """Bytes that are read of a mail that is too large."""
 _SLICE = 1.0
-_RENEW_AFTER = 600.0
-"""Seconds after which waiting is renewed: firewalls forget idle connections."""
+_RENEW_AFTER = 30.0
+"""Seconds after which we look again: the server may have announced a mail while another one was
+read, and firewalls forget idle connections."""
 _MEGABYTE = 1 << 20
 
 

@@ -110,6 +110,17 @@ def test_references_must_exist(env: BoardEnv) -> None:
         apply(env, ChangeSet([Draft("owner", 7, stranger)], source="owners.csv"))
 
 
+def test_bad_lines_are_told_in_the_order_of_the_file(env: BoardEnv) -> None:
+    unknown = {"person": "eng", "server": "NONE-01", "skill": "DB", "proficiency": 3}
+    unskilled = unknown | {"server": "MOF-DB-01", "proficiency": 9}
+    other = unknown | {"server": "NONE-02"}
+    drafts = [Draft("owner", 2, unknown), Draft("owner", 3, unskilled), Draft("owner", 4, other)]
+
+    found = applying.preview(env.board, ChangeSet(drafts, source="owners.csv"))
+
+    assert [bad.line for bad in found.problems] == [2, 3, 4]
+
+
 def test_what_others_name_is_not_removed(env: BoardEnv) -> None:
     absent = frozenset({("server", "MOF-DB-01")})
     with pytest.raises(Invalid, match=r"사용하는 항목.*MOF-DB-01"):

@@ -47,10 +47,10 @@ def server(start_sshd: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def part(server: Any) -> Iterator[Path]:
+def part(server: Any, login_folder: Path) -> Iterator[Path]:
     """Where the content arrives; removed afterwards."""
     # A session begins in the account's own home, whatever HOME says.
-    path = Path.home() / UPLOAD.path
+    path = login_folder / UPLOAD.path
     path.unlink(missing_ok=True)
     yield path
     path.unlink(missing_ok=True)

@@ -195,6 +195,16 @@ def _as_planned(args: PackageArgs) -> tuple[Check, ...]:
     )
 
 
+def _is_installed(args: PackageNameArgs) -> tuple[Check, ...]:
+    return (
+        Check(
+            call=_look(args),
+            expect="version != `null` && broken == `null`",
+            sentence=t("tools.deploy.package_remove.precheck", package=args.package),
+        ),
+    )
+
+
 def _has(args: PackageArgs | PackageNameArgs, version: str) -> tuple[Check, ...]:
     words = {"package": args.package, "version": version or t("tools.deploy.package.absent")}
     return (
@@ -258,6 +268,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_remove,
         parse=stdout_parser("deploy.package_remove", success_findings),
         findings=Done,
+        precheck=_is_installed,
         verify=lambda args: _has(args, ""),
         irreversible="tools.deploy.package_remove.irreversible",
         timeout=300.0,

@@ -201,6 +201,18 @@ def _as_planned(args: SiteArgs) -> tuple[Check, ...]:
     )
 
 
+def _is_kept(args: SiteRestoreArgs) -> tuple[Check, ...]:
+    wanted = jmespath_literal(args.sha256)
+    changed = f"sha256 == {jmespath_literal(args.replaced)} && kept == {wanted}"
+    return (
+        Check(
+            call=_look(args.service),
+            expect=f"present && ({changed} || sha256 == {wanted})",
+            sentence=t("tools.deploy.site_restore.precheck"),
+        ),
+    )
+
+
 def _pair(first: str, second: str) -> str:
     return f'["{first}", "{second}"]'
 
@@ -257,6 +269,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_restore,
         parse=stdout_parser("deploy.site_restore", success_findings),
         findings=Done,
+        precheck=_is_kept,
         verify=lambda args: _serves(args.service, args.sha256),
         irreversible="tools.deploy.site_restore.irreversible",
         timeout=300.0,

@@ -235,6 +235,17 @@ def _as_planned(args: WarArgs) -> tuple[Check, ...]:
     )
 
 
+def _is_kept(args: WarRestoreArgs) -> tuple[Check, ...]:
+    kept = f" && kept == {jmespath_literal(args.sha256)}" if args.sha256 else ""
+    return (
+        Check(
+            call=_look(args),
+            expect=f"({_is(args.replaced)}{kept}) || {_is(args.sha256)}",
+            sentence=t("tools.deploy.war_restore.precheck", file=args.file),
+        ),
+    )
+
+
 def _runs(service: str, call: ToolCall, sha256: str, name: str) -> tuple[Check, ...]:
     deployed = Check(
         call=call,
@@ -291,6 +302,7 @@ TOOLS: tuple[Tool[Any], ...] = (
         command=_restore,
         parse=stdout_parser("deploy.war_restore", success_findings),
         findings=Done,
+        precheck=_is_kept,
         verify=lambda args: _runs(args.service, _look(args), args.sha256, args.file),
         irreversible="tools.deploy.war_restore.irreversible",
         timeout=300.0,

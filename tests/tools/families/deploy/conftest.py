@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,7 +19,7 @@ def sftp_server(start_sshd: Callable[..., Any]) -> Any:
 
 
 @pytest.fixture
-def deployer(sftp_server: Any) -> Iterator[Callable[..., Deployer]]:
+def deployer(sftp_server: Any, login_folder: Path) -> Iterator[Callable[..., Deployer]]:
     """Return a function: `deployer(service)` deploys to a server with that service."""
     contents = Contents()
     with Connections(sftp_server, contents=contents) as connections:
