@@ -27,7 +27,7 @@ _WATCH = Script(
     + r"""
 port=$1 path=$2 scheme=$3 seconds=$4 limit=$5 listen=$6 want=$7
 end=$((SECONDS + seconds))
-while [ "$SECONDS" -lt "$end" ]; do
+while :; do
   began=$(date +%s%N) answer=
   if address=$(listener "$port" "$listen"); then
     answer=$(ask "$scheme" "$address" "$port" "$path" "$limit")
@@ -37,6 +37,8 @@ while [ "$SECONDS" -lt "$end" ]; do
   case $answer in *HTTP/*) status=${status#* }; status=${status:0:3} ;; *) status=0 ;; esac
   case $answer in *"$want"*) found=1 ;; *) found=0 ;; esac
   printf '%s %s %s\n' "$status" "$took" "$found"
+  # Once in any case: the shell counts whole seconds, and one may be over at once.
+  [ "$SECONDS" -lt "$end" ] || break
   sleep 0.5
 done
 """,
