@@ -122,6 +122,23 @@ def test_a_form_that_is_sent_after_the_end_is_not_lost(
     refusals.clear()
 
 
+def test_a_part_that_arrives_after_a_form_was_sent_takes_nothing_away(
+    sign_in: SignIn, web_env: BoardEnv, site: str, refusals: list[str]
+) -> None:
+    page = sign_in("eng", "/issues/new")
+    page.get_by_label("제목").fill("답을 기다리는 제목")
+    rest(web_env, minutes=31)
+    # As a part of the page that was asked for before the form was sent.
+    swap = "document.dispatchEvent(new CustomEvent('htmx:afterSwap'))"
+    page.evaluate(f"document.addEventListener('submit', () => setTimeout(() => {swap}))")
+    page.get_by_role("button", name="접수").click()
+    expect(page.get_by_text("로그인 시간이 끝나")).to_be_visible()
+    sign_in_again(page)
+    page.wait_for_url(f"{site}/issues/new")
+    expect(page.get_by_label("제목")).to_have_value("답을 기다리는 제목")
+    refusals.clear()
+
+
 def test_a_person_who_is_quicker_than_the_script_loses_nothing(
     sign_in: SignIn, web_env: BoardEnv, site: str, refusals: list[str]
 ) -> None:

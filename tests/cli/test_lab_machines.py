@@ -11,6 +11,7 @@ import pytest
 from board_env import BoardEnv
 from command_line import command_env, environment, invoke, output, run_process
 from machines_env import Machine, started_machines
+from waiting import wait_until
 
 from guardia.cli.lab_machines import enrolment
 from guardia.errors import Invalid
@@ -79,7 +80,7 @@ def test_down_ends_them() -> None:
     with started_machines("db") as running:
         done = run_process("lab", "down", env=environment(running.home.parent))
         assert done.returncode == 0, done.stderr
-        assert not running.is_alive()
+        assert wait_until(lambda: not running.is_alive())
 
 
 def test_an_unknown_role_is_refused_with_those_that_exist() -> None:

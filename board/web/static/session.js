@@ -94,8 +94,7 @@ function cameFromSigningIn() {
   return document.referrer !== "" && new URL(document.referrer).pathname === "/login";
 }
 
-function restore(signedIn) {
-  const all = read().filter((one) => one.ended || signedIn);
+function restore(all, waiting = []) {
   const mine = all.find((one) => one.place === here && one.person === person);
   const rest = [];
   if (mine) {
@@ -108,7 +107,8 @@ function restore(signedIn) {
     if (rest.length < mine.fields.length) document.getElementById("session-restored").hidden = false;
     mine.fields = rest;
   }
-  write(all.filter((one) => one.fields.length).map((one) => ({ ...one, ended: true })));
+  const left = all.filter((one) => one.fields.length).map((one) => ({ ...one, ended: true }));
+  write([...left, ...waiting]);
 }
 
 const here = place();
@@ -124,9 +124,14 @@ if (!person) {
   }
   write(all.map((one) => ({ ...one, ended: true })));
 } else {
-  restore(cameFromSigningIn());
-  // Parts of a page that are loaded later have forms, too.
-  document.addEventListener("htmx:afterSwap", () => read().length && restore(false));
+  const signedIn = cameFromSigningIn();
+  restore(read().filter((one) => one.ended || signedIn));
+  // Parts of a page that are loaded later have forms, too. What was just sent waits for its answer.
+  document.addEventListener("htmx:afterSwap", () => {
+    const all = read();
+    const kept = all.filter((one) => one.ended);
+    if (kept.length) restore(kept, all.filter((one) => !one.ended));
+  });
 }
 
 // --- the remaining time --------------------------------------------------------------------------
@@ -270,7 +275,7 @@ if (shown) {
     true,
   );
   document.addEventListener("htmx:afterRequest", ({ detail }) => {
-    if (detail.successful && detail.requestConfig.verb !== "get") write(read().filter((one) => one.ended));
+    if (detail.successful && detail.elt.matches("form") && isPost(detail.elt)) write(read().filter((one) => one.ended));
   });
   // Parts that refresh on their own must not lead away from what was typed.
   document.addEventListener("htmx:beforeOnLoad", (event) => {

@@ -121,7 +121,8 @@ def test_alerts_of_a_real_alertmanager_open_fold_and_close_issues(
     other = "[경보] QueueStuck — MOF-WAS-01"
     assert wait_until(lambda: settled()[1:] == [(other, "RECEIVED", 1)])
     assert settled()[0] == (title, "RECEIVED", 2)
-    ended = f"--end={datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    # To the microsecond: rounded to a second, it would lie before the alert's own start.
+    ended = f"--end={datetime.now(UTC).isoformat()}"
     for instance in ("MOF-DB-01:9100", "MOF-WAS-01:9100"):
         labels = ("alertname=QueueStuck", "severity=warning", f"instance={instance}")
         alertmanager.tool(*labels, "--annotation=summary=queue stuck", ended)
