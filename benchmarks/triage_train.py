@@ -1,6 +1,7 @@
 """Train the weights of triage, and judge them on authors that they have not seen.
 
-    make bench NAME=triage_train                 what each author's texts score without that author
+    make bench NAME=triage_train                 what each author's texts score without that author,
+                                                 and which values are taken for which others
     make bench NAME=triage_train ARGS=--write    writes vocabulary/weights.tsv
 
 The texts are the templates of `triage_corpus/`, filled in, and the cases of the tests. Training is
@@ -11,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,9 +20,12 @@ import numpy as np
 from triage_corpus import Example, examples
 from triage_directory import CASES, read_directory
 
-from guardia.agents.brain.triage import rules, weights
+from guardia.agents.brain.triage import weights
 from guardia.agents.brain.triage.classify import facts_of
+from guardia.agents.brain.triage.deciding import Decision, decide
 from guardia.agents.brain.triage.evidence import evidence, with_kind
+from guardia.agents.brain.triage.facts import RequestFacts
+from guardia.agents.brain.triage.weights import FieldWeights
 
 FIELDS = {
     "kind": ("INCIDENT", "REQUEST", "CHANGE", "QUESTION"),
@@ -49,13 +53,11 @@ def main() -> None:
     if given.write:
         write(found, seen)
         return
-    ruled = {
-        "kind": [rules.kind(f).value for f in facts],
-        "category": [rules.category(f).value for f in facts],
-        "priority": [rules.priority(f, e.kind).value for f, e in zip(facts, found, strict=True)],
-    }
+    decided = cross_validate(found, seen, facts)
+    ruled = [decide(f, {}) for f in facts]
     for field in FIELDS:
-        compare(field, found, seen, ruled[field])
+        compare(field, found, decided, ruled)
+        print_confusions(field, found, decided)
 
 
 def cases() -> list[Example]:
@@ -70,29 +72,64 @@ def cases() -> list[Example]:
     ]
 
 
-def compare(field: str, found: list[Example], seen: list[dict[str, str]], ruled: list[str]) -> None:
-    """Print the shares of right values of each author: weights without it, and rules."""
+def cross_validate(
+    found: list[Example], seen: list[dict[str, str]], facts: list[RequestFacts]
+) -> list[Decision]:
+    """Decide the texts of each author by rules and by weights of all other authors."""
     authors = np.array([e.style for e in found])
+    decided: dict[int, Decision] = {}
     for author in sorted(set(authors)):
-        known, others = authors == author, authors != author
-        table, solved = fit(field, select(found, others), select(seen, others))
-        wanted = [getattr(e, field) for e in select(found, known)]
-        pieces = pieces_of(field, select(found, known), select(seen, known))
-        got = (matrix(pieces, table) @ solved).argmax(1)
-        right = np.mean([FIELDS[field][g] == w for g, w in zip(got, wanted, strict=True)])
-        by_rule = np.mean([r == w for r, w in zip(select(ruled, known), wanted, strict=True)])
-        print(f"{field:9} {author:11} {known.sum():5} learned {right:.3f} rules {by_rule:.3f}")
+        others = authors != author
+        known = {
+            field: as_weights(field, *fit(field, select(found, others), select(seen, others)))
+            for field in FIELDS
+        }
+        for number in np.flatnonzero(~others):
+            decided[number] = decide(facts[number], known)
+    return [decided[number] for number in range(len(found))]
+
+
+def as_weights(field: str, table: dict[str, int], solved: np.ndarray) -> FieldWeights:
+    """Return fitted weights as they would be read from the file."""
+    stored = np.rint(solved * weights.SCALE).astype(int)
+    kept = {
+        name: tuple(map(int, stored[row]))
+        for name, row in table.items()
+        if name == weights.BIAS or abs(solved[row]).max() >= LEAST
+    }
+    return FieldWeights(FIELDS[field], kept)
+
+
+def compare(
+    field: str, found: list[Example], decided: list[Decision], ruled: list[Decision]
+) -> None:
+    """Print the shares of right values of each author: by rules and weights, and by rules."""
+    for author in [*sorted({e.style for e in found}), "all"]:
+        rows = [n for n, e in enumerate(found) if author in (e.style, "all")]
+        both, alone = (
+            np.mean([getattr(given[n], field).value == getattr(found[n], field) for n in rows])
+            for given in (decided, ruled)
+        )
+        print(f"{field:9} {author:11} {len(rows):5} rules and weights {both:.3f} rules {alone:.3f}")
+
+
+def print_confusions(field: str, found: list[Example], decided: list[Decision]) -> None:
+    """Print how often each value was taken for each other one: a row is what was right."""
+    pairs = Counter(
+        (getattr(e, field), getattr(d, field).value) for e, d in zip(found, decided, strict=True)
+    )
+    print(f"{'':9}", *(f"{value[:8]:>8}" for value in FIELDS[field]))
+    for right in FIELDS[field]:
+        counts = (f"{pairs[right, value] or '·':>8}" for value in FIELDS[field])
+        print(f"{right[:9]:9}", *counts)
 
 
 def write(found: list[Example], seen: list[dict[str, str]]) -> None:
     """Write the weights of all texts."""
     columns: dict[str, dict[str, str]] = defaultdict(dict)
     for field in FIELDS:
-        table, solved = fit(field, found, seen)
-        for name, row in table.items():
-            if name == weights.BIAS or abs(solved[row]).max() >= LEAST:
-                stored = np.rint(solved[row] * weights.SCALE).astype(int)
-                columns[name][field] = ",".join(map(str, stored))
+        for name, row in as_weights(field, *fit(field, found, seen)).weights.items():
+            columns[name][field] = ",".join(map(str, row))
     head = "\t".join(["evidence", *(f"{f}={','.join(v)}" for f, v in FIELDS.items())])
     lines = ["\t".join([n, *(c.get(f, "") for f in FIELDS)]) for n, c in sorted(columns.items())]
     OUTPUT.write_text("\n".join([head, *lines]) + "\n", "utf-8")

@@ -73,7 +73,9 @@ def safe_name(name: str) -> str:
     """
     last = name.replace("\\", "/").rsplit("/", 1)[-1]
     kept = "".join("_" if c in _FORBIDDEN_IN_NAMES or ord(c) < 32 else c for c in last)
-    kept = trim(kept.strip(". "))
+    # Behind a dot may be what cannot be seen, and behind that another dot.
+    while (bare := trim(kept).strip(". ")) != kept:
+        kept = bare
     if len(kept) > MAX_NAME:
         stem, dot, ending = kept.rpartition(".")
         kept = f"{stem[: MAX_NAME - 12]}{dot}{ending[:11]}" if dot else kept[:MAX_NAME]

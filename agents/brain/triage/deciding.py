@@ -38,11 +38,16 @@ class Decision:
     priority: Judgement
 
 
-def decide(facts: RequestFacts) -> Decision:
-    """Return the judgements of a request. Requested work is the rules' alone."""
-    found, weights = evidence(facts), learned()
+def decide(facts: RequestFacts, weights: Mapping[str, FieldWeights] | None = None) -> Decision:
+    """Return the judgements of a request, by the shipped weights unless others are given.
+
+    Requested work is the rules' alone.
+    """
+    found = evidence(facts)
     if not facts.reading.clauses:
         weights = {}
+    elif weights is None:
+        weights = learned()
     category = _settled(
         "category", rules.category(facts), weights, found, lambda value: value != "DEPLOY"
     )

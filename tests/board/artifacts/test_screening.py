@@ -20,6 +20,9 @@ from guardia.board.artifacts import screening
         ("<b>:|?*.txt", "_b_____.txt"),
         ("js", "js"),
         ("...", ""),
+        ("\x7f.bashrc", "bashrc"),
+        (". \u200b..\x7f a.txt", "a.txt"),
+        ("설치.exe.\u200b", "설치.exe.txt"),
     ],
 )
 def test_a_name_that_a_double_click_would_run_opens_as_text(name: str, kept: str) -> None:
