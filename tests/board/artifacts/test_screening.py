@@ -21,8 +21,8 @@ from guardia.board.artifacts import screening
         ("js", "js"),
         ("...", ""),
         ("\x7f.bashrc", "bashrc"),
-        (". \u200b..\x7f a.txt", "a.txt"),
-        ("설치.exe.\u200b", "설치.exe.txt"),
+        (". \x85..\x7f a.txt", "a.txt"),
+        ("설치.exe.\x7f", "설치.exe.txt"),
     ],
 )
 def test_a_name_that_a_double_click_would_run_opens_as_text(name: str, kept: str) -> None:
