@@ -78,9 +78,13 @@ class Compact:
         self._rewrite((mark.begin, mark.end, mark.sign, mark) for mark in marks)
 
     def respell(self, pattern: re.Pattern[str], spelling: str) -> None:
-        """Write every match in another way; each new letter has its place in the original."""
+        """Write every match in another way; each new letter has its place in the original.
+
+        `spelling` may refer to groups of the pattern.
+        """
         if pattern.search(self.text) is not None:
-            self._rewrite((*match.span(), spelling, None) for match in pattern.finditer(self.text))
+            found = pattern.finditer(self.text)
+            self._rewrite((*match.span(), match.expand(spelling), None) for match in found)
 
     def _rewrite(self, changes: Iterable[tuple[int, int, str, Mark | None]]) -> None:
         """Replace spans of the text by other letters, the first of which may be a mark's sign."""

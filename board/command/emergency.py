@@ -38,12 +38,14 @@ def _stops_everything(reading: LineReading) -> bool:
     """Return whether the line, or its last sentence, is nothing but the order to stop everything.
 
     Everybody speaks of stops: of yesterday's, of a service that hangs. So every word of
-    the order must be known; words before it count only if they end a sentence or give a cause.
+    the order must be known; words before it count only if they end a sentence or give a cause,
+    words behind it only if they tell of a calamity.
     """
-    if reading.says("for_a_while") or reading.says("told_of_stop"):
-        return False
     words = lexicon().words
-    if words["kill_switch"].fullmatch(reading.text):
+    text = words["cause"].sub("", reading.text)
+    if words["for_a_while"].search(text) or words["told_of_stop"].search(text):
+        return False
+    if words["kill_switch"].fullmatch(text):
         return True
-    found = words["stop_everything"].search(reading.text)
+    found = words["stop_everything"].search(text)
     return found is not None and words["all"].search(found["order"]) is not None

@@ -56,6 +56,12 @@ _NUMBERED = (
 )
 
 
+_CORRECTED_NUMBER = re.compile(
+    r"\d{1,2}호기(?:은|는|이|가|을|를)?[,.~!…]*(?:아니(?:고|라|다|야|요)?|말고)[,.~!…]*"
+    r"(?P<right>\d{1,2})호기"
+)
+"""One machine of a row, and at once the right one: "unit 1, no, unit 2"."""
+
 _KOREAN_TITLES = {"pm": "피엠", "pl": "피엘", "cto": "씨티오"}
 _VARIANTS = {"db": "디비", "was": "와스", "web": "웹"}
 
@@ -106,7 +112,8 @@ class Names:
 
     def mark(self, line: Compact) -> None:
         """Replace the names of a line: H server, K unclear server, A agent, I institution,
-        P person, U unclear person, O role."""
+        P person, U unclear person, O role. Of a number that is corrected, the right one counts."""
+        line.respell(_CORRECTED_NUMBER, r"\g<right>호기")
         line.put(self._find_spelled(line.text))
         line.replace(self._kinds, self._read_kind)
         line.put(self._find_people(line.text))

@@ -38,7 +38,7 @@ def command_of(reading: LineReading) -> Command:
         return NONE
     if (found := emergency.read(reading)) is not None:
         return found
-    taken_back = reading.ends("reported") or reading.ends("revoked")
+    taken_back = reading.is_reported or reading.ends("revoked")
     if taken_back and not reading.commands("comment"):
         return NONE
     found = next((c for read in _READERS if (c := read(reading)) is not None), None)
@@ -89,28 +89,41 @@ def _comment_body(reading: LineReading, act: Act) -> str | None:
 
 def _set_priority(reading: LineReading) -> Command | None:
     ranks = reading.values("R")
-    if not reading.names_issue or not reading.says("change"):
+    if not reading.says("change") or not (reading.names_issue or _names_priority(reading)):
         return None
     if not ranks:
         unmeant = (Mood.NEGATED, Mood.QUESTION)
         named = any(a.name == "set_priority" and a.mood not in unmeant for a in reading.acts)
         asks = named and not reading.says("asked")
         return _on_issue(reading, lambda sr: clarify("action", sr)) if asks else None
-    refused = any(a.name == "set_priority" and a.mood is Mood.NEGATED for a in reading.acts)
+    last = reading.text.rfind("R")
+    refused = any(
+        a.name == "set_priority" and a.mood is Mood.NEGATED and not a.is_mark_before(last)
+        for a in reading.acts
+    )
     if refused or reading.says("asked"):
         return None
     return _on_issue(reading, lambda sr: Command("set_priority", sr, None, {"priority": ranks[-1]}))
 
 
+def _names_priority(reading: LineReading) -> bool:
+    """Return whether a line without an issue asks for a priority: which issue is asked back."""
+    named = any(a.name == "set_priority" and a.end - a.begin > 1 for a in reading.acts)
+    return named and reading.has("R") and reading.says("do") and not reading.asks("how")
+
+
 def _set_mode(reading: LineReading) -> Command | None:
     named = reading.has("PUM") and reading.commands("reassign")
-    manual = bool(reading.commands("set_manual")) and not named
-    auto = bool(reading.commands("set_auto")) and not reading.has("A")
+    manual = [] if named else reading.commands("set_manual")
+    auto = [] if reading.has("A") else reading.commands("set_auto")
+    # "Stop the automatic handling" holds the word for automatic, too.
+    auto = [a for a in auto if not any(m.begin <= a.begin < m.end for m in manual)]
     if not (manual or auto) or not reading.says("switch"):
         return None
     if reading.commands("wake") and not reading.names_issue:
         return None
-    mode = {"mode": "manual" if manual else "auto"}
+    last = max(manual + auto, key=lambda act: act.begin)
+    mode = {"mode": last.name.removeprefix("set_")}
     return _on_issue(reading, lambda sr: Command("set_mode", sr, None, mode))
 
 

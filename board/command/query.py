@@ -32,6 +32,7 @@ def _is_about_ways(reading: LineReading) -> bool:
     moods = {act.mood for act in reading.acts}
     return (
         (reading.asks("how") and not reading.asks("lists"))
+        or reading.asks("later")
         or (Mood.QUESTION in moods and not reading.asks("counts"))
         or (Mood.SUPPOSED in moods and not reading.asks("lists"))
     )

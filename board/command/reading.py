@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -47,6 +48,9 @@ _SELF = re.compile(
 _AGENTS = re.compile(r"(?:ai)?에이전트(?:들)?|ai(?:봇)?(?:들)?(?![a-z])|인공지능")
 
 
+_SENTENCE_END = re.compile(r"(?<=[다요오])[.!?]+")
+
+
 class Mood(StrEnum):
     """How an act is meant."""
 
@@ -71,6 +75,10 @@ class Act:
     begin: int
     end: int
     mood: Mood
+
+    def is_mark_before(self, position: int) -> bool:
+        """Return whether its word is a single mark that a later one at `position` replaces."""
+        return self.end - self.begin == 1 and self.begin < position
 
 
 _SHARING = frozenset({"set_priority", "set_auto", "set_manual"})
@@ -136,9 +144,11 @@ class LineReading:
         """The issue numbers, each once; only the chosen one if there were several."""
         if (chosen := self.situation.answered("sr")) is not None:
             return [int(chosen)]
-        wrong = lexicon().words["corrected"]
+        words = lexicon().words
         marks = [i for i, sign in enumerate(self.text) if sign == "N"]
-        kept = [i for i in marks if not wrong.match(self.text, i + 1)]
+        kept = [i for i in marks if not words["corrected"].match(self.text, i + 1)]
+        asked = [i for i in kept if not words["left_alone"].match(self.text, i + 1)]
+        kept = asked or kept
         return list(dict.fromkeys(self.compact.mark_at(i).value for i in kept))
 
     @property
@@ -192,6 +202,21 @@ class LineReading:
         words = lexicon().words
         before = re.split("[.!?]", self.text[:begin])[-1]
         return words["condition"].search(words["courtesy"].sub("", before)) is not None
+
+    @cached_property
+    def is_reported(self) -> bool:
+        """Whether the line tells what others said, and orders nothing in a sentence beside."""
+        orders = [act.begin for act in self.acts if act.mood is Mood.COMMAND]
+        told = [m.start() for m in lexicon().tails["reported"].finditer(self.text)]
+        if not told:
+            return False
+        ends = [m.end() for m in _SENTENCE_END.finditer(self.text)]
+        # What begins with "… is what he said" tells of the sentence before.
+        if any(place in ends for place in told):
+            return True
+        sentences = {bisect_right(ends, place) for place in told}
+        ordered = {bisect_right(ends, place) for place in orders}
+        return not ordered - sentences or bool(ordered & sentences)
 
     def _is_insisted(self, tail: str) -> bool:
         """Return whether an order is repeated with emphasis: "I said, roll back!"."""

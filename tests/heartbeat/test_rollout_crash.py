@@ -18,6 +18,7 @@ import pytest
 from chaos_env import ChaosRun, open_chaos_run
 from chaos_targets import OLD
 from deploy_env import archive
+from waiting import wait_until
 
 from guardia.board.artifacts import records
 from guardia.board.artifacts.blob_store import BlobStore
@@ -26,7 +27,6 @@ from guardia.board.cmdb import view as cmdb
 from guardia.board.rollouts import drafts, view
 from guardia.board.rollouts.drafts import ServerPlan
 from guardia.board.rollouts.policy import ENDS, Options, RolloutState
-from guardia.board.rollouts.view import RolloutView
 from guardia.db.embedded import FAST_SETTINGS, Cluster
 from guardia.org.credential_store import FileCredentialStore
 from guardia.settings import Settings
@@ -86,14 +86,16 @@ def effects(made: ChaosRun) -> list[list[str]]:
     return [made.services.targets[name].effects for name in SERVERS]
 
 
-def between_batches(shown: RolloutView, _effects: list[list[str]]) -> bool:
+def between_batches(made: ChaosRun, number: int) -> bool:
     """Return whether batch 2 is done and batch 3 has not begun."""
-    return shown.done == 2 and shown.servers[2].task_id is None
+    query = """select count(*), count(*) filter (where status = 'COMPLETED')
+               from tb_rollout_server join tb_ops_task using (task_id) where rollout_id = %s"""
+    return made.rows(query, number) == [(2, 2)]
 
 
-def within_batch(_shown: RolloutView, seen: list[list[str]]) -> bool:
+def within_batch(made: ChaosRun, _number: int) -> bool:
     """Return whether the third server was just restarted; its worker has not noted that yet."""
-    return bool(seen[2])
+    return bool(effects(made)[2])
 
 
 @pytest.mark.parametrize("moment", [between_batches, within_batch])
@@ -103,7 +105,8 @@ def test_a_killed_worker_leaves_no_server_in_between(
 ) -> None:
     worker, number = made.worker(), draft(made, rule)
     show = partial(view.get_rollout, made.board, None, number)
-    made.until(lambda: moment(show(), effects(made)), "the moment was missed", pause=0.01)
+    made.until(lambda: show().done >= 1, "nothing is rolled out")
+    assert wait_until(lambda: moment(made, number), pause=0.01), "the moment was missed"
     made.signal_worker(worker, signal.SIGKILL)
     assert show().done == 2
     spare = made.worker()

@@ -84,6 +84,7 @@ class ChaosRun:
     losses: list[WorkerLoss] = field(default_factory=list)
     cleared_stalls: int = 0
     """How often a person had to let a stalled issue continue."""
+    _connection: psycopg.Connection[Any] | None = None
 
     # --- events ---------------------------------------------------------------------------
 
@@ -178,9 +179,12 @@ class ChaosRun:
     # --- observations ---------------------------------------------------------------------
 
     def rows(self, query: str, *values: Any) -> list[Any]:
-        """Return a query's rows."""
-        with psycopg.connect(self.dsn, autocommit=True) as connection:
-            return connection.execute(query.encode(), values).fetchall()
+        """Return a query's rows; there are many, so the connection stays open."""
+        with suppress(*OUTAGE_ERRORS):  # it ends with the database
+            if self._connection is not None:
+                return self._connection.execute(query.encode(), values).fetchall()
+        self._connection = psycopg.connect(self.dsn, autocommit=True)
+        return self._connection.execute(query.encode(), values).fetchall()
 
     def at_work(self, worker: WorkerProcess) -> list[int]:
         """Return the beats that a worker has open."""
@@ -290,7 +294,9 @@ class ChaosRun:
         return [self.fleet.inventory.host(name) for name in CARRIER_SERVERS]
 
     def close(self) -> None:
-        """End all workers, including paused ones."""
+        """End all workers, including paused ones, and the own connection."""
+        if self._connection is not None:
+            self._connection.close()
         for worker in self.workers:
             with suppress(ProcessLookupError):
                 worker.signal(signal.SIGCONT)

@@ -17,8 +17,9 @@ AIMS = {"exact": 85, "kind": 94, "category": 95, "priority": 93, "servers": 99, 
 
 
 @pytest.mark.slow
-def test_fresh_requests_are_read_as_well_as_the_aims() -> None:
-    rows = [json.loads(line) for line in (CASES / "fresh.jsonl").read_text("utf-8").splitlines()]
+@pytest.mark.parametrize("file", ["fresh.jsonl", "blind.jsonl"])
+def test_fresh_requests_are_read_as_well_as_the_aims(file: str) -> None:
+    rows = [json.loads(line) for line in (CASES / file).read_text("utf-8").splitlines()]
     right: Counter[str] = Counter()
     for row in rows:
         found = triage(row["text"], NAMES).model_dump()
