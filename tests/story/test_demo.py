@@ -63,7 +63,33 @@ def run_demo(place: Path, *more: str) -> tuple[int, dict[str, object]]:
     return done.returncode, json.loads(done.stdout.splitlines()[-1])
 
 
-def test_the_demo_completes_and_leaves_nothing_running(place: Path) -> None:
+@pytest.mark.parametrize("seconds", [1.0, 3.0, 9.0])
+def test_killed_at_any_moment_it_leaves_nothing_running(place: Path, seconds: float) -> None:
+    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    running = start_process("demo", env=demo_env(place), **silent)
+    time.sleep(seconds)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert gone(place), processes_of(place)
+
+
+def test_after_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
+    running = start_process("demo", env=demo_env(place), stdout=subprocess.PIPE, text=True)
+    assert running.stdout is not None
+    timeout = threading.Timer(4 * PATIENCE, running.kill)
+    timeout.start()
+    for line in running.stdout:
+        if "guardia approve" in line:
+            break
+    else:
+        pytest.fail("the demo ended before the approval")
+    timeout.cancel()
+    running.send_signal(signal.SIGINT)
+    running.wait(PATIENCE)
+    assert gone(place), processes_of(place)
+
+
+def test_after_all_that_it_completes_and_leaves_nothing_running(place: Path) -> None:
     code, found = run_demo(place)
     assert (code, found["ok"], found["status"]) == (0, True, "COMPLETED")
     assert found["chain"] is True
@@ -78,31 +104,3 @@ def test_afterwards_the_audit_log_verifies_and_sql_runs(place: Path, tmp_path: P
     assert "COMPLETED\t1" in rows
     assert "broken\n0" in rows
     assert gone(place), processes_of(place)
-
-
-@pytest.mark.parametrize("seconds", [1.0, 3.0, 9.0])
-def test_killed_at_any_moment_it_leaves_nothing_running(place: Path, seconds: float) -> None:
-    silent = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    running = start_process("demo", env=demo_env(place), **silent)
-    time.sleep(seconds)
-    running.send_signal(signal.SIGKILL)
-    running.wait()
-    assert gone(place), processes_of(place)
-
-
-def test_after_all_that_it_starts_again_and_ctrl_c_ends_it(place: Path) -> None:
-    running = start_process("demo", env=demo_env(place), stdout=subprocess.PIPE, text=True)
-    assert running.stdout is not None
-    timeout = threading.Timer(4 * PATIENCE, running.kill)
-    timeout.start()
-    for line in running.stdout:
-        if "guardia approve" in line:
-            break
-    else:
-        pytest.fail("the demo ended before the approval")
-    timeout.cancel()
-    running.send_signal(signal.SIGINT)
-    running.wait(PATIENCE)
-    assert gone(place), processes_of(place)
-    code, found = run_demo(place)
-    assert (code, found["ok"]) == (0, True)

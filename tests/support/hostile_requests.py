@@ -157,11 +157,17 @@ class HostileRequest:
     @property
     def is_drawn(self) -> bool:
         """Whether it is one of those that are sent where many routes read alike."""
-        return zlib.crc32(str(self).encode("utf-8", "replace")) % _SPREAD == 0
+        return self.is_one_of(_SPREAD)
+
+    def is_one_of(self, many: int) -> bool:
+        """Whether it is drawn as one of so many."""
+        return zlib.crc32(str(self).encode("utf-8", "replace")) % many == 0
 
 
-_SPREAD = 30
+_SPREAD = 100
 """What many routes read alike is tried in each by one request in so many."""
+_OF_A_NAME = 3
+"""A field of a known type with a new name gets one value in so many."""
 
 
 @dataclass
@@ -186,9 +192,9 @@ def routes(app: Any) -> Iterator[APIRoute]:
 def requests_for(app: FastAPI) -> list[HostileRequest]:
     """The requests that the tables above give for the routes of `app`.
 
-    Each kind of field (a name with a type) gets every value in one route. What further routes read
-    in the same way is spread (the same kind of field, headers, unknown fields, bodies that are no
-    form of theirs): a route gets some, a value meets many routes.
+    Each type of field gets every value in one route, each name a part of them. What further routes
+    read in the same way is spread (a field of the same name and type, headers, unknown fields,
+    bodies that are no form of theirs): a route gets some, a value meets many routes.
     """
     seen: set[str] = set()
     return [one for route in routes(app) for one in _of_route(route, seen)]
@@ -196,15 +202,17 @@ def requests_for(app: FastAPI) -> list[HostileRequest]:
 
 def _of_route(route: APIRoute, seen: set[str]) -> Iterator[HostileRequest]:
     fields = _Fields.of(route)
-    own: set[str] = set()
-    for place, kind in fields.kinds():
-        if kind not in seen:
-            own.add(place)
-            seen.add(kind)
+    own: dict[str, int] = {}
+    for place, type_ in fields.types():
+        if type_ not in seen:
+            own[place] = 1
+        elif f"{place} {type_}" not in seen:
+            own[place] = _OF_A_NAME
+        seen |= {type_, f"{place} {type_}"}
     for method in sorted(route.methods or ()):
         plain = HostileRequest(method, route.path, "", "", _path(route.path))
         for one in _with_values(plain, fields):
-            if one.place in own or one.is_drawn:
+            if one.is_drawn or (one.place in own and one.is_one_of(own[one.place])):
                 yield one
 
 
@@ -230,12 +238,12 @@ class _Fields:
             "form" if form else "json",
         )
 
-    def kinds(self) -> Iterator[tuple[str, str]]:
-        """Each place of a value and the kind of its field."""
+    def types(self) -> Iterator[tuple[str, str]]:
+        """Each place of a value and the type of its field there."""
         named = (("path", self.path), ("query", self.query), (self.encoding, self.body))
         for where, fields in named:
             for name, type_ in fields.items():
-                yield f"{where} {name}", f"{where} {name} {type_}"
+                yield f"{where} {name}", f"{where} {type_}"
 
 
 def _dependants(dependant: Any) -> Iterator[Any]:
