@@ -205,13 +205,13 @@ class LineReading:
 
     @cached_property
     def is_reported(self) -> bool:
-        """Whether the line tells what others said, and orders nothing in a sentence beside."""
+        """Whether the line repeats what others said, and orders nothing in a sentence beside."""
         orders = [act.begin for act in self.acts if act.mood is Mood.COMMAND]
         told = [m.start() for m in lexicon().tails["reported"].finditer(self.text)]
         if not told:
             return False
         ends = [m.end() for m in _SENTENCE_END.finditer(self.text)]
-        # What begins with "… is what he said" tells of the sentence before.
+        # A sentence that begins with "… is what he said" is about the one before.
         if any(place in ends for place in told):
             return True
         sentences = {bisect_right(ends, place) for place in told}
