@@ -174,6 +174,9 @@ class Settings(BaseSettings, validate_by_name=True, validate_by_alias=True):  # 
     """Connections of one process to one server."""
     ssh_connections_per_institution: int = Field(default=500, ge=1)
     """Connections of one process to all servers of an institution."""
+    ssh_login_seconds: int = Field(default=30, ge=0, le=300)
+    """Seconds that a server may take to sign in, on top of 10 for the connection: a server with
+    unreachable name servers is slow."""
     ssh_keepalive: int = Field(default=15, ge=1)
     """Seconds between signs of life on an open connection, for firewalls that forget idle ones."""
     log_file: Path | None = None

@@ -1,17 +1,22 @@
-"""A TCP proxy that cuts its connections after a number of bytes."""
+"""A TCP proxy that cuts its connections after a number of bytes, or lets the server answer late."""
 
 from __future__ import annotations
 
 import socket
 import threading
+import time
 from contextlib import suppress
 
 
 class CuttingProxy:
-    """Forwards to a port; the first `cuts` connections end after `after` bytes of the client."""
+    """Forwards to a port; the first `cuts` connections end after `after` bytes of the client.
 
-    def __init__(self, target: int, after: int, cuts: int = 1) -> None:
+    The first answer of the server waits for `late` seconds.
+    """
+
+    def __init__(self, target: int, after: int, cuts: int = 1, late: float = 0.0) -> None:
         self._target, self._after, self._cuts = target, after, cuts
+        self._late = late
         self.sent: list[int] = []
         """Bytes that the client sent over each connection."""
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -39,6 +44,8 @@ class CuttingProxy:
         self, read: socket.socket, write: socket.socket, number: int | None, limit: int | None
     ) -> None:
         with suppress(OSError):
+            if number is None:
+                time.sleep(self._late)
             while data := read.recv(65_536):
                 if number is not None:
                     self.sent[number] += len(data)

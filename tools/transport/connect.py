@@ -60,14 +60,14 @@ def connect(
         raise unreachable(host, "no_host_key") from None
     if sign_in.expired_certificate():
         raise unreachable(host, "expired_certificate", {"account": host.account})
-    deadline = min(deadline, time.monotonic() + limits.connect)
+    deadline = min(deadline, time.monotonic() + limits.first_channel)
     while True:
-        attempt = _Attempt(host, identity, sign_in, through)
+        attempt = _Attempt(host, limits, identity, sign_in, through)
         try:
-            return attempt.run(limits, deadline)
+            return attempt.run(deadline)
         except CONNECTION_ERRORS as error:
             if attempt.lacks_key_type(error):
-                raise _other_type(host, deadline, through) from error
+                raise _other_type(host, limits, deadline, through) from error
             # Under a burst of log-ins a server drops some connections before its banner.
             pause = random.uniform(0.1, 0.4)
             if not attempt.was_dropped(error) or time.monotonic() + pause >= deadline:
@@ -75,16 +75,24 @@ def connect(
             time.sleep(pause)
 
 
-def _other_type(host: Host, deadline: float, through: paramiko.Transport | None) -> Unreachable:
+def _other_type(
+    host: Host, limits: TransportLimits, deadline: float, through: paramiko.Transport | None
+) -> Unreachable:
     """Build the error for a server that has no host key of the expected type: name what it has."""
     if host.login.host_ca:
         return unreachable(host, "no_host_certificate")
-    return unreachable(host, "host_key", {"offered": fetch_host_key(host, deadline, through)})
+    offered = fetch_host_key(host, limits, deadline, through)
+    return unreachable(host, "host_key", {"offered": offered})
 
 
-def fetch_host_key(host: Host, deadline: float, through: paramiko.Transport | None = None) -> str:
+def fetch_host_key(
+    host: Host,
+    limits: TransportLimits,
+    deadline: float,
+    through: paramiko.Transport | None = None,
+) -> str:
     """Return the public key that a server offers, without signing in. Raises `Unreachable`."""
-    attempt = _Attempt(host, None, None, through)
+    attempt = _Attempt(host, limits, None, None, through)
     try:
         return attempt.fetch_key(deadline)
     except CONNECTION_ERRORS as error:
@@ -97,18 +105,20 @@ class _Attempt:
     def __init__(
         self,
         host: Host,
+        limits: TransportLimits,
         identity: HostIdentity | None,
         sign_in: SignIn | None,
         through: paramiko.Transport | None,
     ) -> None:
         self._host = host
+        self._limits = limits
         self._identity = identity
         self._sign_in = sign_in
         self._through = through
         self._stage = "tcp"
         self._sock: RecordingSocket | RecordingChannel | None = None
 
-    def run(self, limits: TransportLimits, deadline: float) -> paramiko.Transport:
+    def run(self, deadline: float) -> paramiko.Transport:
         """Connect, verify the server's key, authenticate; all of it until `deadline`."""
         assert self._identity is not None and self._sign_in is not None
         transport = self._open(self._identity.algorithms, deadline)
@@ -117,7 +127,7 @@ class _Attempt:
             self._verify(transport)
             self._stage = "auth"
             self._sign_in.run(transport, deadline)
-            transport.set_keepalive(limits.keepalive)  # type: ignore[arg-type,unused-ignore]
+            transport.set_keepalive(self._limits.keepalive)  # type: ignore[arg-type,unused-ignore]
         except BaseException:
             close(transport)
             raise
@@ -133,7 +143,7 @@ class _Attempt:
             close(transport)
 
     def _open(self, algorithms: tuple[str, ...], deadline: float) -> SecureTransport:
-        seconds = max(0.1, deadline - time.monotonic())
+        seconds = min(self._limits.connect, max(0.1, deadline - time.monotonic()))
         if self._through is None:
             self._sock = open_socket(self._host, seconds)
         else:

@@ -132,12 +132,12 @@ class Connections:
         Nothing vouches for it: a person must confirm it. Raises `Unreachable`.
         """
         require_passable(host)
-        deadline = time.monotonic() + self._limits.connect * (1 + len(host.hops))
+        deadline = time.monotonic() + self._limits.first_channel * (1 + len(host.hops))
         if not host.hops:
-            return fetch_host_key(host, deadline)
+            return fetch_host_key(host, self._limits, deadline)
         hop = self._hop(host, deadline)
         try:
-            return fetch_host_key(host, deadline, hop.connection.transport)
+            return fetch_host_key(host, self._limits, deadline, hop.connection.transport)
         finally:
             self._pool.release(hop)
 
@@ -288,13 +288,13 @@ class Connections:
             return self._ask_channel(host)
 
     def _ask_channel(self, host: Host) -> tuple[PooledConnection[_SshConnection], paramiko.Channel]:
-        deadline = time.monotonic() + self._limits.connect * (1 + len(host.hops))
+        deadline = time.monotonic() + self._limits.first_channel * (1 + len(host.hops))
         broken = 0
         while True:
             pooled = self._acquire(host, deadline)
             left = max(1.0, deadline - time.monotonic())
             try:
-                return pooled, pooled.connection.transport.open_session(timeout=left)
+                return pooled, pooled.connection.open_session(left, self._limits.connect)
             except CONNECTION_ERRORS as error:
                 full = _is_refusal(error) and pooled.connection.is_alive()
                 if full:  # the server allows fewer sessions per connection than we do
@@ -362,6 +362,13 @@ class _SshConnection:
         self.transport = transport
         self._held = held
         """What is given back when it is closed."""
+        self._is_used = False
+
+    def open_session(self, first: float, later: float) -> paramiko.Channel:
+        """Open a channel, within these seconds for the first one and for each later one."""
+        channel = self.transport.open_session(timeout=min(later, first) if self._is_used else first)
+        self._is_used = True
+        return channel
 
     def is_alive(self) -> bool:
         return self.transport.is_active()

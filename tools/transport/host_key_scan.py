@@ -72,7 +72,7 @@ def _offered(host: Host, limits: TransportLimits) -> Iterator[str]:
 
 
 def _ask(host: Host, kind: str, limits: TransportLimits) -> str:
-    deadline = time.monotonic() + limits.connect
+    deadline = time.monotonic() + limits.first_channel
     with socket.create_connection((host.address, host.port), timeout=limits.connect) as sock:
         transport = paramiko.Transport(sock)
         try:

@@ -12,7 +12,10 @@ class TransportLimits:
     """Limits of connections and commands; times in seconds."""
 
     connect: float = 10.0
-    """From the first packet to an open channel."""
+    """For a TCP connection, and for a channel on a connection that is in use."""
+    login: float = 30.0
+    """What a server may take on top until its first channel is open: where it asks name servers,
+    directories or a session manager that do not answer, it waits for them first."""
     termination: float = 5.0
     """Time for the server to end a command and to confirm it."""
     keepalive: float = 15.0
@@ -39,10 +42,16 @@ class TransportLimits:
     buffered: int = 16_000_000
     """Bytes waiting to be read; a server that ignores its window sends more."""
 
+    @property
+    def first_channel(self) -> float:
+        """From the first packet to the first open channel."""
+        return self.connect + self.login
+
     @classmethod
     def of(cls, settings: Settings) -> TransportLimits:
         """Return the limits that an operator has set."""
         return cls(
+            login=settings.ssh_login_seconds,
             keepalive=settings.ssh_keepalive,
             connections=settings.ssh_connections_per_server,
             server_commands=settings.ssh_commands_per_server,

@@ -139,7 +139,7 @@ def scan_keys(
         if not hosts:
             console().print(t("roster.cli.server.none_open"))
             return
-        keys, failures = scan_all(hosts, TransportLimits(connect=timeout))
+        keys, failures = scan_all(hosts, TransportLimits(connect=timeout, login=0))
         offered_keys.record_offered(board, keys)
     shown = {server: fingerprint(key) for server, key in keys.items()} | failures
     for server, text in sorted(shown.items()):

@@ -142,7 +142,7 @@ class TestRefusal:
 @pytest.mark.slow
 def test_a_dead_hop_fails_its_servers_at_once_and_alone(sshd: Any) -> None:
     asked: list[Any] = []
-    limits = TransportLimits(connect=0.6)
+    limits = TransportLimits(login=0, connect=0.6)
     with raw_server(asked.append) as port, Connections(sshd, limits) as connections:
         dead = sshd.host(server_id="B-1", port=port)
         hosts = [behind(sshd, dead, server_id=f"S-{n}") for n in range(20)]

@@ -5,11 +5,12 @@ from __future__ import annotations
 import socket
 import subprocess
 from collections.abc import Callable
-from contextlib import closing
+from contextlib import closing, nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cutting_proxy import CuttingProxy
 from waiting import AN_HOUR, PATIENCE, hang_guard
 
 from guardia.errors import Misconfigured, Unreachable
@@ -84,13 +85,25 @@ class TestUnreachable:
     def test_a_silent_server_times_out(self, sshd: Any) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             host = sshd.host(port=silent.getsockname()[1])
-            limits = TransportLimits(connect=1.0)
+            limits = TransportLimits(login=0, connect=1.0)
             with (
                 hang_guard("the limit for connecting ends it"),
                 Connections(sshd, limits) as connections,
                 pytest.raises(Unreachable),
             ):
                 connections.run(host, Command.of("true"), timeout=AN_HOUR)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("login", [0.0, PATIENCE])
+def test_a_server_that_is_slow_to_sign_in_is_waited_for(sshd: Any, login: float) -> None:
+    # It accepts the connection at once, and then asks a name server that does not answer.
+    proxy = CuttingProxy(sshd.host().port, after=0, cuts=0, late=1.5)
+    limits = TransportLimits(connect=0.5, login=login)
+    waited = nullcontext() if login else pytest.raises(Unreachable, match="응답")
+    with closing(proxy), Connections(sshd, limits) as connections, waited:
+        host = sshd.host(port=proxy.port)
+        assert connections.run(host, Command.of("true"), timeout=PATIENCE).exit == 0
 
 
 def test_small_packets_are_not_delayed(sshd: Any) -> None:

@@ -101,7 +101,7 @@ class TestBrokenConnection:
     def test_a_hung_server_is_noticed_by_an_unanswered_request(self, own: Any) -> None:
         with Connections(own) as connections:
             assert connections.run(own.host(), Command.of("true"), timeout=PATIENCE).exit == 0
-            connections._limits = TransportLimits(connect=1.0)
+            connections._limits = TransportLimits(login=0, connect=1.0)
             own.process.send_signal(signal.SIGSTOP)
             hung = sessions_of(own.host())
             for pid in hung:
@@ -155,7 +155,7 @@ def test_a_connection_without_channels_is_replaced_once(
     sshd: Any, silent_server: tuple[int, list[Any]]
 ) -> None:
     port, seen = silent_server
-    limits = TransportLimits(connect=4.0)
+    limits = TransportLimits(login=0, connect=4.0)
     with Connections(sshd, limits) as connections, pytest.raises(Unreachable) as refused:
         connections.run(sshd.host(port=port), Command.of("true"), timeout=PATIENCE)
     assert refused.value.detail["reason"] == "no_answer"
@@ -202,7 +202,7 @@ class TestConcurrency:
         server = start_sshd(more="MaxSessions 0")
         clock = SettableClock(step=10.0)
         monkeypatch.setattr(transport_connections, "time", clock)
-        limits, full = TransportLimits(connect=60.0), "MaxSessions"
+        limits, full = TransportLimits(login=0, connect=60.0), "MaxSessions"
         with (
             hang_guard("it gives up when the time for connecting is over"),
             Connections(server, limits) as connections,
@@ -249,7 +249,10 @@ class TestConcurrency:
             break_connections(own.host())
         with socket.create_server(("127.0.0.1", 0)) as silent:
             host = own.host(port=silent.getsockname()[1])
-            with Connections(own, TransportLimits(connect=0.3)) as other, suppress(Unreachable):
+            with (
+                Connections(own, TransportLimits(login=0, connect=0.3)) as other,
+                suppress(Unreachable),
+            ):
                 other.run(host, Command.of("true"), timeout=AN_HOUR)
         assert capfd.readouterr().err == ""
 

@@ -24,7 +24,9 @@ from guardia.tools.transport.supervised_shell import FenceGuard
 
 pytestmark = pytest.mark.ssh
 
-LIMITS = TransportLimits(connect=0.6, termination=0.2, received=30_000_000, buffered=8_000_000)
+LIMITS = TransportLimits(
+    login=0, connect=0.6, termination=0.2, received=30_000_000, buffered=8_000_000
+)
 Process = asyncssh.SSHServerProcess[bytes]
 
 
@@ -226,7 +228,7 @@ def require_bounded_and_honest(output: Output) -> None:
     ],
 )
 def test_no_answer_outlasts_a_cancel(sshd: Any, name: str) -> None:
-    limits = TransportLimits(connect=1.0, termination=0.3, received=10**12)
+    limits = TransportLimits(login=0, connect=1.0, termination=0.3, received=10**12)
     with (
         hostile_server(sshd.folder / "host", ANSWERS[name]) as port,
         Connections(sshd, limits) as connections,
@@ -347,7 +349,7 @@ def test_the_reason_names_what_happened_before_ssh(reasons: dict[str, str], name
 def test_the_reason_names_what_happened_to_the_key(sshd: Any, auth: str, expected: str) -> None:
     with (
         hostile_server(sshd.folder / "host", silence, auth) as port,
-        Connections(sshd, TransportLimits(connect=3.0)) as connections,
+        Connections(sshd, TransportLimits(login=0, connect=3.0)) as connections,
         hang_guard("the limit for connecting ends it"),
         pytest.raises(Unreachable, match=expected),
     ):
@@ -380,7 +382,7 @@ class TestBreaker:
             await asyncio.sleep(3600)
 
         with hostile_server(sshd.folder / "host", never) as port:
-            limits = TransportLimits(connect=1.0, termination=0.3)
+            limits = TransportLimits(login=0, connect=1.0, termination=0.3)
             guard = FenceGuard("guardia:7:0123456789ab:0:do", lambda: None)
             with Connections(sshd, limits) as connections:
                 host = sshd.host(port=port)

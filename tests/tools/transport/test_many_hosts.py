@@ -37,7 +37,7 @@ def test_dead_servers_delay_no_other(sshd: Any) -> None:
             assert host in dead
         ended.append(host.server_id)
 
-    limits = TransportLimits(connect=PATIENCE, institution_commands=20)
+    limits = TransportLimits(login=0, connect=PATIENCE, institution_commands=20)
     with ExitStack() as silent, ThreadPoolExecutor(50) as threads:
         ports = [silent.enter_context(raw_server(lambda _: None)) for _ in range(5)]
         dead = [sshd.host(server_id=f"D{n}", port=port) for n, port in enumerate(ports)]

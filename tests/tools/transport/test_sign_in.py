@@ -50,7 +50,7 @@ def served(sshd: Any, rules: LoginRules) -> Iterator[Callable[..., None]]:
             host = sshd.host(port=port, credential=credential, login=Login.model_validate(login))
             found = SignIn.load(host, Store(sshd.folder))
             deadline = time.monotonic() + PATIENCE
-            close(connect(host, found, TransportLimits(connect=PATIENCE), deadline))
+            close(connect(host, found, TransportLimits(login=0, connect=PATIENCE), deadline))
 
         yield sign_in
 
