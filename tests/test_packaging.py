@@ -114,6 +114,7 @@ def test_the_wheel_contains_the_data_files_that_are_easily_lost(built: Built) ->
         r"guardia/agents/roles/[\w-]+\.md",
         r"guardia/board/web/templates/\S+\.html",
         VENDOR + r"htmx\.org/dist/htmx\.min\.js",
+        VENDOR + r"echarts/charts\.min\.js",
         VENDOR + r"krds-uiux/resources/css/component/output\.css",
         VENDOR + r"krds-uiux/resources/fonts/\S+\.woff2",
     )
