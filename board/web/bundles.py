@@ -22,6 +22,7 @@ BUNDLES = MappingProxyType(
             "vendor/htmx-ext-sse/dist/sse.min.js",
             "passkey.js",
             "guardia.js",
+            "choices.js",
             "keys.js",
         ),
     }

@@ -1,0 +1,61 @@
+// A field above each long choice, by which its options are found while typing. Without JavaScript
+// the choice is complete.
+"use strict";
+
+const LONG_CHOICE = 25;
+
+function foldChoice(text) {
+  return text.normalize("NFC").toLowerCase().replace(/\s+/g, "");
+}
+
+function choose(select, option) {
+  if (!option || option.selected) return;
+  option.selected = true;
+  select.dispatchEvent(new Event("change", { bubbles: true }));
+}
+
+function narrow(select, text) {
+  const wanted = foldChoice(text);
+  const fits = [];
+  for (const option of select.options) {
+    option.hidden = Boolean(wanted) && !foldChoice(option.text).includes(wanted) && !option.selected;
+    if (wanted && !option.hidden && foldChoice(option.text).includes(wanted)) fits.push(option);
+  }
+  for (const group of select.querySelectorAll("optgroup")) {
+    group.hidden = [...group.children].every((option) => option.hidden);
+  }
+  return fits;
+}
+
+function addFinder(select) {
+  const name = select.labels[0]?.textContent.trim() || select.getAttribute("aria-label") || "";
+  const finder = document.createElement("input");
+  finder.type = "search";
+  finder.className = "krds-input small finder";
+  finder.autocomplete = "off";
+  finder.placeholder = document.body.dataset.find;
+  finder.setAttribute("aria-label", `${name} – ${document.body.dataset.find}`.replace(/^ – /, ""));
+  finder.addEventListener("input", (event) => {
+    event.stopPropagation(); // it is no part of the form
+    const fits = narrow(select, finder.value);
+    if (fits.length === 1) choose(select, fits[0]);
+  });
+  finder.addEventListener("change", (event) => event.stopPropagation());
+  finder.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing) return;
+    event.preventDefault();
+    choose(select, narrow(select, finder.value)[0]);
+    select.focus();
+  });
+  select.before(finder);
+  select.dataset.found = "true";
+}
+
+function addFinders() {
+  for (const select of document.querySelectorAll("select:not([multiple], [data-found])")) {
+    if (select.options.length >= LONG_CHOICE) addFinder(select);
+  }
+}
+
+document.addEventListener("htmx:afterSettle", addFinders);
+addFinders();
