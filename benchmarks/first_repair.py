@@ -1,6 +1,7 @@
 """Time from `server add` to the first repaired fault on a real machine, and lists of many servers.
 
     make bench NAME=first_repair ARGS="--servers 10000"
+    make bench NAME=first_repair ARGS="--role old"      no systemd, EUC-KR, dash
 
 Needs root on Linux (docs/machines.md). The machine is enrolled by the commands alone, with a plain
 account and the generated sudoers; the fault is a stopped Tomcat, the oracle looks past the product.
@@ -124,21 +125,22 @@ def main() -> None:
     """Print the time of each step."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--servers", type=int, default=0, help="also import and list so many")
+    parser.add_argument("--role", choices=("web", "old"), default="web", help="make of the machine")
     chosen = parser.parse_args()
     home = Path(tempfile.mkdtemp(prefix="gb-"))
     home.chmod(0o711)
     env = environment(home, GUARDIA_PASSWORD="맞는-암호-1234")
     os.environ.update(env)
     try:
-        measure(env, chosen.servers)
+        measure(env, chosen.role, chosen.servers)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def measure(env: dict[str, str], servers: int) -> None:
+def measure(env: dict[str, str], role: str, servers: int) -> None:
     """Run all of it on one machine."""
-    with started_machines("web") as running:
-        machine: Any = Machine(running, "web-1")
+    with started_machines(role) as running:
+        machine: Any = Machine(running, f"{role}-1")
         prepare(env)
         with running_worker(env, Path(env["GUARDIA_HOME"]) / "worker.log"):
             clock = Clock()

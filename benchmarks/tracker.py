@@ -1,11 +1,14 @@
-"""Create, read, comment on, list and search issues, beside bare SQL: p50, p99 and CPU per call.
+"""Create, read, comment on, list and search issues, beside bare SQL and a peer: p50, p99, CPU.
 
     make bench NAME=tracker ARGS="--sizes 1000 10000 --rounds 50"
-    make bench NAME=tracker ARGS="--sizes 1000000 --peer http://127.0.0.1:3100"
+    make bench NAME=tracker ARGS="--sizes 1000 --peer http://127.0.0.1:3100 --peer-pid 4711"
 
 Issues are generated in SQL. A hit is a word that one issue in three contains, a rare hit one in
-20,000, a miss none. The floor of each act is the smallest SQL that could do it. `--peer` measures
-the same acts over HTTP at a Paperclip server that is running there; its issues are not generated.
+20,000, a miss none. The floor of each act is the smallest SQL that could do it. Lines with `http`
+are the same acts over HTTP at a board in a process of its own, through GitHub's dialect with a
+token; their processor time is that of the server and its database. With `--peer` a Paperclip that
+is running there is measured in the same way: it gets as many issues as the largest size, 2,000 at
+most, through its API.
 """
 
 from __future__ import annotations
@@ -15,13 +18,18 @@ import json
 import shutil
 import tempfile
 import time
-import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
+import httpx
+import psutil
 import psycopg
 from board_env import LEAD, BoardEnv, seeded_env
+from github_env import token_of
+from limited_board import limited_board
 from server_cpu import server_seconds
 
 from guardia.board.core.actors import Actor
@@ -50,6 +58,8 @@ insert into tb_issue_search (sr_id, form)
     select sr_id, search_form(body) from tb_sr_request on conflict do nothing
 """
 _INDEX = "ix_tb_issue_search_pairs"
+UNLIMITED = {"api_calls_per_token": "1000000", "requests_per_sender": "1000000"}
+"""Settings of the board over HTTP."""
 
 
 def generate(cluster: Cluster, size: int) -> None:
@@ -163,36 +173,101 @@ def run(size: int, rounds: int) -> None:
                     bare = measure(floor, max(3, rounds // 5), cpu)
                     line |= {f"bare_{key}": value for key, value in bare.items()}
                     print(json.dumps(line, ensure_ascii=False), flush=True)
+                run_http(env, home, size, rounds)
     finally:
         shutil.rmtree(home, ignore_errors=True)
 
 
-def run_peer(address: str, rounds: int) -> None:
-    """Measure the same acts at a running Paperclip, over HTTP."""
+Call = Callable[[str, str, Any], Any]
+
+
+def caller(client: httpx.Client) -> Call:
+    """Return a function that calls an API and returns what it answers; errors are raised."""
 
     def call(method: str, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(
-            address + path,
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"content-type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=60) as response:
-            return json.load(response)
+        answer = client.request(method, path, json=body)
+        answer.raise_for_status()
+        return answer.json()
 
+    return call
+
+
+def board_acts(call: Call, size: int) -> dict[str, Act]:
+    """Return the acts at the board's API."""
+    issues = "/api/v3/repos/MOF/all/issues"
+    search = "/api/v3/search/issues?per_page=50&q="
+
+    def one(n: int) -> str:
+        return f"{issues}/{1 + n * 7919 % size}"
+
+    return {
+        "create": lambda n: call("POST", issues, {"title": f"예산 시스템이 느려요 {n}"}),
+        "get": lambda n: call("GET", one(n), None),
+        "comment": lambda n: call("POST", f"{one(n)}/comments", {"body": f"확인 {n}"}),
+        "list of 50": lambda _n: call("GET", f"{issues}?state=all&per_page=50", None),
+        "search hit": lambda _n: call("GET", search + quote("느려요"), None),
+        "search miss": lambda _n: call("GET", search + quote("없는말입니다"), None),
+    }
+
+
+def peer_acts(call: Call, size: int) -> dict[str, Act]:
+    """Return the acts at a Paperclip, after creating so many issues there."""
     company = call("POST", "/api/companies", {"name": "benchmark"})["id"]
     issues = f"/api/companies/{company}/issues"
-    known = call("POST", issues, {"title": "예산 시스템이 느려요"})["id"]
-    peer: dict[str, Act] = {
+    words = ("조회가 느려요", "결재 중단", "디스크 점검")
+    known = [
+        call("POST", issues, {"title": f"{words[n % 3]} {n}", "description": "문의 " * 20})["id"]
+        for n in range(size)
+    ]
+
+    def one(n: int) -> str:
+        return f"/api/issues/{known[n * 7919 % size]}"
+
+    search = f"/api/companies/{company}/search?q="
+    return {
         "create": lambda n: call("POST", issues, {"title": f"예산 시스템이 느려요 {n}"}),
-        "get": lambda _n: call("GET", f"/api/issues/{known}"),
-        "comment": lambda n: call("POST", f"/api/issues/{known}/comments", {"body": f"확인 {n}"}),
-        "list of 50": lambda _n: call("GET", issues + "?limit=50"),
-        "search miss": lambda _n: call("GET", issues + "?limit=50&q=nothing-like-this"),
+        "get": lambda n: call("GET", one(n), None),
+        "comment": lambda n: call("POST", f"{one(n)}/comments", {"body": f"확인 {n}"}),
+        "list of 50": lambda _n: call("GET", f"{issues}?limit=50", None),
+        "search hit": lambda _n: call("GET", search + quote("느려요"), None),
+        "search miss": lambda _n: call("GET", search + quote("없는말입니다"), None),
     }
-    for name, act in peer.items():
-        line = {"peer": address, "act": name, **measure(act, rounds, time.process_time)}
-        print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def run_http(env: BoardEnv, home: Path, size: int, rounds: int) -> None:
+    """Measure the acts at a board in a process of its own."""
+    token = token_of(env, LEAD.id)
+    with limited_board(env.dsn, **UNLIMITED) as (address, pid, _):
+
+        def cpu() -> float:
+            return tree_seconds(pid) + server_seconds(home / "pg")
+
+        with httpx.Client(
+            base_url=address, headers={"authorization": f"Bearer {token}"}, timeout=60
+        ) as client:
+            for name, act in board_acts(caller(client), size).items():
+                line = {"issues": size, "http": "board", "act": name, **measure(act, rounds, cpu)}
+                print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def run_peer(address: str, pid: int, size: int, rounds: int) -> None:
+    """Measure the same acts at a running Paperclip."""
+    with httpx.Client(base_url=address, timeout=60) as client:
+        made = peer_acts(caller(client), size)
+        for name, act in made.items():
+            figures = measure(act, rounds, lambda: tree_seconds(pid))
+            line = {"issues": size, "http": "peer", "act": name, **figures}
+            print(json.dumps(line, ensure_ascii=False), flush=True)
+
+
+def tree_seconds(pid: int) -> float:
+    """Return CPU seconds of a process and of all below it."""
+    first = psutil.Process(pid)
+    found = 0.0
+    for process in (first, *first.children(recursive=True)):
+        with suppress(psutil.NoSuchProcess):
+            found += sum(process.cpu_times()[:4])
+    return found
 
 
 def main() -> None:
@@ -200,11 +275,12 @@ def main() -> None:
     parser.add_argument("--sizes", type=int, nargs="+", default=[1_000, 10_000])
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--peer", default="", help="address of a running Paperclip")
+    parser.add_argument("--peer-pid", type=int, default=0, help="its process")
     given = parser.parse_args()
     for size in given.sizes:
         run(size, given.rounds)
     if given.peer:
-        run_peer(given.peer, given.rounds)
+        run_peer(given.peer, given.peer_pid, min(2000, max(given.sizes)), given.rounds)
 
 
 if __name__ == "__main__":
