@@ -5,12 +5,14 @@ from __future__ import annotations
 import gc
 import itertools
 import os
+import re
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -18,6 +20,7 @@ import sql_cache
 from board_env import BoardEnv, open_env, seeded_env
 from hypothesis import settings
 from machines_env import machine, machines, old_machine
+from xdist.scheduler.loadfile import LoadFileScheduling
 
 from guardia.db import roles
 from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
@@ -38,6 +41,8 @@ _SERVER = {
     # Slowing down password guesses is pointless here, and each connection would pay for it.
     "scram_iterations": "1",
 }
+_OF_MACHINES = re.compile(r"_machines?\.py$|lab/machines/")
+"""Files whose tests run on machines."""
 _RAM_FOLDER = Path("/dev/shm")
 _NEEDED_BYTES = 2 << 30
 _database_numbers = itertools.count(1)
@@ -46,6 +51,23 @@ _database_numbers = itertools.count(1)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Run the browser's tests last: Playwright leaves an event loop running in their process."""
     items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+class _ByFile(LoadFileScheduling):
+    """Keep each file in one process, and all files that need machines in the same one.
+
+    Starting the machines costs as much as many tests on them, which mostly wait.
+    """
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "machines" if _OF_MACHINES.search(file) else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileScheduling | None:
+    """Distribute the tests of `make test`."""
+    return _ByFile(config, log) if config.getvalue("dist") == "loadfile" else None
 
 
 # What the collection makes stays: the garbage collector need not look at it, now or later.

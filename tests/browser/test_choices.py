@@ -8,7 +8,7 @@ import pytest
 from board_env import BoardEnv
 from playwright.sync_api import Page, expect
 
-from guardia.board.cmdb.model import Institution
+from guardia.org.model import Institution
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 NUMBER = 200
@@ -18,7 +18,9 @@ def test_an_institution_among_many_is_found_while_typing(
     web_env: BoardEnv, sign_in: Callable[..., Page]
 ) -> None:
     with web_env.board.database.transaction() as session:
-        session.add_all(Institution(id=f"N{n:03}", name=f"제{n}시험청") for n in range(NUMBER))
+        session.add_all(
+            Institution(inst_id=f"N{n:03}", inst_name=f"제{n}시험청") for n in range(NUMBER)
+        )
     page = sign_in("eng", "/remote/new")
     choice = page.get_by_role("combobox", name="기관", exact=True)
     finder = page.get_by_role("searchbox", name="기관 – 목록에서 찾기")
