@@ -23,7 +23,7 @@ def test_an_institution_among_many_is_found_while_typing(
         )
     page = sign_in("eng", "/remote/new")
     choice = page.get_by_role("combobox", name="기관", exact=True)
-    finder = page.get_by_role("searchbox", name="기관 – 목록에서 찾기")
+    finder = page.get_by_role("searchbox", name="기관 찾기")
     finder.press_sequentially("제 137시")
     expect(choice).to_have_value("N137")
     # The filter of the form has followed; what was typed stays.
@@ -35,4 +35,4 @@ def test_an_institution_among_many_is_found_while_typing(
     expect(choice).to_have_value("N000")
     expect(choice).to_be_focused()
     # A short choice has none.
-    assert page.get_by_role("searchbox", name="종류 – 목록에서 찾기").count() == 0
+    assert page.get_by_role("searchbox", name="종류 찾기").count() == 0

@@ -33,8 +33,8 @@ function addFinder(select) {
   finder.type = "search";
   finder.className = "krds-input small finder";
   finder.autocomplete = "off";
-  finder.placeholder = document.body.dataset.find;
-  finder.setAttribute("aria-label", `${name} – ${document.body.dataset.find}`.replace(/^ – /, ""));
+  finder.placeholder = document.body.dataset.find.replace("%s", name).trim();
+  finder.setAttribute("aria-label", finder.placeholder);
   finder.addEventListener("input", (event) => {
     event.stopPropagation(); // it is no part of the form
     const fits = narrow(select, finder.value);
