@@ -68,7 +68,9 @@ class Load:
     ending: threading.Event = field(default_factory=threading.Event)
     threads: list[threading.Thread] = field(default_factory=list)
 
-    def run(self) -> None:
+    def run(self, later: float) -> None:
+        """Send until the end, after `later` seconds: clients of one pause take turns."""
+        self.ending.wait(later)
         with httpx.Client(timeout=10) as client:
             while not self.ending.is_set():
                 begun = time.monotonic()
@@ -155,7 +157,8 @@ def wait_until_ready(site: str) -> None:
 @contextmanager
 def loading(load: Load, clients: int) -> Iterator[Load]:
     """Run the clients during the block."""
-    load.threads = [threading.Thread(target=load.run) for _ in range(clients)]
+    later = load.pause / clients
+    load.threads = [threading.Thread(target=load.run, args=(n * later,)) for n in range(clients)]
     for thread in load.threads:
         thread.start()
     yield load

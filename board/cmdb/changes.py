@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,6 +32,15 @@ _STANDARD = {
 """Our text by pydantic's kind of error."""
 _BOUNDS = {"port": (1, 65535), "proficiency": (1, 5)}
 _MAX_SHOWN = 80
+_IN_WORDS = {
+    "days": frozenset({"mon", "tue", "wed", "thu", "fri", "sat", "sun"}),
+    "duty": frozenset({"primary", "deputy"}),
+    "holidays": frozenset({"as_usual", "off", "only"}),
+}
+"""Values that have texts, by field."""
+_QUOTED = re.compile(r"'([^']*)'")
+Text = Callable[..., str]
+"""A catalogue of texts in one language."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +110,10 @@ class CmdbDifference:
         """Return the sentence in the language of the audit log."""
         return t_default(f"imports.difference.{self.verb}", **self._words(t_default))
 
-    def _words(self, text: Any) -> dict[str, str]:
+    def _words(self, text: Text) -> dict[str, str]:
         shown = "; ".join(
-            f"{name}: {_as_text(old)} → {_as_text(new)}" for name, old, new in self.fields()
+            f"{_label(name, text)}: {_value(name, old, text)} → {_value(name, new, text)}"
+            for name, old, new in self.fields()
         )
         return {"kind": text(f"imports.kind.{self.kind}"), "key": self.key, "fields": shown}
 
@@ -203,19 +214,30 @@ def problem_of(line: int, details: ErrorDetails) -> BadLine:
     key = _STANDARD.get(kind, kind)
     least, most = _BOUNDS.get(place.rpartition(".")[2], ("-", "-"))
     words = {"field": label, "value": _as_text(details["input"]), "least": least, "most": most}
+    if "expected" in context:
+        choices = _QUOTED.findall(str(context["expected"]))
+        context["expected"] = ", ".join(_value(place, choice, t) for choice in choices)
     try:
         return bad_line(line, key, **(words | context))
     except KeyError:
         return bad_line(line, "other", field=label, why=details["msg"])
 
 
-def _label(place: str) -> str:
+def _label(place: str, text: Text = t) -> str:
     head, _, rest = place.partition(".")
     try:
-        name = t(f"imports.field.{head}")
+        name = text(f"imports.field.{head}")
     except KeyError:
         return place
     return f"{name}.{rest}" if rest else name
+
+
+def _value(place: str, value: Any, text: Text) -> str:
+    """Return a value as people read it: choices and days in words."""
+    if value and (known := _IN_WORDS.get(place)):
+        words = [value] if isinstance(value, str) else value
+        value = [text(f"imports.value.{word}") if word in known else word for word in words]
+    return _as_text(value)
 
 
 def _as_text(value: Any) -> str:

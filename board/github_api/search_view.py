@@ -32,7 +32,10 @@ MOST = 1000
 _DENSE = 0.05
 """Share of the newest issues with a word from which only the newest are searched."""
 _DEPTH = 20_000
-"""Issues that are searched for such a word: a twentieth of them are all reachable results."""
+"""Issues that are searched for such a word at most."""
+_MARGIN = 2
+"""How many times the reachable results the searched issues hold, if older ones are like the
+newest."""
 _Condition = ColumnElement[bool]
 
 
@@ -86,7 +89,8 @@ def _containing(
     number = session.scalar(select(func.count()).select_from(found.subquery())) or 0
     if number < _DENSE * issue_search.WINDOW:
         return listed.where(issue_search.among_indexed(words)), True
-    return select(Issue).where(Issue.sr_id.in_(_newest(listed, _DEPTH)), *containing), False
+    depth = min(_DEPTH, _MARGIN * MOST * issue_search.WINDOW // number)
+    return select(Issue).where(Issue.sr_id.in_(_newest(listed, depth)), *containing), False
 
 
 def _newest(listed: Select[Issue], most: int) -> Select[int]:

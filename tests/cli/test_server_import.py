@@ -56,7 +56,7 @@ def test_servers_are_imported_checked_and_rolled_back(env: BoardEnv, tmp_path: P
     assert invoke("cmdb", "plan", yaml).exit_code == 0
     yaml.write_text(yaml.read_text().replace("10.1.0.6", "10.1.0.7"))
     plan = invoke("cmdb", "plan", yaml)
-    assert plan.exit_code == 2 and "address: 10.1.0.6 → 10.1.0.7" in plan.output
+    assert plan.exit_code == 2 and "주소: 10.1.0.6 → 10.1.0.7" in plan.output
     assert "개정 2" in output("cmdb", "apply", yaml)
     assert "cmdb.yaml" in output("cmdb", "history", "--entry", "MOE-DB-01")
     assert "10.1.0.7" in output("cmdb", "diff", 2)

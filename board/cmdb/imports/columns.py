@@ -76,6 +76,12 @@ def read_choice(choices: Mapping[str, str]) -> Callable[[str], str]:
     return read
 
 
+def write_choice(choices: Mapping[str, str]) -> Callable[[str], str]:
+    """Return a writer of the Korean word that the reader of these choices knows."""
+    korean = {choice: word for word, choice in reversed([*choices.items()]) if not word.isascii()}
+    return lambda choice: korean.get(choice, choice)
+
+
 def read_level(text: str) -> str:
     """Return a proficiency; words are three of its five levels."""
     return {"상": "5", "중": "3", "하": "1"}.get(text.strip(), text.strip())
@@ -124,13 +130,19 @@ def read_days(text: str) -> list[str]:
     return [day for day in _ORDER if day in found]
 
 
+def write_days(days: Any) -> str:
+    """Return days of the week as a cell."""
+    korean = {day: word for word, day in reversed([*_WEEK.items()]) if len(word) == 1}
+    return ", ".join(korean[day] for day in days)
+
+
 DUTY_WORDS = {
     **dict.fromkeys(("primary", "main", "정", "주", "주담당", "정담당"), "primary"),
     **dict.fromkeys(("deputy", "backup", "secondary", "부", "부담당", "보조"), "deputy"),
 }
 HOLIDAY_WORDS = {
     **dict.fromkeys(("asusual", "평소대로", "무관", "포함"), "as_usual"),
-    **dict.fromkeys(("off", "제외", "휴무"), "off"),
+    **dict.fromkeys(("off", "휴무", "제외"), "off"),
     **dict.fromkeys(("only", "공휴일만", "휴일만"), "only"),
 }
 KIND_WORDS = {

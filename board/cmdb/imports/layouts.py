@@ -16,6 +16,8 @@ from guardia.board.cmdb.imports.columns import (
     read_kind,
     read_level,
     read_list,
+    write_choice,
+    write_days,
     write_list,
 )
 from guardia.board.cmdb.records import fault
@@ -100,7 +102,12 @@ OWNERS = TableLayout(
         _column("group", "그룹", "서버 그룹"),
         _SKILL,
         _LEVEL,
-        TableColumn("duty", ("정부", "구분", "정/부", "역할"), read_choice(DUTY_WORDS)),
+        TableColumn(
+            "duty",
+            ("정부", "구분", "정/부", "역할"),
+            read_choice(DUTY_WORDS),
+            write_choice(DUTY_WORDS),
+        ),
     ),
     keeps_empty=frozenset({"duty"}),
 )
@@ -123,11 +130,13 @@ DUTIES = TableLayout(
         _INSTITUTION,
         _PERSON,
         _TEAM,
-        TableColumn("days", ("요일", "weekdays"), read_days, write_list),
+        TableColumn("days", ("요일", "weekdays"), read_days, write_days),
         _column("begins", "시작", "시작 시각", "begin", "start"),
         _column("ends", "종료", "종료 시각", "끝", "end"),
         _column("zone", "시간대", "timezone"),
-        TableColumn("holidays", ("공휴일", "휴일"), read_choice(HOLIDAY_WORDS)),
+        TableColumn(
+            "holidays", ("공휴일", "휴일"), read_choice(HOLIDAY_WORDS), write_choice(HOLIDAY_WORDS)
+        ),
         _column("since", "적용 시작일", "시작일"),
         _column("until", "적용 종료일", "종료일"),
     ),

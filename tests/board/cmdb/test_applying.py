@@ -121,6 +121,15 @@ def test_bad_lines_are_told_in_the_order_of_the_file(env: BoardEnv) -> None:
     assert [bad.line for bad in found.problems] == [2, 3, 4]
 
 
+def test_a_bad_choice_is_answered_in_words(env: BoardEnv) -> None:
+    drafts = [Draft("owner", 2, {"person": "eng", "duty": "가끔", "proficiency": "3"})]
+    found = applying.preview(env.board, ChangeSet(drafts, source="시험"))
+    assert sorted(map(str, found.problems)) == [
+        "2번째 줄: 구분 값을 사용할 수 없습니다: 가끔. 다음 중에서 선택해 주세요: 정, 부",
+        "2번째 줄: 기술 값이 없습니다. 값을 입력해 주세요",
+    ]
+
+
 def test_what_others_name_is_not_removed(env: BoardEnv) -> None:
     absent = frozenset({("server", "MOF-DB-01")})
     with pytest.raises(Invalid, match=r"사용하는 항목.*MOF-DB-01"):
@@ -206,8 +215,8 @@ def test_the_history_leads_back(env: BoardEnv) -> None:
     apply(env, csv_set("서버,주소,기관 별칭,기관명,기관\nMOE-DB-01,10.7.7.7,교육,교육부,MOE\n"))
     changed = entries.changes_of(env.board, 2)
     assert [str(c) for c in changed] == [
-        "기관 변경: MOE (aliases: - → 교육)",
-        "서버 변경: MOE-DB-01 (address: 10.1.0.6 → 10.7.7.7)",
+        "기관 변경: MOE (별칭: - → 교육)",
+        "서버 변경: MOE-DB-01 (주소: 10.1.0.6 → 10.7.7.7)",
     ]
     of_server = entries.history(env.board, key="MOE-DB-01")
     assert [r.number for r in of_server] == [2, 1]

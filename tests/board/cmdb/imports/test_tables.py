@@ -14,10 +14,10 @@ from openpyxl import Workbook
 
 from guardia.board.cmdb.changes import MAX_PROBLEMS
 from guardia.board.cmdb.imports import decoding
-from guardia.board.cmdb.imports.columns import read_days
+from guardia.board.cmdb.imports.columns import read_days, write_days
 from guardia.board.cmdb.imports.decoding import ImportFile, read_file
 from guardia.board.cmdb.imports.export import servers_as_csv
-from guardia.board.cmdb.imports.layouts import DUTIES, OWNERS, SERVERS, read_services
+from guardia.board.cmdb.imports.layouts import DUTIES, LAYOUTS, OWNERS, SERVERS, read_services
 from guardia.board.cmdb.imports.reading import ServerImport, read_servers
 from guardia.board.cmdb.imports.tables import read_table
 from guardia.board.cmdb.records import KINDS, ServerRecord
@@ -235,6 +235,26 @@ _SERVERS = st.fixed_dictionaries(
         "services": st.just([{"name": "a", "kind": "http", "port": 80, "root": "/srv/a, '\"; x"}]),
     },
 )
+
+
+@given(st.lists(st.sampled_from(["mon", "tue", "wed", "thu", "fri", "sat", "sun"]), unique=True))
+def test_days_are_written_in_korean_and_read_the_same(days: list[str]) -> None:
+    ordered = read_days(",".join(days)) if days else []
+    assert write_days(ordered).isascii() == (not days)
+    assert (read_days(write_days(ordered)) if days else []) == ordered
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "choices"),
+    [
+        ("owner", "duty", {"primary": "정", "deputy": "부"}),
+        ("duty", "holidays", {"as_usual": "평소대로", "off": "휴무", "only": "공휴일만"}),
+    ],
+)
+def test_choices_are_written_in_korean(kind: str, field: str, choices: dict[str, str]) -> None:
+    column = next(c for c in LAYOUTS[kind].columns if c.field == field)
+    assert {choice: column.write(choice) for choice in choices} == choices
+    assert {column.read(word): word for word in choices.values()} == choices
 
 
 @pytest.mark.slow
