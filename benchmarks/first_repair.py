@@ -29,6 +29,7 @@ from guardia.board.issues import receiving, view
 from guardia.cli.installation import open_installation
 from guardia.org.model import Person
 from guardia.settings import Settings
+from guardia.tools.lab.machines.spec import HEALTH
 
 ID = "MOE-WEB-01"
 FAULT = "was-stopped"
@@ -71,6 +72,12 @@ def enrol(env: dict[str, str], machine: Machine) -> None:
         "--port", machine.ssh_port, "--account", machine.account, "--key", machine.key,
         "--fingerprint", machine.fingerprint, "--json",
     )  # fmt: skip
+
+
+def complete(env: dict[str, str]) -> None:
+    """Enter what nothing on the server shows: what it is for, and its application's health."""
+    service = json.dumps({"name": "tomcat", "health": HEALTH})
+    command(env, "server", "edit", ID, "--kind", "WAS", "--service", service)
 
 
 def permit(env: dict[str, str], machine: Machine) -> None:
@@ -146,6 +153,9 @@ def measure(env: dict[str, str], role: str, servers: int) -> None:
             clock = Clock()
             enrol(env, machine)
             clock.lap("server add")
+            if role == "old":
+                complete(env)
+                clock.lap("server edit")
             permit(env, machine)
             clock.lap("server sudoers, written on the server")
             running.fault(FAULT, machine.name)

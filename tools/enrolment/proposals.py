@@ -203,7 +203,7 @@ def _of_group(
         unit=group.unit or None,
         address=_address(socket),
         port=socket.port if socket else None,
-        control=None if group.unit else _script(group.product, running.scripts),
+        control=None if group.unit else _script(group, running),
         health=plain.health or None if plain and group.product.kind == "http" else None,
         root=group.home,
         config=_config(group, answering),
@@ -339,9 +339,14 @@ def _config(group: _Group, answering: EndpointFindings) -> str | None:
     return next((path for path in group.product.config if path in answering.folders), None)
 
 
-def _script(product: Product, scripts: Sequence[str]) -> str | None:
-    found = (s for name in product.scripts for s in scripts if s.rpartition("/")[2] == name)
-    return next(found, None)
+def _script(group: _Group, running: SocketFindings) -> str | None:
+    """Return the one control script that uses the product's folder, or one of the usual names."""
+    below = f"{group.home}/"
+    using = {m.script for m in running.mentions if group.home and m.path.startswith(below)}
+    if len(using) == 1:
+        return using.pop()
+    names = {script.rpartition("/")[2]: script for script in reversed(running.scripts)}
+    return next((names[n] for n in group.product.scripts if n in names), None)
 
 
 def _address(socket: Socket | None) -> str | None:

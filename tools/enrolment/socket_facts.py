@@ -60,6 +60,12 @@ fi
 for script in /etc/init.d/* /etc/rc.d/init.d/*; do
   if [ -f "$script" ] && [ -x "$script" ]; then printf '%s\n' "$script"; fi
 done | emit script
+for script in /etc/init.d/* /etc/rc.d/init.d/*; do
+  if [ -f "$script" ] && [ -x "$script" ]; then
+    grep -oE '/[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)+' "$script" 2>/dev/null | sort -u | head -n 40 |
+      while read -r path; do printf '%s %s\n' "$script" "$path"; done
+  fi
+done | emit mention
 exit 0
 """,
 )
@@ -102,6 +108,13 @@ class OpenLog(FindingsModel):
     path: FilePath
 
 
+class Mention(FindingsModel):
+    """A path that a control script contains."""
+
+    script: FilePath
+    path: FilePath
+
+
 class SocketFindings(FindingsModel):
     """What listens and what runs, as far as the account may see it."""
 
@@ -110,6 +123,7 @@ class SocketFindings(FindingsModel):
     units: Annotated[list[Unit], Field(max_length=_MAX_UNITS)]
     logs: Annotated[list[OpenLog], Field(max_length=500)]
     scripts: Annotated[list[FilePath], Field(max_length=500)]
+    mentions: Annotated[list[Mention], Field(max_length=1500)]
     unreadable: Annotated[list[Line], Field(max_length=50)]
 
 
@@ -131,6 +145,7 @@ def _read(text: str) -> Findings:
         "units": list(_units(found.lines("unit")))[:_MAX_UNITS],
         "logs": _logs(found),
         "scripts": found.lines("script")[:500],
+        "mentions": [{"script": row[0], "path": row[1]} for row in found.rows("mention", 2)][:1500],
         "unreadable": found.failed(),
     }
 

@@ -57,6 +57,24 @@ TOMCAT = (
 )
 
 
+@pytest.mark.parametrize(
+    ("mentions", "script"),
+    [
+        (["wasd /app/was/bin/wasctl"], "/etc/init.d/wasd"),
+        (["wasd /app/was/bin/wasctl", "tomcat /usr/share/tomcat10/bin"], "/etc/init.d/wasd"),
+        (["wasd /app/was/bin/wasctl", "check /app/was/bin/check"], "/etc/init.d/tomcat"),
+        (["wasd /app/washer/bin/ctl"], "/etc/init.d/tomcat"),
+        ([], "/etc/init.d/tomcat"),
+    ],
+)
+def test_a_control_script_is_found_by_the_folder_that_it_uses(
+    mentions: list[str], script: str
+) -> None:
+    lines = [f"script /etc/init.d/{name}" for name in ("check", "tomcat", "wasd")]
+    found = running(TOMCAT, *lines, *(f"mention /etc/init.d/{one}" for one in mentions))
+    assert services(found, init="init")["tomcat"].control == script
+
+
 def test_a_web_server_without_visible_owner_is_found_by_its_answer() -> None:
     found = services(
         running(*NGINX, "tcp 0500000A:0050 0 1", "tcp 0500000A:01BB 0 2", "tcp 00000000:0016 0 3"),
