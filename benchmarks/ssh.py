@@ -331,6 +331,9 @@ def ansible_figures(
         "ANSIBLE_FORKS": str(chosen.at_once),
         "ANSIBLE_SSH_ARGS": "-F none -o ControlMaster=auto -o ControlPersist=60",
         "ANSIBLE_LOCAL_TEMP": str(folder / "t"),
+        # The account's home belongs to another account.
+        "ANSIBLE_REMOTE_TMP": "/tmp/guardia-ansible",
+        "ANSIBLE_PYTHON_INTERPRETER": "auto_silent",
     }
     ansible = [str(bin_ / "ansible"), "all", "-i", str(inventory)]
     for module, kind in itertools.product(ANSIBLE_MODULES, ("cold", "warm")):
