@@ -48,7 +48,7 @@ def watching(seen: set[str]) -> Iterator[None]:
     over = threading.Event()
 
     def look() -> None:
-        while not over.wait(0.1):
+        while not over.wait(0.2):
             for path in (*_PROC.glob("[0-9]*/cmdline"), *_PROC.glob("[0-9]*/environ")):
                 try:
                     seen.add(path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace"))
