@@ -246,19 +246,23 @@ def run_http(env: BoardEnv, home: Path, size: int, rounds: int) -> None:
         with httpx.Client(
             base_url=address, headers={"authorization": f"Bearer {token}"}, timeout=60
         ) as client:
-            for name, act in board_acts(caller(client), size).items():
-                line = {"issues": size, "http": "board", "act": name, **measure(act, rounds, cpu)}
-                print(json.dumps(line, ensure_ascii=False), flush=True)
+            print_http("board", size, board_acts(caller(client), size), rounds, cpu)
 
 
 def run_peer(address: str, pid: int, size: int, rounds: int) -> None:
     """Measure the same acts at a running Paperclip."""
     with httpx.Client(base_url=address, timeout=60) as client:
         made = peer_acts(caller(client), size)
-        for name, act in made.items():
-            figures = measure(act, rounds, lambda: tree_seconds(pid))
-            line = {"issues": size, "http": "peer", "act": name, **figures}
-            print(json.dumps(line, ensure_ascii=False), flush=True)
+        print_http("peer", size, made, rounds, lambda: tree_seconds(pid))
+
+
+def print_http(
+    whose: str, size: int, made: dict[str, Act], rounds: int, cpu: Callable[[], float]
+) -> None:
+    """Measure acts over HTTP and print a line for each."""
+    for name, act in made.items():
+        line = {"issues": size, "http": whose, "act": name, **measure(act, rounds, cpu)}
+        print(json.dumps(line, ensure_ascii=False), flush=True)
 
 
 def tree_seconds(pid: int) -> float:

@@ -38,6 +38,13 @@ def sign_in_again(page: Page, account: str = "eng") -> None:
     page.get_by_role("button", name="로그인").click()
 
 
+def finds_after_signing_in(page: Page, site: str, title: str) -> None:
+    """Sign in again; the form must hold the title that was sent in vain."""
+    sign_in_again(page)
+    page.wait_for_url(f"{site}/issues/new")
+    expect(page.get_by_label("제목")).to_have_value(title)
+
+
 def test_a_warning_comes_in_time_and_an_extension_loses_nothing(
     sign_in: SignIn, web_env: BoardEnv, tab: Page, site: str
 ) -> None:
@@ -112,9 +119,7 @@ def test_a_form_that_is_sent_after_the_end_is_not_lost(
     rest(web_env, minutes=31)  # the page's clock has slept
     page.get_by_role("button", name="접수").click()
     expect(page.get_by_text("로그인 시간이 끝나")).to_be_visible()
-    sign_in_again(page)
-    page.wait_for_url(f"{site}/issues/new")
-    expect(page.get_by_label("제목")).to_have_value("절전 뒤에 보낸 제목")
+    finds_after_signing_in(page, site, "절전 뒤에 보낸 제목")
     page.get_by_role("button", name="접수").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("절전 뒤에 보낸 제목")
     page.goto(f"{site}/issues/new")
@@ -133,9 +138,7 @@ def test_a_part_that_arrives_after_a_form_was_sent_takes_nothing_away(
     page.evaluate(f"document.addEventListener('submit', () => setTimeout(() => {swap}))")
     page.get_by_role("button", name="접수").click()
     expect(page.get_by_text("로그인 시간이 끝나")).to_be_visible()
-    sign_in_again(page)
-    page.wait_for_url(f"{site}/issues/new")
-    expect(page.get_by_label("제목")).to_have_value("답을 기다리는 제목")
+    finds_after_signing_in(page, site, "답을 기다리는 제목")
     refusals.clear()
 
 
@@ -149,9 +152,7 @@ def test_a_person_who_is_quicker_than_the_script_loses_nothing(
     page.get_by_role("button", name="접수").click()
     expect(page.get_by_text("로그인 시간이 끝나")).to_be_visible()
     page.unroute_all()
-    sign_in_again(page)
-    page.wait_for_url(f"{site}/issues/new")
-    expect(page.get_by_label("제목")).to_have_value("스크립트보다 빠른 제목")
+    finds_after_signing_in(page, site, "스크립트보다 빠른 제목")
     refusals.clear()
 
 

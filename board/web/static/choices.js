@@ -18,8 +18,9 @@ function narrow(select, text) {
   const wanted = foldChoice(text);
   const fits = [];
   for (const option of select.options) {
-    option.hidden = Boolean(wanted) && !foldChoice(option.text).includes(wanted) && !option.selected;
-    if (wanted && !option.hidden && foldChoice(option.text).includes(wanted)) fits.push(option);
+    const isFit = foldChoice(option.text).includes(wanted);
+    option.hidden = !isFit && !option.selected;
+    if (wanted && isFit) fits.push(option);
   }
   for (const group of select.querySelectorAll("optgroup")) {
     group.hidden = [...group.children].every((option) => option.hidden);
