@@ -83,7 +83,7 @@ class ClusterFolder:
         if not lines or not lines[0].isdigit():
             return None
         pid = int(lines[0])
-        return pid if self._works_here(pid) and state_of(pid) != "Z" else None
+        return pid if self.works_here(pid) and state_of(pid) != "Z" else None
 
     def reports_ready(self) -> bool:
         """Return whether a live server says in its pid file that it is ready.
@@ -108,11 +108,12 @@ class ClusterFolder:
             (self.files / "postmaster.pid").unlink(missing_ok=True)
 
     def server_pids(self) -> list[int]:
-        """Return this cluster's live processes: each has the files as its working directory."""
+        """Return this cluster's live processes."""
         numbers = (int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit())
-        return [pid for pid in numbers if self._works_here(pid)]
+        return [pid for pid in numbers if self.works_here(pid)]
 
-    def _works_here(self, pid: int) -> bool:
+    def works_here(self, pid: int) -> bool:
+        """Return whether a process is alive and has the files as its working directory."""
         with suppress(OSError):
             return Path(f"/proc/{pid}/cwd").readlink() == self.files.resolve()
         return False

@@ -25,6 +25,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -201,20 +202,21 @@ class Cluster:
     def _end(self, fast: bool) -> None:
         process, self._process = self._process, None
         gentle = signal.SIGINT if fast else signal.SIGTERM
+        pid = self.pid  # not always our child: `pg_ctl restart` starts another one
         for number, seconds in ((gentle, 60.0), *_STOP_SIGNALS[1:]):
-            pid = self.pid  # not always our child: `pg_ctl restart` starts another one
             if pid is None:
                 break
             with suppress(ProcessLookupError):
                 os.kill(pid, number)
-            wait_until(lambda: self._has_ended(process), seconds)
+            wait_until(partial(self._has_ended, pid, process), seconds)
+            pid = pid if self.folder.works_here(pid) else self.pid
         if process is not None:
             process.wait()
 
-    def _has_ended(self, process: subprocess.Popen[bytes] | None) -> bool:
+    def _has_ended(self, pid: int, process: subprocess.Popen[bytes] | None) -> bool:
         if process is not None:
             process.poll()
-        return self.pid is None
+        return not self.folder.works_here(pid)  # it removes its pid file a moment before it ends
 
     @property
     def _keeper_file(self) -> Path:
