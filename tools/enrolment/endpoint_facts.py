@@ -16,7 +16,7 @@ from guardia.tools.findings import FilePath, FindingsModel, Line
 from guardia.tools.tool import Findings, Tool, ToolArgs, stdout_parser
 
 HEALTH_PATHS = ("/health", "/actuator/health", "/")
-"""Paths that are tried, in this order."""
+"""Paths that are tried, in this order; the applications of a `webapps` folder before the last."""
 MAX_ENDPOINTS = 12
 Endpoint = Annotated[str, StringConstraints(pattern=r"^[0-9A-Fa-f.:]{2,45}/[0-9]{1,5}$")]
 LogPath = Annotated[str, StringConstraints(pattern=r"^/[A-Za-z0-9._/@+-]{1,300}$")]
@@ -28,6 +28,27 @@ _ENDPOINTS = Script(
 paths=$1
 logs=$2
 shift 2
+# A Tomcat's own applications by their contexts: its front page answers without any of them.
+contexts() {
+  local log folder name count=0
+  for log in $logs; do
+    case $log in */webapps) ;; *) continue ;; esac
+    for folder in "$log"/*/; do
+      name=${folder%/}
+      name=${name##*/}
+      name=${name%%##*}
+      case $name in
+        ROOT | docs | examples | manager | host-manager | *[!A-Za-z0-9._#-]*) continue ;;
+      esac
+      name=${name//#//}
+      printf '/%s/health /%s/actuator/health /%s/ ' "$name" "$name" "$name"
+      count=$((count + 1))
+      [ "$count" -lt 4 ] || return 0
+    done
+  done
+}
+last=${paths##* }
+paths="${paths% *} $(contexts)$last"
 answer() {
   local address=$1 port=$2 path=$3 to=$1
   case $address in *:*) to="[$address]" ;; esac

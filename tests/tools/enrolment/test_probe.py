@@ -148,6 +148,24 @@ def test_without_curl_and_openssl_http_is_asked_by_the_shell(tmp_path: Path) -> 
     ]
 
 
+@pytest.mark.parametrize(
+    ("application", "path"),
+    [("minwon", "/minwon/health"), ("a#b##003", "/a/b/actuator/health"), ("edu", "/edu/")],
+)
+def test_the_health_of_an_application_in_webapps_is_found(
+    tmp_path: Path, application: str, path: str
+) -> None:
+    webapps, programs = tmp_path / "webapps", tmp_path / "bin"
+    for name in ("ROOT", "manager", "it's; id", application):
+        (webapps / name).mkdir(parents=True)
+    programs.mkdir()
+    with website(path) as port:
+        words = ("/health /actuator/health /", str(webapps), f"127.0.0.1/{port}")
+        found = run_bare("enrol.endpoints", programs, *words)
+    assert [a["health"] for a in found["answers"]] == [path]
+    assert found["folders"] == [str(webapps)]
+
+
 def test_without_sudo_locale_and_date_the_rest_is_read(tmp_path: Path) -> None:
     found = run_bare("enrol.system", tmp_path, "bash", "nothing-like-it")
     assert {"charmap", "no_sudo"} <= set(found["unreadable"])
