@@ -49,6 +49,7 @@ define ensure_venv
 	printf '%s\n' "$(CURDIR)" > "$(VENV)/.guardia-place"
 endef
 
+PACKAGES = agents board db heartbeat knowledge org src tools tests/support
 # $(1) is what to install, $(2) its stamp files, of which the last one decides. Compiling on all
 # cores takes half the time of pip's own compilation.
 define pip_install
@@ -59,7 +60,7 @@ define pip_install
 	echo "설치 중입니다. 최초 1회, 1~3분 정도 소요됩니다. (installing, once: 1 to 3 minutes)" >&2; \
 	rm -f $(2); \
 	$(PY) -m pip install -qq --no-compile --disable-pip-version-check -e "$(CURDIR)$(1)"; \
-	$(PY) -m compileall -qq -j 0 lib || true; \
+	$(PY) -m compileall -qq -j 0 lib $(foreach package,$(PACKAGES),"$(CURDIR)/$(package)") || true; \
 	for stamp in $(2); do printf '%s\n' "$$state" > "$$stamp"; done
 endef
 

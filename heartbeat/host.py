@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from guardia import garbage
 from guardia.board.audit.signing import DecisionSigner
 from guardia.board.audit.witness_files import WitnessFiles
 from guardia.board.core.context import BoardContext
@@ -166,6 +167,7 @@ async def _run_board(
     # Port 0 picks a free one, and external agents of this process need to know which.
     settings.port = listener.getsockname()[1]
     server = BoardServer(create_app(board, settings))
+    garbage.keep_what_exists()
     # We handle the signals ourselves: worker and board stop together.
     server.capture_signals = _no_signals  # type: ignore[method-assign]
     serving = asyncio.create_task(server.serve(sockets=[listener]))
@@ -215,6 +217,7 @@ async def _run_worker(
     with ExitStack() as stack:
         opening = open_worker(settings, dsn, board, closing)
         worker = await asyncio.to_thread(stack.enter_context, opening)
+        garbage.keep_what_exists()
         engine = queue.create_engine_app(dsn, worker)
         async with engine.open_async(), asyncio.TaskGroup() as group:
             reacting = group.create_task(listener.listen(board, worker.reactions))

@@ -22,6 +22,7 @@ from hypothesis import settings
 from machines_env import machine, machines, old_machine
 from xdist.scheduler.loadfile import LoadFileScheduling
 
+from guardia import garbage
 from guardia.db import roles
 from guardia.db.embedded import APPLICATION_ROLE, FAST_SETTINGS, OWNER_ROLE, Cluster
 from guardia.tools.lab.running_fleet import RunningFleet
@@ -71,12 +72,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadFileSche
 
 
 # What the collection makes stays: the garbage collector need not look at it, now or later.
+garbage.spare_modules()
 gc.disable()
 
 
 def pytest_collection_finish() -> None:
     """Let the garbage collector work from here on, on what the tests make."""
-    gc.freeze()
+    garbage.keep_what_exists()
     gc.enable()
 
 

@@ -7,7 +7,7 @@ import sys
 import typer
 from rich.text import Text
 
-from guardia import __version__
+from guardia import __version__, garbage
 from guardia.cli import (
     absence,
     agents,
@@ -183,6 +183,7 @@ command_permissions.enforce_permissions(app)
 
 def main() -> None:
     """Run the command; expected errors print one Korean sentence instead of a traceback."""
+    garbage.spare_modules()
     try:
         narrowed(app, sys.argv[1:])()
     except Exception as error:
