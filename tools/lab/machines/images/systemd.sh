@@ -9,7 +9,7 @@ printf '[Journal]\nStorage=persistent\nSystemMaxUse=64M\n' > /etc/systemd/journa
 cluster=$(echo /etc/postgresql/*/main)
 echo "include_if_exists = '/etc/postgresql/machine.conf'" >> "$cluster/postgresql.conf"
 echo "host all all 127.0.0.0/8 scram-sha-256" >> "$cluster/pg_hba.conf"
-sed -i 's/^JAVA_OPTS=.*/JAVA_OPTS="-Djava.awt.headless=true -Xms32m -Xmx128m -XX:+UseSerialGC"/' \
+sed -i 's/^JAVA_OPTS=.*/JAVA_OPTS="-Djava.awt.headless=true -Xms32m -Xmx128m -XX:+UseSerialGC -XX:TieredStopAtLevel=1"/' \
   /etc/default/tomcat10
 
 version=$(basename "$(dirname "$cluster")")
