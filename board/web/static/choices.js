@@ -28,8 +28,14 @@ function narrow(select, text) {
   return fits;
 }
 
+function nameOf(select) {
+  const label = select.labels[0]?.cloneNode(true);
+  label?.querySelector("select")?.remove(); // a label around its choice has the options' texts, too
+  return label?.textContent.trim() || select.getAttribute("aria-label") || "";
+}
+
 function addFinder(select) {
-  const name = select.labels[0]?.textContent.trim() || select.getAttribute("aria-label") || "";
+  const name = nameOf(select);
   const finder = document.createElement("input");
   finder.type = "search";
   finder.className = "krds-input small finder";

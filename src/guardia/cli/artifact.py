@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from guardia.board.artifacts.view import ArtifactView
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("artifacts.cli.as"))]
 _Number = Annotated[int, typer.Argument(help=t("artifacts.cli.number"), min=1)]
 _File = Annotated[
     Path, typer.Argument(help=t("artifacts.cli.path"), exists=True, dir_okay=False, readable=True)
@@ -32,7 +31,7 @@ def add(
     path: _File,
     name: Annotated[str, typer.Option("--name", help=t("artifacts.name"))],
     version: Annotated[str, typer.Option("--version", help=t("artifacts.version"))],
-    who: _As,
+    who: As,
     signature: Annotated[
         Path | None,
         typer.Option("--signature", help=t("artifacts.cli.signature"), exists=True, dir_okay=False),
@@ -86,7 +85,7 @@ def show(number: _Number) -> None:
 
 
 @app.command("remove", help=t("artifacts.cli.remove"))
-def remove(number: _Number, who: _As) -> None:
+def remove(number: _Number, who: As) -> None:
     """Remove an artefact."""
     from guardia.board.artifacts import records
     from guardia.board.artifacts.blob_store import BlobStore

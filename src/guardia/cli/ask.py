@@ -9,9 +9,9 @@ import typer
 from rich.padding import Padding
 from rich.text import Text
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -24,7 +24,7 @@ _SECONDS = 15.0
 def ask(
     text: Annotated[str, typer.Argument(help=t("search.cli.text"))],
     *,
-    who: Annotated[str, typer.Option("--as", help=t("cli.issue.as"))],
+    who: As,
     as_json: Annotated[bool, typer.Option("--json", help=t("search.cli.json"))] = False,
 ) -> None:
     """Print the passages that answer a question; the exit code is 1 if nothing fits."""

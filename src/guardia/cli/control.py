@@ -8,14 +8,14 @@ from typing import Annotated
 import typer
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))]
 
 
@@ -33,7 +33,7 @@ def kill(
         raise typer.Exit(1)
 
 
-def release(who: _As, reason: _Reason) -> None:
+def release(who: As, reason: _Reason) -> None:
     """Release the kill switch; needs a role that may, and a reason."""
     from guardia.board.control import kill_switch
 
@@ -45,7 +45,7 @@ def release(who: _As, reason: _Reason) -> None:
 def directive(
     number: _Number,
     verb: Annotated[str, typer.Argument(help=t("cli.control.verb"))],
-    who: _As,
+    who: As,
     argument: Annotated[str, typer.Argument(help=t("cli.control.argument"))] = "",
     reason: _Reason = "",
 ) -> None:

@@ -11,9 +11,9 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -54,7 +54,7 @@ def costs(
 @app.command("raise", help=t("cli.costs.raise"))
 def raise_cap(
     scope: Annotated[str, typer.Argument(help=t("cli.costs.scope"))],
-    who: Annotated[str, typer.Option("--as", help=t("cli.issue.as"))],
+    who: As,
     reason: Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))],
     won: Annotated[int, typer.Option("--won", help=t("cli.costs.won"))] = 0,
     tokens: Annotated[int, typer.Option("--tokens", help=t("cli.costs.tokens"))] = 0,

@@ -12,9 +12,9 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.labels import format_time
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -23,12 +23,11 @@ if TYPE_CHECKING:
     from guardia.board.dashboard.cards import CardTable, Cell
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("cli.json"))]
 
 
 @app.command("list", help=t("dashboard.cli.list"))
-def list_(who: _As, as_json: _Json = False) -> None:
+def list_(who: As, as_json: _Json = False) -> None:
     """Print the cards that a person may see."""
     from guardia.board.dashboard.registry import allowed_cards
 
@@ -45,7 +44,7 @@ def list_(who: _As, as_json: _Json = False) -> None:
 @app.command("show", help=t("dashboard.cli.show"))
 def show(
     name: Annotated[str, typer.Argument(help=t("dashboard.cli.name"))],
-    who: _As,
+    who: As,
     days: Annotated[int, typer.Option("--days", help=t("dashboard.cli.days"))] = 30,
     institution: Annotated[
         str, typer.Option("--institution", help=t("dashboard.cli.institution"))

@@ -8,15 +8,15 @@ from typing import Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.errors import Invalid, Missing
 from guardia.i18n import t
 from guardia.settings import Settings
 
 
 def delegate(
-    who: Annotated[str, typer.Option("--as", help=t("cli.delegate.as"))],
+    who: As,
     to: Annotated[str, typer.Option("--to", help=t("cli.delegate.to"))],
     until: Annotated[str, typer.Option("--until", help=t("cli.delegate.until"))] = "",
     begins: Annotated[str, typer.Option("--from", help=t("cli.delegate.from"))] = "",

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.errors import Missing
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -30,7 +31,7 @@ _FAILED = (None, "REFUSED", "UNKNOWN")
 def do(
     text: Annotated[str, typer.Argument(help=t("commands.cli.text"))] = "",
     *,
-    who: Annotated[str, typer.Option("--as", help=t("cli.issue.as"))],
+    who: As,
     sr: Annotated[str, typer.Option("--sr", help=t("commands.cli.sr"))] = "",
     yes: Annotated[bool, typer.Option("--yes", help=t("commands.cli.yes"))] = False,
     as_json: Annotated[bool, typer.Option("--json", help=t("commands.cli.json"))] = False,

@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.document_session import opened, print_json, say
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 
 if TYPE_CHECKING:
     from guardia.board.knowledge.policy import DocumentDetails
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("documents.cli.as"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("documents.cli.json"))]
 _Number = Annotated[int, typer.Argument(help=t("documents.cli.number"), min=1)]
 _Version = Annotated[int, typer.Argument(help=t("documents.cli.version"), min=1)]
@@ -37,7 +36,7 @@ _Expires = Annotated[str, typer.Option("--expires", help=t("documents.expires"))
 @app.command("add", help=t("documents.cli.add"))
 def add(
     path: _File,
-    who: _As,
+    who: As,
     title: Annotated[str, typer.Option("--title", help=t("documents.title_field"))] = "",
     field: _Field = "",
     institution: _Institution = "",
@@ -67,7 +66,7 @@ def add(
 @app.command("import", help=t("documents.cli.import"))
 def import_(
     source: Annotated[Path, typer.Argument(help=t("documents.cli.source"), exists=True)],
-    who: _As,
+    who: As,
     field: _Field = "",
     institution: _Institution = "",
     server: _Server = "",
@@ -168,7 +167,7 @@ def show(
 def new_version(
     number: _Number,
     path: _File,
-    who: _As,
+    who: As,
     comment: Annotated[str, typer.Option("--comment", help=t("documents.comment"))] = "",
     submit: _Submit = False,
     as_json: _Json = False,
@@ -189,7 +188,7 @@ def new_version(
 
 
 @app.command("submit", help=t("documents.cli.submit"))
-def submit_(number: _Number, version: _Version, who: _As, as_json: _Json = False) -> None:
+def submit_(number: _Number, version: _Version, who: As, as_json: _Json = False) -> None:
     """Hand a version in for review."""
     from guardia.board.knowledge import review
 
@@ -203,7 +202,7 @@ def submit_(number: _Number, version: _Version, who: _As, as_json: _Json = False
 def publish(
     number: _Number,
     version: _Version,
-    who: _As,
+    who: As,
     note: Annotated[str, typer.Option("--note", help=t("documents.cli.note"))] = "",
     as_json: _Json = False,
 ) -> None:
@@ -217,7 +216,7 @@ def publish(
 
 
 @app.command("publish-all", help=t("documents.cli.publish_all"))
-def publish_all(who: _As, as_json: _Json = False) -> None:
+def publish_all(who: As, as_json: _Json = False) -> None:
     """Publish all versions that wait for review and are not the reviewer's own."""
     from guardia.board.core.keyset import Keyset
     from guardia.board.knowledge import review, review_view
@@ -246,7 +245,7 @@ def publish_all(who: _As, as_json: _Json = False) -> None:
 def reject(
     number: _Number,
     version: _Version,
-    who: _As,
+    who: As,
     note: Annotated[str, typer.Option("--note", help=t("documents.cli.note"))],
     as_json: _Json = False,
 ) -> None:
@@ -260,7 +259,7 @@ def reject(
 
 
 @app.command("restore", help=t("documents.cli.restore"))
-def restore(number: _Number, version: _Version, who: _As, as_json: _Json = False) -> None:
+def restore(number: _Number, version: _Version, who: As, as_json: _Json = False) -> None:
     """Take an earlier version as a new one."""
     from guardia.board.knowledge import records
 
@@ -287,7 +286,7 @@ def difference(number: _Number, old: _Version, new: _Version, as_json: _Json = F
 
 
 @app.command("expire", help=t("documents.cli.expire"))
-def expire(number: _Number, who: _As, as_json: _Json = False) -> None:
+def expire(number: _Number, who: As, as_json: _Json = False) -> None:
     """Let a document expire now."""
     from guardia.board.knowledge import records
 
@@ -297,7 +296,7 @@ def expire(number: _Number, who: _As, as_json: _Json = False) -> None:
 
 
 @app.command("remove", help=t("documents.cli.remove"))
-def remove(number: _Number, who: _As, as_json: _Json = False) -> None:
+def remove(number: _Number, who: As, as_json: _Json = False) -> None:
     """Remove a document."""
     from guardia.board.knowledge import records
 
@@ -308,7 +307,7 @@ def remove(number: _Number, who: _As, as_json: _Json = False) -> None:
 
 @app.command("queue", help=t("documents.cli.queue"))
 def queue(
-    who: _As,
+    who: As,
     limit: Annotated[
         int, typer.Option("--limit", min=1, max=1000, help=t("documents.cli.limit"))
     ] = 100,
@@ -334,7 +333,7 @@ def queue(
 def attachment(
     issue: Annotated[str, typer.Argument(help=t("documents.cli.issue"))],
     attachment_id: Annotated[int, typer.Argument(help=t("documents.cli.attachment_id"), min=1)],
-    who: _As,
+    who: As,
     as_json: _Json = False,
 ) -> None:
     """Add a file of an issue as a document."""
@@ -348,7 +347,7 @@ def attachment(
 
 
 @app.command("runbooks", help=t("documents.cli.runbooks"))
-def runbooks(who: _As, as_json: _Json = False) -> None:
+def runbooks(who: As, as_json: _Json = False) -> None:
     """Add the runbooks of the product, or their new versions, and hand them in for review."""
     from importlib.resources import files
 

@@ -8,18 +8,17 @@ from typing import Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.document_session import opened, print_json, say
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 
-_As = Annotated[str, typer.Option("--as", help=t("documents.cli.as"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("documents.cli.json"))]
 _Sentence = Annotated[int, typer.Argument(help=t("documents.cli.sentence"), min=1)]
 _Reason = Annotated[str, typer.Option("--reason", help=t("documents.cli.note"))]
 
 
 def stated(
-    who: _As,
+    who: As,
     state: Annotated[str, typer.Option("--state", help=t("documents.cli.stated_state"))] = "",
     limit: Annotated[int, typer.Option("--limit", help=t("documents.cli.limit"), min=1)] = 50,
     as_json: _Json = False,
@@ -45,7 +44,7 @@ def stated(
 
 def accept(
     sentence: _Sentence,
-    who: _As,
+    who: As,
     name: Annotated[str, typer.Option("--name", help=t("documents.cli.rule_name"))] = "",
     fields: Annotated[
         list[str] | None, typer.Option("--field", help=t("documents.cli.rule_field"))
@@ -65,7 +64,7 @@ def accept(
     )
 
 
-def refuse(sentence: _Sentence, who: _As, reason: _Reason = "", as_json: _Json = False) -> None:
+def refuse(sentence: _Sentence, who: As, reason: _Reason = "", as_json: _Json = False) -> None:
     """Refuse a sentence: it is not proposed again."""
     from guardia.board.knowledge import stated as sentences
 

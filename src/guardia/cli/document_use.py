@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.document_session import opened, say
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.i18n import t
 
-_As = Annotated[str, typer.Option("--as", help=t("documents.cli.as"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("documents.cli.json"))]
 _Number = Annotated[int, typer.Argument(help=t("documents.cli.number"), min=1)]
 _Text = str | None
@@ -21,7 +21,7 @@ _Text = str | None
 def edit(
     number: _Number,
     *,
-    who: _As,
+    who: As,
     title: Annotated[_Text, typer.Option("--title", help=t("documents.title_field"))] = None,
     field: Annotated[_Text, typer.Option("--field", help=t("documents.field"))] = None,
     institution: Annotated[
@@ -61,7 +61,7 @@ def rate(
     number: _Number,
     passage: Annotated[int, typer.Argument(help=t("documents.cli.passage"), min=1)],
     verdict: Annotated[str, typer.Argument(help=t("documents.cli.verdict"))],
-    who: _As,
+    who: As,
     reason: Annotated[str, typer.Option("--reason", help=t("documents.rating.reason"))] = "",
     as_json: _Json = False,
 ) -> None:
@@ -75,7 +75,7 @@ def rate(
 
 def related(
     issue: Annotated[str, typer.Argument(help=t("documents.cli.issue"))],
-    who: _As,
+    who: As,
     as_json: _Json = False,
 ) -> None:
     """Print the documents and past issues that are related to an issue, as far as known."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from guardia.board.core.local_stop import LocalStop, StopOrder
 from guardia.board.core.stop_sockets import HostStopped
-from guardia.cli.issue import ask_password, authenticate_with
+from guardia.cli.account import ask_password, authenticate_with
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import GuardiaError, UserError
 from guardia.i18n import t

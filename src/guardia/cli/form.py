@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
@@ -58,7 +58,7 @@ def show(form: _Form) -> None:
 @app.command("file", help=t("forms.cli.request"))
 def file(
     form: _Form,
-    who: Annotated[str, typer.Option("--as", help=t("cli.issue.as"))],
+    who: As,
     put: Annotated[list[str] | None, typer.Option("--set", help=t("forms.cli.set"))] = None,
 ) -> None:
     """File a request with a form."""

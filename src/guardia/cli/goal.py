@@ -9,9 +9,10 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.issue_ref import is_issue_ref, issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 def goal(
     text: Annotated[str, typer.Argument(help=t("goals.cli.text"))],
-    who: Annotated[str, typer.Option("--as", help=t("goals.cli.as"))],
+    who: As,
     *,
     drop: Annotated[bool, typer.Option("--drop", help=t("goals.cli.drop"))] = False,
     approve: Annotated[bool, typer.Option("--approve", help=t("goals.cli.approve"))] = False,

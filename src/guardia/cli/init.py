@@ -114,5 +114,5 @@ def _password(account: str) -> str:
         return given
     if not server_env.is_interactive():
         raise Missing(what=t("cli.init.password"))
-    text = t("cli.issue.password", who=account)
+    text = t("cli.account.password", who=account)
     return str(typer.prompt(text, hide_input=True, confirmation_prompt=True))

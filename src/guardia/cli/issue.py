@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
@@ -11,9 +10,10 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref, parse_issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.errors import Invalid, NotFound, PasskeyNeeded, SignInFailed, Stale
+from guardia.errors import Invalid, NotFound, PasskeyNeeded, Stale
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from guardia.org.directory import PersonInfo
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("cli.issue.reason"))]
 _Plan = Annotated[str, typer.Option("--plan", help=t("cli.issue.plan"))]
 _SHOWN_HASH, _MIN_HASH = 12, 8
@@ -52,7 +51,7 @@ def show(
 
 def approve(
     number: _Number,
-    who: _As,
+    who: As,
     reason: _Reason = "",
     plan: _Plan = "",
     after: Annotated[str, typer.Option("--after", help=t("cli.issue.after"))] = "",
@@ -63,7 +62,7 @@ def approve(
 
 def reject(
     number: _Number,
-    who: _As,
+    who: As,
     reason: _Reason = "",
     plan: _Plan = "",
     then: Annotated[str, typer.Option("--then", help=t("cli.issue.then"))] = "",
@@ -76,7 +75,7 @@ def reject(
 
 def ask_changes(
     number: _Number,
-    who: _As,
+    who: As,
     reason: _Reason = "",
     plan: _Plan = "",
     message: Annotated[str, typer.Option("--message", help=t("cli.issue.message"))] = "",
@@ -133,7 +132,7 @@ def _choice(then: str) -> RejectionChoice | None:
     return RejectionChoice(then)
 
 
-def reopen(number: _Number, who: _As, reason: _Reason = "") -> None:
+def reopen(number: _Number, who: As, reason: _Reason = "") -> None:
     """Reopen an ended issue."""
     from guardia.board.control import reopening
 
@@ -143,7 +142,7 @@ def reopen(number: _Number, who: _As, reason: _Reason = "") -> None:
     sys.stdout.write(t("cli.reopen.done", sr=sr_id, state=t(f"state.{state}")) + "\n")
 
 
-def accept(number: _Number, who: _As, reason: _Reason = "") -> None:
+def accept(number: _Number, who: As, reason: _Reason = "") -> None:
     """Accept the completed results of an issue."""
     from guardia.board.approvals import acceptance
 
@@ -241,30 +240,6 @@ def _approval_status(waiting: PendingPlan) -> str:
     words = {"role": t(f"org.role.{waiting.role}")}
     due = format_time(waiting.due_at) if waiting.due_at else "-"
     return t("cli.issue.turn", given=waiting.given, quorum=waiting.quorum, due=due, **words)
-
-
-def authenticate(board: BoardContext, who: str) -> PersonInfo:
-    """Return the person of an account, proven by the password.
-
-    The password comes from the environment or from a prompt.
-    """
-    return authenticate_with(board, who, ask_password(who))
-
-
-def ask_password(who: str) -> str:
-    """Return the password of an account from the environment or from a prompt."""
-    password = os.environ.get("GUARDIA_PASSWORD")
-    return password or str(typer.prompt(t("cli.issue.password", who=who), hide_input=True))
-
-
-def authenticate_with(board: BoardContext, who: str, password: str) -> PersonInfo:
-    """Return the person of an account. Raises `SignInFailed` if the password is wrong."""
-    from guardia.board.accounts import sign_in
-
-    person = sign_in.authenticate(board, who, password)
-    if person is None:
-        raise SignInFailed()
-    return person
 
 
 def parse_issue_number(number: str) -> int:

@@ -11,9 +11,9 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.account import authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.cli.operator_view import OPERATOR_VIEWER
 from guardia.errors import Invalid
 from guardia.i18n import t

@@ -12,9 +12,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -22,14 +22,13 @@ if TYPE_CHECKING:
     from guardia.board.organization.agent_view import NoteView
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("goals.cli.as"))]
 _Agent = Annotated[str, typer.Argument(help=t("cli.staff.agent"))]
 _Number = Annotated[int, typer.Argument(help=t("cli.note.number"), min=1)]
 _Text = Annotated[str, typer.Argument(help=t("cli.note.text"))]
 
 
 @app.command("list", help=t("cli.note.list"))
-def list_(agent: _Agent, who: _As) -> None:
+def list_(agent: _Agent, who: As) -> None:
     """Print what an agent has learned, and what it knows about its issues."""
     from guardia.board.organization import agent_view
 
@@ -48,7 +47,7 @@ def list_(agent: _Agent, who: _As) -> None:
 
 
 @app.command("show", help=t("cli.note.show"))
-def show(agent: _Agent, number: _Number, who: _As) -> None:
+def show(agent: _Agent, number: _Number, who: As) -> None:
     """Print one note with all its versions, newest first."""
     from guardia.board.organization import agent_view
 
@@ -63,7 +62,7 @@ def show(agent: _Agent, number: _Number, who: _As) -> None:
 
 
 @app.command("add", help=t("cli.note.add"))
-def add(agent: _Agent, text: _Text, who: _As) -> None:
+def add(agent: _Agent, text: _Text, who: As) -> None:
     """Add a permanent lesson for an agent."""
     from guardia.board.organization import agent_memory
 
@@ -73,7 +72,7 @@ def add(agent: _Agent, text: _Text, who: _As) -> None:
 
 
 @app.command("edit", help=t("cli.note.edit"))
-def edit(agent: _Agent, number: _Number, text: _Text, who: _As) -> None:
+def edit(agent: _Agent, number: _Number, text: _Text, who: As) -> None:
     """Replace the text of a note; earlier versions stay in its history."""
     from guardia.board.organization import agent_memory
 
@@ -86,7 +85,7 @@ def edit(agent: _Agent, number: _Number, text: _Text, who: _As) -> None:
 def strike(
     agent: _Agent,
     number: _Number,
-    who: _As,
+    who: As,
     restore: Annotated[bool, typer.Option("--restore", help=t("cli.note.restore"))] = False,
 ) -> None:
     """Strike out a note, or restore it."""

@@ -11,9 +11,9 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -85,7 +85,7 @@ def calls(limit: _Limit = 30, as_json: _Json = False) -> None:
 @app.command("ack", help=t("notices.cli.ack"))
 def acknowledge(
     on_call_id: Annotated[int, typer.Argument(min=1, help=t("notices.cli.alarm"))],
-    who: Annotated[str, typer.Option("--as", help=t("notices.cli.who"))],
+    who: As,
 ) -> None:
     """Acknowledge an emergency call in the name of a person."""
     from guardia.board.notifications import on_call

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.errors import Invalid
 from guardia.i18n import t
@@ -28,7 +29,6 @@ app.add_typer(template_app, name="template", help=t("papers.cli.template"))
 _Format = Annotated[str, typer.Option("--format", help=t("papers.cli.format"))]
 _Out = Annotated[Path | None, typer.Option("--out", help=t("papers.cli.out"))]
 _Month = Annotated[str, typer.Option("--month", help=t("papers.cli.of_month"))]
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Kind = Annotated[str, typer.Argument(help=t("papers.cli.any_kind"))]
 _File = Annotated[Path, typer.Argument(help=t("papers.cli.file"), allow_dash=True)]
 _Place = Annotated[str, typer.Option("--institution", help=t("papers.cli.of_institution"))]
@@ -41,7 +41,7 @@ def issue(
     kind: Annotated[str, typer.Option("--kind", help=t("papers.cli.kind"))],
     form: _Format = "hwpx",
     out: _Out = None,
-    who: _As = "",
+    who: As = "",
 ) -> None:
     """Save a paper of an issue, as the operator or as a person sees it."""
     from guardia.board.papers import template

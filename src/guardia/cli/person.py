@@ -238,7 +238,7 @@ def _ask_new_password(account: str) -> str:
     if given:
         return given
     asked: str = typer.prompt(
-        t("cli.issue.password", who=account), hide_input=True, confirmation_prompt=True
+        t("cli.account.password", who=account), hide_input=True, confirmation_prompt=True
     )
     return asked
 

@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("cli.control.reason"))]
 _SET_OPTION = re.compile(r"(\d{1,3})\.(\w{1,40})=(.*)", re.DOTALL)
 
@@ -54,7 +54,7 @@ def show(number: _Number) -> None:
 @app.command("edit", help=t("cli.plan.edit"))
 def edit(
     number: _Number,
-    who: _As,
+    who: As,
     reason: _Reason,
     task: Annotated[int | None, typer.Option("--task", help=t("cli.plan.task"))] = None,
     put: Annotated[list[str] | None, typer.Option("--set", help=t("cli.plan.set"))] = None,
@@ -80,7 +80,7 @@ def edit(
 @app.command("except", help=t("cli.plan.except"))
 def except_(
     number: _Number,
-    who: _As,
+    who: As,
     reason: _Reason,
     task: Annotated[int | None, typer.Option("--task", help=t("cli.plan.task"))] = None,
     rule: Annotated[list[str] | None, typer.Option("--rule", help=t("cli.plan.rule"))] = None,
@@ -104,7 +104,7 @@ def force(
     number: _Number,
     server: Annotated[str, typer.Argument(help=t("cli.plan.server"))],
     tool: Annotated[str, typer.Argument(help=t("cli.plan.tool"))],
-    who: _As,
+    who: As,
     reason: _Reason,
     arguments: Annotated[list[str] | None, typer.Argument(help=t("cli.plan.arguments"))] = None,
 ) -> None:

@@ -11,9 +11,10 @@ import typer
 from rich.table import Table
 
 from guardia.board.core.issue_ref import issue_ref
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.errors import NotFound
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -21,7 +22,6 @@ from guardia.settings import Settings
 app = typer.Typer(no_args_is_help=True)
 
 _Number = Annotated[str, typer.Argument(help=t("assignment.cli.number"))]
-_As = Annotated[str, typer.Option("--as", help=t("assignment.cli.as"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("assignment.cli.reason"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("assignment.cli.json"))]
 _Limit = Annotated[int, typer.Option("--limit", min=1, max=200, help=t("assignment.cli.limit"))]
@@ -95,7 +95,7 @@ def fit(
 
 
 @app.command("take", help=t("assignment.cli.take"))
-def take(number: _Number, who: _As) -> None:
+def take(number: _Number, who: As) -> None:
     """Take an issue over."""
     from guardia.board.assignment import queue as use_cases
 
@@ -107,13 +107,13 @@ def take(number: _Number, who: _As) -> None:
 
 
 @app.command("accept", help=t("assignment.cli.accept"))
-def accept(number: _Number, who: _As) -> None:
+def accept(number: _Number, who: As) -> None:
     """Accept the proposal of an issue."""
     _answer(number, who, None)
 
 
 @app.command("decline", help=t("assignment.cli.decline"))
-def decline(number: _Number, who: _As, reason: _Reason) -> None:
+def decline(number: _Number, who: As, reason: _Reason) -> None:
     """Decline the proposal of an issue with a reason."""
     _answer(number, who, reason)
 
@@ -138,7 +138,7 @@ def _answer(number: str, who: str, declined_because: str | None) -> None:
 
 @app.command("answer", help=t("assignment.cli.answer"))
 def answer(
-    number: _Number, text: Annotated[str, typer.Argument(help=t("assignment.cli.text"))], who: _As
+    number: _Number, text: Annotated[str, typer.Argument(help=t("assignment.cli.text"))], who: As
 ) -> None:
     """Answer the question which server is meant."""
     from guardia.board.assignment import questions
@@ -151,7 +151,7 @@ def answer(
 
 @app.command("link", help=t("assignment.cli.link"))
 def link(
-    number: _Number, main: Annotated[str, typer.Argument(help=t("assignment.cli.main"))], who: _As
+    number: _Number, main: Annotated[str, typer.Argument(help=t("assignment.cli.main"))], who: As
 ) -> None:
     """Link an issue to another one as a report."""
     from guardia.board.assignment import reports
@@ -163,7 +163,7 @@ def link(
 
 
 @app.command("unlink", help=t("assignment.cli.unlink"))
-def unlink(number: _Number, who: _As) -> None:
+def unlink(number: _Number, who: As) -> None:
     """Undo the link of a report."""
     from guardia.board.assignment import reports
 
@@ -176,7 +176,7 @@ def unlink(number: _Number, who: _As) -> None:
 def assign(
     number: _Number,
     target: Annotated[str, typer.Argument(help=t("assignment.cli.target"))],
-    who: _As,
+    who: As,
     reason: _Reason = "",
 ) -> None:
     """Assign an issue to a person or a team."""

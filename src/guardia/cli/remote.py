@@ -13,10 +13,10 @@ import typer
 from rich.table import Table
 
 from guardia.cli import server_env
+from guardia.cli.account import As, authenticate
 from guardia.cli.confirmation import is_interactive
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from guardia.org.directory import PersonInfo
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("remote.cli.as"))]
 _Number = Annotated[int, typer.Argument(help=t("remote.cli.number"), min=1)]
 _Json = Annotated[bool, typer.Option("--json", help=t("cli.json"))]
 _Wait = Annotated[bool, typer.Option("--wait", help=t("remote.cli.wait"))]
@@ -40,7 +39,7 @@ _PAUSE = 0.5
 @app.command("run", help=t("remote.cli.run"))
 def run(  # noqa: PLR0913, PLR0917 (the options of a command)
     tool: Annotated[str, typer.Argument(help=t("remote.cli.tool"))],
-    who: _As,
+    who: As,
     arg: Annotated[list[str] | None, typer.Option("--arg", help=t("remote.cli.arg"))] = None,
     server: Annotated[
         list[str] | None, typer.Option("--server", help=t("remote.cli.server"))
@@ -122,7 +121,7 @@ def show(
 
 @app.command("again", help=t("remote.cli.again"))
 def again(
-    number: _Number, who: _As, wait: _Wait = False, yes: _Yes = False, as_json: _Json = False
+    number: _Number, who: As, wait: _Wait = False, yes: _Yes = False, as_json: _Json = False
 ) -> None:
     """Run the servers again that did not succeed."""
     from guardia.board.remote_console import runs
@@ -134,7 +133,7 @@ def again(
 
 
 @app.command("stop", help=t("remote.cli.stop"))
-def stop(number: _Number, who: _As, reason: _Reason = "", as_json: _Json = False) -> None:
+def stop(number: _Number, who: As, reason: _Reason = "", as_json: _Json = False) -> None:
     """Stop a run."""
     from guardia.board.remote_console import runs, view
 

@@ -9,15 +9,14 @@ from typing import Annotated, Any
 import typer
 from rich.table import Table
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.cli.operator import CLI_OPERATOR
 from guardia.i18n import t
 from guardia.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("cli.json"))]
 _Number = Annotated[int, typer.Argument(help=t("accounts.cli.number"), min=1)]
 
@@ -41,7 +40,7 @@ def list_requests(as_json: _Json = False) -> None:
 @app.command("allow", help=t("accounts.cli.allow"))
 def allow(
     number: _Number,
-    who: _As,
+    who: As,
     note: Annotated[str, typer.Option("--note", help=t("accounts.request.note"))] = "",
 ) -> None:
     """Allow a request, as another person than the one who asks or gains."""
@@ -51,7 +50,7 @@ def allow(
 @app.command("refuse", help=t("accounts.cli.refuse"))
 def refuse(
     number: _Number,
-    who: _As,
+    who: As,
     note: Annotated[str, typer.Option("--note", help=t("accounts.request.note"))],
 ) -> None:
     """Refuse a request, with the reason."""
@@ -99,7 +98,7 @@ def history(
 
 @app.command("review", help=t("accounts.cli.review"))
 def review(
-    who: _As,
+    who: As,
     person: Annotated[str, typer.Argument(help=t("cli.person.id"))] = "",
     revoke: Annotated[str, typer.Option("--revoke", help=t("accounts.review.note"))] = "",
     as_json: _Json = False,

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.table import Table
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.errors import Invalid
 from guardia.i18n import t
 from guardia.settings import Settings
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from guardia.tools.deployment import HealthGate
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("rollouts.cli.as"))]
 _Number = Annotated[int, typer.Argument(help=t("rollouts.cli.number"), min=1)]
 _To = Annotated[list[str], typer.Option("--to", help=t("rollouts.cli.to"))]
 _Tiers = Annotated[str, typer.Option("--tiers", help=t("rollouts.tiers"))]
@@ -47,7 +46,7 @@ _SHOWN = 12
 def plan(  # noqa: PLR0913, PLR0917 (the options of a command)
     artifact: Annotated[int, typer.Argument(help=t("rollouts.cli.artifact"), min=1)],
     to: _To,
-    who: _As,
+    who: As,
     tiers: _Tiers = "WEB,WAS,DB",
     batch: _Batch = 1,
     canary: _Canary = True,
@@ -80,7 +79,7 @@ def plan(  # noqa: PLR0913, PLR0917 (the options of a command)
 @app.command("edit", help=t("rollouts.cli.edit"))
 def edit(  # noqa: PLR0917 (the options of a command)
     number: _Number,
-    who: _As,
+    who: As,
     tiers: _Tiers = "WEB,WAS,DB",
     batch: _Batch = 1,
     canary: _Canary = True,
@@ -102,7 +101,7 @@ def edit(  # noqa: PLR0917 (the options of a command)
 @app.command("submit", help=t("rollouts.cli.submit"))
 def submit(
     number: _Number,
-    who: _As,
+    who: As,
     exception: Annotated[str, typer.Option("--exception", help=t("rollouts.exception_hint"))] = "",
 ) -> None:
     """Request the approval of a draft."""
@@ -146,7 +145,7 @@ def show(number: _Number) -> None:
 
 
 @app.command("pause", help=t("rollouts.cli.pause"))
-def pause(number: _Number, who: _As, reason: _Reason = "") -> None:
+def pause(number: _Number, who: As, reason: _Reason = "") -> None:
     """Begin no further batch."""
     from guardia.board.rollouts import progress
 
@@ -156,7 +155,7 @@ def pause(number: _Number, who: _As, reason: _Reason = "") -> None:
 
 
 @app.command("resume", help=t("rollouts.cli.resume"))
-def resume(number: _Number, who: _As) -> None:
+def resume(number: _Number, who: As) -> None:
     """Go on with a paused rollout."""
     from guardia.board.rollouts import progress
 
@@ -166,7 +165,7 @@ def resume(number: _Number, who: _As) -> None:
 
 
 @app.command("back", help=t("rollouts.cli.back"))
-def back(number: _Number, who: _As, reason: _Reason = "") -> None:
+def back(number: _Number, who: As, reason: _Reason = "") -> None:
     """Roll back all changed servers."""
     from guardia.board.rollouts import progress
 
@@ -176,7 +175,7 @@ def back(number: _Number, who: _As, reason: _Reason = "") -> None:
 
 
 @app.command("cancel", help=t("rollouts.cli.cancel"))
-def cancel(number: _Number, who: _As, reason: _Reason = "") -> None:
+def cancel(number: _Number, who: As, reason: _Reason = "") -> None:
     """Cancel a rollout."""
     from guardia.board.rollouts import drafts
 
@@ -186,7 +185,7 @@ def cancel(number: _Number, who: _As, reason: _Reason = "") -> None:
 
 
 @app.command("again", help=t("rollouts.cli.again"))
-def again(number: _Number, who: _As, file: _File = "", package: _Package = "") -> None:
+def again(number: _Number, who: As, file: _File = "", package: _Package = "") -> None:
     """Draft a rollout of the servers that are not done."""
     from guardia.board.rollouts import progress, view
     from guardia.tools.deployment import HealthGate

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.cli.text_files import read_text
 from guardia.errors import Invalid
 from guardia.i18n import t
@@ -24,7 +24,6 @@ app = typer.Typer(no_args_is_help=True)
 _FORBIDDEN = 1
 
 _Name = Annotated[str, typer.Argument(help=t("rules.cli.name"))]
-_As = Annotated[str, typer.Option("--as", help=t("rules.cli.as"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("rules.reason"))]
 _Version = Annotated[int, typer.Option("--version", min=1, help=t("rules.cli.version"))]
 
@@ -63,7 +62,7 @@ def show(name: _Name) -> None:
 @app.command("add", help=t("rules.cli.add"))
 def add(
     name: _Name,
-    who: _As,
+    who: As,
     kind: Annotated[str, typer.Option("--kind", help=t("rules.cli.kind"))],
     sentence: Annotated[str, typer.Option("--sentence", help=t("rules.hint.sentence"))],
     reason: _Reason,
@@ -83,7 +82,7 @@ def add(
 @app.command("edit", help=t("rules.cli.edit"))
 def edit(
     name: _Name,
-    who: _As,
+    who: As,
     reason: _Reason,
     sentence: Annotated[str, typer.Option("--sentence", help=t("rules.hint.sentence"))] = "",
     put: _Sets = None,
@@ -104,7 +103,7 @@ def edit(
 
 
 @app.command("remove", help=t("rules.cli.remove"))
-def remove(name: _Name, who: _As, reason: _Reason) -> None:
+def remove(name: _Name, who: As, reason: _Reason) -> None:
     """Propose to remove a rule."""
     from guardia.board.site_rules import changes, view
 
@@ -117,13 +116,13 @@ def remove(name: _Name, who: _As, reason: _Reason) -> None:
 
 
 @app.command("approve", help=t("rules.cli.approve"))
-def approve(name: _Name, who: _As, version: _Version) -> None:
+def approve(name: _Name, who: As, version: _Version) -> None:
     """Approve a proposal."""
     _decide(name, who, version, approve=True)
 
 
 @app.command("reject", help=t("rules.cli.reject"))
-def reject(name: _Name, who: _As, version: _Version, reason: _Reason = "") -> None:
+def reject(name: _Name, who: As, version: _Version, reason: _Reason = "") -> None:
     """Reject a proposal."""
     _decide(name, who, version, approve=False, reason=reason)
 
@@ -170,7 +169,7 @@ def export() -> None:
 @app.command("import", help=t("rules.cli.import"))
 def import_(
     file: Annotated[Path, typer.Argument(help=t("rules.cli.file"), allow_dash=True)],
-    who: _As,
+    who: As,
     reason: _Reason,
     dry_run: Annotated[bool, typer.Option("--dry-run", help=t("rules.cli.dry_run"))] = False,
     prune: Annotated[bool, typer.Option("--prune", help=t("rules.cli.prune"))] = False,

@@ -9,16 +9,16 @@ from typing import Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate, parse_issue_number
+from guardia.cli.issue import parse_issue_number
 from guardia.i18n import t
 from guardia.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
 
 _Number = Annotated[str, typer.Argument(help=t("cli.issue.number"))]
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 _Json = Annotated[bool, typer.Option("--json", help=t("service.cli.json"))]
 
 
@@ -57,7 +57,7 @@ def report(
 @app.command("show", help=t("service.cli.show"))
 def show(
     number: _Number,
-    who: _As,
+    who: As,
     as_json: _Json = False,
 ) -> None:
     """Print the targets and the expected time of a request."""
@@ -84,7 +84,7 @@ def show(
 def rate(
     number: _Number,
     score: Annotated[int, typer.Argument(help=t("service.satisfaction.score"), min=1, max=5)],
-    who: _As,
+    who: As,
     comment: Annotated[str, typer.Option("--comment", help=t("service.cli.comment"))] = "",
 ) -> None:
     """Give a score to the resolution of one's own request."""
@@ -101,7 +101,7 @@ def rate(
 @app.command("unresolved", help=t("service.cli.unresolved"))
 def unresolved(
     number: _Number,
-    who: _As,
+    who: As,
     reason: Annotated[str, typer.Option("--reason", help=t("service.unresolved.reason"))],
 ) -> None:
     """Say that an ended request is not resolved."""

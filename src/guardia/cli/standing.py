@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from guardia.board.standing.view import StandingView
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("standing.cli.as"))]
 _Number = Annotated[int, typer.Argument(help=t("standing.cli.number"), min=1)]
 _Terms = Annotated[str, typer.Option("--terms", help=t("standing.cli.terms"))]
 _Reason = Annotated[str, typer.Option("--reason", help=t("standing.reason"))]
@@ -44,7 +43,7 @@ def list_(
 @app.command("limits", help=t("standing.cli.limits"))
 def limits(
     number: _Number,
-    who: _As,
+    who: As,
     terms: _Terms,
     per_day: Annotated[str, typer.Option("--per-day", help=t("standing.cli.per_day"))],
     begins: Annotated[str, typer.Option("--from", help=t("standing.cli.from"))],
@@ -64,7 +63,7 @@ def limits(
 
 
 @app.command("approve", help=t("standing.cli.approve"))
-def approve(number: _Number, who: _As, terms: _Terms) -> None:
+def approve(number: _Number, who: As, terms: _Terms) -> None:
     """Approve a proposal."""
     from guardia.board.standing import decisions, view
 
@@ -75,7 +74,7 @@ def approve(number: _Number, who: _As, terms: _Terms) -> None:
 
 
 @app.command("reject", help=t("standing.cli.reject"))
-def reject(number: _Number, who: _As, terms: _Terms, reason: _Reason) -> None:
+def reject(number: _Number, who: As, terms: _Terms, reason: _Reason) -> None:
     """Reject a proposal."""
     from guardia.board.standing import decisions, view
 
@@ -86,7 +85,7 @@ def reject(number: _Number, who: _As, terms: _Terms, reason: _Reason) -> None:
 
 
 @app.command("revoke", help=t("standing.cli.revoke"))
-def revoke(number: _Number, who: _As, reason: _Reason) -> None:
+def revoke(number: _Number, who: As, reason: _Reason) -> None:
     """Revoke a standing approval."""
     from guardia.board.standing import ending
 

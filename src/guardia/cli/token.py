@@ -8,20 +8,19 @@ from typing import Annotated
 import typer
 from rich.table import Table
 
+from guardia.cli.account import As, authenticate
 from guardia.cli.console import console
 from guardia.cli.installation import open_installation
-from guardia.cli.issue import authenticate
 from guardia.i18n import t
 from guardia.settings import Settings
 
 app = typer.Typer(no_args_is_help=True)
-_As = Annotated[str, typer.Option("--as", help=t("cli.issue.as"))]
 
 
 @app.command("create", help=t("cli.token.create"))
 def create(
     name: Annotated[str, typer.Argument(help=t("cli.token.name"))],
-    who: _As,
+    who: As,
     may: Annotated[list[str], typer.Option("--may", help=t("cli.token.may"))],
     days: Annotated[int, typer.Option("--days", help=t("cli.token.days"))] = 90,
 ) -> None:
@@ -35,7 +34,7 @@ def create(
 
 
 @app.command("list", help=t("cli.token.list"))
-def list_tokens(who: _As) -> None:
+def list_tokens(who: As) -> None:
     """List the person's own tokens."""
     from guardia.board.accounts import tokens
     from guardia.board.core.labels import format_time
@@ -53,7 +52,7 @@ def list_tokens(who: _As) -> None:
 
 @app.command("revoke", help=t("cli.token.revoke"))
 def revoke(
-    number: Annotated[int, typer.Argument(help=t("cli.token.column.number"))], who: _As
+    number: Annotated[int, typer.Argument(help=t("cli.token.column.number"))], who: As
 ) -> None:
     """Revoke a token at once."""
     from guardia.board.accounts import tokens
