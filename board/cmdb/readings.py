@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import distinct_on
 from sqlalchemy.orm import Session
 
 from guardia.board.cmdb import policy
@@ -122,7 +123,7 @@ def latest(board: BoardContext, by: PersonInfo | Actor, server_id: str) -> dict[
     query = (
         select(ServerReading)
         .where(ServerReading.server_id == server_id)
-        .distinct(ServerReading.what)
+        .ext(distinct_on(ServerReading.what))
         .order_by(ServerReading.what, ServerReading.reading_id.desc())
     )
     with board.database.reading() as session:

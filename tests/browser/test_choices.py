@@ -36,3 +36,6 @@ def test_an_institution_among_many_is_found_while_typing(
     expect(choice).to_be_focused()
     # A short choice has none.
     assert page.get_by_role("searchbox", name="종류 찾기").count() == 0
+    # A label around its choice names the finder, too; the texts of the options do not.
+    page.goto(page.url.replace("/remote/new", "/documents"))
+    expect(page.get_by_role("searchbox", name="기관 찾기", exact=True)).to_be_visible()
